@@ -1,0 +1,86 @@
+"""The Typer app, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+
+import typer
+
+from kronos_quant import KronosQuantError, __version__
+from kq_cli import backtest, config, demo, doctor, forecast, ingest, init, signal, train
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="kq",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None if os.environ.get("NO_COLOR") else "rich",
+    help="Example: kq demo\n\nQuant research and back-testing around the Kronos K-line model: "
+    "bars in, an honest answer out.",
+    epilog="A day with it: kq init my-research; kq ingest qlib; kq train; kq signal; kq backtest strategies/topk.yaml",
+)
+app.command("init", short_help="Make a workspace.")(init.init)
+app.command("demo", short_help="The whole path on a made market, in about two minutes.")(demo.demo)
+app.add_typer(ingest.app, name="ingest", short_help="Read bars: qlib, csv or synthetic.")
+app.command("train", short_help="Fine-tune Kronos on the workspace's bars.")(train.train)
+app.command("signal", short_help="Compute the signals of a session or a range.")(signal.signal)
+app.command("forecast", short_help="Forecast one symbol, with a picture.")(forecast.forecast)
+app.command("backtest", short_help="Run a strategy; leaves a tearsheet.")(backtest.backtest)
+app.command("doctor", short_help="Say what is missing, and what mends it.")(doctor.doctor)
+app.add_typer(config.app, name="config", short_help="Show the configuration and where it comes from.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Set logging up for every command."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("kronos_quant").setLevel(logging.INFO)
+
+
+def main() -> None:
+    """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except KronosQuantError as error:
+        code = _fail(str(error), error.hint, error.exit_code, error)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        code = _fail("interrupted", "what was finished is kept; run the same command again", INTERRUPTED, error)
+    except typer.TyperException as error:
+        code = _usage_error(error)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # `kq … | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        else:
+            code = _fail(f"{error.filename or 'system'}: {error.strerror or error}", None, 1, error)
+    sys.exit(code)
+
+
+def _fail(message: str, hint: str | None, code: int, error: BaseException) -> int:
+    if os.environ.get("KQ_DEBUG"):
+        raise error
+    first, *others = message.splitlines() or [""]
+    lines = [f"error: {first}", *(f"       {line}" for line in others)]
+    typer.echo("\n".join([*lines, f"hint:  {hint}"] if hint else lines), err=True)
+    return code
+
+
+def _usage_error(error: typer.TyperException) -> int:
+    """What Typer itself refuses: an unknown command or option, a missing argument, a value of the wrong kind."""
+    context = getattr(error, "ctx", None)
+    message = getattr(error, "format_message", error.__str__)()
+    if not message and context is not None:  # no arguments at all: Typer has printed the help
+        return 2
+    return _fail(message, f"{context.command_path} --help" if context is not None else None, 2, error)

@@ -1,0 +1,30 @@
+"""kq backtest."""
+
+from typing import Annotated
+
+import typer
+
+from kq_cli.options import AsJson, Device
+from kq_cli.printing import print_json
+
+StrategyFile = Annotated[str, typer.Argument(help="A strategy file, or its name in strategies/.")]
+NoCompute = Annotated[bool, typer.Option("--no-compute", help="Refuse when signals of the range are missing.")]
+
+
+def backtest(
+    strategy: StrategyFile, no_compute: NoCompute = False, device: Device = "auto", as_json: AsJson = False
+) -> None:
+    """Example: kq backtest strategies/topk.yaml
+
+    Run a strategy on the signals of its recipe; signals of its range that are missing are computed first. Leaves
+    orders, fills, positions, returns, figures, a picture and a tearsheet in runs/backtest/.
+    """
+    from kronos_quant.jobs.backtest import run_backtest
+    from kronos_quant.workspace import open_workspace
+
+    summary = run_backtest(open_workspace(), strategy, device, compute=not no_compute)
+    if as_json:
+        print_json(summary.metrics | {"folder": summary.folder})
+    else:
+        typer.echo(summary.report)
+        typer.echo(f"tearsheet: {summary.tearsheet}")

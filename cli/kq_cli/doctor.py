@@ -1,0 +1,19 @@
+"""kq doctor."""
+
+from kq_cli.options import AsJson
+from kq_cli.printing import print_json, print_table
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Example: kq doctor
+
+    Say what is here and what is missing (versions, device, disk, weights, bars, calendar), and the command that mends
+    it.
+    """
+    from kronos_quant.jobs.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        print_table(["about", "state", "detail", "mend"], [list(finding.as_dict().values()) for finding in findings])

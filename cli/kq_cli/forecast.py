@@ -1,0 +1,35 @@
+"""kq forecast."""
+
+from typing import Annotated
+
+import typer
+
+from kq_cli.options import AsJson, Day, Device, Recipe
+from kq_cli.printing import print_json, print_lines, print_records
+
+Symbol = Annotated[str, typer.Argument(help="SH600000, 600000.SH, sh600000 or, where one fits, 600000.")]
+Horizon = Annotated[int | None, typer.Option("--horizon", min=1, help="Bars to forecast; default: the recipe's.")]
+
+
+def forecast(
+    symbol: Symbol,
+    date: Day = None,
+    horizon: Horizon = None,
+    recipe: Recipe = "default",
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Example: kq forecast SH600977 --horizon 48
+
+    Forecast the next bars of one symbol: quantiles of the close, the probability of a rise, and a picture with the
+    naive random-walk band beside.
+    """
+    from kronos_quant.jobs.forecast import run_forecast
+    from kronos_quant.workspace import open_workspace
+
+    result = run_forecast(open_workspace(), symbol, date.date() if date else None, horizon, recipe, device)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        print_records(result.table.to_dicts())
+        print_lines(result.lines())

@@ -1,0 +1,19 @@
+"""kq init."""
+
+from pathlib import Path
+
+import typer
+
+from kq_cli.options import Folder
+
+
+def init(folder: Folder = Path(".")) -> None:
+    """Example: kq init my-research
+
+    Make a workspace: kq.yaml, signals/, strategies/, db/. Files that are there already stay as they are.
+    """
+    from kronos_quant.workspace import init_workspace
+
+    written = init_workspace(folder)
+    typer.echo(f"workspace {folder.resolve()}: {len(written)} files written")
+    typer.echo("next: kq ingest qlib, or kq ingest csv FILE, or kq ingest synthetic")

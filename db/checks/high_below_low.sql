@@ -1,0 +1,4 @@
+-- error: a high below the low of the same bar shows that the row was mangled; no field of it can be trusted.
+SELECT *
+FROM incoming
+WHERE high < low;

@@ -1,0 +1,8 @@
+-- Instruments as the snapshot shows them: who has bars was listed then, whatever a list says.
+SELECT i.symbol, i.exchange, coalesce(i.kind, 'stock') AS kind,
+       least(i.first_date, b.first_date) AS first_date,
+       greatest(i.last_date, b.last_date) AS last_date
+FROM instruments AS i
+LEFT JOIN (SELECT symbol, min(date) AS first_date, max(date) AS last_date FROM bars GROUP BY symbol) AS b USING (symbol)
+WHERE coalesce(i.first_date, b.first_date) IS NOT NULL
+ORDER BY i.symbol;

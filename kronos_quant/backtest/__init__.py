@@ -1,0 +1,32 @@
+"""Back-test: a strategy file, bars and scores -> fills, an account, a BacktestResult.
+
+The names load on first use, so that reading a strategy file loads neither numba nor vectorbt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kronos_quant.backtest.engine import simulate
+    from kronos_quant.backtest.panel import Panel, build_panel
+    from kronos_quant.backtest.result import BacktestResult
+    from kronos_quant.backtest.strategy import Costs, Strategy
+
+_HOMES = {
+    "BacktestResult": "result",
+    "Costs": "strategy",
+    "Panel": "panel",
+    "Strategy": "strategy",
+    "build_panel": "panel",
+    "simulate": "engine",
+}
+
+__all__ = ["BacktestResult", "Costs", "Panel", "Strategy", "build_panel", "simulate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

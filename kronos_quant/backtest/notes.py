@@ -1,0 +1,76 @@
+"""The plain sentences that a reader of a back-test has to know."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.errors import listed
+
+
+def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[str, ...]:
+    """What was unusual about a run, the gravest first; empty where nothing was. orders: `tables.order_table`."""
+    found = (
+        no_trade(orders),
+        scores_missing(panel),
+        few_symbols(strategy, panel),
+        unpriced(panel),
+        delisted(strategy, orders),
+    )
+    return tuple(note for note in found if note)
+
+
+def rejections_of(orders: pl.DataFrame) -> dict[str, int]:
+    """Orders that were rejected or cut, by reason, the most frequent first."""
+    short = orders.filter(pl.col("status") != "filled")
+    counts = short.group_by("reason").len().sort(["len", "reason"], descending=[True, False])
+    return {reason: int(count) for reason, count in counts.iter_rows()}
+
+
+def no_trade(orders: pl.DataFrame) -> str | None:
+    """Said loudly: a run without any trade looks like a flat, safe strategy."""
+    if (orders["status"] != "rejected").any():
+        return None
+    if orders.is_empty():
+        return "NO TRADE WAS MADE: no session of the period had a score from the session before."
+    why = ", ".join(f"{reason} ({count})" for reason, count in rejections_of(orders).items())
+    return f"NO TRADE WAS MADE: all {len(orders)} orders were rejected: {why}."
+
+
+def scores_missing(panel: Panel) -> str | None:
+    """Sessions that traded nothing because no symbol had a score."""
+    empty = [day for day, score in zip(panel.dates, panel.score[:-1], strict=False) if np.isnan(score).all()]
+    if not empty:
+        return None
+    sessions = len(panel.dates) - 1
+    return f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing trades after them."
+
+
+def few_symbols(strategy: Strategy, panel: Panel) -> str | None:
+    """A universe that topk takes whole leaves nothing to choose."""
+    if strategy.topk < len(panel.symbols):
+        return None
+    return (
+        f"topk is {strategy.topk} and only {len(panel.symbols)} symbols have scores and bars: "
+        "all of them are held, so the scores choose nothing."
+    )
+
+
+def unpriced(panel: Panel) -> str | None:
+    """Symbols with scores and no bars."""
+    if not panel.unpriced:
+        return None
+    return f"Scores without bars in the period, never bought: {listed(panel.unpriced)}."
+
+
+def delisted(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+    """Holdings that had no further bar."""
+    left = orders.filter(pl.col("reason") == "delisted")
+    if left.is_empty():
+        return None
+    return (
+        f"Holdings without any further bar in the data: {len(left)} ({listed(left['symbol'].unique().sort())}). "
+        f"They were taken for delisted and left at their last close {strategy.delisting_return:+.0%}, without cost."
+    )

@@ -1,0 +1,94 @@
+"""Key figures of a series of session returns. Shape letter: T sessions.
+
+Returns are fractions and compound; the risk-free rate is 0; annual figures state their sessions per year.
+A figure that the series does not determine is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kronos_quant.backtest.panel import FloatArray
+
+ZERO_SPREAD = 1e-15
+"""Below this, a standard deviation of returns is rounding noise of a flat series."""
+
+
+def total_return(returns: FloatArray) -> float:
+    """Compounded return of the whole series f64[T]."""
+    return float(np.prod(1 + returns) - 1)
+
+
+def annual_return(returns: FloatArray, sessions_per_year: int) -> float:
+    """Compounded return a year: growth to the power sessions_per_year / T, minus 1."""
+    if len(returns) == 0:
+        return float("nan")
+    return float((1 + total_return(returns)) ** (sessions_per_year / len(returns)) - 1)
+
+
+def annual_volatility(returns: FloatArray, sessions_per_year: int) -> float:
+    """Sample standard deviation a year."""
+    if len(returns) < 2:
+        return float("nan")
+    return float(np.std(returns, ddof=1) * np.sqrt(sessions_per_year))
+
+
+def sharpe_ratio(returns: FloatArray, sessions_per_year: int) -> float:
+    """Mean over standard deviation, a year; of the differences to a benchmark it is the information ratio."""
+    if len(returns) < 2:
+        return float("nan")
+    spread = np.std(returns, ddof=1)
+    if spread < ZERO_SPREAD:
+        return float("nan")
+    return float(np.mean(returns) / spread * np.sqrt(sessions_per_year))
+
+
+def drawdowns(returns: FloatArray) -> FloatArray:
+    """f64[T]: loss from the highest value so far (the start included), 0 or negative."""
+    wealth = np.cumprod(1 + returns)
+    peak = np.maximum.accumulate(np.maximum(wealth, 1.0))
+    return np.asarray(wealth / peak - 1)
+
+
+def max_drawdown(returns: FloatArray) -> float:
+    """The deepest of the drawdowns, 0 or negative."""
+    return float(drawdowns(returns).min(initial=0.0))
+
+
+def win_rate(returns: FloatArray) -> float:
+    """Share of the sessions with a gain among those with a gain or a loss."""
+    moved = returns[returns != 0]
+    return float(np.mean(moved > 0)) if len(moved) else float("nan")
+
+
+def key_figures(
+    returns: FloatArray, gross_returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
+) -> dict[str, float]:
+    """The figures of an account f64[T], and beside a benchmark f64[T] where there is one.
+
+    excess_annual_return is the account's annual return less the benchmark's; excess_annual_return_before_cost takes the
+    gross returns; information_ratio is annual.
+    """
+    figures = series_figures(returns, sessions_per_year)
+    figures["annual_return_before_cost"] = annual_return(gross_returns, sessions_per_year)
+    if benchmark is None:
+        return figures
+    figures |= {f"benchmark_{name}": value for name, value in series_figures(benchmark, sessions_per_year).items()}
+    of_benchmark = figures["benchmark_annual_return"]
+    return figures | {
+        "excess_annual_return": figures["annual_return"] - of_benchmark,
+        "excess_annual_return_before_cost": figures["annual_return_before_cost"] - of_benchmark,
+        "information_ratio": sharpe_ratio(returns - benchmark, sessions_per_year),
+    }
+
+
+def series_figures(returns: FloatArray, sessions_per_year: int) -> dict[str, float]:
+    """The figures that a series f64[T] has by itself."""
+    return {
+        "total_return": total_return(returns),
+        "annual_return": annual_return(returns, sessions_per_year),
+        "annual_volatility": annual_volatility(returns, sessions_per_year),
+        "sharpe_ratio": sharpe_ratio(returns, sessions_per_year),
+        "max_drawdown": max_drawdown(returns),
+        "win_rate": win_rate(returns),
+    }

@@ -1,0 +1,282 @@
+"""kq.yaml as pydantic models, and the one way a YAML file of a user's is read.
+
+The order is: flag, environment (`KQ_TRAIN__BATCH_SIZE=32`), file, default. Every problem of a file is reported at
+once, each with file, line, field, what was expected and what was found. Recipes and strategies have their models in
+their own rooms (`signals.recipe`, `backtest.strategy`) and are read with the same `load_yaml`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from kronos_quant.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[str | int, ...]
+
+ENV_PREFIX = "KQ_"
+SCRATCH = "scratch"
+"""The value of `model.base` that starts training from random weights."""
+
+
+class Section(BaseModel):
+    """What every part of a YAML file is: no unknown field, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+class MarketConfig(Section):
+    """Where the bars come from, and what a data directory does not say of itself."""
+
+    qlib_dir: Path = Field(Path("~/.qlib/qlib_data/cn_data"), description="directory that `kq ingest qlib` reads")
+    exchange: str = Field("", description="ISO 10383 code (XSHG, XNYS, XHKG, 24/7); empty: told by the symbols")
+    freq: str | None = Field(None, description="bar frequency to use; null: the only one there is")
+    universe: str = Field("all", description="universe to train on and to score; `all` is every stock")
+
+
+class ModelConfig(Section):
+    """The weights that training starts from."""
+
+    base: str = Field("NeoQuasar/Kronos-small", description="folder, name in models/, Hub id, or `scratch`")
+    tokenizer: str | None = Field(None, description="tokenizer for `base`; null: the one published with it")
+    revision: str | None = Field(None, description="revision of a Hub repository; null: its newest")
+    preset: Literal["nano", "mini", "small", "base"] = Field("nano", description="sizes, with `base: scratch` only")
+
+
+class TrainConfig(Section):
+    """Windows, splits and optimisation. A null is filled in by `training.presets`: see `kq config show`."""
+
+    universe: str | None = Field(None, description="universe of the windows; null: market.universe")
+    lookback_window: int = Field(90, ge=2, description="bars the model looks at")
+    predict_window: int = Field(10, ge=1, description="bars it learns to forecast")
+    clip: float = Field(5.0, gt=0, description="bound of the normalised values, in standard deviations")
+    max_missing: int = Field(10, ge=0, description="sessions without a bar allowed inside one window")
+    train_time_range: tuple[date, date] | None = Field(None, description="target dates of training")
+    val_time_range: tuple[date, date] | None = Field(None, description="target dates of validation")
+    train_ratio: float = Field(0.7, gt=0, lt=1, description="without dates: first share of the sessions")
+    val_ratio: float = Field(0.1, gt=0, lt=1, description="without dates: share after it; the rest is for testing")
+    embargo: int = Field(0, ge=0, description="sessions left out between two splits")
+    tokenizer_epochs: int | None = Field(None, ge=0, description="0 keeps the tokenizer of the base")
+    predictor_epochs: int | None = Field(
+        None, ge=0, validation_alias=AliasChoices("predictor_epochs", "basemodel_epochs"), description="epochs"
+    )
+    samples_per_epoch: int | None = Field(None, ge=1, description="windows an epoch; null: by preset")
+    batch_size: int | None = Field(None, ge=1, description="windows a step, over all ranks together")
+    tokenizer_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
+    predictor_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW's, decoupled")
+    betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's")
+    max_grad_norm: float = Field(3.0, gt=0, description="gradients are scaled down to this norm")
+    loss_region: Literal["future", "all"] = Field(
+        "future", description="bars that the loss counts: those after the lookback, or all (as published)"
+    )
+    checkpoint_every: int = Field(1, ge=1, description="epochs between two periodic checkpoints")
+    seed: int = Field(0, ge=0, description="of initial weights, window order and dropout")
+
+    @model_validator(mode="after")
+    def _ranges(self) -> TrainConfig:
+        if (self.train_time_range is None) != (self.val_time_range is None):
+            raise ValueError("train_time_range and val_time_range go together: give both or neither")
+        for name in ("train_time_range", "val_time_range"):
+            span = getattr(self, name)
+            if span is not None and span[0] > span[1]:
+                raise ValueError(f"{name}: must start before it ends, found {span[0]} to {span[1]}")
+        if self.train_ratio + self.val_ratio >= 1:
+            raise ValueError(f"train_ratio + val_ratio must be below 1, found {self.train_ratio + self.val_ratio:g}")
+        return self
+
+
+class WorkspaceConfig(Section):
+    """kq.yaml."""
+
+    market: MarketConfig = Field(default_factory=lambda: MarketConfig.model_validate({}))
+    model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConfig:
+    """A workspace's configuration and, for each dotted field, where its value came from."""
+
+    config: WorkspaceConfig
+    origins: dict[str, str]
+
+    def rows(self) -> list[tuple[str, Any, str]]:
+        """(field, value, origin) of every field, in the order of the models."""
+        values = self.config.model_dump(mode="json")
+        return [
+            (f"{section}.{name}", value, self.origins.get(f"{section}.{name}", "default"))
+            for section, fields in values.items()
+            for name, value in fields.items()
+        ]
+
+
+def load_yaml(model: type[Model], path: Path) -> Model:
+    """Read a YAML file into `model`; raises ConfigError listing every problem with file, line and field."""
+    data, lines = _read(path)
+    return _validate(model, data, lambda location: f"{path}:{_line_of(lines, location)}")
+
+
+def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) -> ResolvedConfig:
+    """kq.yaml under the environment and the flags ({"train.batch_size": 32}); raises ConfigError with each origin."""
+    data, lines = _read(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: expected sections (market, model, train), found {type(data).__name__}")
+    origins = {
+        ".".join(map(str, location)): f"{path.name}:{line}" for location, line in lines.items() if len(location) == 2
+    }
+    for section, fields in _environment().items():
+        for name, value in fields.items():
+            _put(data, section, name, value)
+            origins[f"{section}.{name}"] = f"{ENV_PREFIX}{section.upper()}__{name.upper()}"
+    for dotted, value in (flags or {}).items():
+        if value is not None:
+            section, name = dotted.split(".")
+            _put(data, section, name, value)
+            origins[dotted] = "flag"
+
+    def place(location: Location) -> str:
+        origin = origins.get(".".join(map(str, location[:2])), "")
+        return origin if origin.startswith((ENV_PREFIX, "flag")) else f"{path}:{_line_of(lines, location)}"
+
+    config = _validate(WorkspaceConfig, data, place)
+    return ResolvedConfig(config, _by_field_name(origins))
+
+
+def _put(data: dict[str, Any], section: str, name: str, value: Any) -> None:
+    fields = data.get(section) or {}
+    data[section] = {**fields, name: value} if isinstance(fields, dict) else {name: value}
+
+
+def _by_field_name(origins: dict[str, str]) -> dict[str, str]:
+    """A value given under an alias is shown under the field's own name."""
+    renamed = dict(origins)
+    for section, field in WorkspaceConfig.model_fields.items():
+        section_model = field.annotation
+        assert isinstance(section_model, type)
+        assert issubclass(section_model, BaseModel)
+        for name, inner in section_model.model_fields.items():
+            for alias in _names(name, inner.validation_alias):
+                if f"{section}.{alias}" in origins:
+                    renamed[f"{section}.{name}"] = origins[f"{section}.{alias}"]
+    return renamed
+
+
+def _environment() -> dict[str, dict[str, Any]]:
+    """The sections found in KQ_SECTION__FIELD variables; raises ConfigError for a section that does not exist."""
+
+    class Environment(WorkspaceConfig, BaseSettings):
+        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore")
+
+    sections = {name.upper() for name in WorkspaceConfig.model_fields}
+    for variable in os.environ:
+        if variable.startswith(ENV_PREFIX) and "__" in variable:
+            section = variable.removeprefix(ENV_PREFIX).split("__")[0]
+            if section not in sections:
+                raise ConfigError(f"environment: {variable}: expected {_or(sorted(sections))} after {ENV_PREFIX}")
+    found = EnvSettingsSource(Environment)()
+    return {section: fields for section, fields in found.items() if isinstance(fields, dict)}
+
+
+def _read(path: Path) -> tuple[Any, dict[Location, int]]:
+    """The file's plain data, and the line of each of its keys."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        hint = f"there are: {_or(sorted(near))}" if near else "kq init writes the files to start from"
+        raise ConfigError(f"{path}: no such file", hint=hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        lines = dict(_lines(node, (), path)) if node is not None else {}
+        data = {} if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else f"{path}"
+        raise ConfigError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    finally:
+        loader.dispose()
+    return data, lines
+
+
+def _lines(node: yaml.Node, location: Location, path: Path) -> Iterator[tuple[Location, int]]:
+    """(location, line) of every key below `node`; raises ConfigError for a key given twice."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                raise ConfigError(f"{path}:{line}: {key.value}: given twice, first on line {seen[key.value]}")
+            seen[key.value] = line
+            yield (*location, key.value), line
+            yield from _lines(value, (*location, key.value), path)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield (*location, number), value.start_mark.line + 1
+            yield from _lines(value, (*location, number), path)
+
+
+def _line_of(lines: dict[Location, int], location: Location) -> int:
+    while location and location not in lines:
+        location = location[:-1]
+    return lines.get(location, 1)
+
+
+def _validate(model: type[Model], data: Any, place: Any) -> Model:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [
+            f"{place(problem['loc'])}: {_field_path(problem['loc'])}{_wording(problem, model)}"
+            for problem in error.errors()
+        ]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def _field_path(location: Location) -> str:
+    return "".join(f"{part}: " for part in [".".join(map(str, location))] if part)
+
+
+def _wording(problem: Any, model: type[BaseModel]) -> str:
+    kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_fields(model, problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        return f"no such field; did you mean {near[0]}?" if near else f"no such field; expected {_or(known)}"
+    if kind == "value_error":
+        return str(context.get("error", problem["msg"]))
+    if kind == "missing":
+        return "is needed and was not given"
+    message = problem["msg"].removeprefix("Input should be ")
+    return f"must be {message[0].lower()}{message[1:]}, found {found!r}"
+
+
+def _known_fields(model: type[BaseModel], location: Location) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return [alias for name, field in model.model_fields.items() for alias in _names(name, field.validation_alias)]
+
+
+def _names(name: str, alias: Any) -> list[str]:
+    choices = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+    return list(dict.fromkeys([name, *choices]))
+
+
+def _or(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + (" or " if len(names) > 1 else "") + names[-1] if names else "nothing"

@@ -1,0 +1,52 @@
+"""The errors a user can cause, and the exit code of each.
+
+KronosQuantError            1   anything else
+├── ConfigError             2   usage or a configuration file
+├── DataError               3   data missing or bad
+└── CheckpointError         4   a model is missing or does not fit
+
+A message says what, where, expected and found; ``hint`` holds the next command. Codes 5 (leak or parity) and
+130 (interrupted) belong to commands, not to a class here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+SHOWN_OFFENDERS = 5
+
+
+class KronosQuantError(Exception):
+    """A mistake that the user can mend; `kq` prints it in one line and exits with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(KronosQuantError):
+    """A command line, a YAML file or an environment variable is wrong."""
+
+    exit_code = 2
+
+
+class DataError(KronosQuantError):
+    """Bars, signals or a source file are missing, damaged or do not fit."""
+
+    exit_code = 3
+
+
+class CheckpointError(KronosQuantError):
+    """A model is missing, damaged, or its parts do not fit each other."""
+
+    exit_code = 4
+
+
+def listed(offenders: Iterable[object], shown: int = SHOWN_OFFENDERS) -> str:
+    """The first few offenders and how many there are besides: 'A, B, C and 7 more'."""
+    items = [str(item) for item in offenders]
+    if len(items) <= shown:
+        return ", ".join(items)
+    return f"{', '.join(items[:shown])} and {len(items) - shown} more"

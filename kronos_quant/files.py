@@ -1,0 +1,94 @@
+"""Files written whole or not at all.
+
+Everything that a later command may trust is written beside its place and renamed there, so that a crash, a full disk
+or Ctrl-C leaves the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kronos_quant.errors import KronosQuantError
+
+_PARTIAL = ".partial-"
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on any failure.
+
+    What is written may be a file or a folder (a folder replaces nothing: `path` must not exist then).
+    Raises KronosQuantError when the disk is full or the place cannot be written.
+    """
+    partial = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            _flush(partial)
+            partial.replace(path)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission, however a library words it, into one clear error."""
+    try:
+        yield
+    except KronosQuantError:
+        raise
+    except Exception as error:
+        kind = _disk_trouble(error)
+        if kind is None:
+            raise
+        raise KronosQuantError(f"{path}: cannot write: {kind}", hint="free space or choose another folder") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with write_aside(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all; dates and paths become strings."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Force a finished file to the disk, so that the rename cannot outlive its content."""
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+
+
+def _disk_trouble(error: Exception) -> str | None:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on the disk"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return "permission denied or read-only"
+    # DuckDB, Polars and safetensors raise their own types and keep the system's words
+    text = str(error).lower()
+    if "no space left" in text or "os error 28" in text or "disk quota" in text:
+        return "no space left on the disk"
+    return None

@@ -1,0 +1,188 @@
+"""The one DuckDB file: who may open it, and how its tables came to be.
+
+DuckDB lets one process write or many read, never both, so only ingest, check and migrate open `db/market.duckdb`, for
+one short transaction under `db/ingest.lock`. Everybody else reads the snapshots (see `snapshots`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from kronos_quant.assets import asset_dir
+from kronos_quant.errors import DataError, KronosQuantError
+from kronos_quant.files import disk_errors, write_aside
+
+DB_FOLDER = "db"
+DATABASE = "market.duckdb"
+LOCK_WAIT_SECONDS = 10.0
+
+_LOCK = "ingest.lock"
+_HOLDER = "ingest.holder"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the tables' history: db/migrations/NNNN_name.sql."""
+
+    version: int
+    name: str
+    sha256: str
+    sql: str
+
+
+def iter_migrations() -> Iterator[Migration]:
+    """The migrations that travel with the package, in order; never those of a workspace."""
+    for path in sorted((asset_dir(DB_FOLDER) / "migrations").glob("*.sql")):
+        number, _, name = path.stem.partition("_")
+        content = path.read_bytes()
+        yield Migration(int(number), name, hashlib.sha256(content).hexdigest(), content.decode())
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, name: str = DATABASE) -> list[int]:
+    """Apply the migrations that a database lacks, each in one transaction with its record.
+
+    Returns the versions applied now. Raises DataError, changing nothing, when the database is newer than this
+    package or an applied file has changed since.
+    """
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations "
+        "(version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)"
+    )
+    known = list(iter_migrations())
+    applied = dict(connection.execute("SELECT version, sha256 FROM migrations").fetchall())
+    newest = max(applied, default=0)
+    if newest > known[-1].version:
+        raise DataError(
+            f"{name}: made by a newer kronos-quant (schema {newest}; this one knows {known[-1].version})",
+            hint="pip install --upgrade kronos-quant",
+        )
+    for migration in known:
+        if applied.get(migration.version, migration.sha256) != migration.sha256:
+            raise DataError(
+                f"{name}: migration {migration.version:04d}_{migration.name}.sql has changed since it was applied",
+                hint="install the version that made this database, or ingest into a new workspace",
+            )
+    pending = [migration for migration in known if migration.version not in applied]
+    for migration in pending:
+        _apply(connection, migration)
+    return [migration.version for migration in pending]
+
+
+@contextmanager
+def open_database(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection to the migrated database of a workspace; the caller holds `ingest_lock`.
+
+    Raises DataError for a file that is no database or that another program has open, KronosQuantError for a full
+    or read-only disk.
+    """
+    path = root / DB_FOLDER / DATABASE
+    with disk_errors(path):
+        if not path.exists():
+            _create(path)
+        connection = _connect(path)
+        try:
+            # without a __main__ file (python -c, notebooks) DuckDB would draw one on stdout
+            connection.execute("SET enable_progress_bar = false")
+            migrate(connection, str(path))
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what is done inside, or nothing of it."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        # DuckDB may have given the transaction up itself, on a full disk for instance
+        with suppress(duckdb.Error):
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+@contextmanager
+def ingest_lock(root: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+    """Hold the workspace's right to write bars; wait for another holder up to `wait_seconds`.
+
+    Raises KronosQuantError that names the holder when the wait was in vain. A killed holder frees the lock.
+    """
+    folder = root / DB_FOLDER
+    with disk_errors(folder / _LOCK):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK)
+        try:
+            lock.acquire(timeout=wait_seconds)
+        except Timeout:
+            raise KronosQuantError(
+                f"{folder / DATABASE}: another ingest is writing ({_holder(folder)}); waited {wait_seconds:g} s",
+                hint="try again when it has finished; reading commands need not wait",
+            ) from None
+        # beside the lock file, which a waiting process opens and empties
+        holder = folder / _HOLDER
+        try:
+            command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            holder.write_text(f"process {os.getpid()}, {command!r}, since {datetime.now():%H:%M:%S}")
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def statement(name: str) -> str:
+    """The SQL of db/statements/<name>.sql."""
+    return (asset_dir(DB_FOLDER) / "statements" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _create(path: Path) -> None:
+    """Make an empty, migrated database; it appears whole, so that a kill leaves no half-made file behind."""
+    for leftover in path.parent.glob(f".*{path.name}*"):
+        leftover.unlink()
+    with write_aside(path) as partial, duckdb.connect(partial) as connection:
+        migrate(connection, str(path))
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(path)
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        if "lock is held" in reason:
+            holder = reason.partition("is held in ")[2].partition(". See")[0]
+            raise DataError(
+                f"{path}: opened by {holder}",
+                hint="close it there; notebooks read through kronos_quant.market.open_market, which blocks nobody",
+            ) from error
+        if "space" in reason:
+            raise
+        raise DataError(
+            f"{path}: cannot be opened as a database: {reason}", hint="move the file away and ingest again"
+        ) from error
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    with transaction(connection):
+        connection.execute(migration.sql)
+        connection.execute(
+            "INSERT INTO migrations VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
+            [migration.version, migration.name, migration.sha256],
+        )
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return (folder / _HOLDER).read_text()
+    except OSError:
+        return "holder unknown"

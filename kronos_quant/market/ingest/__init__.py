@@ -1,0 +1,40 @@
+"""Sources of bars: each reader turns one kind of source into a `Batch`; here they meet the store."""
+
+from pathlib import Path
+
+from kronos_quant.market.ingest.csv_files import read_csv_files
+from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
+from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
+from kronos_quant.market.report import IngestReport
+from kronos_quant.market.store import store_bars
+from kronos_quant.schema import DAILY
+
+__all__ = ["ingest_csv", "ingest_qlib", "ingest_synthetic"]
+
+
+def ingest_qlib(root: Path, source: Path, *, freq: str = DAILY, exchange: str = "") -> IngestReport:
+    """Read a Qlib data directory into the workspace `root` and publish the result.
+
+    freq : which calendar and .bin files to read. exchange : ISO code; "" lets the symbols tell.
+    Raises DataError for a directory that cannot be read; the store is then as before.
+    """
+    return store_bars(root, read_qlib_dir(source, freq, exchange))
+
+
+def ingest_csv(
+    root: Path, source: Path, *, symbol: str | None = None, exchange: str = "", amount: str = "derive"
+) -> IngestReport:
+    """Read a CSV file, or a folder of them, into the workspace `root` and publish the result.
+
+    symbol : of the one file; by default a column or the file's name tells. amount : derive, zero or as_is.
+    Raises DataError for a file that cannot be read; the store is then as before.
+    """
+    return store_bars(root, read_csv_files(source, symbol, exchange, amount))
+
+
+def ingest_synthetic(
+    root: Path, *, strength: float = 0.2, symbols: int = 150, sessions: int = 800, seed: int = 0
+) -> IngestReport:
+    """Make a market with a known pattern and put it into the workspace `root`; see `synthetic`."""
+    spec = SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)
+    return store_bars(root, make_market(spec).batch)

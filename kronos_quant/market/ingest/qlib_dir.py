@@ -1,0 +1,328 @@
+"""A Qlib data directory -> Batch.
+
+    calendars/<freq>.txt            one session (or bar end) a line, ascending
+    instruments/<universe>.txt      SYMBOL <tab> first <tab> last; all.txt lists what there is
+    features/<symbol>/<field>.<freq>.bin
+
+As found in the wild: folders in either case, fields missing or extra, files of one symbol that differ in length.
+Prices are adjusted (raw = price / factor). Only open, high, low, close, volume, amount and factor are read: vwap,
+adjclose and change can be computed from them, and `change` is often wrong on ex-dividend days.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kronos_quant.errors import DataError, listed
+from kronos_quant.market.ingest.qlib_bins import Series, read_bin
+from kronos_quant.market.store import Batch, instruments_of
+from kronos_quant.market.symbols import canonical
+from kronos_quant.market.universes import ALL, tidy
+from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
+
+_OPTIONAL = ("volume", "amount", "factor")
+_FIELDS = (*PRICES, *_OPTIONAL)
+_RESERVED = "_qlib_"
+"""pyqlib puts this before folder names that Windows reserves (con, aux, nul)."""
+
+_LOST_SHARE = 0.1
+"""A file that lacks this share of its symbol's sessions at the end was cut off; less is a field that lags behind."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What was noticed while reading, in lists of symbols."""
+
+    uneven: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    without_volume: list[str] = field(default_factory=list)
+    without_factor: list[str] = field(default_factory=list)
+    filled_factor: list[str] = field(default_factory=list)
+    derived_amount: list[str] = field(default_factory=list)
+    backward: list[str] = field(default_factory=list)
+
+    def notes(self) -> Iterator[str]:
+        """The findings in words."""
+        for symbols, words in (
+            (self.uneven, "files of one symbol differ in length; aligned by their start index"),
+            (self.incomplete, "open, high, low or close has no file; skipped"),
+            (self.without_volume, "volume has no file; taken as 0"),
+            (self.without_factor, "factor missing; taken as 1"),
+            (self.filled_factor, "factor has holes; carried forward"),
+            (self.derived_amount, "amount derived as volume x mean price"),
+            (self.backward, "an interval in instruments/ ends before it begins; left out"),
+        ):
+            if symbols:
+                yield f"{words}: {len(symbols)} symbols ({listed(symbols, 3)})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """The bars of one symbol: positions in the calendar and values, without suspended sessions."""
+
+    symbol: str
+    positions: npt.NDArray[np.int64]
+    columns: dict[str, FloatArray]
+
+    @property
+    def traded(self) -> bool:
+        """Whether any bar has a volume."""
+        return bool((self.columns["volume"] > 0).any())
+
+
+def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "") -> Batch:
+    """Everything a Qlib directory holds of one frequency.
+
+    exchange : ISO code of the exchange, which a Qlib directory does not tell.
+    Raises DataError, naming file, place, expected and found, for a directory in which nothing is found and for a
+    damaged calendar, list or .bin file.
+    """
+    source = source.expanduser()
+    _check_layout(source)
+    times = read_calendar(source / "calendars", freq)
+    lists = read_lists(source / "instruments")
+    findings = _Findings()
+    series = _read_features(source / "features", freq, len(times), findings)
+    # an interval that ends before it begins holds no day
+    forward = pl.col("start") <= pl.col("end")
+    findings.backward += lists.filter(~forward)["symbol"].unique().sort().to_list()
+    lists = lists.filter(forward)
+    instruments, notes = _instruments(series, lists, exchange)
+    universes = lists.filter(pl.col("universe") != ALL)
+    bars = _frame(series, times)
+    traded = bars["date"].unique().sort().to_list()
+    sessions = sorted({time.date() for time in times})
+    used = [session for session in sessions if traded[0] <= session <= traded[-1]]
+    if len(used) < len(sessions):
+        notes.append(f"{len(sessions) - len(used)} sessions of the calendar lie before the first or after the last bar")
+    return Batch(
+        source="qlib",
+        path=source,
+        freq=freq,
+        bars=bars,
+        instruments=instruments,
+        universes=universes,
+        sessions=used,
+        exchange=exchange,
+        notes=(*findings.notes(), *notes),
+    )
+
+
+def _check_layout(source: Path) -> None:
+    if all((source / name).is_dir() for name in ("calendars", "features")):
+        return
+    found = listed(sorted(path.name for path in source.iterdir())) if source.is_dir() else "no such directory"
+    raise DataError(
+        f"{source}: no Qlib directory: expected calendars/ and features/, found {found or 'nothing'}",
+        hint="name the directory that holds calendars/, e.g. kq ingest qlib ~/.qlib/qlib_data/cn_data",
+    )
+
+
+def read_calendar(folder: Path, freq: str) -> list[datetime]:
+    """The sessions (daily) or bar ends of calendars/<freq>.txt.
+
+    Raises DataError for a missing or empty file and, with its line, for one that is not ascending or not a date.
+    """
+    path = folder / f"{freq}.txt"
+    if not path.is_file():
+        found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
+        raise DataError(f"{path}: no such calendar: found {found}", hint="name its frequency, or add the file")
+    times: list[datetime] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").rstrip().splitlines(), start=1):
+        try:
+            time = datetime.fromisoformat(line.strip())
+        except ValueError:
+            raise DataError(f"{path}: line {number}: expected a date like 2024-06-18, found {line!r}") from None
+        if times and time <= times[-1]:
+            trouble = "is there twice" if time == times[-1] else f"comes after {times[-1]}"
+            raise DataError(f"{path}: line {number}: expected ascending dates, but {line.strip()} {trouble}")
+        times.append(time)
+    if not times:
+        raise DataError(f"{path}: expected one date a line, found an empty file")
+    return times
+
+
+def read_lists(folder: Path) -> pl.DataFrame:
+    """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; none where there is no folder.
+
+    Raises DataError, with its line, for a row that is not symbol, first and last date between tabs.
+    """
+    columns: dict[str, list[object]] = {name: [] for name in UNIVERSES}
+    for path in sorted(folder.glob("*.txt")):
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+            if not line.strip():
+                continue
+            cells = line.split("\t")
+            try:
+                start, end = (date.fromisoformat(cell.strip()[:10]) for cell in cells[1:3])
+            except ValueError:
+                raise DataError(
+                    f"{path}: line {number}: expected SYMBOL<tab>first date<tab>last date, found {line!r}"
+                ) from None
+            for column, cell in zip(
+                columns.values(), (path.stem.lower(), canonical(cells[0]), start, end), strict=True
+            ):
+                column.append(cell)
+    return tidy(pl.DataFrame(columns, schema=UNIVERSES))
+
+
+def _read_features(folder: Path, freq: str, sessions: int, findings: _Findings) -> list[_Bars]:
+    """The bars of every symbol, in the order of the symbols. Raises DataError when there are none."""
+    found = []
+    for symbol, path in sorted(_symbol_folders(folder).items()):
+        files = _field_files(path, freq)
+        if not files:
+            continue
+        if not set(PRICES) <= set(files):
+            findings.incomplete.append(symbol)
+            continue
+        bars = _read_symbol(symbol, files, sessions, findings)
+        if len(bars.positions):
+            found.append(bars)
+    if not found:
+        raise DataError(
+            f"{folder}: no bars: expected files like sh600000/close.{freq}.bin with values, found none in "
+            f"{len(_symbol_folders(folder))} folders",
+            hint="is it another frequency, or are the feature files elsewhere?",
+        )
+    return found
+
+
+def _symbol_folders(folder: Path) -> dict[str, Path]:
+    """Canonical symbol -> its folder, whatever its case. Raises DataError where two folders are one symbol."""
+    folders: dict[str, Path] = {}
+    with os.scandir(folder) as entries:
+        paths = [Path(entry.path) for entry in entries if entry.is_dir()]
+    for path in sorted(paths):
+        symbol = canonical(path.name.lower().removeprefix(_RESERVED))
+        if symbol in folders:
+            raise DataError(f"{folder}: two folders for {symbol}: {folders[symbol].name} and {path.name}")
+        folders[symbol] = path
+    return folders
+
+
+def _field_files(folder: Path, freq: str) -> dict[str, Path]:
+    """Field -> its file, of the fields that are read."""
+    ending = f".{freq}.bin".lower()
+    with os.scandir(folder) as entries:
+        names = {entry.name.lower(): Path(entry.path) for entry in entries}
+    return {name: names[name + ending] for name in _FIELDS if name + ending in names}
+
+
+def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _Findings) -> _Bars:
+    """All bars of one symbol, its fields aligned by their start indices."""
+    series = {name: read_bin(path, sessions) for name, path in files.items()}
+    first, end = min(one.start for one in series.values()), max(one.end for one in series.values())
+    if any((one.start, one.end) != (first, end) for one in series.values()):
+        _refuse_truncated(series, files, end - first)
+        findings.uneven.append(symbol)
+    columns = {name: _aligned(one, first, end) for name, one in series.items()}
+    traded = ~np.logical_and.reduce([np.isnan(columns[name]) for name in PRICES])
+    if traded.any():
+        _complete(symbol, columns, traded, findings)
+    positions = first + np.flatnonzero(traded)
+    return _Bars(symbol, positions, {name: column[traded] for name, column in columns.items()})
+
+
+def _refuse_truncated(series: dict[str, Series], files: dict[str, Path], length: int) -> None:
+    longest = max(series, key=lambda name: series[name].end)
+    for name, one in series.items():
+        lost = series[longest].end - one.end
+        if lost >= max(1, _LOST_SHARE * length):
+            raise DataError(
+                f"{files[name]}: truncated: expected values up to session {series[longest].end - 1} of the calendar "
+                f"as in {files[longest].name}, found the last at {one.end - 1}",
+                hint="copy or make the file again",
+            )
+
+
+def _aligned(series: Series, first: int, end: int) -> FloatArray:
+    """Values from session `first` to before `end`, NaN where the file has none."""
+    if (series.start, series.end) == (first, end):
+        return series.values
+    values = np.full(end - first, np.nan, dtype=np.float32)
+    values[series.start - first : series.end - first] = series.values
+    return values
+
+
+def _complete(symbol: str, columns: dict[str, FloatArray], traded: npt.NDArray[np.bool_], findings: _Findings) -> None:
+    """Add the optional fields that a symbol lacks, where it was traded."""
+    length = len(traded)
+    if "volume" not in columns:
+        findings.without_volume.append(symbol)
+        columns["volume"] = np.zeros(length, dtype=np.float32)
+    mean_price = np.mean([columns[name] for name in PRICES], axis=0, dtype=np.float64)
+    derived = (columns["volume"] * mean_price).astype(np.float32)
+    amount = columns.get("amount", np.full(length, np.nan, dtype=np.float32))
+    missing = np.isnan(amount) & ~np.isnan(derived)
+    if (missing & traded).any():
+        findings.derived_amount.append(symbol)
+    columns["amount"] = np.where(missing, derived, amount)
+    factor = columns.get("factor")
+    if factor is None or np.isnan(factor).all():
+        findings.without_factor.append(symbol)
+        columns["factor"] = np.ones(length, dtype=np.float32)
+    elif np.isnan(factor[traded]).any():
+        findings.filled_factor.append(symbol)
+        columns["factor"] = _carried(factor)
+
+
+def _carried(values: FloatArray) -> FloatArray:
+    """Each NaN replaced by the last value before it, at the beginning by the first after it."""
+    known = ~np.isnan(values)
+    last_known = np.maximum.accumulate(np.where(known, np.arange(len(values)), 0))
+    last_known[: np.argmax(known)] = np.argmax(known)
+    return values[last_known]
+
+
+def _frame(series: list[_Bars], times: list[datetime]) -> pl.DataFrame:
+    """The bars of all symbols as one frame in schema.BARS, sorted by (symbol, time)."""
+    stamps = np.array(times, dtype="datetime64[us]")
+    positions = np.concatenate([bars.positions for bars in series])
+    owners = np.repeat(np.arange(len(series)), [len(bars.positions) for bars in series])
+    values = {name: np.concatenate([bars.columns[name] for bars in series]) for name in _FIELDS}
+    return pl.DataFrame(
+        {
+            "symbol": pl.Series([bars.symbol for bars in series]).gather(owners),
+            "date": stamps.astype("datetime64[D]")[positions],
+            "time": stamps[positions],
+            **values,
+        },
+        schema_overrides=BARS,
+    )
+
+
+def _instruments(series: list[_Bars], lists: pl.DataFrame, exchange: str) -> tuple[pl.DataFrame, list[str]]:
+    """Instruments of the directory, and what the lists and the features disagree on."""
+    listings = (
+        lists.filter(pl.col("universe") == ALL)
+        .group_by("symbol")
+        .agg(pl.col("start").min().alias("first_date"), pl.col("end").max().alias("last_date"))
+    )
+    with_bars = {bars.symbol for bars in series}
+    named = set(lists["symbol"])
+    symbols = sorted(with_bars | set(listings["symbol"]))
+    told = instruments_of(symbols, exchange).drop("first_date", "last_date").join(listings, on="symbol", how="left")
+    in_all, in_others = set(listings["symbol"]), set(lists.filter(pl.col("universe") != ALL)["symbol"])
+    # an index is listed beside the shares, but belongs to no index itself and has no turnover of its own
+    untraded = [bars.symbol for bars in series if not bars.traded]
+    indices = [symbol for symbol in untraded if in_others and symbol in in_all and symbol not in in_others]
+    told = told.with_columns(
+        kind=pl.when(pl.col("symbol").is_in(indices)).then(pl.lit("index")).otherwise(pl.col("kind"))
+    )
+    notes = []
+    if absent := sorted(named - with_bars):
+        notes.append(f"named in instruments/ but without bars: {len(absent)} symbols ({listed(absent, 3)})")
+    if named and (unlisted := sorted(with_bars - named)):
+        notes.append(f"with bars but named in no list: {len(unlisted)} symbols ({listed(unlisted, 3)})")
+    return told, notes

@@ -1,0 +1,210 @@
+"""The market as every room sees it: one published snapshot, read with Polars.
+
+Nothing here opens the database, so reading never blocks an ingest and never sees half of one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from kronos_quant.assets import asset_dir
+from kronos_quant.errors import DataError, listed
+from kronos_quant.market import sessions as exchange_sessions
+from kronos_quant.market import universes
+from kronos_quant.market.sessions import FutureTimes
+from kronos_quant.market.snapshots import Snapshot, current_snapshot, default_freq
+from kronos_quant.market.symbols import canonical
+
+_BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
+"""CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
+
+_RECENT_SESSIONS = 20
+"""Sessions whose bars show at what times of day bars end, where no exchange is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One state of the market at one frequency."""
+
+    snapshot: Snapshot
+    freq: str
+
+    @property
+    def exchange(self) -> str:
+        """ISO code of the exchange, "24/7", or "" where unknown."""
+        return self.snapshot.exchange
+
+    def bars(
+        self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
+    ) -> pl.DataFrame:
+        """Bars in schema.BARS, sorted by (symbol, time).
+
+        symbols : canonical symbols, all by default; one without bars gives no rows.
+        start, end : session dates, both inclusive.
+        """
+        frame = pl.scan_parquet(self._file("bars"))
+        if symbols is not None:
+            frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+        if start is not None:
+            frame = frame.filter(pl.col("date") >= start)
+        if end is not None:
+            frame = frame.filter(pl.col("date") <= end)
+        return frame.collect()
+
+    def sessions(self) -> list[date]:
+        """Every session of the data, ascending."""
+        return list(_sessions(self._file("sessions")))
+
+    def last_time(self) -> datetime:
+        """The end stamp of the newest bar."""
+        frame = pl.scan_parquet(self._file("bars")).select(pl.col("time").max()).collect()
+        newest: datetime = frame.item()
+        return newest
+
+    def instruments(self) -> pl.DataFrame:
+        """Instruments in schema.INSTRUMENTS, sorted by symbol."""
+        return _frame(self.snapshot.folder / "instruments.parquet")
+
+    def universe_names(self) -> list[str]:
+        """The universes that `members` knows; "all" is always one."""
+        return [universes.ALL, *self._intervals()["universe"].unique().sort()]
+
+    def universe(self, name: str) -> pl.DataFrame:
+        """The intervals of a universe in schema.UNIVERSES; of "all": every stock's listing.
+
+        Raises DataError for an unknown name.
+        """
+        if name == universes.ALL:
+            return universes.listings(self.instruments())
+        if name not in self.universe_names():
+            raise DataError(f"universe {name!r} is unknown: known are {', '.join(self.universe_names())}")
+        return self._intervals().filter(pl.col("universe") == name)
+
+    def members(self, universe: str, on: date) -> list[str]:
+        """Members of a universe on a date, sorted, also those without bars; "all" is every stock listed then."""
+        return universes.members(self.universe(universe), universe, on)
+
+    def resolve(self, text: str) -> str:
+        """The symbol that a text names: SH600000, 600000.SH, sh600000 or, where only one fits, 600000.
+
+        Raises DataError for an unknown symbol (with the nearest ones) and for digits that several symbols share.
+        """
+        known: list[str] = self.instruments()["symbol"].to_list()
+        name = text.strip().upper()
+        sharing = [symbol for symbol in known if symbol[2:] == name] if re.fullmatch(r"\d{4,6}", name) else []
+        if len(sharing) > 1:
+            raise DataError(f"symbol {text!r} is ambiguous: {listed(sharing)}")
+        for spelling in (name, *sharing, canonical(name, self.exchange), canonical(name)):
+            if spelling in known:
+                return spelling
+        nearest = difflib.get_close_matches(canonical(name), known, n=3)
+        raise DataError(
+            f"symbol {text!r} is unknown: it is none of {len(known):,} in the market",
+            hint=f"nearest: {', '.join(nearest)}" if nearest else "kq ingest adds symbols",
+        )
+
+    def check_session(self, on: date) -> date:
+        """Give back `on` when it is a session of the data.
+
+        Raises DataError for a date before, after or between the sessions, naming the nearest ones.
+        """
+        known = _sessions(self._file("sessions"))
+        place = bisect_left(known, on)
+        if place < len(known) and known[place] == on:
+            return on
+        if on > known[-1]:
+            raise DataError(
+                f"{on} is after the data: they end on {known[-1]}", hint="ingest newer bars, e.g. kq ingest qlib"
+            )
+        if on < known[0]:
+            raise DataError(f"{on} is before the data: they begin on {known[0]}")
+        raise DataError(f"{on} is no session: the nearest are {known[place - 1]} and {known[place]}")
+
+    def next_times(self, last_time: datetime, count: int) -> FutureTimes:
+        """The end stamps of the `count` bars after `last_time`; see `sessions.next_times`."""
+        if self.exchange:
+            return exchange_sessions.next_times(last_time, count, self.freq, self.exchange)
+        known = _sessions(self._file("sessions"))
+        stamps = _stamps(self._file("bars"), known[-_RECENT_SESSIONS:][0])
+        return exchange_sessions.next_times(last_time, count, self.freq, "", sessions=known, stamps=stamps)
+
+    def benchmark(self, choice: str = "auto") -> str | None:
+        """The symbol of the benchmark.
+
+        choice : "auto" (CSI 300, 500, 1000, Shanghai Composite, else the only index there is), "none", or a symbol.
+        Returns None where there is no index. Raises DataError when several indices leave `auto` no choice.
+        """
+        if choice == "none":
+            return None
+        if choice != "auto":
+            return self.resolve(choice)
+        indices: list[str] = self.instruments().filter(pl.col("kind") == "index")["symbol"].to_list()
+        for symbol in _BENCHMARKS:
+            if symbol in indices:
+                return symbol
+        if len(indices) > 1:
+            raise DataError(
+                f"benchmark auto: {len(indices)} indices and none of {', '.join(_BENCHMARKS)}: {listed(indices)}",
+                hint="name one of them as the benchmark, or none",
+            )
+        return indices[0] if indices else None
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """An in-memory DuckDB for SQL: bars, instruments, universes, sessions and the views of db/views."""
+        connection = duckdb.connect(":memory:")
+        for name in ("bars", "sessions"):
+            connection.read_parquet(str(self._file(name))).create_view(name)
+        for name in ("instruments", "universes"):
+            connection.read_parquet(str(self.snapshot.folder / f"{name}.parquet")).create_view(name)
+        for path in sorted((asset_dir("db") / "views").glob("*.sql")):
+            connection.execute(path.read_text(encoding="utf-8"))
+        return connection
+
+    def _file(self, name: str) -> Path:
+        return self.snapshot.folder / f"{name}.{self.freq}.parquet"
+
+    def _intervals(self) -> pl.DataFrame:
+        return _frame(self.snapshot.folder / "universes.parquet")
+
+
+def open_market(root: Path, freq: str | None = None) -> Market:
+    """The newest published state of the workspace `root`.
+
+    freq : "day", "5min", ...; by default daily bars where there are any, else what there is.
+    Raises DataError when nothing was ingested yet or the frequency is not there.
+    """
+    snapshot = current_snapshot(root)
+    if snapshot is None:
+        raise DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
+    freq = freq or default_freq(snapshot)
+    if freq not in snapshot.freqs:
+        raise DataError(f"{root}: no {freq} bars: there are {', '.join(snapshot.freqs)}", hint="kq ingest qlib")
+    return Market(snapshot, freq)
+
+
+# A snapshot never changes, so what was read of one stays true; the bars themselves are not kept.
+@lru_cache(maxsize=16)
+def _frame(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path)
+
+
+@lru_cache(maxsize=16)
+def _sessions(path: Path) -> tuple[date, ...]:
+    return tuple(pl.read_parquet(path)["date"])
+
+
+@lru_cache(maxsize=16)
+def _stamps(path: Path, since: date) -> tuple[time, ...]:
+    """Times of day at which bars ended since a date, ascending."""
+    frame = pl.scan_parquet(path).filter(pl.col("date") >= since).select(pl.col("time").dt.time().unique().sort())
+    return tuple(frame.collect()["time"])

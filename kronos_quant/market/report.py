@@ -1,0 +1,62 @@
+"""What one ingest did, for people and for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did."""
+
+    source: str
+    path: str | None
+    freq: str
+    exchange: str
+    """Of the whole store; "" where unknown."""
+    symbols: int
+    sessions: int
+    first: date
+    last: date
+    bars: int
+    """Accepted bars of this batch: added + changed + unchanged."""
+    added: int
+    changed: int
+    """Bars that replace a stored bar of the same symbol and time by other values."""
+    unchanged: int
+    rejected: int
+    rejected_by_rule: dict[str, int]
+    """A bar that breaks several rules counts at each."""
+    warnings_by_rule: dict[str, int]
+    suspended: int
+    """Sessions without a bar between a symbol's first and last bar, over all symbols."""
+    notes: tuple[str, ...]
+    snapshot: str
+    """Content digest of the published snapshot."""
+
+    def lines(self) -> list[str]:
+        """The report for people, a line a fact."""
+        span = f"{self.first} to {self.last}"
+        lines = [
+            f"{self.path or self.source}: {self.symbols:,} symbols, {self.sessions:,} sessions ({self.freq}), {span}",
+            f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} as before",
+            f"rejected: {self.rejected:,}{by_rule(self.rejected_by_rule)}",
+        ]
+        if self.warnings_by_rule:
+            lines.append(f"kept with a warning:{by_rule(self.warnings_by_rule)}")
+        if self.suspended:
+            lines.append(f"suspended: {self.suspended:,} sessions of listed symbols without a bar")
+        lines += [f"note: {note}" for note in self.notes]
+        return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for `--json`: plain values, dates in ISO form."""
+        return asdict(self) | {"first": str(self.first), "last": str(self.last), "notes": list(self.notes)}
+
+
+def by_rule(counts: dict[str, int]) -> str:
+    """' (rule 3, other 1)', most frequent first; nothing for no counts."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{rule} {count:,}' for rule, count in ordered)})" if counts else ""

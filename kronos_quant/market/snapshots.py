@@ -1,0 +1,235 @@
+"""Published snapshots: whole, immutable Parquet copies of the market that readers use instead of the database.
+
+    db/snapshots/CURRENT                 name of the newest folder; replaced by rename
+    db/snapshots/<digest16>/bars.<freq>.parquet, sessions.<freq>.parquet, instruments.parquet, universes.parquet,
+                            meta.json
+
+The digest is of the content, so equal bars have an equal digest whatever the order they came in. A snapshot is written
+aside, renamed, and never changed: a reader sees one whole state for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+
+from kronos_quant import __version__
+from kronos_quant.errors import DataError
+from kronos_quant.files import write_aside, write_json, write_text
+from kronos_quant.market.database import DB_FOLDER, statement
+from kronos_quant.market.symbols import EXCHANGES, exchange_of
+from kronos_quant.schema import BARS, DAILY
+
+SNAPSHOTS = "snapshots"
+CURRENT = "CURRENT"
+META = "meta.json"
+
+_FORMAT = 1
+_ROWS_A_GROUP = 1 << 18
+_NAME_LENGTH = 16
+_STAGED = ".staged-"
+
+
+@dataclass(frozen=True, slots=True)
+class FreqSpan:
+    """What a snapshot holds of one frequency."""
+
+    bars: int
+    symbols: int
+    sessions: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One published state of the market."""
+
+    digest: str
+    """sha256 of the content, in hex."""
+    folder: Path
+    created: datetime
+    """UTC."""
+    exchange: str
+    """ISO code, "24/7", or "" where unknown."""
+    freqs: dict[str, FreqSpan]
+
+
+def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
+    """Write the database's present state as a snapshot and make it the current one.
+
+    A state that was published before is only pointed to again. The caller holds the ingest lock.
+    """
+    folder = root / DB_FOLDER / SNAPSHOTS
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear_unfinished(folder)
+    # the digest, and with it the name, is known only when all is written
+    staged = folder / f"{_STAGED}{uuid.uuid4().hex[:8]}"
+    with write_aside(staged) as partial:
+        digest = _write_content(partial, connection)
+    target = folder / digest[:_NAME_LENGTH]
+    if _is_whole(target):
+        shutil.rmtree(staged)
+    else:
+        shutil.rmtree(target, ignore_errors=True)
+        staged.replace(target)
+    write_text(folder / CURRENT, target.name + "\n")
+    return read_snapshot(target)
+
+
+def current_snapshot(root: Path) -> Snapshot | None:
+    """The newest published snapshot of a workspace, None where nothing was published yet.
+
+    Raises DataError when the pointer names a snapshot that is not there.
+    """
+    folder = root / DB_FOLDER / SNAPSHOTS
+    try:
+        name = (folder / CURRENT).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    return read_snapshot(folder / name)
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """A snapshot by its folder. Raises DataError when it is missing, damaged or of a newer format."""
+    path = folder / META
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if meta["format"] > _FORMAT:
+            raise DataError(
+                f"{path}: written by a newer kronos-quant (format {meta['format']}; this one knows {_FORMAT})",
+                hint="pip install --upgrade kronos-quant",
+            )
+        return Snapshot(
+            digest=meta["digest"],
+            folder=folder,
+            created=datetime.fromisoformat(meta["created"]),
+            exchange=meta["exchange"],
+            freqs={freq: _span(values) for freq, values in meta["freqs"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: the snapshot cannot be read: {type(error).__name__}",
+            hint="any ingest publishes it again, e.g. kq ingest qlib",
+        ) from error
+
+
+def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
+    """Write all files of a snapshot to `folder`; return the digest of their content."""
+    folder.mkdir()
+    parts: dict[str, Any] = {}
+    freqs = {}
+    for (freq,) in connection.execute("SELECT DISTINCT freq FROM bars ORDER BY freq").fetchall():
+        parts[f"bars.{freq}"] = _write_bars(folder / f"bars.{freq}.parquet", connection, freq)
+        sessions = connection.sql("SELECT date FROM sessions WHERE freq = $freq ORDER BY date", params={"freq": freq})
+        dates = sessions.pl()
+        dates.write_parquet(folder / f"sessions.{freq}.parquet")
+        parts[f"sessions.{freq}"] = _frame_digest(dates)
+        freqs[freq] = _measure(connection, freq, len(dates))
+    instruments = connection.sql(statement("select_instruments")).pl()
+    instruments.write_parquet(folder / "instruments.parquet")
+    universes = connection.sql("SELECT * FROM universes ORDER BY ALL").pl()
+    universes.write_parquet(folder / "universes.parquet")
+    exchange = _exchange(connection, instruments)
+    parts |= {"instruments": _frame_digest(instruments), "universes": _frame_digest(universes), "exchange": exchange}
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    meta = {
+        "format": _FORMAT,
+        "digest": digest,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "package": __version__,
+        "exchange": exchange,
+        "freqs": freqs,
+        "parts": parts,
+    }
+    write_json(folder / META, meta)
+    return digest
+
+
+def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) -> str:
+    """Stream the bars of one frequency to Parquet, sorted by (symbol, time); return the digest of their values.
+
+    One hash a column, so that the digest does not depend on where the stream is cut; the symbols enter as runs.
+    """
+    hashes = {name: hashlib.sha256() for name in BARS if name != "symbol"}
+    counts = connection.sql(
+        "SELECT symbol, count(*) AS bars FROM bars WHERE freq = $freq GROUP BY symbol ORDER BY symbol",
+        params={"freq": freq},
+    ).pl()
+    reader = connection.sql(statement("select_bars"), params={"freq": freq}).to_arrow_reader(_ROWS_A_GROUP)
+    with pq.ParquetWriter(path, reader.schema, compression="lz4", use_dictionary=["symbol", "date"]) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            columns = pl.DataFrame(batch)
+            for name, column_hash in hashes.items():
+                column_hash.update(columns[name].to_physical().to_numpy().data)
+    parts = [_frame_digest(counts), *(column_hash.hexdigest() for column_hash in hashes.values())]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _frame_digest(frame: pl.DataFrame) -> str:
+    """sha256 of a small frame's values, in its order."""
+    return hashlib.sha256(json.dumps(frame.rows(), default=str).encode()).hexdigest()
+
+
+def _measure(connection: duckdb.DuckDBPyConnection, freq: str, sessions: int) -> dict[str, Any]:
+    query = "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM bars WHERE freq = ?"
+    [(bars, symbols, first, last)] = connection.execute(query, [freq]).fetchall()
+    return {"bars": bars, "symbols": symbols, "sessions": sessions, "first": first, "last": last}
+
+
+def _span(values: dict[str, Any]) -> FreqSpan:
+    return FreqSpan(
+        bars=values["bars"],
+        symbols=values["symbols"],
+        sessions=values["sessions"],
+        first=date.fromisoformat(values["first"]),
+        last=date.fromisoformat(values["last"]),
+    )
+
+
+def _exchange(connection: duckdb.DuckDBPyConnection, instruments: pl.DataFrame) -> str:
+    """The exchange of the store: as a user named it last, else what the spelling of every stock tells."""
+    named = connection.execute(statement("select_exchange")).fetchall()
+    if named:
+        return str(named[0][0])
+    return shared_exchange(instruments.filter(pl.col("kind") == "stock")["symbol"].to_list())
+
+
+def shared_exchange(symbols: list[str]) -> str:
+    """The exchange whose calendar all symbols tell by their spelling (XSHG for the mainland), else ""."""
+    mainland = set(EXCHANGES.values()) - {"XHKG"}
+    told = {"XSHG" if (exchange := exchange_of(symbol)) in mainland else exchange for symbol in symbols}
+    return told.pop() if len(told) == 1 else ""
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        read_snapshot(folder)
+    except DataError:
+        return False
+    return True
+
+
+def _clear_unfinished(folder: Path) -> None:
+    """Remove what a killed ingest left; safe, for only the holder of the ingest lock writes here."""
+    for leftover in folder.glob(".*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def default_freq(snapshot: Snapshot) -> str:
+    """Daily bars where there are any, else the first frequency by name."""
+    return DAILY if DAILY in snapshot.freqs else min(snapshot.freqs)

@@ -1,0 +1,193 @@
+"""From a source's batch to a published snapshot: check, store, publish."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from kronos_quant.errors import DataError
+from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
+from kronos_quant.market.quality import Screened, screen
+from kronos_quant.market.report import IngestReport, by_rule
+from kronos_quant.market.sessions import calendar_name, known_until, sessions_between
+from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
+from kronos_quant.market.symbols import exchange_of, looks_like_index
+from kronos_quant.market.universes import tidy
+from kronos_quant.schema import BARS, INSTRUMENTS, PRICES, UNIVERSES
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Bars of one frequency from one source, not yet checked."""
+
+    source: str
+    """What kind of source: qlib, csv, synthetic."""
+    path: Path | None
+    freq: str
+    bars: pl.DataFrame
+    """Columns of schema.BARS in any order; NaN or null is missing; a row without any price is no bar (suspended)."""
+    instruments: pl.DataFrame
+    """schema.INSTRUMENTS; null kind or dates: this source does not say, the bars (or another source) then speak."""
+    universes: pl.DataFrame
+    """schema.UNIVERSES; a universe named here replaces the stored one of that name."""
+    sessions: list[date]
+    """Every session of the source, with bars or without."""
+    exchange: str
+    """As the user named it; "" where nobody did."""
+    notes: tuple[str, ...] = ()
+    """What the reader assumed, derived or left out, in words."""
+
+
+def tidy_bars(batch: Batch) -> pl.DataFrame:
+    """The batch's bars in schema.BARS: missing is null, rows without any price are gone, no volume is 0.
+
+    Raises DataError when nothing is left.
+    """
+    floats = [name for name, dtype in BARS.items() if dtype == pl.Float32]
+    bars = (
+        batch.bars.lazy()
+        .select(pl.col(name).cast(dtype) for name, dtype in BARS.items())
+        .with_columns(pl.col(floats).fill_nan(None))
+        .filter(pl.any_horizontal(pl.col(PRICES).is_not_null()))
+        .with_columns(pl.col("volume", "amount").fill_null(0.0))
+        .collect()
+    )
+    if bars.is_empty():
+        raise DataError(f"{batch.path or batch.source}: no bar found: every price is missing")
+    return bars
+
+
+def instruments_of(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
+    """Instruments as far as the spelling tells: exchange, and "index" or nothing for the kind; dates unknown."""
+    return pl.DataFrame(
+        {
+            "symbol": list(symbols),
+            "exchange": [exchange_of(symbol, exchange) for symbol in symbols],
+            "kind": ["index" if looks_like_index(symbol) else None for symbol in symbols],
+            "first_date": None,
+            "last_date": None,
+        },
+        schema=INSTRUMENTS,
+    )
+
+
+def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> IngestReport:
+    """Check a batch, store its good bars in the workspace `root`, publish a snapshot.
+
+    Bars of a known (symbol, time) replace the stored ones; the rest of the store stays. All or nothing: the database
+    commits first, then the snapshot appears; after a crash in between the next ingest publishes what is stored.
+    Raises DataError when no bar passes the checks, KronosQuantError when another ingest does not finish in time.
+    """
+    calendar_name(batch.exchange)  # an unknown code is refused before anything is written
+    screened = screen(tidy_bars(batch))
+    if screened.bars.is_empty():
+        raise DataError(
+            f"{batch.path or batch.source}: no bar passed the checks: rejected{by_rule(screened.rejected_by_rule)}"
+        )
+    with ingest_lock(root, wait_seconds), open_database(root) as connection:
+        with transaction(connection):
+            added, changed = _merge(connection, batch, screened)
+        snapshot = publish(root, connection)
+    report = _report(batch, screened, added, changed, snapshot)
+    _log.info("stored %d bars (%d new, %d changed)", report.bars, added, changed)
+    return report
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screened) -> tuple[int, int]:
+    """Bring a screened batch into the tables; return how many bars are new and how many changed."""
+    freq = {"freq": batch.freq}
+    connection.register("incoming", screened.bars.to_arrow())
+    connection.register("refused", screened.refused.to_arrow())
+    [(added, changed)] = connection.execute(statement("count_changes"), freq).fetchall()
+    if changed:
+        connection.execute(statement("delete_changed"), freq)
+    if added or changed:
+        connection.execute(statement("insert_missing"), freq)
+    [(ingest,)] = connection.execute(
+        statement("insert_ingest"),
+        {
+            **freq,
+            "source": batch.source,
+            "path": None if batch.path is None else str(batch.path),
+            "exchange": batch.exchange,
+            "bars": len(screened.bars),
+            "added": added,
+            "changed": changed,
+            "rejected": len(screened.refused),
+            "notes": list(batch.notes),
+        },
+    ).fetchall()
+    connection.execute(statement("forget_rejected"), freq)
+    connection.execute(statement("insert_rejected"), {**freq, "ingest": ingest})
+    _merge_lists(connection, batch)
+    return added, changed
+
+
+def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Instruments, universes and sessions of a batch."""
+    instruments = batch.instruments.select(pl.col(name).cast(dtype) for name, dtype in INSTRUMENTS.items())
+    connection.register("incoming_instruments", instruments.to_arrow())
+    connection.execute(statement("merge_instruments"))
+    connection.register("incoming_universes", tidy(batch.universes).select(list(UNIVERSES)).to_arrow())
+    connection.execute("DELETE FROM universes WHERE universe IN (SELECT universe FROM incoming_universes)")
+    connection.execute("INSERT INTO universes SELECT * FROM incoming_universes")
+    connection.register("incoming_sessions", pl.DataFrame({"date": batch.sessions}, {"date": pl.Date}).to_arrow())
+    connection.execute(
+        "INSERT INTO sessions SELECT $freq, date FROM incoming_sessions ON CONFLICT DO NOTHING", {"freq": batch.freq}
+    )
+
+
+def _report(batch: Batch, screened: Screened, added: int, changed: int, snapshot: Snapshot) -> IngestReport:
+    bars = screened.bars
+    return IngestReport(
+        source=batch.source,
+        path=None if batch.path is None else str(batch.path),
+        freq=batch.freq,
+        exchange=snapshot.exchange,
+        symbols=bars["symbol"].n_unique(),
+        sessions=len(batch.sessions),
+        first=min(batch.sessions),
+        last=max(batch.sessions),
+        bars=len(bars),
+        added=added,
+        changed=changed,
+        unchanged=len(bars) - added - changed,
+        rejected=len(screened.refused),
+        rejected_by_rule=screened.rejected_by_rule,
+        warnings_by_rule=screened.warnings_by_rule,
+        suspended=_suspended(bars, batch.sessions),
+        notes=(*batch.notes, *_calendar_notes(batch)),
+        snapshot=snapshot.digest,
+    )
+
+
+def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
+    """Sessions without a bar within each symbol's own span, summed."""
+    numbers = pl.DataFrame({"date": sorted(sessions)}, {"date": pl.Date}).with_row_index("number")
+    traded = bars.select("symbol", "date").unique().join(numbers, on="date")
+    gaps = pl.col("number").max().cast(pl.Int64) - pl.col("number").min() + 1 - pl.len()
+    return int(traded.group_by("symbol").agg(gaps.alias("gaps"))["gaps"].sum())
+
+
+def _calendar_notes(batch: Batch) -> list[str]:
+    """Where the source's sessions and the exchange's calendar disagree."""
+    exchange = batch.exchange or shared_exchange(batch.bars["symbol"].unique().to_list())
+    horizon = known_until(exchange)
+    if horizon is None:
+        return []
+    given = {session for session in batch.sessions if session <= horizon}
+    expected = set(sessions_between(exchange, min(batch.sessions), max(batch.sessions)))
+    notes = []
+    if closed := sorted(given - expected):
+        notes.append(f"{len(closed)} sessions of the source are none of {exchange}'s (first: {closed[0]})")
+    if missing := sorted(expected - given):
+        notes.append(f"{len(missing)} sessions of {exchange} are not in the source (first: {missing[0]})")
+    return notes

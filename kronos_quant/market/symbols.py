@@ -1,0 +1,90 @@
+"""One spelling a symbol: SH600000, SZ000001, BJ430047, HK09988; anything else in upper case (AAPL, BRK.B)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+EXCHANGES = {"SH": "XSHG", "SZ": "XSHE", "BJ": "XBSE", "HK": "XHKG"}
+"""Prefix of a canonical symbol -> ISO 10383 code of its exchange."""
+
+_PREFIXES = {"SH": "SH", "SS": "SH", "XSHG": "SH", "SZ": "SZ", "XSHE": "SZ", "BJ": "BJ", "XBSE": "BJ"} | {
+    "HK": "HK",
+    "XHKG": "HK",
+}
+_MAINLAND = ("XSHG", "XSHE", "XBSE")
+_HONG_KONG_DIGITS = 5
+
+# First digits of a six-digit mainland code -> where it is listed (the exchanges' own code ranges). Index codes
+# (SH000300) share their digits with Shenzhen shares and therefore need their prefix.
+_CODE_RANGES = (
+    ("SH", ("60", "68", "900", "5")),
+    ("SZ", ("00", "30", "20", "15", "16", "39")),
+    ("BJ", ("4", "8", "92")),
+)
+
+_GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
+_SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|XBSE)|(\d{1,5})[._-](HK|XHKG)")
+_INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|[\^.].+|.*INDEX.*")
+
+
+def canonical(text: str, exchange: str = "") -> str:
+    """The canonical spelling of a symbol: `600000.SH`, `sh600000` and `600000` all give `SH600000`.
+
+    exchange : ISO code of the market the symbol is from; digits alone are read as mainland codes when it is unknown
+    or a mainland exchange, as Hong Kong codes when it is XHKG.
+    """
+    name = text.strip().upper()
+    if found := _GLUED.fullmatch(name):
+        return _joined(found[1] or found[3], found[2] or found[4])
+    if found := _SUFFIXED.fullmatch(name):
+        return _joined(_PREFIXES[found[2] or found[4]], found[1] or found[3])
+    if exchange == "XHKG" and re.fullmatch(r"\d{1,5}", name):
+        return _joined("HK", name)
+    if exchange in ("", *_MAINLAND) and re.fullmatch(r"\d{6}", name):
+        return _prefix_of_code(name) + name
+    return name
+
+
+def symbol_from_filename(path: Path, exchange: str = "") -> str:
+    """The symbol that a file's name tells: `XSHG_5min_600977.csv` -> SH600977, `HK_ali_09988_5min.csv` -> HK09988.
+
+    An exchange token beside a code of digits, a full spelling (sh600000, 600000.SH), or a six-digit code alone;
+    failing these the whole stem in upper case.
+    """
+    stem = path.name.upper().split(".CSV")[0]
+    if (whole := canonical(stem, exchange)) != stem or re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", stem):
+        return whole
+    tokens = re.split(r"[^A-Z0-9]+", stem)
+    for token in tokens:
+        if re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", token):
+            return token
+    prefix = next((_PREFIXES[token] for token in tokens if token in _PREFIXES), None)
+    length = r"\d{4,5}" if prefix == "HK" else r"\d{6}"
+    codes = [token for token in tokens if re.fullmatch(length, token)]
+    if len(codes) != 1:
+        return stem
+    return _joined(prefix, codes[0]) if prefix else canonical(codes[0], exchange)
+
+
+def exchange_of(symbol: str, default: str = "") -> str:
+    """ISO code of the exchange that a canonical symbol names (XSHG, XSHE, XBSE, XHKG), else `default`."""
+    if re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", symbol):
+        return EXCHANGES[symbol[:2]]
+    return default
+
+
+def looks_like_index(symbol: str) -> bool:
+    """Whether a symbol's spelling says that it is an index: SH000300, SZ399006, ^GSPC, .DJI, EW_INDEX."""
+    return _INDEX.fullmatch(symbol) is not None
+
+
+def _joined(prefix: str, code: str) -> str:
+    return prefix + (code.zfill(_HONG_KONG_DIGITS) if prefix == "HK" else code)
+
+
+def _prefix_of_code(code: str) -> str:
+    for prefix, starts in _CODE_RANGES:
+        if code.startswith(starts):
+            return prefix
+    return ""

@@ -1,0 +1,30 @@
+"""Report: what a run shows to people: text, pictures, and one page that needs no network.
+
+The names load on first use, so that a picture does not wait for quantstats.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kronos_quant.report.plots import forecast_png, loss_curve_png, performance_png
+    from kronos_quant.report.tearsheet import write_tearsheet
+    from kronos_quant.report.text import report_text
+
+_HOMES = {
+    "forecast_png": "plots",
+    "loss_curve_png": "plots",
+    "performance_png": "plots",
+    "report_text": "text",
+    "write_tearsheet": "tearsheet",
+}
+
+__all__ = ["forecast_png", "loss_curve_png", "performance_png", "report_text", "write_tearsheet"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,235 @@
+"""The pictures of a run, as PNG. Shape letters: T sessions, H horizon, Q quantile levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kronos_quant.backtest import BacktestResult
+from kronos_quant.backtest.performance import drawdowns
+from kronos_quant.report.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILION,
+    look,
+    percent_axis,
+    save_png,
+    session_axis,
+)
+
+FloatArray = npt.NDArray[np.float64]
+
+BODY_WIDTH = 0.64
+"""Width of a candlestick's body, bars."""
+
+MEDIAN = 0.5
+
+FEW_POINTS = 40
+"""A curve of so few points, or of one, shows each."""
+
+
+def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
+    """Growth of portfolio and benchmark, their drawdowns, and the excess over the benchmark, one panel below the other.
+
+    Without a benchmark the last panel shows what costs took.
+    """
+    with look():
+        figure = Figure(figsize=(10, 9), layout="constrained")
+        growth, depth, excess = figure.subplots(3, 1, sharex=True, height_ratios=[2.2, 1.1, 1.1])
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        _growth_panel(growth, result, benchmark_name)
+        _drawdown_panel(depth, result, benchmark_name)
+        _excess_panel(excess, result, benchmark_name)
+        session_axis(excess, result.dates)
+        excess.set_xlabel("session")
+        figure.align_ylabels()
+        save_png(figure, path)
+
+
+def _growth_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None) -> None:
+    axes.plot(_growth(result.returns), color=BLUE, linewidth=1.8, label="portfolio, after costs")
+    axes.plot(_growth(result.gross_returns), color=BLUE, linewidth=1.0, linestyle=":", label="portfolio, before costs")
+    if result.benchmark_returns is not None:
+        label = f"benchmark {benchmark_name or ''}".strip()
+        axes.plot(_growth(result.benchmark_returns), color=ORANGE, linewidth=1.4, linestyle="--", label=label)
+    _zero_line(axes)
+    axes.set_title("Growth since the start")
+    axes.set_ylabel("return")
+    axes.legend(loc="best")
+    percent_axis(axes)
+
+
+def _drawdown_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None) -> None:
+    sessions = np.arange(len(result.dates))
+    fallen = drawdowns(result.returns)
+    axes.fill_between(sessions, fallen, 0, color=BLUE, alpha=0.25, linewidth=0)
+    axes.plot(sessions, fallen, color=BLUE, linewidth=1.2, label="portfolio, after costs")
+    if result.benchmark_returns is not None:
+        label = f"benchmark {benchmark_name or ''}".strip()
+        axes.plot(drawdowns(result.benchmark_returns), color=ORANGE, linewidth=1.2, linestyle="--", label=label)
+    axes.set_title("Drawdown: loss from the highest value so far")
+    axes.set_ylabel("drawdown")
+    axes.legend(loc="best", ncols=2)
+    percent_axis(axes)
+
+
+def _excess_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None) -> None:
+    other = result.gross_returns if result.benchmark_returns is None else result.benchmark_returns
+    if result.benchmark_returns is None:
+        axes.set_title("What costs took: growth after costs relative to before")
+    else:
+        axes.set_title(f"Excess: growth relative to the benchmark {benchmark_name or ''}".rstrip())
+        before = _relative(result.gross_returns, other)
+        axes.plot(before, color=GREEN, linewidth=1.0, linestyle=":", label="before costs")
+    axes.plot(_relative(result.returns, other), color=GREEN, linewidth=1.6, label="after costs")
+    _zero_line(axes)
+    axes.set_ylabel("costs" if result.benchmark_returns is None else "excess")
+    axes.legend(loc="best", ncols=2)
+    percent_axis(axes)
+
+
+def loss_curve_png(path: Path, rows: Sequence[Mapping[str, Any]], title: str = "Training") -> None:
+    """Train and validation loss by step, one panel a phase.
+
+    rows : of a training log; `phase`, `split` (train or val), `step`, `loss`. Steps count on through the epochs.
+    """
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    with look():
+        figure = Figure(figsize=(max(6.0, 5.5 * len(phases)), 4.2), layout="constrained")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        panels = figure.subplots(1, max(1, len(phases)), squeeze=False)[0]
+        for axes, phase in zip(panels, phases, strict=False):
+            _loss_panel(axes, phase, [row for row in rows if row["phase"] == phase])
+        if not phases:
+            _empty(panels[0], "nothing was trained")
+        save_png(figure, path)
+
+
+def _loss_panel(axes: Axes, phase: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    train = [(row["step"], row["loss"]) for row in rows if row["split"] == "train"]
+    val = [(row["step"], row["loss"]) for row in rows if row["split"] == "val"]
+    if train:
+        marker = "o" if len(train) <= FEW_POINTS else ""
+        axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1.2, marker=marker, markersize=4, label="train")
+    if val:
+        axes.plot(
+            *zip(*val, strict=True),
+            color=ORANGE,
+            linewidth=1.6,
+            marker="o",
+            markersize=4,
+            linestyle="--",
+            label="validation",
+        )
+        step, best = min(val, key=lambda point: point[1])
+        axes.plot([step], [best], marker="*", markersize=12, color=VERMILION, linestyle="", label=f"best: {best:.4g}")
+    axes.set_title(phase)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    if train or val:
+        axes.legend(loc="best")
+
+
+def forecast_png(
+    path: Path,
+    history: pl.DataFrame,
+    times: Sequence[date],
+    levels: Sequence[float],
+    quantiles: FloatArray,
+    naive: FloatArray,
+    title: str,
+) -> None:
+    """The last bars as candlesticks, then the forecast's quantiles beside those of a naive random walk.
+
+    history : schema.BARS of one symbol, ascending; times : H end stamps of the future bars
+    levels : Q ascending probabilities with 0.5 among them; quantiles, naive : f64[Q, H], of the close
+    """
+    with look():
+        figure = Figure(figsize=(11, 5.2), layout="constrained")
+        axes = figure.subplots()
+        _candlesticks(axes, history)
+        start = history.height - 1
+        last = float(history["close"][-1])
+        ahead = range(start, start + len(times) + 1)
+        _fan(axes, ahead, _joined(last, quantiles), levels)
+        _naive_band(axes, ahead, _joined(last, naive), levels)
+        axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
+        session_axis(axes, [*history["time"].to_list(), *times])
+        axes.set_title(title, fontsize=12, fontweight="bold")
+        axes.set_ylabel("price, adjusted")
+        axes.set_xlabel("end of bar")
+        figure.legend(loc="outside lower center", ncols=5)
+        save_png(figure, path)
+
+
+def _candlesticks(axes: Axes, history: pl.DataFrame) -> None:
+    """Bodies from open to close (filled where the price fell), wicks from low to high."""
+    number = np.arange(history.height)
+    low, high, opened, closed = (history[name].cast(pl.Float64).to_numpy() for name in ("low", "high", "open", "close"))
+    axes.vlines(number, low, high, color="#444444", linewidth=0.8)
+    for rose, colour in ((True, "white"), (False, "#444444")):
+        chosen = (closed >= opened) == rose
+        axes.bar(
+            number[chosen],
+            np.abs(closed - opened)[chosen],
+            bottom=np.minimum(opened, closed)[chosen],
+            width=BODY_WIDTH,
+            color=colour,
+            edgecolor="#444444",
+            linewidth=0.8,
+            zorder=2,
+        )
+
+
+def _fan(axes: Axes, ahead: range, values: FloatArray, levels: Sequence[float]) -> None:
+    """The forecast: intervals as shades, one within the other, and the median as a line."""
+    for outer in range(len(levels) // 2):
+        label = f"forecast, {levels[-1 - outer] - levels[outer]:.0%} interval"
+        axes.fill_between(
+            ahead, values[outer], values[-1 - outer], color=BLUE, alpha=0.2 + 0.15 * outer, linewidth=0, label=label
+        )
+    axes.plot(ahead, values[list(levels).index(MEDIAN)], color=BLUE, linewidth=2.0, label="forecast, median")
+
+
+def _naive_band(axes: Axes, ahead: range, values: FloatArray, levels: Sequence[float]) -> None:
+    """The widest interval of the random walk, by its edges, and its median: what a forecast has to be better than."""
+    label = f"naive random walk, {levels[-1] - levels[0]:.0%} interval"
+    for edge, name in ((values[0], label), (values[-1], None)):
+        axes.plot(ahead, edge, color=VERMILION, linewidth=1.2, linestyle="--", label=name)
+    middle = values[list(levels).index(MEDIAN)]
+    axes.plot(ahead, middle, color=VERMILION, linewidth=1.0, linestyle=":", label="naive random walk, median")
+
+
+def _joined(last: float, values: FloatArray) -> FloatArray:
+    """f64[Q, H + 1]: the quantiles, fanning out from the last close."""
+    return np.insert(values, 0, last, axis=1).astype(np.float64)
+
+
+def _growth(returns: FloatArray) -> FloatArray:
+    return np.asarray(np.cumprod(1 + returns) - 1, dtype=np.float64)
+
+
+def _relative(returns: FloatArray, other: FloatArray) -> FloatArray:
+    """Growth of the one relative to the other's; NaN once the other has lost everything."""
+    against = np.cumprod(1 + other)
+    lost = np.full_like(against, np.nan)
+    return np.asarray(np.divide(np.cumprod(1 + returns), against, out=lost, where=against > 0) - 1)
+
+
+def _zero_line(axes: Axes) -> None:
+    axes.axhline(0, color="#444444", linewidth=0.8)
+
+
+def _empty(axes: Axes, why: str) -> None:
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)

@@ -1,0 +1,111 @@
+"""runs/<kind>/<id>/: made aside and renamed when a run is short, made in place when it is long.
+
+A staged run appears only when it is finished. A long run (training) is there from its start, because the checkpoints
+it leaves on its way are worth keeping; its manifest says `running`, then `finished`, `interrupted` or `failed`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from kronos_quant.files import disk_errors, write_aside, write_json, write_text
+from kronos_quant.runs.manifest import Inputs, new_manifest
+
+MANIFEST = "manifest.json"
+METRICS = "metrics.json"
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's folder, being filled or finished. `path` is its final place, `folder` where to write now."""
+
+    kind: str
+    id: str
+    path: Path
+    folder: Path
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it stands."""
+        loaded: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+        return loaded
+
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json of a finished run."""
+        loaded: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
+        return loaded
+
+    def write_config(self, sections: dict[str, BaseModel]) -> None:
+        """Write the fully resolved configuration: running it again gives the same run."""
+        values = {name: section.model_dump(mode="json") for name, section in sections.items()}
+        write_text(self.folder / CONFIG, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write metrics.json."""
+        write_json(self.folder / METRICS, metrics)
+
+    def close(self, status: str) -> None:
+        """Record how the run ended."""
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(self.folder / MANIFEST, self.manifest() | {"status": status, "finished": finished})
+
+
+@contextmanager
+def staged_run(runs: Path, kind: str, inputs: Inputs) -> Iterator[Run]:
+    """A run that appears under `runs`/`kind` when the block ends well, and not at all otherwise."""
+    run_id = _new_id()
+    path = runs / kind / run_id
+    with write_aside(path) as folder:
+        folder.mkdir(parents=True)
+        run = Run(kind, run_id, path, folder)
+        write_json(folder / MANIFEST, new_manifest(kind, run_id, inputs))
+        yield run
+        run.close("finished")
+
+
+@contextmanager
+def start_run(runs: Path, kind: str, inputs: Inputs, keep: str) -> Iterator[Run]:
+    """A run that is there from its start; after a failure it stays only if it holds `keep` (a relative path)."""
+    run_id = _new_id()
+    path = runs / kind / run_id
+    with disk_errors(path):
+        path.mkdir(parents=True)
+        run = Run(kind, run_id, path, path)
+        write_json(path / MANIFEST, new_manifest(kind, run_id, inputs))
+    try:
+        with disk_errors(path):
+            yield run
+        run.close("finished")
+    except BaseException as error:
+        if (path / keep).exists():
+            run.close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def finished_runs(runs: Path, kind: str) -> list[Run]:
+    """The finished runs of a kind, oldest first."""
+    found = []
+    for path in sorted((runs / kind).glob("[0-9]*")):
+        run = Run(kind, path.name, path, path)
+        if (path / MANIFEST).is_file() and run.manifest()["status"] == "finished":
+            found.append(run)
+    return found
+
+
+def _new_id() -> str:
+    """A name that sorts by time: date, time to the millisecond (UTC), and a few letters against a clash."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}-{uuid.uuid4().hex[:4]}"

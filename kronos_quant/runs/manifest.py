@@ -1,0 +1,85 @@
+"""manifest.json: what a run was made of, so that it can be made again.
+
+Times are UTC. `code` is the package's version and, in a git checkout, the commit; `dirty` says that tracked files
+differ from it.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from kronos_quant import __version__
+
+_PACKAGES = (
+    "torch", "numpy", "polars", "duckdb", "pyarrow", "pandas", "vectorbt", "numba", "quantstats", "pyqlib",
+    "exchange-calendars", "pydantic", "safetensors",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run read: the bars' snapshot, the weights, the seeds."""
+
+    snapshot: str | None = None
+    weights: str | None = None
+    seeds: dict[str, int] = field(default_factory=dict)
+
+
+def new_manifest(kind: str, run_id: str, inputs: Inputs) -> dict[str, Any]:
+    """The manifest of a run that starts now."""
+    return {
+        "kind": kind,
+        "id": run_id,
+        "status": "running",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": None,
+        "inputs": asdict(inputs),
+        "code": _code_version(),
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that decide a result; a missing one is 'missing'."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _code_version() -> dict[str, Any]:
+    root = Path(__file__).parents[2]
+    version: dict[str, Any] = {"version": __version__}
+    if (root / ".git").exists():
+        commit = _git(root, "rev-parse", "HEAD")
+        if commit:
+            version |= {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no"))}
+    return version
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

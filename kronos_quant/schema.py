@@ -1,0 +1,41 @@
+"""The data contract between the rooms: column names, dtypes and keys.
+
+Prices in BARS are adjusted as the source gives them (raw price = price / factor, raw volume = volume * factor);
+`time` is the bar's end in exchange-local time, 00:00 of the session for daily bars (as Qlib stamps them).
+A session without a bar (suspension) has no row.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+PRICES = ("open", "high", "low", "close")
+FEATURES = (*PRICES, "volume", "amount")
+"""The network's input, in its order."""
+
+BARS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "date": pl.Date(),
+    "time": pl.Datetime("us"),
+    **{name: pl.Float32() for name in FEATURES},
+    "factor": pl.Float32(),
+}
+"""One row a bar; key (symbol, time), sorted by it."""
+
+INSTRUMENTS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "exchange": pl.String(),  # ISO 10383 code, or "" where unknown
+    "kind": pl.String(),  # "stock" or "index"
+    "first_date": pl.Date(),
+    "last_date": pl.Date(),
+}
+
+UNIVERSES: dict[str, pl.DataType] = {
+    "universe": pl.String(),
+    "symbol": pl.String(),
+    "start": pl.Date(),
+    "end": pl.Date(),  # inclusive
+}
+
+DAILY = "day"
+"""The name of the daily bar frequency; the others are 1min, 5min, 15min, 30min, 60min."""

@@ -1,0 +1,192 @@
+"""Compute the signals that are missing, date by date.
+
+Every date is its own piece of work (its windows, in symbol order), so the numbers depend neither on which dates are
+asked for together nor on what was there before. Shapes: B windows, L lookback, H horizon, S paths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kronos_quant import schema
+from kronos_quant.errors import DataError
+from kronos_quant.market import Market
+from kronos_quant.model import Forecaster, Pair, series_seed
+from kronos_quant.progress import progress
+from kronos_quant.signals.recipe import ResolvedRecipe
+from kronos_quant.signals.scores import score_paths
+from kronos_quant.signals.store import SignalStore
+from kronos_quant.windows import (
+    BarTable,
+    WindowIndex,
+    bar_table,
+    build_index,
+    denormalise,
+    gather,
+    stamps,
+)
+
+logger = logging.getLogger(__name__)
+
+CLOSE = schema.FEATURES.index("close")
+LEAST_PRICE_SHARE = 1e-3
+"""A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class DateWork:
+    """One session date: its windows, the future stamps of each distinct asof, and the digest of all it sees."""
+
+    on: date
+    index: WindowIndex
+    future: dict[np.datetime64, NDArray[np.int16]]
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a range of dates needs: `missing` is to be computed, `present` is stored and still valid."""
+
+    table: BarTable
+    missing: list[DateWork]
+    present: list[date]
+    empty: list[date]
+    """Sessions on which no symbol has enough bars."""
+
+    @property
+    def windows(self) -> int:
+        """Forecasts to make."""
+        return sum(len(work.index) for work in self.missing)
+
+
+def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
+    """Find out which of `dates` (sessions) are missing from the store or no longer what they would be."""
+    membership = None if recipe.universe == "all" else market.universe(recipe.universe)
+    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"].to_list()
+    members = stocks if membership is None else sorted(set(stocks) & set(membership["symbol"]))
+    table = bar_table(market.bars(members), market.sessions())
+    index = build_index(table, recipe.lookback, 0, recipe.recipe.max_missing, membership)
+    by_date = _by_date(table, index)
+    missing, present, empty = [], [], []
+    for on in dates:
+        part = by_date.get(np.datetime64(on, "D"))
+        if part is None:
+            empty.append(on)
+            continue
+        work = _date_work(market, table, part, on, recipe.horizon)
+        if store.holds(on, work.seen):
+            present.append(on)
+        else:
+            missing.append(work)
+    return Plan(table, missing, present, empty)
+
+
+def generate(plan: Plan, pair: Pair, clip: float, recipe: ResolvedRecipe, store: SignalStore, device: str) -> None:
+    """Compute and store every missing date of a plan; a date is in the store as soon as it is finished."""
+    if not plan.missing:
+        return
+    forecaster = Forecaster(pair.tokenizer, pair.predictor, max_context=pair.max_context, clip=clip, device=device)
+    started = time.perf_counter()
+    done = 0
+    with progress("signals", plan.windows) as advance:
+        for number, work in enumerate(plan.missing):
+            store.write(work.on, _score_date(plan.table, work, forecaster, clip, recipe), work.seen)
+            done += len(work.index)
+            advance(len(work.index))
+            if number == 0 and len(plan.missing) > 1:
+                left = (time.perf_counter() - started) / done * (plan.windows - done)
+                logger.info("computing %d dates takes about %s more", len(plan.missing) - 1, _duration(left))
+
+
+def _score_date(
+    table: BarTable, work: DateWork, forecaster: Forecaster, clip: float, recipe: ResolvedRecipe
+) -> pl.DataFrame:
+    """The stored rows of one date."""
+    windows = gather(table, work.index, slice(None), clip)
+    settings = recipe.recipe
+    forecast = forecaster.paths(
+        windows.values,
+        windows.stamp,
+        np.stack([work.future[asof] for asof in windows.asof]),
+        samples=settings.samples,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        seeds=np.array(
+            [series_seed(settings.seed, s, t) for s, t in zip(windows.symbol, windows.asof.tolist(), strict=True)]
+        ),
+    )
+    actual = table.values[work.index.anchor, CLOSE].astype(np.float64)
+    close = denormalise(forecast.paths, windows.scale)[..., CLOSE]
+    decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
+    floor = actual * LEAST_PRICE_SHARE
+    base = actual if settings.base == "actual" else np.maximum(decoded, floor)
+    scores = score_paths(np.maximum(close, floor[:, None, None]), base)
+    keys = pl.DataFrame(
+        {"asof": windows.asof, "symbol": windows.symbol, "close": actual, "base": base},
+        schema_overrides={"asof": pl.Datetime("us")},
+    )
+    return pl.concat(
+        [
+            keys.select(pl.lit(work.on).alias("date"), pl.all()),
+            scores.with_columns(pl.lit(settings.samples, pl.Int32).alias("samples")),
+        ],
+        how="horizontal",
+    )
+
+
+def _by_date(table: BarTable, index: WindowIndex) -> dict[np.datetime64, WindowIndex]:
+    """The windows anchored at the last bar of each symbol's session, by session date."""
+    last_of_session = np.ones(table.rows, dtype=bool)
+    last_of_session[:-1] = (table.date[1:] != table.date[:-1]) | (table.symbol_id[1:] != table.symbol_id[:-1])
+    closing = index.where(last_of_session[index.anchor])
+    dates = table.date[closing.anchor]
+    order = np.argsort(dates, kind="stable")
+    days, starts = np.unique(dates[order], return_index=True)
+    groups = np.split(closing.anchor[order], starts[1:])
+    return {day: WindowIndex(index.lookback, 0, group) for day, group in zip(days, groups, strict=True)}
+
+
+def _date_work(market: Market, table: BarTable, index: WindowIndex, on: date, horizon: int) -> DateWork:
+    future = {
+        asof: stamps(market.next_times(_as_datetime(asof), horizon).times)
+        for asof in np.unique(table.time[index.anchor])
+    }
+    seen = hashlib.blake2b(digest_size=16)
+    for anchor in index.anchor:
+        rows = slice(anchor - index.lookback + 1, anchor + 1)
+        seen.update(table.symbols[table.symbol_id[anchor]].encode())
+        seen.update(table.time[rows].tobytes())
+        seen.update(table.values[rows].tobytes())
+    for asof, stamp in future.items():
+        seen.update(str(asof).encode() + stamp.tobytes())
+    return DateWork(on, index, future, seen.hexdigest())
+
+
+def _as_datetime(moment: np.datetime64) -> datetime:
+    value = moment.astype("datetime64[us]").item()
+    assert isinstance(value, datetime)
+    return value
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def score_dates(market: Market, start: date | None, end: date | None) -> list[date]:
+    """The sessions from `start` to `end`; each end must be a session when it is given."""
+    sessions = market.sessions()
+    first = market.check_session(start) if start else sessions[0]
+    last = market.check_session(end) if end else sessions[-1]
+    if first > last:
+        raise DataError(f"--start {first} is after --end {last}")
+    return [on for on in sessions if first <= on <= last]

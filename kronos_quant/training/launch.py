@@ -1,0 +1,59 @@
+"""Where a training runs, and torch's own elastic launcher for more than one process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from kronos_quant.errors import ConfigError, KronosQuantError
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Processes and the kind of device they use (cpu, cuda or mps)."""
+
+    device: str
+    processes: int
+
+
+def place(gpus: int | None) -> Placement:
+    """`gpus` as asked for: None is what there is, 0 the CPU. Raises ConfigError when there are fewer."""
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus is None:
+        if found:
+            return Placement("cuda", found)
+        return Placement("mps" if torch.backends.mps.is_available() else "cpu", 1)
+    if gpus > found:
+        instead = f"kq train --gpus {found}" if found else "kq train --gpus 0 (the CPU)"
+        raise ConfigError(f"--gpus {gpus}: this machine has {found}", hint=f"run {instead}")
+    return Placement("cuda", gpus) if gpus else Placement("cpu", 1)
+
+
+def launch(job_file: Path, processes: int) -> None:
+    """Run `python -m kronos_quant.training JOB` in `processes` ranks on this machine and wait for them."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        start_method="spawn",
+    )
+    # one thread a rank unless the user says otherwise: ranks share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    try:
+        elastic_launch(config, sys.executable)("-m", "kronos_quant.training", str(job_file))
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        raise KronosQuantError(
+            f"rank {rank} ended with exit code {failure.exitcode}; its message is above",
+            hint="the checkpoints of finished epochs are kept in the run's folder",
+        ) from error

@@ -1,0 +1,38 @@
+"""What the null fields of `train:` become: one set for fine-tuning, one for each size trained from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Lengths and learning rates of a training."""
+
+    tokenizer_epochs: int
+    predictor_epochs: int
+    samples_per_epoch: int
+    batch_size: int
+    tokenizer_learning_rate: float
+    predictor_learning_rate: float
+
+
+# the published fine-tuning: 30 epochs of 2,000 steps of 50 windows, rates 2e-4 and 4e-5
+FINE_TUNING = Preset(30, 30, 100_000, 50, 2e-4, 4e-5)
+FROM_SCRATCH = {
+    # minutes on a laptop's CPU
+    "nano": Preset(4, 8, 9_600, 32, 4e-3, 3e-3),
+    # not tried at length: the published pre-training schedule is not known
+    "mini": Preset(30, 30, 100_000, 50, 1e-3, 1e-3),
+    "small": Preset(30, 30, 100_000, 50, 1e-3, 5e-4),
+    "base": Preset(30, 30, 100_000, 50, 1e-3, 3e-4),
+}
+
+
+def fill_in(train: TrainConfig, model: ModelConfig) -> TrainConfig:
+    """`train` with every null field set from the preset that fits `model.base`."""
+    preset = FROM_SCRATCH[model.preset] if model.base == SCRATCH else FINE_TUNING
+    missing = {name: value for name, value in asdict(preset).items() if getattr(train, name) is None}
+    return train.model_copy(update=missing)

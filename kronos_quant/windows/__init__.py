@@ -1,0 +1,29 @@
+"""Bars to windows: Polars in, arrays out. The public entry for notebooks is `make_windows`."""
+
+from kronos_quant.windows.index import WindowIndex, build_index
+from kronos_quant.windows.normalise import STD_FLOOR, Scale, denormalise, lookback_scale, normalise
+from kronos_quant.windows.samples import Windows, gather, make_windows
+from kronos_quant.windows.splits import Splits, TimeRange, make_splits, target_mask
+from kronos_quant.windows.stamps import STAMP_COLUMNS, stamps
+from kronos_quant.windows.table import BarTable, bar_table
+
+__all__ = [
+    "STAMP_COLUMNS",
+    "STD_FLOOR",
+    "BarTable",
+    "Scale",
+    "Splits",
+    "TimeRange",
+    "WindowIndex",
+    "Windows",
+    "bar_table",
+    "build_index",
+    "denormalise",
+    "gather",
+    "lookback_scale",
+    "make_splits",
+    "make_windows",
+    "normalise",
+    "stamps",
+    "target_mask",
+]

@@ -1,0 +1,68 @@
+"""Which windows exist: one number a window, the row of its last lookback bar (its anchor).
+
+A window is made of an instrument's own consecutive bars. A suspension inside it is a session of the calendar without
+a bar; at most `max_missing` of them are allowed. Membership decides only which bars may be anchors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kronos_quant.windows.table import BarTable
+
+
+@dataclass(frozen=True, slots=True)
+class WindowIndex:
+    """Windows of `lookback` + `predict` bars in a table; `anchor` int64[n] is the row of the last lookback bar."""
+
+    lookback: int
+    predict: int
+    anchor: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.anchor)
+
+    def where(self, keep: NDArray[np.bool_]) -> WindowIndex:
+        """The windows for which `keep` bool[n] is true."""
+        return WindowIndex(self.lookback, self.predict, self.anchor[keep])
+
+
+def build_index(
+    table: BarTable,
+    lookback: int,
+    predict: int,
+    max_missing: int,
+    membership: pl.DataFrame | None = None,
+) -> WindowIndex:
+    """Every window of `lookback` past and `predict` future bars (0: the newest bar has a window too).
+
+    max_missing : sessions without a bar allowed between a window's first and last bar.
+    membership : intervals (symbol, start, end inclusive); a window is kept when its anchor's date lies in one.
+    """
+    row = np.arange(table.rows, dtype=np.int64)
+    first, stop = table.offset[table.symbol_id], table.offset[table.symbol_id + 1]
+    anchor = row[(row - first >= lookback - 1) & (row + predict < stop)]
+    begin, end = anchor - lookback + 1, anchor + predict
+    spanned = table.session[end] - table.session[begin]
+    present = table.own_session[end] - table.own_session[begin]
+    anchor = anchor[spanned - present <= max_missing]
+    if membership is not None:
+        anchor = anchor[_is_member(table, membership)[anchor]]
+    return WindowIndex(lookback, predict, anchor)
+
+
+def _is_member(table: BarTable, membership: pl.DataFrame) -> NDArray[np.bool_]:
+    """bool[R]: the bar's date lies in an interval of its symbol."""
+    member = np.zeros(table.rows, dtype=bool)
+    position = {symbol: i for i, symbol in enumerate(table.symbols)}
+    for symbol, start, end in membership.select("symbol", "start", "end").iter_rows():
+        i = position.get(symbol)
+        if i is not None:
+            rows = slice(table.offset[i], table.offset[i + 1])
+            dates = table.date[rows]
+            member[rows] |= (dates >= np.datetime64(start)) & (dates <= np.datetime64(end))
+    return member

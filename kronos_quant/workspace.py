@@ -1,0 +1,139 @@
+"""A workspace: the folder with kq.yaml, and where things lie in it.
+
+    kq.yaml               the configuration
+    db/                   market.duckdb and its published snapshots
+    models/               weights added by hand (one folder a model)
+    signals/              recipes; signals/store/ holds the computed signals
+    strategies/           strategies
+    runs/<kind>/<id>/     what each run left
+
+The repository's root is a workspace too.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kronos_quant.assets import asset_dir
+from kronos_quant.errors import ConfigError
+from kronos_quant.files import write_text
+
+if TYPE_CHECKING:
+    from kronos_quant.config import ResolvedConfig, WorkspaceConfig
+
+CONFIG_FILE = "kq.yaml"
+
+TEMPLATE = """\
+# The configuration of this workspace. `kq config show` prints every field, its value and where it came from;
+# an environment variable such as KQ_TRAIN__BATCH_SIZE=32 wins over this file.
+
+market:
+  qlib_dir: ~/.qlib/qlib_data/cn_data   # what `kq ingest qlib` reads
+  exchange: ""        # XSHG, XNYS, XHKG or 24/7; empty: told by the symbols (a Qlib directory does not say it)
+  universe: all       # what to train on and to score: all, or a name such as csi300
+
+model:
+  base: NeoQuasar/Kronos-small   # weights to fine-tune: a folder, a name in models/, a Hub id, or `scratch`
+  preset: nano                   # with `base: scratch`: nano, mini, small or base
+
+train:
+  lookback_window: 90
+  predict_window: 10
+"""
+
+GITIGNORE = """\
+db/*.duckdb
+db/*.duckdb.wal
+db/*.lock
+db/snapshots/
+models/
+runs/
+signals/store/
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The paths of a workspace and its resolved configuration."""
+
+    root: Path
+    resolved: ResolvedConfig
+
+    @property
+    def config(self) -> WorkspaceConfig:
+        """The values of kq.yaml under environment and flags."""
+        return self.resolved.config
+
+    @property
+    def models(self) -> Path:
+        """Weights added by hand, one folder a model."""
+        return self.root / "models"
+
+    @property
+    def signal_store(self) -> Path:
+        """Computed signals, one folder a recipe digest."""
+        return self.root / "signals" / "store"
+
+    @property
+    def runs(self) -> Path:
+        """What runs left."""
+        return self.root / "runs"
+
+    def recipe_file(self, name: str) -> Path:
+        """The YAML file of a recipe given by name (`default`) or by path (`signals/default.yaml`)."""
+        return self._named_file("signals", name)
+
+    def strategy_file(self, name: str) -> Path:
+        """The YAML file of a strategy given by name (`topk`) or by path (`strategies/topk.yaml`)."""
+        return self._named_file("strategies", name)
+
+    def _named_file(self, folder: str, name: str) -> Path:
+        given = Path(name).expanduser()
+        if given.suffix in (".yaml", ".yml"):
+            return given if given.is_absolute() or given.is_file() else self.root / given
+        return self.root / folder / f"{name}.yaml"
+
+
+def open_workspace(start: Path | None = None, flags: Mapping[str, Any] | None = None) -> Workspace:
+    """The workspace that holds `start` (default: the current folder), looked for upwards.
+
+    flags : {"train.seed": 1}; a None is "not given". Raises ConfigError when there is no kq.yaml or it is wrong.
+    """
+    from kronos_quant.config import load_workspace_config
+
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_FILE).is_file():
+            return Workspace(folder, load_workspace_config(folder / CONFIG_FILE, flags))
+    raise ConfigError(
+        f"{here}: not in a workspace: no {CONFIG_FILE} here or above",
+        hint="kq init my-research && cd my-research",
+    )
+
+
+def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
+    """Write kq.yaml, the recipes and the strategies into `folder`; returns the files written.
+
+    Files that are there already are left as they are, so that it can be repeated.
+    """
+    sources = {
+        folder / name / source.name: source
+        for name in ("signals", "strategies")
+        for source in sorted(asset_dir(name).glob("*.yaml"))
+    }
+    written = []
+    for target, text in ((folder / CONFIG_FILE, template), (folder / ".gitignore", GITIGNORE)):
+        if not target.exists():
+            write_text(target, text)
+            written.append(target)
+    for target, source in sources.items():
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            written.append(target)
+    (folder / "db").mkdir(exist_ok=True)
+    return written

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
+from kronos_quant.backtest.fills import market_states, rounded_half_up
+
+NAN = float("nan")
+
+
+def state(before: float, price: float, limit: float, *, factor_before: float = 1.0, factor: float = 1.0) -> int:
+    """The state of one symbol whose close before was `before`; all prices adjusted."""
+    return int(
+        market_states(
+            np.array([[before], [price]]),
+            np.array([[before], [price]]),
+            np.array([[factor_before], [factor]]),
+            np.full((2, 1), limit),
+        )[1, 0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "price", "limit", "expected"),
+    [
+        (10.00, 10.99, 0.10, TRADABLE),
+        (10.00, 11.00, 0.10, LIMIT_UP),
+        (10.00, 9.01, 0.10, TRADABLE),
+        (10.00, 9.00, 0.10, LIMIT_DOWN),
+        # 10.05 x 1.1 = 11.055 -> 11.06 and 10.05 x 0.9 = 9.045 -> 9.05: halves go up
+        (10.05, 11.05, 0.10, TRADABLE),
+        (10.05, 11.06, 0.10, LIMIT_UP),
+        (10.05, 9.06, 0.10, TRADABLE),
+        (10.05, 9.05, 0.10, LIMIT_DOWN),
+        (10.00, 12.00, 0.20, LIMIT_UP),
+        (10.00, 11.00, 0.20, TRADABLE),
+        (10.00, 20.00, NAN, TRADABLE),
+        (NAN, 20.00, 0.10, TRADABLE),
+        (10.00, NAN, 0.10, NO_BAR),
+        (10.00, 0.00, 0.10, NO_BAR),
+    ],
+)
+def test_limit_is_tested_at_the_execution_price(before, price, limit, expected):
+    assert state(before, price, limit) == expected
+
+
+def test_float32_noise_does_not_move_a_limit():
+    for cents in range(200, 40_000, 7):
+        before, up = cents / 100, np.floor(cents * 1.1 + 0.5 + 1e-9) / 100
+        factor = np.float32(0.7310043)
+        noisy = [float(np.float32(price * factor)) for price in (before, up, up - 0.01)]
+        assert state(noisy[0], noisy[1], 0.10, factor_before=float(factor), factor=float(factor)) == LIMIT_UP
+        assert state(noisy[0], noisy[2], 0.10, factor_before=float(factor), factor=float(factor)) == TRADABLE
+
+
+def test_reference_of_an_ex_rights_day_is_the_close_before_times_the_ratio_of_factors():
+    # raw 20.00 before a 2-for-1 split is 10.00 after it: the upper limit is 11.00 raw = 22.00 adjusted
+    assert state(20.0, 22.0, 0.10, factor_before=1.0, factor=2.0) == LIMIT_UP
+    assert state(20.0, 21.98, 0.10, factor_before=1.0, factor=2.0) == TRADABLE
+
+
+def test_after_a_suspension_the_reference_is_the_last_close():
+    price = np.array([[10.0], [NAN], [11.0]])
+    last, factor, limits = np.array([[10.0], [10.0], [11.0]]), np.ones((3, 1)), np.full((3, 1), 0.1)
+    assert market_states(price, last, factor, limits)[:, 0].tolist() == [TRADABLE, NO_BAR, LIMIT_UP]
+
+
+def test_halves_are_rounded_up():
+    np.testing.assert_allclose(rounded_half_up(np.array([11.055, 11.054, 9.045])), [11.06, 11.05, 9.05])

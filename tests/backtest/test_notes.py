@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kronos_quant.backtest import Panel, Strategy
+from kronos_quant.backtest.engine import run_kernel
+from kronos_quant.backtest.notes import notes_of, rejections_of
+from kronos_quant.backtest.tables import order_table
+from tests.backtest.markets import panel_of
+
+NAN = float("nan")
+
+
+def noted(panel: Panel, **fields) -> tuple[str, ...]:
+    plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "lot": 100, "price_limit": "none"}
+    strategy = Strategy.model_validate(plain | fields)
+    ledger = run_kernel(strategy, panel)
+    return notes_of(strategy, panel, order_table(ledger.orders, ledger.factor, panel))
+
+
+def test_an_ordinary_run_has_nothing_to_say():
+    assert noted(panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))) == ()
+
+
+def test_a_run_without_scores_before_any_session_says_loudly_that_nothing_traded():
+    notes = noted(panel_of([[NAN, NAN], [2, 1]], np.full((2, 2), 10.0)))
+    assert notes[0].startswith("NO TRADE WAS MADE: no session of the period had a score")
+
+
+def test_a_run_whose_orders_were_all_rejected_says_why():
+    notes = noted(panel_of([[2, 1]] * 3, np.full((3, 2), 10.0)), account=500.0)
+    assert notes == ("NO TRADE WAS MADE: all 2 orders were rejected: below one lot (2).",)
+
+
+def test_sessions_without_scores_are_counted_and_named():
+    notes = noted(panel_of([[2, 1], [NAN, NAN], [2, 1]], np.full((3, 2), 10.0)))
+    assert notes == ("1 of 2 sessions have no score at all (2024-01-02): nothing trades after them.",)
+
+
+@pytest.mark.parametrize(("topk", "said"), [(1, False), (2, True), (50, True)])
+def test_a_universe_that_topk_takes_whole_leaves_nothing_to_choose(topk, said):
+    notes = noted(panel_of([[2, 1]] * 3, np.full((3, 2), 10.0)), topk=topk)
+    assert any("the scores choose nothing" in note for note in notes) == said
+
+
+def test_scores_without_bars_are_named():
+    panel = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))
+    fields = {name: getattr(panel, name) for name in panel.__slots__}
+    assert noted(Panel(**fields | {"unpriced": ("X1", "X2")})) == (
+        "Scores without bars in the period, never bought: X1, X2.",
+    )
+
+
+def test_what_became_of_delisted_holdings_is_said():
+    notes = noted(panel_of([[2, 1], [2, 1], [NAN, NAN]], [[10, 10], [10, 10], [NAN, 10]]), delisting_return=-0.3)
+    assert "Holdings without any further bar in the data: 1 (S00)" in notes[0]
+    assert "left at their last close -30%" in notes[0]
+
+
+def test_rejections_are_counted_by_reason_the_most_frequent_first():
+    close = [[10, 10, 10], [NAN, 11, 10], [NAN, 10, 10]]
+    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "price_limit": 0.1, "lot": 10_000_000})
+    panel = panel_of([[3, 2, 1]] * 3, close, gone=[3, 3, 3])
+    ledger = run_kernel(strategy, panel)
+    orders = order_table(ledger.orders, ledger.factor, panel)
+    assert rejections_of(orders) == {"no bar": 2, "below one lot": 2, "limit up": 1}

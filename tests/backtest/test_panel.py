@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kronos_quant import schema
+from kronos_quant.backtest import build_panel
+from kronos_quant.backtest.panel import filled_forward, tradable_scores
+from kronos_quant.errors import DataError
+
+NAN = float("nan")
+DAYS = [date(2024, 1, 1) + timedelta(days=t) for t in range(6)]
+
+
+def bars_of(*rows: tuple[str, int, float], factor: float | None = 1.0) -> pl.DataFrame:
+    """Bars from (symbol, day, close); open is one below, high and low one around."""
+    return pl.DataFrame(
+        {
+            "symbol": [symbol for symbol, _, _ in rows],
+            "date": [DAYS[day] for _, day, _ in rows],
+            "time": [DAYS[day] for _, day, _ in rows],
+            "open": [close - 1 for *_, close in rows],
+            "high": [close + 1 for *_, close in rows],
+            "low": [close - 2 for *_, close in rows],
+            "close": [close for *_, close in rows],
+            "volume": [100.0 for _ in rows],
+            "amount": [0.0 for _ in rows],
+            "factor": [factor for _ in rows],
+        },
+        schema=schema.BARS,
+    )
+
+
+def scores_of(*rows: tuple[str, int, float]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [(DAYS[day], symbol, score) for symbol, day, score in rows], schema=["date", "symbol", "score"], orient="row"
+    )
+
+
+def test_rows_are_sessions_columns_are_symbols_and_a_missing_bar_is_nan():
+    panel = build_panel(
+        bars_of(("B", 0, 20.0), ("A", 0, 10.0), ("A", 2, 12.0)), scores_of(("A", 0, 0.5), ("B", 1, -0.5)), DAYS[:3]
+    )
+    assert panel.symbols == ("A", "B")
+    assert panel.dates == tuple(DAYS[:3])
+    np.testing.assert_array_equal(panel.close, [[10, 20], [NAN, NAN], [12, NAN]])
+    np.testing.assert_array_equal(panel.open, [[9, 19], [NAN, NAN], [11, NAN]])
+    np.testing.assert_array_equal(panel.factor, [[1, 1], [NAN, NAN], [1, NAN]])
+    np.testing.assert_array_equal(panel.score, [[0.5, NAN], [NAN, -0.5], [NAN, NAN]])
+    assert panel.close.dtype == np.float64
+
+
+def test_score_of_today_trades_next_session():
+    score = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, NAN]])
+    np.testing.assert_array_equal(tradable_scores(score), [[NAN, NAN], [1, 2], [3, 4]])
+
+
+def test_filled_forward_keeps_the_last_known_value_and_invents_none_before_it():
+    np.testing.assert_array_equal(
+        filled_forward(np.array([[NAN, 1.0], [2.0, NAN], [NAN, NAN], [3.0, 4.0]])),
+        [[NAN, 1], [2, 1], [2, 1], [3, 4]],
+    )
+
+
+def test_absent_at_the_end_is_delisted_unless_a_later_bar_shows_a_suspension():
+    bars = bars_of(("A", 0, 1.0), ("B", 0, 1.0), ("B", 5, 1.0), ("C", 3, 1.0))
+    panel = build_panel(bars, scores_of(("A", 0, 1.0), ("B", 0, 1.0), ("C", 0, 1.0)), DAYS[:4])
+    assert panel.gone.tolist() == [1, 4, 4]
+
+
+def test_bars_before_and_after_the_sessions_are_not_in_the_arrays():
+    panel = build_panel(bars_of(*(("A", day, day + 10.0) for day in range(6))), scores_of(("A", 2, 1.0)), DAYS[2:4])
+    np.testing.assert_array_equal(panel.close, [[12], [13]])
+
+
+def test_symbols_with_scores_and_no_bar_are_left_out_and_named():
+    panel = build_panel(bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0), ("X", 0, 1.0)), DAYS[:2])
+    assert panel.symbols == ("A",)
+    assert panel.unpriced == ("X",)
+
+
+def test_a_symbol_whose_scores_are_all_missing_is_no_candidate():
+    scores = scores_of(("A", 0, 1.0), ("B", 0, NAN))
+    assert build_panel(bars_of(("A", 0, 1.0), ("B", 0, 1.0)), scores, DAYS[:2]).symbols == ("A",)
+
+
+@pytest.mark.parametrize(
+    ("bars", "scores", "sessions", "expected"),
+    [
+        (bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0)), DAYS[:1], "needs at least 2 sessions, found 1"),
+        (bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0)), [DAYS[1], DAYS[0]], "not ascending and unique"),
+        (bars_of(("A", 0, 1.0)), scores_of(("A", 5, 1.0)), DAYS[:3], "no scores from 2024-01-01 to 2024-01-03"),
+        (bars_of(("A", 0, 1.0)), scores_of(("B", 0, 1.0)), DAYS[:3], "no bars from 2024-01-01 to 2024-01-03 for the 1"),
+        (bars_of(("A", 0, 1.0), ("A", 0, 2.0)), scores_of(("A", 0, 1.0)), DAYS[:3], "bars: more than one row for A"),
+        (bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0), ("A", 0, 2.0)), DAYS[:3], "scores: more than one row for A"),
+        (bars_of(("A", 0, 1.0)), scores_of(("A", 0, float("inf"))), DAYS[:3], "infinite scores: A"),
+        (bars_of(("A", 0, 1.0), factor=NAN), scores_of(("A", 0, 1.0)), DAYS[:3], "without an adjustment factor: A"),
+        (bars_of(("A", 0, 1.0), factor=None), scores_of(("A", 0, 1.0)), DAYS[:3], "without an adjustment factor: A"),
+        (bars_of(("A", 0, 1.0), factor=0.0), scores_of(("A", 0, 1.0)), DAYS[:3], "without an adjustment factor: A"),
+    ],
+)
+def test_what_cannot_be_traded_on_is_refused_in_one_line(bars, scores, sessions, expected):
+    with pytest.raises(DataError, match=expected):
+        build_panel(bars, scores, sessions)
+
+
+def test_missing_scores_come_with_the_command_that_makes_them():
+    with pytest.raises(DataError) as error:
+        build_panel(bars_of(("A", 0, 1.0)), scores_of(("A", 5, 1.0)), DAYS[:3])
+    assert error.value.hint == "kq signal --start 2024-01-01 --end 2024-01-03"

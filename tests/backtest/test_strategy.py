@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from kronos_quant.backtest import Strategy
+from kronos_quant.config import load_yaml
+from kronos_quant.errors import ConfigError
+
+STRATEGIES = Path(__file__).parents[2] / "strategies"
+
+
+def read(tmp_path: Path, text: str) -> Strategy:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    return load_yaml(Strategy, path)
+
+
+def message(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path, text)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", sorted(STRATEGIES.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_strategy_is_valid(path):
+    assert load_yaml(Strategy, path).strategy == "topk_dropout"
+
+
+def test_the_shipped_topk_is_the_one_of_the_guide():
+    strategy = load_yaml(Strategy, STRATEGIES / "topk.yaml")
+    assert (strategy.topk, strategy.n_drop, strategy.hold_thresh) == (50, 5, 5)
+    assert (strategy.costs.buy, strategy.costs.sell, strategy.costs.minimum) == (0.001, 0.0015, 5)
+    assert (strategy.fill, strategy.benchmark, strategy.signal) == ("open", "auto", "default")
+    assert strategy == Strategy.model_validate({})
+
+
+def test_the_guides_names_and_qlibs_are_aliases(tmp_path):
+    strategy = read(
+        tmp_path,
+        "n_symbol_hold: 20\nn_symbol_drop: 2\ncosts: {open_cost: 0.0005, close_cost: 0.001, min_cost: 1}\n",
+    )
+    assert (strategy.topk, strategy.n_drop) == (20, 2)
+    assert (strategy.costs.buy, strategy.costs.sell, strategy.costs.minimum) == (0.0005, 0.001, 1)
+
+
+def test_a_dump_with_the_fields_own_names_reads_back_as_the_same_strategy():
+    strategy = Strategy.model_validate({"topk": 3, "n_drop": 1, "start": "2024-01-02", "costs": {"buy": 0.002}})
+    assert Strategy.model_validate(strategy.model_dump(mode="json")) == strategy
+    assert strategy.start == date(2024, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("topk: 5\nn_symbol_hold: 5\n", "n_symbol_hold and topk are the same setting"),
+        ("costs: {buy: 0.1, open_cost: 0.1}\n", "open_cost and buy are the same setting"),
+        ("topk: 3\n", "n_drop must be at most topk (3), found 5"),
+        ("start: 2024-02-01\nend: 2024-01-01\n", "start must not be after end (2024-01-01), found 2024-02-01"),
+        ("topkk: 3\n", "a.yaml:1: topkk: no such field; did you mean topk?"),
+        ("signal: x\ntopk: 0\n", "a.yaml:2: topk: must be greater than or equal to 1"),
+        ("costs: {buy: -0.1}\n", "costs.buy: must be greater than or equal to 0"),
+        ("fill: vwap\n", "fill: must be 'open' or 'close'"),
+        ("strategy: my_own\n", "strategy: must be 'topk_dropout'"),
+        ("lot: -1\n", "must be a whole number of shares (0: fractions) or exchange, found -1"),
+        ("lot: true\n", "must be a whole number of shares"),
+        ("price_limit: 10\n", "must be a fraction between 0 and 1, exchange or none, found 10"),
+        ("account: .nan\n", "account: must be a finite number"),
+        ("risk_degree: 1.5\n", "risk_degree: must be less than or equal to 1"),
+    ],
+)
+def test_a_mistake_is_named_with_its_field(tmp_path, text, expected):
+    assert expected in message(tmp_path, text)
+
+
+@pytest.mark.parametrize(("text", "lot", "limit"), [("lot: 0\nprice_limit: none\n", 0, "none"),
+                                                    ("lot: 100\nprice_limit: 0.095\n", 100, 0.095)])  # fmt: skip
+def test_rules_of_ones_own(tmp_path, text, lot, limit):
+    strategy = read(tmp_path, text)
+    assert (strategy.lot, strategy.price_limit) == (lot, limit)
+
+
+def test_every_field_says_what_it_is():
+    for model in (Strategy, type(Strategy.model_validate({}).costs)):
+        assert all(field.description for field in model.model_fields.values())

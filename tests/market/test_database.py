@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from kronos_quant.errors import DataError, KronosQuantError
+from kronos_quant.market import database
+from kronos_quant.market.database import ingest_lock, iter_migrations, migrate, open_database, statement, transaction
+
+TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
+
+
+@pytest.fixture
+def connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+
+
+def test_a_new_database_has_all_tables_and_a_record_of_each_migration(connection: duckdb.DuckDBPyConnection) -> None:
+    assert migrate(connection) == [migration.version for migration in iter_migrations()]
+    assert tables(connection) == TABLES
+    recorded = connection.execute("SELECT version, name, sha256 FROM migrations ORDER BY version").fetchall()
+    assert recorded == [(one.version, one.name, one.sha256) for one in iter_migrations()]
+
+
+def test_a_migrated_database_is_left_alone(connection: duckdb.DuckDBPyConnection) -> None:
+    migrate(connection)
+    assert migrate(connection) == []
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [migration.version for migration in iter_migrations()] == list(range(1, len(list(iter_migrations())) + 1))
+
+
+def test_a_newer_database_is_refused_in_one_line(connection: duckdb.DuckDBPyConnection) -> None:
+    migrate(connection)
+    connection.execute("INSERT INTO migrations VALUES (99, 'later', '', now())")
+    with pytest.raises(DataError, match=r"^a\.duckdb: made by a newer kronos-quant \(schema 99; this one knows \d+\)$"):
+        migrate(connection, "a.duckdb")
+
+
+def test_a_changed_applied_migration_is_refused(connection: duckdb.DuckDBPyConnection) -> None:
+    migrate(connection)
+    connection.execute("UPDATE migrations SET sha256 = 'other' WHERE version = 1")
+    with pytest.raises(DataError, match=r"migration 0001_bars\.sql has changed since it was applied"):
+        migrate(connection)
+
+
+def test_a_failing_migration_leaves_neither_tables_nor_record(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = database.Migration(1, "broken", "x", "CREATE TABLE half (a INTEGER); SELECT nonsense;")
+    monkeypatch.setattr(database, "iter_migrations", lambda: iter([broken]))
+    with pytest.raises(duckdb.Error):
+        migrate(connection)
+    assert tables(connection) == {"migrations"}
+    assert connection.execute("SELECT count(*) FROM migrations").fetchall() == [(0,)]
+
+
+def test_an_older_database_gets_what_it_lacks(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(connection)
+    later = database.Migration(2, "later", "y", "CREATE TABLE later (a INTEGER)")
+    known = [*iter_migrations(), later]
+    monkeypatch.setattr(database, "iter_migrations", lambda: iter(known))
+    assert migrate(connection) == [2]
+    assert "later" in tables(connection)
+
+
+def test_a_failed_transaction_changes_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE t (a INTEGER)")
+    with suppress(KeyboardInterrupt), transaction(connection):
+        connection.execute("INSERT INTO t VALUES (1)")
+        raise KeyboardInterrupt
+    with transaction(connection):
+        connection.execute("INSERT INTO t VALUES (2)")
+    assert connection.execute("SELECT a FROM t").fetchall() == [(2,)]
+
+
+def test_a_killed_creation_leaves_no_half_made_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> list[int]:
+        raise SystemExit
+
+    monkeypatch.setattr(database, "migrate", killed)
+    with pytest.raises(SystemExit), open_database(tmp_path):
+        pass
+    monkeypatch.undo()
+    assert not (tmp_path / "db" / "market.duckdb").exists()
+    (tmp_path / "db" / ".partial-0-market.duckdb").write_text("of a killed process")
+    with open_database(tmp_path) as connection:
+        assert tables(connection) == TABLES
+    assert [path.name for path in (tmp_path / "db").iterdir()] == ["market.duckdb"]
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "db" / "market.duckdb"
+    path.parent.mkdir()
+    path.write_bytes(b"garbage" * 1000)
+    with (
+        pytest.raises(DataError, match=r"market\.duckdb: cannot be opened as a database: ") as caught,
+        open_database(tmp_path),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+    assert caught.value.hint == "move the file away and ingest again"
+
+
+def test_a_database_that_another_program_has_open_is_told_with_its_process(tmp_path: Path) -> None:
+    with open_database(tmp_path):
+        pass
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom kronos_quant.market.database import open_database\n"
+        "try:\n    open_database(Path(sys.argv[1])).__enter__()\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    with duckdb.connect(tmp_path / "db" / "market.duckdb"):
+        told = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("DataError")
+    assert "market.duckdb: opened by " in told.stdout
+    assert "(PID " in told.stdout
+
+
+def test_the_second_ingest_says_who_holds_the_lock(tmp_path: Path) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with ingest_lock(tmp_path):
+            held.set()
+            done.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    told = r"another ingest is writing \(process \d+, .*since .*\); waited 0\.1 s"
+    with pytest.raises(KronosQuantError, match=told), ingest_lock(tmp_path, 0.1):
+        pass
+    done.set()
+    holder.join()
+    with ingest_lock(tmp_path, 0.1):
+        pass
+    assert not (tmp_path / "db" / "ingest.holder").exists()
+
+
+def test_a_second_ingest_waits_for_the_first(tmp_path: Path) -> None:
+    held = threading.Event()
+    order = []
+
+    def hold() -> None:
+        with ingest_lock(tmp_path):
+            held.set()
+            threading.Event().wait(0.2)
+            order.append("first")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    with ingest_lock(tmp_path, 10):
+        order.append("second")
+    holder.join()
+    assert order == ["first", "second"]
+
+
+def test_statements_are_read_by_name() -> None:
+    assert "FROM bars" in statement("select_bars")

@@ -1,0 +1,292 @@
+import numpy as np
+import pytest
+import torch
+
+import kronos_quant.model as room
+from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError
+from kronos_quant.model.forecaster import Forecaster, chunk_series, resolve_device
+from kronos_quant.model.kronos import PRESETS, Kronos, KronosTokenizer
+
+B, L, H, S = 17, 12, 5, 4
+
+
+@pytest.fixture
+def forecaster(make_tokenizer, make_predictor):
+    return Forecaster(make_tokenizer(), make_predictor(), max_context=32, device="cpu")
+
+
+@pytest.fixture
+def windows(make_stamps):
+    """x, x_stamp, y_stamp and seeds of B windows."""
+    generator = np.random.default_rng(4)
+    x = generator.normal(size=(B, L, 6)).astype(np.float32)
+    stamps = make_stamps(B, L + H).numpy().astype(np.int16)
+    return x, stamps[:, :L], stamps[:, L:], generator.integers(-(2**62), 2**62, B)
+
+
+def run(forecaster, windows, rows=slice(None), **settings):
+    x, x_stamp, y_stamp, seeds = (part[rows] for part in windows)
+    return forecaster.paths(x, x_stamp, y_stamp, S, seeds=seeds, **settings)
+
+
+def same(first, second):
+    return first.paths.tobytes() == second.paths.tobytes() and first.last.tobytes() == second.last.tobytes()
+
+
+def part(paths, rows):
+    return room.Paths(paths.paths[rows], paths.last[rows])
+
+
+def test_paths_have_their_shapes_and_are_float32(forecaster, windows):
+    found = run(forecaster, windows)
+    assert found.paths.shape == (B, S, H, 6)
+    assert found.last.shape == (B, 6)
+    assert found.paths.dtype == found.last.dtype == np.float32
+    assert np.isfinite(found.paths).all()
+
+
+@pytest.mark.parametrize("limit", [32, 14])  # without and with a sliding window
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_series_has_the_same_bytes_in_any_batch(make_tokenizer, make_predictor, windows, limit, count):
+    forecaster = Forecaster(make_tokenizer(), make_predictor(), max_context=limit, device="cpu")
+    whole = run(forecaster, windows)
+    for start in (0, 5, B - count):
+        rows = slice(start, start + count)
+        assert same(run(forecaster, windows, rows), part(whole, rows))
+
+
+def test_a_series_has_the_same_bytes_in_any_order(forecaster, windows):
+    order = np.random.default_rng(1).permutation(B)
+    assert same(run(forecaster, windows, order), part(run(forecaster, windows), order))
+
+
+def test_a_series_has_the_same_bytes_in_any_chunk(forecaster, windows, monkeypatch):
+    monkeypatch.setattr("kronos_quant.model.forecaster.CHUNK_SERIES", (8, 8))
+    repeated = tuple(np.concatenate((part, part)) for part in windows)  # 34 rows: 5 chunks, each row in two places
+    found = run(forecaster, repeated)
+    assert same(part(found, slice(0, B)), part(found, slice(B, 2 * B)))
+
+
+def test_the_preset_nano_has_the_same_bytes_in_any_batch(make_stamps):
+    torch.manual_seed(0)
+    preset = PRESETS["nano"]
+    forecaster = Forecaster(KronosTokenizer(preset.tokenizer), Kronos(preset.predictor), device="cpu")
+    assert forecaster.max_context == 512
+    x = np.random.default_rng(0).normal(size=(17, 90, 6)).astype(np.float32)
+    stamps = make_stamps(17, 100).numpy()
+    whole = forecaster.sample_paths(x, stamps[:, :90], stamps[:, 90:], 20)
+    for count in (1, 3, 8):
+        found = forecaster.sample_paths(x[:count], stamps[:count, :90], stamps[:count, 90:], 20)
+        assert found.tobytes() == whole[:count].tobytes()
+
+
+def test_sample_paths_are_the_paths_alone(forecaster, windows):
+    x, x_stamp, y_stamp, seeds = windows
+    found = forecaster.sample_paths(x, x_stamp, y_stamp, S, seeds=seeds)
+    assert found.tobytes() == run(forecaster, windows).paths.tobytes()
+
+
+def test_the_last_bar_is_the_decoded_lookback(forecaster, windows, make_tokenizer):
+    tokenizer = make_tokenizer()
+    with torch.no_grad():
+        decoded = tokenizer.decode(*tokenizer.encode(torch.from_numpy(windows[0])))[:, -1]
+    assert np.abs(run(forecaster, windows).last - decoded.numpy()).max() < 1e-5
+
+
+def test_seeds_choose_the_paths_and_rows_number_themselves_without(forecaster, windows):
+    x, x_stamp, y_stamp, seeds = windows
+    numbered = forecaster.sample_paths(x, x_stamp, y_stamp, S)
+    assert numbered.tobytes() == forecaster.sample_paths(x, x_stamp, y_stamp, S, seeds=np.arange(B)).tobytes()
+    assert numbered.tobytes() != forecaster.sample_paths(x, x_stamp, y_stamp, S, seeds=seeds).tobytes()
+
+
+def test_greedy_paths_of_a_series_are_all_equal(forecaster, windows):
+    for settings in ({"temperature": 0.0}, {"top_k": 1}):
+        paths = run(forecaster, windows, **settings).paths
+        assert (paths == paths[:, :1]).all()
+
+
+def test_the_global_generator_plays_no_part(forecaster, windows):
+    torch.manual_seed(0)
+    first = run(forecaster, windows)
+    torch.manual_seed(1)
+    assert same(run(forecaster, windows), first)
+
+
+def test_values_are_clipped_before_they_are_encoded(forecaster, windows):
+    x, *others = windows
+    far = x.copy()
+    far[:, 3] = 1e6
+    cut = x.copy()
+    cut[:, 3] = 5.0
+    assert same(run(forecaster, (far, *others)), run(forecaster, (cut, *others)))
+
+
+def test_dropout_is_off_whatever_mode_the_models_are_in(make_tokenizer, make_predictor, windows):
+    tokenizer, predictor = make_tokenizer(resid_dropout_p=0.5), make_predictor(ffn_dropout_p=0.5)
+    calm = run(Forecaster(tokenizer, predictor, 32, device="cpu"), windows)
+    training = Forecaster(tokenizer.train(), predictor.train(), 32, device="cpu")
+    assert same(run(training, windows), calm)
+    assert tokenizer.training
+    assert predictor.training
+
+
+def test_training_on_changes_a_forecaster_that_was_made_before_in_nothing(make_tokenizer, make_predictor, windows):
+    tokenizer, predictor = make_tokenizer(), make_predictor()
+    forecaster = Forecaster(tokenizer, predictor, 32, device="cpu")
+    before = run(forecaster, windows)
+    with torch.no_grad():
+        for parameter in [*tokenizer.parameters(), *predictor.parameters()]:
+            parameter.add_(1)
+    assert same(run(forecaster, windows), before)
+
+
+def test_a_lookback_beyond_max_context_is_encoded_whole(make_tokenizer, make_predictor, windows):
+    forecaster = Forecaster(make_tokenizer(n_enc_layers=3), make_predictor(), max_context=6, device="cpu")
+    x, *others = windows
+    changed = x.copy()
+    changed[:, 0] = -x[:, 0]  # outside the last 6 tokens, but the encoder has seen it
+    assert not same(run(forecaster, (x, *others)), run(forecaster, (changed, *others)))
+
+
+def test_bfloat16_agrees_with_float32_on_most_tokens(make_tokenizer, make_predictor, windows):
+    exact = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
+    forecaster = Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu", dtype="bfloat16")
+    narrow = run(forecaster, windows)
+    assert narrow.last.tobytes() == exact.last.tobytes()  # the tokenizer works in float32
+    assert np.isclose(narrow.paths[:, :, 0], exact.paths[:, :, 0]).all(axis=-1).mean() > 0.9
+
+
+def test_the_context_is_the_architectures_own_unless_given(make_tokenizer, make_predictor):
+    assert Forecaster(make_tokenizer(), make_predictor(), device="cpu").max_context == 512
+    assert Forecaster(make_tokenizer(), make_predictor(), max_context=7, device="cpu").max_context == 7
+
+
+def test_chunks_depend_on_the_shape_of_the_work_only():
+    # 2^20 / (512 * 90) = 22.8: the power of two below is 16
+    assert chunk_series(512, 90, 5) == 16
+    assert chunk_series(256, 90, 5) == 32
+    assert chunk_series(64, 90, 20) == 64
+    assert chunk_series(832, 512, 5) == 8
+    assert chunk_series(64, 90, 1000) == 16  # many samples weigh like many bars
+
+
+def test_memory_decides_how_many_chunks_run_never_their_shape(forecaster, windows, monkeypatch, caplog):
+    monkeypatch.setattr("kronos_quant.model.forecaster.CHUNK_SERIES", (8, 8))
+    monkeypatch.setattr("kronos_quant.model.forecaster.GROUP_CHUNKS", 4)
+    whole = run(forecaster, windows)
+    original, calls = forecaster._run, []
+
+    def scarce(chunk, *settings):
+        calls.append(len(chunk.x))
+        if len(calls) in (2, 4):
+            raise torch.OutOfMemoryError("out of memory")
+        return original(chunk, *settings)
+
+    monkeypatch.setattr(forecaster, "_run", scarce)
+    assert same(run(forecaster, windows), whole)
+    assert set(calls) == {8}
+    assert [record.getMessage() for record in caplog.records] == [
+        "out of memory on cpu: going on with 2 chunks at once",
+        "out of memory on cpu: going on with 1 chunks at once",
+    ]
+
+
+def test_a_chunk_that_never_fits_is_one_clear_error(forecaster, windows, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(forecaster, "_run", full)
+    with pytest.raises(KronosQuantError) as caught:
+        run(forecaster, windows)
+    assert str(caught.value) == "out of memory on cpu: 64 series of 12 bars with 4 samples do not fit"
+    assert "fewer samples" in caught.value.hint
+
+
+def test_a_tokenizer_with_other_bits_is_refused(make_tokenizer, make_predictor):
+    with pytest.raises(CheckpointError, match=r"expected s1_bits \+ s2_bits = 4 \+ 3, found 3 \+ 4"):
+        Forecaster(make_tokenizer(s1_bits=3, s2_bits=4), make_predictor(), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x, a, b, s: (x[0], a, b, s), r"expected x \[B, L, 6\] and y_stamp \[B, H, 5\], found \(12, 6\)"),
+        (lambda x, a, b, s: (x[:0], a[:0], b[:0], s[:0]), r"found \(0, 12, 6\)"),
+        (lambda x, a, b, s: (x[:, :, :5], a, b, s), r"x: expected 6 features, found 5"),
+        (lambda x, a, b, s: (x, a[:, 1:], b, s), r"x_stamp: expected shape \(17, 12, 5\), found \(17, 11, 5\)"),
+        (lambda x, a, b, s: (x, a, b[:5], s), r"y_stamp: expected shape \(17, 5, 5\), found \(5, 5, 5\)"),
+        (lambda x, a, b, s: (x, a, b[:, :0], s), r"y_stamp \[B, H, 5\], found \(17, 12, 6\) and \(17, 0, 5\)"),
+        (lambda x, a, b, s: (x, a, b, s[:3]), r"seeds: expected shape \(17,\), found \(3,\)"),
+        (lambda x, a, b, s: (np.where(np.arange(B)[:, None, None] == 3, np.nan, x), a, b, s), r"not finite in row 3"),
+        (lambda x, a, b, s: (x, a + 60, b, s), r"x_stamp: minute, hour, weekday, day, month must be from 0 to"),
+        (lambda x, a, b, s: (x, a, b - 100, s), r"y_stamp: minute, hour, weekday, day, month must be from 0 to"),
+    ],
+)
+def test_windows_that_do_not_fit_are_refused(forecaster, windows, change, words):
+    with pytest.raises(DataError, match=words):
+        run(forecaster, change(*windows))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"top_p": 0.0}, "top_p: must be"),
+        ({"temperature": -1.0}, "temperature: must be"),
+        ({"top_k": -1}, "top_k: must"),
+    ],
+)
+def test_sampling_out_of_range_is_refused(forecaster, windows, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        run(forecaster, windows, **settings)
+
+
+def test_other_settings_out_of_range_are_refused(forecaster, windows, make_tokenizer, make_predictor):
+    x, x_stamp, y_stamp, _ = windows
+    with pytest.raises(ConfigError, match="samples: must be >= 1, got 0"):
+        forecaster.paths(x, x_stamp, y_stamp, 0)
+    models = make_tokenizer(), make_predictor()
+    with pytest.raises(ConfigError, match="dtype: expected float32 or bfloat16, got 'float16'"):
+        Forecaster(*models, device="cpu", dtype="float16")
+    with pytest.raises(ConfigError, match=r"must be positive, got 0 and 5\.0"):
+        Forecaster(*models, max_context=0, device="cpu")
+    with pytest.raises(ConfigError, match="must be positive, got 8 and 0"):
+        Forecaster(*models, max_context=8, clip=0, device="cpu")
+
+
+def test_devices_are_resolved_by_name(monkeypatch):
+    assert resolve_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert resolve_device("auto") == torch.device("cpu")
+    with pytest.raises(ConfigError, match="device: cuda is not there: this machine has 0 CUDA devices"):
+        resolve_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == torch.device("cuda")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ConfigError, match="device: cuda:2 is not there: this machine has 2 CUDA devices"):
+        resolve_device("cuda:2")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="device: mps is not there on this machine"):
+        resolve_device("mps")
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "CPU", "meta"])
+def test_other_device_names_are_refused(name):
+    with pytest.raises(ConfigError, match="device: expected auto, cpu, cuda, cuda:N or mps"):
+        resolve_device(name)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_cuda_device_draws_nearly_the_same_paths(make_tokenizer, make_predictor, windows):
+    on_cpu = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
+    on_cuda = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cuda"), windows)
+    assert np.isclose(on_cpu.paths, on_cuda.paths, atol=1e-4).mean() > 0.99
+
+
+def test_the_room_exports_what_it_says():
+    assert all(hasattr(room, name) for name in room.__all__)
+    assert len(set(room.__all__)) == len(room.__all__)
+    assert {"Kronos", "KronosTokenizer", "Forecaster"} <= set(room.__all__)

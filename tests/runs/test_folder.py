@@ -1,0 +1,57 @@
+import json
+
+import pytest
+import yaml
+
+from kronos_quant.config import MarketConfig
+from kronos_quant.runs import Inputs, finished_runs, staged_run, start_run
+
+INPUTS = Inputs(snapshot="abc", weights="def", seeds={"sampling": 3})
+
+
+def test_a_staged_run_appears_when_it_is_finished(tmp_path):
+    with staged_run(tmp_path, "backtest", INPUTS) as run:
+        run.write_config({"market": MarketConfig()})
+        run.write_metrics({"sharpe_ratio": 1.5})
+        assert not run.path.exists()
+    assert run.path.parent == tmp_path / "backtest"
+    assert json.loads((run.path / "metrics.json").read_text()) == {"sharpe_ratio": 1.5}
+    assert yaml.safe_load((run.path / "config.yaml").read_text())["market"]["universe"] == "all"
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    assert manifest["status"] == "finished"
+    assert manifest["inputs"] == {"snapshot": "abc", "weights": "def", "seeds": {"sampling": 3}}
+    assert manifest["packages"]["polars"][0].isdigit()
+    assert manifest["code"]["version"]
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt()])
+def test_a_staged_run_that_fails_leaves_nothing(tmp_path, error):
+    with pytest.raises(type(error)), staged_run(tmp_path, "backtest", INPUTS) as run:
+        run.write_metrics({})
+        raise error
+    assert list((tmp_path / "backtest").iterdir()) == []
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError(), "failed"), (KeyboardInterrupt(), "interrupted")])
+def test_a_long_run_that_fails_keeps_its_checkpoints_and_says_so(tmp_path, error, status):
+    with pytest.raises(type(error)), start_run(tmp_path, "train", INPUTS, keep="checkpoints") as run:
+        (run.folder / "checkpoints").mkdir()
+        assert run.manifest()["status"] == "running"
+        raise error
+    assert run.manifest()["status"] == status
+    assert finished_runs(tmp_path, "train") == []
+
+
+def test_a_long_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError), start_run(tmp_path, "train", INPUTS, keep="checkpoints"):  # noqa: PT011
+        raise ValueError
+    assert list((tmp_path / "train").iterdir()) == []
+
+
+def test_finished_runs_come_oldest_first(tmp_path):
+    made = []
+    for _ in range(3):
+        with start_run(tmp_path, "train", INPUTS, keep="checkpoints") as run:
+            made.append(run.id)
+    assert [run.id for run in finished_runs(tmp_path, "train")] == made == sorted(made)
+    assert finished_runs(tmp_path, "backtest") == []

@@ -1,0 +1,97 @@
+"""The direction of imports between the rooms, and what the light commands load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from made import ROOT
+
+ROOMS = ("market", "windows", "model", "training", "signals", "backtest", "evaluation", "report", "jobs")
+"""In the order of the data: a room imports only from rooms before it."""
+
+SHARED_MODULES = {"errors", "files", "schema", "assets", "config", "workspace", "progress", "runs"}
+SHARED_ORDER = ("errors", "files", "schema", "assets", "config", "progress", "workspace", "runs")
+
+
+def imported(file: Path) -> set[str]:
+    """The parts of kronos_quant that a module imports: 'market', 'errors', …"""
+    parts = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "kronos_quant" else [f"kronos_quant.{n.name}" for n in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        parts |= {name.split(".")[1] for name in names if name.startswith("kronos_quant.")}
+        assert not any(name.startswith("kq_cli") for name in names) or "cli" in file.parts, f"{file} imports the CLI"
+    return parts
+
+
+def modules(part: str) -> list[Path]:
+    folder = ROOT / "kronos_quant" / part
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+
+
+def test_every_folder_and_module_of_the_library_has_its_place_in_the_order():
+    present = {
+        path.stem
+        for path in (ROOT / "kronos_quant").iterdir()
+        if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").exists())
+    }
+    assert present == {*ROOMS, *SHARED_MODULES}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_rooms_before_it(room):
+    allowed = {*ROOMS[: ROOMS.index(room) + 1], *SHARED_MODULES, "__version__"}
+    for file in modules(room):
+        assert imported(file) <= allowed, f"{file.relative_to(ROOT)} imports {sorted(imported(file) - allowed)}"
+
+
+@pytest.mark.parametrize("part", SHARED_ORDER)
+def test_what_all_rooms_share_imports_no_room(part):
+    allowed = {*SHARED_ORDER[: SHARED_ORDER.index(part) + 1], "__version__"}
+    for file in modules(part):
+        assert imported(file) <= allowed, f"{file.relative_to(ROOT)} imports {sorted(imported(file) - allowed)}"
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return {name.split(".")[0] for name in done.stderr.split()}
+
+
+HEAVY = {"torch", "vectorbt", "pandas", "polars", "numpy", "duckdb", "pydantic", "qlib", "quantstats", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import kronos_quant",
+        "import sys; sys.argv = ['kq', '--help']\nfrom kq_cli.app import app\napp(standalone_mode=False)",
+    ],
+)
+def test_importing_the_package_and_the_help_load_nothing_heavy(code):
+    assert not loaded_by(code) & HEAVY
+
+
+def test_no_file_and_no_function_outgrows_a_readers_head():
+    for file in [*(ROOT / "kronos_quant").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
+        text = file.read_text(encoding="utf-8")
+        # the network reads top to bottom in one file
+        assert text.count("\n") <= (700 if file.name == "kronos.py" else 400), file
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno is not None
+                length = node.end_lineno - node.lineno + 1
+                assert length <= (80 if node.name.endswith("_nb") or node.name == "train_phase" else 60), (
+                    f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has {length} lines"
+                )

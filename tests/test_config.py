@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from kronos_quant import ConfigError
+from kronos_quant.config import TrainConfig, WorkspaceConfig, load_workspace_config, load_yaml
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "kq.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path: Path, **flags: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_workspace_config(path, flags or None)
+    return str(caught.value).replace(f"{path.parent}/", "").splitlines()
+
+
+def origin(path: Path, field: str, flags: dict[str, object] | None = None) -> tuple[object, str]:
+    rows = {name: (value, source) for name, value, source in load_workspace_config(path, flags).rows()}
+    return rows[field]
+
+
+def test_an_empty_file_is_all_defaults(tmp_path):
+    resolved = load_workspace_config(write(tmp_path, ""))
+    assert resolved.config == WorkspaceConfig()
+    assert {source for _, _, source in resolved.rows()} == {"default"}
+
+
+def test_flag_wins_over_environment_over_file_over_default(tmp_path, monkeypatch):
+    path = write(tmp_path, "market:\n  universe: csi300\ntrain:\n  batch_size: 8\n  seed: 1\n")
+    assert origin(path, "train.batch_size") == (8, "kq.yaml:4")
+    monkeypatch.setenv("KQ_TRAIN__BATCH_SIZE", "16")
+    assert origin(path, "train.batch_size") == (16, "KQ_TRAIN__BATCH_SIZE")
+    assert origin(path, "train.batch_size", {"train.batch_size": 32}) == (32, "flag")
+    assert origin(path, "train.seed", {"train.seed": None}) == (1, "kq.yaml:5")
+    assert origin(path, "train.clip") == (5.0, "default")
+
+
+def test_the_guides_name_for_epochs_is_an_alias(tmp_path):
+    path = write(tmp_path, "train:\n  basemodel_epochs: 20\n  tokenizer_epochs: 30\n")
+    assert origin(path, "train.predictor_epochs") == (20, "kq.yaml:2")
+    assert load_workspace_config(path).config.train.tokenizer_epochs == 30
+
+
+def test_every_problem_is_told_at_once_with_file_line_field_expected_and_found(tmp_path):
+    path = write(tmp_path, "market:\n  exchnge: XNYS\ntrain:\n  batch_size: 0\n  seed: many\n  colour: red\n")
+    told = problems(path)
+    assert told[0] == "kq.yaml:2: market.exchnge: no such field; did you mean exchange?"
+    assert told[1] == "kq.yaml:4: train.batch_size: must be greater than or equal to 1, found 0"
+    assert told[2].startswith("kq.yaml:5: train.seed: must be a valid integer")
+    assert told[2].endswith("found 'many'")
+    assert told[3].startswith("kq.yaml:6: train.colour: no such field; expected universe, lookback_window")
+    assert len(told) == 4
+
+
+def test_an_unknown_section_is_told_with_its_line(tmp_path):
+    assert problems(write(tmp_path, "trian:\n  seed: 1\n")) == ["kq.yaml:1: trian: no such field; did you mean train?"]
+
+
+def test_a_wrong_environment_variable_is_named_instead_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("KQ_TRAIN__SEED", "-1")
+    assert problems(write(tmp_path, "")) == [
+        "KQ_TRAIN__SEED: train.seed: must be greater than or equal to 0, found '-1'"
+    ]
+
+
+def test_an_environment_variable_of_no_section_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("KQ_TRIAN__SEED", "1")
+    assert problems(write(tmp_path, "")) == ["environment: KQ_TRIAN__SEED: expected MARKET, MODEL or TRAIN after KQ_"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("train: [1, 2\n", "kq.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
+        ("train:\n  seed: 1\n  seed: 2\n", "kq.yaml:3: seed: given twice, first on line 2"),
+        ("just words\n", "kq.yaml:1: expected sections (market, model, train), found str"),
+    ],
+)
+def test_broken_yaml_is_told_with_its_line(tmp_path, text, told):
+    assert problems(write(tmp_path, text)) == [told]
+
+
+def test_a_missing_file_names_its_neighbours(tmp_path):
+    (tmp_path / "topk.yaml").write_text("")
+    with pytest.raises(ConfigError, match=r"nope\.yaml: no such file") as caught:
+        load_yaml(WorkspaceConfig, tmp_path / "nope.yaml")
+    assert caught.value.hint == "there are: topk"
+
+
+def test_bytes_that_are_not_text_are_refused(tmp_path):
+    (tmp_path / "kq.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read as UTF-8 text" in problems(tmp_path / "kq.yaml")[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"train_ratio": 0.9, "val_ratio": 0.2}, "train_ratio + val_ratio must be below 1, found 1.1"),
+        ({"train_time_range": ["2020-01-01", "2020-12-31"]}, "go together: give both or neither"),
+        (
+            {
+                "train_time_range": ["2021-01-01", "2020-12-31"],
+                "val_time_range": ["2022-01-01", "2022-12-31"],
+            },
+            "train_time_range: must start before it ends",
+        ),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(fields, told):
+    with pytest.raises(ValueError, match=told.replace("+", r"\+")):
+        TrainConfig.model_validate(fields)
