@@ -80,6 +80,7 @@ class TrainConfig(Section):
     loss_region: Literal["future", "all"] = Field(
         "future", description="bars that the loss counts: those after the lookback, or all (as published)"
     )
+    patience: int = Field(3, ge=0, description="epochs without a better validation loss that end a phase; 0: never")
     checkpoint_every: int = Field(1, ge=1, description="epochs between two periodic checkpoints")
     seed: int = Field(0, ge=0, description="of initial weights, window order and dropout")
 

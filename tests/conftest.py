@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made import make_bars, weekdays
 
 from kronos_quant.workspace import Workspace, init_workspace, open_workspace
-from made import make_bars, weekdays
 
 TINY_CONFIG = """\
 market: {exchange: XNYS}

@@ -1,6 +1,6 @@
 import pytest
-
 from made import ROOT
+
 from kronos_quant import ConfigError
 from kronos_quant.workspace import TEMPLATE, init_workspace, open_workspace
 

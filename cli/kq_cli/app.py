@@ -9,8 +9,8 @@ import sys
 
 import typer
 
+from kq_cli import backtest, config, demo, doctor, forecast, ingest, init, signals, train
 from kronos_quant import KronosQuantError, __version__
-from kq_cli import backtest, config, demo, doctor, forecast, ingest, init, signal, train
 
 INTERRUPTED = 130
 
@@ -27,7 +27,7 @@ app.command("init", short_help="Make a workspace.")(init.init)
 app.command("demo", short_help="The whole path on a made market, in about two minutes.")(demo.demo)
 app.add_typer(ingest.app, name="ingest", short_help="Read bars: qlib, csv or synthetic.")
 app.command("train", short_help="Fine-tune Kronos on the workspace's bars.")(train.train)
-app.command("signal", short_help="Compute the signals of a session or a range.")(signal.signal)
+app.command("signal", short_help="Compute the signals of a session or a range.")(signals.signal)
 app.command("forecast", short_help="Forecast one symbol, with a picture.")(forecast.forecast)
 app.command("backtest", short_help="Run a strategy; leaves a tearsheet.")(backtest.backtest)
 app.command("doctor", short_help="Say what is missing, and what mends it.")(doctor.doctor)

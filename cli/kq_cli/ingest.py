@@ -68,7 +68,5 @@ def synthetic(
     from kronos_quant.market import ingest_synthetic
     from kronos_quant.workspace import open_workspace
 
-    report = ingest_synthetic(
-        open_workspace().root, strength=strength, symbols=symbols, sessions=sessions, seed=seed
-    )
+    report = ingest_synthetic(open_workspace().root, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
     print_json(report.as_dict()) if as_json else print_lines(report.lines())

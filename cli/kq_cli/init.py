@@ -7,7 +7,7 @@ import typer
 from kq_cli.options import Folder
 
 
-def init(folder: Folder = Path(".")) -> None:
+def init(folder: Folder = Path()) -> None:
     """Example: kq init my-research
 
     Make a workspace: kq.yaml, signals/, strategies/, db/. Files that are there already stay as they are.

@@ -15,7 +15,7 @@ from kronos_quant import schema
 from kronos_quant.backtest import BacktestResult, Panel, Strategy, build_panel, simulate
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.jobs.signal import SignalSource, SignalSummary, ensure_signals, open_source
+from kronos_quant.jobs.signals import SignalSource, SignalSummary, ensure_signals, open_source
 from kronos_quant.market import Market, rules_panel
 from kronos_quant.report import performance_png, report_text, write_tearsheet
 from kronos_quant.runs import Inputs, staged_run
@@ -55,9 +55,7 @@ def run_backtest(workspace: Workspace, strategy_name: str, device: str, *, compu
     sessions = _sessions(source, strategy)
     benchmark = None if strategy.benchmark == "none" else source.market.benchmark(strategy.benchmark)
     signals = ensure_signals(source, sessions[:-1], device, compute=compute)
-    panel = build_panel(
-        source.market.bars(start=sessions[0]), _scores(source.market, strategy, signals), sessions
-    )
+    panel = build_panel(source.market.bars(start=sessions[0]), _scores(source.market, strategy, signals), sessions)
     limits, lots = rules_panel(panel.symbols, panel.dates, source.market.exchange)
     result = simulate(strategy, panel, limits, lots, _benchmark_close(source.market, benchmark, panel))
     notes = _notes(source, strategy, signals, sessions, benchmark)
@@ -97,7 +95,9 @@ def _scores(market: Market, strategy: Strategy, signals: SignalSummary) -> pl.Da
     """(date, symbol, score) of the traded universe."""
     column = strategy.score or signals.score
     if column not in signals.scores.columns:
-        raise ConfigError(f"score: no such column in the signals: {column}", hint="mean, last, max, min, median, p_rise")
+        raise ConfigError(
+            f"score: no such column in the signals: {column}", hint="mean, last, max, min, median, p_rise"
+        )
     scores = signals.scores.select("date", "symbol", pl.col(column).alias("score"))
     if strategy.universe is None or strategy.universe == "all":
         return scores
@@ -110,12 +110,16 @@ def _scores(market: Market, strategy: Strategy, signals: SignalSummary) -> pl.Da
     )
 
 
-def _benchmark_close(market: Market, benchmark: str | None, panel: Panel) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+def _benchmark_close(
+    market: Market, benchmark: str | None, panel: Panel
+) -> np.ndarray[Any, np.dtype[np.float64]] | None:
     """float64[T]: the benchmark's close, NaN where it has no bar; None without a benchmark."""
     if benchmark is None:
         return None
     bars = market.bars([benchmark], start=panel.dates[0], end=panel.dates[-1])
-    grid = pl.DataFrame({"date": panel.dates}).join(bars.select("date", "close"), on="date", how="left", maintain_order="left")
+    grid = pl.DataFrame({"date": panel.dates}).join(
+        bars.select("date", "close"), on="date", how="left", maintain_order="left"
+    )
     return grid["close"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
@@ -139,6 +143,19 @@ def _notes(
     if signals.empty:
         notes.append(f"{len(signals.empty)} sessions have no signals: no symbol had enough bars.")
     return notes
+
+
+def _facts(strategy: Strategy, source: SignalSource) -> list[str]:
+    """What was run, for the head of the tearsheet."""
+    costs = strategy.costs
+    return [
+        f"hold the {strategy.topk} best, replace at most {strategy.n_drop} a session, keep each for "
+        f"{strategy.hold_thresh} sessions at least; scores of a session trade at the next session's {strategy.fill}",
+        f"costs: buying {costs.buy:.3%}, selling {costs.sell:.3%}, at least {costs.minimum:g} a trade",
+        f"model {source.weights.name}, recipe {strategy.signal} ({source.recipe.digest}), bars "
+        f"{source.market.snapshot.digest[:16]}",
+        "for research only: a back-test is no promise, and nothing here is advice",
+    ]
 
 
 def _leave(
@@ -168,6 +185,8 @@ def _leave(
             result.benchmark_returns,
             title=f"{name} ({run.id})",
             benchmark_name=benchmark,
+            sessions_per_year=strategy.sessions_per_year,
+            facts=_facts(strategy, source),
         )
         text = report_text(result, title=name, benchmark_name=benchmark, notes=notes)
         (run.folder / "report.txt").write_text(text, encoding="utf-8")

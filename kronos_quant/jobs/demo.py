@@ -19,7 +19,7 @@ from kronos_quant.evaluation import MeanEstimate, estimate_mean, rank_ic
 from kronos_quant.files import write_text
 from kronos_quant.jobs.backtest import BacktestSummary, run_backtest
 from kronos_quant.jobs.train import run_training
-from kronos_quant.market import Market, MadeMarket, SyntheticSpec, make_market, open_market, store_bars
+from kronos_quant.market import MadeMarket, Market, SyntheticSpec, make_market, open_market, store_bars
 from kronos_quant.workspace import Workspace, init_workspace, open_workspace
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ HORIZON = 5
 EDGE_T = 2.0
 """A signal is called found when its mean rank IC is more than this many standard errors above 0."""
 
-CONFIG = f"""\
+CONFIG = """\
 # The workspace of `kq demo`: a made market and a small Kronos trained from scratch. Change things and run the
 # commands of the README in this folder.
 market:
@@ -102,7 +102,7 @@ def run_demo(folder: Path, strength: float, seed: int = 0) -> DemoSummary:
     init_workspace(folder, CONFIG)
     write_text(folder / "signals" / "default.yaml", RECIPE)
     workspace = open_workspace(folder, {"train.seed": seed})
-    made = make_market(SyntheticSpec(strength=strength, seed=seed))
+    made = make_market(SyntheticSpec.model_validate({"strength": strength, "seed": seed}))
     report = store_bars(workspace.root, made.batch)
     logger.info("made market: %s", "; ".join(report.lines()))
     training = run_training(workspace, gpus=None)
@@ -143,7 +143,9 @@ def forward_returns(market: Market, dates: list[date], horizon: int) -> pl.DataF
     return (
         pairs.join(close, on="date")
         .join(close.rename({"date": "later", "close": "later_close"}), on=["later", "symbol"])
-        .select("date", "symbol", (pl.col("later_close") / pl.col("close") - 1).cast(pl.Float64).alias("forward_return"))
+        .select(
+            "date", "symbol", (pl.col("later_close") / pl.col("close") - 1).cast(pl.Float64).alias("forward_return")
+        )
     )
 
 

@@ -87,7 +87,9 @@ def _market(workspace: Workspace) -> Iterator[Finding]:
     upcoming = market.next_times(market.last_time(), 1)
     if not market.exchange:
         detail = "the exchange is not known: future sessions are taken to be weekdays"
-        yield Finding("calendar", "note", detail, "set market.exchange in kq.yaml (XSHG, XNYS, XHKG, 24/7), ingest again")
+        yield Finding(
+            "calendar", "note", detail, "set market.exchange in kq.yaml (XSHG, XNYS, XHKG, 24/7), ingest again"
+        )
     elif upcoming.estimated[0]:
         detail = f"{market.exchange}: the next bar lies beyond the known sessions: weekdays stand in"
         yield Finding("calendar", "note", detail, "pip install --upgrade exchange-calendars")

@@ -5,8 +5,9 @@ Shapes: S paths, H bars.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from kronos_quant.errors import DataError
-from kronos_quant.jobs.signal import DEFAULT_CLIP, open_source
+from kronos_quant.jobs.signals import DEFAULT_CLIP, open_source
 from kronos_quant.model import Forecaster, series_seed
 from kronos_quant.report import forecast_png
 from kronos_quant.runs import Inputs, staged_run
-from kronos_quant.signals.generate import CLOSE
+from kronos_quant.signals.scorer import CLOSE
 from kronos_quant.windows import bar_table, build_index, denormalise, gather, stamps
 from kronos_quant.workspace import Workspace
 
@@ -118,9 +119,7 @@ def run_forecast(
     return SymbolForecast(name, f"{asof}", frame, run.path / "forecast.png", float(history[-1]))
 
 
-def random_walk_band(
-    history: NDArray[np.float64], steps: int, levels: tuple[float, ...]
-) -> NDArray[np.float64]:
+def random_walk_band(history: NDArray[np.float64], steps: int, levels: tuple[float, ...]) -> NDArray[np.float64]:
     """Quantiles float64[len(levels), H] of a driftless random walk with the history's volatility of log returns."""
     volatility = float(np.diff(np.log(history)).std(ddof=1))
     spread = volatility * np.sqrt(np.arange(1, steps + 1))
@@ -129,7 +128,7 @@ def random_walk_band(
 
 
 def _table(
-    times: list[object],
+    times: Sequence[datetime],
     estimated: list[bool],
     close: NDArray[np.float64],
     quantiles: NDArray[np.float64],

@@ -42,7 +42,7 @@ class Market:
     @property
     def exchange(self) -> str:
         """ISO code of the exchange, "24/7", or "" where unknown."""
-        return self.snapshot.exchange
+        return self.snapshot.freqs[self.freq].exchange
 
     def bars(
         self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None

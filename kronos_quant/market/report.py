@@ -15,7 +15,7 @@ class IngestReport:
     path: str | None
     freq: str
     exchange: str
-    """Of the whole store; "" where unknown."""
+    """Of the store's bars of this frequency; "" where unknown."""
     symbols: int
     sessions: int
     first: date

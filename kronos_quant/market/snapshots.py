@@ -44,6 +44,8 @@ _STAGED = ".staged-"
 class FreqSpan:
     """What a snapshot holds of one frequency."""
 
+    exchange: str
+    """ISO code, "24/7", or "" where unknown."""
     bars: int
     symbols: int
     sessions: int
@@ -60,8 +62,6 @@ class Snapshot:
     folder: Path
     created: datetime
     """UTC."""
-    exchange: str
-    """ISO code, "24/7", or "" where unknown."""
     freqs: dict[str, FreqSpan]
 
 
@@ -114,7 +114,6 @@ def read_snapshot(folder: Path) -> Snapshot:
             digest=meta["digest"],
             folder=folder,
             created=datetime.fromisoformat(meta["created"]),
-            exchange=meta["exchange"],
             freqs={freq: _span(values) for freq, values in meta["freqs"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -135,20 +134,19 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
         dates = sessions.pl()
         dates.write_parquet(folder / f"sessions.{freq}.parquet")
         parts[f"sessions.{freq}"] = _frame_digest(dates)
-        freqs[freq] = _measure(connection, freq, len(dates))
+        parts[f"exchange.{freq}"] = exchange = _exchange(connection, freq)
+        freqs[freq] = {"exchange": exchange, "sessions": len(dates), **_measure(connection, freq)}
     instruments = connection.sql(statement("select_instruments")).pl()
     instruments.write_parquet(folder / "instruments.parquet")
     universes = connection.sql("SELECT * FROM universes ORDER BY ALL").pl()
     universes.write_parquet(folder / "universes.parquet")
-    exchange = _exchange(connection, instruments)
-    parts |= {"instruments": _frame_digest(instruments), "universes": _frame_digest(universes), "exchange": exchange}
+    parts |= {"instruments": _frame_digest(instruments), "universes": _frame_digest(universes)}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     meta = {
         "format": _FORMAT,
         "digest": digest,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "package": __version__,
-        "exchange": exchange,
         "freqs": freqs,
         "parts": parts,
     }
@@ -182,28 +180,24 @@ def _frame_digest(frame: pl.DataFrame) -> str:
     return hashlib.sha256(json.dumps(frame.rows(), default=str).encode()).hexdigest()
 
 
-def _measure(connection: duckdb.DuckDBPyConnection, freq: str, sessions: int) -> dict[str, Any]:
+def _measure(connection: duckdb.DuckDBPyConnection, freq: str) -> dict[str, Any]:
     query = "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM bars WHERE freq = ?"
     [(bars, symbols, first, last)] = connection.execute(query, [freq]).fetchall()
-    return {"bars": bars, "symbols": symbols, "sessions": sessions, "first": first, "last": last}
+    return {"bars": bars, "symbols": symbols, "first": first, "last": last}
 
 
 def _span(values: dict[str, Any]) -> FreqSpan:
-    return FreqSpan(
-        bars=values["bars"],
-        symbols=values["symbols"],
-        sessions=values["sessions"],
-        first=date.fromisoformat(values["first"]),
-        last=date.fromisoformat(values["last"]),
-    )
+    dates = {name: date.fromisoformat(values[name]) for name in ("first", "last")}
+    return FreqSpan(**{**values, **dates})
 
 
-def _exchange(connection: duckdb.DuckDBPyConnection, instruments: pl.DataFrame) -> str:
-    """The exchange of the store: as a user named it last, else what the spelling of every stock tells."""
-    named = connection.execute(statement("select_exchange")).fetchall()
+def _exchange(connection: duckdb.DuckDBPyConnection, freq: str) -> str:
+    """The exchange of the bars of one frequency: as a user named it last, else what every stock's spelling tells."""
+    named = connection.execute(statement("select_exchange"), {"freq": freq}).fetchall()
     if named:
         return str(named[0][0])
-    return shared_exchange(instruments.filter(pl.col("kind") == "stock")["symbol"].to_list())
+    stocks = connection.execute(statement("select_stocks"), {"freq": freq}).fetchall()
+    return shared_exchange([symbol for (symbol,) in stocks])
 
 
 def shared_exchange(symbols: list[str]) -> str:

@@ -97,7 +97,7 @@ def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECO
             added, changed = _merge(connection, batch, screened)
         snapshot = publish(root, connection)
     report = _report(batch, screened, added, changed, snapshot)
-    _log.info("stored %d bars (%d new, %d changed)", report.bars, added, changed)
+    _log.debug("stored %d bars (%d new, %d changed)", report.bars, added, changed)
     return report
 
 
@@ -151,7 +151,7 @@ def _report(batch: Batch, screened: Screened, added: int, changed: int, snapshot
         source=batch.source,
         path=None if batch.path is None else str(batch.path),
         freq=batch.freq,
-        exchange=snapshot.exchange,
+        exchange=snapshot.freqs[batch.freq].exchange,
         symbols=bars["symbol"].n_unique(),
         sessions=len(batch.sessions),
         first=min(batch.sessions),

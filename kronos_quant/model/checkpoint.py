@@ -70,14 +70,21 @@ def load_predictor(name: str | Path, *, models_dir: Path | None = None, revision
     return _load(_find(name, models_dir, revision), PredictorConfig, Kronos)
 
 
-def load_pair(name: str | Path, tokenizer: str | Path | None = None, *, models_dir: Path | None = None) -> Pair:
+def load_pair(
+    name: str | Path,
+    tokenizer: str | Path | None = None,
+    *,
+    models_dir: Path | None = None,
+    revision: str | None = None,
+) -> Pair:
     """Load a predictor with its tokenizer, checked to fit each other.
 
     name : a pair folder, or the folder or Hub id of a predictor. tokenizer : folder or Hub id; None takes the one
-    beside the predictor in a pair folder, or the published partner of a published predictor.
+    beside the predictor in a pair folder, or the published partner of a published predictor. revision : of `name` on
+    the Hub; None: the pinned one where it is known.
     Raises CheckpointError when something is missing, damaged or does not fit.
     """
-    folder = _find(name, models_dir, None)
+    folder = _find(name, models_dir, revision)
     paired = (folder / PREDICTOR_FOLDER).is_dir() or (folder / TOKENIZER_FOLDER).is_dir()
     predictor_folder = folder / PREDICTOR_FOLDER if paired else folder
     predictor = load_predictor(predictor_folder)

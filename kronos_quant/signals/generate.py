@@ -17,29 +17,26 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kronos_quant import schema
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
-from kronos_quant.model import Forecaster, Pair, series_seed
+from kronos_quant.model import Pair
 from kronos_quant.progress import progress
 from kronos_quant.signals.recipe import ResolvedRecipe
-from kronos_quant.signals.scores import score_paths
+from kronos_quant.signals.scorer import CLOSE, DateTask, score_dates
 from kronos_quant.signals.store import SignalStore
 from kronos_quant.windows import (
     BarTable,
     WindowIndex,
     bar_table,
     build_index,
-    denormalise,
     gather,
     stamps,
 )
 
 logger = logging.getLogger(__name__)
 
-CLOSE = schema.FEATURES.index("close")
-LEAST_PRICE_SHARE = 1e-3
-"""A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
+ESTIMATE_AFTER = 5
+"""Sessions computed before the time that the others take is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,56 +89,24 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
 
 def generate(plan: Plan, pair: Pair, clip: float, recipe: ResolvedRecipe, store: SignalStore, device: str) -> None:
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished."""
-    if not plan.missing:
-        return
-    forecaster = Forecaster(pair.tokenizer, pair.predictor, max_context=pair.max_context, clip=clip, device=device)
+    tasks = (_task(plan.table, work, clip) for work in plan.missing)
+    scored = score_dates(tasks, len(plan.missing), pair, clip, recipe.recipe, device)
     started = time.perf_counter()
     done = 0
     with progress("signals", plan.windows) as advance:
-        for number, work in enumerate(plan.missing):
-            store.write(work.on, _score_date(plan.table, work, forecaster, clip, recipe), work.seen)
+        for number, (work, rows) in enumerate(zip(plan.missing, scored, strict=True), start=1):
+            store.write(work.on, rows, work.seen)
             done += len(work.index)
             advance(len(work.index))
-            if number == 0 and len(plan.missing) > 1:
+            if number == ESTIMATE_AFTER and len(plan.missing) > 2 * ESTIMATE_AFTER:
                 left = (time.perf_counter() - started) / done * (plan.windows - done)
-                logger.info("computing %d dates takes about %s more", len(plan.missing) - 1, _duration(left))
+                logger.info("about %s more for the other %d sessions", _duration(left), len(plan.missing) - number)
 
 
-def _score_date(
-    table: BarTable, work: DateWork, forecaster: Forecaster, clip: float, recipe: ResolvedRecipe
-) -> pl.DataFrame:
-    """The stored rows of one date."""
+def _task(table: BarTable, work: DateWork, clip: float) -> DateTask:
     windows = gather(table, work.index, slice(None), clip)
-    settings = recipe.recipe
-    forecast = forecaster.paths(
-        windows.values,
-        windows.stamp,
-        np.stack([work.future[asof] for asof in windows.asof]),
-        samples=settings.samples,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        seeds=np.array(
-            [series_seed(settings.seed, s, t) for s, t in zip(windows.symbol, windows.asof.tolist(), strict=True)]
-        ),
-    )
-    actual = table.values[work.index.anchor, CLOSE].astype(np.float64)
-    close = denormalise(forecast.paths, windows.scale)[..., CLOSE]
-    decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
-    floor = actual * LEAST_PRICE_SHARE
-    base = actual if settings.base == "actual" else np.maximum(decoded, floor)
-    scores = score_paths(np.maximum(close, floor[:, None, None]), base)
-    keys = pl.DataFrame(
-        {"asof": windows.asof, "symbol": windows.symbol, "close": actual, "base": base},
-        schema_overrides={"asof": pl.Datetime("us")},
-    )
-    return pl.concat(
-        [
-            keys.select(pl.lit(work.on).alias("date"), pl.all()),
-            scores.with_columns(pl.lit(settings.samples, pl.Int32).alias("samples")),
-        ],
-        how="horizontal",
-    )
+    future = np.stack([work.future[asof] for asof in windows.asof])
+    return DateTask(work.on, windows, future, table.values[work.index.anchor, CLOSE].astype(np.float64))
 
 
 def _by_date(table: BarTable, index: WindowIndex) -> dict[np.datetime64, WindowIndex]:
@@ -182,7 +147,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def score_dates(market: Market, start: date | None, end: date | None) -> list[date]:
+def sessions_between(market: Market, start: date | None, end: date | None) -> list[date]:
     """The sessions from `start` to `end`; each end must be a session when it is given."""
     sessions = market.sessions()
     first = market.check_session(start) if start else sessions[0]

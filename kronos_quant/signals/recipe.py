@@ -68,9 +68,7 @@ def resolve_recipe(recipe: Recipe, weights: Weights, universe: str, freq: str) -
     return ResolvedRecipe(recipe, named, lookback, horizon, weights.digest, freq, digest)
 
 
-def _content(
-    recipe: Recipe, universe: str, lookback: int, horizon: int, weights: str, freq: str
-) -> dict[str, Any]:
+def _content(recipe: Recipe, universe: str, lookback: int, horizon: int, weights: str, freq: str) -> dict[str, Any]:
     # `score` only chooses among columns that are all stored; `model` is replaced by the digest of its weights
     fields = recipe.model_dump(mode="json", exclude={"score", "model"})
     filled = {"universe": universe, "lookback_window": lookback, "horizon": horizon}

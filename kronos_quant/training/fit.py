@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 CHECKPOINTS = "checkpoints"
 BEST = f"{CHECKPOINTS}/best"
 LOG = "log.jsonl"
+NARROW_WIDTH = 128
 
 
 class TrainingJob(BaseModel):
@@ -75,6 +77,7 @@ def fit(job: TrainingJob) -> FitResult:
         market = open_market(job.root, job.freq)
         data = load_data(market, job.train, job.universe)
         networks = _starting_networks(job)
+        _narrow_threads(networks, ranks)
         # another stream of dropout masks on every rank, after equal initial weights
         torch.manual_seed(job.train.seed + 1 + ranks.rank)
         tokenizer = _train_tokenizer(job, networks.tokenizer, data, ranks)
@@ -96,6 +99,13 @@ def _starting_networks(job: TrainingJob) -> Networks:
     predictor = Kronos(replace(pair.predictor.config, dependency_rotation="consistent"))
     predictor.load_state_dict(pair.predictor.state_dict())
     return Networks(pair.tokenizer, predictor, pair.max_context)
+
+
+def _narrow_threads(networks: Networks, ranks: Ranks) -> None:
+    """One thread for narrow networks on a CPU: more gain nothing there, and wait for each other on a busy machine."""
+    narrow = networks.predictor.config.d_model <= NARROW_WIDTH
+    if ranks.device.type == "cpu" and narrow and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def _train_tokenizer(job: TrainingJob, tokenizer: KronosTokenizer, data: TrainingData, ranks: Ranks) -> PhaseResult:
@@ -146,7 +156,12 @@ def _run_and_restore(job: TrainingJob, setup: PhaseSetup, data: TrainingData, ra
 
 
 def _card(
-    job: TrainingJob, networks: Networks, data: TrainingData, snapshot: str, freq: str, phases: tuple[PhaseResult, PhaseResult]
+    job: TrainingJob,
+    networks: Networks,
+    data: TrainingData,
+    snapshot: str,
+    freq: str,
+    phases: tuple[PhaseResult, PhaseResult],
 ) -> dict[str, Any]:
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -186,4 +201,3 @@ def _span(span: TimeRange) -> list[str]:
 def read_rows(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's log.jsonl."""
     return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
-

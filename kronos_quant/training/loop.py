@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -22,7 +23,6 @@ from kronos_quant.progress import progress
 from kronos_quant.training.data import TrainingData, epoch_order, rank_batches
 from kronos_quant.training.objectives import Phase
 from kronos_quant.training.ranks import Ranks
-from kronos_quant.windows import WindowIndex
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,25 @@ class PhaseSetup:
     save: Callable[[Path], None]
 
 
+class Means:
+    """Running means of named scalars, weighted by the number of windows they were taken over."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.windows = 0
+
+    def add(self, parts: dict[str, Tensor], windows: int) -> None:
+        """Add a batch's means."""
+        for name, value in parts.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach() * windows
+        self.windows += windows
+
+    def over(self, ranks: Ranks) -> dict[str, float]:
+        """The means over everything that all ranks added."""
+        means = ranks.mean(torch.stack(list(self.sums.values())), self.windows)
+        return dict(zip(self.sums, means.tolist(), strict=True))
+
+
 def train_phase(
     setup: PhaseSetup, data: TrainingData, config: TrainConfig, ranks: Ranks, folder: Path, log: Path
 ) -> PhaseResult:
@@ -63,74 +82,70 @@ def train_phase(
     assert config.samples_per_epoch is not None
     setup.objective.to(ranks.device)
     model = DistributedDataParallel(setup.objective) if ranks.world > 1 else setup.objective
-    parameters = list(setup.trained.parameters())
-    optimizer = torch.optim.AdamW(
-        parameters, lr=setup.learning_rate, betas=config.betas, weight_decay=config.weight_decay
-    )
-    steps = setup.epochs * -(-config.samples_per_epoch // config.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, setup.learning_rate, total_steps=steps + 1, pct_start=WARM_UP_SHARE, div_factor=START_DIVISOR
-    )
+    steps_per_epoch = -(-config.samples_per_epoch // config.batch_size)
+    optimizer, schedule = _optimizer(setup, config, setup.epochs * steps_per_epoch)
     result = PhaseResult(setup.phase)
-    _record(result, {"epoch": 0, "step": 0, "split": "val"} | _validate(setup, data, config, ranks), log, ranks)
-    result.start_loss = result.best_loss = result.rows[-1]["loss"]
-    with progress(f"{setup.phase}", steps) as advance:
+    checked = _validate(setup, data, config, ranks)
+    _record(result, {"epoch": 0, "step": 0, "split": "val"} | checked, log, ranks)
+    result.start_loss = result.best_loss = checked["loss"]
+    with progress(setup.phase, setup.epochs * steps_per_epoch) as advance:
         for epoch in range(1, setup.epochs + 1):
             started = time.perf_counter()
-            order = epoch_order(len(data.train), config.samples_per_epoch, epoch - 1, config.seed)
-            sums: Tensor | None = None
-            names: list[str] = []
-            seen = 0
+            means = Means()
             setup.trained.train()
+            order = epoch_order(len(data.train), config.samples_per_epoch, epoch - 1, config.seed)
             for which in rank_batches(order, config.batch_size, ranks.rank, ranks.world):
                 batch = data.batch(data.train, which, ranks.device)
                 parts = model(batch.values, batch.stamp)
                 optimizer.zero_grad(set_to_none=True)
                 parts["loss"].backward()
-                nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+                nn.utils.clip_grad_norm_(setup.trained.parameters(), config.max_grad_norm)
                 optimizer.step()
                 schedule.step()
-                names = list(parts)
-                step_sums = torch.stack([parts[name].detach() for name in names]) * len(which)
-                sums = step_sums if sums is None else sums + step_sums
-                seen += len(which)
+                means.add(parts, len(which))
                 advance(1)
-            assert sums is not None
-            row = dict(zip(names, ranks.mean(sums, seen).tolist(), strict=True))
-            step = epoch * steps // setup.epochs
-            timing = {"lr": schedule.get_last_lr()[0], "seconds": round(time.perf_counter() - started, 2)}
-            _record(result, {"epoch": epoch, "step": step, "split": "train"} | row | timing, log, ranks)
-            _stop_at_nan(setup.phase, epoch, row["loss"])
+            trained, seconds = means.over(ranks), round(time.perf_counter() - started, 2)
+            place = {"epoch": epoch, "step": epoch * steps_per_epoch}
+            timing = {"lr": schedule.get_last_lr()[0], "seconds": seconds}
+            _record(result, place | {"split": "train"} | trained | timing, log, ranks)
+            _stop_at_nan(setup.phase, epoch, trained["loss"])
             checked = _validate(setup, data, config, ranks)
-            _record(result, {"epoch": epoch, "step": step, "split": "val"} | checked, log, ranks)
+            _record(result, place | {"split": "val"} | checked, log, ranks)
             _keep(setup, config, result, epoch, checked["loss"], folder, ranks)
             logger.info(
-                "%s epoch %d/%d: training %.4f, validation %.4f (before training %.4f)",
-                setup.phase, epoch, setup.epochs, row["loss"], checked["loss"], result.start_loss,
+                "%s epoch %d/%d: training %.4f, validation %.4f (before training %.4f), %.0f s",
+                setup.phase, epoch, setup.epochs, trained["loss"], checked["loss"], result.start_loss, seconds,
             )  # fmt: skip
+            if config.patience and epoch - result.best_epoch >= config.patience:
+                logger.info("%s: no better for %d epochs: stopping here", setup.phase, config.patience)
+                break
     return result
+
+
+def _optimizer(
+    setup: PhaseSetup, config: TrainConfig, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    optimizer = torch.optim.AdamW(
+        setup.trained.parameters(), lr=setup.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, setup.learning_rate, total_steps=steps + 1, pct_start=WARM_UP_SHARE, div_factor=START_DIVISOR
+    )
+    return optimizer, schedule
 
 
 @torch.no_grad()
 def _validate(setup: PhaseSetup, data: TrainingData, config: TrainConfig, ranks: Ranks) -> dict[str, float]:
     """Mean loss parts over the validation windows, each seen once by one rank."""
-    setup.trained.eval()
-    index: WindowIndex = data.val
     assert config.batch_size is not None
-    sums: Tensor | None = None
-    names: list[str] = []
-    seen = 0
-    positions = torch.arange(len(index)).numpy()[ranks.rank :: ranks.world]
-    for begin in range(0, len(positions), config.batch_size):
-        which = positions[begin : begin + config.batch_size]
-        batch = data.batch(index, which, ranks.device)
-        parts = setup.objective(batch.values, batch.stamp)
-        names = list(parts)
-        step_sums = torch.stack([parts[name] for name in names]) * len(which)
-        sums = step_sums if sums is None else sums + step_sums
-        seen += len(which)
-    assert sums is not None
-    return dict(zip(names, ranks.mean(sums, seen).tolist(), strict=True))
+    setup.trained.eval()
+    means = Means()
+    mine = np.arange(ranks.rank, len(data.val), ranks.world)
+    for begin in range(0, len(mine), config.batch_size):
+        which = mine[begin : begin + config.batch_size]
+        batch = data.batch(data.val, which, ranks.device)
+        means.add(setup.objective(batch.values, batch.stamp), len(which))
+    return means.over(ranks)
 
 
 def _keep(

@@ -4,11 +4,11 @@ import logging
 
 import numpy as np
 import pytest
+from backtest.markets import panel_of, random_market
 
 from kronos_quant.backtest import Panel, Strategy, engine, simulate
 from kronos_quant.backtest.engine import run_kernel, vectorbt_account
 from kronos_quant.errors import DataError, KronosQuantError
-from tests.backtest.markets import panel_of, random_market
 
 NAN = float("nan")
 

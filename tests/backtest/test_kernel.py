@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from backtest.markets import random_market
+from backtest.reference import simulate_slowly
 
 from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.tables import order_table
-from tests.backtest.markets import random_market
-from tests.backtest.reference import simulate_slowly
 
 CASES = 400
 

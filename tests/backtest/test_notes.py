@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from backtest.markets import panel_of
 
 from kronos_quant.backtest import Panel, Strategy
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.notes import notes_of, rejections_of
 from kronos_quant.backtest.tables import order_table
-from tests.backtest.markets import panel_of
 
 NAN = float("nan")
 

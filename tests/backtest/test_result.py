@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from backtest.markets import panel_of, random_market
 
 from kronos_quant import backtest
 from kronos_quant.backtest import Strategy, simulate
-from tests.backtest.markets import panel_of, random_market
 
 
 @pytest.fixture(scope="module")

@@ -226,6 +226,11 @@ def test_intraday_directories_keep_the_calendars_stamps(tmp_path: Path) -> None:
     assert batch.sessions == [date(2024, 1, 2), date(2024, 1, 3)]
 
 
+def test_an_unknown_exchange_is_refused_before_reading(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"exchange 'NASDAQ' has no calendar"):
+        read_qlib_dir(tmp_path / "nowhere", exchange="NASDAQ")
+
+
 def test_a_directory_in_which_nothing_is_found_is_refused(tmp_path: Path, qlib_dir: QlibDir) -> None:
     with pytest.raises(
         DataError, match=r"no Qlib directory: expected calendars/ and features/, found no such directory"

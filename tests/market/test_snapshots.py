@@ -49,7 +49,7 @@ def test_a_snapshot_holds_everything_in_the_schemas_forms(tmp_path: Path, folder
         date(2024, 1, 2),
         date(2024, 1, 3),
     )
-    assert snapshot.exchange == "XNYS"
+    assert span.exchange == "XNYS"
     assert snapshot.created.utcoffset() is not None
 
 

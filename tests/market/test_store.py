@@ -212,3 +212,10 @@ def test_two_frequencies_live_side_by_side(tmp_path: Path, make_batch: BatchMake
     assert open_market(tmp_path).bars()["close"].to_list() == [10]
     assert open_market(tmp_path, "5min").bars()["close"].to_list() == [7, 8]
     assert len(open_market(tmp_path).sessions()) == 1
+
+
+def test_the_exchange_of_one_frequency_says_nothing_of_another(tmp_path: Path, make_batch: BatchMaker) -> None:
+    store_bars(tmp_path, make_batch({"AAPL": {1: 10}}, exchange="XNYS"))
+    report = store_bars(tmp_path, replace(make_batch({"SH600977": {1: 7, 2: 8}}), freq="5min"))
+    assert report.exchange == "XSHG"
+    assert open_market(tmp_path, "day").exchange == "XNYS"

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from backtest.markets import random_market
 from matplotlib.figure import Figure
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.report import canvas, forecast_png, loss_curve_png, performance_png
-from tests.backtest.markets import random_market
 
 LEVELS = (0.05, 0.5, 0.95)
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from backtest.markets import panel_of
 
 from kronos_quant import report
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.report import report_text
-from tests.backtest.markets import panel_of
 
 NAN = float("nan")
 

@@ -30,9 +30,7 @@ def test_what_is_asked_for_is_what_is_used(gpus, there, asked, expected):
     assert place(asked) == expected
 
 
-@pytest.mark.parametrize(
-    ("there", "hint"), [(0, "run kq train --gpus 0 (the CPU)"), (2, "run kq train --gpus 2")]
-)
+@pytest.mark.parametrize(("there", "hint"), [(0, "run kq train --gpus 0 (the CPU)"), (2, "run kq train --gpus 2")])
 def test_more_gpus_than_there_are_says_how_many_and_what_to_run(gpus, there, hint):
     gpus(there)
     with pytest.raises(ConfigError, match=f"--gpus 4: this machine has {there}") as caught:

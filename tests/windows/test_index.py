@@ -42,7 +42,9 @@ def test_a_window_never_runs_from_one_symbol_into_the_next(bars, sessions):
 
 
 def test_membership_decides_the_anchor_and_nothing_else(bars, sessions):
-    spans = pl.DataFrame({"symbol": ["AAA", "AAA"], "start": [sessions[15], sessions[30]], "end": [sessions[16], sessions[30]]})
+    spans = pl.DataFrame(
+        {"symbol": ["AAA", "AAA"], "start": [sessions[15], sessions[30]], "end": [sessions[16], sessions[30]]}
+    )
     found = anchored(bars, sessions, lookback=10, predict=5, membership=spans)
     # the lookback reaches back before the membership began
     assert found == [("AAA", sessions[15]), ("AAA", sessions[16]), ("AAA", sessions[30])]

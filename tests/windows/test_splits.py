@@ -42,9 +42,7 @@ def test_no_target_bar_is_in_two_splits(bars, sessions, embargo):
 
 def test_dates_are_taken_as_given_and_the_lookback_may_reach_back(bars, sessions):
     table = bar_table(bars, sessions)
-    splits = split(
-        table, sessions, train_dates=(sessions[0], sessions[19]), val_dates=(sessions[20], sessions[29])
-    )
+    splits = split(table, sessions, train_dates=(sessions[0], sessions[19]), val_dates=(sessions[20], sessions[29]))
     index = build_index(table, 10, 5, 0)
     targets = days(table, index, target_mask(table, index, splits.val))
     assert targets == {np.datetime64(day) for day in sessions[20:30]}

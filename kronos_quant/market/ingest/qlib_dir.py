@@ -23,6 +23,7 @@ import polars as pl
 
 from kronos_quant.errors import DataError, listed
 from kronos_quant.market.ingest.qlib_bins import Series, read_bin
+from kronos_quant.market.sessions import calendar_name
 from kronos_quant.market.store import Batch, instruments_of
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import ALL, tidy
@@ -88,6 +89,7 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "") -> Batch:
     damaged calendar, list or .bin file.
     """
     source = source.expanduser()
+    calendar_name(exchange)  # an unknown code is refused before everything is read
     _check_layout(source)
     times = read_calendar(source / "calendars", freq)
     lists = read_lists(source / "instruments")

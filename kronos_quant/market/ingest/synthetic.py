@@ -176,7 +176,7 @@ def _index_frame(returns: NDArray[np.float64], alive: NDArray[np.bool_], session
     """The equal-weighted index of the names alive, started at 1000."""
     simple = np.where(alive, np.expm1(returns), 0.0).sum(axis=1) / np.maximum(alive.sum(axis=1), 1)
     level = 1000 * np.cumprod(1 + simple)[:, None]
-    flat = {name: level for name in schema.PRICES}
+    flat = dict.fromkeys(schema.PRICES, level)
     none = np.zeros_like(level)
     return _frame({**flat, "volume": none, "amount": none}, sessions, [INDEX_SYMBOL], np.ones_like(level, dtype=bool))
 

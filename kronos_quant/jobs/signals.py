@@ -25,7 +25,7 @@ from kronos_quant.signals import (
     make_plan,
     resolve_recipe,
 )
-from kronos_quant.signals.generate import score_dates
+from kronos_quant.signals.generate import sessions_between
 from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -134,9 +134,7 @@ def ensure_signals(source: SignalSource, dates: list[date], device: str, *, comp
     )
 
 
-def one_range(
-    on: datetime | None, start: datetime | None, end: datetime | None
-) -> tuple[date | None, date | None]:
+def one_range(on: datetime | None, start: datetime | None, end: datetime | None) -> tuple[date | None, date | None]:
     """The first and last date that --date or --start/--end ask for; raises ConfigError when they contradict."""
     if on is not None and (start is not None or end is not None):
         raise ConfigError("--date: not together with --start or --end", hint="give one date or a range")
@@ -152,7 +150,7 @@ def run_signals(
     """Compute the signals of the sessions from `start` to `end` (None: the newest session) and record the run."""
     source = open_source(workspace, recipe_name)
     newest = source.market.sessions()[-1]
-    dates = score_dates(source.market, start or newest, end or newest)
+    dates = sessions_between(source.market, start or newest, end or newest)
     inputs = Inputs(
         snapshot=source.market.snapshot.digest,
         weights=source.weights.digest,

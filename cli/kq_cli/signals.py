@@ -24,7 +24,7 @@ def signal(
     Compute the signals of a session, or of a range with --start and --end, into the signal store; what is there
     already is not computed again. Prints the best symbols of the last date.
     """
-    from kronos_quant.jobs.signal import one_range, run_signals
+    from kronos_quant.jobs.signals import one_range, run_signals
     from kronos_quant.workspace import open_workspace
 
     first, last = one_range(date, start, end)

@@ -1,0 +1,5 @@
+-- Stocks (no indices) that have bars of this frequency.
+SELECT symbol
+FROM instruments
+SEMI JOIN (SELECT symbol FROM bars WHERE freq = $freq) AS traded USING (symbol)
+WHERE coalesce(kind, 'stock') = 'stock';

@@ -1,0 +1,127 @@
+"""Score the windows of one date, in this process or in several.
+
+On a CPU, dates are spread over processes of one thread each: threads that share the cores of a busy machine wait for
+each other (one call was seen to take 20 times as long). A date's numbers do not depend on who computes them.
+Shapes: B windows, H horizon.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing import get_context
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from kronos_quant import schema
+from kronos_quant.model import Forecaster, Pair, resolve_device, series_seed
+from kronos_quant.signals.recipe import Recipe
+from kronos_quant.signals.scores import score_paths
+from kronos_quant.windows import Windows, denormalise
+
+CLOSE = schema.FEATURES.index("close")
+LEAST_PRICE_SHARE = 1e-3
+"""A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
+
+WORTH_A_PROCESS = 4
+"""Dates a process at least: its start takes about as long as a few dates."""
+
+
+@dataclass(frozen=True, slots=True)
+class DateTask:
+    """What one date is scored from: its windows, their future stamps int16[B, H, 5] and last closes float64[B]."""
+
+    on: date
+    windows: Windows
+    future: NDArray[np.int16]
+    close: NDArray[np.float64]
+
+
+class Scorer:
+    """A model and a recipe, ready to score dates."""
+
+    def __init__(self, pair: Pair, clip: float, recipe: Recipe, device: str) -> None:
+        self.recipe = recipe
+        self.forecaster = Forecaster(pair.tokenizer, pair.predictor, pair.max_context, clip, device)
+
+    def score(self, task: DateTask) -> pl.DataFrame:
+        """The stored rows of a date: date, asof, symbol, close, base, the columns of `score_paths`, samples."""
+        windows, recipe = task.windows, self.recipe
+        keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
+        forecast = self.forecaster.paths(
+            windows.values,
+            windows.stamp,
+            task.future,
+            samples=recipe.samples,
+            temperature=recipe.temperature,
+            top_k=recipe.top_k,
+            top_p=recipe.top_p,
+            seeds=np.array([series_seed(recipe.seed, symbol, asof) for symbol, asof in keys]),
+        )
+        floor = task.close * LEAST_PRICE_SHARE
+        close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
+        decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
+        base = task.close if recipe.base == "actual" else np.maximum(decoded, floor)
+        rows = pl.DataFrame(
+            {"asof": windows.asof, "symbol": windows.symbol, "close": task.close, "base": base},
+            schema_overrides={"asof": pl.Datetime("us")},
+        ).select(pl.lit(task.on).alias("date"), pl.all())
+        scores = score_paths(close, base).with_columns(pl.lit(recipe.samples, pl.Int32).alias("samples"))
+        return pl.concat([rows, scores], how="horizontal")
+
+
+def score_dates(
+    tasks: Iterable[DateTask], count: int, pair: Pair, clip: float, recipe: Recipe, device: str
+) -> Iterator[pl.DataFrame]:
+    """The rows of each of `count` tasks, in their order, computed on a GPU or on all cores."""
+    processes = min(_cores(), count // WORTH_A_PROCESS) if resolve_device(device).type == "cpu" else 1
+    if processes < 2:
+        scorer = Scorer(pair, clip, recipe, device)
+        yield from map(scorer.score, tasks)
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (pair, clip, recipe)) as pool:
+        try:
+            yield from _in_order(pool, iter(tasks), waiting=2 * processes)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[DateTask], waiting: int) -> Iterator[pl.DataFrame]:
+    """Results in the order of the tasks, with at most `waiting` tasks in memory."""
+    pending: deque[Future[pl.DataFrame]] = deque()
+    for task in tasks:
+        pending.append(pool.submit(_score, task))
+        if len(pending) >= waiting:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+_scorer: Scorer | None = None
+"""Of a worker process, set once when it starts."""
+
+
+def _start(pair: Pair, clip: float, recipe: Recipe) -> None:
+    global _scorer
+    # Ctrl-C reaches the whole group of processes: the parent alone answers it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    _scorer = Scorer(pair, clip, recipe, "cpu")
+
+
+def _score(task: DateTask) -> pl.DataFrame:
+    assert _scorer is not None
+    return _scorer.score(task)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
