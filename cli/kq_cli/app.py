@@ -52,7 +52,7 @@ def root(
 def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(standalone_mode=False, prog_name="kq") or 0
     except KronosQuantError as error:
         code = _fail(str(error), error.hint, error.exit_code, error)
     except (KeyboardInterrupt, typer.Abort) as error:

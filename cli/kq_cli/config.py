@@ -8,7 +8,7 @@ from kq_cli.printing import print_json, print_table
 app = typer.Typer(no_args_is_help=True, help="Example: kq config show\n\nThe workspace's configuration.")
 
 
-@app.command()
+@app.command(short_help="Every field, its value and where it came from.")
 def show(as_json: AsJson = False) -> None:
     """Example: kq config show
 

@@ -1,7 +1,7 @@
 """kq doctor."""
 
 from kq_cli.options import AsJson
-from kq_cli.printing import print_json, print_table
+from kq_cli.printing import print_json, print_lines
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -16,4 +16,4 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:
-        print_table(["about", "state", "detail", "mend"], [list(finding.as_dict().values()) for finding in findings])
+        print_lines(line for finding in findings for line in finding.lines())

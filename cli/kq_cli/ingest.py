@@ -21,7 +21,7 @@ Sessions = Annotated[int, typer.Option("--sessions", min=60, max=10000, help="Ho
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds make equal markets.")]
 
 
-@app.command()
+@app.command(short_help="A Qlib directory.")
 def qlib(source: Source = None, freq: Freq = "day", exchange: Exchange = None, as_json: AsJson = False) -> None:
     """Example: kq ingest qlib ~/.qlib/qlib_data/cn_data
 
@@ -36,7 +36,7 @@ def qlib(source: Source = None, freq: Freq = "day", exchange: Exchange = None, a
     print_json(report.as_dict()) if as_json else print_lines(report.lines())
 
 
-@app.command()
+@app.command(short_help="A CSV file of K-lines, or a folder of them.")
 def csv(
     source: CsvSource,
     symbol: Symbol = None,
@@ -57,7 +57,7 @@ def csv(
     print_json(report.as_dict()) if as_json else print_lines(report.lines())
 
 
-@app.command()
+@app.command(short_help="A made market with a known pattern.")
 def synthetic(
     strength: Strength = 0.2, symbols: Symbols = 150, sessions: Sessions = 800, seed: Seed = 0, as_json: AsJson = False
 ) -> None:

@@ -1,4 +1,4 @@
-"""Results to stdout: lines for people, JSON for scripts, tables cut to the terminal."""
+"""Results to stdout: lines and tables for people, JSON for scripts."""
 
 from __future__ import annotations
 

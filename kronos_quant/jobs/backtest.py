@@ -19,6 +19,7 @@ from kronos_quant.jobs.signals import SignalSource, SignalSummary, ensure_signal
 from kronos_quant.market import Market, rules_panel
 from kronos_quant.report import performance_png, report_text, write_tearsheet
 from kronos_quant.runs import Inputs, staged_run
+from kronos_quant.signals import SCORES
 from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ def run_backtest(workspace: Workspace, strategy_name: str, device: str, *, compu
             f"back-tests step on daily bars, and this workspace holds {source.market.freq} bars",
             hint="set market.freq to day in kq.yaml if there are daily bars too; kq forecast works on any",
         )
+    _check_choices(strategy, source.market)
     sessions = _sessions(source, strategy)
     benchmark = None if strategy.benchmark == "none" else source.market.benchmark(strategy.benchmark)
     signals = ensure_signals(source, sessions[:-1], device, compute=compute)
@@ -62,11 +64,19 @@ def run_backtest(workspace: Workspace, strategy_name: str, device: str, *, compu
     return _leave(workspace, strategy_name, strategy, source, signals, result, benchmark, notes)
 
 
+def _check_choices(strategy: Strategy, market: Market) -> None:
+    """Refuse, before anything long begins, a score or a universe that does not exist."""
+    if strategy.score is not None and strategy.score not in SCORES:
+        raise ConfigError(f"score: expected one of {', '.join(SCORES)}, found {strategy.score!r}")
+    if strategy.universe is not None:
+        market.universe(strategy.universe)
+
+
 def _sessions(source: SignalSource, strategy: Strategy) -> list[date]:
     """The sessions of the back-test: scores of the first trade at the second."""
     market = source.market
     sessions = market.sessions()
-    first = market.check_session(strategy.start) if strategy.start else _first_unseen(source)
+    first = market.check_session(strategy.start) if strategy.start else first_unseen(source)
     last = market.check_session(strategy.end) if strategy.end else sessions[-1]
     chosen = [on for on in sessions if first <= on <= last]
     if len(chosen) < 2:
@@ -77,7 +87,7 @@ def _sessions(source: SignalSource, strategy: Strategy) -> list[date]:
     return chosen
 
 
-def _first_unseen(source: SignalSource) -> date:
+def first_unseen(source: SignalSource) -> date:
     """The first session after the model's training and validation targets, by its card."""
     sessions = source.market.sessions()
     start = _test_start(source)
@@ -93,12 +103,7 @@ def _test_start(source: SignalSource) -> date | None:
 
 def _scores(market: Market, strategy: Strategy, signals: SignalSummary) -> pl.DataFrame:
     """(date, symbol, score) of the traded universe."""
-    column = strategy.score or signals.score
-    if column not in signals.scores.columns:
-        raise ConfigError(
-            f"score: no such column in the signals: {column}", hint="mean, last, max, min, median, p_rise"
-        )
-    scores = signals.scores.select("date", "symbol", pl.col(column).alias("score"))
+    scores = signals.scores.select("date", "symbol", pl.col(strategy.score or signals.score).alias("score"))
     if strategy.universe is None or strategy.universe == "all":
         return scores
     spans = market.universe(strategy.universe)
@@ -194,7 +199,7 @@ def _leave(
             "benchmark": benchmark,
             "recipe": source.recipe.digest,
             "model": source.weights.name,
-            "rejected": result.rejections,
+            "rejections": result.rejections,
             "notes": [*result.notes, *notes],
         }
         run.write_metrics(metrics)

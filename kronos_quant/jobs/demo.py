@@ -7,6 +7,7 @@ state would have forecast.
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kronos_quant.errors import ConfigError
 from kronos_quant.evaluation import MeanEstimate, estimate_mean, rank_ic
 from kronos_quant.files import write_text
-from kronos_quant.jobs.backtest import BacktestSummary, run_backtest
+from kronos_quant.jobs.backtest import BacktestSummary, first_unseen, run_backtest
+from kronos_quant.jobs.signals import ensure_signals, open_source
 from kronos_quant.jobs.train import run_training
-from kronos_quant.market import MadeMarket, Market, SyntheticSpec, make_market, open_market, store_bars
-from kronos_quant.workspace import Workspace, init_workspace, open_workspace
+from kronos_quant.market import DB_FOLDER, MadeMarket, Market, SyntheticSpec, make_market, store_bars
+from kronos_quant.workspace import CONFIG_FILE, Workspace, init_workspace, open_workspace
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +45,8 @@ train:
   train_ratio: 0.75
   val_ratio: 0.1
   weight_decay: 0.05
-  tokenizer_epochs: 3
-  predictor_epochs: 4
+  tokenizer_epochs: 5
+  predictor_epochs: 5
   samples_per_epoch: 3200
   batch_size: 32
 """
@@ -57,14 +60,16 @@ score: last
 
 
 @dataclass(frozen=True, slots=True)
-class DemoSummary:
-    """What the demo found: the signal's rank IC on unseen dates, the oracle's, and the share captured."""
+class Finding:
+    """The signal's rank IC on unseen dates, that of an oracle who knows the hidden state, and the share captured.
+
+    captured : mean rank correlation of the signal with the oracle; NaN for a market made without a pattern.
+    """
 
     strength: float
     ic: MeanEstimate
     oracle: MeanEstimate
     captured: float
-    backtest: BacktestSummary
 
     @property
     def found(self) -> bool:
@@ -72,26 +77,33 @@ class DemoSummary:
         return bool(self.ic.t > EDGE_T)
 
     def lines(self) -> list[str]:
-        """The outcome in words."""
-        metrics = self.backtest.metrics
+        """The finding in words."""
         if self.found:
             verdict = "FOUND: the signal ranks unseen returns better than chance."
         else:
-            verdict = f"NOTHING FOUND: the rank IC is not told from 0 (t {self.ic.t:.1f}, below {EDGE_T:g})."
-        told = [
-            "",
-            verdict,
-            f"rank IC of the signal, {HORIZON} sessions ahead, unseen dates: {self.ic}",
-        ]
-        if self.strength > 0:
-            told += [
-                f"rank IC of an oracle that knows the hidden state:      {self.oracle}",
-                f"share of the oracle's signal captured (rank correlation with it): {self.captured:.2f}",
-            ]
-        else:
-            told.append("the market was made without a pattern (--strength 0): there was nothing to find")
+            verdict = f"NOTHING FOUND: the rank IC is not told from 0 (t {self.ic.t:.1f}, not above {EDGE_T:g})."
+        told = [verdict, f"rank IC of the signal, {HORIZON} sessions ahead, unseen dates: {self.ic}"]
+        if self.strength == 0:
+            return [*told, "the market was made without a pattern (--strength 0): there was nothing to find"]
         return [
             *told,
+            f"rank IC of an oracle that knows the hidden state:      {self.oracle}",
+            f"share of the oracle's signal captured (rank correlation with it): {self.captured:.2f}",
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """What the demo found, and the back-test that it ran."""
+
+    finding: Finding
+    backtest: BacktestSummary
+
+    def lines(self) -> list[str]:
+        """The outcome in words."""
+        metrics = self.backtest.metrics
+        return [
+            *self.finding.lines(),
             f"Top-K after costs: {metrics['annual_return']:+.1%} a year, Sharpe {metrics['sharpe_ratio']:.2f}",
             f"tearsheet: {self.backtest.tearsheet}",
         ]
@@ -99,37 +111,54 @@ class DemoSummary:
 
 def run_demo(folder: Path, strength: float, seed: int = 0) -> DemoSummary:
     """Make a market in `folder`, train, score unseen dates, back-test, and measure what was found."""
+    workspace, made = make_workspace(folder, strength, seed)
+    training = run_training(workspace, gpus=None)
+    logger.info("\n".join(training.lines()))
+    backtest = run_backtest(workspace, "topk", "auto")
+    return DemoSummary(measure(workspace, made, strength), backtest)
+
+
+def make_workspace(folder: Path, strength: float, seed: int) -> tuple[Workspace, MadeMarket]:
+    """A workspace with the demo's settings and a made market; a `seed` makes both the market and the training.
+
+    Bars of an earlier demo are replaced: those of another strength or seed must not stay among the new ones.
+    Raises ConfigError where `folder` is a workspace of another kind: made bars would be mixed with its own.
+    """
+    config = folder / CONFIG_FILE
+    if config.exists() and not config.read_text(encoding="utf-8").startswith(CONFIG.splitlines()[0]):
+        raise ConfigError(f"{folder}: is a workspace already, and not one of kq demo", hint="kq demo another-folder")
+    shutil.rmtree(folder / DB_FOLDER, ignore_errors=True)
     init_workspace(folder, CONFIG)
     write_text(folder / "signals" / "default.yaml", RECIPE)
     workspace = open_workspace(folder, {"train.seed": seed})
     made = make_market(SyntheticSpec.model_validate({"strength": strength, "seed": seed}))
     report = store_bars(workspace.root, made.batch)
-    logger.info("made market: %s", "; ".join(report.lines()))
-    training = run_training(workspace, gpus=None)
-    logger.info("\n".join(training.lines()))
-    backtest = run_backtest(workspace, "topk", "auto")
-    return _measure(workspace, made, backtest, strength)
+    logger.info("\n".join(report.lines()))
+    return workspace, made
 
 
-def _measure(workspace: Workspace, made: MadeMarket, backtest: BacktestSummary, strength: float) -> DemoSummary:
-    market = open_market(workspace.root)
-    scores = backtest.signals.scores
-    dates = scores["date"].unique().sort().to_list()[::HORIZON]
-    returns = forward_returns(market, dates, HORIZON)
-    oracle = made.oracle(HORIZON)
+def measure(workspace: Workspace, made: MadeMarket, strength: float) -> Finding:
+    """Set the signal beside the returns that followed and beside the oracle, on dates that do not overlap.
+
+    Signals of these dates that are missing are computed.
+    """
+    source = open_source(workspace, "default")
+    sessions = source.market.sessions()
+    first = next(i for i, on in enumerate(sessions) if on >= first_unseen(source))
+    dates = sessions[first:-HORIZON:HORIZON]
+    scores = ensure_signals(source, dates, "auto").scores
+    keys = ["date", "symbol"]
     grid = (
-        scores.filter(pl.col("date").is_in(dates))
-        .select("date", "symbol", "last")
-        .join(returns, on=["date", "symbol"], how="left")
-        .join(oracle, on=["date", "symbol"], how="left")
+        scores.select(*keys, "last")
+        .join(forward_returns(source.market, dates, HORIZON), on=keys, how="left")
+        .join(made.oracle(HORIZON), on=keys, how="left")
     )
     signal, realised, known = (_matrix(grid, column) for column in ("last", "forward_return", "oracle"))
-    return DemoSummary(
+    return Finding(
         strength=strength,
         ic=estimate_mean(rank_ic(signal, realised)),
         oracle=estimate_mean(rank_ic(known, realised)),
         captured=estimate_mean(rank_ic(signal, known)).mean,
-        backtest=backtest,
     )
 
 

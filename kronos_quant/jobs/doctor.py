@@ -33,6 +33,11 @@ class Finding:
         """For --json."""
         return asdict(self)
 
+    def lines(self) -> list[str]:
+        """The finding for people, and below it what mends it."""
+        told = f"{self.state:<8} {self.about:<14} {self.detail}"
+        return [told, f"{'':<8} {'':<14} mend: {self.mend}"] if self.mend else [told]
+
 
 def examine(start: Path | None = None) -> list[Finding]:
     """Look at the machine and at the workspace that holds `start`; never raises for what is merely missing."""

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from kronos_quant.errors import DataError
-from kronos_quant.jobs.signals import DEFAULT_CLIP, open_source
+from kronos_quant.jobs.signals import open_source
 from kronos_quant.model import Forecaster, series_seed
 from kronos_quant.report import forecast_png
 from kronos_quant.runs import Inputs, staged_run
-from kronos_quant.signals.scorer import CLOSE
+from kronos_quant.signals.scorer import CLOSE, LEAST_PRICE_SHARE
 from kronos_quant.windows import bar_table, build_index, denormalise, gather, stamps
 from kronos_quant.workspace import Workspace
 
@@ -75,18 +75,18 @@ def run_forecast(
     market, recipe = source.market, source.recipe
     name = market.resolve(symbol)
     bars = market.bars([name], end=market.check_session(on) if on else None)
-    table = bar_table(bars, market.sessions())
-    index = build_index(table, recipe.lookback, 0, max_missing=table.rows)
-    if len(index) == 0:
+    if bars.height < recipe.lookback:
         raise DataError(f"{name}: {recipe.lookback} bars are needed up to {on or 'the newest'}, found {bars.height}")
+    sessions = market.sessions()
+    table = bar_table(bars, sessions)
+    index = build_index(table, recipe.lookback, 0, max_missing=len(sessions))
     asof = bars["time"][-1]
     steps = horizon or recipe.horizon
     future = market.next_times(asof, steps)
-    clip = source.weights.card.get("clip", DEFAULT_CLIP)
-    windows = gather(table, index, np.array([len(index) - 1]), clip)
+    windows = gather(table, index, np.array([len(index) - 1]), recipe.clip)
     pair, settings = source.weights.pair, recipe.recipe
     samples = max(settings.samples, LEAST_SAMPLES)
-    forecaster = Forecaster(pair.tokenizer, pair.predictor, max_context=pair.max_context, clip=clip, device=device)
+    forecaster = Forecaster(pair.tokenizer, pair.predictor, recipe.max_context, recipe.clip, device)
     paths = forecaster.sample_paths(
         windows.values,
         windows.stamp,
@@ -97,8 +97,8 @@ def run_forecast(
         top_p=settings.top_p,
         seeds=np.array([series_seed(settings.seed, name, asof)]),
     )
-    close = denormalise(paths, windows.scale)[0, :, :, CLOSE]
     history = bars["close"].cast(pl.Float64).to_numpy()[-recipe.lookback :]
+    close = np.maximum(denormalise(paths, windows.scale)[0, :, :, CLOSE], history[-1] * LEAST_PRICE_SHARE)
     quantiles = np.quantile(close, QUANTILES, axis=0)
     naive = random_walk_band(history, steps, QUANTILES)
     frame = _table(future.times, future.estimated, close, quantiles, naive, history[-1])

@@ -30,7 +30,6 @@ from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_CLIP = 5.0
 SHOWN = ("last", "median", "p_rise", "q05", "q95", "std_error")
 
 
@@ -113,8 +112,7 @@ def ensure_signals(source: SignalSource, dates: list[date], device: str, *, comp
             raise DataError(count, hint=f"kq signal --start {first} --end {last}, or leave out --no-compute")
         logger.info("%s: computing %d forecasts", count, plan.windows)
         started = time.perf_counter()
-        clip = source.weights.card.get("clip", DEFAULT_CLIP)
-        generate(plan, source.weights.pair, clip, source.recipe, source.store, device)
+        generate(plan, source.weights.pair, source.recipe, source.store, device)
         logger.info("computed %d sessions in %.0f s", len(plan.missing), time.perf_counter() - started)
     if not plan.missing and not plan.present:
         lookback = source.recipe.lookback

@@ -4,6 +4,7 @@ Writing: `ingest_qlib`, `ingest_csv`, `ingest_synthetic`, `store_bars`. Reading:
 database and therefore never waits for an ingest.
 """
 
+from kronos_quant.market.database import DB_FOLDER
 from kronos_quant.market.exchanges import TradingRules, rules_panel, trading_rules
 from kronos_quant.market.ingest import ingest_csv, ingest_qlib, ingest_synthetic
 from kronos_quant.market.ingest.synthetic import MadeMarket, SyntheticSpec, make_market
@@ -16,6 +17,7 @@ from kronos_quant.market.store import Batch, store_bars
 from kronos_quant.market.symbols import canonical, exchange_of
 
 __all__ = [
+    "DB_FOLDER",
     "Batch",
     "Check",
     "FutureTimes",

@@ -84,4 +84,4 @@ def rules_panel(
     return limits, lots
 
 
-_MAINLAND_OR_UNKNOWN = ("", "XSHG", "XSHE", "XBSE")
+_MAINLAND_OR_UNKNOWN = ("", "XSHG", "XSHE", "BJSE")

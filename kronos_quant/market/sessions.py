@@ -18,7 +18,7 @@ from typing import Any
 from kronos_quant.errors import DataError
 from kronos_quant.schema import DAILY
 
-_CALENDARS = {"XSHG": "XSHG", "XSHE": "XSHG", "XBSE": "XSHG", "XHKG": "XHKG", "XNYS": "XNYS", "24/7": "24/7"}
+_CALENDARS = {"XSHG": "XSHG", "XSHE": "XSHG", "BJSE": "XSHG", "XHKG": "XHKG", "XNYS": "XNYS", "24/7": "24/7"}
 # Nasdaq and NYSE Arca keep the New York Stock Exchange's sessions
 _CALENDARS |= {"XNAS": "XNYS", "ARCX": "XNYS"}
 _EARLIEST = "1960-01-01"

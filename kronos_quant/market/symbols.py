@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-EXCHANGES = {"SH": "XSHG", "SZ": "XSHE", "BJ": "XBSE", "HK": "XHKG"}
+EXCHANGES = {"SH": "XSHG", "SZ": "XSHE", "BJ": "BJSE", "HK": "XHKG"}
 """Prefix of a canonical symbol -> ISO 10383 code of its exchange."""
 
-_PREFIXES = {"SH": "SH", "SS": "SH", "XSHG": "SH", "SZ": "SZ", "XSHE": "SZ", "BJ": "BJ", "XBSE": "BJ"} | {
+_PREFIXES = {"SH": "SH", "SS": "SH", "XSHG": "SH", "SZ": "SZ", "XSHE": "SZ", "BJ": "BJ", "BJSE": "BJ"} | {
     "HK": "HK",
     "XHKG": "HK",
 }
-_MAINLAND = ("XSHG", "XSHE", "XBSE")
+_MAINLAND = ("XSHG", "XSHE", "BJSE")
 _HONG_KONG_DIGITS = 5
 
 # First digits of a six-digit mainland code -> where it is listed (the exchanges' own code ranges). Index codes
@@ -24,7 +24,7 @@ _CODE_RANGES = (
 )
 
 _GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
-_SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|XBSE)|(\d{1,5})[._-](HK|XHKG)")
+_SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE)|(\d{1,5})[._-](HK|XHKG)")
 _INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|[\^.].+|.*INDEX.*")
 
 
@@ -68,7 +68,7 @@ def symbol_from_filename(path: Path, exchange: str = "") -> str:
 
 
 def exchange_of(symbol: str, default: str = "") -> str:
-    """ISO code of the exchange that a canonical symbol names (XSHG, XSHE, XBSE, XHKG), else `default`."""
+    """ISO code of the exchange that a canonical symbol names (XSHG, XSHE, BJSE, XHKG), else `default`."""
     if re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", symbol):
         return EXCHANGES[symbol[:2]]
     return default

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import ConfigError
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
 from kronos_quant.progress import progress
@@ -87,10 +87,10 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
     return Plan(table, missing, present, empty)
 
 
-def generate(plan: Plan, pair: Pair, clip: float, recipe: ResolvedRecipe, store: SignalStore, device: str) -> None:
+def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, device: str) -> None:
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished."""
-    tasks = (_task(plan.table, work, clip) for work in plan.missing)
-    scored = score_dates(tasks, len(plan.missing), pair, clip, recipe.recipe, device)
+    tasks = (_task(plan.table, work, recipe.clip) for work in plan.missing)
+    scored = score_dates(tasks, len(plan.missing), pair, recipe.clip, recipe.recipe, device)
     started = time.perf_counter()
     done = 0
     with progress("signals", plan.windows) as advance:
@@ -148,10 +148,10 @@ def _duration(seconds: float) -> str:
 
 
 def sessions_between(market: Market, start: date | None, end: date | None) -> list[date]:
-    """The sessions from `start` to `end`; each end must be a session when it is given."""
+    """The sessions from `start` to `end`; raises DataError when one given is no session, ConfigError when swapped."""
     sessions = market.sessions()
     first = market.check_session(start) if start else sessions[0]
     last = market.check_session(end) if end else sessions[-1]
     if first > last:
-        raise DataError(f"--start {first} is after --end {last}")
+        raise ConfigError(f"--start {first} is after --end {last}", hint=f"--start {last} --end {first}")
     return [on for on in sessions if first <= on <= last]

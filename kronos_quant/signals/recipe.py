@@ -45,12 +45,31 @@ class ResolvedRecipe:
     lookback: int
     horizon: int
     weights: str
+    """Digest of both networks."""
+    clip: float
+    max_context: int
+    """With `clip`, what the model's card adds to its weights."""
     freq: str
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """Changes with whatever changes a stored number."""
+        content = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def as_dict(self) -> dict[str, Any]:
-        """What the digest was computed from."""
-        return _content(self.recipe, self.universe, self.lookback, self.horizon, self.weights, self.freq)
+        """What the digest is computed from."""
+        # `score` only chooses among columns that are all stored; `model` is replaced by the digest of its weights
+        return self.recipe.model_dump(mode="json", exclude={"score", "model"}) | {
+            "universe": self.universe,
+            "lookback_window": self.lookback,
+            "horizon": self.horizon,
+            "weights": self.weights,
+            "clip": self.clip,
+            "max_context": self.max_context,
+            "freq": self.freq,
+            "numerics": NUMERICS_VERSION,
+        }
 
 
 def resolve_recipe(recipe: Recipe, weights: Weights, universe: str, freq: str) -> ResolvedRecipe:
@@ -62,14 +81,13 @@ def resolve_recipe(recipe: Recipe, weights: Weights, universe: str, freq: str) -
             raise ConfigError(f"{name}: {weights.name} does not say what it was trained with; set it in the recipe")
     assert lookback is not None
     assert horizon is not None
-    named = recipe.universe or universe
-    content = json.dumps(_content(recipe, named, lookback, horizon, weights.digest, freq), sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    return ResolvedRecipe(recipe, named, lookback, horizon, weights.digest, freq, digest)
-
-
-def _content(recipe: Recipe, universe: str, lookback: int, horizon: int, weights: str, freq: str) -> dict[str, Any]:
-    # `score` only chooses among columns that are all stored; `model` is replaced by the digest of its weights
-    fields = recipe.model_dump(mode="json", exclude={"score", "model"})
-    filled = {"universe": universe, "lookback_window": lookback, "horizon": horizon}
-    return fields | filled | {"weights": weights, "freq": freq, "numerics": NUMERICS_VERSION}
+    return ResolvedRecipe(
+        recipe=recipe,
+        universe=recipe.universe or universe,
+        lookback=lookback,
+        horizon=horizon,
+        weights=weights.digest,
+        clip=weights.clip,
+        max_context=weights.pair.max_context,
+        freq=freq,
+    )

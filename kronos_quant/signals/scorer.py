@@ -11,14 +11,14 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context
 
 import numpy as np
 import polars as pl
 import torch
+from loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
 from kronos_quant import schema
@@ -33,6 +33,9 @@ LEAST_PRICE_SHARE = 1e-3
 
 WORTH_A_PROCESS = 4
 """Dates a process at least: its start takes about as long as a few dates."""
+
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,15 @@ def score_dates(
         scorer = Scorer(pair, clip, recipe, device)
         yield from map(scorer.score, tasks)
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (pair, clip, recipe)) as pool:
-        try:
-            yield from _in_order(pool, iter(tasks), waiting=2 * processes)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
+    pool = ProcessPoolExecutor(processes, initializer=_start, initargs=(pair, clip, recipe), env=ONE_THREAD)
+    try:
+        yield from _in_order(pool, iter(tasks), waiting=2 * processes)
+    finally:
+        pool.shutdown(kill_workers=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, tasks: Iterator[DateTask], waiting: int) -> Iterator[pl.DataFrame]:
+def _in_order(pool: Executor, tasks: Iterator[DateTask], waiting: int) -> Iterator[pl.DataFrame]:
     """Results in the order of the tasks, with at most `waiting` tasks in memory."""
     pending: deque[Future[pl.DataFrame]] = deque()
     for task in tasks:

@@ -14,6 +14,8 @@ from kronos_quant.training.fit import BEST
 from kronos_quant.workspace import Workspace
 
 LATEST = "latest"
+DEFAULT_CLIP = 5.0
+"""For weights without a card: the published model's bound of the normalised values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Weights:
     pair: Pair
     digest: str
     card: dict[str, Any]
+
+    @property
+    def clip(self) -> float:
+        """The bound of the normalised values that the model was trained with."""
+        return float(self.card.get("clip", DEFAULT_CLIP))
 
 
 def find_weights(workspace: Workspace, name: str) -> Weights:

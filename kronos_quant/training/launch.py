@@ -29,7 +29,8 @@ def place(gpus: int | None) -> Placement:
         return Placement("mps" if torch.backends.mps.is_available() else "cpu", 1)
     if gpus > found:
         instead = f"kq train --gpus {found}" if found else "kq train --gpus 0 (the CPU)"
-        raise ConfigError(f"--gpus {gpus}: this machine has {found}", hint=f"run {instead}")
+        there = f"{found} GPU{'' if found == 1 else 's'}"
+        raise ConfigError(f"--gpus {gpus}: this machine has {there}", hint=f"run {instead}")
     return Placement("cuda", gpus) if gpus else Placement("cpu", 1)
 
 

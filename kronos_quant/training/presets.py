@@ -23,7 +23,7 @@ class Preset:
 FINE_TUNING = Preset(30, 30, 100_000, 50, 2e-4, 4e-5)
 FROM_SCRATCH = {
     # minutes on a laptop's CPU
-    "nano": Preset(4, 8, 9_600, 32, 4e-3, 3e-3),
+    "nano": Preset(4, 6, 9_600, 32, 4e-3, 3e-3),
     # not tried at length: the published pre-training schedule is not known
     "mini": Preset(30, 30, 100_000, 50, 1e-3, 1e-3),
     "small": Preset(30, 30, 100_000, 50, 1e-3, 5e-4),

@@ -75,7 +75,7 @@ def test_a_file_name_tells_its_symbol(name: str, expected: str) -> None:
 
 def test_the_spelling_tells_the_exchange_or_the_default_stands() -> None:
     symbols = ("SH600000", "SZ000001", "BJ430047", "HK09988")
-    assert [exchange_of(symbol) for symbol in symbols] == ["XSHG", "XSHE", "XBSE", "XHKG"]
+    assert [exchange_of(symbol) for symbol in symbols] == ["XSHG", "XSHE", "BJSE", "XHKG"]
     assert exchange_of("AAPL") == ""
     assert exchange_of("AAPL", "XNYS") == "XNYS"
     assert exchange_of("SH600000", "XNYS") == "XSHG"

@@ -2,8 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronos_quant import schema
-from kronos_quant.market import SyntheticSpec, make_market
+from kronos_quant import ConfigError, schema
+from kronos_quant.market import SyntheticSpec, ingest_synthetic, make_market
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,12 @@ def test_the_oracle_is_the_expected_own_return_over_the_horizon(made):
     oracle = made.oracle(5).filter(pl.col("symbol") == made.symbols[0]).sort("date")
     carried = 1 + 0.7 + 0.49 + 0.343 + 0.2401
     np.testing.assert_allclose(oracle["oracle"].to_numpy(), made.drift[:, 0] * carried)
+
+
+def test_the_same_market_can_be_made_again_but_not_over_other_bars(tmp_path):
+    first = ingest_synthetic(tmp_path, symbols=6, sessions=70)
+    again = ingest_synthetic(tmp_path, symbols=6, sessions=70)
+    assert (first.added, again.added, again.changed) == (first.bars, 0, 0)
+    assert first.snapshot == again.snapshot
+    with pytest.raises(ConfigError, match="holds other bars already"):
+        ingest_synthetic(tmp_path, symbols=6, sessions=70, seed=1)

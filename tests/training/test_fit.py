@@ -94,8 +94,8 @@ def test_two_processes_train_like_one_at_the_same_global_batch(market_workspace)
     (job.folder / "job.json").write_text(job.model_dump_json())
     launch(job.folder / "job.json", processes=2)
     one, two = weights(alone.best), weights(job.folder / BEST)
-    # gradients of halves are summed in another order, and the codebook's entropy is taken over a rank's own batch; where a gradient is 0 but for rounding (the keys' biases),
-    # AdamW makes whole steps of it, so that single weights differ more than the mean
+    # gradients of halves are summed in another order, and the codebook's entropy is taken over a rank's own batch;
+    # where a gradient is 0 but for rounding (the keys' biases), AdamW makes whole steps of it
     floats = [name for name in one if one[name].is_floating_point() and "k_proj.bias" not in name]
     assert max(float((one[name] - two[name]).abs().mean()) for name in floats) < 2e-3
     losses = [[row["loss"] for row in read_rows(folder)] for folder in (alone.best.parents[1], job.folder)]

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from kronos_quant.errors import ConfigError
 from kronos_quant.market.ingest.csv_files import read_csv_files
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
+from kronos_quant.market.reader import open_market
 from kronos_quant.market.report import IngestReport
+from kronos_quant.market.snapshots import current_snapshot
 from kronos_quant.market.store import store_bars
 from kronos_quant.schema import DAILY
 
@@ -35,6 +38,14 @@ def ingest_csv(
 def ingest_synthetic(
     root: Path, *, strength: float = 0.2, symbols: int = 150, sessions: int = 800, seed: int = 0
 ) -> IngestReport:
-    """Make a market with a known pattern and put it into the workspace `root`; see `synthetic`."""
-    spec = SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)
-    return store_bars(root, make_market(spec).batch)
+    """Make a market with a known pattern and put it into the workspace `root`; see `synthetic`.
+
+    Raises ConfigError where the workspace holds other bars: what a made market shows would no longer be known.
+    """
+    batch = make_market(SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)).batch
+    if current_snapshot(root) is not None and not open_market(root).bars().equals(batch.bars):
+        raise ConfigError(
+            f"{root}: holds other bars already, and a made market does not mix with them",
+            hint="kq init another-folder, and make it there",
+        )
+    return store_bars(root, batch)

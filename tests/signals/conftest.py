@@ -1,0 +1,96 @@
+"""A trained workspace made ready to compute signals, and a way to change its bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kronos_quant import schema
+from kronos_quant.market import Batch, Market, open_market, store_bars
+from kronos_quant.signals import (
+    Plan,
+    Recipe,
+    ResolvedRecipe,
+    SignalStore,
+    Weights,
+    find_weights,
+    generate,
+    make_plan,
+    resolve_recipe,
+    scorer,
+)
+from kronos_quant.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the signals of one recipe are made from."""
+
+    workspace: Workspace
+    weights: Weights
+    recipe: ResolvedRecipe
+    store: SignalStore
+
+    @property
+    def market(self) -> Market:
+        """The newest snapshot."""
+        return open_market(self.workspace.root)
+
+    def plan(self, dates: Sequence[date]) -> Plan:
+        return make_plan(self.market, self.recipe, self.store, dates)
+
+    def compute(self, dates: Sequence[date]) -> pl.DataFrame:
+        """Compute what is missing and read all."""
+        generate(self.plan(dates), self.weights.pair, self.recipe, self.store, "cpu")
+        return self.store.read(list(dates))
+
+    def pretend(self, dates: Sequence[date]) -> None:
+        """Store an empty file for each date, as if it were computed: for tests of what is held."""
+        for work in self.plan(dates).missing:
+            self.store.write(work.on, pl.DataFrame(), work.seen)
+
+    def missing(self, dates: Sequence[date]) -> list[date]:
+        return [work.on for work in self.plan(dates).missing]
+
+    def ingest(self, bars: pl.DataFrame, universes: pl.DataFrame | None = None) -> None:
+        """Bring bars in as any source does: known ones are replaced, new ones added."""
+        symbols = bars["symbol"].unique()
+        store_bars(
+            self.workspace.root,
+            Batch(
+                source="test",
+                path=None,
+                freq=schema.DAILY,
+                bars=bars,
+                instruments=self.market.instruments().filter(pl.col("symbol").is_in(symbols.to_list())),
+                universes=pl.DataFrame(schema=schema.UNIVERSES) if universes is None else universes,
+                sessions=bars["date"].unique().sort().to_list(),
+                exchange="XNYS",
+            ),
+        )
+
+
+@pytest.fixture
+def bench(trained_workspace: Workspace) -> Callable[..., Bench]:
+    """A function that makes a bench with other recipe settings or another store."""
+
+    def make(store: Path | None = None, universe: str = "all", **settings: object) -> Bench:
+        weights = find_weights(trained_workspace, "latest")
+        recipe = Recipe.model_validate({"samples": 4, "horizon": 2, "max_missing": 200} | settings)
+        resolved = resolve_recipe(recipe, weights, universe, schema.DAILY)
+        return Bench(
+            trained_workspace, weights, resolved, SignalStore(store or trained_workspace.signal_store, resolved)
+        )
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dates are scored in this process: starting others takes longer than the work of a test."""
+    monkeypatch.setattr(scorer, "_cores", lambda: 1)

@@ -1,0 +1,90 @@
+import errno
+import json
+import os
+from datetime import date
+
+import polars as pl
+import pytest
+
+from kronos_quant import DataError, KronosQuantError
+from kronos_quant.model import Pair
+from kronos_quant.signals import Recipe, SignalStore, Weights, resolve_recipe
+
+ON, LATER = date(2025, 6, 4), date(2025, 6, 5)
+
+
+def rows(on, score=0.5):
+    return pl.DataFrame({"date": [on] * 300, "symbol": [f"S{i:03d}" for i in range(300)], "last": [score] * 300})
+
+
+@pytest.fixture
+def store(tmp_path):
+    weights = Weights("tiny", Pair(None, None, 512, "abc"), "abc", {"lookback_window": 16, "predict_window": 4})
+    return SignalStore(tmp_path / "store", resolve_recipe(Recipe(), weights, "all", "day"))
+
+
+def test_what_is_written_is_read_back_in_the_order_asked_for(store):
+    store.write(ON, rows(ON, 0.1), "seen")
+    store.write(LATER, rows(LATER, 0.2), "seen")
+    assert store.read([LATER, ON]).equals(pl.concat([rows(LATER, 0.2), rows(ON, 0.1)]))
+    assert sorted(path.name for path in store.folder.iterdir()) == [
+        "2025-06-04.parquet",
+        "2025-06-05.parquet",
+        "recipe.json",
+    ]
+    assert json.loads((store.folder / "recipe.json").read_text()) == store.recipe.as_dict()
+    assert store.folder.name == store.recipe.digest
+
+
+def test_a_date_is_held_only_while_what_it_saw_is_the_same(store):
+    assert not store.holds(ON, "seen")
+    store.write(ON, rows(ON), "seen")
+    assert store.holds(ON, "seen")
+    assert not store.holds(ON, "seen another bar")
+    assert not store.holds(LATER, "seen")
+
+
+def test_writing_again_replaces_a_date(store):
+    store.write(ON, rows(ON, 0.1), "old")
+    store.write(ON, rows(ON, 0.2), "new")
+    assert store.holds(ON, "new")
+    assert store.read([ON])["last"].unique().to_list() == [0.2]
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_a_broken_half_file_is_not_held(store, share):
+    store.write(ON, rows(ON), "seen")
+    path = store.path(ON)
+    os.truncate(path, int(share * path.stat().st_size))
+    assert not store.holds(ON, "seen")
+
+
+def test_a_file_damaged_inside_is_named_when_it_is_read(store):
+    store.write(ON, rows(ON), "seen")
+    content = bytearray(store.path(ON).read_bytes())
+    content[4:200] = bytes(196)
+    store.path(ON).write_bytes(content)
+    with pytest.raises(DataError, match="2025-06-04.parquet: not a readable signal file") as caught:
+        store.read([ON])
+    assert caught.value.hint == "delete it and run kq signal"
+
+
+def test_dates_without_a_file_are_left_out_and_no_date_at_all_is_an_error(store):
+    store.write(ON, rows(ON), "seen")
+    assert store.read([ON, LATER])["date"].unique().to_list() == [ON]
+    with pytest.raises(DataError, match="no signals in the store for these dates"):
+        store.read([LATER])
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_partial(store, monkeypatch):
+    store.write(ON, rows(ON, 0.1), "old")
+
+    def full(frame, target, **_):
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(KronosQuantError, match="no space left on the disk"):
+        patch.setattr(pl.DataFrame, "write_parquet", full)
+        store.write(ON, rows(ON, 0.2), "new")
+    assert store.holds(ON, "old")
+    assert sorted(path.name for path in store.folder.iterdir()) == ["2025-06-04.parquet", "recipe.json"]
