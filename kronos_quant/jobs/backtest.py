@@ -15,7 +15,7 @@ from kronos_quant import schema
 from kronos_quant.backtest import BacktestResult, Panel, Strategy, build_panel, simulate
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.jobs.signals import SignalSource, SignalSummary, ensure_signals, open_source
+from kronos_quant.jobs.signals import SignalSource, SignalSummary, ensure_signals, open_source, workspace_market
 from kronos_quant.market import Market, rules_panel
 from kronos_quant.report import performance_png, report_text, write_tearsheet
 from kronos_quant.runs import Inputs, staged_run
@@ -47,37 +47,41 @@ class BacktestSummary:
 def run_backtest(workspace: Workspace, strategy_name: str, device: str, *, compute: bool = True) -> BacktestSummary:
     """Run a strategy file; signals of its range that are missing are computed first, unless `compute` is False."""
     strategy = load_yaml(Strategy, workspace.strategy_file(strategy_name))
-    source = open_source(workspace, strategy.signal)
-    if source.market.freq != schema.DAILY:
-        raise DataError(
-            f"back-tests step on daily bars, and this workspace holds {source.market.freq} bars",
-            hint="set market.freq to day in kq.yaml if there are daily bars too; kq forecast works on any",
-        )
-    _check_choices(strategy, source.market)
+    market = workspace_market(workspace)
+    benchmark = _check_against(market, strategy)
+    source = open_source(workspace, strategy.signal, market)
     sessions = _sessions(source, strategy)
-    benchmark = None if strategy.benchmark == "none" else source.market.benchmark(strategy.benchmark)
     signals = ensure_signals(source, sessions[:-1], device, compute=compute)
-    panel = build_panel(source.market.bars(start=sessions[0]), _scores(source.market, strategy, signals), sessions)
-    limits, lots = rules_panel(panel.symbols, panel.dates, source.market.exchange)
-    result = simulate(strategy, panel, limits, lots, _benchmark_close(source.market, benchmark, panel))
+    panel = build_panel(market.bars(start=sessions[0]), _scores(market, strategy, signals), sessions)
+    limits, lots = rules_panel(panel.symbols, panel.dates, market.exchange)
+    result = simulate(strategy, panel, limits, lots, _benchmark_close(market, benchmark, panel))
     notes = _notes(source, strategy, signals, sessions, benchmark)
     return _leave(workspace, strategy_name, strategy, source, signals, result, benchmark, notes)
 
 
-def _check_choices(strategy: Strategy, market: Market) -> None:
-    """Refuse, before anything long begins, a score or a universe that does not exist."""
+def _check_against(market: Market, strategy: Strategy) -> str | None:
+    """Refuse what the market does not have, before anything long begins; return the benchmark's symbol, if any."""
+    if market.freq != schema.DAILY:
+        raise DataError(
+            f"back-tests step on daily bars, and this workspace holds {market.freq} bars",
+            hint="set market.freq to day in kq.yaml if there are daily bars too; kq forecast works on any",
+        )
+    for on in (strategy.start, strategy.end):
+        if on is not None:
+            market.check_session(on)
     if strategy.score is not None and strategy.score not in SCORES:
         raise ConfigError(f"score: expected one of {', '.join(SCORES)}, found {strategy.score!r}")
     if strategy.universe is not None:
         market.universe(strategy.universe)
+    return market.benchmark(strategy.benchmark)
 
 
 def _sessions(source: SignalSource, strategy: Strategy) -> list[date]:
     """The sessions of the back-test: scores of the first trade at the second."""
     market = source.market
     sessions = market.sessions()
-    first = market.check_session(strategy.start) if strategy.start else first_unseen(source)
-    last = market.check_session(strategy.end) if strategy.end else sessions[-1]
+    first = strategy.start or first_unseen(source)
+    last = strategy.end or sessions[-1]
     chosen = [on for on in sessions if first <= on <= last]
     if len(chosen) < 2:
         raise DataError(

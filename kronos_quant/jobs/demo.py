@@ -20,7 +20,7 @@ from kronos_quant.errors import ConfigError
 from kronos_quant.evaluation import MeanEstimate, estimate_mean, rank_ic
 from kronos_quant.files import write_text
 from kronos_quant.jobs.backtest import BacktestSummary, first_unseen, run_backtest
-from kronos_quant.jobs.signals import ensure_signals, open_source
+from kronos_quant.jobs.signals import ensure_signals, open_source, workspace_market
 from kronos_quant.jobs.train import run_training
 from kronos_quant.market import DB_FOLDER, MadeMarket, Market, SyntheticSpec, make_market, store_bars
 from kronos_quant.workspace import CONFIG_FILE, Workspace, init_workspace, open_workspace
@@ -142,7 +142,7 @@ def measure(workspace: Workspace, made: MadeMarket, strength: float) -> Finding:
 
     Signals of these dates that are missing are computed.
     """
-    source = open_source(workspace, "default")
+    source = open_source(workspace, "default", workspace_market(workspace))
     sessions = source.market.sessions()
     first = next(i for i, on in enumerate(sessions) if on >= first_unseen(source))
     dates = sessions[first:-HORIZON:HORIZON]

@@ -16,8 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
+from kronos_quant import schema
 from kronos_quant.errors import DataError
-from kronos_quant.jobs.signals import open_source
+from kronos_quant.jobs.signals import open_source, workspace_market
 from kronos_quant.model import Forecaster, series_seed
 from kronos_quant.report import forecast_png
 from kronos_quant.runs import Inputs, staged_run
@@ -39,7 +40,7 @@ class SymbolForecast:
     symbol: str
     asof: str
     table: pl.DataFrame
-    """time, estimated, q05 … q95, p_rise, naive_q05, naive_q95; prices in the bars' (adjusted) units."""
+    """time, estimated, q05 … q95, p_rise, naive_q05, naive_q95; prices as quoted at the last bar."""
     picture: Path
     last_close: float
 
@@ -71,10 +72,11 @@ def run_forecast(
     workspace: Workspace, symbol: str, on: date | None, horizon: int | None, recipe_name: str, device: str
 ) -> SymbolForecast:
     """Forecast the bars after session `on` (None: after the newest bar); leaves a run with table and picture."""
-    source = open_source(workspace, recipe_name)
-    market, recipe = source.market, source.recipe
+    market = workspace_market(workspace)
     name = market.resolve(symbol)
     bars = market.bars([name], end=market.check_session(on) if on else None)
+    source = open_source(workspace, recipe_name, market)
+    recipe = source.recipe
     if bars.height < recipe.lookback:
         raise DataError(f"{name}: {recipe.lookback} bars are needed up to {on or 'the newest'}, found {bars.height}")
     sessions = market.sessions()
@@ -97,8 +99,11 @@ def run_forecast(
         top_p=settings.top_p,
         seeds=np.array([series_seed(settings.seed, name, asof)]),
     )
-    history = bars["close"].cast(pl.Float64).to_numpy()[-recipe.lookback :]
-    close = np.maximum(denormalise(paths, windows.scale)[0, :, :, CLOSE], history[-1] * LEAST_PRICE_SHARE)
+    factor = float(table.factor[-1])
+    quoted = bars.with_columns((pl.col(schema.PRICES) / factor).cast(pl.Float32))
+    history = table.values[-recipe.lookback :, CLOSE].astype(np.float64) / factor
+    close = denormalise(paths, windows.scale)[0, :, :, CLOSE] / factor
+    close = np.maximum(close, history[-1] * LEAST_PRICE_SHARE)
     quantiles = np.quantile(close, QUANTILES, axis=0)
     naive = random_walk_band(history, steps, QUANTILES)
     frame = _table(future.times, future.estimated, close, quantiles, naive, history[-1])
@@ -108,7 +113,7 @@ def run_forecast(
         frame.write_parquet(run.folder / "forecast.parquet")
         forecast_png(
             run.folder / "forecast.png",
-            history=bars.tail(SHOWN_BARS),
+            history=quoted.tail(SHOWN_BARS),
             times=future.times,
             levels=QUANTILES,
             quantiles=quantiles,

@@ -90,10 +90,14 @@ class SignalSummary:
         return told
 
 
-def open_source(workspace: Workspace, recipe_name: str) -> SignalSource:
-    """Load a recipe, its weights and the market. Raises ConfigError, DataError or CheckpointError."""
+def workspace_market(workspace: Workspace) -> Market:
+    """The market at the frequency that kq.yaml names. Raises DataError when nothing was ingested."""
+    return open_market(workspace.root, workspace.config.market.freq)
+
+
+def open_source(workspace: Workspace, recipe_name: str, market: Market) -> SignalSource:
+    """Load a recipe and its weights, to be used on `market`. Raises ConfigError, DataError or CheckpointError."""
     recipe = load_yaml(Recipe, workspace.recipe_file(recipe_name))
-    market = open_market(workspace.root, workspace.config.market.freq)
     weights = find_weights(workspace, recipe.model)
     universe = recipe.universe or workspace.config.market.universe
     if universe != "all":
@@ -146,9 +150,10 @@ def run_signals(
     workspace: Workspace, recipe_name: str, start: date | None, end: date | None, device: str
 ) -> SignalSummary:
     """Compute the signals of the sessions from `start` to `end` (None: the newest session) and record the run."""
-    source = open_source(workspace, recipe_name)
-    newest = source.market.sessions()[-1]
-    dates = sessions_between(source.market, start or newest, end or newest)
+    market = workspace_market(workspace)
+    newest = market.sessions()[-1]
+    dates = sessions_between(market, start or newest, end or newest)
+    source = open_source(workspace, recipe_name, market)
     inputs = Inputs(
         snapshot=source.market.snapshot.digest,
         weights=source.weights.digest,

@@ -106,7 +106,9 @@ def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore,
 def _task(table: BarTable, work: DateWork, clip: float) -> DateTask:
     windows = gather(table, work.index, slice(None), clip)
     future = np.stack([work.future[asof] for asof in windows.asof])
-    return DateTask(work.on, windows, future, table.values[work.index.anchor, CLOSE].astype(np.float64))
+    anchor = work.index.anchor
+    close, factor = table.values[anchor, CLOSE].astype(np.float64), table.factor[anchor].astype(np.float64)
+    return DateTask(work.on, windows, future, close, factor)
 
 
 def _by_date(table: BarTable, index: WindowIndex) -> dict[np.datetime64, WindowIndex]:

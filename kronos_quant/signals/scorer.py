@@ -40,12 +40,13 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 @dataclass(frozen=True, slots=True)
 class DateTask:
-    """What one date is scored from: its windows, their future stamps int16[B, H, 5] and last closes float64[B]."""
+    """What one date is scored from: its windows, their future stamps int16[B, H, 5], last closes and factors."""
 
     on: date
     windows: Windows
     future: NDArray[np.int16]
-    close: NDArray[np.float64]
+    close: NDArray[np.float64]  # [B], adjusted as the windows are
+    factor: NDArray[np.float64]  # [B], raw price = price / factor
 
 
 class Scorer:
@@ -56,7 +57,7 @@ class Scorer:
         self.forecaster = Forecaster(pair.tokenizer, pair.predictor, pair.max_context, clip, device)
 
     def score(self, task: DateTask) -> pl.DataFrame:
-        """The stored rows of a date: date, asof, symbol, close, base, the columns of `score_paths`, samples."""
+        """The stored rows of a date: date, asof, symbol, raw close and base, the columns of `score_paths`, samples."""
         windows, recipe = task.windows, self.recipe
         keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
         forecast = self.forecaster.paths(
@@ -74,7 +75,12 @@ class Scorer:
         decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
         base = task.close if recipe.base == "actual" else np.maximum(decoded, floor)
         rows = pl.DataFrame(
-            {"asof": windows.asof, "symbol": windows.symbol, "close": task.close, "base": base},
+            {
+                "asof": windows.asof,
+                "symbol": windows.symbol,
+                "close": task.close / task.factor,
+                "base": base / task.factor,
+            },
             schema_overrides={"asof": pl.Datetime("us")},
         ).select(pl.lit(task.on).alias("date"), pl.all())
         scores = score_paths(close, base).with_columns(pl.lit(recipe.samples, pl.Int32).alias("samples"))

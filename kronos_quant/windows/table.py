@@ -25,6 +25,7 @@ class BarTable:
     symbols: list[str]
     offset: NDArray[np.int64]  # [N + 1]
     values: NDArray[np.float32]  # [R, 6], C-ordered, in the order of schema.FEATURES
+    factor: NDArray[np.float32]  # [R], raw price = price / factor
     stamp: NDArray[np.int16]  # [R, 5]
     time: NDArray[np.datetime64]  # [R], microseconds
     date: NDArray[np.datetime64]  # [R], days
@@ -62,6 +63,7 @@ def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:
         symbols=runs["value"].to_list(),
         offset=offset,
         values=values,
+        factor=bars["factor"].to_numpy(),
         stamp=stamps(bars["time"]),
         time=bars["time"].to_numpy().astype("datetime64[us]"),
         date=dates,
