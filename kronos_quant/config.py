@@ -70,7 +70,7 @@ class TrainConfig(Section):
     predictor_epochs: int | None = Field(
         None, ge=0, validation_alias=AliasChoices("predictor_epochs", "basemodel_epochs"), description="epochs"
     )
-    samples_per_epoch: int | None = Field(None, ge=1, description="windows an epoch; null: by preset")
+    samples_per_epoch: int | None = Field(None, ge=1, description="windows an epoch, at most; null: by preset")
     batch_size: int | None = Field(None, ge=1, description="windows a step, over all ranks together")
     tokenizer_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
     predictor_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")

@@ -53,10 +53,10 @@ def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
     try:
         code = app(standalone_mode=False, prog_name="kq") or 0
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and says nothing
+            code = _fail("interrupted", "what was finished is kept; run the same command again", code)
     except KronosQuantError as error:
         code = _fail(str(error), error.hint, error.exit_code, error)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        code = _fail("interrupted", "what was finished is kept; run the same command again", INTERRUPTED, error)
     except typer.TyperException as error:
         code = _usage_error(error)
     except OSError as error:
@@ -68,8 +68,8 @@ def main() -> None:
     sys.exit(code)
 
 
-def _fail(message: str, hint: str | None, code: int, error: BaseException) -> int:
-    if os.environ.get("KQ_DEBUG"):
+def _fail(message: str, hint: str | None, code: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get("KQ_DEBUG"):
         raise error
     first, *others = message.splitlines() or [""]
     lines = [f"error: {first}", *(f"       {line}" for line in others)]

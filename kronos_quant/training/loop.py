@@ -82,7 +82,8 @@ def train_phase(
     assert config.samples_per_epoch is not None
     setup.objective.to(ranks.device)
     model = DistributedDataParallel(setup.objective) if ranks.world > 1 else setup.objective
-    steps_per_epoch = -(-config.samples_per_epoch // config.batch_size)
+    samples = min(config.samples_per_epoch, len(data.train))
+    steps_per_epoch = -(-samples // config.batch_size)
     optimizer, schedule = _optimizer(setup, config, setup.epochs * steps_per_epoch)
     result = PhaseResult(setup.phase)
     checked = _validate(setup, data, config, ranks)
@@ -93,7 +94,7 @@ def train_phase(
             started = time.perf_counter()
             means = Means()
             setup.trained.train()
-            order = epoch_order(len(data.train), config.samples_per_epoch, epoch - 1, config.seed)
+            order = epoch_order(len(data.train), samples, epoch - 1, config.seed)
             for which in rank_batches(order, config.batch_size, ranks.rank, ranks.world):
                 batch = data.batch(data.train, which, ranks.device)
                 parts = model(batch.values, batch.stamp)
