@@ -19,11 +19,11 @@ from scipy import stats
 from kronos_quant import schema
 from kronos_quant.errors import DataError
 from kronos_quant.jobs.signals import open_source, workspace_market
-from kronos_quant.model import Forecaster, series_seed
+from kronos_quant.model import Forecaster
 from kronos_quant.report import forecast_png
 from kronos_quant.runs import Inputs, staged_run
-from kronos_quant.signals.scorer import CLOSE, LEAST_PRICE_SHARE
-from kronos_quant.windows import bar_table, build_index, denormalise, gather, stamps
+from kronos_quant.signals.scorer import CLOSE, sample_closes
+from kronos_quant.windows import bar_table, build_index, gather, stamps
 from kronos_quant.workspace import Workspace
 
 LEAST_SAMPLES = 200
@@ -86,24 +86,16 @@ def run_forecast(
     steps = horizon or recipe.horizon
     future = market.next_times(asof, steps)
     windows = gather(table, index, np.array([len(index) - 1]), recipe.clip)
-    pair, settings = source.weights.pair, recipe.recipe
-    samples = max(settings.samples, LEAST_SAMPLES)
+    pair = source.weights.pair
+    settings = recipe.recipe.model_copy(update={"samples": max(recipe.recipe.samples, LEAST_SAMPLES)})
     forecaster = Forecaster(pair.tokenizer, pair.predictor, recipe.max_context, recipe.clip, device)
-    paths = forecaster.sample_paths(
-        windows.values,
-        windows.stamp,
-        stamps(future.times)[None],
-        samples=samples,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        seeds=np.array([series_seed(settings.seed, name, asof)]),
-    )
+    adjusted = table.values[-recipe.lookback :, CLOSE].astype(np.float64)
+    sampled, base = sample_closes(forecaster, settings, windows, stamps(future.times)[None], adjusted[-1:])
     factor = float(table.factor[-1])
     quoted = bars.with_columns((pl.col(schema.PRICES) / factor).cast(pl.Float32))
-    history = table.values[-recipe.lookback :, CLOSE].astype(np.float64) / factor
-    close = denormalise(paths, windows.scale)[0, :, :, CLOSE] / factor
-    close = np.maximum(close, history[-1] * LEAST_PRICE_SHARE)
+    history = adjusted / factor
+    # the sampled returns, from the last close on: the tokenizer's error would show as a jump at the first bar
+    close = history[-1] * sampled[0] / base
     quantiles = np.quantile(close, QUANTILES, axis=0)
     naive = random_walk_band(history, steps, QUANTILES)
     frame = _table(future.times, future.estimated, close, quantiles, naive, history[-1])
@@ -120,7 +112,7 @@ def run_forecast(
             naive=naive,
             title=f"{name}: the next {steps} bars after {asof:%Y-%m-%d %H:%M}",
         )
-        run.write_metrics({"symbol": name, "asof": asof, "horizon": steps, "samples": samples})
+        run.write_metrics({"symbol": name, "asof": asof, "horizon": steps, "samples": settings.samples})
     return SymbolForecast(name, f"{asof}", frame, run.path / "forecast.png", float(history[-1]))
 
 

@@ -166,7 +166,7 @@ def forecast_png(
         axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
         session_axis(axes, [*history["time"].to_list(), *times])
         axes.set_title(title, fontsize=12, fontweight="bold")
-        axes.set_ylabel("price, adjusted")
+        axes.set_ylabel("price")
         axes.set_xlabel("end of bar")
         figure.legend(loc="outside lower center", ncols=5)
         save_png(figure, path)

@@ -58,33 +58,46 @@ class Scorer:
 
     def score(self, task: DateTask) -> pl.DataFrame:
         """The stored rows of a date: date, asof, symbol, raw close and base, the columns of `score_paths`, samples."""
-        windows, recipe = task.windows, self.recipe
-        keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
-        forecast = self.forecaster.paths(
-            windows.values,
-            windows.stamp,
-            task.future,
-            samples=recipe.samples,
-            temperature=recipe.temperature,
-            top_k=recipe.top_k,
-            top_p=recipe.top_p,
-            seeds=np.array([series_seed(recipe.seed, symbol, asof) for symbol, asof in keys]),
-        )
-        floor = task.close * LEAST_PRICE_SHARE
-        close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
-        decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
-        base = task.close if recipe.base == "actual" else np.maximum(decoded, floor)
+        close, base = sample_closes(self.forecaster, self.recipe, task.windows, task.future, task.close)
         rows = pl.DataFrame(
             {
-                "asof": windows.asof,
-                "symbol": windows.symbol,
+                "asof": task.windows.asof,
+                "symbol": task.windows.symbol,
                 "close": task.close / task.factor,
                 "base": base / task.factor,
             },
             schema_overrides={"asof": pl.Datetime("us")},
         ).select(pl.lit(task.on).alias("date"), pl.all())
-        scores = score_paths(close, base).with_columns(pl.lit(recipe.samples, pl.Int32).alias("samples"))
+        scores = score_paths(close, base).with_columns(pl.lit(self.recipe.samples, pl.Int32).alias("samples"))
         return pl.concat([rows, scores], how="horizontal")
+
+
+def sample_closes(
+    forecaster: Forecaster,
+    recipe: Recipe,
+    windows: Windows,
+    future: NDArray[np.int16],
+    last_close: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sampled closes float64[B, S, H] and the last close float64[B] that their returns are measured from.
+
+    future : int16[B, H, 5]; last_close : float64[B], in the units of the windows, as the result.
+    """
+    keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
+    forecast = forecaster.paths(
+        windows.values,
+        windows.stamp,
+        future,
+        samples=recipe.samples,
+        temperature=recipe.temperature,
+        top_k=recipe.top_k,
+        top_p=recipe.top_p,
+        seeds=np.array([series_seed(recipe.seed, symbol, asof) for symbol, asof in keys]),
+    )
+    floor = last_close * LEAST_PRICE_SHARE
+    close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
+    decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
+    return close, last_close if recipe.base == "actual" else np.maximum(decoded, floor)
 
 
 def score_dates(

@@ -127,7 +127,7 @@ def test_forecast_starts_at_the_last_close_beside_the_naive_band(tmp_path, figur
     names = [text.get_text() for text in figures[0].legends[0].get_texts()]
     assert names == ["forecast, 90% interval", "forecast, median", "naive random walk, 90% interval",
                      "naive random walk, median"]  # fmt: skip
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("price, adjusted", "end of bar")
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("price", "end of bar")
 
 
 def test_time_labels_show_hours_only_within_days():
