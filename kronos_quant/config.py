@@ -57,7 +57,7 @@ class TrainConfig(Section):
     """Windows, splits and optimisation. A null is filled in by `training.presets`: see `kq config show`."""
 
     universe: str | None = Field(None, description="universe of the windows; null: market.universe")
-    lookback_window: int = Field(90, ge=2, description="bars the model looks at")
+    lookback_window: int = Field(90, ge=3, description="bars the model looks at")
     predict_window: int = Field(10, ge=1, description="bars it learns to forecast")
     clip: float = Field(5.0, gt=0, description="bound of the normalised values, in standard deviations")
     max_missing: int = Field(10, ge=0, description="sessions without a bar allowed inside one window")

@@ -12,7 +12,6 @@ The repository's root is a workspace too.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +131,7 @@ def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
             written.append(target)
     for target, source in sources.items():
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            write_text(target, source.read_text(encoding="utf-8"))
             written.append(target)
     (folder / "db").mkdir(exist_ok=True)
     return written

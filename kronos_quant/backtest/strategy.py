@@ -62,7 +62,7 @@ class Strategy(Section):
     """A back-test as a YAML file: which scores, which rule, which costs, which period."""
 
     signal: str = Field("default", min_length=1, description="recipe in signals/ whose scores are traded")
-    score: str | None = Field(None, min_length=1, description="score of the recipe; null: its first")
+    score: str | None = Field(None, min_length=1, description="score that ranks; null: the recipe's own")
     strategy: Literal["topk_dropout"] = Field("topk_dropout", description="the rule")
     topk: int = Field(
         50,

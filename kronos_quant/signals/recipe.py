@@ -24,7 +24,7 @@ class Recipe(Section):
 
     model: str = Field("latest", description="`latest`, a folder, a name in models/, or the id of a training run")
     universe: str | None = Field(None, description="whom to score; null: market.universe of kq.yaml")
-    lookback_window: int | None = Field(None, ge=2, description="bars the model sees; null: as trained")
+    lookback_window: int | None = Field(None, ge=3, description="bars the model sees; null: as trained")
     horizon: int | None = Field(None, ge=1, description="bars to forecast; null: as trained")
     samples: int = Field(20, ge=1, description="sample paths a symbol")
     temperature: float = Field(1.0, ge=0, description="of the sampling; 0 takes the likeliest token")
@@ -78,7 +78,9 @@ def resolve_recipe(recipe: Recipe, weights: Weights, universe: str, freq: str) -
     horizon = recipe.horizon or weights.card.get("predict_window")
     for name, value in (("lookback_window", lookback), ("horizon", horizon)):
         if value is None:
-            raise ConfigError(f"{name}: {weights.name} does not say what it was trained with; set it in the recipe")
+            raise ConfigError(
+                f"{name}: {weights.name} does not say what it was trained with", hint=f"set `{name}:` in the recipe"
+            )
     assert lookback is not None
     assert horizon is not None
     return ResolvedRecipe(

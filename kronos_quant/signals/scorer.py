@@ -12,8 +12,11 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -22,7 +25,9 @@ from loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
 from kronos_quant import schema
-from kronos_quant.model import Forecaster, Pair, resolve_device, series_seed
+from kronos_quant.errors import KronosQuantError
+from kronos_quant.files import disk_errors
+from kronos_quant.model import Forecaster, Pair, load_pair, resolve_device, series_seed
 from kronos_quant.signals.recipe import Recipe
 from kronos_quant.signals.scores import score_paths
 from kronos_quant.windows import Windows, denormalise
@@ -109,12 +114,28 @@ def score_dates(
         scorer = Scorer(pair, clip, recipe, device)
         yield from map(scorer.score, tasks)
         return
-    # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
-    pool = ProcessPoolExecutor(processes, initializer=_start, initargs=(pair, clip, recipe), env=ONE_THREAD)
-    try:
-        yield from _in_order(pool, iter(tasks), waiting=2 * processes)
-    finally:
-        pool.shutdown(kill_workers=True)
+    # the networks travel by disk: a parent that hands a starting process more than a pipe holds waits for ever
+    # when that process dies
+    with TemporaryDirectory() as folder:
+        _save(pair, Path(folder))
+        start = (Path(folder), pair.max_context, clip, recipe)
+        # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
+        pool = ProcessPoolExecutor(processes, initializer=_start, initargs=start, env=ONE_THREAD)
+        try:
+            yield from _in_order(pool, iter(tasks), waiting=2 * processes)
+        except BrokenProcessPool as error:
+            raise KronosQuantError(
+                "a process that scores dates ended early (out of memory?)",
+                hint="the dates that were finished are kept: run the same command again",
+            ) from error
+        finally:
+            pool.shutdown(kill_workers=True)
+
+
+def _save(pair: Pair, folder: Path) -> None:
+    with disk_errors(folder):
+        pair.tokenizer.save_pretrained(folder / "tokenizer")
+        pair.predictor.save_pretrained(folder / "predictor")
 
 
 def _in_order(pool: Executor, tasks: Iterator[DateTask], waiting: int) -> Iterator[pl.DataFrame]:
@@ -132,12 +153,12 @@ _scorer: Scorer | None = None
 """Of a worker process, set once when it starts."""
 
 
-def _start(pair: Pair, clip: float, recipe: Recipe) -> None:
+def _start(folder: Path, max_context: int, clip: float, recipe: Recipe) -> None:
     global _scorer
     # Ctrl-C reaches the whole group of processes: the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    _scorer = Scorer(pair, clip, recipe, "cpu")
+    _scorer = Scorer(replace(load_pair(folder), max_context=max_context), clip, recipe, "cpu")
 
 
 def _score(task: DateTask) -> pl.DataFrame:

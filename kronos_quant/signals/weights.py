@@ -43,9 +43,15 @@ def find_weights(workspace: Workspace, name: str) -> Weights:
                 hint="kq train, or set `model:` in the recipe to a folder or a name in models/",
             )
         name = max(trained)
-    source = trained.get(name, Path(name))
+    source = trained.get(name, _given(workspace, name))
     pair = load_pair(source, models_dir=workspace.models)
     return Weights(name, pair, pair.digest, _read_card(find_model(source, workspace.models)))
+
+
+def _given(workspace: Workspace, name: str) -> Path | str:
+    """A folder given relative to the workspace, or whatever else the name may mean (a Hub id is a string)."""
+    inside = workspace.root / name
+    return inside if inside.is_dir() else name
 
 
 def _read_card(folder: Path | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from kronos_quant import schema
 from kronos_quant.market import Batch, Market, open_market, store_bars
+from kronos_quant.market.store import instruments_of
 from kronos_quant.signals import (
     Plan,
     Recipe,
@@ -59,7 +60,6 @@ class Bench:
 
     def ingest(self, bars: pl.DataFrame, universes: pl.DataFrame | None = None) -> None:
         """Bring bars in as any source does: known ones are replaced, new ones added."""
-        symbols = bars["symbol"].unique()
         store_bars(
             self.workspace.root,
             Batch(
@@ -67,7 +67,7 @@ class Bench:
                 path=None,
                 freq=schema.DAILY,
                 bars=bars,
-                instruments=self.market.instruments().filter(pl.col("symbol").is_in(symbols.to_list())),
+                instruments=instruments_of(bars["symbol"].unique().to_list(), "XNYS"),
                 universes=pl.DataFrame(schema=schema.UNIVERSES) if universes is None else universes,
                 sessions=bars["date"].unique().sort().to_list(),
                 exchange="XNYS",

@@ -1,8 +1,11 @@
+import os
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
+from kronos_quant import KronosQuantError
 from kronos_quant.model import Paths
 from kronos_quant.signals import scorer
 from kronos_quant.signals.generate import _task
@@ -42,7 +45,9 @@ def test_a_row_depends_on_its_own_window_only(bench):
     plan = made.plan([task.on])
     index = plan.missing[0].index
     for keep in (0, len(index) - 1):
-        only = plan.missing[0].__class__(task.on, index.where(np.arange(len(index)) == keep), plan.missing[0].future, "")
+        only = plan.missing[0].__class__(
+            task.on, index.where(np.arange(len(index)) == keep), plan.missing[0].future, ""
+        )
         alone = scorer_of(made).score(_task(plan.table, only, made.recipe.clip))
         assert alone.equals(rows[keep : keep + 1])
 
@@ -64,6 +69,16 @@ def test_one_process_and_several_give_identical_rows(bench, monkeypatch):
     together = run(2)
     assert [rows["date"][0] for rows in together] == [task.on for task in tasks]
     assert all(one.equals(other) for one, other in zip(alone, together, strict=True))
+
+
+def test_a_process_that_dies_while_it_starts_is_one_clear_error(bench, monkeypatch):
+    made = bench()
+    tasks = tasks_of(made, 8)
+    monkeypatch.setattr(scorer, "_cores", lambda: 2)
+    # killed, as the system kills what takes too much memory
+    monkeypatch.setattr(scorer, "_start", lambda *arguments: os._exit(9))
+    with pytest.raises(KronosQuantError, match="a process that scores dates ended early"):
+        list(score_dates(tasks, len(tasks), made.weights.pair, made.recipe.clip, made.recipe.recipe, "cpu"))
 
 
 def test_few_dates_are_not_worth_a_process(bench, monkeypatch):

@@ -64,7 +64,7 @@ def test_a_file_damaged_inside_is_named_when_it_is_read(store):
     content = bytearray(store.path(ON).read_bytes())
     content[4:200] = bytes(196)
     store.path(ON).write_bytes(content)
-    with pytest.raises(DataError, match="2025-06-04.parquet: not a readable signal file") as caught:
+    with pytest.raises(DataError, match=r"2025-06-04\.parquet: not a readable signal file") as caught:
         store.read([ON])
     assert caught.value.hint == "delete it and run kq signal"
 
