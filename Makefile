@@ -8,13 +8,16 @@ endif
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || (command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3))
 READY := $(VENV)/.ready
 
+# by file, so that what a file's tests share is made once
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .PHONY: demo test test-all check lint types wheel clean
 
 demo: $(READY)
 	$(BIN)/kq demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(PARALLEL)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from kronos_quant.errors import ConfigError
@@ -97,12 +97,24 @@ class TrainConfig(Section):
         return self
 
 
+class GatesConfig(Section):
+    """What `kq check` lets pass; without gates it only reports."""
+
+    max_rejected_share: float | None = Field(
+        None, ge=0, le=1, description="rejected bars over all bars that were brought; null: any"
+    )
+    rules: dict[str, NonNegativeInt] = Field(
+        default_factory=dict, description="rule of db/checks -> bars that may break it, kept or rejected"
+    )
+
+
 class WorkspaceConfig(Section):
     """kq.yaml."""
 
     market: MarketConfig = Field(default_factory=lambda: MarketConfig.model_validate({}))
     model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
     train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
+    gates: GatesConfig = Field(default_factory=lambda: GatesConfig.model_validate({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +144,7 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
     """kq.yaml under the environment and the flags ({"train.batch_size": 32}); raises ConfigError with each origin."""
     data, lines = _read(path)
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: expected sections (market, model, train), found {type(data).__name__}")
+        raise ConfigError(f"{path}:1: expected sections (market, model, train, gates), found {type(data).__name__}")
     origins = {
         ".".join(map(str, location)): f"{path.name}:{line}" for location, line in lines.items() if len(location) == 2
     }

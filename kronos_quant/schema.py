@@ -1,6 +1,7 @@
 """The data contract between the rooms: column names, dtypes and keys.
 
-Prices in BARS are adjusted as the source gives them (raw price = price / factor, raw volume = volume * factor);
+Prices in BARS are adjusted as the source gives them (raw price = price / factor; raw volume = volume * factor, unless
+the source left a symbol's volume unadjusted, which the snapshot says);
 `time` is the bar's end in exchange-local time, 00:00 of the session for daily bars (as Qlib stamps them).
 A session without a bar (suspension) has no row.
 """

@@ -69,7 +69,9 @@ def test_a_wrong_environment_variable_is_named_instead_of_the_file(tmp_path, mon
 
 def test_an_environment_variable_of_no_section_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("KQ_TRIAN__SEED", "1")
-    assert problems(write(tmp_path, "")) == ["environment: KQ_TRIAN__SEED: expected MARKET, MODEL or TRAIN after KQ_"]
+    assert problems(write(tmp_path, "")) == [
+        "environment: KQ_TRIAN__SEED: expected GATES, MARKET, MODEL or TRAIN after KQ_"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_an_environment_variable_of_no_section_is_refused(tmp_path, monkeypatch)
     [
         ("train: [1, 2\n", "kq.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("train:\n  seed: 1\n  seed: 2\n", "kq.yaml:3: seed: given twice, first on line 2"),
-        ("just words\n", "kq.yaml:1: expected sections (market, model, train), found str"),
+        ("just words\n", "kq.yaml:1: expected sections (market, model, train, gates), found str"),
     ],
 )
 def test_broken_yaml_is_told_with_its_line(tmp_path, text, told):

@@ -9,7 +9,21 @@ import sys
 
 import typer
 
-from kq_cli import backtest, config, demo, doctor, forecast, ingest, init, signals, train
+from kq_cli import (
+    backtest,
+    check,
+    config,
+    demo,
+    doctor,
+    export,
+    forecast,
+    ingest,
+    init,
+    signals,
+    snapshot,
+    train,
+    universe,
+)
 from kronos_quant import KronosQuantError, __version__
 
 INTERRUPTED = 130
@@ -25,11 +39,15 @@ app = typer.Typer(
 )
 app.command("init", short_help="Make a workspace.")(init.init)
 app.command("demo", short_help="The whole path on a made market, in about two minutes.")(demo.demo)
-app.add_typer(ingest.app, name="ingest", short_help="Read bars: qlib, csv or synthetic.")
+app.add_typer(ingest.app, name="ingest", short_help="Read bars and lists: qlib, csv, table, ...")
+app.command("universe", short_help="Who belongs to a universe on a date.")(universe.universe)
+app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.")(check.check)
 app.command("train", short_help="Fine-tune Kronos on the workspace's bars.")(train.train)
 app.command("signal", short_help="Compute the signals of a session or a range.")(signals.signal)
 app.command("forecast", short_help="Forecast one symbol, with a picture.")(forecast.forecast)
 app.command("backtest", short_help="Run a strategy; leaves a tearsheet.")(backtest.backtest)
+app.add_typer(export.app, name="export", short_help="Write bars for other programs.")
+app.add_typer(snapshot.app, name="snapshot", short_help="The published states of the bars.")
 app.command("doctor", short_help="Say what is missing, and what mends it.")(doctor.doctor)
 app.add_typer(config.app, name="config", short_help="Show the configuration and where it comes from.")
 

@@ -1,7 +1,22 @@
--- warning: an adjusted close that moves by more than 40 % from one bar to the next is rarely a trade and often an unadjusted split.
-SELECT * EXCLUDE (previous)
-FROM (
-    SELECT *, lag(close) OVER (PARTITION BY symbol ORDER BY time) AS previous
-    FROM incoming
+-- warning: a price that moves by more than 40 %, or beyond the exchange's limit, without a factor that explains it is rarely a trade: a split without its factor, a bad tick, a gap in the data.
+WITH moves AS (
+    SELECT row, symbol, date, number, abs(close / previous_close - 1) AS move, previous_date,
+           previous_close / previous_factor AS raw
+    FROM steps
+    WHERE abs(close / previous_close - 1) > (SELECT least(0.4, min(fraction)) FROM limits)
+),
+-- the first sessions of a listing are free; who is there when the data begin was listed before
+newcomers AS (
+    SELECT symbol
+    FROM steps
+    WHERE number = 0 AND date > (SELECT min(date) FROM incoming)
 )
-WHERE previous > 0 AND abs(close / previous - 1) > 0.4;
+SELECT row FROM moves WHERE move > 0.4
+UNION ALL
+SELECT row
+FROM moves AS m
+JOIN limits AS l ON starts_with(m.symbol, l.prefix) AND m.date >= l.since AND (l.until IS NULL OR m.date < l.until)
+-- a limit counts from the last close of the session before, and is rounded to 0.01 as the ex-dividend price is
+WHERE m.previous_date < m.date
+  AND m.move > l.fraction + 0.001 + 0.011 / m.raw
+  AND (m.number >= 5 OR m.symbol NOT IN (FROM newcomers));

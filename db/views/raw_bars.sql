@@ -5,6 +5,6 @@ SELECT symbol, date, time,
        high / factor AS high,
        low / factor AS low,
        close / factor AS close,
-       volume * factor AS volume,
+       CASE WHEN symbol IN (SELECT symbol FROM unadjusted_volumes) THEN volume ELSE volume * factor END AS volume,
        amount
 FROM bars;

@@ -17,6 +17,7 @@ from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.jobs.signals import SignalSource, SignalSummary, ensure_signals, open_source, workspace_market
 from kronos_quant.market import Market, rules_panel
+from kronos_quant.market.symbols import MAINLAND
 from kronos_quant.report import performance_png, report_text, write_tearsheet
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import SCORES
@@ -149,6 +150,8 @@ def _notes(
             )
     if benchmark is None and strategy.benchmark == "auto":
         notes.append("No index was found among the instruments: there is no benchmark (set `benchmark:`).")
+    if strategy.price_limit == "exchange" and source.market.exchange in MAINLAND:
+        notes.append("Not applied: the 5 % price limit of ST shares, and the free first sessions after a listing.")
     if signals.empty:
         notes.append(f"{len(signals.empty)} sessions have no signals: no symbol had enough bars.")
     return notes

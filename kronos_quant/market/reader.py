@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -21,9 +21,11 @@ from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError, listed
 from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
+from kronos_quant.market.intervals import INTERVALS, UNADJUSTED, check_kind, listing_dates
 from kronos_quant.market.sessions import FutureTimes
 from kronos_quant.market.snapshots import Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
+from kronos_quant.market.universes import Membership
 
 _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
 """CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
@@ -93,6 +95,35 @@ class Market:
     def members(self, universe: str, on: date) -> list[str]:
         """Members of a universe on a date, sorted, also those without bars; "all" is every stock listed then."""
         return universes.members(self.universe(universe), universe, on)
+
+    def membership(self, universe: str, on: date) -> Membership:
+        """Members of a universe on a date, and which of them have no bars then; see `universes.Membership`."""
+        known = _sessions(self._file("sessions"))
+        session = known[max(bisect_right(known, on) - 1, 0)]
+        traded = pl.scan_parquet(self._file("bars")).filter(pl.col("symbol").is_in(self.members(universe, on)))
+        found = traded.group_by("symbol").agg(
+            pl.col("date").min().alias("first"),
+            pl.col("date").max().alias("last"),
+            (pl.col("date") == session).any().alias("traded"),
+        )
+        # who is still listed after the last bar is suspended, not gone
+        listed_until = self.instruments().select("symbol", "last_date")
+        spans = found.collect().join(listed_until, on="symbol", how="left")
+        spans = spans.with_columns(last=pl.max_horizontal("last", "last_date"))
+        return universes.membership(self.universe(universe), universe, on, session, spans)
+
+    def intervals(self, kind: str) -> pl.DataFrame:
+        """The intervals of a kind (st, listing, industry): symbol, start, end (inclusive), value; sorted, maybe none.
+
+        Raises ConfigError for an unknown kind.
+        """
+        check_kind(kind)
+        return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
+
+    def listing_dates(self) -> pl.DataFrame:
+        """Since when each symbol is listed: symbol, listed; null for a name whose bars start with the data."""
+        first = _sessions(self._file("sessions"))[0]
+        return listing_dates(self.instruments(), self.intervals("listing"), first)
 
     def resolve(self, text: str) -> str:
         """The symbol that a text names: SH600000, 600000.SH, sh600000 or, where only one fits, 600000.
@@ -166,6 +197,9 @@ class Market:
             connection.read_parquet(str(self._file(name))).create_view(name)
         for name in ("instruments", "universes"):
             connection.read_parquet(str(self.snapshot.folder / f"{name}.parquet")).create_view(name)
+        connection.register("intervals", self._facts("intervals", INTERVALS).to_arrow())
+        unadjusted = self._facts("unadjusted_volumes", UNADJUSTED).filter(pl.col("freq") == self.freq)
+        connection.register("unadjusted_volumes", unadjusted.select("symbol").to_arrow())
         for path in sorted((asset_dir("db") / "views").glob("*.sql")):
             connection.execute(path.read_text(encoding="utf-8"))
         return connection
@@ -175,6 +209,11 @@ class Market:
 
     def _intervals(self) -> pl.DataFrame:
         return _frame(self.snapshot.folder / "universes.parquet")
+
+    def _facts(self, name: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+        """A part that snapshots of older versions do not have."""
+        path = self.snapshot.folder / f"{name}.parquet"
+        return _frame(path) if path.exists() else pl.DataFrame(schema=schema)
 
 
 def open_market(root: Path, freq: str | None = None) -> Market:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from kronos_quant.errors import listed
+
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
@@ -24,8 +26,12 @@ class IngestReport:
     """Accepted bars of this batch: added + changed + unchanged."""
     added: int
     changed: int
-    """Bars that replace a stored bar of the same symbol and time by other values."""
+    """Bars that replace a stored one: restated, or moved along with a factor restated before them."""
     unchanged: int
+    restated: dict[str, int]
+    """Past bars that came with another raw value or factor, by symbol, most first."""
+    rescaled: int
+    """Symbols that came in another scale of price and factor and were converted to the stored one."""
     rejected: int
     rejected_by_rule: dict[str, int]
     """A bar that breaks several rules counts at each."""
@@ -44,6 +50,14 @@ class IngestReport:
             f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} as before",
             f"rejected: {self.rejected:,}{by_rule(self.rejected_by_rule)}",
         ]
+        if self.restated:
+            worst = listed(f"{symbol} {count:,}" for symbol, count in self.restated.items())
+            lines.append(
+                f"restated: {sum(self.restated.values()):,} past bars of {len(self.restated):,} symbols ({worst}); "
+                "the old values are in the history"
+            )
+        if self.rescaled:
+            lines.append(f"rescaled: {self.rescaled:,} symbols came in another scale; converted to the stored one")
         if self.warnings_by_rule:
             lines.append(f"kept with a warning:{by_rule(self.warnings_by_rule)}")
         if self.suspended:

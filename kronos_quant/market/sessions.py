@@ -15,6 +15,8 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
+import polars as pl
+
 from kronos_quant.errors import DataError
 from kronos_quant.schema import DAILY
 
@@ -86,6 +88,73 @@ def sessions_before(exchange: str, last: date, count: int) -> list[date]:
     if end < count:
         raise DataError(f"exchange {exchange!r}: expected {count} sessions up to {last}, found {end}")
     return list(known[end - count : end])
+
+
+def session_parts(exchange: str, first: date, last: date) -> pl.DataFrame:
+    """When the sessions of a named exchange are open: a row a part (a lunch break makes two), ascending.
+
+    first, last : session dates, both inclusive; nothing beyond what the calendar knows.
+    Columns open and close : naive exchange-local times; a close at midnight is 00:00 of the next day.
+    """
+    name = calendar_name(exchange)
+    assert name is not None
+    calendar = _calendar(name)
+    days = calendar.schedule.loc[str(first) : str(last)]
+    moments = {
+        column: days[column].dt.tz_convert(calendar.tz).dt.tz_localize(None).to_numpy("datetime64[us]")
+        for column in ("open", "break_start", "break_end", "close")
+    }
+    clock = pl.DataFrame(moments).cast(pl.Datetime("us"))
+    morning = clock.select("open", close=pl.coalesce("break_start", "close"))
+    afternoon = clock.drop_nulls("break_end").select(open="break_end", close="close")
+    return pl.concat([morning, afternoon]).sort("open")
+
+
+def ends_of(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
+    """End stamps of intraday bars from their start stamps: a step later, or where their part of the session closes.
+
+    starts : naive exchange-local times. Where the exchange is unknown, and outside its hours: a step later.
+    """
+    step = timedelta(minutes=freq_minutes(freq))
+    if not exchange or starts.is_empty():
+        return starts + step
+    found = _distinct(starts)
+    parts = session_parts(exchange, found["moment"][0].date(), found["moment"][-1].date())
+    later = pl.col("moment") + step
+    within = pl.when(pl.col("moment") < pl.col("close")).then(pl.min_horizontal(later, "close")).otherwise(later)
+    ends = found.join_asof(parts, left_on="moment", right_on="open").with_columns(end=within.fill_null(later))
+    return starts.to_frame("moment").join(ends, on="moment", how="left", maintain_order="left")["end"].alias("time")
+
+
+def hours_notes(ends: pl.Series, exchange: str) -> list[str]:
+    """What the end stamps of intraday bars and the hours of a named exchange disagree on, in words.
+
+    ends : naive exchange-local times; those beyond what the calendar knows are not judged.
+    """
+    horizon = known_until(exchange)
+    assert horizon is not None
+    found = _distinct(ends.filter(ends.dt.date() <= horizon))
+    if found.is_empty():
+        return []
+    first, last = found["moment"][0].date(), found["moment"][-1].date()
+    parts = session_parts(exchange, first - timedelta(days=1), last)
+    notes = []
+    inside = found.with_columns(before=pl.col("moment") - timedelta(microseconds=1)).join_asof(
+        parts, left_on="before", right_on="open"
+    )
+    outside = inside.filter((pl.col("moment") <= pl.col("close")).fill_null(False).not_())["moment"]
+    if len(outside):
+        notes.append(
+            f"{len(outside)} end stamps lie outside the hours of {exchange} (first: {outside[0]:%Y-%m-%d %H:%M})"
+        )
+    if outside.is_in(parts["open"].implode()).any() and not found["moment"].is_in(parts["close"].implode()).any():
+        notes.append("bars begin at the opening and none ends at a close: labelled at their start? (--labels start)")
+    return notes
+
+
+def _distinct(times: pl.Series) -> pl.DataFrame:
+    """The distinct times in a column `moment`, ascending."""
+    return times.unique().sort().to_frame("moment")
 
 
 def freq_minutes(freq: str) -> int:

@@ -5,15 +5,20 @@
                             meta.json
 
 The digest is of the content, so equal bars have an equal digest whatever the order they came in. A snapshot is written
-aside, renamed, and never changed: a reader sees one whole state for as long as it likes.
+aside, renamed, and never changed: a reader sees one whole state for as long as it likes, for a snapshot that is open
+somewhere is locked against `retention.prune_snapshots`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import sys
 import uuid
+import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,6 +32,8 @@ from kronos_quant import __version__
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json, write_text
 from kronos_quant.market.database import DB_FOLDER, statement
+from kronos_quant.market.intervals import write_facts
+from kronos_quant.market.quality.screening import REJECTED_FILE, write_rejected
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.schema import BARS, DAILY
 
@@ -53,7 +60,7 @@ class FreqSpan:
     last: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Snapshot:
     """One published state of the market."""
 
@@ -79,6 +86,8 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
         digest = _write_content(partial, connection)
     target = folder / digest[:_NAME_LENGTH]
     if _is_whole(target):
+        # the same bars, but another ingest may have refused others: that list is no part of the content
+        (staged / REJECTED_FILE).replace(target / REJECTED_FILE)
         shutil.rmtree(staged)
     else:
         shutil.rmtree(target, ignore_errors=True)
@@ -90,14 +99,29 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
 def current_snapshot(root: Path) -> Snapshot | None:
     """The newest published snapshot of a workspace, None where nothing was published yet.
 
-    Raises DataError when the pointer names a snapshot that is not there.
+    It is not pruned for as long as the returned object lives. Raises DataError when the pointer names a snapshot that
+    is not there.
     """
     folder = root / DB_FOLDER / SNAPSHOTS
+    name = current_name(folder)
+    if name is None:
+        return None
     try:
-        name = (folder / CURRENT).read_text(encoding="utf-8").strip()
+        return _open(folder / name)
+    except DataError:
+        # between the two readings another snapshot may have been published and this one pruned
+        newer = current_name(folder)
+        if newer in (None, name):
+            raise
+        return _open(folder / newer)
+
+
+def current_name(folder: Path) -> str | None:
+    """What the pointer in a folder of snapshots names; None where there is no pointer."""
+    try:
+        return (folder / CURRENT).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
-    return read_snapshot(folder / name)
 
 
 def read_snapshot(folder: Path) -> Snapshot:
@@ -123,6 +147,39 @@ def read_snapshot(folder: Path) -> Snapshot:
         ) from error
 
 
+def lock_snapshot(folder: Path, *, alone: bool) -> int:
+    """Lock a snapshot by its meta.json, shared or alone; returns the descriptor whose closing frees the lock.
+
+    A killed process frees its locks too. Raises OSError where there is no file, and at once where `alone` is in vain.
+    """
+    descriptor = os.open(folder / META, os.O_RDONLY)
+    if sys.platform != "win32":  # there an open file cannot be removed, lock or not
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    return descriptor
+
+
+def _open(folder: Path) -> Snapshot:
+    """A snapshot that nobody prunes while the object lives."""
+    descriptor = None
+    with suppress(OSError):  # a file system without locks; what is missing is told below
+        descriptor = lock_snapshot(folder, alone=False)
+    try:
+        snapshot = read_snapshot(folder)
+    except BaseException:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise
+    if descriptor is not None:
+        weakref.finalize(snapshot, os.close, descriptor)
+    return snapshot
+
+
 def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     """Write all files of a snapshot to `folder`; return the digest of their content."""
     folder.mkdir()
@@ -141,11 +198,13 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     universes = connection.sql("SELECT * FROM universes ORDER BY ALL").pl()
     universes.write_parquet(folder / "universes.parquet")
     parts |= {"instruments": _frame_digest(instruments), "universes": _frame_digest(universes)}
+    parts |= {name: _frame_digest(frame) for name, frame in write_facts(folder, connection).items()}
+    write_rejected(folder, connection)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     meta = {
         "format": _FORMAT,
         "digest": digest,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "package": __version__,
         "freqs": freqs,
         "parts": parts,

@@ -13,13 +13,17 @@ import polars as pl
 
 from kronos_quant.errors import DataError
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
-from kronos_quant.market.quality import Screened, screen
+from kronos_quant.market.history import Reconciled, apply_changes, reconcile
+from kronos_quant.market.intervals import keep_facts
+from kronos_quant.market.quality.check_tables import surroundings
+from kronos_quant.market.quality.checking import all_checks
+from kronos_quant.market.quality.screening import Screened, screen
 from kronos_quant.market.report import IngestReport, by_rule
-from kronos_quant.market.sessions import calendar_name, known_until, sessions_between
+from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, sessions_between
 from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
 from kronos_quant.market.symbols import exchange_of, looks_like_index
 from kronos_quant.market.universes import tidy
-from kronos_quant.schema import BARS, INSTRUMENTS, PRICES, UNIVERSES
+from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, PRICES, UNIVERSES
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +48,10 @@ class Batch:
     """As the user named it; "" where nobody did."""
     notes: tuple[str, ...] = ()
     """What the reader assumed, derived or left out, in words."""
+    options: tuple[tuple[str, str], ...] = ()
+    """(name, value) of how the source was read: labels, amount, volume."""
+    unadjusted_volume: tuple[str, ...] = ()
+    """Symbols whose volume is the shares really traded; of all others raw volume = volume * factor."""
 
 
 def tidy_bars(batch: Batch) -> pl.DataFrame:
@@ -82,35 +90,33 @@ def instruments_of(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
 def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> IngestReport:
     """Check a batch, store its good bars in the workspace `root`, publish a snapshot.
 
-    Bars of a known (symbol, time) replace the stored ones; the rest of the store stays. All or nothing: the database
-    commits first, then the snapshot appears; after a crash in between the next ingest publishes what is stored.
+    New bars are added and restated ones replace the stored, whose values go to the history (see `history`); the rest of
+    the store stays. All or nothing: the database commits first, then the snapshot appears; after a crash in between the
+    next ingest publishes what is stored.
     Raises DataError when no bar passes the checks, KronosQuantError when another ingest does not finish in time.
     """
     calendar_name(batch.exchange)  # an unknown code is refused before anything is written
-    screened = screen(tidy_bars(batch))
+    around = surroundings(batch.freq, batch.exchange, batch.sessions, batch.instruments)
+    screened = screen(tidy_bars(batch), all_checks(root), around)
     if screened.bars.is_empty():
         raise DataError(
             f"{batch.path or batch.source}: no bar passed the checks: rejected{by_rule(screened.rejected_by_rule)}"
         )
     with ingest_lock(root, wait_seconds), open_database(root) as connection:
         with transaction(connection):
-            added, changed = _merge(connection, batch, screened)
+            found = _merge(connection, batch, screened)
         snapshot = publish(root, connection)
-    report = _report(batch, screened, added, changed, snapshot)
-    _log.debug("stored %d bars (%d new, %d changed)", report.bars, added, changed)
+    report = _report(batch, screened, found, snapshot)
+    _log.debug("stored %d bars (%d new, %d changed)", report.bars, found.added, found.changed)
     return report
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screened) -> tuple[int, int]:
-    """Bring a screened batch into the tables; return how many bars are new and how many changed."""
+def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screened) -> Reconciled:
+    """Bring a screened batch into the tables; return how it differs from what they held."""
     freq = {"freq": batch.freq}
     connection.register("incoming", screened.bars.to_arrow())
     connection.register("refused", screened.refused.to_arrow())
-    [(added, changed)] = connection.execute(statement("count_changes"), freq).fetchall()
-    if changed:
-        connection.execute(statement("delete_changed"), freq)
-    if added or changed:
-        connection.execute(statement("insert_missing"), freq)
+    found = reconcile(connection, batch.freq, batch.unadjusted_volume)
     [(ingest,)] = connection.execute(
         statement("insert_ingest"),
         {
@@ -119,16 +125,20 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screen
             "path": None if batch.path is None else str(batch.path),
             "exchange": batch.exchange,
             "bars": len(screened.bars),
-            "added": added,
-            "changed": changed,
+            "added": found.added,
+            "changed": found.changed,
+            "restated": sum(found.restated.values()),
+            "rescaled": found.rescaled,
             "rejected": len(screened.refused),
-            "notes": list(batch.notes),
+            "notes": [*batch.notes, *found.notes],
         },
     ).fetchall()
+    apply_changes(connection, batch.freq, ingest)
     connection.execute(statement("forget_rejected"), freq)
     connection.execute(statement("insert_rejected"), {**freq, "ingest": ingest})
     _merge_lists(connection, batch)
-    return added, changed
+    keep_facts(connection, ingest, batch.freq, batch.options, batch.unadjusted_volume)
+    return found
 
 
 def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -145,7 +155,7 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     )
 
 
-def _report(batch: Batch, screened: Screened, added: int, changed: int, snapshot: Snapshot) -> IngestReport:
+def _report(batch: Batch, screened: Screened, found: Reconciled, snapshot: Snapshot) -> IngestReport:
     bars = screened.bars
     return IngestReport(
         source=batch.source,
@@ -157,24 +167,28 @@ def _report(batch: Batch, screened: Screened, added: int, changed: int, snapshot
         first=min(batch.sessions),
         last=max(batch.sessions),
         bars=len(bars),
-        added=added,
-        changed=changed,
-        unchanged=len(bars) - added - changed,
+        added=found.added,
+        changed=found.changed,
+        unchanged=len(bars) - found.added - found.changed,
+        restated=found.restated,
+        rescaled=found.rescaled,
         rejected=len(screened.refused),
         rejected_by_rule=screened.rejected_by_rule,
         warnings_by_rule=screened.warnings_by_rule,
         suspended=_suspended(bars, batch.sessions),
-        notes=(*batch.notes, *_calendar_notes(batch)),
+        notes=(*batch.notes, *found.notes, *_calendar_notes(batch)),
         snapshot=snapshot.digest,
     )
 
 
 def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
     """Sessions without a bar within each symbol's own span, summed."""
-    numbers = pl.DataFrame({"date": sorted(sessions)}, {"date": pl.Date}).with_row_index("number")
-    traded = bars.select("symbol", "date").unique().join(numbers, on="date")
-    gaps = pl.col("number").max().cast(pl.Int64) - pl.col("number").min() + 1 - pl.len()
-    return int(traded.group_by("symbol").agg(gaps.alias("gaps"))["gaps"].sum())
+    number = {session: place for place, session in enumerate(sorted(sessions))}
+    lives = bars.group_by("symbol").agg(
+        pl.col("date").min().alias("first"), pl.col("date").max().alias("last"), pl.col("date").n_unique().alias("days")
+    )
+    spans = lives.select("first", "last", "days").iter_rows()
+    return sum(number[last] - number[first] + 1 - days for first, last, days in spans)
 
 
 def _calendar_notes(batch: Batch) -> list[str]:
@@ -190,4 +204,6 @@ def _calendar_notes(batch: Batch) -> list[str]:
         notes.append(f"{len(closed)} sessions of the source are none of {exchange}'s (first: {closed[0]})")
     if missing := sorted(expected - given):
         notes.append(f"{len(missing)} sessions of {exchange} are not in the source (first: {missing[0]})")
+    if batch.freq != DAILY:
+        notes += hours_notes(batch.bars["time"], exchange)
     return notes

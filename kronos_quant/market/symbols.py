@@ -12,7 +12,7 @@ _PREFIXES = {"SH": "SH", "SS": "SH", "XSHG": "SH", "SZ": "SZ", "XSHE": "SZ", "BJ
     "HK": "HK",
     "XHKG": "HK",
 }
-_MAINLAND = ("XSHG", "XSHE", "BJSE")
+MAINLAND = ("XSHG", "XSHE", "BJSE")
 _HONG_KONG_DIGITS = 5
 
 # First digits of a six-digit mainland code -> where it is listed (the exchanges' own code ranges). Index codes
@@ -23,6 +23,7 @@ _CODE_RANGES = (
     ("BJ", ("4", "8", "92")),
 )
 
+_SUFFIX = re.compile(r"\.(CSV(\.(GZ|ZST))?|PARQUET|PQ|ARROW|FEATHER|IPC)$")
 _GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
 _SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE)|(\d{1,5})[._-](HK|XHKG)")
 _INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|[\^.].+|.*INDEX.*")
@@ -41,7 +42,7 @@ def canonical(text: str, exchange: str = "") -> str:
         return _joined(_PREFIXES[found[2] or found[4]], found[1] or found[3])
     if exchange == "XHKG" and re.fullmatch(r"\d{1,5}", name):
         return _joined("HK", name)
-    if exchange in ("", *_MAINLAND) and re.fullmatch(r"\d{6}", name):
+    if exchange in ("", *MAINLAND) and re.fullmatch(r"\d{6}", name):
         return _prefix_of_code(name) + name
     return name
 
@@ -52,7 +53,7 @@ def symbol_from_filename(path: Path, exchange: str = "") -> str:
     An exchange token beside a code of digits, a full spelling (sh600000, 600000.SH), or a six-digit code alone;
     failing these the whole stem in upper case.
     """
-    stem = path.name.upper().split(".CSV")[0]
+    stem = _SUFFIX.sub("", path.name.upper())
     if (whole := canonical(stem, exchange)) != stem or re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", stem):
         return whole
     tokens = re.split(r"[^A-Z0-9]+", stem)

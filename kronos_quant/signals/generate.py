@@ -91,15 +91,16 @@ def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore,
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished."""
     tasks = (_task(plan.table, work, recipe.clip) for work in plan.missing)
     scored = score_dates(tasks, len(plan.missing), pair, recipe.clip, recipe.recipe, device)
-    started = time.perf_counter()
-    done = 0
+    done, begun, begun_with = 0, 0.0, 0
     with progress("signals", plan.windows) as advance:
         for number, (work, rows) in enumerate(zip(plan.missing, scored, strict=True), start=1):
             store.write(work.on, rows, work.seen)
             done += len(work.index)
             advance(len(work.index))
+            if number == 1:  # what came before it was the start of the model or of the processes
+                begun, begun_with = time.perf_counter(), done
             if number == ESTIMATE_AFTER and len(plan.missing) > 2 * ESTIMATE_AFTER:
-                left = (time.perf_counter() - started) / done * (plan.windows - done)
+                left = (time.perf_counter() - begun) / (done - begun_with) * (plan.windows - done)
                 logger.info("about %s more for the other %d sessions", _duration(left), len(plan.missing) - number)
 
 

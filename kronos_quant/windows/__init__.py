@@ -1,5 +1,6 @@
 """Bars to windows: Polars in, arrays out. The public entry for notebooks is `make_windows`."""
 
+from kronos_quant.windows.factors import factor_table, ordinary_factors
 from kronos_quant.windows.index import WindowIndex, build_index
 from kronos_quant.windows.normalise import STD_FLOOR, Scale, denormalise, lookback_scale, normalise
 from kronos_quant.windows.samples import Windows, gather, make_windows
@@ -19,11 +20,13 @@ __all__ = [
     "bar_table",
     "build_index",
     "denormalise",
+    "factor_table",
     "gather",
     "lookback_scale",
     "make_splits",
     "make_windows",
     "normalise",
+    "ordinary_factors",
     "stamps",
     "target_mask",
 ]

@@ -47,30 +47,61 @@ def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:
     """
     if bars.is_empty():
         raise DataError("no bars to make windows of", hint="kq doctor shows what the workspace holds")
-    _check(bars)
     runs = bars.select(pl.col("symbol").rle()).unnest("symbol")
     offset = np.append(0, runs["len"].to_numpy().cumsum()).astype(np.int64)
-    dates = bars["date"].to_numpy().astype("datetime64[D]")
-    calendar = np.array(sessions, dtype="datetime64[D]")
-    session = np.searchsorted(calendar, dates)
-    outside = (session >= len(calendar)) | (calendar[np.minimum(session, len(calendar) - 1)] != dates)
-    if outside.any():
-        raise DataError(f"bars outside the calendar on {listed(np.unique(dates[outside]))}")
-    new_session = np.ones(bars.height, dtype=np.int32)
-    new_session[1:] = dates[1:] != dates[:-1]
+    time = np.array(bars["time"].to_numpy(), dtype="datetime64[us]")
     values = np.ascontiguousarray(bars.select(schema.FEATURES).to_numpy(), dtype=np.float32)
+    if not (_is_ordered(runs["value"], offset, time) and np.isfinite(values).all()):
+        _check(bars)
+    calendar = np.array(sessions, dtype="datetime64[D]")
+    session = _positions(bars["date"], calendar)
+    new_session = np.ones(bars.height, dtype=np.int32)
+    new_session[1:] = session[1:] != session[:-1]
+    new_session[offset[1:-1]] = 1
+    dates = calendar[session]
     return BarTable(
         symbols=runs["value"].to_list(),
         offset=offset,
         values=values,
         factor=bars["factor"].to_numpy(),
-        stamp=stamps(bars["time"]),
-        time=bars["time"].to_numpy().astype("datetime64[us]"),
+        stamp=_daily_stamps(sessions)[session] if _is_daily(time, dates) else stamps(bars["time"]),
+        time=time,
         date=dates,
-        session=session.astype(np.int32),
+        session=session,
         own_session=np.cumsum(new_session, dtype=np.int32),
         symbol_id=np.repeat(np.arange(runs.height, dtype=np.int32), np.diff(offset)),
     )
+
+
+def _is_ordered(symbols: pl.Series, offset: NDArray[np.int64], time: NDArray[np.datetime64]) -> bool:
+    """Whether each symbol is one run, the runs ascend by symbol, and the times within a run ascend."""
+    later = time[1:] > time[:-1]
+    later[offset[1:-1] - 1] = True
+    return bool(later.all() and (symbols.head(-1) < symbols.tail(-1)).all())
+
+
+def _positions(dates: pl.Series, calendar: NDArray[np.datetime64]) -> NDArray[np.int32]:
+    """int32[R]: where each date stands in the calendar. Raises DataError for dates outside it."""
+    if not len(calendar):
+        raise DataError("bars outside the calendar: it has no session")
+    place = np.full(int((calendar[-1] - calendar[0]).astype(int)) + 1, -1, dtype=np.int32)
+    place[(calendar - calendar[0]).astype(int)] = np.arange(len(calendar), dtype=np.int32)
+    day = dates.to_physical().to_numpy() - int(calendar[0].astype(int))
+    inside = (day >= 0) & (day < len(place))
+    position: NDArray[np.int32] = np.where(inside, place[np.where(inside, day, 0)], -1)
+    if position.min() < 0:
+        outside = dates.filter(pl.Series(position < 0)).unique().sort()
+        raise DataError(f"bars outside the calendar on {listed(outside)}")
+    return position
+
+
+def _daily_stamps(sessions: Sequence[date]) -> NDArray[np.int16]:
+    return stamps(pl.Series(sessions, dtype=pl.Date).cast(pl.Datetime("us")))
+
+
+def _is_daily(time: NDArray[np.datetime64], dates: NDArray[np.datetime64]) -> bool:
+    """Whether every bar is stamped at 00:00 of its session: its time features are then its session's."""
+    return bool((time == dates).all())
 
 
 def _check(bars: pl.DataFrame) -> None:

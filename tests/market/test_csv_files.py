@@ -5,11 +5,13 @@ from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from made import SHARED
 
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import ingest_csv, open_market
+from kronos_quant.market.database import open_database
 from kronos_quant.market.ingest.csv_files import read_csv_files
 from kronos_quant.schema import BARS
 
@@ -93,10 +95,12 @@ def test_the_option_names_the_symbol_of_one_file_only(tmp_path: Path, file: Path
 def test_a_folder_gives_one_batch_also_from_compressed_files(tmp_path: Path) -> None:
     write(tmp_path / "sh600000.csv", TUTORIAL)
     (tmp_path / "sz000001.csv.gz").write_bytes(gzip.compress(TUTORIAL.encode()))
+    zst = pa.compress(TUTORIAL.encode(), codec="zstd", asbytes=True)
+    (tmp_path / "XSHG_5min_600009.csv.zst").write_bytes(zst)
     write(tmp_path / "notes.txt", "not read")
     batch = read_csv_files(tmp_path)
-    assert batch.bars["symbol"].unique().sort().to_list() == ["SH600000", "SZ000001"]
-    assert batch.notes == ("amount missing or 0 throughout: derived as volume x mean price (2 of 2 files)",)
+    assert batch.bars["symbol"].unique().sort().to_list() == ["SH600000", "SH600009", "SZ000001"]
+    assert batch.notes == ("amount missing or 0 throughout: derived as volume x mean price (3 of 3 files)",)
 
 
 def test_files_of_two_frequencies_do_not_mix(tmp_path: Path) -> None:
@@ -141,6 +145,55 @@ def test_an_offset_is_converted_where_the_exchange_is_known(file: Path) -> None:
     assert "times name an offset but the exchange is unknown: kept as written" in other.notes
 
 
+def test_stamps_counted_from_1970_are_read_in_exchange_time(file: Path) -> None:
+    text = "timestamp,open,high,low,close\n1718674500000,1,1,1,1\n1718674800000,1,1,1,1\n"
+    assert read_csv_files(write(file, text)).bars["time"].to_list() == [
+        datetime(2024, 6, 18, 9, 35),
+        datetime(2024, 6, 18, 9, 40),
+    ]
+
+
+def test_bars_labelled_at_their_start_are_moved_to_their_end(file: Path) -> None:
+    stamps = ["9:30", "9:35", "9:40", "11:25", "13:00", "14:55"]
+    text = "timestamps,open,high,low,close\n" + "".join(f"2024/6/18 {stamp},1,1,1,1\n" for stamp in stamps)
+    file = file.with_name("sh600000.csv")
+    given, moved = read_csv_files(write(file, text)), read_csv_files(file, labels="start")
+    assert [f"{moment:%H:%M}" for moment in moved.bars["time"]] == [
+        "09:35",
+        "09:40",
+        "09:45",
+        "11:30",
+        "13:05",
+        "15:00",
+    ]
+    assert "bars labelled at their start: moved to their end" in moved.notes
+    assert given.bars["time"][0] == datetime(2024, 6, 18, 9, 30)
+    assert (dict(given.options)["labels"], dict(moved.options)["labels"]) == ("end", "start")
+
+
+def test_labels_do_not_move_daily_bars(file: Path) -> None:
+    text = "date,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n"
+    assert read_csv_files(write(file, text), labels="start").bars["date"].to_list() == [
+        date(2024, 1, 2),
+        date(2024, 1, 3),
+    ]
+
+
+def test_how_a_source_was_read_is_recorded_with_its_ingest(tmp_path: Path, file: Path) -> None:
+    report = ingest_csv(tmp_path / "ws", write(file, TUTORIAL), amount="zero", labels="start")
+    with open_database(tmp_path / "ws") as connection:
+        recorded = connection.execute("SELECT * FROM ingest_options ORDER BY ALL").fetchall()
+    assert recorded == [(1, "amount", "zero"), (1, "labels", "start")]
+    assert "bars labelled at their start: moved to their end" in report.notes
+
+
+def test_stamps_outside_the_hours_of_the_exchange_are_reported(tmp_path: Path, file: Path) -> None:
+    text = "time,open,high,low,close\n2024-06-18 09:30,1,1,1,1\n2024-06-18 09:35,1,1,1,1\n2024-06-18 9:40,1,1,1,1\n"
+    notes = ingest_csv(tmp_path / "ws", write(file, text)).notes
+    assert "1 end stamps lie outside the hours of XHKG (first: 2024-06-18 09:30)" in notes
+    assert "bars begin at the opening and none ends at a close: labelled at their start? (--labels start)" in notes
+
+
 def test_an_intraday_bar_that_ends_at_midnight_belongs_to_the_day_before(file: Path) -> None:
     text = "time,open,high,low,close\n2024-06-18 23:30,1,1,1,1\n2024-06-19 0:00,1,1,1,1\n2024-06-19 0:30,1,1,1,1\n"
     batch = read_csv_files(write(file.with_name("btc.csv"), text), exchange="24/7")
@@ -150,8 +203,8 @@ def test_an_intraday_bar_that_ends_at_midnight_belongs_to_the_day_before(file: P
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a header line and bars, found an empty file"),
-        ("date,open,high,low,close\n", "expected bars below the header line, found none"),
+        ("", "expected a header line and rows, found an empty file"),
+        ("date,open,high,low,close\n", "expected rows below the header line, found none"),
         (
             "date,open,high,close\n2024-01-02,1,1,1\n",
             "expected the columns timestamps, open, high, low, close; missing low; found date, open, high, close",

@@ -14,6 +14,7 @@ from kronos_quant.market import database
 from kronos_quant.market.database import ingest_lock, iter_migrations, migrate, open_database, statement, transaction
 
 TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
+TABLES |= {"bars_history", "rescales", "ingest_options", "unadjusted_volumes", "intervals"}
 
 
 @pytest.fixture
@@ -70,10 +71,11 @@ def test_an_older_database_gets_what_it_lacks(
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate(connection)
-    later = database.Migration(2, "later", "y", "CREATE TABLE later (a INTEGER)")
+    number = len(list(iter_migrations())) + 1
+    later = database.Migration(number, "later", "y", "CREATE TABLE later (a INTEGER)")
     known = [*iter_migrations(), later]
     monkeypatch.setattr(database, "iter_migrations", lambda: iter(known))
-    assert migrate(connection) == [2]
+    assert migrate(connection) == [number]
     assert "later" in tables(connection)
 
 

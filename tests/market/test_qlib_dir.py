@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from made import SHARED
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import ingest_qlib, open_market
 from kronos_quant.market.ingest.qlib_dir import read_calendar, read_lists, read_qlib_dir
 from kronos_quant.schema import BARS
@@ -28,6 +28,13 @@ def column(bars: pl.DataFrame, symbol: str, name: str) -> list[float | None]:
 def dates(bars: pl.DataFrame, symbol: str) -> list[int]:
     """Days of January 2024."""
     return [on.day for on in bars.filter(pl.col("symbol") == symbol)["date"]]
+
+
+def flip(path: Path, byte: int) -> None:
+    """Invert one byte of a file."""
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 0xFF
+    path.write_bytes(content)
 
 
 def test_bars_stand_on_the_sessions_their_start_index_tells(qlib_dir: QlibDir) -> None:
@@ -249,6 +256,123 @@ def test_a_directory_in_which_nothing_is_found_is_refused(tmp_path: Path, qlib_d
     qlib_dir.stock("sh600000", [NAN, NAN])
     with pytest.raises(DataError, match=r"no bars: .* found none in 1 folders"):
         read_qlib_dir(qlib_dir.path)
+
+
+def test_each_frequency_of_a_directory_is_read_by_its_own_files(tmp_path: Path, qlib_dir: QlibDir) -> None:
+    qlib_dir.stock("sh600000", [10, 11, 12, 13, 14])
+    qlib_dir.text("calendars/1min.txt", "2024-01-02 09:31:00\n2024-01-02 09:32:00\n")
+    qlib_dir.text("calendars/5min.txt", "2024-01-02 09:35:00\n2024-01-02 09:40:00\n2024-01-02 09:45:00\n")
+    for freq, values in (("1min", [0, 1, 2]), ("5min", [1, 3, 4])):
+        for name in ("open", "high", "low", "close"):
+            pl.Series(values, dtype=pl.Float32).to_numpy().tofile(
+                qlib_dir.path / f"features/sh600000/{name}.{freq}.bin"
+            )
+    for freq, bars in (("day", 5), ("1min", 2), ("5min", 2)):
+        assert ingest_qlib(tmp_path, qlib_dir.path, freq=freq).added == bars
+    assert open_market(tmp_path, "5min").bars()["time"].to_list()[0] == datetime(2024, 1, 2, 9, 40)
+    assert open_market(tmp_path).freq == "day"
+
+
+def test_a_calendar_of_starts_is_moved_to_the_bars_ends(qlib_dir: QlibDir) -> None:
+    qlib_dir.text("calendars/30min.txt", "2024-01-02 09:30:00\n2024-01-02 11:00:00\n2024-01-02 14:30:00\n")
+    (qlib_dir.path / "features/sh600000").mkdir()
+    for name in ("open", "high", "low", "close"):
+        pl.Series([0, 5, 5, 5], dtype=pl.Float32).to_numpy().tofile(
+            qlib_dir.path / f"features/sh600000/{name}.30min.bin"
+        )
+    batch = read_qlib_dir(qlib_dir.path, "30min", labels="start")
+    assert [f"{moment:%H:%M}" for moment in batch.bars["time"]] == ["10:00", "11:30", "15:00"]
+    assert batch.options == (("labels", "start"), ("volume", "assumed adjusted"))
+    with pytest.raises(ConfigError, match="labels: expected end or start, found 'close'"):
+        read_qlib_dir(qlib_dir.path, "30min", labels="close")
+
+
+def test_an_amount_of_0_throughout_is_missing(qlib_dir: QlibDir) -> None:
+    qlib_dir.stock("sh600000", [10, 11], amount=[0, 0]).stock("sh600004", [10, 11], amount=[0, 5])
+    batch = read_qlib_dir(qlib_dir.path)
+    assert column(batch.bars, "SH600000", "amount") == [987.5, 1087.5]  # 100 x mean of 9.5, 11, 9, 10 and one more
+    assert column(batch.bars, "SH600004", "amount") == [0, 5]
+
+
+def test_a_volume_that_is_not_adjusted_is_noticed_and_kept(tmp_path: Path, qlib_dir: QlibDir) -> None:
+    # a split two for one before the fourth session: raw closes 40, 42, 44, 23, 24, factor 0.5 and then 1
+    adjusted, factor = [20, 21, 22, 23, 24], [0.5, 0.5, 0.5, 1, 1]
+    prices = {name: [value + step for value in adjusted] for name, step in (("open", 0), ("high", 1), ("low", -1))}
+    volume, amount = [100, 110, 90, 200, 220], [4000, 4620, 3960, 4600, 5280]
+    qlib_dir.stock("sh600000", adjusted, factor=factor, volume=volume, amount=amount, **prices)
+    qlib_dir.stock("sh600004", adjusted, factor=factor, volume=volume, **prices)
+    report = ingest_qlib(tmp_path, qlib_dir.path)
+    assert "volume is not adjusted (so 1 of 1 symbols show): it is the raw volume" in report.notes
+    raw = (
+        open_market(tmp_path).connect().sql("SELECT symbol, close, volume, amount FROM raw_bars ORDER BY symbol, time")
+    )
+    assert raw.fetchall()[:2] == [("SH600000", 40, 100, 4000), ("SH600000", 42, 110, 4620)]
+    # derived from raw volume and raw mean price: (20 + 21 + 19 + 20) / 4 / 0.5
+    assert raw.fetchall()[5] == ("SH600004", 40, 100, 4000)
+    assert column(open_market(tmp_path).bars(), "SH600000", "volume") == volume
+
+
+def test_an_adjusted_volume_comes_back_raw_through_the_view(tmp_path: Path, qlib_dir: QlibDir) -> None:
+    factor = [0.5, 0.5, 0.5, 1, 1]
+    qlib_dir.stock(
+        "sh600000", [20, 21, 22, 23, 24], factor=factor, volume=[200, 220, 180, 200, 220],
+        amount=[4000, 4620, 3960, 4600, 5280],
+    )  # fmt: skip
+    batch = read_qlib_dir(qlib_dir.path)
+    assert (dict(batch.options)["volume"], batch.unadjusted_volume) == ("adjusted", ())
+    ingest_qlib(tmp_path, qlib_dir.path)
+    raw = open_market(tmp_path).connect().sql("SELECT volume FROM raw_bars ORDER BY time").fetchall()
+    assert raw == [(100,), (110,), (90,), (200,), (220,)]
+
+
+@pytest.mark.parametrize("changes", [[0.01, -0.02, 0, 0, 0], [1, -2, 0, 0, 0]])
+def test_change_as_a_fraction_or_in_percent_is_not_read(qlib_dir: QlibDir, changes: list[float]) -> None:
+    qlib_dir.stock("sh600000", [10, 11, 12, 13, 14])
+    without = read_qlib_dir(qlib_dir.path).bars
+    qlib_dir.bin("sh600000", "change", 0, changes)
+    assert read_qlib_dir(qlib_dir.path).bars.equals(without)
+
+
+def test_a_file_that_sits_elsewhere_in_the_calendar_than_its_peers_is_refused(qlib_dir: QlibDir) -> None:
+    qlib_dir.stock("sh600000", [10, 11, 12], start=0)
+    qlib_dir.bin("sh600000", "close", 2, [10, 11, 12])
+    with pytest.raises(DataError) as caught:
+        read_qlib_dir(qlib_dir.path)
+    assert str(caught.value) == (
+        f"{qlib_dir.path}/features/sh600000/close.day.bin: expected session 0 of the calendar in the first 4 bytes as "
+        "in the symbol's other files, which hold as many values; found 2"
+    )
+
+
+# The format holds no checksum: what a flipped byte makes of a number is all there is to notice it by.
+@pytest.mark.parametrize("field", ["open", "high", "low", "close"])
+@pytest.mark.parametrize("session", range(5))
+def test_a_flipped_sign_byte_of_a_price_is_refused_or_rejected(
+    tmp_path: Path, qlib_dir: QlibDir, field: str, session: int
+) -> None:
+    qlib_dir.stock("sh600000", [10, 11, 12, 13, 14])
+    flip(qlib_dir.path / f"features/sh600000/{field}.day.bin", 4 * (1 + session) + 3)
+    report = ingest_qlib(tmp_path, qlib_dir.path)
+    assert (report.bars, report.rejected) == (4, 1)
+
+
+@pytest.mark.parametrize("byte", [1, 2, 3])
+def test_a_flipped_byte_of_the_start_index_is_refused(qlib_dir: QlibDir, byte: int) -> None:
+    qlib_dir.stock("sh600000", [10, 11, 12], start=1)
+    flip(qlib_dir.path / "features/sh600000/close.day.bin", byte)
+    with pytest.raises(DataError, match=r"close.day.bin: expected a start index from 0 to 4 in the first 4 bytes"):
+        read_qlib_dir(qlib_dir.path)
+
+
+def test_a_flipped_low_byte_passes_in_a_new_store_and_is_a_restatement_in_an_old_one(
+    tmp_path: Path, qlib_dir: QlibDir
+) -> None:
+    qlib_dir.stock("sh600000", [10, 11, 12, 13, 14])
+    ingest_qlib(tmp_path / "old", qlib_dir.path)
+    flip(qlib_dir.path / "features/sh600000/close.day.bin", 4 * 3)
+    assert ingest_qlib(tmp_path / "new", qlib_dir.path).rejected == 0  # 12.0002: within the bar
+    again = ingest_qlib(tmp_path / "old", qlib_dir.path)
+    assert (again.added, again.changed, again.unchanged) == (0, 1, 4)
 
 
 @pytest.mark.skipif(not (SHARED / "tools").is_dir(), reason="the made directory needs ../shared")

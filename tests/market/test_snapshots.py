@@ -34,6 +34,9 @@ def test_a_snapshot_holds_everything_in_the_schemas_forms(tmp_path: Path, folder
         "sessions.day.parquet",
         "instruments.parquet",
         "universes.parquet",
+        "intervals.parquet",
+        "unadjusted_volumes.parquet",
+        "rejected_bars.parquet",
         "meta.json",
     }
     bars = pl.read_parquet(snapshot.folder / "bars.day.parquet")

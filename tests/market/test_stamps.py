@@ -24,6 +24,17 @@ def frame(*times: datetime, symbol: str = "A") -> pl.DataFrame:
         ("2024/6/8", datetime(2024, 6, 8)),
         ("2024.06.08", datetime(2024, 6, 8)),
         ("20240608", datetime(2024, 6, 8)),
+        ("202406180935", datetime(2024, 6, 18, 9, 35)),
+        ("20240618093507", datetime(2024, 6, 18, 9, 35, 7)),
+        ("20240618093500000", datetime(2024, 6, 18, 9, 35)),
+        ("1718673300", datetime(2024, 6, 18, 1, 15)),
+        (" 1718673300000 ", datetime(2024, 6, 18, 1, 15)),
+        ("1718673300000000", datetime(2024, 6, 18, 1, 15)),
+        ("1718673300000000000", datetime(2024, 6, 18, 1, 15)),
+        ("946684800", datetime(2000, 1, 1)),
+        ("946684800000", datetime(2000, 1, 1)),
+        ("2024", None),
+        ("17186733", None),
         (" 2024-06-18 11:15 ", datetime(2024, 6, 18, 11, 15)),
         ("2024-13-18", None),
         ("2024-02-30", None),
@@ -51,6 +62,34 @@ def test_the_usual_spellings_are_read_and_others_are_null(text: str | None, expe
 )
 def test_an_offset_is_dropped_after_conversion_to_exchange_time(text: str, expected: datetime) -> None:
     assert parse_stamps(pl.Series([text]), "Asia/Shanghai").to_list() == [expected]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [["2024-06-18T00:00:00Z", "2024-06-19T00:00:00Z"], [1718668800, 1718755200], ["1718668800000", "1718755200000"]],
+)
+def test_stamps_that_all_show_midnight_are_days_and_stay_so(stamps: list[object]) -> None:
+    days = [datetime(2024, 6, 18), datetime(2024, 6, 19)]
+    assert parse_stamps(pl.Series(stamps), "America/New_York").to_list() == days
+
+
+def test_midnight_among_other_times_is_a_moment() -> None:
+    stamps = pl.Series(["2024-06-18T00:00:00Z", "2024-06-18T00:05:00Z"])
+    assert parse_stamps(stamps, "Asia/Shanghai").to_list() == [datetime(2024, 6, 18, 8), datetime(2024, 6, 18, 8, 5)]
+
+
+def test_typed_times_lose_their_zone_by_conversion() -> None:
+    aware = pl.Series([START]).dt.replace_time_zone("UTC")
+    assert parse_stamps(aware, "Asia/Shanghai").to_list() == [datetime(2024, 6, 17, 17, 30)]
+    assert parse_stamps(aware, None).to_list() == [START]
+    assert has_offsets(aware)
+    assert not has_offsets(pl.Series([START]))
+    assert parse_stamps(pl.Series([START.date()]), "Asia/Shanghai").to_list() == [datetime(2024, 6, 17)]
+
+
+def test_what_is_no_time_by_its_type_is_null() -> None:
+    assert parse_stamps(pl.Series([[1]]), None).to_list() == [None]
+    assert parse_stamps(pl.Series([float("nan"), 1718673300.0]), None).to_list() == [None, datetime(2024, 6, 18, 1, 15)]
 
 
 def test_where_the_exchange_is_unknown_the_written_clock_stays() -> None:

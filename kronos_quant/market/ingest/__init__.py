@@ -4,35 +4,65 @@ from pathlib import Path
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.market.ingest.csv_files import read_csv_files
+from kronos_quant.market.ingest.lists import ingest_intervals, ingest_universe
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
+from kronos_quant.market.ingest.tables import Table, read_tables
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.report import IngestReport
 from kronos_quant.market.snapshots import current_snapshot
 from kronos_quant.market.store import store_bars
 from kronos_quant.schema import DAILY
 
-__all__ = ["ingest_csv", "ingest_qlib", "ingest_synthetic"]
+__all__ = ["ingest_csv", "ingest_intervals", "ingest_qlib", "ingest_synthetic", "ingest_table", "ingest_universe"]
 
 
-def ingest_qlib(root: Path, source: Path, *, freq: str = DAILY, exchange: str = "") -> IngestReport:
+def ingest_qlib(
+    root: Path, source: Path, *, freq: str = DAILY, exchange: str = "", labels: str = "end"
+) -> IngestReport:
     """Read a Qlib data directory into the workspace `root` and publish the result.
 
     freq : which calendar and .bin files to read. exchange : ISO code; "" lets the symbols tell.
+    labels : whether intraday stamps are of the bars' "end" or "start".
     Raises DataError for a directory that cannot be read; the store is then as before.
     """
-    return store_bars(root, read_qlib_dir(source, freq, exchange))
+    return store_bars(root, read_qlib_dir(source, freq, exchange, labels))
 
 
 def ingest_csv(
-    root: Path, source: Path, *, symbol: str | None = None, exchange: str = "", amount: str = "derive"
+    root: Path,
+    source: Path,
+    *,
+    symbol: str | None = None,
+    exchange: str = "",
+    amount: str = "derive",
+    labels: str = "end",
 ) -> IngestReport:
-    """Read a CSV file, or a folder of them, into the workspace `root` and publish the result.
+    """Read a CSV file (plain, gz or zst), or a folder of them, into the workspace `root` and publish the result.
 
     symbol : of the one file; by default a column or the file's name tells. amount : derive, zero or as_is.
+    labels : whether intraday stamps are of the bars' "end" or "start".
     Raises DataError for a file that cannot be read; the store is then as before.
     """
-    return store_bars(root, read_csv_files(source, symbol, exchange, amount))
+    return store_bars(root, read_csv_files(source, symbol, exchange, amount, labels))
+
+
+def ingest_table(
+    root: Path,
+    source: Table,
+    *,
+    symbol: str | None = None,
+    exchange: str = "",
+    amount: str = "derive",
+    labels: str = "end",
+) -> IngestReport:
+    """Read a table of bars into the workspace `root` and publish the result.
+
+    source : a Polars, pandas or Arrow table, a Parquet, Arrow or Feather file, or a folder of such files.
+    The columns and the other arguments are those of `ingest_csv`.
+    Raises DataError for a table that cannot be read; the store is then as before.
+    """
+    return store_bars(root, read_tables(source, symbol, exchange, amount, labels))
 
 
 def ingest_synthetic(

@@ -4,7 +4,8 @@
     instruments/<universe>.txt      SYMBOL <tab> first <tab> last; all.txt lists what there is
     features/<symbol>/<field>.<freq>.bin
 
-As found in the wild: folders in either case, fields missing or extra, files of one symbol that differ in length.
+As found in the wild: folders in either case, fields missing or extra, files of one symbol that differ in length,
+volume adjusted or not.
 Prices are adjusted (raw = price / factor). Only open, high, low, close, volume, amount and factor are read: vwap,
 adjclose and change can be computed from them, and `change` is often wrong on ex-dividend days.
 """
@@ -22,8 +23,11 @@ import numpy.typing as npt
 import polars as pl
 
 from kronos_quant.errors import DataError, listed
+from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.qlib_bins import Series, read_bin
-from kronos_quant.market.sessions import calendar_name
+from kronos_quant.market.ingest.volume_basis import VolumeVotes
+from kronos_quant.market.sessions import calendar_name, ends_of
+from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import Batch, instruments_of
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import ALL, tidy
@@ -51,6 +55,7 @@ class _Findings:
     filled_factor: list[str] = field(default_factory=list)
     derived_amount: list[str] = field(default_factory=list)
     backward: list[str] = field(default_factory=list)
+    volume: VolumeVotes = field(default_factory=VolumeVotes)
 
     def notes(self) -> Iterator[str]:
         """The findings in words."""
@@ -65,6 +70,7 @@ class _Findings:
         ):
             if symbols:
                 yield f"{words}: {len(symbols)} symbols ({listed(symbols, 3)})"
+        yield from self.volume.notes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +87,27 @@ class _Bars:
         return bool((self.columns["volume"] > 0).any())
 
 
-def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "") -> Batch:
+def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end") -> Batch:
     """Everything a Qlib directory holds of one frequency.
 
     exchange : ISO code of the exchange, which a Qlib directory does not tell.
+    labels : "end" or "start": what the calendar's stamps are of the bars; of no matter for daily ones.
     Raises DataError, naming file, place, expected and found, for a directory in which nothing is found and for a
     damaged calendar, list or .bin file.
     """
     source = source.expanduser()
     calendar_name(exchange)  # an unknown code is refused before everything is read
+    check_labels(labels)
     _check_layout(source)
     times = read_calendar(source / "calendars", freq)
     lists = read_lists(source / "instruments")
     findings = _Findings()
     series = _read_features(source / "features", freq, len(times), findings)
+    raw = findings.volume.verdict() == "raw"
+    _derive_amounts(series, raw, findings)
+    if labels == "start" and freq != DAILY:
+        named = exchange or shared_exchange([bars.symbol for bars in series])
+        times = ends_of(pl.Series(times, dtype=pl.Datetime("us")), freq, named).to_list()
     # an interval that ends before it begins holds no day
     forward = pl.col("start") <= pl.col("end")
     findings.backward += lists.filter(~forward)["symbol"].unique().sort().to_list()
@@ -117,6 +130,8 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "") -> Batch:
         sessions=used,
         exchange=exchange,
         notes=(*findings.notes(), *notes),
+        options=(("labels", labels), ("volume", findings.volume.verdict())),
+        unadjusted_volume=tuple(bars.symbol for bars in series) if raw else (),
     )
 
 
@@ -226,7 +241,7 @@ def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _
     series = {name: read_bin(path, sessions) for name, path in files.items()}
     first, end = min(one.start for one in series.values()), max(one.end for one in series.values())
     if any((one.start, one.end) != (first, end) for one in series.values()):
-        _refuse_truncated(series, files, end - first)
+        _refuse_damaged(series, files, end - first)
         findings.uneven.append(symbol)
     columns = {name: _aligned(one, first, end) for name, one in series.items()}
     traded = ~np.logical_and.reduce([np.isnan(columns[name]) for name in PRICES])
@@ -236,7 +251,17 @@ def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _
     return _Bars(symbol, positions, {name: column[traded] for name, column in columns.items()})
 
 
-def _refuse_truncated(series: dict[str, Series], files: dict[str, Path], length: int) -> None:
+def _refuse_damaged(series: dict[str, Series], files: dict[str, Path], length: int) -> None:
+    """Raise DataError for a file that was cut off, or as long as the others but elsewhere in the calendar."""
+    if len({len(one.values) for one in series.values()}) == 1:
+        starts = [one.start for one in series.values()]
+        usual = max(sorted(set(starts)), key=starts.count)
+        odd = next(name for name, one in series.items() if one.start != usual)
+        raise DataError(
+            f"{files[odd]}: expected session {usual} of the calendar in the first 4 bytes as in the symbol's other "
+            f"files, which hold as many values; found {series[odd].start}",
+            hint="copy or make the file again",
+        )
     longest = max(series, key=lambda name: series[name].end)
     for name, one in series.items():
         lost = series[longest].end - one.end
@@ -260,16 +285,12 @@ def _aligned(series: Series, first: int, end: int) -> FloatArray:
 def _complete(symbol: str, columns: dict[str, FloatArray], traded: npt.NDArray[np.bool_], findings: _Findings) -> None:
     """Add the optional fields that a symbol lacks, where it was traded."""
     length = len(traded)
+    findings.volume.add(symbol, columns)
     if "volume" not in columns:
         findings.without_volume.append(symbol)
         columns["volume"] = np.zeros(length, dtype=np.float32)
-    mean_price = np.mean([columns[name] for name in PRICES], axis=0, dtype=np.float64)
-    derived = (columns["volume"] * mean_price).astype(np.float32)
-    amount = columns.get("amount", np.full(length, np.nan, dtype=np.float32))
-    missing = np.isnan(amount) & ~np.isnan(derived)
-    if (missing & traded).any():
-        findings.derived_amount.append(symbol)
-    columns["amount"] = np.where(missing, derived, amount)
+    if "amount" not in columns or not (columns["amount"] > 0).any():  # 0 throughout says nothing
+        columns["amount"] = np.full(length, np.nan, dtype=np.float32)
     factor = columns.get("factor")
     if factor is None or np.isnan(factor).all():
         findings.without_factor.append(symbol)
@@ -277,6 +298,19 @@ def _complete(symbol: str, columns: dict[str, FloatArray], traded: npt.NDArray[n
     elif np.isnan(factor[traded]).any():
         findings.filled_factor.append(symbol)
         columns["factor"] = _carried(factor)
+
+
+def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None:
+    """Put volume x mean price where an amount is missing; with a raw volume, x mean raw price."""
+    for bars in series:
+        columns = bars.columns
+        missing = np.isnan(columns["amount"]) & ~np.isnan(columns["volume"])
+        if not missing.any():
+            continue
+        price = np.mean([columns[name] for name in PRICES], axis=0, dtype=np.float64)
+        derived = columns["volume"] * (price / columns["factor"] if raw else price)
+        columns["amount"] = np.where(missing, derived, columns["amount"]).astype(np.float32)
+        findings.derived_amount.append(bars.symbol)
 
 
 def _carried(values: FloatArray) -> FloatArray:
@@ -296,8 +330,8 @@ def _frame(series: list[_Bars], times: list[datetime]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "symbol": pl.Series([bars.symbol for bars in series]).gather(owners),
-            "date": stamps.astype("datetime64[D]")[positions],
-            "time": stamps[positions],
+            "date": pl.Series(stamps.astype("datetime64[D]").astype(np.int32)[positions]).cast(pl.Date),
+            "time": pl.Series(stamps.astype(np.int64)[positions]).cast(pl.Datetime("us")),
             **values,
         },
         schema_overrides=BARS,

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError
-from kronos_quant.market import Batch
-from kronos_quant.market.quality import Check, iter_checks, screen
+from kronos_quant.market import Batch, open_market, store_bars
+from kronos_quant.market.quality.check_tables import surroundings
+from kronos_quant.market.quality.checking import Check
+from kronos_quant.market.quality.screening import REJECTED, REJECTED_FILE, read_rejected, screen
 from kronos_quant.market.store import tidy_bars
 
 BatchMaker = Callable[..., Batch]
@@ -96,37 +96,69 @@ def test_a_batch_without_a_price_is_refused(make_batch: BatchMaker) -> None:
         tidy_bars(batch)
 
 
-def test_every_shipped_check_says_why_it_matters() -> None:
-    checks = list(iter_checks())
-    assert [check.name for check in checks] == sorted(path.stem for path in (asset_dir("db") / "checks").glob("*.sql"))
-    assert all(len(check.why) > 40 for check in checks)
-    assert {check.severity for check in checks} == {"error", "warning"}
+def test_the_order_of_a_batch_changes_nothing(make_batch: BatchMaker) -> None:
+    bars = spoil(make_batch({"A": SPAN, "B": SPAN}), 2, close=99.0)
+    turned = screen(bars.reverse())
+    assert turned.bars.equals(screen(bars).bars)
+    assert turned.rejected_by_rule == {"close_outside_range": 1}
 
 
-def test_a_check_without_severity_and_reason_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "odd.sql").write_text("SELECT * FROM incoming\n")
-    with pytest.raises(
-        DataError, match=r"odd.sql: line 1: expected '-- error: why' or '-- warning: why', found 'SELECT"
-    ):
-        list(iter_checks(tmp_path))
+def test_a_warning_is_judged_on_the_bars_that_stay(make_batch: BatchMaker) -> None:
+    bars = spoil(make_batch({"A": SPAN}), 2, close=99.0)  # refused: beside its range
+    assert screen(bars).warnings_by_rule == {}
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT 0 AS row FROM read_csv('{path}')",
-        "SELECT 0 AS row FROM '{path}'",
-        "COPY incoming TO '{path}'",
-        "ATTACH '{path}' AS other",
-        "SET enable_external_access = true",
-        "SELECT 0 AS row FROM bars",
-        "INSTALL httpfs",
-    ],
-)
-def test_a_check_sees_its_rows_and_nothing_else(make_batch: BatchMaker, tmp_path: Path, sql: str) -> None:
-    secret = tmp_path / "secret.csv"
-    secret.write_text("a\n1\n")
-    bars = make_batch({"A": SPAN}).bars
-    with pytest.raises(duckdb.Error):
-        screen(bars, [Check("hostile", "error", "", sql.format(path=secret))])
-    assert secret.read_text() == "a\n1\n"
+def test_what_is_known_beside_the_bars_changes_what_the_rules_find(make_batch: BatchMaker) -> None:
+    bars = make_batch({"A": dict.fromkeys(range(0, 3), 10.0)}).bars  # 2024-01-01 is a holiday in New York
+    assert screen(bars).warnings_by_rule == {}
+    assert screen(bars, around=surroundings("day", "XNYS")).warnings_by_rule == {"outside_session": 1}
+
+
+def test_own_checks_refuse_and_warn_like_the_packages(make_batch: BatchMaker) -> None:
+    dear = "SELECT row FROM incoming WHERE close > 10.5"
+    batch = make_batch({"A": {1: 10.0, 2: 11.0}})
+    refusing = screen(batch.bars, [Check("dear", "error", "because", dear, Path("dear.sql"))])
+    assert refusing.rejected_by_rule == {"dear": 1}
+    assert refusing.refused["rules"].to_list() == ["dear"]
+    warning = screen(batch.bars, [Check("dear", "warning", "because", dear, Path("dear.sql"))])
+    assert (len(warning.bars), warning.warnings_by_rule) == (2, {"dear": 1})
+
+
+def test_a_check_that_fails_stops_the_ingest_with_its_name(make_batch: BatchMaker) -> None:
+    with pytest.raises(DataError, match=r"^odd\.sql: Catalog Error: Table with name nothing"):
+        screen(make_batch({"A": SPAN}).bars, [Check("odd", "error", "", "SELECT row FROM nothing", Path("odd.sql"))])
+
+
+def with_refusal(make_batch: BatchMaker) -> Batch:
+    """A day whose close lies beside its range, and one that is well."""
+    return make_batch({"A": {1: 10.0, 2: 11.0}}, close=pl.when(pl.col("close") > 10.5).then(99.0).otherwise("close"))
+
+
+def test_rejected_bars_are_read_from_the_snapshot_with_reason_and_source(
+    make_batch: BatchMaker, tmp_path: Path
+) -> None:
+    store_bars(tmp_path, with_refusal(make_batch))
+    found = read_rejected(open_market(tmp_path).snapshot.folder, "day")
+    assert dict(found.schema) == REJECTED
+    [row] = found.select("symbol", "close", "rules", "ingest", "source").rows()
+    assert row == ("A", 99.0, "close_outside_range", 1, "test")
+    assert read_rejected(open_market(tmp_path).snapshot.folder, "5min").is_empty()
+
+
+def test_what_was_refused_on_the_way_is_no_part_of_the_digest(make_batch: BatchMaker, tmp_path: Path) -> None:
+    refusing = store_bars(tmp_path / "a", with_refusal(make_batch))
+    good = make_batch({"A": {1: 10.0}})
+    session = with_refusal(make_batch).sessions
+    without = store_bars(
+        tmp_path / "b", Batch("test", None, "day", good.bars, good.instruments, good.universes, session, "")
+    )
+    assert refusing.rejected == 1
+    assert without.rejected == 0
+    assert refusing.snapshot == without.snapshot
+
+
+def test_a_snapshot_of_an_older_version_has_no_rejected_bars(make_batch: BatchMaker, tmp_path: Path) -> None:
+    store_bars(tmp_path, with_refusal(make_batch))
+    folder = open_market(tmp_path).snapshot.folder
+    (folder / REJECTED_FILE).unlink()
+    assert read_rejected(folder, "day").equals(pl.DataFrame(schema=REJECTED))

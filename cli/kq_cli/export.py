@@ -1,0 +1,50 @@
+"""kq export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kq_cli.options import AsJson, End, Start
+from kq_cli.printing import print_json, print_lines
+
+app = typer.Typer(no_args_is_help=True, help="Example: kq export bars out.parquet\n\nWrite bars for other programs.")
+
+Out = Annotated[Path, typer.Argument(help="A file or folder that is not there yet.")]
+Format = Annotated[str, typer.Option("--format", help="parquet, csv (OUT.csv: one file; else one a symbol) or qlib.")]
+Symbols = Annotated[str | None, typer.Option("--symbols", help="Which, with commas between; default: all.")]
+Freq = Annotated[str | None, typer.Option("--freq", help="day, 5min, …; default: daily where there are daily bars.")]
+
+
+@app.command(short_help="Bars as Parquet, CSV or a Qlib directory.")
+def bars(
+    out: Out,
+    form: Format = "parquet",
+    symbols: Symbols = None,
+    start: Start = None,
+    end: End = None,
+    freq: Freq = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: kq export bars my_qlib --format qlib
+
+    Write the stored bars, adjusted prices beside their factor. Reading them again gives the same bars bit for bit.
+    """
+    from kronos_quant.market import export_bars, open_market
+    from kronos_quant.workspace import open_workspace
+
+    workspace = open_workspace()
+    report = export_bars(
+        open_market(workspace.root, freq or workspace.config.market.freq),
+        out,
+        form,
+        symbols=None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()],
+        start=None if start is None else start.date(),
+        end=None if end is None else end.date(),
+    )
+    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+
+
+@app.callback()
+def group() -> None:
+    """Keep `bars` a sub-command."""

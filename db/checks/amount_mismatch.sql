@@ -1,0 +1,39 @@
+-- warning: amount / volume is the mean price paid, so it lies between low and high; where it does not, the turnover, the VWAP and the model's sixth input are wrong.
+-- Amounts may be in thousands, volumes in lots, or raw beside adjusted prices: what counts is one unit a symbol.
+WITH paid AS NOT MATERIALIZED (
+    SELECT row, symbol, low, high, factor, amount / volume / close AS unit, amount / volume AS price,
+           -- 5 % for fees and rounded prices, and one lot or share of rounded volume
+           low * (0.95 - 1 / (volume * factor)) AS least_price, high * (1.05 + 1 / (volume * factor)) AS most_price
+    FROM incoming
+    WHERE volume > 0 AND amount > 0
+),
+units AS MATERIALIZED (
+    SELECT symbol, median(unit) AS unit
+    FROM paid
+    WHERE row % 5 = 0  -- a fifth of the bars tells it as well
+    GROUP BY symbol
+    HAVING count(*) >= 10 AND symbol IN (SELECT symbol FROM instruments WHERE kind = 'stock')
+),
+misfits AS MATERIALIZED (
+    SELECT p.*
+    FROM paid AS p
+    JOIN units AS u USING (symbol)
+    WHERE NOT price BETWEEN u.unit * least_price AND u.unit * most_price
+),
+-- volume in shares really traded beside adjusted prices: amount / volume is then the raw price
+raw_units AS (
+    SELECT symbol, median(unit * factor) AS unit
+    FROM paid
+    SEMI JOIN misfits USING (symbol)
+    WHERE row % 5 = 0
+    GROUP BY symbol
+)
+SELECT m.row
+FROM misfits AS m
+JOIN raw_units AS r USING (symbol)
+WHERE NOT m.price * m.factor BETWEEN r.unit * least_price AND r.unit * most_price
+UNION ALL
+SELECT row
+FROM incoming
+SEMI JOIN units USING (symbol)
+WHERE (volume > 0) <> (amount > 0);

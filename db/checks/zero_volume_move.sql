@@ -1,0 +1,7 @@
+-- warning: a price moves by trades; one that moves in a bar without volume was estimated, or the volume is lost. Indices and symbols that never have volume are left out.
+SELECT s.row
+FROM steps AS s
+SEMI JOIN (SELECT symbol FROM instruments WHERE kind = 'stock') AS stocks USING (symbol)
+SEMI JOIN (SELECT symbol FROM incoming GROUP BY symbol HAVING max(volume) > 0) AS traded USING (symbol)
+WHERE s.volume = 0
+  AND (s.high > s.low * (1 + 1e-6) OR abs(s.close / s.previous_close - 1) > 1e-6);

@@ -1,0 +1,3 @@
+INSERT INTO bars
+SELECT $freq, symbol, date, time, open, high, low, close, volume, amount, factor
+FROM replacing;

@@ -1,0 +1,238 @@
+"""A table of K-lines, from whatever file or library -> the bars of a `Batch`.
+
+The usual columns in any order and under their usual names, as text (CSV) or typed (Parquet, Arrow, pandas). Every row
+carries its number in the source, so that an error can name place, row, column and value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.market.ingest.columns import LINE, NUMBERS, as_number, check_numbers, match_columns
+from kronos_quant.market.ingest.stamps import has_offsets, infer_freq, parse_stamps
+from kronos_quant.market.sessions import calendar_name, ends_of, time_zone
+from kronos_quant.market.snapshots import shared_exchange
+from kronos_quant.market.store import Batch, instruments_of
+from kronos_quant.market.symbols import MAINLAND, canonical, symbol_from_filename
+from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
+
+AMOUNT_POLICIES = ("derive", "zero", "as_is")
+"""derive: volume x mean price where it is missing or 0 throughout; zero: 0 everywhere; as_is: what the source says."""
+
+LABELS = ("end", "start")
+"""Whether a bar's stamp is the time at which it ends or at which it begins."""
+
+_CODE_DIGITS = 6
+
+_FIRST_YEAR = 1980
+"""A clock written as a number (103500000) would be a moment of the 1970s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source is to be read; it cannot say this of itself."""
+
+    symbol: str | None = None
+    """Of all rows; None: a column or the file's name tells."""
+    exchange: str = ""
+    """ISO code, "" where unknown."""
+    amount: str = "derive"
+    """One of AMOUNT_POLICIES."""
+    labels: str = "end"
+    """One of LABELS."""
+
+    def __post_init__(self) -> None:
+        check_labels(self.labels)
+        if self.amount not in AMOUNT_POLICIES:
+            raise ConfigError(f"amount: expected {', '.join(AMOUNT_POLICIES)}, found {self.amount!r}")
+        calendar_name(self.exchange)  # an unknown code is refused before anything is read
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """A table as its source gives it, beside a column LINE with each row's number."""
+
+    place: str
+    """What errors call it: a path, or "table"."""
+    row: str
+    """What errors call a row: "line" of a text file, "row" of a table."""
+    name: Path | None
+    """The file whose name may tell the symbol."""
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Klines:
+    """The bars of one table: columns symbol, time and the numbers (float64, null is missing)."""
+
+    name: str
+    freq: str
+    bars: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def check_labels(labels: str) -> None:
+    """Raise ConfigError unless `labels` is one of LABELS."""
+    if labels not in LABELS:
+        raise ConfigError(f"labels: expected {' or '.join(LABELS)}, found {labels!r}")
+
+
+def read_klines(table: RawTable, reading: Reading) -> Klines:
+    """The bars of one table.
+
+    Raises DataError, with place, row, column and value, for what cannot be read.
+    """
+    columns = match_columns(table.place, table.frame.columns)
+    frame = _with_clock(table.frame, columns)
+    check_numbers(table.place, table.row, frame, columns)
+    symbols = _symbols(table, columns.get("symbol"), reading)
+    exchange = reading.exchange or shared_exchange(symbols.unique().to_list())
+    stamps = frame[columns["time"]]
+    times = _times(table, frame, columns["time"], time_zone(exchange))
+    numbers = [
+        as_number(columns[name], frame.schema[columns[name]]).alias(name)
+        if name in columns
+        else pl.lit(None, pl.Float64).alias(name)
+        for name in NUMBERS
+    ]
+    bars = frame.select(symbols.alias("symbol"), times.alias("time"), *numbers)
+    bars, notes = _completed(bars, "factor" in columns, reading.amount)
+    if not exchange and has_offsets(stamps):
+        notes.append("times name an offset but the exchange is unknown: kept as written")
+    freq = infer_freq(bars.select("symbol", "time"), table.place)
+    if reading.labels == "start" and freq != DAILY:
+        bars = bars.with_columns(ends_of(bars["time"], freq, exchange))
+        notes.append("bars labelled at their start: moved to their end")
+    return Klines(table.name.name if table.name else table.place, freq, bars, tuple(notes))
+
+
+def batch_of(klines: Sequence[Klines], kind: str, path: Path | None, reading: Reading) -> Batch:
+    """One batch of the bars of several tables. Raises DataError when they differ in frequency."""
+    freq = klines[0].freq
+    odd = next((other for other in klines if other.freq != freq), None)
+    if odd is not None:
+        raise DataError(
+            f"{path}: expected one frequency, found {freq} in {klines[0].name} and {odd.freq} in {odd.name}",
+            hint="ingest them one after the other",
+        )
+    bars = _dated(pl.concat([one.bars for one in klines]), freq)
+    return Batch(
+        source=kind,
+        path=path,
+        freq=freq,
+        bars=bars,
+        instruments=instruments_of(bars["symbol"].unique().sort().to_list(), reading.exchange),
+        universes=pl.DataFrame(schema=UNIVERSES),
+        sessions=bars["date"].unique().sort().to_list(),
+        exchange=reading.exchange,
+        notes=_summed(klines),
+        options=(("labels", reading.labels), ("amount", reading.amount)),
+    )
+
+
+def _with_clock(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
+    """Put a clock that stands in a column of its own (`date,time`) behind its date.
+
+    A `time` column that names whole moments, or is empty, makes the date beside it superfluous or stays unread.
+    """
+    if "clock" not in columns:
+        return frame
+    clock = frame[columns["clock"]]
+    known = clock.drop_nulls().head(1)
+    if known.is_empty():
+        return frame
+    if parse_stamps(known, None).dt.year().fill_null(0)[0] >= _FIRST_YEAR:
+        columns["time"] = columns["clock"]
+        return frame
+    day = pl.col(columns["time"])
+    days = (day.dt.date() if isinstance(frame.schema[columns["time"]], pl.Datetime) else day).cast(pl.String)
+    digits = pl.col(columns["clock"]).cast(pl.String).str.strip_chars()
+    # 935, 93500 and 093500000 are clocks written as numbers
+    for pattern, spelled in ((r"^(\d?\d)(\d{2})$", "$1:$2"), (r"^(\d?\d)(\d{2})(\d{2})(?:\d{3})?$", "$1:$2:$3")):
+        digits = digits.str.replace(pattern, spelled)
+    return frame.with_columns(pl.concat_str(days, digits, separator=" ").alias(columns["time"]))
+
+
+def _times(table: RawTable, frame: pl.DataFrame, column: str, zone: str | None) -> pl.Series:
+    times = parse_stamps(frame[column], zone)
+    if times.null_count():
+        row = int(times.is_null().arg_true()[0])
+        raise DataError(
+            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a time like 2019/11/26 9:35, "
+            f"found {frame[column][row]!r}"
+        )
+    return times
+
+
+def _symbols(table: RawTable, column: str | None, reading: Reading) -> pl.Series:
+    """The canonical symbol of every row."""
+    frame, exchange = table.frame, reading.exchange
+    if reading.symbol is not None:
+        return pl.Series([canonical(reading.symbol, exchange)]).new_from_index(0, len(frame))
+    if column is None:
+        if table.name is None:
+            raise DataError(
+                f"{table.place}: no column names the symbol", hint="add a column symbol, or name it: symbol="
+            )
+        return pl.Series([symbol_from_filename(table.name, exchange)]).new_from_index(0, len(frame))
+    names = frame[column].cast(pl.String)
+    if frame.schema[column].is_integer() and exchange in MAINLAND:
+        names = names.str.zfill(_CODE_DIGITS)  # a number has lost its leading zeros: 1 is 000001
+    empty = names.is_null() | (names.str.strip_chars() == "")
+    if empty.any():
+        row = int(empty.arg_true()[0])
+        raise DataError(
+            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, found nothing"
+        )
+    spellings = names.unique().to_list()
+    return names.replace_strict(spellings, [canonical(name, exchange) for name in spellings])
+
+
+def _completed(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.DataFrame, list[str]]:
+    """Volume, amount and factor where the source has none, and what was done about it."""
+    notes = []
+    if bars["volume"].is_null().all():
+        notes.append("volume missing: taken as 0, and amount with it")
+        bars = bars.with_columns(volume=pl.lit(0.0), amount=pl.lit(0.0))
+    elif amount == "zero":
+        notes.append("amount set to 0 (--amount zero)")
+        bars = bars.with_columns(amount=pl.lit(0.0))
+    elif amount == "derive":
+        empty = pl.col("amount").fill_null(0.0).eq(0.0).all().over("symbol")
+        derived = pl.col("volume") * pl.mean_horizontal(PRICES)
+        missing = empty | pl.col("amount").is_null()
+        if bars.select(missing.any()).item():
+            notes.append("amount missing or 0 throughout: derived as volume x mean price")
+        bars = bars.with_columns(amount=pl.when(missing).then(derived).otherwise(pl.col("amount")))
+    else:
+        notes.append("amount as the source gives it, missing ones 0 (--amount as_is)")
+    return (bars if has_factor else bars.with_columns(factor=pl.lit(1.0))), notes
+
+
+def _dated(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
+    """The bars with the session each belongs to, in schema.BARS."""
+    if freq == DAILY:
+        bars = bars.with_columns(pl.col("time").dt.truncate("1d"))
+        date = pl.col("time").dt.date()
+    else:
+        # an intraday bar that ends at midnight belongs to the day before
+        ends_at_midnight = pl.col("time").dt.time() == time()
+        date = (pl.col("time") - pl.when(ends_at_midnight).then(timedelta(days=1)).otherwise(timedelta(0))).dt.date()
+    return bars.with_columns(date.alias("date")).select(list(BARS)).cast(pl.Schema(BARS))
+
+
+def _summed(klines: Sequence[Klines]) -> tuple[str, ...]:
+    """Each note once, with the number of files it is about where there are several."""
+    counts: dict[str, int] = {}
+    for one in klines:
+        for note in one.notes:
+            counts[note] = counts.get(note, 0) + 1
+    return tuple(
+        note if len(klines) == 1 else f"{note} ({count} of {len(klines)} files)" for note, count in counts.items()
+    )

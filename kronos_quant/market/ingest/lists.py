@@ -1,0 +1,190 @@
+"""CSV files of intervals -> universes, and the dated facts of `market.intervals`.
+
+Columns symbol, start, end (inclusive; empty: still so) and, where the kind wants it, value; any order, other columns
+are not read. A list replaces the stored one of its name as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
+from kronos_quant.market.ingest.columns import LINE
+from kronos_quant.market.ingest.csv_files import read_text_table
+from kronos_quant.market.ingest.stamps import parse_stamps
+from kronos_quant.market.intervals import INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
+from kronos_quant.market.reader import open_market
+from kronos_quant.market.snapshots import publish
+from kronos_quant.market.store import instruments_of
+from kronos_quant.market.symbols import canonical
+from kronos_quant.market.universes import ALL
+from kronos_quant.schema import INSTRUMENTS
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_ALIASES = {
+    "symbol": ("symbol", "code", "ticker", "instrument"),
+    "start": ("start", "start_date", "from", "in_date"),
+    "end": ("end", "end_date", "to", "out_date"),
+    "value": ("value", "industry"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListReport:
+    """What the ingest of one list did."""
+
+    what: str
+    """`universe csi300`, `intervals st`."""
+    path: str
+    intervals: int
+    symbols: int
+    first: date
+    last: date
+    """The last start or end that is a date; an open end is none."""
+    replaced: int
+    """Stored intervals of this name that the file's stand for now."""
+    without_bars: tuple[str, ...]
+    """Symbols of the list of which the store holds no bar at all."""
+    snapshot: str
+
+    def lines(self) -> list[str]:
+        """The report for people, a line a fact."""
+        lines = [
+            f"{self.path}: {self.what}: {self.intervals:,} intervals of {self.symbols:,} symbols, "
+            f"{self.first} to {self.last}; {self.replaced:,} stored before"
+        ]
+        if self.without_bars:
+            lines.append(f"without any bar: {len(self.without_bars):,} symbols ({listed(self.without_bars)})")
+        return [*lines, f"snapshot {self.snapshot[:16]}"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for `--json`: plain values, dates in ISO form."""
+        return asdict(self) | {"first": str(self.first), "last": str(self.last)}
+
+
+def ingest_universe(root: Path, name: str, source: Path) -> ListReport:
+    """Read the intervals of a universe into the workspace `root` and publish the result.
+
+    name : letters, digits, `_`, `.` and `-`; kept in lower case. source : CSV with symbol, start, end.
+    Raises ConfigError for a name that cannot be one, DataError for a file that cannot be read or a workspace without
+    bars; the store is then as before.
+    """
+    name = name.lower()
+    if name == ALL or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"universe name: expected letters, digits, _ . or -, and not {ALL!r} (every stock), found {name!r}"
+        )
+    intervals = read_intervals(source, open_market(root).exchange).drop("value").with_columns(universe=pl.lit(name))
+
+    def replace(connection: duckdb.DuckDBPyConnection) -> int:
+        [(before,)] = connection.execute("SELECT count(*) FROM universes WHERE universe = ?", [name]).fetchall()
+        connection.execute("DELETE FROM universes WHERE universe = ?", [name])
+        connection.register("incoming_universe", intervals.select("universe", "symbol", "start", "end").to_arrow())
+        connection.execute("INSERT INTO universes SELECT * FROM incoming_universe")
+        return int(before)
+
+    return _store(root, f"universe {name}", source, intervals, replace)
+
+
+def ingest_intervals(root: Path, kind: str, source: Path) -> ListReport:
+    """Read dated facts about symbols into the workspace `root` and publish the result.
+
+    kind : st, listing or industry (with a column value). A listing also tells the instruments' dates.
+    Raises ConfigError for another kind, DataError for a file that cannot be read or a workspace without bars; the
+    store is then as before.
+    """
+    check_kind(kind)
+    exchange = open_market(root).exchange
+    intervals = read_intervals(source, exchange, needs_value=kind in WITH_VALUE).with_columns(kind=pl.lit(kind))
+
+    def replace(connection: duckdb.DuckDBPyConnection) -> int:
+        if kind == "listing":
+            connection.register("incoming_instruments", _listed_instruments(intervals, exchange).to_arrow())
+            connection.execute(statement("merge_instruments"))
+        return replace_intervals(connection, kind, intervals)
+
+    return _store(root, f"intervals {kind}", source, intervals, replace)
+
+
+def read_intervals(source: Path, exchange: str, *, needs_value: bool = False) -> pl.DataFrame:
+    """The intervals of a CSV file: symbol (canonical), start, end (inclusive, OPEN_END where empty) and value.
+
+    Each once, sorted. Raises DataError, with file, line, column and value, for what cannot be read.
+    """
+    source = source.expanduser()
+    text = read_text_table(source)
+    names = {name.strip().lower().removeprefix("\ufeff"): name for name in text.columns if name != LINE}
+    columns = {ours: names[alias] for ours, known in _ALIASES.items() for alias in reversed(known) if alias in names}
+    missing = [name for name in ("symbol", "start", "end", "value")[: 4 if needs_value else 3] if name not in columns]
+    if missing:
+        raise DataError(f"{source}: expected the columns {', '.join(missing)}; found {', '.join(names)}")
+    empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
+    cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _ALIASES}
+    blank = {name: cell.is_null() | (cell == "") for name, cell in cells.items()}
+    days = {name: parse_stamps(cells[name], None).dt.date() for name in ("start", "end")}
+    for name, bad, expected in (
+        ("symbol", blank["symbol"], "a symbol"),
+        ("start", days["start"].is_null(), "a date like 2024-06-18"),
+        ("end", days["end"].is_null() & ~blank["end"], "a date like 2024-06-18, or nothing"),
+        ("end", (days["end"] < days["start"]).fill_null(False), "no date before the start"),
+        ("value", blank["value"] & needs_value, "a value"),
+    ):
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            raise DataError(
+                f"{source}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
+                f"found {cells[name][row] or 'nothing'!r}"
+            )
+    spellings = cells["symbol"].unique().to_list()
+    frame = pl.DataFrame(
+        {
+            "symbol": cells["symbol"].replace_strict(spellings, [canonical(text, exchange) for text in spellings]),
+            "start": days["start"],
+            "end": days["end"].fill_null(OPEN_END),
+            "value": cells["value"].zip_with(~blank["value"], empty),
+        },
+        schema={name: dtype for name, dtype in INTERVALS.items() if name != "kind"},
+    )
+    return frame.unique().sort("symbol", "start", "end", "value")
+
+
+def _listed_instruments(listings: pl.DataFrame, exchange: str) -> pl.DataFrame:
+    """Instruments in schema.INSTRUMENTS with the dates that their listings tell."""
+    spans = listings.group_by("symbol").agg(pl.col("start").min(), pl.col("end").max()).sort("symbol")
+    told = instruments_of(spans["symbol"].to_list(), exchange)
+    dated = told.with_columns(spans["start"].alias("first_date"), spans["end"].alias("last_date"))
+    return dated.select(list(INSTRUMENTS))
+
+
+def _store(root: Path, what: str, source: Path, intervals: pl.DataFrame, replace: Any) -> ListReport:
+    """Write a list in one transaction, publish, and say what it was."""
+    with ingest_lock(root), open_database(root) as connection:
+        with transaction(connection):
+            replaced = replace(connection)
+            record = {"source": what, "path": str(source), "notes": [f"{len(intervals)} intervals"]}
+            connection.execute(statement("insert_list"), record)
+        connection.register("listed", intervals.select("symbol").unique().to_arrow())
+        absent = connection.execute(
+            "SELECT symbol FROM listed ANTI JOIN bars USING (symbol) ORDER BY symbol"
+        ).fetchall()
+        snapshot = publish(root, connection)
+    ends = intervals.filter(pl.col("end") < OPEN_END)["end"].to_list()
+    return ListReport(
+        what=what,
+        path=str(source),
+        intervals=len(intervals),
+        symbols=intervals["symbol"].n_unique(),
+        first=min(intervals["start"]),
+        last=max([*ends, *intervals["start"]]),
+        replaced=replaced,
+        without_bars=tuple(symbol for (symbol,) in absent),
+        snapshot=snapshot.digest,
+    )

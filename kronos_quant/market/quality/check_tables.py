@@ -1,0 +1,169 @@
+"""What a check can read: the bars, and what is known beside them.
+
+    incoming     the batch of an ingest, or all stored bars in `kq check`: `row` (its number, ascending by symbol and
+                 time) and schema.BARS as the source gives them (raw price = price / factor); what is missing is NULL
+    steps        incoming with `number`, the bar's number within its symbol from 0, and the fields of the bar before it:
+                 previous_date, previous_time, previous_open ... previous_factor, NULL for a symbol's first bar
+    sessions     `date` and `number` of every session from the first bar to the last: the exchange's; where the exchange
+                 is unknown, and beyond what its calendar knows, the source's own
+    hours        `date`, `open`, `close`: the parts of the exchange's sessions (a lunch break makes two), in its local
+                 time; empty for daily bars and for an unknown exchange
+    instruments  schema.INSTRUMENTS of the symbols in incoming; first_date and last_date NULL where nobody said
+    limits       `prefix`, `board`, `since`, `until`, `fraction`: how far a price may move from the previous close,
+                 by the first characters of a symbol; `until` is exclusive and NULL today
+
+Among the warnings no bar is left that an error names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time
+
+import polars as pl
+import pyarrow as pa
+
+from kronos_quant.market.database import statement
+from kronos_quant.market.exchanges import BOARDS
+from kronos_quant.market.quality.checking import ROW
+from kronos_quant.market.sessions import calendar_name, known_until, session_parts, sessions_between
+from kronos_quant.market.symbols import exchange_of, looks_like_index
+from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
+
+_MAINLAND_CALENDAR = "XSHG"
+_NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known beside the bars."""
+
+    daily: bool
+    exchange: str
+    """ISO code as the user named it; "" where nobody did: the symbols then tell."""
+    sessions: Sequence[date]
+    """Of the source; none: the bars' own dates."""
+    instruments: pl.DataFrame
+    """schema.INSTRUMENTS, some of the symbols or all."""
+
+
+def surroundings(
+    freq: str, exchange: str = "", sessions: Sequence[date] = (), instruments: pl.DataFrame | None = None
+) -> Surroundings:
+    """What is known beside bars of a frequency; whatever is not given, the bars tell."""
+    given = pl.DataFrame(schema=INSTRUMENTS) if instruments is None else instruments
+    return Surroundings(freq == DAILY, exchange, sessions, given)
+
+
+def surroundings_of(bars: pl.DataFrame) -> Surroundings:
+    """What the bars alone tell: daily bars are stamped 00:00."""
+    midnight = pl.col("time").dt.time() == time()
+    daily = bars.select(midnight.all()).item()
+    return surroundings(DAILY if daily else "")
+
+
+def in_order(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars by (symbol, time), equal ones in the order given, with their number in a column `row`."""
+    symbol, end = pl.col("symbol"), pl.col("time")
+    later = (symbol > symbol.shift()) | ((symbol == symbol.shift()) & (end >= end.shift()))
+    if not bars.select(later.slice(1).fill_null(False).all()).item():
+        bars = bars.sort("symbol", "time", maintain_order=True)
+    return bars.with_row_index(ROW)
+
+
+def check_tables(numbered: pl.DataFrame, around: Surroundings) -> dict[str, pa.Table]:
+    """The tables behind what checks read (with `check_views`), as Arrow without copying the bars.
+
+    numbered : of `in_order`.
+    """
+    instruments = _instruments(numbered["symbol"].drop_nulls().unique(), around)
+    calendar = _calendar(instruments)
+    dates = numbered["date"].drop_nulls()
+    sessions = _sessions(dates, around, calendar)
+    bars = numbered.with_columns(_number())
+    # the same rows one place later; the first has no earlier one and its copy is never looked at
+    steps = bars.select(name for name in BARS if name != "symbol")
+    earlier = pl.concat([steps.head(1), steps.head(-1)], rechunk=False)
+    tables = {
+        "bars": bars,
+        "earlier": earlier,
+        "sessions": sessions,
+        "hours": _hours(sessions, around.daily, calendar),
+        "instruments": instruments,
+        "limits": _limits(calendar),
+    }
+    return {name: frame.to_arrow() for name, frame in tables.items()}
+
+
+def check_views() -> dict[str, str]:
+    """The SELECTs of the views over `check_tables`."""
+    return {"incoming": "SELECT * EXCLUDE (number) FROM bars", "steps": statement("check_steps")}
+
+
+def _number() -> pl.Expr:
+    """The bar's number within its symbol, in bars sorted by symbol."""
+    first = (pl.col("symbol") != pl.col("symbol").shift()).fill_null(True)
+    start = pl.when(first).then(pl.col(ROW)).forward_fill()
+    return (pl.col(ROW) - start).alias(_NUMBER)
+
+
+def _instruments(symbols: pl.Series, around: Surroundings) -> pl.DataFrame:
+    """schema.INSTRUMENTS of the symbols; the spelling tells what nobody says."""
+    names = symbols.sort().to_list()
+    told = pl.DataFrame(
+        {
+            "symbol": names,
+            "own_exchange": [exchange_of(symbol, around.exchange) for symbol in names],
+            "own_kind": ["index" if looks_like_index(symbol) else "stock" for symbol in names],
+        },
+        schema={"symbol": pl.String, "own_exchange": pl.String, "own_kind": pl.String},
+    )
+    given = around.instruments.select(pl.col(name).cast(dtype) for name, dtype in INSTRUMENTS.items())
+    return told.join(given, on="symbol", how="left", maintain_order="left").select(
+        "symbol",
+        pl.when(pl.col("exchange") != "").then("exchange").otherwise("own_exchange").alias("exchange"),
+        pl.coalesce("kind", "own_kind").alias("kind"),
+        "first_date",
+        "last_date",
+    )
+
+
+def _calendar(instruments: pl.DataFrame) -> str:
+    """The exchange whose calendar all stocks keep, "" where they keep several or nobody knows."""
+    stocks = instruments.filter(pl.col("kind") == "stock")
+    exchanges = (stocks if len(stocks) else instruments)["exchange"].unique().to_list()
+    calendars = {calendar_name(exchange) for exchange in exchanges}
+    return (calendars.pop() or "") if len(calendars) == 1 else ""
+
+
+def _sessions(dates: pl.Series, around: Surroundings, calendar: str) -> pl.DataFrame:
+    found = {*around.sessions, *(() if around.sessions else dates.unique())}
+    first, last = dates.min(), dates.max()
+    horizon = known_until(calendar)
+    if horizon is not None and isinstance(first, date) and isinstance(last, date):
+        known = sessions_between(calendar, date.min, horizon)
+        own = {session for session in found if not known[0] <= session <= horizon}
+        found = own | set(sessions_between(calendar, first, last))
+    return pl.DataFrame({"date": sorted(found)}, {"date": pl.Date}).with_row_index(_NUMBER)
+
+
+def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
+    """(date, open, close) of the parts of the sessions that the calendar knows."""
+    if daily or not calendar or sessions.is_empty():
+        return pl.DataFrame(schema={"date": pl.Date, "open": pl.Datetime("us"), "close": pl.Datetime("us")})
+    parts = session_parts(calendar, sessions["date"][0], sessions["date"][-1])
+    return parts.select(pl.col("open").dt.date().alias("date"), "open", "close")
+
+
+def _limits(calendar: str) -> pl.DataFrame:
+    """The dated limits of `exchanges`, a row a prefix and period; none where another exchange is named."""
+    rows = [
+        (prefix, board.name, since, until, fraction)
+        for board in BOARDS
+        for (since, fraction), until in zip(board.limits, [*(day for day, _ in board.limits[1:]), None], strict=True)
+        for prefix in board.prefixes
+        if calendar in ("", _MAINLAND_CALENDAR)
+    ]
+    schema = {"prefix": pl.String, "board": pl.String, "since": pl.Date, "until": pl.Date, "fraction": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,187 @@
+"""Which snapshots there are, who needs them, and the removal of those that nobody needs.
+
+Kept are the current one, the newest few, those that the manifest of a run names, and those that a reader has open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.files import disk_errors
+from kronos_quant.market.database import DB_FOLDER, ingest_lock
+from kronos_quant.market.snapshots import SNAPSHOTS, Snapshot, current_name, lock_snapshot, read_snapshot
+from kronos_quant.runs.folder import MANIFEST
+
+KEPT = 3
+"""Newest snapshots that `prune_snapshots` leaves, if it is not told otherwise."""
+
+_PRUNED = ".pruned-"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """One snapshot on the disk, and who needs it."""
+
+    name: str
+    created: datetime | None
+    """UTC; None for a damaged one, which nobody can read."""
+    bars: int
+    """Of all frequencies."""
+    first: date | None
+    last: date | None
+    current: bool
+    size: int
+    """Bytes."""
+    runs: tuple[str, ...]
+    """Runs whose manifests name it: kind/id."""
+    is_open: bool
+    """Whether a reader has it open now."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether it must stay, however old it is."""
+        return self.current or self.is_open or bool(self.runs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The snapshot for `--json`."""
+        return {
+            "name": self.name,
+            "created": None if self.created is None else self.created.isoformat(),
+            "bars": self.bars,
+            "first": None if self.first is None else str(self.first),
+            "last": None if self.last is None else str(self.last),
+            "current": self.current,
+            "bytes": self.size,
+            "runs": list(self.runs),
+            "open": self.is_open,
+        }
+
+    def row(self) -> dict[str, Any]:
+        """The snapshot for a table."""
+        return {
+            "name": self.name,
+            "created": "damaged" if self.created is None else f"{self.created:%Y-%m-%d %H:%M:%S}",
+            "bars": self.bars,
+            "first": self.first,
+            "last": self.last,
+            "MB": f"{self.size / 1e6:.1f}",
+            "runs": len(self.runs),
+            "needed as": ", ".join(
+                word for word, so in (("current", self.current), ("open", self.is_open), ("of a run", self.runs)) if so
+            ),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What `prune_snapshots` did."""
+
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+    freed: int
+    """Bytes."""
+
+    def lines(self) -> list[str]:
+        """The outcome for people."""
+        freed = f"; {self.freed / 1e6:,.1f} MB freed" if self.removed else ""
+        return [f"removed {len(self.removed)} snapshots, kept {len(self.kept)}{freed}"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome for `--json`."""
+        return {"removed": list(self.removed), "kept": list(self.kept), "freed_bytes": self.freed}
+
+
+def list_snapshots(root: Path) -> list[StoredSnapshot]:
+    """The snapshots of the workspace `root`, newest first, damaged ones last."""
+    folder = root / DB_FOLDER / SNAPSHOTS
+    if not folder.is_dir():
+        return []
+    current, runs = current_name(folder), _runs_by_snapshot(root / "runs")
+    found = [
+        _describe(path, path.name == current, runs)
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith(".")
+    ]
+    oldest = datetime.min.isoformat()
+    return sorted(found, key=lambda one: one.created.isoformat() if one.created else oldest, reverse=True)
+
+
+def prune_snapshots(root: Path, keep: int = KEPT) -> Pruned:
+    """Remove the snapshots of the workspace `root` that nobody needs, but for the newest `keep`.
+
+    Waits for a running ingest. A reader that opens a snapshot meanwhile either has it whole or finds the newer one.
+    """
+    if keep < 1:
+        raise ConfigError(f"keep: expected at least 1, found {keep}")
+    removed = []
+    with ingest_lock(root), disk_errors(root / DB_FOLDER / SNAPSHOTS):
+        stored = list_snapshots(root)
+        for one in stored[keep:]:
+            if not one.needed and _remove(root / DB_FOLDER / SNAPSHOTS / one.name):
+                removed.append(one)
+    names = tuple(one.name for one in removed)
+    return Pruned(names, tuple(one.name for one in stored if one.name not in names), sum(one.size for one in removed))
+
+
+def _describe(folder: Path, current: bool, runs: dict[str, list[str]]) -> StoredSnapshot:
+    snapshot: Snapshot | None = None
+    with suppress(DataError):
+        snapshot = read_snapshot(folder)
+    spans = list(snapshot.freqs.values()) if snapshot else []
+    return StoredSnapshot(
+        name=folder.name,
+        created=snapshot.created if snapshot else None,
+        bars=sum(span.bars for span in spans),
+        first=min((span.first for span in spans), default=None),
+        last=max((span.last for span in spans), default=None),
+        current=current,
+        size=sum(path.stat().st_size for path in folder.glob("*")),
+        runs=tuple(runs.get(snapshot.digest, ())) if snapshot else (),
+        is_open=_is_open(folder),
+    )
+
+
+def _is_open(folder: Path) -> bool:
+    try:
+        os.close(lock_snapshot(folder, alone=True))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _remove(folder: Path) -> bool:
+    """Remove a snapshot; False when a reader has opened it since."""
+    descriptor = None
+    try:
+        with suppress(FileNotFoundError):  # of a damaged one
+            descriptor = lock_snapshot(folder, alone=True)
+        # away at once for readers; what a kill leaves of it the next ingest clears
+        aside = folder.rename(folder.with_name(f"{_PRUNED}{uuid.uuid4().hex[:8]}"))
+    except BlockingIOError:
+        return False
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    shutil.rmtree(aside)
+    return True
+
+
+def _runs_by_snapshot(runs: Path) -> dict[str, list[str]]:
+    """Digest -> the runs (kind/id) whose manifests name it; a manifest that cannot be read names none."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(runs.glob(f"*/*/{MANIFEST}")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            digest = json.loads(path.read_text(encoding="utf-8"))["inputs"]["snapshot"]
+            found.setdefault(digest, []).append(f"{path.parent.parent.name}/{path.parent.name}")
+    return found

@@ -1,0 +1,63 @@
+"""Tables and lists on the command line."""
+
+import json
+
+import polars as pl
+import pytest
+
+from kronos_quant.market import open_market
+
+BARS = pl.DataFrame(
+    {
+        "symbol": ["SH600000", "SH600000", "SH600004"],
+        "date": ["2024-01-02", "2024-01-03", "2024-01-03"],
+        **dict.fromkeys(("open", "high", "low", "close", "volume", "amount"), 10.0),
+    }
+)
+
+
+@pytest.fixture
+def workspace(kq, tmp_path):
+    kq(tmp_path, "init")
+    BARS.write_parquet(tmp_path / "bars.parquet")
+    assert kq(tmp_path, "ingest", "table", "bars.parquet").code == 0
+    return tmp_path
+
+
+def as_json(done):
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_a_parquet_file_is_ingested(kq, workspace):
+    report = as_json(kq(workspace, "ingest", "table", "bars.parquet", "--labels", "end", "--json"))
+    assert (report["source"], report["unchanged"], report["exchange"]) == ("table", 3, "XSHG")
+
+
+def test_a_universe_is_ingested_and_listed_on_a_date_with_its_gap(kq, workspace):
+    (workspace / "mine.csv").write_text("symbol,start,end\n600000.SH,2024-01-02,\n600009.SH,2020-01-01,2024-01-02\n")
+    assert "universe mine: 2 intervals" in kq(workspace, "ingest", "universe", "mine", "mine.csv").out
+    found = as_json(kq(workspace, "universe", "mine", "--date", "2024-01-02", "--json"))
+    assert found["members"] == ["SH600000", "SH600009"]
+    assert (found["without_bars"], found["survivorship_gap"]) == (["SH600009"], 0.5)
+    lines = kq(workspace, "universe", "mine", "--date", "2024-01-02").out.splitlines()
+    assert lines[1:] == ["survivorship gap: 50.0% of the members have no bars", "SH600000", "SH600009  no bars"]
+    assert as_json(kq(workspace, "universe", "--json"))["members"] == ["SH600000", "SH600004"]
+
+
+def test_an_unknown_universe_is_refused_with_those_there_are(kq, workspace):
+    done = kq(workspace, "universe", "csi300")
+    assert (done.code, done.err) == (3, "error: universe 'csi300' is unknown: known are all\n")
+
+
+def test_intervals_are_ingested_by_kind(kq, workspace):
+    (workspace / "st.csv").write_text("symbol,start,end\n600000,2024-01-03,\n")
+    report = as_json(kq(workspace, "ingest", "intervals", "st", "st.csv", "--json"))
+    assert (report["what"], report["intervals"]) == ("intervals st", 1)
+    assert open_market(workspace).intervals("st")["symbol"].to_list() == ["SH600000"]
+    assert kq(workspace, "ingest", "intervals", "colour", "st.csv").code == 2
+
+
+def test_labels_that_are_none_are_refused(kq, workspace):
+    done = kq(workspace, "ingest", "table", "bars.parquet", "--labels", "middle")
+    assert (done.code, done.err) == (2, "error: labels: expected end or start, found 'middle'\n")

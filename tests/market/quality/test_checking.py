@@ -1,0 +1,181 @@
+"""Check files are data from somebody: what they may be called, what they may do, and what they cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made import ROOT
+
+from kronos_quant.assets import asset_dir
+from kronos_quant.errors import DataError
+from kronos_quant.market.quality.checking import Check, all_checks, iter_checks, locked_down, offending_rows
+
+TABLE = pl.DataFrame({"row": [0, 1, 2, 3], "close": [1.0, 2.0, 3.0, 4.0]})
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory with one file in it, which nobody reads and nothing joins."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "secret.csv").write_text("row\n1\n")
+    monkeypatch.chdir(folder)
+    yield folder
+    assert [path.name for path in folder.iterdir()] == ["secret.csv"]
+    assert (folder / "secret.csv").read_text() == "row\n1\n"
+
+
+def check(sql: str) -> Check:
+    return Check("mine", "error", "because", sql, Path("db/checks/mine.sql"))
+
+
+def run(sql: str, time_limit: float = 20.0) -> list[int]:
+    with locked_down({"incoming": TABLE.to_arrow()}, {}) as connection:
+        return offending_rows(connection, check(sql), len(TABLE), time_limit).to_list()
+
+
+def write(folder: Path, name: str, text: str = "-- warning: because.\nSELECT row FROM incoming\n") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_the_rows_come_once_each_in_order() -> None:
+    assert run("SELECT row FROM incoming WHERE close > 2 UNION ALL SELECT 3 UNION ALL SELECT 0") == [0, 2, 3]
+    assert run("FROM incoming WHERE close > 9") == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT 1 AS row FROM read_csv('{path}')", "Permission Error: Cannot access file"),
+        ("SELECT 1 AS row FROM read_csv('/etc/passwd', header=false)", "Permission Error: Cannot access file"),
+        ("SELECT 1 AS row FROM '{path}'", "Permission Error: Cannot access file"),
+        ("SELECT length(content) AS row FROM read_text('{path}')", "Permission Error: Cannot access file"),
+        ("SELECT 1 AS row FROM read_blob('{path}')", "Permission Error: Cannot access file"),
+        ("SELECT 1 AS row FROM glob('*')", "Permission Error: Cannot access file"),
+        ("SELECT 1 AS row FROM parquet_scan('x.parquet')", "Permission Error: Cannot access file"),
+        ("SELECT 1 AS row FROM duckdb_secrets()", "Permission Error: Cannot access directory"),
+        ("SELECT getenv('HOME') AS row", "Catalog Error: Scalar Function with name getenv does not exist"),
+        ("SELECT row FROM query('COPY incoming TO ''out.csv''')", "Parser Error: Expected a single SELECT"),
+        ("SELECT row FROM bars", "Catalog Error: Table with name bars does not exist"),
+        ("COPY incoming TO 'out.csv'", "a check is one SELECT statement, found COPY"),
+        ("ATTACH 'out.duckdb' AS other", "a check is one SELECT statement, found ATTACH"),
+        ("EXPORT DATABASE 'out'", "a check is one SELECT statement, found EXPORT"),
+        ("INSTALL httpfs", "a check is one SELECT statement, found LOAD"),
+        ("LOAD httpfs", "a check is one SELECT statement, found LOAD"),
+        ("SET enable_external_access = true", "a check is one SELECT statement, found SET"),
+        ("PRAGMA database_list", "a check is one SELECT statement, found PRAGMA"),
+        ("CALL enable_logging()", "a check is one SELECT statement, found CALL"),
+        ("CREATE TABLE kept AS FROM incoming", "a check is one SELECT statement, found CREATE"),
+        ("SELECT row FROM incoming; COPY incoming TO 'out.csv'", "a check is one SELECT statement, found SELECT, COPY"),
+        ("-- warning: nothing below.", "a check is one SELECT statement, found none"),
+        ("SELEC row FROM incoming", "Parser Error: syntax error"),
+        ("SELECT close FROM incoming", "a check selects the column `row`, found close"),
+        ("SELECT 'x' AS row FROM incoming", "Conversion Error: Could not convert string 'x'"),
+        ("SELECT 4 AS row", "selects a `row` that `incoming` does not have (of 4)"),
+        ("SELECT -1 AS row", "selects a `row` that `incoming` does not have (of 4)"),
+        ("SELECT NULL AS row", "selects a `row` that `incoming` does not have (of 4)"),
+        ("SELECT range AS row FROM range(1000000000000)", "selects a `row` that `incoming` does not have (of 4)"),
+    ],
+)
+def test_a_hostile_or_broken_check_ends_in_one_line_that_names_its_file(here: Path, sql: str, told: str) -> None:
+    with pytest.raises(DataError) as caught:
+        run(sql.format(path=here / "secret.csv"))
+    assert str(caught.value).startswith(f"db/checks/mine.sql: {told}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_check_sees_no_variable_of_python(here: Path) -> None:
+    holdings = pl.DataFrame({"row": [1]})
+    with pytest.raises(DataError, match=r"mine\.sql: Catalog Error: Table with name holdings does not exist"):
+        run("SELECT row FROM holdings")
+    assert len(holdings) == 1
+
+
+def test_a_file_that_bears_the_databases_name_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # DuckDB allows itself files called like its database, which is :memory: here
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ":memory:").write_text("secret")
+    with pytest.raises(DataError, match="Permission Error"):
+        run("SELECT length(content) AS row FROM read_text(':memory:')")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH RECURSIVE t AS (SELECT 1 AS row UNION ALL SELECT row FROM t) SELECT row FROM t WHERE row = 2",
+        "SELECT count(*) AS row FROM range(10000000) a, range(10000000) b WHERE a.range * b.range % 7 = 8",
+    ],
+)
+def test_a_check_that_never_ends_is_stopped(sql: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(DataError, match=r"^db/checks/mine\.sql: not finished after 0\.3 s$"):
+        run(sql, time_limit=0.3)
+    assert time.monotonic() - started < 10
+
+
+def test_after_a_stopped_check_the_next_one_runs() -> None:
+    with locked_down({"incoming": TABLE.to_arrow()}, {}) as connection:
+        with pytest.raises(DataError, match="not finished"):
+            offending_rows(connection, check("SELECT count(*) AS row FROM range(1000000000000)"), 4, 0.2)
+        assert offending_rows(connection, check("SELECT 2 AS row"), 4).to_list() == [2]
+
+
+def test_every_shipped_check_says_why_it_matters() -> None:
+    checks = list(iter_checks())
+    assert [check.name for check in checks] == sorted(path.stem for path in (asset_dir("db") / "checks").glob("*.sql"))
+    assert all(len(check.why) > 40 for check in checks)
+    assert {check.severity for check in checks} == {"error", "warning"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("odd.sql", "SELECT * FROM incoming\n", r"odd\.sql: line 1: expected '-- error: why' or '-- warning: why'"),
+        ("odd.sql", "-- fatal: no.\nSELECT 1\n", r"odd\.sql: line 1: expected '-- error: why' or"),
+        ("Odd rule.sql", "-- error: x.\n", r"Odd rule\.sql: the file's name is the rule's: .* found 'Odd rule'"),
+        ("<b>.sql", "-- error: x.\n", "the file's name is the rule's"),
+    ],
+)
+def test_a_file_that_is_no_check_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
+    write(tmp_path, name, text)
+    with pytest.raises(DataError, match=told):
+        list(iter_checks(tmp_path))
+
+
+def test_a_file_that_is_no_text_or_too_long_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "odd.sql")
+    path.write_bytes(b"-- error: \xff\xfe\n")
+    with pytest.raises(DataError, match=r"odd\.sql: cannot be read as UTF-8 text"):
+        list(iter_checks(tmp_path))
+    path.write_bytes(b" " * (2**20 + 1))
+    with pytest.raises(DataError, match=r"odd\.sql: too large for a check: more than 1,048,576 bytes"):
+        list(iter_checks(tmp_path))
+
+
+def test_a_workspaces_own_checks_join_the_packages(tmp_path: Path) -> None:
+    shipped = [check.name for check in iter_checks()]
+    assert [check.name for check in all_checks(tmp_path)] == shipped
+    write(tmp_path / "db" / "checks", "a_mine.sql")
+    assert [check.name for check in all_checks(tmp_path)] == ["a_mine", *shipped]
+    write(tmp_path / "other", "b_mine.sql")
+    assert "a_mine" not in {check.name for check in all_checks(tmp_path, tmp_path / "other")}
+    assert "b_mine" in {check.name for check in all_checks(tmp_path, tmp_path / "other")}
+
+
+def test_the_repositorys_root_is_a_workspace_whose_checks_are_the_packages() -> None:
+    assert [check.name for check in all_checks(ROOT)] == [check.name for check in iter_checks()]
+
+
+def test_a_check_cannot_take_a_shipped_name_and_a_given_folder_has_checks(tmp_path: Path) -> None:
+    write(tmp_path / "db" / "checks", "price_jump.sql")
+    with pytest.raises(DataError, match=r"db/checks/price_jump\.sql: the package has a check of this name") as caught:
+        all_checks(tmp_path)
+    assert caught.value.hint == "give the file another name"
+    with pytest.raises(DataError, match=r"nowhere: no checks: expected \*\.sql files"):
+        all_checks(tmp_path, tmp_path / "nowhere")

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made import make_bars, weekdays
+
+from kronos_quant import schema
+from kronos_quant.config import GatesConfig
+from kronos_quant.market import Batch, open_market, store_bars
+from kronos_quant.market.quality.checking import iter_checks
+from kronos_quant.market.quality.survey import survey
+from kronos_quant.market.store import instruments_of
+from kronos_quant.report.quality_page import PICTURES_A_RULE, write_quality_page
+
+SESSIONS = weekdays(60)
+EVIL = "<SCRIPT>&A"
+
+
+class Reader(HTMLParser):
+    """Tags, links and words of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [str(value) for name, value in attrs if name in ("src", "href", "xlink:href", "onload")]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Reader:
+    """Six symbols, each with a jump; one has a name that is HTML, and a bar that was rejected."""
+    symbols = [EVIL, "B", "C", "D", "E", "F"]
+    here, before = pl.col("date") == SESSIONS[30], pl.col("date") == SESSIONS[10]
+    bars = make_bars(symbols, SESSIONS).with_columns(
+        pl.when(here).then(pl.col(name) * 2).otherwise(name).alias(name) for name in (*schema.PRICES, "amount")
+    )
+    beside = before & (pl.col("symbol") == EVIL)
+    bars = bars.with_columns(close=pl.when(beside).then(0.5).otherwise("close"))
+    universes = pl.DataFrame(schema=schema.UNIVERSES)
+    store_bars(tmp_path, Batch("test", None, "day", bars, instruments_of(symbols, ""), universes, SESSIONS, ""))
+    gates = GatesConfig(max_rejected_share=0.5, rules={"price_jump": 2})
+    write_quality_page(tmp_path / "q.html", survey(open_market(tmp_path), list(iter_checks()), gates))
+    return Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_needs_nothing_beside_itself_and_escapes_names(page: Reader) -> None:
+    assert page.references == []
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert EVIL in page.words
+
+
+def test_the_page_shows_the_worst_symbols_of_a_rule_and_its_gates(page: Reader) -> None:
+    # jumps of six symbols, four of them shown; one symbol's rejected bar
+    assert page.tags.count("svg") == PICTURES_A_RULE + 1
+    assert {"price_jump", "close_outside_range", "passed", "failed", "Rejected bars"} <= set(page.words)
+    assert "0.5" in page.words  # the rejected close
+    assert "12" in page.words  # each jump is up and down
+
+
+def test_a_market_without_faults_has_a_page_too(tmp_path: Path) -> None:
+    bars = make_bars(["A"], SESSIONS)
+    universes = pl.DataFrame(schema=schema.UNIVERSES)
+    store_bars(tmp_path, Batch("test", None, "day", bars, instruments_of(["A"], ""), universes, SESSIONS, ""))
+    write_quality_page(tmp_path / "q.html", survey(open_market(tmp_path), list(iter_checks()), GatesConfig()))
+    page = Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
+    assert "svg" not in page.tags
+    assert "0 bars are stored with a warning, 0 were rejected" in page.words
