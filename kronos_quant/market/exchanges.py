@@ -1,4 +1,4 @@
-"""Trading rules by board and date: how far a price may move in a session, and how many shares make a lot.
+"""Trading rules by board and date: how far a price may move in a session, how many shares make a lot, what is levied.
 
 Shape letters: T sessions, N symbols.
 """
@@ -11,6 +11,8 @@ from datetime import date
 
 import numpy as np
 import numpy.typing as npt
+
+from kronos_quant.market.symbols import MAINLAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,42 @@ BOARDS = (
     Board("STAR", ("SH688", "SH689"), ((date(2019, 7, 22), 0.20),), 100),
     Board("Beijing", ("BJ4", "BJ83", "BJ87", "BJ88", "BJ92"), ((date(2021, 11, 15), 0.30),), 100),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Levy:
+    """A tax or fee that an exchange or its state takes of a trade's value, from a day on."""
+
+    name: str
+    exchanges: tuple[str, ...]
+    since: date
+    buy: float
+    """Fraction of the value bought."""
+    sell: float
+    """Fraction of the value sold."""
+
+
+# Sources: Ministry of Finance and State Taxation Administration on the stamp duty on securities trades (2007-05-30,
+# 2008-04-24, 2008-09-19, 2023-08-28); ChinaClear on the transfer fee (2015-08-01, 2022-04-29); Hong Kong Stamp Duty
+# Ordinance as amended (2021-08-01, 2023-11-17). A later row of a name replaces the earlier one.
+LEVIES = (
+    Levy("stamp duty", MAINLAND, date(2005, 1, 24), 0.001, 0.001),
+    Levy("stamp duty", MAINLAND, date(2007, 5, 30), 0.003, 0.003),
+    Levy("stamp duty", MAINLAND, date(2008, 4, 24), 0.001, 0.001),
+    Levy("stamp duty", MAINLAND, date(2008, 9, 19), 0.0, 0.001),
+    Levy("stamp duty", MAINLAND, date(2023, 8, 28), 0.0, 0.0005),
+    Levy("transfer fee", MAINLAND, date(2015, 8, 1), 0.00002, 0.00002),
+    Levy("transfer fee", MAINLAND, date(2022, 4, 29), 0.00001, 0.00001),
+    Levy("stamp duty", ("XHKG",), date(1993, 9, 1), 0.001, 0.001),
+    Levy("stamp duty", ("XHKG",), date(2021, 8, 1), 0.0013, 0.0013),
+    Levy("stamp duty", ("XHKG",), date(2023, 11, 17), 0.001, 0.001),
+)
+
+
+def levies(exchange: str, on: date) -> tuple[Levy, ...]:
+    """The levies in force on an exchange on a date, one a name; none where this table has no exchange or date."""
+    in_force = {levy.name: levy for levy in LEVIES if exchange in levy.exchanges and levy.since <= on}
+    return tuple(in_force.values())
 
 
 def board_of(symbol: str) -> Board | None:
@@ -84,4 +122,4 @@ def rules_panel(
     return limits, lots
 
 
-_MAINLAND_OR_UNKNOWN = ("", "XSHG", "XSHE", "BJSE")
+_MAINLAND_OR_UNKNOWN = ("", *MAINLAND)

@@ -88,6 +88,10 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
                 f"{span} ({len(table.symbols)} symbols, {table.rows} bars)",
                 hint="lower train.lookback_window, widen the split, or ingest more bars",
             )
+    if index.across_holes:
+        logger.info(
+            "left out: %d windows with more than %d sessions without a bar", index.across_holes, config.max_missing
+        )
     logger.info("windows: %d for training (%s), %d for validation (%s)", len(train), splits.train, len(val), splits.val)
     return TrainingData(table, splits, train, val.where(_evenly(len(val), VALIDATION_WINDOWS)), config.clip)
 

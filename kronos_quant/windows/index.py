@@ -22,6 +22,8 @@ class WindowIndex:
     lookback: int
     predict: int
     anchor: NDArray[np.int64]
+    across_holes: int = 0
+    """Windows left out because too many sessions inside them have no bar."""
 
     def __len__(self) -> int:
         return len(self.anchor)
@@ -49,10 +51,9 @@ def build_index(
     begin, end = anchor - lookback + 1, anchor + predict
     spanned = table.session[end] - table.session[begin]
     present = table.own_session[end] - table.own_session[begin]
-    anchor = anchor[spanned - present <= max_missing]
-    if membership is not None:
-        anchor = anchor[_is_member(table, membership)[anchor]]
-    return WindowIndex(lookback, predict, anchor)
+    member = np.ones(len(anchor), dtype=bool) if membership is None else _is_member(table, membership)[anchor]
+    whole = spanned - present <= max_missing
+    return WindowIndex(lookback, predict, anchor[member & whole], int((member & ~whole).sum()))
 
 
 def _is_member(table: BarTable, membership: pl.DataFrame) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from kronos_quant.market.exchanges import BOARDS, board_of, rules_panel, trading_rules
+from kronos_quant.market.exchanges import BOARDS, LEVIES, board_of, levies, rules_panel, trading_rules
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,32 @@ def test_no_symbol_belongs_to_two_boards_and_limits_are_in_order() -> None:
     assert not [(a, b) for a in prefixes for b in prefixes if a != b and a.startswith(b)]
     assert all(list(board.limits) == sorted(board.limits) for board in BOARDS)
     assert board_of("SZ300750") is BOARDS[2]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "on", "buy", "sell"),
+    [
+        ("XSHG", date(2007, 5, 29), 0.001, 0.001),
+        ("XSHG", date(2007, 5, 30), 0.003, 0.003),
+        ("XSHE", date(2008, 4, 24), 0.001, 0.001),
+        ("XSHE", date(2008, 9, 18), 0.001, 0.001),
+        ("XSHG", date(2008, 9, 19), 0.0, 0.001),
+        ("XSHG", date(2015, 8, 1), 0.00002, 0.00102),
+        ("XSHG", date(2023, 8, 25), 0.00001, 0.00101),
+        ("BJSE", date(2023, 8, 28), 0.00001, 0.00051),
+        ("XHKG", date(2021, 7, 30), 0.001, 0.001),
+        ("XHKG", date(2021, 8, 2), 0.0013, 0.0013),
+        ("XHKG", date(2023, 11, 17), 0.001, 0.001),
+        ("XNYS", date(2024, 1, 2), 0.0, 0.0),
+    ],
+)
+def test_what_is_levied_depends_on_exchange_date_and_side(exchange: str, on: date, buy: float, sell: float) -> None:
+    found = levies(exchange, on)
+    assert sum(levy.buy for levy in found) == pytest.approx(buy)
+    assert sum(levy.sell for levy in found) == pytest.approx(sell)
+
+
+def test_the_rows_of_a_levy_are_in_the_order_of_their_dates() -> None:
+    for key in {(levy.name, levy.exchanges) for levy in LEVIES}:
+        days = [levy.since for levy in LEVIES if (levy.name, levy.exchanges) == key]
+        assert days == sorted(set(days))

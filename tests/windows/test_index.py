@@ -34,6 +34,16 @@ def test_a_suspension_is_bridged_only_as_far_as_allowed(bars, sessions, without,
     assert len(anchored(gone, sessions, lookback=10, predict=5, max_missing=max_missing)) == expected
 
 
+def test_the_windows_left_out_for_their_holes_are_counted(bars, sessions, without):
+    gone = without(bars, "AAA", sessions[20:23])
+    table = bar_table(gone, sessions)
+    # of 37 bars in two runs of 20 and 17, the windows of 15 that lie in neither: 23 - 6 - 3
+    assert build_index(table, 10, 5, 0).across_holes == 14
+    assert build_index(table, 10, 5, 3).across_holes == 0
+    spans = pl.DataFrame({"symbol": ["BBB"], "start": [sessions[0]], "end": [sessions[-1]]})
+    assert build_index(table, 10, 5, 0, spans).across_holes == 0
+
+
 def test_a_window_never_runs_from_one_symbol_into_the_next(bars, sessions):
     table = bar_table(bars, sessions)
     index = build_index(table, 10, 5, 0)
