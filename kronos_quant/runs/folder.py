@@ -79,12 +79,11 @@ def start_run(runs: Path, kind: str, inputs: Inputs, keep: str) -> Iterator[Run]
     """A run that is there from its start; after a failure it stays only if it holds `keep` (a relative path)."""
     run_id = _new_id()
     path = runs / kind / run_id
-    with disk_errors(path):
-        path.mkdir(parents=True)
-        run = Run(kind, run_id, path, path)
-        write_json(path / MANIFEST, new_manifest(kind, run_id, inputs))
+    run = Run(kind, run_id, path, path)
     try:
         with disk_errors(path):
+            path.mkdir(parents=True)
+            write_json(path / MANIFEST, new_manifest(kind, run_id, inputs))
             yield run
         run.close("finished")
     except BaseException as error:

@@ -1,8 +1,10 @@
+import errno
 import json
 
 import pytest
 import yaml
 
+from kronos_quant import KronosQuantError
 from kronos_quant.config import MarketConfig
 from kronos_quant.runs import Inputs, finished_runs, staged_run, start_run
 
@@ -45,6 +47,19 @@ def test_a_long_run_that_fails_keeps_its_checkpoints_and_says_so(tmp_path, error
 def test_a_long_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path):
     with pytest.raises(ValueError), start_run(tmp_path, "train", INPUTS, keep="checkpoints"):  # noqa: PT011
         raise ValueError
+    assert list((tmp_path / "train").iterdir()) == []
+
+
+def test_a_long_run_that_cannot_even_begin_leaves_nothing(tmp_path, monkeypatch):
+    def full(path, value):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kronos_quant.runs.folder.write_json", full)
+    with (
+        pytest.raises(KronosQuantError, match="no space left on the disk"),
+        start_run(tmp_path, "train", INPUTS, keep="checkpoints"),
+    ):
+        pass
     assert list((tmp_path / "train").iterdir()) == []
 
 
