@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 import numpy as np
 import polars as pl
@@ -40,6 +42,7 @@ WORTH_A_PROCESS = 4
 """Dates a process at least: its start takes about as long as a few dates."""
 
 
+PARENT_CHECK_SECONDS = 1.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -157,8 +160,17 @@ def _start(folder: Path, max_context: int, clip: float, recipe: Recipe) -> None:
     global _scorer
     # Ctrl-C reaches the whole group of processes: the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _scorer = Scorer(replace(load_pair(folder), max_context=max_context), clip, recipe, "cpu")
+
+
+def leave_with_parent() -> None:
+    """End this process when its parent is gone: a parent killed at once cannot tell it to."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(1)
 
 
 def _score(task: DateTask) -> pl.DataFrame:

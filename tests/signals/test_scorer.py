@@ -1,4 +1,8 @@
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -138,3 +142,40 @@ def test_the_scores_are_those_of_the_paths_in_price_units(bench):
     closes = kept["paths"].paths[..., 3] * (scale.std[..., 3, None] + 1e-5) + scale.mean[..., 3, None]
     expected = score_paths(closes, task.close)
     assert rows.select(expected.columns).to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-9)
+
+
+CHILD = """
+import time
+from threading import Thread
+from kronos_quant.signals.scorer import leave_with_parent
+Thread(target=leave_with_parent, daemon=True).start()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+PARENT = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
+def test_a_scoring_process_ends_when_its_parent_is_killed():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert parent.stdout.readline() == "ready\n"
+    assert is_alive(child)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not is_alive(child)
