@@ -20,7 +20,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not gpu" $(PARALLEL)
 
 test-all: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs $(PARALLEL)
 
 check: lint types test
 
