@@ -27,6 +27,7 @@ from kq_cli import (
 from kronos_quant import KronosQuantError, __version__
 
 INTERRUPTED = 130
+START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
 
 app = typer.Typer(
     name="kq",
@@ -37,19 +38,23 @@ app = typer.Typer(
     "bars in, an honest answer out.",
     epilog="A day with it: kq init my-research; kq ingest qlib; kq train; kq signal; kq backtest strategies/topk.yaml",
 )
-app.command("init", short_help="Make a workspace.")(init.init)
-app.command("demo", short_help="The whole path on a made market, in about two minutes.")(demo.demo)
-app.add_typer(ingest.app, name="ingest", short_help="Read bars and lists: qlib, csv, table, ...")
-app.command("universe", short_help="Who belongs to a universe on a date.")(universe.universe)
-app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.")(check.check)
-app.command("train", short_help="Fine-tune Kronos on the workspace's bars.")(train.train)
-app.command("signal", short_help="Compute the signals of a session or a range.")(signals.signal)
-app.command("forecast", short_help="Forecast one symbol, with a picture.")(forecast.forecast)
-app.command("backtest", short_help="Run a strategy; leaves a tearsheet.")(backtest.backtest)
-app.add_typer(export.app, name="export", short_help="Write bars for other programs.")
-app.add_typer(snapshot.app, name="snapshot", short_help="The published states of the bars.")
-app.command("doctor", short_help="Say what is missing, and what mends it.")(doctor.doctor)
-app.add_typer(config.app, name="config", short_help="Show the configuration and where it comes from.")
+app.command("init", short_help="Make a workspace.", rich_help_panel=START)(init.init)
+app.command("demo", short_help="The whole path on a made market, in about two minutes.", rich_help_panel=START)(
+    demo.demo
+)
+app.add_typer(ingest.app, name="ingest", short_help="Read bars and lists: qlib, csv, table, ...", rich_help_panel=BARS)
+app.command("universe", short_help="Who belongs to a universe on a date.", rich_help_panel=BARS)(universe.universe)
+app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.", rich_help_panel=BARS)(check.check)
+app.command("train", short_help="Fine-tune Kronos on the workspace's bars.", rich_help_panel=MODEL)(train.train)
+app.command("signal", short_help="Compute the signals of a session or a range.", rich_help_panel=MODEL)(signals.signal)
+app.command("forecast", short_help="Forecast one symbol, with a picture.", rich_help_panel=MODEL)(forecast.forecast)
+app.command("backtest", short_help="Run a strategy; leaves a tearsheet.", rich_help_panel=MODEL)(backtest.backtest)
+app.add_typer(export.app, name="export", short_help="Write bars for other programs.", rich_help_panel=BARS)
+app.add_typer(snapshot.app, name="snapshot", short_help="The published states of the bars.", rich_help_panel=BARS)
+app.command("doctor", short_help="Say what is missing, and what mends it.", rich_help_panel=START)(doctor.doctor)
+app.add_typer(
+    config.app, name="config", short_help="Show the configuration and where it comes from.", rich_help_panel=START
+)
 
 
 def _version(wanted: bool) -> None:

@@ -46,7 +46,8 @@ def test_the_version_is_printed(kq, tmp_path):
 def test_a_group_without_a_command_prints_its_help(kq, tmp_path, group):
     done = kq(tmp_path, *group)
     assert done.code == 2
-    assert "Commands" in done.out
+    assert "COMMAND [ARGS]" in done.out
+    assert "Example: kq" in done.out
 
 
 @pytest.mark.parametrize(
