@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kq_cli.options import AsJson
-from kq_cli.printing import print_json, print_lines
+from kq_cli.printing import print_report
 
 Html = Annotated[Path | None, typer.Option("--html", help="Write one page with pictures of the worst symbols here.")]
 Checks = Annotated[Path | None, typer.Option("--checks", help="A folder of own checks; default: db/checks.")]
@@ -22,5 +22,5 @@ def check(html: Html = None, checks: Checks = None, as_json: AsJson = False) -> 
     from kronos_quant.workspace import open_workspace
 
     report = run_check(open_workspace(), html, checks)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
     report.enforce_gates()

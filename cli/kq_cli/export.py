@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kq_cli.options import AsJson, End, Start
-from kq_cli.printing import print_json, print_lines
+from kq_cli.printing import print_report
 
 app = typer.Typer(no_args_is_help=True, help="Example: kq export bars out.parquet\n\nWrite bars for other programs.")
 
@@ -42,7 +42,7 @@ def bars(
         start=None if start is None else start.date(),
         end=None if end is None else end.date(),
     )
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
 
 
 @app.callback()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kq_cli.options import AsJson, Exchange
-from kq_cli.printing import print_json, print_lines
+from kq_cli.printing import print_report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,7 +48,7 @@ def qlib(
     market = workspace.config.market
     source = market.qlib_dir.expanduser()
     report = ingest_qlib(workspace.root, source, freq=freq, exchange=market.exchange, labels=labels)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
 
 
 @app.command(short_help="A CSV file of K-lines, or a folder of them.")
@@ -70,7 +70,7 @@ def csv(
     workspace = open_workspace(flags={"market.exchange": exchange})
     exchange = workspace.config.market.exchange
     report = ingest_csv(workspace.root, source, symbol=symbol, exchange=exchange, amount=amount, labels=labels)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
 
 
 @app.command(short_help="A Parquet, Arrow or Feather file of K-lines, or a folder of them.")
@@ -92,7 +92,7 @@ def table(
     workspace = open_workspace(flags={"market.exchange": exchange})
     exchange = workspace.config.market.exchange
     report = ingest_table(workspace.root, source, symbol=symbol, exchange=exchange, amount=amount, labels=labels)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
 
 
 @app.command(short_help="Who belongs to a universe and when, from CSV.")
@@ -105,7 +105,7 @@ def universe(name: Universe, source: ListSource, as_json: AsJson = False) -> Non
     from kronos_quant.workspace import open_workspace
 
     report = ingest_universe(open_workspace().root, name, source)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
 
 
 @app.command(short_help="ST, listings or industries by date, from CSV.")
@@ -118,7 +118,7 @@ def intervals(kind: Kind, source: ListSource, as_json: AsJson = False) -> None:
     from kronos_quant.workspace import open_workspace
 
     report = ingest_intervals(open_workspace().root, kind, source)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)
 
 
 @app.command(short_help="A made market with a known pattern.")
@@ -133,4 +133,4 @@ def synthetic(
     from kronos_quant.workspace import open_workspace
 
     report = ingest_synthetic(open_workspace().root, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
-    print_json(report.as_dict()) if as_json else print_lines(report.lines())
+    print_report(report, as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 
@@ -19,6 +19,21 @@ def print_lines(lines: Iterable[str]) -> None:
     """Lines on stdout."""
     for line in lines:
         typer.echo(line)
+
+
+class Report(Protocol):
+    """What a command found, for people and for scripts."""
+
+    def lines(self) -> list[str]:
+        """The report in words."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values."""
+
+
+def print_report(report: Report, as_json: bool) -> None:
+    """A report as JSON or in words."""
+    print_json(report.as_dict()) if as_json else print_lines(report.lines())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import CheckpointError
 from kronos_quant.files import write_text
-from kronos_quant.market import open_market
+from kronos_quant.jobs.signals import workspace_market
 from kronos_quant.model import load_pair
 from kronos_quant.report import loss_curve_png
 from kronos_quant.runs import Inputs, start_run
@@ -47,7 +47,7 @@ def run_training(workspace: Workspace, gpus: int | None) -> TrainingSummary:
     placement = place(gpus)
     config = workspace.config
     train = fill_in(config.train, config.model)
-    market = open_market(workspace.root, config.market.freq)
+    market = workspace_market(workspace)
     if config.model.base != SCRATCH:
         _check_base(workspace)
     inputs = Inputs(snapshot=market.snapshot.digest, seeds={"train": train.seed})

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError
@@ -27,10 +26,10 @@ from kronos_quant.signals.store import SignalStore
 from kronos_quant.windows import (
     BarTable,
     WindowIndex,
-    bar_table,
     build_index,
     gather,
     stamps,
+    universe_table,
 )
 
 logger = logging.getLogger(__name__)
@@ -67,10 +66,7 @@ class Plan:
 
 def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
     """Find out which of `dates` (sessions) are missing from the store or no longer what they would be."""
-    membership = None if recipe.universe == "all" else market.universe(recipe.universe)
-    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"].to_list()
-    members = stocks if membership is None else sorted(set(stocks) & set(membership["symbol"]))
-    table = bar_table(market.bars(members), market.sessions())
+    table, membership = universe_table(market, recipe.universe)
     index = build_index(table, recipe.lookback, 0, recipe.recipe.max_missing, membership)
     by_date = _by_date(table, index)
     missing, present, empty = [], [], []

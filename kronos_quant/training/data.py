@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -23,11 +22,11 @@ from kronos_quant.windows import (
     BarTable,
     Splits,
     WindowIndex,
-    bar_table,
     build_index,
     gather,
     make_splits,
     target_mask,
+    universe_table,
 )
 
 logger = logging.getLogger(__name__)
@@ -64,11 +63,7 @@ class TrainingData:
 
 def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingData:
     """Bars and windows of `universe`; raises DataError when a split has no window."""
-    membership = None if universe == "all" else market.universe(universe)
-    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
-    symbols = stocks if membership is None else stocks.filter(stocks.is_in(membership["symbol"].unique().implode()))
-    sessions = market.sessions()
-    table = bar_table(market.bars(symbols.to_list()), sessions)
+    table, membership = universe_table(market, universe)
     splits = make_splits(
         table,
         train_ratio=config.train_ratio,
@@ -76,7 +71,7 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
         embargo=config.embargo,
         train_dates=config.train_time_range,
         val_dates=config.val_time_range,
-        sessions=sessions,
+        sessions=market.sessions(),
     )
     index = build_index(table, config.lookback_window, config.predict_window, config.max_missing, membership)
     train = index.where(target_mask(table, index, splits.train))

@@ -6,7 +6,7 @@ from kronos_quant.windows.normalise import STD_FLOOR, Scale, denormalise, lookba
 from kronos_quant.windows.samples import Windows, gather, make_windows
 from kronos_quant.windows.splits import Splits, TimeRange, make_splits, target_mask
 from kronos_quant.windows.stamps import STAMP_COLUMNS, stamps
-from kronos_quant.windows.table import BarTable, bar_table
+from kronos_quant.windows.table import BarTable, bar_table, universe_table
 
 __all__ = [
     "STAMP_COLUMNS",
@@ -29,4 +29,5 @@ __all__ = [
     "ordinary_factors",
     "stamps",
     "target_mask",
+    "universe_table",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from kronos_quant import schema
 from kronos_quant.errors import DataError, listed
 from kronos_quant.windows.stamps import stamps
+
+if TYPE_CHECKING:
+    from kronos_quant.market import Market
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,18 @@ class BarTable:
     def rows(self) -> int:
         """Number of bars."""
         return len(self.values)
+
+
+def universe_table(market: Market, universe: str) -> tuple[BarTable, pl.DataFrame | None]:
+    """The bars of every stock that was ever in `universe`, and its membership intervals (None: `all`, no intervals).
+
+    Raises DataError for an unknown universe and for one without bars.
+    """
+    membership = None if universe == "all" else market.universe(universe)
+    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
+    if membership is not None:
+        stocks = stocks.filter(stocks.is_in(membership["symbol"].unique().implode()))
+    return bar_table(market.bars(stocks.to_list()), market.sessions()), membership
 
 
 def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:
