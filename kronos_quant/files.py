@@ -7,6 +7,7 @@ or Ctrl-C leaves the old state or the new one.
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import math
@@ -21,6 +22,7 @@ from typing import Any
 from kronos_quant.errors import KronosQuantError
 
 _PARTIAL = ".partial-"
+_MARK_LENGTH = 8
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     What is written may be a file or a folder (a folder replaces nothing: `path` must not exist then).
     Raises KronosQuantError when the disk is full or the place cannot be written.
     """
-    partial = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:8]}-{path.name}")
+    partial = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:_MARK_LENGTH]}-{path.name}")
     try:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +44,20 @@ def write_aside(path: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
+
+
+def remove_partials(path: Path) -> list[Path]:
+    """Remove what killed writers of `path` left beside it; returns what was there.
+
+    The caller makes sure that nobody is writing `path` at the time.
+    """
+    leftovers = sorted(path.parent.glob(f"{_PARTIAL}{'?' * _MARK_LENGTH}-{glob.escape(path.name)}"))
+    for leftover in leftovers:
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+    return leftovers
 
 
 @contextmanager

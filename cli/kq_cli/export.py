@@ -30,12 +30,11 @@ def bars(
 
     Write the stored bars, adjusted prices beside their factor. Reading them again gives the same bars bit for bit.
     """
-    from kronos_quant.market import export_bars, open_market
+    from kronos_quant.market import export_bars, workspace_market
     from kronos_quant.workspace import open_workspace
 
-    workspace = open_workspace()
     report = export_bars(
-        open_market(workspace.root, freq or workspace.config.market.freq),
+        workspace_market(open_workspace(), freq),
         out,
         form,
         symbols=None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()],

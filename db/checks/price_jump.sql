@@ -6,9 +6,10 @@ WITH moves AS (
     WHERE abs(close / previous_close - 1) > (SELECT least(0.4, min(fraction)) FROM limits)
 ),
 -- the first sessions of a listing are free; who is there when the data begin was listed before
-newcomers AS (
-    SELECT symbol
+listed AS (
+    SELECT symbol, date, n.sessions
     FROM steps
+    JOIN newcomers AS n ON starts_with(symbol, n.prefix) AND date >= n.since AND (n.until IS NULL OR date < n.until)
     WHERE number = 0 AND date > (SELECT min(date) FROM incoming)
 )
 SELECT row FROM moves WHERE move > 0.4
@@ -16,7 +17,8 @@ UNION ALL
 SELECT row
 FROM moves AS m
 JOIN limits AS l ON starts_with(m.symbol, l.prefix) AND m.date >= l.since AND (l.until IS NULL OR m.date < l.until)
+LEFT JOIN listed USING (symbol)
 -- a limit counts from the last close of the session before, and is rounded to 0.01 as the ex-dividend price is
 WHERE m.previous_date < m.date
   AND m.move > l.fraction + 0.001 + 0.011 / m.raw
-  AND (m.number >= 5 OR m.symbol NOT IN (FROM newcomers));
+  AND (listed.sessions IS NULL OR m.number >= listed.sessions);

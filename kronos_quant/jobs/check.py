@@ -12,7 +12,7 @@ import polars as pl
 from kronos_quant.errors import listed
 from kronos_quant.market.quality.checking import all_checks
 from kronos_quant.market.quality.survey import Survey, by_symbol, survey
-from kronos_quant.market.reader import open_market
+from kronos_quant.market.reader import workspace_market
 from kronos_quant.workspace import Workspace
 
 SHOWN_REJECTED = 100
@@ -95,7 +95,7 @@ def run_check(workspace: Workspace, page: Path | None = None, checks: Path | Non
     Gates are judged, not enforced: see `CheckReport.enforce_gates`. The database is not opened.
     Raises DataError where nothing was ingested or a check cannot be run, ConfigError for a gate on an unknown rule.
     """
-    market = open_market(workspace.root, workspace.config.market.freq)
+    market = workspace_market(workspace)
     found = survey(market, all_checks(workspace.root, checks), workspace.config.gates)
     if page is not None:
         from kronos_quant.report.quality_page import write_quality_page
@@ -114,4 +114,5 @@ def _broken_lines(found: pl.DataFrame) -> Iterator[str]:
     for rule, count in found.group_by("rule").len().sort(["len", "rule"], descending=[True, False]).rows():
         of_rule = _of(symbols, rule)
         worst = [f"{symbol} {number:,}" for symbol, number in of_rule.select("symbol", "bars").rows()]
-        yield f"  {rule:<22}{count:>9,} bars of {len(of_rule):,} symbols: {listed(worst, _WORST)}"
+        dates = _of(found, rule)["date"].n_unique()
+        yield f"  {rule:<22}{count:>9,} bars of {len(of_rule):,} symbols on {dates:,} dates: {listed(worst, _WORST)}"

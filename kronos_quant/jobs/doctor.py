@@ -73,11 +73,11 @@ def _device() -> Finding:
 
 
 def _market(workspace: Workspace) -> Iterator[Finding]:
-    from kronos_quant.market import open_market
+    from kronos_quant.market import workspace_market
 
     config = workspace.config.market
     try:
-        market = open_market(workspace.root, config.freq)
+        market = workspace_market(workspace)
     except KronosQuantError as error:
         mend = "kq ingest qlib" if config.qlib_dir.expanduser().is_dir() else "kq ingest csv FILE, or kq demo"
         yield Finding("bars", "missing", str(error), mend)

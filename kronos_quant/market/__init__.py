@@ -7,9 +7,9 @@ therefore never waits for an ingest.
 
 from kronos_quant.market.adjust import bars_as_known, corporate_actions, raw_bars, stored_bars
 from kronos_quant.market.database import DB_FOLDER
-from kronos_quant.market.exchanges import TradingRules, rules_panel, trading_rules
+from kronos_quant.market.exchanges import Facts, RulesPanel, TradingRules, rules_panel, trading_rules
 from kronos_quant.market.export import ExportReport, export_bars
-from kronos_quant.market.history import read_history
+from kronos_quant.market.history import SymbolHistory, read_history, symbol_history
 from kronos_quant.market.ingest import (
     ingest_csv,
     ingest_intervals,
@@ -21,7 +21,7 @@ from kronos_quant.market.ingest import (
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import MadeMarket, SyntheticSpec, make_market
 from kronos_quant.market.quality.checking import Check, iter_checks
-from kronos_quant.market.reader import Market, open_market
+from kronos_quant.market.reader import Market, open_market, workspace_market
 from kronos_quant.market.report import IngestReport
 from kronos_quant.market.retention import Pruned, StoredSnapshot, list_snapshots, prune_snapshots
 from kronos_quant.market.sessions import FutureTimes, next_times
@@ -35,6 +35,7 @@ __all__ = [
     "Batch",
     "Check",
     "ExportReport",
+    "Facts",
     "FutureTimes",
     "IngestReport",
     "ListReport",
@@ -42,8 +43,10 @@ __all__ = [
     "Market",
     "Membership",
     "Pruned",
+    "RulesPanel",
     "Snapshot",
     "StoredSnapshot",
+    "SymbolHistory",
     "SyntheticSpec",
     "TradingRules",
     "bars_as_known",
@@ -68,5 +71,7 @@ __all__ = [
     "rules_panel",
     "store_bars",
     "stored_bars",
+    "symbol_history",
     "trading_rules",
+    "workspace_market",
 ]

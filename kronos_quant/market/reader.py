@@ -26,6 +26,7 @@ from kronos_quant.market.sessions import FutureTimes
 from kronos_quant.market.snapshots import Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import Membership
+from kronos_quant.workspace import Workspace
 
 _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
 """CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
@@ -229,6 +230,11 @@ def open_market(root: Path, freq: str | None = None) -> Market:
     if freq not in snapshot.freqs:
         raise DataError(f"{root}: no {freq} bars: there are {', '.join(snapshot.freqs)}", hint="kq ingest qlib")
     return Market(snapshot, freq)
+
+
+def workspace_market(workspace: Workspace, freq: str | None = None) -> Market:
+    """`open_market` at the frequency given, else at the one that kq.yaml names."""
+    return open_market(workspace.root, freq or workspace.config.market.freq)
 
 
 # A snapshot never changes, so what was read of one stays true; the bars themselves are not kept.

@@ -32,6 +32,10 @@ class IngestReport:
     """Past bars that came with another raw value or factor, by symbol, most first."""
     rescaled: int
     """Symbols that came in another scale of price and factor and were converted to the stored one."""
+    vanished: dict[str, int]
+    """Stored bars, kept, that the source no longer has although it covers their symbol and date; by symbol."""
+    first_vanished: tuple[str, ...]
+    """The first few of them: symbol and time."""
     rejected: int
     rejected_by_rule: dict[str, int]
     """A bar that breaks several rules counts at each."""
@@ -58,6 +62,14 @@ class IngestReport:
             )
         if self.rescaled:
             lines.append(f"rescaled: {self.rescaled:,} symbols came in another scale; converted to the stored one")
+        if self.vanished:
+            count = sum(self.vanished.values())
+            lines.append(
+                f"vanished: {count:,} stored bars of {len(self.vanished):,} symbols are no longer in the source "
+                f"({listed(self.first_vanished, len(self.first_vanished))}"
+                + (f" and {count - len(self.first_vanished):,} more" if count > len(self.first_vanished) else "")
+                + "); they are kept, and noted in the history"
+            )
         if self.warnings_by_rule:
             lines.append(f"kept with a warning:{by_rule(self.warnings_by_rule)}")
         if self.suspended:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -13,9 +13,9 @@ import polars as pl
 
 from kronos_quant.errors import DataError
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
-from kronos_quant.market.history import Reconciled, apply_changes, reconcile
+from kronos_quant.market.history.reconcile import Reconciled, Span, apply_changes, reconcile
 from kronos_quant.market.intervals import keep_facts
-from kronos_quant.market.quality.check_tables import surroundings
+from kronos_quant.market.quality.check_tables import CONTRADICTED, surroundings
 from kronos_quant.market.quality.checking import all_checks
 from kronos_quant.market.quality.screening import Screened, screen
 from kronos_quant.market.report import IngestReport, by_rule
@@ -26,6 +26,9 @@ from kronos_quant.market.universes import tidy
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, PRICES, UNIVERSES
 
 _log = logging.getLogger(__name__)
+
+_OUTSIDE = "outside_session"
+"""The check that refuses bars of days and hours at which the exchange is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,21 @@ class Batch:
     """(name, value) of how the source was read: labels, amount, volume."""
     unadjusted_volume: tuple[str, ...] = ()
     """Symbols whose volume is the shares really traded; of all others raw volume = volume * factor."""
+    complete: bool = False
+    """Whether the source holds each symbol's bars over all of `sessions` (a Qlib directory does), or over whatever
+    span the symbol's own bars tell (a table). A stored bar that it lacks there has vanished."""
+
+    contradicted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTED))
+    """CONTRADICTED: bars that another field of the source contradicts; see `ingest.cross_checks`."""
+
+    @property
+    def span(self) -> Span | None:
+        """First and last time that every symbol's bars are all there of; None where each has a span of its own."""
+        if not self.complete:
+            return None
+        days = timedelta(days=0 if self.freq == DAILY else 1)
+        first, last = (datetime.combine(day, time()) for day in (min(self.sessions), max(self.sessions)))
+        return first, last + days
 
 
 def tidy_bars(batch: Batch) -> pl.DataFrame:
@@ -96,12 +114,13 @@ def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECO
     Raises DataError when no bar passes the checks, KronosQuantError when another ingest does not finish in time.
     """
     calendar_name(batch.exchange)  # an unknown code is refused before anything is written
-    around = surroundings(batch.freq, batch.exchange, batch.sessions, batch.instruments)
+    around = surroundings(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
     screened = screen(tidy_bars(batch), all_checks(root), around)
     if screened.bars.is_empty():
         raise DataError(
             f"{batch.path or batch.source}: no bar passed the checks: rejected{by_rule(screened.rejected_by_rule)}"
         )
+    batch = replace(batch, sessions=_held_sessions(batch, screened))
     with ingest_lock(root, wait_seconds), open_database(root) as connection:
         with transaction(connection):
             found = _merge(connection, batch, screened)
@@ -116,13 +135,13 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screen
     freq = {"freq": batch.freq}
     connection.register("incoming", screened.bars.to_arrow())
     connection.register("refused", screened.refused.to_arrow())
-    found = reconcile(connection, batch.freq, batch.unadjusted_volume)
+    found = reconcile(connection, batch.freq, batch.unadjusted_volume, batch.span)
     [(ingest,)] = connection.execute(
         statement("insert_ingest"),
         {
             **freq,
             "source": batch.source,
-            "path": None if batch.path is None else str(batch.path),
+            "path": None if batch.path is None else str(batch.path.absolute()),
             "exchange": batch.exchange,
             "bars": len(screened.bars),
             "added": found.added,
@@ -136,6 +155,9 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screen
     apply_changes(connection, batch.freq, ingest)
     connection.execute(statement("forget_rejected"), freq)
     connection.execute(statement("insert_rejected"), {**freq, "ingest": ingest})
+    connection.register("contradicted", batch.contradicted.to_arrow())
+    connection.execute(statement("forget_contradicted"), freq)
+    connection.execute(statement("insert_contradicted"), freq)
     _merge_lists(connection, batch)
     keep_facts(connection, ingest, batch.freq, batch.options, batch.unadjusted_volume)
     return found
@@ -172,13 +194,28 @@ def _report(batch: Batch, screened: Screened, found: Reconciled, snapshot: Snaps
         unchanged=len(bars) - found.added - found.changed,
         restated=found.restated,
         rescaled=found.rescaled,
+        vanished=found.vanished,
+        first_vanished=tuple(f"{symbol} {_stamp(time, batch.freq)}" for symbol, time in found.first_vanished),
         rejected=len(screened.refused),
         rejected_by_rule=screened.rejected_by_rule,
         warnings_by_rule=screened.warnings_by_rule,
         suspended=_suspended(bars, batch.sessions),
-        notes=(*batch.notes, *found.notes, *_calendar_notes(batch)),
+        notes=(*batch.notes, *found.notes, *_calendar_notes(batch, bars)),
         snapshot=snapshot.digest,
     )
+
+
+def _stamp(moment: datetime, freq: str) -> str:
+    return f"{moment:%Y-%m-%d}" if freq == DAILY else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _held_sessions(batch: Batch, screened: Screened) -> list[date]:
+    """The source's sessions without those that only bars outside of any session made one."""
+    outside = screened.refused.filter(pl.col("rules").str.contains(_OUTSIDE, literal=True))["date"].unique()
+    lost = set(outside.to_list()) - set(screened.bars.filter(pl.col("date").is_in(outside.implode()))["date"].unique())
+    exchange = batch.exchange or shared_exchange(screened.bars["symbol"].unique().to_list())
+    expected = sessions_between(exchange, min(lost), max(lost)) if lost else []
+    return [session for session in batch.sessions if session not in lost or session in expected]
 
 
 def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
@@ -191,9 +228,9 @@ def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
     return sum(number[last] - number[first] + 1 - days for first, last, days in spans)
 
 
-def _calendar_notes(batch: Batch) -> list[str]:
-    """Where the source's sessions and the exchange's calendar disagree."""
-    exchange = batch.exchange or shared_exchange(batch.bars["symbol"].unique().to_list())
+def _calendar_notes(batch: Batch, bars: pl.DataFrame) -> list[str]:
+    """Where the sessions and hours of the accepted bars and the exchange's calendar disagree."""
+    exchange = batch.exchange or shared_exchange(bars["symbol"].unique().to_list())
     horizon = known_until(exchange)
     if horizon is None:
         return []
@@ -205,5 +242,5 @@ def _calendar_notes(batch: Batch) -> list[str]:
     if missing := sorted(expected - given):
         notes.append(f"{len(missing)} sessions of {exchange} are not in the source (first: {missing[0]})")
     if batch.freq != DAILY:
-        notes += hours_notes(batch.bars["time"], exchange)
+        notes += hours_notes(bars["time"], exchange)
     return notes

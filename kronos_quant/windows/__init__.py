@@ -3,7 +3,7 @@
 from kronos_quant.windows.factors import factor_table, ordinary_factors
 from kronos_quant.windows.index import WindowIndex, build_index
 from kronos_quant.windows.normalise import STD_FLOOR, Scale, denormalise, lookback_scale, normalise
-from kronos_quant.windows.samples import Windows, gather, make_windows
+from kronos_quant.windows.samples import Windows, gather, gather_arrays, gather_stamps, index_scale, make_windows
 from kronos_quant.windows.splits import Splits, TimeRange, make_splits, target_mask
 from kronos_quant.windows.stamps import STAMP_COLUMNS, stamps
 from kronos_quant.windows.table import BarTable, bar_table, universe_table
@@ -22,6 +22,9 @@ __all__ = [
     "denormalise",
     "factor_table",
     "gather",
+    "gather_arrays",
+    "gather_stamps",
+    "index_scale",
     "lookback_scale",
     "make_splits",
     "make_windows",

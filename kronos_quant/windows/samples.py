@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from kronos_quant import schema
 from kronos_quant.errors import DataError
+from kronos_quant.windows.cut import copy_nb, cut_nb, scales_nb
 from kronos_quant.windows.index import WindowIndex, build_index
-from kronos_quant.windows.normalise import Scale, lookback_scale, normalise
+from kronos_quant.windows.normalise import Scale
 from kronos_quant.windows.table import BarTable, bar_table
 
 
@@ -47,22 +48,65 @@ class Windows:
         ]
 
 
-def gather(table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice, clip: float) -> Windows:
-    """The windows `which` (positions in the index), normalised by their lookback."""
+def gather(
+    table: BarTable,
+    index: WindowIndex,
+    which: NDArray[np.integer] | slice,
+    clip: float,
+    scale: Scale | None = None,
+) -> Windows:
+    """The windows `which` (positions in the index), normalised by their lookback.
+
+    scale : `index_scale` of the index, so that the statistics are not computed again; None computes them.
+    """
     anchor = index.anchor[which]
-    length = index.lookback + index.predict
-    begin = anchor - index.lookback + 1
-    values = _blocks(table.values, length)[begin].reshape(len(anchor), length, -1)
-    stamp = _blocks(table.stamp, length)[begin].reshape(len(anchor), length, -1)
-    scale = lookback_scale(values, index.lookback)
+    values, stamp, found = gather_arrays(table, index, which, clip, scale)
     return Windows(
         lookback=index.lookback,
-        values=normalise(values, scale, clip),
+        values=values,
         stamp=stamp,
-        scale=scale,
-        symbol=[table.symbols[i] for i in table.symbol_id[anchor]],
+        scale=found,
+        symbol=[table.symbols[i] for i in table.symbol_id[anchor].tolist()],
         asof=table.time[anchor],
     )
+
+
+def gather_arrays(
+    table: BarTable,
+    index: WindowIndex,
+    which: NDArray[np.integer] | slice,
+    clip: float,
+    scale: Scale | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int16], Scale]:
+    """What of `gather` is numbers only, for a loader: values [B, T, 6], stamp [B, T, 5], and their scale."""
+    if scale is None:
+        begin = _begin(table, index, index.anchor[which])
+        found = _scales(table, index, begin)
+    elif isinstance(which, slice):
+        begin = index.anchor[which] - (index.lookback - 1)
+        found = Scale(scale.mean[which], scale.std[which])
+    else:  # whoever computed the statistics has looked at the rows; take() is a quarter of the time of []
+        begin = index.anchor.take(which) - (index.lookback - 1)
+        found = Scale(scale.mean.take(which, axis=0), scale.std.take(which, axis=0))
+    length = index.lookback + index.predict
+    values = np.empty((len(begin), length, len(schema.FEATURES)), np.float32)
+    stamp = np.empty((len(begin), length, table.stamp.shape[1]), np.int16)
+    cut_nb(table.values, begin, clip, found.mean[:, 0], found.std[:, 0], values)
+    copy_nb(table.stamp, begin, stamp)
+    return values, stamp, found
+
+
+def gather_stamps(table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice) -> NDArray[np.int16]:
+    """The time features int16[B, T, 5] of the windows `which`."""
+    begin = _begin(table, index, index.anchor[which])
+    stamp = np.empty((len(begin), index.lookback + index.predict, table.stamp.shape[1]), np.int16)
+    copy_nb(table.stamp, begin, stamp)
+    return stamp
+
+
+def index_scale(table: BarTable, index: WindowIndex) -> Scale:
+    """The statistics of every window of an index, float64[n, 1, 6] each: 96 bytes a window."""
+    return _scales(table, index, _begin(table, index, index.anchor))
 
 
 def make_windows(
@@ -89,9 +133,16 @@ def make_windows(
     return gather(table, index, slice(None), clip)
 
 
-def _blocks(rows: NDArray[Any], length: int) -> NDArray[Any]:
-    """A view [R - length + 1, length * columns] of consecutive rows, so that one index copies one block."""
-    count, columns = rows.shape
-    step = rows.strides[0]
-    assert rows.flags.c_contiguous
-    return as_strided(rows, (max(count - length + 1, 0), length * columns), (step, rows.itemsize), writeable=False)
+def _begin(table: BarTable, index: WindowIndex, anchor: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First rows of windows, as compiled code wants them; it does not look whether they are in the table."""
+    begin = np.ascontiguousarray(anchor - index.lookback + 1, dtype=np.int64)
+    if len(begin):
+        assert begin.min() >= 0
+        assert anchor.max() + index.predict < table.rows
+    return begin
+
+
+def _scales(table: BarTable, index: WindowIndex, begin: NDArray[np.int64]) -> Scale:
+    mean, std = np.zeros((2, len(begin), len(schema.FEATURES)))
+    scales_nb(table.values, begin, index.lookback, mean, std)
+    return Scale(mean[:, None], std[:, None])

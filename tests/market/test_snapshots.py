@@ -37,6 +37,8 @@ def test_a_snapshot_holds_everything_in_the_schemas_forms(tmp_path: Path, folder
         "intervals.parquet",
         "unadjusted_volumes.parquet",
         "rejected_bars.parquet",
+        "contradicted_bars.parquet",
+        "history.parquet",
         "meta.json",
     }
     bars = pl.read_parquet(snapshot.folder / "bars.day.parquet")

@@ -192,11 +192,17 @@ def test_the_exchange_is_as_named_or_as_all_stocks_tell(
 
 def test_sessions_that_do_not_fit_the_exchange_are_told(tmp_path: Path, make_batch: BatchMaker) -> None:
     # 2024-01-06 is a Saturday; 01-03 and 01-04 are sessions of New York
-    report = store_bars(tmp_path, make_batch({"A": {1: 10, 4: 10, 5: 10}}, exchange="XNYS"))
+    report = store_bars(tmp_path, make_batch({"A": {1: 10, 4: 10, 14: 11}}, exchange="XNYS"))
     assert report.notes == (
-        "1 sessions of the source are none of XNYS's (first: 2024-01-06)",
-        "2 sessions of XNYS are not in the source (first: 2024-01-03)",
+        "1 sessions of the source are none of XNYS's (first: 2024-01-15)",
+        "7 sessions of XNYS are not in the source (first: 2024-01-03)",
     )
+
+
+def test_a_refused_saturday_is_no_session(tmp_path: Path, make_batch: BatchMaker) -> None:
+    report = store_bars(tmp_path, make_batch({"A": {1: 10, 2: 11, 3: 10, 4: 11, 5: 12}}, exchange="XNYS"))
+    assert (report.rejected_by_rule, report.notes, report.last) == ({"outside_session": 1}, (), date(2024, 1, 5))
+    assert open_market(tmp_path).sessions() == [date(2024, 1, day) for day in (2, 3, 4, 5)]
 
 
 def test_suspended_sessions_are_counted_within_each_life(tmp_path: Path, make_batch: BatchMaker) -> None:

@@ -40,9 +40,13 @@ def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         wanted = ["timestamps" if name == "time" else name for name in missing]
+        other_separator = len(names) == 1 and any(letter in next(iter(names)) for letter in ";\t|")
         raise DataError(
             f"{place}: expected the columns timestamps, open, high, low, close; missing {', '.join(wanted)}; found "
-            f"{', '.join(names.values())}"
+            f"{', '.join(names.values())}",
+            hint="columns are separated by commas: convert the file, or read it yourself and give kq a table"
+            if other_separator
+            else None,
         )
     if columns["time"] == names.get("date") and "time" in names:
         columns["clock"] = names["time"]

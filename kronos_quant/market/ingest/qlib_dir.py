@@ -6,8 +6,9 @@
 
 As found in the wild: folders in either case, fields missing or extra, files of one symbol that differ in length,
 volume adjusted or not.
-Prices are adjusted (raw = price / factor). Only open, high, low, close, volume, amount and factor are read: vwap,
-adjclose and change can be computed from them, and `change` is often wrong on ex-dividend days.
+Prices are adjusted (raw = price / factor). Only open, high, low, close, volume, amount and factor are kept: vwap,
+adjclose and change can be computed from them, and `change` is often wrong on ex-dividend days. Where there are change
+and vwap, they are held against the bars (see `cross_checks`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +24,17 @@ import numpy.typing as npt
 import polars as pl
 
 from kronos_quant.errors import DataError, listed
+from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, contradicted
 from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.qlib_bins import Series, read_bin
+from kronos_quant.market.ingest.qlib_texts import read_calendar, read_lists
 from kronos_quant.market.ingest.volume_basis import VolumeVotes
 from kronos_quant.market.sessions import calendar_name, ends_of
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import Batch, instruments_of
 from kronos_quant.market.symbols import canonical
-from kronos_quant.market.universes import ALL, tidy
-from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
+from kronos_quant.market.universes import ALL
+from kronos_quant.schema import BARS, DAILY, PRICES
 
 _OPTIONAL = ("volume", "amount", "factor")
 _FIELDS = (*PRICES, *_OPTIONAL)
@@ -55,6 +58,7 @@ class _Findings:
     filled_factor: list[str] = field(default_factory=list)
     derived_amount: list[str] = field(default_factory=list)
     backward: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     volume: VolumeVotes = field(default_factory=VolumeVotes)
 
     def notes(self) -> Iterator[str]:
@@ -66,6 +70,7 @@ class _Findings:
             (self.without_factor, "factor missing; taken as 1"),
             (self.filled_factor, "factor has holes; carried forward"),
             (self.derived_amount, "amount derived as volume x mean price"),
+            (self.unread, "change or vwap cannot be read, so it checks nothing"),
             (self.backward, "an interval in instruments/ ends before it begins; left out"),
         ):
             if symbols:
@@ -80,6 +85,8 @@ class _Bars:
     symbol: str
     positions: npt.NDArray[np.int64]
     columns: dict[str, FloatArray]
+    others: dict[str, FloatArray]
+    """Those of CROSS_FIELDS that there are."""
 
     @property
     def traded(self) -> bool:
@@ -105,6 +112,7 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
     series = _read_features(source / "features", freq, len(times), findings)
     raw = findings.volume.verdict() == "raw"
     _derive_amounts(series, raw, findings)
+    doubted = _contradicted(series, raw)
     if labels == "start" and freq != DAILY:
         named = exchange or shared_exchange([bars.symbol for bars in series])
         times = ends_of(pl.Series(times, dtype=pl.Datetime("us")), freq, named).to_list()
@@ -115,6 +123,7 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
     instruments, notes = _instruments(series, lists, exchange)
     universes = lists.filter(pl.col("universe") != ALL)
     bars = _frame(series, times)
+    suspect = bars.filter(pl.Series(np.concatenate(doubted))).select("symbol", "time")
     traded = bars["date"].unique().sort().to_list()
     sessions = sorted({time.date() for time in times})
     used = [session for session in sessions if traded[0] <= session <= traded[-1]]
@@ -132,6 +141,8 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
         notes=(*findings.notes(), *notes),
         options=(("labels", labels), ("volume", findings.volume.verdict())),
         unadjusted_volume=tuple(bars.symbol for bars in series) if raw else (),
+        complete=True,
+        contradicted=suspect,
     )
 
 
@@ -143,54 +154,6 @@ def _check_layout(source: Path) -> None:
         f"{source}: no Qlib directory: expected calendars/ and features/, found {found or 'nothing'}",
         hint="name the directory that holds calendars/, e.g. kq ingest qlib ~/.qlib/qlib_data/cn_data",
     )
-
-
-def read_calendar(folder: Path, freq: str) -> list[datetime]:
-    """The sessions (daily) or bar ends of calendars/<freq>.txt.
-
-    Raises DataError for a missing or empty file and, with its line, for one that is not ascending or not a date.
-    """
-    path = folder / f"{freq}.txt"
-    if not path.is_file():
-        found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
-        raise DataError(f"{path}: no such calendar: found {found}", hint="name its frequency, or add the file")
-    times: list[datetime] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").rstrip().splitlines(), start=1):
-        try:
-            time = datetime.fromisoformat(line.strip())
-        except ValueError:
-            raise DataError(f"{path}: line {number}: expected a date like 2024-06-18, found {line!r}") from None
-        if times and time <= times[-1]:
-            trouble = "is there twice" if time == times[-1] else f"comes after {times[-1]}"
-            raise DataError(f"{path}: line {number}: expected ascending dates, but {line.strip()} {trouble}")
-        times.append(time)
-    if not times:
-        raise DataError(f"{path}: expected one date a line, found an empty file")
-    return times
-
-
-def read_lists(folder: Path) -> pl.DataFrame:
-    """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; none where there is no folder.
-
-    Raises DataError, with its line, for a row that is not symbol, first and last date between tabs.
-    """
-    columns: dict[str, list[object]] = {name: [] for name in UNIVERSES}
-    for path in sorted(folder.glob("*.txt")):
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-            if not line.strip():
-                continue
-            cells = line.split("\t")
-            try:
-                start, end = (date.fromisoformat(cell.strip()[:10]) for cell in cells[1:3])
-            except ValueError:
-                raise DataError(
-                    f"{path}: line {number}: expected SYMBOL<tab>first date<tab>last date, found {line!r}"
-                ) from None
-            for column, cell in zip(
-                columns.values(), (path.stem.lower(), canonical(cells[0]), start, end), strict=True
-            ):
-                column.append(cell)
-    return tidy(pl.DataFrame(columns, schema=UNIVERSES))
 
 
 def _read_features(folder: Path, freq: str, sessions: int, findings: _Findings) -> list[_Bars]:
@@ -233,12 +196,12 @@ def _field_files(folder: Path, freq: str) -> dict[str, Path]:
     ending = f".{freq}.bin".lower()
     with os.scandir(folder) as entries:
         names = {entry.name.lower(): Path(entry.path) for entry in entries}
-    return {name: names[name + ending] for name in _FIELDS if name + ending in names}
+    return {name: names[name + ending] for name in (*_FIELDS, *CROSS_FIELDS) if name + ending in names}
 
 
 def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _Findings) -> _Bars:
     """All bars of one symbol, its fields aligned by their start indices."""
-    series = {name: read_bin(path, sessions) for name, path in files.items()}
+    series = {name: read_bin(path, sessions) for name, path in files.items() if name in _FIELDS}
     first, end = min(one.start for one in series.values()), max(one.end for one in series.values())
     if any((one.start, one.end) != (first, end) for one in series.values()):
         _refuse_damaged(series, files, end - first)
@@ -247,8 +210,15 @@ def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _
     traded = ~np.logical_and.reduce([np.isnan(columns[name]) for name in PRICES])
     if traded.any():
         _complete(symbol, columns, traded, findings)
+    others: dict[str, FloatArray] = {}
+    for name in CROSS_FIELDS:
+        if name in files:
+            try:
+                others[name] = _aligned(read_bin(files[name], sessions), first, end)[traded]
+            except DataError:
+                findings.unread.append(symbol)
     positions = first + np.flatnonzero(traded)
-    return _Bars(symbol, positions, {name: column[traded] for name, column in columns.items()})
+    return _Bars(symbol, positions, {name: column[traded] for name, column in columns.items()}, others)
 
 
 def _refuse_damaged(series: dict[str, Series], files: dict[str, Path], length: int) -> None:
@@ -278,7 +248,9 @@ def _aligned(series: Series, first: int, end: int) -> FloatArray:
     if (series.start, series.end) == (first, end):
         return series.values
     values = np.full(end - first, np.nan, dtype=np.float32)
-    values[series.start - first : series.end - first] = series.values
+    since, until = max(series.start, first), min(series.end, end)
+    if since < until:
+        values[since - first : until - first] = series.values[since - series.start : until - series.start]
     return values
 
 
@@ -311,6 +283,14 @@ def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None
         derived = columns["volume"] * (price / columns["factor"] if raw else price)
         columns["amount"] = np.where(missing, derived, columns["amount"]).astype(np.float32)
         findings.derived_amount.append(bars.symbol)
+
+
+def _contradicted(series: list[_Bars], raw: bool) -> list[npt.NDArray[np.bool_]]:
+    """Of each symbol's bars, which change or vwap contradict; these are forgotten then."""
+    flags = [contradicted(bars.columns, bars.others, raw_volume=raw) for bars in series]
+    for bars in series:
+        bars.others.clear()
+    return flags
 
 
 def _carried(values: FloatArray) -> FloatArray:

@@ -64,16 +64,25 @@ def _in_memory(source: Any) -> pl.DataFrame:
         return source
     library = type(source).__module__.partition(".")[0]
     if library == "pandas":
-        counts = type(source.index).__name__ == "RangeIndex"
-        if counts:
-            return pl.from_pandas(source)
-        named = source.rename_axis("time") if source.index.nlevels == 1 and source.index.name is None else source
-        return pl.from_pandas(named.reset_index())
+        return _from_pandas(source)
     if library == "pyarrow":
         converted = pl.from_arrow(source)
         assert isinstance(converted, pl.DataFrame)
         return converted
     raise DataError(f"table: expected a path or a table of Polars, pandas or Arrow, found {type(source).__name__}")
+
+
+def _from_pandas(source: pd.DataFrame) -> pl.DataFrame:
+    """A pandas table; an index that only counts (also what a filter left of one) is dropped."""
+    index = source.index
+    unnamed = index.nlevels == 1 and index.name is None
+    try:
+        if unnamed and index.dtype.kind in "iu":
+            return pl.from_pandas(source.reset_index(drop=True))
+        return pl.from_pandas((source.rename_axis("time") if unnamed else source).reset_index())
+    except (ValueError, TypeError) as error:  # Arrow's errors are among them
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{_IN_MEMORY}: not a table of plain columns: {reason}") from error
 
 
 def _numbered(frame: pl.DataFrame, place: str) -> pl.DataFrame:

@@ -11,6 +11,10 @@
     instruments  schema.INSTRUMENTS of the symbols in incoming; first_date and last_date NULL where nobody said
     limits       `prefix`, `board`, `since`, `until`, `fraction`: how far a price may move from the previous close,
                  by the first characters of a symbol; `until` is exclusive and NULL today
+    newcomers    `prefix`, `board`, `since`, `until`, `sessions`: how many first sessions of those listed in a period no
+                 limit holds in
+    ticks        `prefix`, `board`, `tick`: the step in which prices are quoted, by the first characters of a symbol
+    contradicted `symbol` and `time` of the bars that another field of their source contradicts
 
 Among the warnings no bar is left that an error names.
 """
@@ -33,6 +37,13 @@ from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
 _MAINLAND_CALENDAR = "XSHG"
 _NUMBER = "number"
+CONTRADICTED: dict[str, pl.DataType] = {"symbol": pl.String(), "time": pl.Datetime("us")}
+_PERIOD: dict[str, pl.DataType] = {
+    "prefix": pl.String(),
+    "board": pl.String(),
+    "since": pl.Date(),
+    "until": pl.Date(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +57,21 @@ class Surroundings:
     """Of the source; none: the bars' own dates."""
     instruments: pl.DataFrame
     """schema.INSTRUMENTS, some of the symbols or all."""
+    contradicted: pl.DataFrame
+    """CONTRADICTED."""
 
 
 def surroundings(
-    freq: str, exchange: str = "", sessions: Sequence[date] = (), instruments: pl.DataFrame | None = None
+    freq: str,
+    exchange: str = "",
+    sessions: Sequence[date] = (),
+    instruments: pl.DataFrame | None = None,
+    contradicted: pl.DataFrame | None = None,
 ) -> Surroundings:
     """What is known beside bars of a frequency; whatever is not given, the bars tell."""
     given = pl.DataFrame(schema=INSTRUMENTS) if instruments is None else instruments
-    return Surroundings(freq == DAILY, exchange, sessions, given)
+    doubted = pl.DataFrame(schema=CONTRADICTED) if contradicted is None else contradicted
+    return Surroundings(freq == DAILY, exchange, sessions, given, doubted)
 
 
 def surroundings_of(bars: pl.DataFrame) -> Surroundings:
@@ -92,6 +110,9 @@ def check_tables(numbered: pl.DataFrame, around: Surroundings) -> dict[str, pa.T
         "hours": _hours(sessions, around.daily, calendar),
         "instruments": instruments,
         "limits": _limits(calendar),
+        "newcomers": _newcomers(calendar),
+        "ticks": _ticks(calendar),
+        "contradicted": around.contradicted.cast(pl.Schema(CONTRADICTED)),
     }
     return {name: frame.to_arrow() for name, frame in tables.items()}
 
@@ -159,11 +180,33 @@ def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
 def _limits(calendar: str) -> pl.DataFrame:
     """The dated limits of `exchanges`, a row a prefix and period; none where another exchange is named."""
     rows = [
-        (prefix, board.name, since, until, fraction)
+        (prefix, board.name, limit.since, until, limit.fraction)
         for board in BOARDS
-        for (since, fraction), until in zip(board.limits, [*(day for day, _ in board.limits[1:]), None], strict=True)
+        for limit, until in zip(board.limits, [*(limit.since for limit in board.limits[1:]), None], strict=True)
         for prefix in board.prefixes
         if calendar in ("", _MAINLAND_CALENDAR)
     ]
-    schema = {"prefix": pl.String, "board": pl.String, "since": pl.Date, "until": pl.Date, "fraction": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=_PERIOD | {"fraction": pl.Float64()}, orient="row")
+
+
+def _newcomers(calendar: str) -> pl.DataFrame:
+    """The free starts of `exchanges`, a row a prefix and period; none where another exchange is named."""
+    rows = [
+        (prefix, board.name, start.since, until, start.sessions)
+        for board in BOARDS
+        for start, until in zip(board.starts, [*(start.since for start in board.starts[1:]), None], strict=False)
+        for prefix in board.prefixes
+        if calendar in ("", _MAINLAND_CALENDAR)
+    ]
+    return pl.DataFrame(rows, schema=_PERIOD | {"sessions": pl.Int64()}, orient="row")
+
+
+def _ticks(calendar: str) -> pl.DataFrame:
+    """The price steps of `exchanges`, a row a prefix; none where another exchange is named."""
+    rows = [
+        (prefix, board.name, board.tick)
+        for board in BOARDS
+        for prefix in board.prefixes
+        if calendar in ("", _MAINLAND_CALENDAR)
+    ]
+    return pl.DataFrame(rows, schema={"prefix": pl.String, "board": pl.String, "tick": pl.Float64}, orient="row")

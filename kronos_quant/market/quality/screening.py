@@ -1,12 +1,14 @@
 """An ingest's gate: which bars of a batch are good, which are refused and why, which are kept with a warning.
 
-What was refused is published beside each snapshot, so that nobody needs the database to read it. It is no part of a
-snapshot's content, nor of its digest: equal bars are equal whatever was refused on the way.
+What was refused is published beside each snapshot, so that nobody needs the database to read it, and so is which bars
+their source contradicts. It is no part of a snapshot's content, nor of its digest: equal bars are equal whatever was
+refused on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +16,19 @@ import duckdb
 import polars as pl
 
 from kronos_quant.market.database import statement
-from kronos_quant.market.quality.check_tables import Surroundings, check_tables, check_views, in_order, surroundings_of
+from kronos_quant.market.quality.check_tables import (
+    CONTRADICTED,
+    Surroundings,
+    check_tables,
+    check_views,
+    in_order,
+    surroundings_of,
+)
 from kronos_quant.market.quality.checking import ROW, Check, iter_checks, locked_down, offending_rows
 from kronos_quant.schema import BARS
 
 REJECTED_FILE = "rejected_bars.parquet"
+CONTRADICTED_FILE = "contradicted_bars.parquet"
 
 REJECTED: dict[str, pl.DataType] = {
     "freq": pl.String(),
@@ -53,14 +63,19 @@ def screen(bars: pl.DataFrame, checks: Iterable[Check] | None = None, around: Su
     """
     rules = list(iter_checks() if checks is None else checks)
     around = around or surroundings_of(bars)
+    refusing, warning = ([check for check in rules if check.severity == severity] for severity in ("error", "warning"))
     numbered = in_order(bars)
-    errors = offenders(numbered, [check for check in rules if check.severity == "error"], around)
+    with _tables_of(numbered, around) as connection:
+        errors = _found(connection, numbered, refusing)
+        # nothing to leave out: the same tables serve
+        warnings = {} if errors else _found(connection, numbered, warning)
     broken = [rows.to_frame(ROW).with_columns(rule=pl.lit(name)) for name, rows in errors.items()]
     nothing = pl.DataFrame(schema={ROW: numbered.schema[ROW], "rule": pl.String})
     reasons = pl.concat([nothing, *broken]).group_by(ROW).agg(pl.col("rule").sort().str.join(", ").alias("rules"))
     kept = numbered.join(reasons, on=ROW, how="anti", maintain_order="left") if broken else numbered
     good = kept.drop(ROW)
-    warnings = offenders(good.with_row_index(ROW), [check for check in rules if check.severity == "warning"], around)
+    if errors:
+        warnings = offenders(good.with_row_index(ROW), warning, around)
     return Screened(
         bars=good,
         refused=numbered.join(reasons, on=ROW, maintain_order="left").drop(ROW),
@@ -74,18 +89,23 @@ def offenders(numbered: pl.DataFrame, checks: list[Check], around: Surroundings)
 
     numbered : of `check_tables.in_order`.
     """
-    found = {}
-    with locked_down(check_tables(numbered, around), check_views()) as connection:
-        for check in checks:
-            rows = offending_rows(connection, check, len(numbered))
-            if len(rows):
-                found[check.name] = rows.cast(numbered.schema[ROW])
-    return found
+    with _tables_of(numbered, around) as connection:
+        return _found(connection, numbered, checks)
 
 
-def write_rejected(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the database's rejected bars into a snapshot's folder."""
+def _tables_of(numbered: pl.DataFrame, around: Surroundings) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    return locked_down(check_tables(numbered, around), check_views())
+
+
+def _found(connection: duckdb.DuckDBPyConnection, numbered: pl.DataFrame, checks: list[Check]) -> dict[str, pl.Series]:
+    rows = {check.name: offending_rows(connection, check, len(numbered)) for check in checks}
+    return {name: numbers.cast(numbered.schema[ROW]) for name, numbers in rows.items() if len(numbers)}
+
+
+def write_findings(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the database's rejected bars and those that their source contradicts into a snapshot's folder."""
     connection.sql(statement("select_rejected")).pl().write_parquet(folder / REJECTED_FILE)
+    connection.sql("SELECT * FROM contradicted_bars ORDER BY ALL").pl().write_parquet(folder / CONTRADICTED_FILE)
 
 
 def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
@@ -95,3 +115,11 @@ def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
         return pl.DataFrame(schema=REJECTED)
     frame = pl.read_parquet(path).filter(pl.col("freq") == freq)
     return frame.select(pl.col(name).cast(dtype) for name, dtype in REJECTED.items())
+
+
+def read_contradicted(folder: Path, freq: str) -> pl.DataFrame:
+    """The bars of one frequency that their source contradicts (CONTRADICTED); none where an older version wrote it."""
+    path = folder / CONTRADICTED_FILE
+    if not path.exists():
+        return pl.DataFrame(schema=CONTRADICTED)
+    return pl.read_parquet(path).filter(pl.col("freq") == freq).select(list(CONTRADICTED))

@@ -12,7 +12,7 @@ from kronos_quant.config import GatesConfig
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.market.quality.check_tables import in_order, surroundings
 from kronos_quant.market.quality.checking import ROW, Check
-from kronos_quant.market.quality.screening import offenders, read_rejected
+from kronos_quant.market.quality.screening import offenders, read_contradicted, read_rejected
 from kronos_quant.market.reader import Market
 
 _FOUND = {"rule": pl.String(), "symbol": pl.String(), "date": pl.Date(), "time": pl.Datetime("us")}
@@ -73,7 +73,13 @@ def survey(market: Market, checks: Sequence[Check], gates: GatesConfig) -> Surve
     """
     _require_known(gates, checks)
     numbered = in_order(market.bars())
-    around = surroundings(market.freq, market.exchange, market.sessions(), market.instruments())
+    around = surroundings(
+        market.freq,
+        market.exchange,
+        market.sessions(),
+        market.instruments(),
+        read_contradicted(market.snapshot.folder, market.freq),
+    )
     rows = offenders(numbered, list(checks), around)
     places = numbered.select(ROW, "symbol", "date", "time")
     parts = [

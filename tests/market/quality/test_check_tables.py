@@ -105,8 +105,14 @@ def test_limits_are_the_dated_table_of_the_boards_where_it_holds(make_batch: Bat
         (date(2009, 10, 30), date(2020, 8, 24), 0.10),
         (date(2020, 8, 24), None, 0.20),
     ]
+    free = "SELECT since, until, sessions FROM newcomers WHERE starts_with('SZ300001', prefix) ORDER BY since"
+    assert rows(bars, surroundings("day"), free)[1:] == [
+        (date(2014, 6, 13), date(2020, 8, 24), 1),
+        (date(2020, 8, 24), None, 5),
+    ]
     american = make_batch({"AAPL": {1: 10.0}}).bars
-    assert rows(american, surroundings("day", "XNYS"), "SELECT count(*) FROM limits") == [(0,)]
+    for table in ("limits", "newcomers"):
+        assert rows(american, surroundings("day", "XNYS"), f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 @pytest.mark.parametrize("exchange", ["", "XNYS"])

@@ -111,7 +111,7 @@ def test_a_warning_is_judged_on_the_bars_that_stay(make_batch: BatchMaker) -> No
 def test_what_is_known_beside_the_bars_changes_what_the_rules_find(make_batch: BatchMaker) -> None:
     bars = make_batch({"A": dict.fromkeys(range(0, 3), 10.0)}).bars  # 2024-01-01 is a holiday in New York
     assert screen(bars).warnings_by_rule == {}
-    assert screen(bars, around=surroundings("day", "XNYS")).warnings_by_rule == {"outside_session": 1}
+    assert screen(bars, around=surroundings("day", "XNYS")).warnings_by_rule == {"calendar_contradiction": 1}
 
 
 def test_own_checks_refuse_and_warn_like_the_packages(make_batch: BatchMaker) -> None:

@@ -83,7 +83,10 @@ def test_a_gate_on_a_rule_that_nobody_has_is_refused(market: Market) -> None:
         ConfigError, match=r"^kq\.yaml: gates\.rules\.price_jmp: no such check; did you mean price_jump"
     ):
         look(market, rules={"price_jmp": 0})
-    with pytest.raises(ConfigError, match=r"gates\.rules\.xyz: no such check; expected amount_mismatch, close_outside"):
+    with pytest.raises(
+        ConfigError,
+        match=r"gates\.rules\.xyz: no such check; expected amount_mismatch, calendar_contradiction, close_outside",
+    ):
         look(market, rules={"xyz": 0})
 
 

@@ -7,6 +7,7 @@ the same bars bit for bit. The whole is written aside and renamed; nothing that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
-from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.files import write_aside
-from kronos_quant.market.qlib_writer import Selection, file_name, write_qlib
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.files import disk_errors, remove_partials, write_aside
+from kronos_quant.market.export.qlib_dir import Selection, file_name, write_qlib
 from kronos_quant.market.reader import Market
 from kronos_quant.schema import DAILY
 
@@ -66,21 +68,19 @@ def export_bars(
     """Write bars to `out`, which must not exist yet.
 
     form : "parquet" (one file), "csv" (one file where `out` ends in .csv, else a folder with a file a symbol) or
-    "qlib" (a directory; see `qlib_writer`). symbols : in any spelling, all by default. start, end : inclusive.
+    "qlib" (a directory; see `export.qlib_dir`). symbols : in any spelling, all by default. start, end : inclusive.
     Raises ConfigError for another form or an `out` that exists, DataError for an unknown symbol, an empty selection, or
     a symbol that cannot be the name of a file.
     """
     if form not in FORMATS:
         raise ConfigError(f"format: expected {', '.join(FORMATS)}, found {form!r}")
     out = out.expanduser()
-    if out.exists() or out.is_symlink():
-        raise ConfigError(f"{out}: is there already, and an export replaces nothing", hint="name another place")
     known = None if symbols is None else tuple(sorted({market.resolve(text) for text in symbols}))
     selection = Selection(market, known, start, end)
     spans: list[pl.DataFrame] = []
     parts = _tallied(_parts(selection), spans)
     notes: list[str] = []
-    with write_aside(out) as partial:
+    with _alone_at(out) as leftovers, write_aside(out) as partial:
         if form == "parquet":
             _write_parquet(partial, parts)
         elif form == "csv":
@@ -89,7 +89,32 @@ def export_bars(
             notes = write_qlib(partial, selection, parts)
         if not spans:
             raise DataError(f"{out}: nothing to export: no bar of these symbols between these dates")
+    if leftovers:
+        notes.append(f"removed what a killed export to this place had left: {listed(path.name for path in leftovers)}")
     return _report(out, form, market.freq, pl.concat(spans), notes)
+
+
+@contextmanager
+def _alone_at(out: Path) -> Iterator[list[Path]]:
+    """Hold the right to write `out`, which must not exist; yields what a killed export left there and is now gone.
+
+    Raises ConfigError where something is there already, KronosQuantError where another export is at work.
+    """
+    if out.exists() or out.is_symlink():
+        raise ConfigError(f"{out}: is there already, and an export replaces nothing", hint="name another place")
+    lock = FileLock(out.with_name(f".{out.name}.lock"))
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise KronosQuantError(f"{out}: another export is writing it", hint="name another place") from None
+        try:
+            # a killed process frees the lock: whoever holds it is the only one
+            yield remove_partials(out)
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
 
 def _parts(selection: Selection) -> Iterator[pl.DataFrame]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made import make_bars, weekdays
+from made import ROOT, make_bars, weekdays
 
-from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError
 from kronos_quant.market import Batch, Market, export_bars, ingest_csv, ingest_qlib, open_market, store_bars
 from kronos_quant.market.store import instruments_of
 from kronos_quant.schema import PRICES, UNIVERSES
@@ -99,7 +99,7 @@ def test_parquet_holds_the_stored_bars(tmp_path: Path, market: Market) -> None:
 
 
 def test_many_symbols_are_written_part_by_part(tmp_path: Path, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kronos_quant.market.export._SYMBOLS_A_PART", 1)
+    monkeypatch.setattr("kronos_quant.market.export.bars._SYMBOLS_A_PART", 1)
     for form, out in (("parquet", "out.parquet"), ("csv", "out.csv")):
         assert export_bars(market, tmp_path / out, form).symbols == 3
     assert pl.read_parquet(tmp_path / "out.parquet").equals(market.bars())
@@ -291,7 +291,45 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, market: Market, monkeypatch:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kronos_quant.market.qlib_writer._write_lists", full)
+    monkeypatch.setattr("kronos_quant.market.export.qlib_dir._write_lists", full)
     with pytest.raises(Exception, match="cannot write: no space left on the disk"):
         export_bars(market, tmp_path / "qlib", "qlib")
     assert [path.name for path in tmp_path.iterdir()] == ["from"]
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from kronos_quant.market import export_bars, open_market
+from kronos_quant.market.export import bars
+
+def stuck(path, parts):
+    path.write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(60)
+
+bars._write_parquet = stuck
+export_bars(open_market(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next_one_and_a_living_one_is_left_alone(
+    tmp_path: Path, market: Market
+) -> None:
+    out = tmp_path / "out.parquet"
+    export_bars(market, tmp_path / "b-out.parquet")
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, tmp_path / "from", out], stdout=subprocess.PIPE, cwd=ROOT
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"writing\n"
+        with pytest.raises(KronosQuantError, match=r"out\.parquet: another export is writing it"):
+            export_bars(market, out)
+        other.kill()
+    [partial] = tmp_path.glob(".partial-*")
+    foreign = tmp_path / ".partial-01234567-b-out.parquet"
+    foreign.write_text("of another target")
+    report = export_bars(market, out)
+    assert report.notes == (f"removed what a killed export to this place had left: {partial.name}",)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, "b-out.parquet", "from", "out.parquet"]
+    assert pl.read_parquet(out).equals(market.bars())

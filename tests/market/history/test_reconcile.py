@@ -10,7 +10,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from kronos_quant.errors import DataError
 from kronos_quant.market import Batch, ingest_qlib, open_market, read_history, store, store_bars
 from kronos_quant.market.database import DATABASE
 from kronos_quant.schema import PRICES
@@ -28,6 +27,12 @@ def rows(root: Path, query: str) -> list[tuple[object, ...]]:
 def stored(root: Path, symbol: str, *columns: str) -> list[object]:
     frame = open_market(root).bars([symbol]).select(columns or ("close",))
     return frame.to_series().to_list() if len(frame.columns) == 1 else frame.rows()
+
+
+def former_values(root: Path, symbols: list[str] | None = None) -> pl.DataFrame:
+    """What the history holds of replaced bars."""
+    told = read_history(open_market(root), symbols).filter(pl.col("change").is_in(["restated", "moved"]))
+    return told.rename({name: name.removeprefix("old_") for name in told.columns if name.startswith("old_")})
 
 
 def rescaled(batch: Batch, scale: float, *, volume: bool = True, symbols: tuple[str, ...] | None = None) -> Batch:
@@ -58,11 +63,12 @@ def test_a_changed_past_bar_is_restated_and_its_old_value_is_kept(tmp_path: Path
     report = store_bars(tmp_path, make_batch({"A": {**DAYS, 2: 11.2}, "B": DAYS}))
     assert (report.changed, report.restated, report.rescaled) == (1, {"A": 1}, 0)
     assert stored(tmp_path, "A") == pytest.approx([10, 11.2, 12, 11.5])
-    former = read_history(tmp_path)
-    assert former.select("symbol", "date", "open", "high", "close", "restated", "ingest").rows() == [
-        ("A", date(2024, 1, 3), 11, 12, 11, True, 2)
+    former = former_values(tmp_path)
+    assert former.select("symbol", "date", "open", "high", "close", "change", "ingest").rows() == [
+        ("A", date(2024, 1, 3), 11, 12, 11, "restated", 2)
     ]
-    assert former["replaced"].to_list() == [value for (value,) in rows(tmp_path, "SELECT max(finished) FROM ingests")]
+    assert former["new_close"].to_list() == pytest.approx([11.2])
+    assert former["recorded"].to_list() == [value for (value,) in rows(tmp_path, "SELECT max(finished) FROM ingests")]
     assert rows(tmp_path, "SELECT restated, rescaled FROM ingests ORDER BY id") == [(0, 0), (1, 0)]
     assert "restated: 1 past bars of 1 symbols (A 1); the old values are in the history" in report.lines()
 
@@ -70,9 +76,8 @@ def test_a_changed_past_bar_is_restated_and_its_old_value_is_kept(tmp_path: Path
 def test_each_restatement_of_a_bar_is_kept(tmp_path: Path, make_batch: BatchMaker) -> None:
     for close in (10, 11, 12):
         store_bars(tmp_path, make_batch({"A": {1: close}}))
-    assert read_history(tmp_path, ["A"])["close"].to_list() == [10, 11]
-    assert read_history(tmp_path, ["B"]).is_empty()
-    assert read_history(tmp_path, freq="5min").is_empty()
+    assert former_values(tmp_path, ["A"])["close"].to_list() == [10, 11]
+    assert former_values(tmp_path, ["B"]).is_empty()
 
 
 def test_a_changed_volume_or_amount_is_restated_too(tmp_path: Path, make_batch: BatchMaker) -> None:
@@ -112,7 +117,7 @@ def test_a_uniform_rescale_is_no_restatement_and_moves_no_stored_bar(
     report = store_bars(tmp_path, rescaled(batch, scale))
     assert (report.added, report.changed, report.restated, report.rescaled) == (0, 0, {}, 2)
     assert report.snapshot == before.snapshot
-    assert read_history(tmp_path).is_empty()
+    assert former_values(tmp_path).is_empty()
     kept = rows(tmp_path, "SELECT ingest, symbol, scale, seam FROM rescales ORDER BY symbol")
     assert kept == [(2, name, pytest.approx(scale, rel=1e-6), False) for name in "AB"]
     assert "rescaled: 2 symbols came in another scale; converted to the stored one" in report.lines()
@@ -175,10 +180,10 @@ def test_a_restated_dividend_is_one_restated_bar_and_the_later_ones_move_along(
     assert (report.restated, report.changed) == ({"A": 1}, 2)
     assert stored(tmp_path, "A", "factor") == pytest.approx([1, 1, 1.02, 1.02], rel=1e-7)
     assert stored(tmp_path, "A", "close") == pytest.approx([10, 11, 12.24, 11.73], rel=1e-7)
-    former = read_history(tmp_path)
-    assert former.select("date", "factor", "restated").rows() == [
-        (date(2024, 1, 4), 1, True),
-        (date(2024, 1, 5), 1, False),
+    former = former_values(tmp_path)
+    assert former.select("date", "factor", "change").rows() == [
+        (date(2024, 1, 4), 1, "restated"),
+        (date(2024, 1, 5), 1, "moved"),
     ]
 
 
@@ -208,7 +213,7 @@ def test_stored_bars_that_the_source_lacks_move_along_with_a_restated_factor(
     assert stored(tmp_path, "A", "factor") == pytest.approx([1, 1.1, 1.1, 1.1, 1.1], rel=1e-7)
     assert stored(tmp_path, "A", "close") == pytest.approx([10, 12.1, 13.2, 12.65, 12.54], rel=1e-6)
     assert stored(tmp_path, "A", "volume") == pytest.approx([100, *[100 / 1.1] * 4], rel=1e-6)
-    assert read_history(tmp_path)["restated"].to_list() == [True, False, False, False]
+    assert former_values(tmp_path)["change"].to_list() == ["restated", "moved", "moved", "moved"]
 
 
 def test_without_a_bar_in_common_a_jump_of_the_factor_alone_is_a_new_scale(
@@ -289,7 +294,7 @@ def test_a_crash_within_the_transaction_leaves_bars_and_history_as_they_were(
     monkeypatch.setattr(store, "_merge_lists", crash)
     with pytest.raises(SystemExit):
         store_bars(tmp_path, make_batch({"A": {**DAYS, 2: 11.2}}))
-    assert read_history(tmp_path).is_empty()
+    assert former_values(tmp_path).is_empty()
     assert rows(tmp_path, "SELECT close FROM bars ORDER BY time") == [(10.0,), (11.0,), (12.0,), (11.5,)]
 
 
@@ -302,6 +307,44 @@ def test_a_bar_refused_now_moves_along_with_a_restated_factor(tmp_path: Path, ma
     assert stored(tmp_path, "A") == pytest.approx([10, 12.1, 13.2, 12.65], rel=1e-6)
 
 
-def test_the_history_needs_a_database(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no bars have been ingested"):
-        read_history(tmp_path)
+def test_a_bar_that_its_source_no_longer_has_is_kept_and_reported(tmp_path: Path, make_batch: BatchMaker) -> None:
+    before = store_bars(tmp_path, make_batch({"A": DAYS, "B": DAYS}))
+    lacking = {day: close for day, close in DAYS.items() if day not in (2, 3)}
+    report = store_bars(tmp_path, make_batch({"A": lacking, "B": DAYS}))
+    assert (report.vanished, report.first_vanished) == ({"A": 2}, ("A 2024-01-03", "A 2024-01-04"))
+    assert (report.snapshot, stored(tmp_path, "A")) == (before.snapshot, list(DAYS.values()))
+    assert (
+        "vanished: 2 stored bars of 1 symbols are no longer in the source (A 2024-01-03, A 2024-01-04); they are kept, "
+        "and noted in the history" in report.lines()
+    )
+    assert read_history(open_market(tmp_path)).select("symbol", "date", "change", "ingest").rows() == [
+        ("A", date(2024, 1, 3), "vanished", 2),
+        ("A", date(2024, 1, 4), "vanished", 2),
+    ]
+
+
+def test_a_vanished_bar_is_reported_once_and_noted_when_it_returns(tmp_path: Path, make_batch: BatchMaker) -> None:
+    lacking = {day: close for day, close in DAYS.items() if day != 2}
+    store_bars(tmp_path, make_batch({"A": DAYS}))
+    store_bars(tmp_path, make_batch({"A": lacking}))
+    again = store_bars(tmp_path, make_batch({"A": lacking}))
+    assert again.vanished == {}
+    assert "still not in the source again: 1 bars that vanished before; they are kept" in again.notes
+    assert store_bars(tmp_path, make_batch({"A": DAYS})).notes == ()
+    store_bars(tmp_path, make_batch({"A": lacking}))
+    told = read_history(open_market(tmp_path)).select("change", "ingest").rows()
+    assert told == [("vanished", 2), ("returned", 4), ("vanished", 5)]
+
+
+def test_a_refused_bar_and_one_that_the_source_does_not_cover_have_not_vanished(
+    tmp_path: Path, make_batch: BatchMaker
+) -> None:
+    store_bars(tmp_path, make_batch({"A": DAYS, "B": DAYS}))
+    low = pl.when(pl.col("date") == date(2024, 1, 3)).then(-1).otherwise(pl.col("close") - 1)
+    report = store_bars(tmp_path, make_batch({"A": DAYS}, low=low))
+    assert (report.rejected, report.vanished) == (1, {})
+    part = make_batch({"A": {2: 11, 3: 12}, "B": {1: 10, 2: 11}})
+    assert store_bars(tmp_path, part).vanished == {}
+    # a source that lists its sessions covers them for every symbol that it has
+    report = store_bars(tmp_path, replace(part, complete=True))
+    assert report.first_vanished == ("A 2024-01-02", "B 2024-01-04")

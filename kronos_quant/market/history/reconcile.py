@@ -5,21 +5,23 @@ times one number, the volume divided by it. Such a symbol is converted to the st
 bars of the past stay bit for bit as they are, whether the source holds all of them or the last days only. A restated
 bar is one whose raw price (price / factor), raw volume, amount or step of the factor differs by more than `ROUNDING`;
 the value that it replaces goes to bars_history. Smaller differences are rounding, and what is stored stays.
+
+A stored bar that its source no longer has is kept and noted in vanished_bars: nothing that was published is taken away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 
 import duckdb
-import polars as pl
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import SHOWN_OFFENDERS
 from kronos_quant.market.adjust import ROUNDING
-from kronos_quant.market.database import DATABASE, DB_FOLDER, ingest_lock, open_database, statement
-from kronos_quant.schema import DAILY
+from kronos_quant.market.database import statement
+
+Span = tuple[datetime, datetime]
 
 _LEAST_JUMP = 1.4
 """A factor that jumps less between the last stored and the first new bar may be a dividend; see compare_seams.sql."""
@@ -36,13 +38,24 @@ class Reconciled:
     """Restated bars by symbol, most first."""
     rescaled: int
     """Symbols that came in another scale and were converted to the stored one."""
+    vanished: dict[str, int]
+    """Stored bars that the source no longer has, by symbol, most first; those that had vanished before do not count."""
+    first_vanished: tuple[tuple[str, datetime], ...]
+    """The first few of them."""
     notes: tuple[str, ...]
 
 
-def reconcile(connection: duckdb.DuckDBPyConnection, freq: str, unadjusted_volume: Sequence[str] = ()) -> Reconciled:
+def reconcile(
+    connection: duckdb.DuckDBPyConnection,
+    freq: str,
+    unadjusted_volume: Sequence[str] = (),
+    listed: Span | None = None,
+) -> Reconciled:
     """Compare the registered table `incoming` (schema.BARS, keys unique) with the stored bars of a frequency.
 
-    unadjusted_volume : symbols whose volume is the shares really traded.
+    The table `refused` is registered too: what is in it has not vanished.
+    unadjusted_volume : symbols whose volume is the shares really traded. listed : first and last time of which the
+    source holds all that it has; None: of each symbol from its first bar to its last.
     Leaves the temporary tables that `apply_changes` works from; the stored bars are as before.
     """
     bounds = {"freq": freq, "tolerance": ROUNDING}
@@ -62,7 +75,10 @@ def reconcile(connection: duckdb.DuckDBPyConnection, freq: str, unadjusted_volum
             f"no bar in common with the store and the factor differs: {unclear} symbols; taken as corporate actions "
             "(a source that repeats the last stored session tells for sure)"
         )
-    return Reconciled(added, changed, dict(restated), rescaled, tuple(notes))
+    vanished, first_vanished, missing = _find_vanished(connection, freq, listed)
+    if missing:
+        notes.append(f"still not in the source again: {missing:,} bars that vanished before; they are kept")
+    return Reconciled(added, changed, dict(restated), rescaled, vanished, first_vanished, tuple(notes))
 
 
 def apply_changes(connection: duckdb.DuckDBPyConnection, freq: str, ingest: int) -> None:
@@ -77,22 +93,22 @@ def apply_changes(connection: duckdb.DuckDBPyConnection, freq: str, ingest: int)
     if added:
         connection.execute(statement("insert_missing"), {"freq": freq})
     connection.execute(statement("insert_rescales"), numbered)
-    connection.execute("DROP TABLE replacing; DROP VIEW arriving; DROP TABLE compared")
+    connection.execute(statement("insert_vanished"), numbered)
+    connection.execute(statement("mark_returned"), numbered)
+    connection.execute("DROP TABLE replacing; DROP VIEW arriving; DROP TABLE compared; DROP TABLE vanished")
 
 
-def read_history(root: Path, symbols: Sequence[str] | None = None, freq: str = DAILY) -> pl.DataFrame:
-    """Former values of replaced bars, sorted by (symbol, time, ingest).
-
-    Columns of schema.BARS (in the stored scale), restated (false: only the level of its factor moved), ingest (the
-    number of the one that replaced it) and replaced (when, UTC). symbols : canonical, all by default.
-    The history is in the database alone: this waits for a running ingest. Raises DataError where there is no database.
-    """
-    path = root / DB_FOLDER / DATABASE
-    if not path.exists():
-        raise DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
-    wanted = None if symbols is None else list(symbols)
-    with ingest_lock(root), open_database(root) as connection:
-        former: pl.DataFrame = connection.sql(
-            statement("select_history"), params={"freq": freq, "symbols": wanted}
-        ).pl()
-    return former
+def _find_vanished(
+    connection: duckdb.DuckDBPyConnection, freq: str, listed: Span | None
+) -> tuple[dict[str, int], tuple[tuple[str, datetime], ...], int]:
+    """Newly vanished bars by symbol, the first few of them, and how many had vanished before."""
+    first, last = listed or (None, None)
+    connection.execute(statement("find_vanished"), {"freq": freq, "first": first, "last": last})
+    [(missing,)] = connection.execute("SELECT count(*) FROM vanished WHERE known").fetchall()
+    counts = connection.execute(
+        "SELECT symbol, count(*) FROM vanished WHERE NOT known GROUP BY symbol ORDER BY count(*) DESC, symbol"
+    ).fetchall()
+    some = connection.execute(
+        "SELECT symbol, time FROM vanished WHERE NOT known ORDER BY symbol, time LIMIT ?", [SHOWN_OFFENDERS]
+    ).fetchall()
+    return dict(counts), tuple((symbol, time) for symbol, time in some), missing

@@ -1,0 +1,180 @@
+"""Boards of the mainland exchanges by date: how far a price may move in a session, and how many shares make a lot.
+
+Each row has its source. Not here: the opening auctions' own bands, the last sessions before a delisting, and funds and
+convertible bonds, which have no board and so no limit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol, TypeVar
+
+from kronos_quant.market.exchanges.levies import brokerage
+from kronos_quant.market.symbols import MAINLAND, exchange_of
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How far a price may move in a session from the previous close, from a day on."""
+
+    since: date
+    fraction: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What holds in the first sessions of those listed from a day on."""
+
+    since: date
+    sessions: int
+    up: float | None
+    """Largest rise above the issue price as a fraction; None: no limit."""
+    down: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board of an exchange, told by the first characters of its symbols."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    """Ascending; before the first: no limit."""
+    st_limits: tuple[Limit, ...]
+    """Those of shares under special treatment (ST, *ST); empty: as the others."""
+    starts: tuple[Start, ...]
+    lot: int = 100
+    """Least number of shares of an order to buy."""
+    step: int = 100
+    """What a larger order is a multiple of, counted from the lot on."""
+    tick: float = 0.01
+    """Price step, account currency; limits are rounded to it, halves up."""
+
+
+_TEN = Limit(date(1996, 12, 16), 0.10, "CSRC notice of 1996-12-13; SZSE retrospective of 2018-03-28")
+_ST = (
+    Limit(date(1998, 4, 22), 0.05, "SSE chronicle of 1998 (SZSE's retrospective has 1998-04-27)"),
+    Limit(date(2026, 7, 6), 0.10, "SSE and SZSE Trading Rules of 2026-04-24, proposed on 2025-06-27"),
+)
+_FREE_DAY = Start(date(1996, 12, 16), 1, None, None, "SSE Trading Rules 3.4.13; SZSE retrospective of 2018-03-28")
+_SHENZHEN_DAY = Start(date(2014, 6, 13), 1, 0.44, 0.36, "SZSE notice 2014 no. 54")
+_REGISTERED = Start(
+    date(2023, 4, 10), 5, None, None, "SSE notice 2023 no. 32, SZSE Trading Rules 2023: registered IPOs"
+)
+
+BOARDS = (
+    Board(
+        "Shanghai main",
+        ("SH600", "SH601", "SH603", "SH605"),
+        (_TEN,),
+        _ST,
+        (_FREE_DAY, Start(date(2013, 12, 13), 1, 0.44, 0.36, "SSE notice 2013 no. 47"), _REGISTERED),
+    ),
+    Board("Shenzhen main", ("SZ000", "SZ001", "SZ002", "SZ003"), (_TEN,), _ST, (_FREE_DAY, _SHENZHEN_DAY, _REGISTERED)),
+    Board("Shanghai B", ("SH900",), (_TEN,), _ST, (), tick=0.001),
+    Board("Shenzhen B", ("SZ200",), (_TEN,), _ST, ()),
+    Board(
+        "ChiNext",
+        ("SZ300", "SZ301", "SZ302"),
+        (
+            Limit(date(2009, 10, 30), 0.10, "SZSE, first listings of 2009-10-30"),
+            Limit(date(2020, 8, 24), 0.20, "SZSE ChiNext Trading Special Provisions of 2020-06-12"),
+        ),
+        (
+            Limit(date(2009, 10, 30), 0.05, "SZSE notice 2020 no. 620, of the time before"),
+            Limit(date(2020, 8, 24), 0.20, "SZSE notice 2020 no. 620"),
+        ),
+        (
+            Start(date(2009, 10, 30), 1, None, None, "SZSE notice of 2009-09-24"),
+            _SHENZHEN_DAY,
+            Start(date(2020, 8, 24), 5, None, None, "SZSE ChiNext Trading Special Provisions of 2020-06-12"),
+        ),
+    ),
+    Board(
+        "STAR",
+        ("SH688", "SH689"),
+        (Limit(date(2019, 7, 22), 0.20, "SSE notice 2019 no. 23, STAR Trading Special Provisions"),),
+        (),
+        (Start(date(2019, 7, 22), 5, None, None, "SSE notice 2019 no. 23"),),
+        lot=200,
+        step=1,
+    ),
+    Board(
+        "Beijing",
+        ("BJ4", "BJ83", "BJ87", "BJ88", "BJ92"),
+        (Limit(date(2021, 11, 15), 0.30, "BSE Trading Rules (trial) of 2021-09-09, open from 2021-11-15"),),
+        (),
+        (Start(date(2021, 11, 15), 1, None, None, "BSE Trading Rules (trial)"),),
+        lot=100,
+        step=1,
+    ),
+)
+"""Lots: SSE and SZSE Trading Rules (100), STAR Special Provisions (200, then by 1), BSE Trading Rules (100, then by 1).
+Ticks: SSE and SZSE Trading Rules; Shanghai's B shares trade in US dollars by 0.001."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradingRules:
+    """What holds for one symbol on one day."""
+
+    up: float | None
+    """Largest rise from the reference, as a fraction; None where there is no limit."""
+    down: float | None
+    """Largest fall from the reference, as a fraction, positive."""
+    of_issue: bool
+    """Whether the reference is the issue price instead of the previous close."""
+    lot: int
+    step: int
+    tick: float
+
+
+class _Dated(Protocol):
+    @property
+    def since(self) -> date: ...
+
+
+Row = TypeVar("Row", bound=_Dated)
+
+
+def in_force(rows: Sequence[Row], on: date) -> Row | None:
+    """The last of ascending rows that began on or before a day."""
+    place = bisect_right([row.since for row in rows], on)
+    return rows[place - 1] if place else None
+
+
+def board_of(symbol: str) -> Board | None:
+    """The board a canonical symbol is listed on; None for indices, funds and for markets without boards here."""
+    return next((board for board in BOARDS if symbol.startswith(board.prefixes)), None)
+
+
+def trading_rules(
+    symbol: str, exchange: str, on: date, *, st: bool = False, listed: date | None = None, session: int | None = None
+) -> TradingRules:
+    """Price limits and lot of a symbol on a date.
+
+    exchange : ISO code of the market; only mainland exchanges (and "", where the symbol alone tells) have boards here.
+    Elsewhere there is no limit, and the lot is the customary one.
+    st : whether it is under special treatment; listed, session : day of the listing, and which session since then
+        `on` is, from 1; None: long listed.
+    """
+    board = board_on(symbol, exchange)
+    if board is None:
+        lot = brokerage(exchange_of(symbol, exchange)).lot
+        return TradingRules(None, None, False, lot, max(lot, 1), 0.01)
+    limit = in_force(board.st_limits if st else (), on) or in_force(board.limits, on)
+    up = down = limit.fraction if limit else None
+    of_issue = False
+    start = in_force(board.starts, listed) if listed is not None else None
+    if start is not None and session is not None and session <= start.sessions:
+        up, down, of_issue = start.up, start.down, start.up is not None
+    return TradingRules(up, down, of_issue, board.lot, board.step, board.tick)
+
+
+def board_on(symbol: str, exchange: str) -> Board | None:
+    """`board_of` where the market may be a mainland one; "" where only the symbol tells."""
+    return board_of(symbol) if exchange in ("", *MAINLAND) else None
