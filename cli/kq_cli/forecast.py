@@ -21,8 +21,8 @@ def forecast(
 ) -> None:
     """Example: kq forecast SH600977 --horizon 48
 
-    Forecast the next bars of one symbol: quantiles of the close, the probability of a rise, and a picture with the
-    naive random-walk band beside.
+    Forecast the next bars of one symbol: quantiles of the close, the probability of a rise, and a picture (PNG, and
+    a page that needs no network) with the naive random-walk band beside.
     """
     from kronos_quant.jobs.forecast import run_forecast
     from kronos_quant.workspace import open_workspace
@@ -31,5 +31,5 @@ def forecast(
     if as_json:
         print_json(result.as_dict())
     else:
-        print_records(result.table.to_dicts())
+        print_records(result.rows())
         print_lines(result.lines())

@@ -11,7 +11,7 @@ import copy
 import logging
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -20,18 +20,28 @@ from torch import Tensor
 
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.model.checkpoint import check_fit, native_context
-from kronos_quant.model.decoding import BarDecoder, PathDecoder
+from kronos_quant.model.decoding import BarDecoder, BarEncoder, Context, PathDecoder
 from kronos_quant.model.kronos import TIME_ROWS, Kronos, KronosTokenizer
-from kronos_quant.model.sampling import Sampling
+from kronos_quant.model.sampling import Nucleus, Sampling
 from kronos_quant.schema import FEATURES
+
+if TYPE_CHECKING:
+    from kronos_quant.market import FutureTimes
+    from kronos_quant.model.forecast import Base, Forecast
+    from kronos_quant.model.series import Table
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.integer]
 
-CHUNK_WORK = 2**20
-"""Width times tokens of a chunk: prefills of 1,000 to 2,000 tokens at width 512 run a processor at its best."""
-CHUNK_SERIES = (8, 64)
-"""Fewest and most series of a chunk. Products of fewer than 5 rows round differently; more than 64 leave the cache."""
+CHUNK_TOKENS, CHUNK_PATHS = 3 * 2**20, 2**18
+"""Width times tokens of all lookbacks, and width times sample paths, of a chunk on a processor: the products of a step
+run near its best from some 150 rows on, and a chunk of few series wastes little on padding."""
+CHUNK_SERIES = 64
+"""Most series of a chunk: the caches of more are fetched from memory at every step."""
+ACCELERATOR_SCALE = 4
+"""So many times as much is a chunk on an accelerator."""
+LEAST_ROWS = 8
+"""Products of fewer than 5 rows round differently."""
 
 GROUP_CHUNKS = 16
 """Chunks whose results stay on the device together, until it runs out of memory."""
@@ -55,7 +65,8 @@ class Forecaster:
     tokenizer, predictor : in eval mode or not, used in eval mode; their weights are copied or fused here, so make a
     new Forecaster after training on. max_context : longest window in bars; None takes the architecture's own (2048
     for Kronos-mini, else 512). clip : normalised values are cut to +-clip. device : see `resolve_device`. dtype : of
-    the predictor, float32 or bfloat16; the tokenizer always works in float32.
+    the predictor, float32 or bfloat16; the tokenizer always works in float32. context : see `decoding.Context`.
+    nucleus : see `sampling.Nucleus`.
     """
 
     def __init__(
@@ -66,20 +77,25 @@ class Forecaster:
         clip: float = 5.0,
         device: str = "auto",
         dtype: Literal["float32", "bfloat16"] = "float32",
+        context: Context = "exact",
+        nucleus: Nucleus = "combined",
     ) -> None:
         check_fit(tokenizer.config, predictor.config)
+        if context not in ("exact", "trim"):
+            raise ConfigError(f"context: expected exact or trim, got {context!r}")
         if dtype not in ("float32", "bfloat16"):
             raise ConfigError(f"dtype: expected float32 or bfloat16, got {dtype!r}")
         self.max_context = native_context(predictor.config) if max_context is None else max_context
         if self.max_context < 1 or not clip > 0:
             raise ConfigError(f"max_context and clip must be positive, got {self.max_context} and {clip}")
-        self.clip = clip
+        self.clip, self.nucleus = clip, nucleus
         self.device = resolve_device(device)
         self.tokenizer = copy.deepcopy(tokenizer).to(self.device).eval()
         narrow = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-        model = copy.deepcopy(predictor).to(self.device, narrow).eval()
+        model = copy.deepcopy(predictor).to(self.device, torch.float32).eval()
         self.width = max(tokenizer.config.d_model, predictor.config.d_model)
-        self.path_decoder = PathDecoder(model, self.max_context)
+        self.path_decoder = PathDecoder(model, self.max_context, context, narrow)
+        self.bar_encoder = BarEncoder(self.tokenizer, self.max_context)
         self.bar_decoder = BarDecoder(self.tokenizer, self.max_context)
 
     def sample_paths(
@@ -114,7 +130,7 @@ class Forecaster:
         rows. A series' numbers depend on its own row and seed only.
         Raises DataError for arrays that do not fit, ConfigError for settings out of range.
         """
-        sampling = Sampling(temperature, top_k, top_p)
+        sampling = Sampling(temperature, top_k, top_p, self.nucleus)
         if samples < 1:
             raise ConfigError(f"samples: must be >= 1, got {samples}")
         seeds = np.arange(len(x)) if seeds is None else seeds
@@ -122,11 +138,61 @@ class Forecaster:
         kinds = (np.float32, np.int64, np.int64, np.int64)
         arrays = zip((x, x_stamp, y_stamp, seeds), kinds, strict=True)
         batch = Batch(*(torch.from_numpy(np.array(part, dtype=kind)) for part, kind in arrays))
-        rows = chunk_series(self.width, x.shape[1], samples)
+        rows = chunk_series(self.width, x.shape[1], samples, self.device.type)
         chunks = [batch.chunk(start, rows) for start in range(0, len(x), rows)]
         done = self._run_all(chunks, sampling, samples)
         bars, last = (torch.cat(parts)[: len(x)].numpy() for parts in zip(*done, strict=True))
         return Paths(bars, last)
+
+    def forecast(
+        self,
+        bars: Table,
+        horizon: int,
+        *,
+        samples: int = 100,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 0.9,
+        seed: int = 0,
+        lookback: int | None = None,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        future: FutureTimes | None = None,
+        base: Base = "actual",
+    ) -> Forecast:
+        """Forecast the `horizon` bars after each symbol's last one, from a table of real bars.
+
+        bars : Polars or pandas, a row a bar; columns symbol (optional), time, timestamps or date, open, high, low,
+        close, and volume and amount if there are any. Symbols may differ in length and in their last bar. What
+        becomes of unsorted, repeated, empty and faulty rows: see `model.series`. samples : paths a symbol;
+        temperature, top_k, top_p : see `Sampling`; seed : with symbol and last time it fixes a symbol's paths, whatever
+        else is in the table. lookback : bars the model sees, fewer where a symbol has fewer; None: as many as fit
+        into max_context beside the horizon, at least half of it. exchange : ISO code of the calendar that stamps the
+        bars to come; None: the one that the symbols tell, else the rhythm of the bars goes on and the stamps are
+        flagged as estimated.
+        symbol : where no column names it. future : the stamps to come, of every symbol, where they are known better.
+        base : actual gives the paths as decoded; decoded scales a symbol's prices so that its last bar, as the
+        tokenizer decodes it, closes where the real one did: the tokenizer's error is then no jump at the first bar.
+        Nothing after a symbol's last bar is looked at. Invalid bars are repaired: see `forecast.repaired`.
+        Raises DataError naming symbol and row, ConfigError for settings out of range.
+        """
+        from kronos_quant.model.forecast import forecast_bars
+
+        return forecast_bars(
+            self,
+            bars,
+            horizon,
+            samples=samples,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            lookback=lookback,
+            exchange=exchange or "",
+            symbol=symbol,
+            future=future,
+            base=base,
+        )
 
     def _run_all(self, chunks: list[Batch], sampling: Sampling, samples: int) -> list[tuple[Tensor, Tensor]]:
         """Run all chunks, a group at once; memory decides the size of a group, never the shape of a chunk."""
@@ -151,7 +217,7 @@ class Forecaster:
         x, x_stamp, y_stamp, seeds = (
             part.to(self.device) for part in (chunk.x, chunk.x_stamp, chunk.y_stamp, chunk.seeds)
         )
-        tokens = self.tokenizer.encode(x.clamp(-self.clip, self.clip))
+        tokens = self.bar_encoder.encode(x.clamp(-self.clip, self.clip))
         paths = self.path_decoder.sample(tokens, x_stamp, y_stamp, sampling, seeds, samples)
         return self.bar_decoder.decode(tokens, paths)
 
@@ -171,11 +237,12 @@ class Batch:
         return Batch(self.x[index], self.x_stamp[index], self.y_stamp[index], self.seeds[index])
 
 
-def chunk_series(width: int, lookback: int, samples: int) -> int:
-    """Series of a chunk: a power of two that depends on the shape of the work only."""
-    fewest, most = CHUNK_SERIES
-    fitting = CHUNK_WORK // (width * max(lookback, samples))
-    return min(max(fewest, 2 ** (fitting.bit_length() - 1) if fitting else fewest), most)
+def chunk_series(width: int, lookback: int, samples: int, device: str = "cpu") -> int:
+    """Series of a chunk: a power of two that depends on the shape of the work and the kind of device only."""
+    scale = 1 if device == "cpu" else ACCELERATOR_SCALE
+    limits = (CHUNK_TOKENS // (width * lookback), CHUNK_PATHS // (width * samples), CHUNK_SERIES)
+    fitting, fewest = scale * min(limits), -(-LEAST_ROWS // samples)
+    return max(1 << max(fitting.bit_length() - 1, 0), 1 << (fewest - 1).bit_length())
 
 
 def resolve_device(device: str) -> torch.device:

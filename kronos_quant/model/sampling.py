@@ -11,8 +11,10 @@ Letters: R rows, V vocabulary.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +29,10 @@ _DRAW_BITS = 20
 _FLOAT_BITS = 24
 
 
+Nucleus = Literal["combined", "published"]
+"""combined: top_k, then the nucleus of what is left. published: top_p is not looked at where top_k is given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How a token is chosen from its logits, the same for s1 and s2."""
@@ -37,6 +43,7 @@ class Sampling:
     """Keep this many most probable tokens; 0 keeps all, 1 is greedy."""
     top_p: float = 0.9
     """Then keep a token when the mass strictly before it, of what is left, is at most this."""
+    nucleus: Nucleus = "combined"
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -45,6 +52,8 @@ class Sampling:
             raise ConfigError(f"top_k: must be >= 0, got {self.top_k}")
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"top_p: must be in (0, 1], got {self.top_p}")
+        if self.nucleus not in ("combined", "published"):
+            raise ConfigError(f"nucleus: must be combined or published, got {self.nucleus!r}")
 
     @property
     def greedy(self) -> bool:
@@ -85,7 +94,8 @@ def draw_tokens(logits: Tensor, sampling: Sampling, streams: Streams, step: int)
     scaled = logits.float() / sampling.temperature
     if 0 < sampling.top_k < logits.shape[-1]:
         kept, tokens = scaled.topk(sampling.top_k, dim=-1)
-        chosen = _draw_nucleus(kept.softmax(-1), sampling.top_p, streams, step)
+        top_p = sampling.top_p if sampling.nucleus == "combined" else 1.0
+        chosen = _draw_nucleus(kept.softmax(-1), top_p, streams, step)
         return tokens.gather(1, chosen[:, None])[:, 0]
     return _draw_nucleus(scaled.softmax(-1), sampling.top_p, streams, step)
 
@@ -94,17 +104,49 @@ def _draw_nucleus(probabilities: Tensor, top_p: float, streams: Streams, step: i
     tokens = _inverse_cdf(probabilities, streams.uniforms(step, 0))
     if top_p >= 1:
         return tokens
+    redraw = _redraw_rejected if probabilities.device.type == "cpu" else _redraw_unasked
+    return redraw(probabilities, tokens, top_p, streams, step)
+
+
+def _redraw_rejected(probabilities: Tensor, tokens: Tensor, top_p: float, streams: Streams, step: int) -> Tensor:
+    """Draw again the rows whose token lies outside the nucleus, until there is none."""
     rows = torch.arange(len(tokens), device=tokens.device)
     candidates, drawn, draw = probabilities, tokens, 0
     while len(rows):
-        own = candidates.gather(1, drawn[:, None])
-        # sign and relu: a vectorised mask of the more probable tokens, several times faster than where()
-        better = (candidates - own).sign_().relu_().mul_(candidates)
-        rejected = (better.sum(-1) > top_p).nonzero()[:, 0]
+        better, outside = _judged(candidates, drawn, top_p)
+        rejected = outside.nonzero()[:, 0]
         rows, candidates, draw = rows[rejected], better[rejected], draw + 1
         drawn = _inverse_cdf(candidates, streams.at(rows).uniforms(step, draw))
         tokens[rows] = drawn
     return tokens
+
+
+def _redraw_unasked(probabilities: Tensor, tokens: Tensor, top_p: float, streams: Streams, step: int) -> Tensor:
+    """The same tokens without asking the device whether a row is left: as many rounds as a row can need."""
+    candidates = probabilities
+    for draw in range(1, rounds(top_p) + 1):
+        better, outside = _judged(candidates, tokens, top_p)
+        candidates = torch.where(outside[:, None], better, candidates)
+        tokens = torch.where(outside, _inverse_cdf(candidates, streams.uniforms(step, draw)), tokens)
+    return tokens
+
+
+def rounds(top_p: float) -> int:
+    """Rounds after which a row is without a token with a chance below 2^-64.
+
+    What the candidates hold beyond the nucleus shrinks by a uniform factor at every rejection, to 2^-k in the mean
+    after k, so that a chain of K rejections has a chance of about 2^(-K^2 / 2) top_p^-K.
+    """
+    bits = -math.log2(top_p)
+    return math.ceil(bits + math.sqrt(bits**2 + 128))
+
+
+def _judged(candidates: Tensor, tokens: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """The candidates more probable than each row's token, the others zero, and whether the token is outside."""
+    own = candidates.gather(1, tokens[:, None])
+    # sign and relu: a vectorised mask of the more probable tokens, several times faster than where()
+    better = (candidates - own).sign_().relu_().mul_(candidates)
+    return better, better.sum(-1) > top_p
 
 
 def _inverse_cdf(weights: Tensor, uniform: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
+import html
 import json
 import math
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -35,6 +37,7 @@ def test_a_forecast_leaves_a_table_and_a_picture(trained_workspace):
     [run] = finished_runs(trained_workspace.runs, "forecast")
     assert sorted(path.name for path in run.path.iterdir()) == [
         "config.yaml",
+        "forecast.html",
         "forecast.parquet",
         "forecast.png",
         "manifest.json",
@@ -42,6 +45,7 @@ def test_a_forecast_leaves_a_table_and_a_picture(trained_workspace):
     ]
     assert found.picture == run.path / "forecast.png"
     assert found.picture.read_bytes().startswith(b"\x89PNG")
+    assert found.page == run.path / "forecast.html"
     assert pl.read_parquet(run.path / "forecast.parquet").equals(found.table)
     assert run.metrics()["samples"] == LEAST_SAMPLES
     assert run.metrics()["symbol"] == found.symbol == "MADE0001"
@@ -68,7 +72,7 @@ def test_a_forecast_in_the_past_sees_nothing_after_its_date(trained_workspace):
     market = open_market(trained_workspace.root)
     on, after = market.sessions()[-3:-1]
     found = run_forecast(trained_workspace, "MADE0001", on, None, "default", "cpu")
-    assert found.asof == f"{on} 00:00:00"
+    assert found.asof == f"{on}"
     assert found.table["time"][0].date() == after
     assert found.table.height == 3  # the recipe's horizon
     again = run_forecast(trained_workspace, "MADE0001", on, None, "default", "cpu")
@@ -78,16 +82,73 @@ def test_a_forecast_in_the_past_sees_nothing_after_its_date(trained_workspace):
 def test_the_words_set_the_width_beside_the_naive_one(trained_workspace):
     found = run_forecast(trained_workspace, "MADE0001", None, 2, "default", "cpu")
     last = found.table.row(-1, named=True)
+    assert found.width == pytest.approx(last["q95"] - last["q05"])
+    assert found.naive_width == pytest.approx(last["naive_q95"] - last["naive_q05"])
     lines = found.lines()
-    assert f"90 % interval at the end: {last['q95'] - last['q05']:.4g} wide" in lines[1]
-    assert f"a random walk with this history's volatility: {last['naive_q95'] - last['naive_q05']:.4g}" in lines[1]
-    assert lines[-1] == f"picture: {found.picture}"
-    assert len(json.loads(json.dumps(found.as_dict(), default=str))["bars"]) == 2
+    assert f"90 % interval at the end: {found.width:.4g} wide" in lines[1]
+    assert f"a random walk with this history's volatility: {found.naive_width:.4g}" in lines[1]
+    assert lines[-2:] == [f"picture: {found.picture}", f"page: {found.page}"]
+    assert found.rows()[0]["time"] == "2025-06-06"
+    told = json.loads(json.dumps(found.as_dict(), default=str))
+    assert (len(told["bars"]), told["naive_width"]) == (2, found.naive_width)
+    [run] = finished_runs(trained_workspace.runs, "forecast")
+    assert run.metrics()["width"] == found.width
 
 
-def add_symbol(workspace, name, dates):
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (1.0, "the model's is 0.50 times as wide: it is surer than the random walk"),
+        (2.05, "the model is as unsure as the random walk"),
+        (3.0, "the model's is 1.50 times as wide: it is less sure than the random walk"),
+    ],
+)
+def test_the_model_is_called_surer_only_when_it_is(width, words):
+    bar = {"time": datetime(2025, 6, 6), "estimated": True, "q05": 9.0, "q50": 9.5, "q95": 9.0 + width, "p_rise": 0.25}
+    table = pl.DataFrame([bar | {"naive_q05": 9.0, "naive_q95": 11.0}])
+    here = Path()
+    found = job.SymbolForecast("AAA", "2025-06-05", "m", 200, table, ("a note",), here, here, last_close=10.0)
+    first, second, estimated, note = found.words()
+    assert first == "last close 10; median 9.5 after 1 bars (-5.00%), 25% of the paths end above the last close"
+    assert second.endswith(words)
+    assert estimated.startswith("some time stamps are estimated")
+    assert note == "a note"
+
+
+def test_the_page_says_which_model_how_many_paths_and_as_of_when(trained_workspace):
+    found = run_forecast(trained_workspace, "MADE0001", None, 2, "default", "cpu")
+    page = found.page.read_text(encoding="utf-8")
+    assert f"<h1>MADE0001: the next 2 bars after {found.asof}</h1>" in page
+    assert f"Model {found.model}, recipe default: {LEAST_SAMPLES} sample paths from the last 16 bars" in page
+    assert f"Day bars as of {found.asof}; calendar of XNYS" in page
+    assert html.escape(found.words()[1]) in page
+
+
+def test_quoted_prices_are_adjusted_ones_over_the_last_factor(trained_workspace):
+    whole = run_forecast(trained_workspace, "MADE0001", None, 2, "default", "cpu")
+    sessions = open_market(trained_workspace.root).sessions()
+    add_symbol(trained_workspace, "TWICE", list(sessions), factor=2.0)
+    half = run_forecast(trained_workspace, "TWICE", None, 2, "default", "cpu")
+    assert half.last_close == pytest.approx(whole.last_close / 2)
+    assert half.naive_width == pytest.approx(whole.naive_width / 2)
+    assert half.table["q50"][0] == pytest.approx(whole.table["q50"][0] / 2, rel=0.1)  # other paths: another name
+
+
+def test_a_symbol_without_recent_bars_says_so(trained_workspace):
+    sessions = open_market(trained_workspace.root).sessions()
+    add_symbol(trained_workspace, "GONE", list(sessions[:-5]))
+    found = run_forecast(trained_workspace, "GONE", None, 1, "default", "cpu")
+    assert found.asof == f"{sessions[-6]}"
+    assert f"no bar since {sessions[-6]}: the session asked for is {sessions[-1]}" in found.lines()
+
+
+def add_symbol(workspace, name, dates, factor=1.0):
     market = open_market(workspace.root)
-    bars = market.bars(["MADE0001"]).filter(pl.col("date").is_in(dates)).with_columns(symbol=pl.lit(name))
+    bars = (
+        market.bars(["MADE0001"])
+        .filter(pl.col("date").is_in(dates))
+        .with_columns(symbol=pl.lit(name), factor=pl.lit(factor, pl.Float32))
+    )
     universes = pl.DataFrame(schema=schema.UNIVERSES)
     instruments = instruments_of([name], "XNYS")
     store_bars(workspace.root, Batch("test", None, schema.DAILY, bars, instruments, universes, list(dates), "XNYS"))

@@ -1,5 +1,6 @@
 """The published network in small: random weights with inputs and the outputs that the published code gave for them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,22 @@ def make_predictor():
         return model
 
     return make
+
+
+@pytest.fixture
+def pair_folder(tmp_path, make_tokenizer, make_predictor):
+    """A folder as training leaves it."""
+    folder = tmp_path / "models" / "mine"
+    make_tokenizer().save_pretrained(folder / "tokenizer")
+    make_predictor().save_pretrained(folder / "predictor")
+    (folder / "card.json").write_text(json.dumps({"max_context": 96, "lookback": 24}))
+    return folder
+
+
+@pytest.fixture
+def folder(pair_folder):
+    """Its predictor's."""
+    return pair_folder / "predictor"
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from torch.nn import functional
 
-from kronos_quant.model import decoding
-from kronos_quant.model.decoding import BarDecoder, KeyValue, PathDecoder, attend
+from kronos_quant.errors import ConfigError
+from kronos_quant.model.decoding import BarDecoder, BarEncoder, PathDecoder, used_lookback
 from kronos_quant.model.sampling import Sampling, Streams, draw_tokens
 
 GREEDY = Sampling(temperature=0)
@@ -114,6 +113,41 @@ def test_samples_of_one_series_differ_and_equal_seeds_agree(make_predictor, make
     assert not other[1].equal(s1[0])
 
 
+@pytest.mark.parametrize("samples", [1, 5, 9, 20])
+@pytest.mark.parametrize(("lookback", "horizon", "max_context"), [(10, 6, 32), (3, 9, 32), (10, 9, 12)])
+def test_any_number_of_samples_equals_the_naive_loop(
+    make_predictor, make_stamps, samples, lookback, horizon, max_context
+):
+    model = make_predictor()
+    tokens, stamps = random_tokens(2, lookback), make_stamps(2, lookback + horizon)
+    arguments = (tokens, stamps[:, :lookback], stamps[:, lookback:], Sampling(), torch.tensor([5, -6]), samples)
+    expected = naive_sample(model, *arguments, max_context)
+    found = PathDecoder(model, max_context).sample(*arguments)
+    assert found[0].equal(expected[0])
+    assert found[1].equal(expected[1])
+
+
+@pytest.mark.parametrize(("context", "lookback", "expected"), [("exact", 90, 32), ("trim", 90, 28), ("trim", 9, 9)])
+def test_the_lookback_that_is_used(context, lookback, expected):
+    assert used_lookback(context, lookback, 5, 32) == expected  # 28 + 5 - 1 = 32: the last bar is not run again
+
+
+def test_a_trimmed_context_equals_a_window_that_never_slides(make_predictor, make_stamps):
+    model = make_predictor()
+    tokens, stamps = random_tokens(2, 20), make_stamps(2, 26)
+    rest = (Sampling(), torch.tensor([1, 2]), 3)
+    trimmed = PathDecoder(model, 16, "trim").sample(tokens, stamps[:, :20], stamps[:, 20:], *rest)
+    short = tuple(part[:, -11:] for part in tokens)
+    expected = naive_sample(model, short, stamps[:, 9:20], stamps[:, 20:], *rest, max_context=99)
+    assert trimmed[0].equal(expected[0])
+    assert trimmed[1].equal(expected[1])
+
+
+def test_a_trimmed_context_without_place_for_a_lookback_is_refused(make_predictor):
+    with pytest.raises(ConfigError, match="context trim: a horizon of 33 bars leaves no lookback in a window of 32"):
+        used_lookback("trim", 90, 33, 32)
+
+
 def test_fewer_samples_are_the_first_of_more(make_predictor, make_stamps):
     tokens, stamps = random_tokens(2, 8), make_stamps(2, 14)
     decoder = PathDecoder(make_predictor(), 32)
@@ -136,20 +170,15 @@ def test_the_stamp_of_the_last_future_bar_has_no_effect(make_predictor, make_sta
     assert not moved[0].equal(expected[0])
 
 
-def test_attention_over_a_shared_prefix_equals_attention_over_its_copies(monkeypatch):
-    torch.manual_seed(0)
-    B, N, S, T, U, P, K = 2, 3, 5, 2, 4, 7, 8
-    q, own = torch.randn(B, N, S, T, K), KeyValue(torch.randn(B, N, S, U, K), torch.randn(B, N, S, U, K))
-    prefix = KeyValue(torch.randn(B, N, P, K), torch.randn(B, N, P, K))
-    keys, values = (
-        torch.cat((shared[:, :, None].expand(-1, -1, S, -1, -1), mine), dim=3)
-        for shared, mine in ((prefix.k, own.k), (prefix.v, own.v))
-    )
-    seen = torch.ones(T, P + U, dtype=torch.bool).tril(P + U - T)
-    expected = functional.scaled_dot_product_attention(q, keys, values, attn_mask=seen, scale=1.0)
-    assert (attend(q, prefix, own) - expected).abs().max() < 1e-6
-    monkeypatch.setattr(decoding, "ATTENTION_SCORES", 2 * B * N * T * (P + U))  # blocks of two, two and one samples
-    assert (attend(q, prefix, own) - expected).abs().max() < 1e-6
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+@pytest.mark.parametrize("bars", [5, 40])  # within max_context and beyond
+def test_encoding_gives_the_tokens_of_the_tokenizer(make_tokenizer, blocks, bars):
+    tokenizer = make_tokenizer(n_enc_layers=blocks)
+    x = torch.randn(3, bars, 6)
+    encoder = BarEncoder(tokenizer, 16)
+    for _ in range(2):
+        for found, expected in zip(encoder.encode(x), tokenizer.encode(x), strict=True):
+            assert found.equal(expected)
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 4])

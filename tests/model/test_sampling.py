@@ -8,6 +8,7 @@ import torch
 from scipy.stats import chi2
 
 from kronos_quant.errors import ConfigError
+from kronos_quant.model import sampling
 from kronos_quant.model.sampling import Sampling, Streams, draw_tokens, series_seed, uniforms
 
 DRAWS = 20_000
@@ -47,6 +48,27 @@ def test_draws_follow_the_exact_nucleus(top_p, sharpness):
     assert_distributed(draw_tokens(many, Sampling(top_p=top_p), streams, 0), expected)
 
 
+@pytest.mark.parametrize("top_p", [1e-3, 0.05, 0.5, 0.9])
+@pytest.mark.parametrize("sharpness", [0.3, 4.0])
+def test_a_fixed_number_of_rounds_gives_the_same_tokens(top_p, sharpness):
+    logits = torch.randn(DRAWS, 40, generator=torch.Generator().manual_seed(3)) * sharpness
+    streams = Streams.of(torch.tensor([8]), DRAWS)
+    probabilities = logits.softmax(-1)
+    first = sampling._inverse_cdf(probabilities, streams.uniforms(5, 0))
+    asked, unasked = (
+        redraw(probabilities, first.clone(), top_p, streams, 5)
+        for redraw in (sampling._redraw_rejected, sampling._redraw_unasked)
+    )
+    assert unasked.equal(asked)
+    assert not asked.equal(first)
+
+
+def test_the_number_of_rounds_follows_from_the_chance_of_a_chain():
+    for top_p in (0.01, 0.5, 0.9):
+        count = sampling.rounds(top_p)
+        assert count**2 / 2 + count * np.log2(top_p) >= 64 > (count - 1) ** 2 / 2 + (count - 1) * np.log2(top_p)
+
+
 def test_temperature_divides_the_logits():
     logits = torch.tensor([0.0, 1.0, 2.0])
     many, streams = rows(logits)
@@ -63,6 +85,16 @@ def test_the_nucleus_is_taken_of_what_top_k_leaves():
     # without top-k the mass before the third is .7, so it stays; with it, .7 is below 7/9 and it goes
     assert_distributed(draw_tokens(many, Sampling(top_k=3, top_p=0.75), streams, 0), np.array([0, 4, 0, 3]) / 7)
     assert_distributed(draw_tokens(many, Sampling(top_p=0.75), streams, 0), ninth)
+
+
+def test_the_published_nucleus_is_not_looked_at_beside_top_k():
+    many, streams = rows(torch.tensor([0.1, 0.4, 0.2, 0.3]).log())
+    both, published = (
+        draw_tokens(many, Sampling(top_k=3, top_p=0.1, nucleus=nucleus), streams, 0)
+        for nucleus in ("combined", "published")
+    )
+    assert_distributed(both, np.array([0.0, 1, 0, 0]))
+    assert_distributed(published, np.array([0, 4, 2, 3]) / 9)
 
 
 def test_top_k_keeps_exactly_k_of_equal_tokens():
@@ -220,3 +252,8 @@ def test_series_seeds_fit_a_signed_64_bit_integer():
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
         Sampling(**settings)
+
+
+def test_an_unknown_nucleus_is_refused():
+    with pytest.raises(ConfigError, match="nucleus: must be combined or published, got 'both'"):
+        Sampling(nucleus="both")

@@ -1,0 +1,261 @@
+"""One network's folder: config.json and model.safetensors, read without trusting them and written whole.
+
+Nothing is executed, and no number of the file is read before names, shapes and kinds are seen to be those that
+config.json asks for: a stranger's file costs no more memory than the network that it claims to be. Whatever is wrong
+is one CheckpointError.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from kronos_quant.errors import CheckpointError, ConfigError, listed
+from kronos_quant.files import write_aside, write_json
+from kronos_quant.model.kronos import Kronos, KronosTokenizer, PredictorConfig, Rotary, TokenizerConfig
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+PICKLE_FILES = ("pytorch_model.bin", "model.bin", "model.pt", "model.pth", "model.ckpt")
+TOKENIZER_FOLDER, PREDICTOR_FOLDER = "tokenizer", "predictor"
+
+Kind = Literal["pair", "tokenizer", "predictor"]
+Module = TypeVar("Module", Kronos, KronosTokenizer)
+
+_KINDS: dict[type[Any], Kind] = {KronosTokenizer: "tokenizer", Kronos: "predictor"}
+_CONFIGS: dict[Kind, type[Any]] = {"tokenizer": TokenizerConfig, "predictor": PredictorConfig}
+_MARKS: dict[str, Kind] = {"n_enc_layers": "tokenizer", "n_layers": "predictor"}
+"""The config key that only the one kind has."""
+
+_LARGEST_JSON = 2**20
+_LARGEST_HEADER = 2**23
+"""Bytes. The published files take 30 KB; the largest config that is accepted has a header of 1 MB."""
+_LARGEST_NUMBER = 1e6
+_FLOATS = ("F32", "F16", "BF16", "F64")
+_PICKLES = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+_LFS_POINTER = b"version https://git-lfs"
+
+_PICKLE_HINT = "get the safetensors version of these weights"
+
+
+def read_network(folder: Path, build: type[Module]) -> Module:
+    """The network in `folder`, on the CPU, in float32 and in eval mode.
+
+    Weights may be stored in float16, bfloat16 or float64. Raises CheckpointError when anything is missing, damaged,
+    or not what config.json says.
+    """
+    kind = _KINDS[build]
+    with readable(folder):
+        _check_single(folder, kind)
+        config = read_config(folder, kind)
+        with torch.device("meta"):
+            module = build(config)
+        tensors = _read_weights(folder / WEIGHTS_FILE, module.state_dict())
+    for key, value in tensors.items():
+        # a cast of the whole file has rounded the rotary frequencies: distant positions would run together
+        if key.endswith("rotary.inv_freq") and value.dtype != torch.float32:
+            tensors[key] = Rotary(2 * len(value)).inv_freq
+    module.load_state_dict(tensors, strict=True, assign=True)
+    return module.float().eval()
+
+
+def write_network(module: Kronos | KronosTokenizer, folder: Path) -> None:
+    """Write config.json and model.safetensors; a new folder appears whole, in an old one each file does."""
+    if folder.exists():
+        _write(module, folder)
+    else:
+        with write_aside(folder) as partial:
+            _write(module, partial)
+
+
+def kind_of(folder: Path) -> Kind | None:
+    """What a folder holds, by its names and its config's keys alone; None for anything else."""
+    if is_pair(folder):
+        return "pair"
+    with readable(folder):
+        if not (folder / CONFIG_FILE).is_file():
+            return None
+        return _told_kind(read_json(folder / CONFIG_FILE))
+
+
+def is_pair(folder: Path) -> bool:
+    """Whether a folder holds a tokenizer's or a predictor's folder."""
+    with readable(folder):
+        return (folder / PREDICTOR_FOLDER).is_dir() or (folder / TOKENIZER_FOLDER).is_dir()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a small JSON file; raises CheckpointError for anything else."""
+    with readable(path):
+        if not path.is_file():
+            raise CheckpointError(missing(path), hint="a model folder holds config.json and model.safetensors")
+        size = path.stat().st_size
+        if size > _LARGEST_JSON:
+            raise CheckpointError(f"{path}: expected at most {_LARGEST_JSON:,} bytes of JSON, found {size:,}")
+        try:
+            value = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            reason = str(error).partition("\n")[0]
+            raise CheckpointError(f"{path}: not readable as JSON: {reason}", hint="copy the file again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def read_config(folder: Path, kind: Kind) -> Any:
+    """The TokenizerConfig or PredictorConfig in config.json; raises CheckpointError when it is none."""
+    path = folder / CONFIG_FILE
+    values = read_json(path)
+    wanted = _CONFIGS[kind]
+    told = _told_kind(values)
+    if told is not None and told != kind:
+        raise CheckpointError(f"{path}: this is a {told}, expected a {kind}", hint="is it the right folder?")
+    missing_keys = [f.name for f in fields(wanted) if f.name not in values and f.default is MISSING]
+    if missing_keys:
+        raise CheckpointError(f"{path}: missing keys: {listed(missing_keys)}", hint="copy the file again")
+    unknown = sorted(values.keys() - {f.name for f in fields(wanted)})
+    if unknown:
+        raise CheckpointError(f"{path}: unknown keys: {_named(unknown)}", hint="is it a Kronos model?")
+    types = get_type_hints(wanted)
+    for key, value in values.items():
+        if not _is_of(types[key], value):
+            expected = types[key].__name__ if types[key] in (bool, int, float) else "str"
+            found = _shortened(repr(value))
+            raise CheckpointError(f"{path}: {key}: expected {expected}, found {found}", hint="copy the file again")
+        if isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER and types[key] is float:
+            raise CheckpointError(f"{path}: {key}: expected a number of ordinary size, found {_shortened(repr(value))}")
+    try:
+        return wanted(**values)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {_shortened(str(error))}", hint="copy the file again") from error
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the system says against reading (a permission, a name too long, a bad disk) into CheckpointError."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or path
+        raise CheckpointError(f"{place}: cannot be read: {error.strerror or error}") from error
+
+
+def missing(path: Path) -> str:
+    """The words for a path that is not there."""
+    return f"{path}: a link that leads nowhere" if path.is_symlink() else f"{path}: no such file"
+
+
+def _write(module: Kronos | KronosTokenizer, folder: Path) -> None:
+    tensors = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    with write_aside(folder / WEIGHTS_FILE) as partial:
+        save_file(tensors, partial, metadata={"format": "pt"})
+    write_json(folder / CONFIG_FILE, asdict(module.config))
+
+
+def _check_single(folder: Path, kind: Kind) -> None:
+    """Say it when the folder holds nothing, or a pair where one network is asked for."""
+    if (folder / CONFIG_FILE).exists():
+        return
+    if is_pair(folder):
+        raise CheckpointError(f"{folder}: this is a pair, expected a {kind}", hint=f"name {folder / kind}")
+    if folder.is_dir() and not any(folder.iterdir()):
+        raise CheckpointError(f"{folder}: an empty folder, expected {CONFIG_FILE} and {WEIGHTS_FILE}")
+
+
+def _told_kind(values: dict[str, Any]) -> Kind | None:
+    return next((kind for mark, kind in _MARKS.items() if mark in values), None)
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind if kind is bool else str)
+
+
+def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    if not path.is_file():
+        pickles = [name for name in PICKLE_FILES if (path.parent / name).is_file()]
+        if pickles:
+            raise CheckpointError(
+                f"{path.parent}: only {pickles[0]} is there, a pickle, which is never opened; expected {path.name}",
+                hint=_PICKLE_HINT,
+            )
+        raise CheckpointError(missing(path), hint="copy the model's model.safetensors there")
+    _check_beginning(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
+            _check_names(path, expected, found)
+            # copies: tensors that stay mapped to the file would crash the process when it is cut short
+            tensors = {key: file.get_tensor(key).clone() for key in found}
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise _not_whole(path, str(error).partition("\n")[0]) from error
+    broken = [key for key, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"{path}: not finite: {listed(broken)}", hint="the training run diverged, or copy again")
+    return tensors
+
+
+def _check_beginning(path: Path) -> None:
+    """Tell what is no safetensors file by its first bytes, and a header that is too long, before it is parsed."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        begin = stream.read(64)
+    if begin.startswith(_PICKLES) and begin[8:9] != b"{":
+        raise CheckpointError(f"{path}: this is a pickle, which is never opened", hint=_PICKLE_HINT)
+    if begin.startswith(_LFS_POINTER):
+        raise CheckpointError(f"{path}: only a Git LFS pointer to the weights", hint="git lfs pull")
+    header = int.from_bytes(begin[:8], "little")
+    if len(begin) < 8 or header + 8 > size:
+        raise _not_whole(path, f"{size:,} bytes" + (f", a header of {header:,}" if len(begin) >= 8 else ""))
+    if header > _LARGEST_HEADER:
+        raise CheckpointError(f"{path}: expected a header of at most {_LARGEST_HEADER:,} bytes, found {header:,}")
+
+
+def _not_whole(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(f"{path}: not a whole safetensors file ({reason})", hint="copy the file again")
+
+
+def _check_names(path: Path, expected: dict[str, Tensor], found: dict[str, Any]) -> None:
+    """Compare names, shapes and kinds of numbers with those of the network; `found` are slices, not yet read."""
+    hint = "config.json and model.safetensors must belong to the same model"
+    missing_keys = sorted(expected.keys() - found.keys())
+    if missing_keys:
+        raise CheckpointError(f"{path}: missing weights: {listed(missing_keys)}", hint=hint)
+    unknown = sorted(found.keys() - expected.keys())
+    if unknown:
+        raise CheckpointError(f"{path}: unknown weights: {_named(unknown)}", hint=hint)
+    unlike = [
+        f"{key} (expected {list(value.shape)}, found {found[key].get_shape()})"
+        for key, value in expected.items()
+        if list(value.shape) != found[key].get_shape()
+    ]
+    if unlike:
+        raise CheckpointError(f"{path}: wrong shapes: {listed(unlike)}", hint=hint)
+    kinds = [
+        f"{key} (expected {' or '.join(wanted)}, found {found[key].get_dtype()})"
+        for key, value in expected.items()
+        if found[key].get_dtype() not in (wanted := _FLOATS if value.is_floating_point() else ("I64",))
+    ]
+    if kinds:
+        raise CheckpointError(f"{path}: wrong dtypes: {listed(kinds)}", hint=hint)
+
+
+def _named(strange: list[str]) -> str:
+    """Names out of a stranger's file, in one line and not at any length."""
+    return listed(_shortened(name.encode("unicode_escape").decode()) for name in strange)
+
+
+def _shortened(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -1,0 +1,202 @@
+"""A table of real bars -> the series to forecast: bars that can be trusted, and when the next ones end.
+
+Columns, stamps and numbers are read as `kq ingest` reads them (`market.ingest`). What a table may hold, and what
+becomes of it:
+
+    rows in any order                         sorted by symbol and time
+    the same row twice                        kept once, noted
+    two different rows for one time           DataError
+    a row without any price (a suspension)    left out, noted
+    a row with some prices only, or one that is not above 0 or not finite      DataError
+    no volume in the table                    volume and amount are 0
+    no volume in a row                        0 there, noted
+    no amount, or 0 throughout a symbol       volume x mean price
+    fewer than 2 bars of a symbol             DataError
+    bars a week or longer                     DataError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+import polars as pl
+
+from kronos_quant.errors import DataError, listed
+from kronos_quant.market.ingest.columns import match_columns
+from kronos_quant.market.ingest.stamps import infer_freq
+from kronos_quant.market.ingest.tables import read_tables
+from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
+from kronos_quant.market.symbols import exchange_of
+from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Table: TypeAlias = Union[pl.DataFrame, "pd.DataFrame"]
+
+LEAST_BARS = 2
+"""One bar has no spread to measure its successors by."""
+
+UNNAMED = "SERIES"
+"""What the one symbol of a table is called that names none."""
+
+_RECENT_DAYS = 20
+"""Days of a series that show on which weekdays, and at what times of day, its bars end."""
+
+_PLACE = "bars"
+_ROW = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Bars in schema.BARS, sorted, each complete, at least LEAST_BARS of each symbol."""
+
+    bars: pl.DataFrame
+    notes: tuple[str, ...]
+    """What was done to the rows of the table, in words."""
+
+
+def read_series(bars: Table, symbol: str | None = None, exchange: str = "") -> Series:
+    """The series of a table; the module's docstring says what it may hold.
+
+    bars : Polars or pandas; schema.BARS as `Market.bars` gives them are taken as they are. symbol : of all rows, where
+    no column names it. exchange : ISO code, "" where the symbols tell it or it is unknown.
+    Raises DataError, naming symbol and row (counted from 1), for what cannot be forecast.
+    """
+    if isinstance(bars, pl.DataFrame) and bars.schema == pl.Schema(BARS):
+        return _trusted(bars)
+    named = symbol if symbol is not None or _names_symbols(bars) else UNNAMED
+    return _trusted(read_tables(bars, named, exchange).bars)
+
+
+def times_after(series: Series, count: int, exchange: str = "") -> dict[str, FutureTimes]:
+    """Symbol -> the end stamps of the `count` bars after its last one, ascending by symbol.
+
+    exchange : ISO code; "" takes the one that a symbol's spelling tells. Where neither is known, the symbol's own
+    recent weekdays and times of day go on, and all stamps are flagged as estimated. Nothing but the symbol's own bars
+    is looked at, so that its forecast does not depend on what else is in the table.
+    """
+    freq = infer_freq(series.bars.select("symbol", "time"), _PLACE)
+    scheduled: dict[tuple[str, datetime], FutureTimes] = {}
+    ahead = {}
+    for (symbol,), own in series.bars.select("symbol", "time").group_by("symbol", maintain_order=True):
+        times, known = own["time"], exchange or exchange_of(str(symbol))
+        if not known:
+            ahead[str(symbol)] = FutureTimes(_times_going_on(times, freq, count), [True] * count)
+            continue
+        key = (known, times[-1])
+        if key not in scheduled:
+            scheduled[key] = next_times(times[-1], count, freq, known)
+        ahead[str(symbol)] = scheduled[key]
+    return ahead
+
+
+def _times_going_on(times: pl.Series, freq: str, count: int) -> list[datetime]:
+    last: datetime = times[-1]
+    # a bar that ends at midnight belongs to the day before
+    ends = times if freq == DAILY else times - timedelta(microseconds=1)
+    days = ends.dt.date().unique().sort().tail(_RECENT_DAYS)
+    if freq != DAILY and len(days) == 1:
+        step = timedelta(minutes=freq_minutes(freq))
+        return [last + step * i for i in range(1, count + 1)]
+    stamps = times.filter(ends.dt.date() >= days[0]).dt.time().unique().sort().to_list()
+    per_day = 1 if freq == DAILY else len(stamps)
+    sessions = _days_going_on(days, last.date() - timedelta(days=1), count // per_day + 3)
+    return next_times(last, count, freq, "", sessions=list(sessions), stamps=stamps).times
+
+
+def _days_going_on(seen: pl.Series, start: date, count: int) -> Iterator[date]:
+    """`count` days from `start` on: Monday to Friday, and on weekends where the bars have some."""
+    weekdays = {0, 1, 2, 3, 4} | {number - 1 for number in seen.dt.weekday()}
+    day = start
+    while count:
+        if day.weekday() in weekdays:
+            yield day
+            count -= 1
+        day += timedelta(days=1)
+
+
+def _names_symbols(bars: Any) -> bool:
+    """Whether a column, or a level of a pandas index, names the symbol; leaves other kinds of input to the reader."""
+    if not isinstance(bars, pl.DataFrame) and type(bars).__module__.partition(".")[0] != "pandas":
+        return True
+    levels = getattr(getattr(bars, "index", None), "names", ())
+    names = [
+        str(name) for name in [*getattr(bars, "columns", ()), *("time" if name is None else name for name in levels)]
+    ]
+    return "symbol" in match_columns("table", names)
+
+
+def _trusted(rows: pl.DataFrame) -> Series:
+    """The rows as a Series, after every check and rule."""
+    notes: list[str] = []
+    frame = rows.with_row_index(_ROW, offset=1).with_columns(pl.col(FEATURES).fill_nan(None))
+    priced = frame.filter(~pl.all_horizontal(pl.col(PRICES).is_null()))
+    if left_out := frame.height - priced.height:
+        notes.append(f"{left_out} rows without prices left out")
+    _check_values(priced)
+    without = priced.select((pl.col("volume").is_null() | pl.col("amount").is_null()).sum()).item()
+    if without:
+        notes.append(f"volume or amount missing in {without} rows: taken as 0")
+    whole = priced.with_columns(pl.col("volume", "amount").fill_null(0.0))
+    ordered = whole.sort("symbol", "time", maintain_order=True)
+    if not ordered[_ROW].is_sorted():
+        notes.append("rows were not in the order of symbol and time: sorted")
+    distinct = ordered.unique(subset=["symbol", "time", *FEATURES], maintain_order=True)
+    if repeated := ordered.height - distinct.height:
+        notes.append(f"{repeated} rows repeat another: kept once")
+    _check_repeated(distinct)
+    _check_lengths(frame, distinct)
+    return Series(distinct.drop(_ROW), tuple(notes))
+
+
+def _check_values(rows: pl.DataFrame) -> None:
+    wrong = [(pl.col(name).is_finite() & (pl.col(name) > 0)).fill_null(False).not_().alias(name) for name in PRICES]
+    wrong += [
+        (pl.col(name).is_finite() & (pl.col(name) >= 0)).fill_null(True).not_().alias(name)
+        for name in ("volume", "amount")
+    ]
+    flags = rows.select(wrong)
+    bad = flags.select(pl.any_horizontal(pl.all())).to_series()
+    if not bad.any():
+        return
+    first = int(bad.arg_true()[0])
+    name = next(name for name in FEATURES if flags[name][first])
+    row = rows.row(first, named=True)
+    expected = "a number above 0" if name in PRICES else "a number of at least 0"
+    found = "nothing" if row[name] is None else f"{row[name]:g}"
+    others = int(bad.sum()) - 1
+    raise DataError(
+        f"{row['symbol']}: row {row[_ROW]} ({row['time']}): {name}: expected {expected}, found {found}"
+        + (f" (and {others} more rows)" if others else ""),
+        hint="drop the row, or leave all its prices empty if there was no trade",
+    )
+
+
+def _check_repeated(rows: pl.DataFrame) -> None:
+    twice = rows.filter(pl.struct("symbol", "time").is_duplicated())
+    if twice.is_empty():
+        return
+    symbol, time = twice.select("symbol", "time").row(0)
+    numbers = twice.filter((pl.col("symbol") == symbol) & (pl.col("time") == time))[_ROW].sort()
+    raise DataError(
+        f"{symbol}: {numbers.len()} different bars for one time ({time}): rows {listed(numbers)}",
+        hint="keep one of them",
+    )
+
+
+def _check_lengths(rows: pl.DataFrame, kept: pl.DataFrame) -> None:
+    counts = rows.select(pl.col("symbol").unique()).join(kept.group_by("symbol").len(), on="symbol", how="left")
+    short = counts.with_columns(pl.col("len").fill_null(0)).filter(pl.col("len") < LEAST_BARS).sort("symbol")
+    if short.is_empty():
+        return
+    symbol, found = short.row(0)
+    row = rows.filter(pl.col("symbol") == symbol)[_ROW][0]
+    raise DataError(
+        f"{symbol}: expected at least {LEAST_BARS} bars with prices, found {found} (row {row})"
+        + (f"; too short as well: {listed(short['symbol'][1:])}" if short.height > 1 else ""),
+        hint="give more of its history, or leave the symbol out",
+    )
