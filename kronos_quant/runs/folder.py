@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,33 +75,71 @@ def staged_run(runs: Path, kind: str, inputs: Inputs) -> Iterator[Run]:
 
 
 @contextmanager
-def start_run(runs: Path, kind: str, inputs: Inputs, keep: str) -> Iterator[Run]:
-    """A run that is there from its start; after a failure it stays only if it holds `keep` (a relative path)."""
-    run_id = _new_id()
-    path = runs / kind / run_id
-    run = Run(kind, run_id, path, path)
+def start_run(runs: Path, kind: str, inputs: Inputs, keep: Sequence[str]) -> Iterator[Run]:
+    """A run that is there from its start; after a failure it stays only if it holds one of `keep` (relative paths)."""
+    run = _new_run(runs, kind)
+    with _closed(run, keep):
+        _begin(run, inputs)
+        yield run
+
+
+def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Run:
+    """A run that another program is to fill; it is not finished before `continue_run` has gone on with it."""
+    run = _new_run(runs, kind)
+    with disk_errors(run.path):
+        _begin(run, inputs)
+    return run
+
+
+@contextmanager
+def continue_run(run: Run, keep: Sequence[str]) -> Iterator[Run]:
+    """A run that had not finished, under way again; its manifest counts how often that was."""
+    with _closed(run, keep):
+        manifest = run.manifest()
+        again = {"status": "running", "finished": None, "resumed": manifest.get("resumed", 0) + 1}
+        write_json(run.folder / MANIFEST, manifest | again)
+        yield run
+
+
+@contextmanager
+def _closed(run: Run, keep: Sequence[str]) -> Iterator[None]:
+    """Record how the run ended, or remove it when it failed before it held anything worth keeping."""
     try:
-        with disk_errors(path):
-            path.mkdir(parents=True)
-            write_json(path / MANIFEST, new_manifest(kind, run_id, inputs))
-            yield run
+        with disk_errors(run.path):
+            yield
         run.close("finished")
     except BaseException as error:
-        if (path / keep).exists():
+        if any((run.path / name).exists() for name in keep):
             run.close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         else:
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(run.path, ignore_errors=True)
         raise
+
+
+def _new_run(runs: Path, kind: str) -> Run:
+    run_id = _new_id()
+    path = runs / kind / run_id
+    return Run(kind, run_id, path, path)
+
+
+def _begin(run: Run, inputs: Inputs) -> None:
+    run.path.mkdir(parents=True)
+    write_json(run.path / MANIFEST, new_manifest(run.kind, run.id, inputs))
 
 
 def finished_runs(runs: Path, kind: str) -> list[Run]:
     """The finished runs of a kind, oldest first."""
-    found = []
-    for path in sorted((runs / kind).glob("[0-9]*")):
-        run = Run(kind, path.name, path, path)
-        if (path / MANIFEST).is_file() and run.manifest()["status"] == "finished":
-            found.append(run)
-    return found
+    return [run for run in _runs(runs, kind) if run.manifest()["status"] == "finished"]
+
+
+def unfinished_runs(runs: Path, kind: str) -> list[Run]:
+    """The runs of a kind that are under way, were killed, interrupted or failed, oldest first."""
+    return [run for run in _runs(runs, kind) if run.manifest()["status"] != "finished"]
+
+
+def _runs(runs: Path, kind: str) -> list[Run]:
+    paths = sorted((runs / kind).glob("[0-9]*"))
+    return [Run(kind, path.name, path, path) for path in paths if (path / MANIFEST).is_file()]
 
 
 def _new_id() -> str:

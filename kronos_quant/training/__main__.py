@@ -1,8 +1,12 @@
 """One rank of a training: `python -m kronos_quant.training RUN/job.json`.
 
-`kq train --gpus N` starts it. On several machines, write the job with `kq train --gpus N` on one of them or run, on
-each: `torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT -m kronos_quant.training
-RUN/job.json`, with the workspace on a shared disk.
+`kq train --gpus N` starts one a GPU. On several machines that share the workspace's disk: `kq train --prepare` on one
+of them writes the job and prints the line to run on each,
+
+    torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT \\
+        -m kronos_quant.training RUN/job.json
+
+The same line goes on from the newest state; `kq train --resume` afterwards writes the run's figures and its curve.
 """
 
 import logging
@@ -12,18 +16,35 @@ from pathlib import Path
 
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.training.fit import TrainingJob, fit
+from kronos_quant.training.interrupts import end_with_parent
+from kronos_quant.training.launch import INTERRUPTED
+
+LOST_PEER = ("gloo/transport", "NCCL", "Connection closed by peer", "Connection reset by peer")
+"""What the backends say, each in its own words, when a rank is gone."""
 
 
 def main() -> int:
     """Run the job named on the command line; returns the exit code."""
     first = os.environ.get("RANK", "0") == "0"
-    logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("kronos_quant").setLevel(logging.INFO if first else logging.WARNING)
+    if len(sys.argv) != 2:
+        sys.stderr.write("error: expected one argument, RUN/job.json\nhint:  kq train --prepare writes it\n")
+        return 2
+    end_with_parent()
     try:
         fit(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
     except KronosQuantError as error:
         if first:
             sys.stderr.write(f"error: {error}\n" + (f"hint:  {error.hint}\n" if error.hint else ""))
         return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in LOST_PEER):
+            raise
+        sys.stderr.write("error: another rank was lost; the state is kept\n")
+        return 1
     return 0
 
 

@@ -11,6 +11,9 @@ import torch
 
 from kronos_quant.errors import ConfigError, KronosQuantError
 
+INTERRUPTED = 130
+"""Exit code of a rank that was asked to stop and saved its state."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -35,7 +38,11 @@ def place(gpus: int | None) -> Placement:
 
 
 def launch(job_file: Path, processes: int) -> None:
-    """Run `python -m kronos_quant.training JOB` in `processes` ranks on this machine and wait for them."""
+    """Run `python -m kronos_quant.training JOB` in `processes` ranks on this machine and wait for them.
+
+    Raises KeyboardInterrupt when the user asked to stop, KronosQuantError when a rank failed or was lost.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -43,7 +50,9 @@ def launch(job_file: Path, processes: int) -> None:
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=processes,
+        run_id=job_file.parent.name,
         rdzv_backend="c10d",
+        # a free port each time
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         start_method="spawn",
@@ -52,9 +61,23 @@ def launch(job_file: Path, processes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     try:
         elastic_launch(config, sys.executable)("-m", "kronos_quant.training", str(job_file))
+    except SignalException:
+        raise KeyboardInterrupt from None
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        raise KronosQuantError(
-            f"rank {rank} ended with exit code {failure.exitcode}; its message is above",
-            hint="the checkpoints of finished epochs are kept in the run's folder",
-        ) from error
+        if failure.exitcode == INTERRUPTED:
+            raise KeyboardInterrupt from None
+        raise RankError(rank, failure.exitcode) from error
+
+
+class RankError(KronosQuantError):
+    """A rank ended by itself or was lost; its own words are on stderr. It ends with that rank's code."""
+
+    def __init__(self, rank: int, exit_code: int) -> None:
+        how = f"exit code {exit_code}; its message is above" if exit_code >= 0 else f"signal {-exit_code}"
+        super().__init__(
+            f"rank {rank} ended with {how}",
+            hint="its state is kept: kq train goes on from there",
+        )
+        if exit_code > 0:
+            self.exit_code = exit_code

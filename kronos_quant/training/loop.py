@@ -1,46 +1,44 @@
-"""One loop for both phases: set-up, epochs, and what an epoch leaves."""
+"""One loop for both phases: set-up, epochs, and what an epoch leaves.
+
+What is random in a step (dropout, sampled siblings) is keyed by (seed, phase, step, rank): a step is the same whether
+the training came to it in one go or was resumed on the way.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from kronos_quant.config import TrainConfig
-from kronos_quant.errors import KronosQuantError
+from kronos_quant.errors import KronosQuantError, listed
+from kronos_quant.model import Kronos, KronosTokenizer
 from kronos_quant.progress import progress
-from kronos_quant.training.data import TrainingData, epoch_order, rank_batches
-from kronos_quant.training.objectives import Phase
+from kronos_quant.training.batches import Batch, Feed, Pass
+from kronos_quant.training.interrupts import Stop
+from kronos_quant.training.means import Means
+from kronos_quant.training.objectives import Phase, PredictorObjective, TokenizerObjective
+from kronos_quant.training.optimise import Optimiser
 from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.record import BEST_NAME, LAST_NAME, RunRecord
+from kronos_quant.training.state import Outcome, Position
 
 logger = logging.getLogger(__name__)
 
-# of torch's OneCycleLR, as the published fine-tuning sets them
-WARM_UP_SHARE = 0.03
-START_DIVISOR = 10.0
-
-
-@dataclass(slots=True)
-class PhaseResult:
-    """The best epoch of a phase by validation loss (epoch 0 is the model before training)."""
-
-    phase: Phase
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    start_loss: float = math.inf
-    checkpoint: Path | None = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
+GPU_CHECK_STEPS = 16
+"""Looking at a loss makes the CPU wait for the GPU: it is done this often, and before each state."""
+BLAMED_WINDOWS = 1024
+"""At most so many windows are tried one by one to find those whose loss is not a number."""
+PHASE_KEYS: dict[Phase, int] = {"tokenizer": 1, "predictor": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,135 +46,230 @@ class PhaseSetup:
     """What one phase trains: `trained` is the network inside `objective` that is optimised and saved."""
 
     phase: Phase
-    objective: nn.Module
-    trained: nn.Module
+    objective: TokenizerObjective | PredictorObjective
+    trained: KronosTokenizer | Kronos
     epochs: int
     learning_rate: float
-    save: Callable[[Path], None]
 
 
-class Means:
-    """Running means of named scalars, weighted by the number of windows they were taken over."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.windows = 0
-
-    def add(self, parts: dict[str, Tensor], windows: int) -> None:
-        """Add a batch's means."""
-        for name, value in parts.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach() * windows
-        self.windows += windows
-
-    def over(self, ranks: Ranks) -> dict[str, float]:
-        """The means over everything that all ranks added."""
-        means = ranks.mean(torch.stack(list(self.sums.values())), self.windows)
-        return dict(zip(self.sums, means.tolist(), strict=True))
+class Halted(Exception):  # noqa: N818
+    """The user asked to stop inside a validation."""
 
 
 def train_phase(
-    setup: PhaseSetup, data: TrainingData, config: TrainConfig, ranks: Ranks, folder: Path, log: Path
-) -> PhaseResult:
-    """Train one phase, keeping its best and its periodic checkpoints under `folder`; rows go to the JSONL `log`."""
-    assert config.batch_size is not None
-    assert config.samples_per_epoch is not None
-    setup.objective.to(ranks.device)
-    model = DistributedDataParallel(setup.objective) if ranks.world > 1 else setup.objective
-    samples = min(config.samples_per_epoch, len(data.train))
-    steps_per_epoch = -(-samples // config.batch_size)
-    optimizer, schedule = _optimizer(setup, config, setup.epochs * steps_per_epoch)
-    result = PhaseResult(setup.phase)
-    checked = _validate(setup, data, config, ranks)
-    _record(result, {"epoch": 0, "step": 0, "split": "val"} | checked, log, ranks)
-    result.start_loss = result.best_loss = checked["loss"]
-    with progress(setup.phase, setup.epochs * steps_per_epoch) as advance:
-        for epoch in range(1, setup.epochs + 1):
-            started = time.perf_counter()
-            means = Means()
-            setup.trained.train()
-            order = epoch_order(len(data.train), samples, epoch - 1, config.seed)
-            for which in rank_batches(order, config.batch_size, ranks.rank, ranks.world):
-                batch = data.batch(data.train, which, ranks.device)
-                parts = model(batch.values, batch.stamp)
-                optimizer.zero_grad(set_to_none=True)
-                parts["loss"].backward()
-                nn.utils.clip_grad_norm_(setup.trained.parameters(), config.max_grad_norm)
-                optimizer.step()
-                schedule.step()
-                means.add(parts, len(which))
-                advance(1)
-            trained, seconds = means.over(ranks), round(time.perf_counter() - started, 2)
-            place = {"epoch": epoch, "step": epoch * steps_per_epoch}
-            timing = {"lr": schedule.get_last_lr()[0], "seconds": seconds}
-            _record(result, place | {"split": "train"} | trained | timing, log, ranks)
-            _stop_at_nan(setup.phase, epoch, trained["loss"])
-            checked = _validate(setup, data, config, ranks)
-            _record(result, place | {"split": "val"} | checked, log, ranks)
-            _keep(setup, config, result, epoch, checked["loss"], folder, ranks)
-            logger.info(
-                "%s epoch %d/%d: training %.4f, validation %.4f (before training %.4f), %.0f s",
-                setup.phase, epoch, setup.epochs, trained["loss"], checked["loss"], result.start_loss, seconds,
-            )  # fmt: skip
-            if config.patience and epoch - result.best_epoch >= config.patience:
-                logger.info("%s: no better for %d epochs: stopping here", setup.phase, config.patience)
-                break
-    return result
+    setup: PhaseSetup, feed: Feed, config: TrainConfig, ranks: Ranks, record: RunRecord, stop: Stop
+) -> Outcome:
+    """Train one phase from where `record` says it stands; returns its best epoch.
+
+    Raises KeyboardInterrupt, after a state was saved, when `stop` is asked for; KronosQuantError when a loss is not a
+    number.
+    """
+    loop = PhaseLoop(setup, feed, config, ranks, record, stop)
+    try:
+        loop.begin()
+    except Halted:
+        raise KeyboardInterrupt from None
+    with progress(setup.phase, loop.total_steps) as advance:
+        advance(loop.steps_done)
+        while not loop.settled():
+            loop.run_steps(advance)
+            loop.close_epoch()
+    loop.finish()
+    return loop.outcome
 
 
-def _optimizer(
-    setup: PhaseSetup, config: TrainConfig, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    optimizer = torch.optim.AdamW(
-        setup.trained.parameters(), lr=setup.learning_rate, betas=config.betas, weight_decay=config.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, setup.learning_rate, total_steps=steps + 1, pct_start=WARM_UP_SHARE, div_factor=START_DIVISOR
-    )
-    return optimizer, schedule
+class PhaseLoop:
+    """A phase under way: `step` steps of `epoch` are done."""
 
+    def __init__(
+        self, setup: PhaseSetup, feed: Feed, config: TrainConfig, ranks: Ranks, record: RunRecord, stop: Stop
+    ) -> None:
+        self.setup, self.feed, self.config, self.ranks, self.record, self.stop = (
+            setup, feed, config, ranks, record, stop,
+        )  # fmt: skip
+        setup.objective.to(ranks.device)
+        self.total_steps = setup.epochs * feed.plan.steps
+        self.optimiser = Optimiser(setup.trained, setup.learning_rate, self.total_steps, config, ranks.device)
+        self.epoch, self.step = 1, 0
+        self.means, self.recent = Means(), Means()
+        self.unchecked: list[tuple[Pass, Tensor]] = []
+        self.saved_at, self.saved_step = time.monotonic(), 0
 
-@torch.no_grad()
-def _validate(setup: PhaseSetup, data: TrainingData, config: TrainConfig, ranks: Ranks) -> dict[str, float]:
-    """Mean loss parts over the validation windows, each seen once by one rank."""
-    assert config.batch_size is not None
-    setup.trained.eval()
-    means = Means()
-    mine = np.arange(ranks.rank, len(data.val), ranks.world)
-    for begin in range(0, len(mine), config.batch_size):
-        which = mine[begin : begin + config.batch_size]
-        batch = data.batch(data.val, which, ranks.device)
-        means.add(setup.objective(batch.values, batch.stamp), len(which))
-    return means.over(ranks)
+    @property
+    def steps_done(self) -> int:
+        """Steps since the phase began."""
+        return (self.epoch - 1) * self.feed.plan.steps + self.step
 
+    def begin(self) -> None:
+        """Take up the saved state, or score the untrained network: it is the control."""
+        taken_up = self.record.taken_up(self.setup.phase)
+        if taken_up is None:
+            checked = self._validate()
+            self._row({"epoch": 0, "step": 0, "split": "val"} | checked)
+            self.outcome = Outcome(phase=self.setup.phase, start_loss=checked["loss"], best_loss=checked["loss"])
+        else:
+            position, tensors = taken_up
+            self.outcome, self.epoch, self.step = position.outcome, position.epoch, position.step
+            self.optimiser.load(tensors, position.scaler)
+            self.means = Means.restored(position.epoch_sums, self.ranks)
+            self.recent = Means.restored(position.recent_sums, self.ranks)
+            self.saved_step = self.steps_done
+            logger.info("%s: going on at step %d of %d", self.setup.phase, self.steps_done, self.total_steps)
+        alone = self.ranks.world == 1
+        self.synchronised = None if alone else DistributedDataParallel(self.setup.objective)
 
-def _keep(
-    setup: PhaseSetup, config: TrainConfig, result: PhaseResult, epoch: int, loss: float, folder: Path, ranks: Ranks
-) -> None:
-    """Save the epoch when it is the best so far or due, and drop a former best that was not due."""
-    better = loss < result.best_loss
-    due = epoch % config.checkpoint_every == 0 or epoch == setup.epochs
-    path = folder / f"epoch_{epoch:03d}"
-    if ranks.first and (better or due):
-        setup.save(path)
-    if not better:
-        return
-    former, former_epoch = result.checkpoint, result.best_epoch
-    result.best_epoch, result.best_loss, result.checkpoint = epoch, loss, path
-    if ranks.first and former is not None and former_epoch % config.checkpoint_every != 0:
-        shutil.rmtree(former)
+    def settled(self) -> bool:
+        """Whether all epochs are done, or no epoch was better for too long."""
+        done, patience = self.epoch - 1, self.config.patience
+        if done >= self.setup.epochs:
+            return True
+        if patience and done - self.outcome.best_epoch >= patience:
+            logger.info("%s: no better for %d epochs: stopping here", self.setup.phase, patience)
+            return True
+        return False
 
+    def run_steps(self, advance: Callable[[int], None]) -> None:
+        """The rest of the epoch's steps."""
+        self.started, windows = time.perf_counter(), self.means.windows
+        self.setup.trained.train()
+        for item, batch in self.feed.epoch(self.epoch, self.step):
+            self._pass(item, batch)
+            if not item.last:
+                continue
+            norm = self.optimiser.clip()
+            # gradients of fp16 may overflow: the scaler skips such a step
+            if self.config.precision != "fp16":
+                self.unchecked.append((item, norm))
+            stopping, due = self._exchange()
+            self.optimiser.step(self.steps_done)
+            self.step += 1
+            advance(1)
+            if self.config.log_every_steps and self.steps_done % self.config.log_every_steps == 0:
+                place = {"epoch": self.epoch, "step": self.steps_done, "split": "step"}
+                self._row(place | self.recent.over(self.ranks) | {"lr": self.optimiser.rate(self.steps_done - 1)})
+                self.recent = Means()
+            if stopping or due:
+                self._save()
+            if stopping:
+                raise KeyboardInterrupt
+        self.seconds = time.perf_counter() - self.started
+        self.windows_run = self.means.windows - windows
 
-def _record(result: PhaseResult, row: dict[str, Any], log: Path, ranks: Ranks) -> None:
-    named = {"phase": result.phase} | row
-    result.rows.append(named)
-    if ranks.first:
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(named) + "\n")
+    def close_epoch(self) -> None:
+        """Log and validate the epoch, keep its weights where they are wanted, and save the state."""
+        log_bytes = self.record.journal.size()
+        place = {"epoch": self.epoch, "step": self.steps_done}
+        trained = self.means.over(self.ranks)
+        self._row(place | {"split": "train"} | trained | {"lr": self.optimiser.rate(self.steps_done - 1)})
+        with self.optimiser.averaged():
+            try:
+                checked = self._validate()
+            except Halted:
+                checked = {}
+            else:
+                self._row(place | {"split": "val"} | checked)
+                self._keep(checked["loss"])
+        if not checked:
+            self._save(log_bytes)
+            raise KeyboardInterrupt
+        logger.info(
+            "%s epoch %d/%d: training %.4f, validation %.4f (before training %.4f), %.0f s, %.0f windows/s",
+            self.setup.phase, self.epoch, self.setup.epochs, trained["loss"], checked["loss"], self.outcome.start_loss,
+            self.seconds, self.windows_run * self.ranks.world / max(self.seconds, 1e-9),
+        )  # fmt: skip
+        self.epoch, self.step = self.epoch + 1, 0
+        self.means = Means()
+        self._save()
+        if self.ranks.any([self.stop.asked])[0]:
+            raise KeyboardInterrupt
 
+    def finish(self) -> None:
+        """See that all ranks hold the same weights, keep the last ones, and note the phase as done."""
+        self.ranks.check_equal(self.setup.trained.state_dict(), self.setup.phase)
+        with self.optimiser.averaged():
+            if self.setup.epochs:
+                self.record.keep(self.setup.phase, [LAST_NAME], self.setup.trained)
+        self.record.finish(self.outcome)
 
-def _stop_at_nan(phase: Phase, epoch: int, loss: float) -> None:
-    if not math.isfinite(loss):
-        raise KronosQuantError(
-            f"{phase}: the training loss became {loss} in epoch {epoch}",
-            hint=f"lower train.{phase}_learning_rate; the checkpoints of earlier epochs are kept",
+    def _pass(self, item: Pass, batch: Batch) -> None:
+        if item.first:
+            torch.manual_seed(self._noise_seed())
+        inputs = self.setup.objective.inputs(batch)
+        shared = self.synchronised
+        with shared.no_sync() if shared is not None and not item.last else nullcontext():
+            with self.optimiser.autocast():
+                parts = (shared or self.setup.objective)(*inputs)
+            self.optimiser.backward(parts["loss"] * item.share)
+        self.means.add(parts, item.drawn)
+        self.recent.add(parts, item.drawn)
+        self.unchecked.append((item, parts["loss"].detach().float()))
+
+    def _noise_seed(self) -> int:
+        key = (self.config.seed, PHASE_KEYS[self.setup.phase], self.steps_done, self.ranks.rank)
+        return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+
+    def _exchange(self) -> tuple[bool, bool]:
+        """(stop, save) as all ranks see it; raises KronosQuantError when a loss was not a number on any."""
+        on_gpu = self.ranks.device.type == "cuda"
+        if on_gpu and (self.steps_done + 1) % GPU_CHECK_STEPS and self.step + 1 < self.feed.plan.steps:
+            return False, False
+        finite = torch.stack([checked for _, checked in self.unchecked]).isfinite().tolist()
+        minutes, steps = (time.monotonic() - self.saved_at) / 60, self.steps_done + 1 - self.saved_step
+        due = minutes >= self.config.state_every_minutes or steps >= (self.config.state_every_steps or math.inf)
+        bad, stopping, saving = self.ranks.any([not all(finite), self.stop.asked, due and self.ranks.first])
+        if bad:
+            # where it was another rank's loss, the last step is the one
+            raise self._not_a_number(*self.unchecked[finite.index(False) if False in finite else -1])
+        self.unchecked.clear()
+        return stopping, saving
+
+    def _not_a_number(self, item: Pass, found: Tensor) -> KronosQuantError:
+        data, tried = self.feed.data, item.whole[:BLAMED_WINDOWS].tolist()
+        self.setup.trained.eval()
+        bad = [window for window in tried if not math.isfinite(self._loss_of(window, item.epoch))]
+        named = listed(data.label(data.train, window) for window in bad or tried)
+        which = f"its bad windows are {named}" if 0 < len(bad) < len(tried) else f"its windows are {named}"
+        return KronosQuantError(
+            f"{self.setup.phase}: the training loss became {found.item()} in epoch {item.epoch}, step {item.step + 1}; "
+            + which,
+            hint=f"lower train.{self.setup.phase}_learning_rate or look at these bars; the last good state and the "
+            "checkpoints are kept",
         )
+
+    @torch.no_grad()
+    def _loss_of(self, window: int, epoch: int) -> float:
+        batch = self.feed.training(np.array([window]), epoch).to(self.ranks.device)
+        return float(self.setup.objective(*self.setup.objective.inputs(batch))["loss"])
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Mean loss parts over the validation windows, in float32, each seen once by one rank."""
+        self.setup.trained.eval()
+        means = Means()
+        for windows, batch in self.feed.validation():
+            if self.stop.asked and self.ranks.world == 1:
+                raise Halted
+            means.add(self.setup.objective(*self.setup.objective.inputs(batch)), len(windows))
+        return means.over(self.ranks)
+
+    def _keep(self, loss: float) -> None:
+        names = [f"epoch_{self.epoch:03d}"] if self.epoch % self.config.checkpoint_every == 0 else []
+        if loss < self.outcome.best_loss:
+            self.outcome.best_epoch, self.outcome.best_loss = self.epoch, loss
+            names.append(BEST_NAME)
+        self.record.keep(self.setup.phase, names, self.setup.trained)
+
+    def _save(self, log_bytes: int | None = None) -> None:
+        position = Position(
+            outcome=self.outcome,
+            epoch=self.epoch,
+            step=self.step,
+            epoch_sums=self.means.saved(self.ranks),
+            recent_sums=self.recent.saved(self.ranks),
+            scaler=self.optimiser.scaler.state_dict(),
+        )
+        self.record.save(position, self.optimiser.tensors(), log_bytes)
+        self.saved_at, self.saved_step = time.monotonic(), self.steps_done
+
+    def _row(self, row: dict[str, Any]) -> None:
+        self.record.journal.row({"phase": self.setup.phase} | row)

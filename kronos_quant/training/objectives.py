@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kronos_quant.model import Kronos, KronosTokenizer
+from kronos_quant.training.batches import Batch
 
 Phase = Literal["tokenizer", "predictor"]
 LossRegion = Literal["future", "all"]
+Inputs = tuple[Tensor, ...]
 
 
 class TokenizerObjective(nn.Module):
@@ -28,7 +30,12 @@ class TokenizerObjective(nn.Module):
         super().__init__()
         self.tokenizer = tokenizer
 
-    def forward(self, values: Tensor, stamp: Tensor) -> dict[str, Tensor]:
+    def inputs(self, batch: Batch) -> Inputs:
+        """What `forward` takes of a batch."""
+        assert batch.values is not None
+        return (batch.values,)
+
+    def forward(self, values: Tensor) -> dict[str, Tensor]:
         """Loss parts on values float32[B, T, 6]; `loss` is the one to minimise."""
         parts = self.tokenizer.loss(values)
         named = {field.name: getattr(parts, field.name) for field in fields(parts)}
@@ -36,21 +43,48 @@ class TokenizerObjective(nn.Module):
 
 
 class PredictorObjective(nn.Module):
-    """Mean cross entropy of the next bar's s1 and, given the true s1 (teacher forcing), its s2."""
+    """Mean cross entropy of the next bar's s1 and, given an s1, of its s2.
 
-    def __init__(self, tokenizer: KronosTokenizer, predictor: Kronos, lookback: int, region: LossRegion) -> None:
+    teacher_forcing : the s1 given is the true one; else one sampled from the model (as published), and s2 then learns
+    its distribution whatever s1 is. Evaluation is teacher forced always, so that it has one meaning.
+    """
+
+    def __init__(
+        self,
+        tokenizer: KronosTokenizer,
+        predictor: Kronos,
+        lookback: int,
+        region: LossRegion,
+        teacher_forcing: bool = True,
+    ) -> None:
         super().__init__()
         self.predictor = predictor
+        self.teacher_forcing = teacher_forcing
         self.first_target = lookback if region == "future" else 1
         # in a list, so that DDP and the optimiser do not see the frozen tokenizer
         self._frozen = [tokenizer.eval().requires_grad_(False)]
 
-    def forward(self, values: Tensor, stamp: Tensor) -> dict[str, Tensor]:
-        """Cross entropies on values float32[B, T, 6] and stamp int64[B, T, 5]."""
+    def inputs(self, batch: Batch) -> Inputs:
+        """What `forward` takes of a batch: its tokens, made of its values in float32 where they are not kept."""
+        if batch.tokens is not None:
+            return (*batch.tokens, batch.stamp)
+        assert batch.values is not None
         with torch.no_grad():
-            s1, s2 = self._frozen[0].encode(values)
-        s1_logits, s2_logits = self.predictor(s1[:, :-1], s2[:, :-1], stamp[:, :-1], s1_next=s1[:, 1:])
-        first = self.first_target
-        ce_s1 = F.cross_entropy(s1_logits[:, first - 1 :].flatten(0, 1), s1[:, first:].flatten())
-        ce_s2 = F.cross_entropy(s2_logits[:, first - 1 :].flatten(0, 1), s2[:, first:].flatten())
+            return (*self._frozen[0].encode(batch.values), batch.stamp)
+
+    def forward(self, s1: Tensor, s2: Tensor, stamp: Tensor) -> dict[str, Tensor]:
+        """Cross entropies on tokens int64[B, T] twice and stamp [B, T, 5], each bar given those before it."""
+        predictor, first = self.predictor, self.first_target
+        context = predictor.context(s1[:, :-1], s2[:, :-1], stamp[:, :-1])
+        # heads run on the bars that count only: they are wide, and most bars may not
+        s1_logits = predictor.s1_logits(context[:, first - 1 :]).float()
+        sibling = s1[:, 1:]
+        if self.training and not self.teacher_forcing:
+            drawn = torch.multinomial(s1_logits.detach().softmax(-1).flatten(0, 1), 1)
+            # s2 of a bar before the region is not scored: which s1 stands there does not matter
+            sibling = torch.cat((sibling[:, : first - 1], drawn.view(len(s1), -1)), dim=1)
+        conditioned = predictor.dep_layer(context, predictor.embedding.emb_s1(sibling))
+        s2_logits = predictor.head.proj_s2(conditioned[:, first - 1 :]).float()
+        ce_s1 = F.cross_entropy(s1_logits.flatten(0, 1), s1[:, first:].flatten())
+        ce_s2 = F.cross_entropy(s2_logits.flatten(0, 1), s2[:, first:].flatten())
         return {"loss": (ce_s1 + ce_s2) / 2, "ce_s1": ce_s1, "ce_s2": ce_s2}

@@ -14,20 +14,21 @@ class Preset:
     tokenizer_epochs: int
     predictor_epochs: int
     samples_per_epoch: int
+    validation_windows: int
     batch_size: int
     tokenizer_learning_rate: float
     predictor_learning_rate: float
 
 
-# the published fine-tuning: 30 epochs of 2,000 steps of 50 windows, rates 2e-4 and 4e-5
-FINE_TUNING = Preset(30, 30, 100_000, 50, 2e-4, 4e-5)
+# the published fine-tuning: 30 epochs of 2,000 steps of 50 windows, 400 batches of validation, rates 2e-4 and 4e-5
+FINE_TUNING = Preset(30, 30, 100_000, 20_000, 50, 2e-4, 4e-5)
 FROM_SCRATCH = {
     # minutes on a laptop's CPU
-    "nano": Preset(4, 6, 9_600, 32, 4e-3, 3e-3),
+    "nano": Preset(4, 6, 9_600, 2_000, 32, 4e-3, 3e-3),
     # not tried at length: the published pre-training schedule is not known
-    "mini": Preset(30, 30, 100_000, 50, 1e-3, 1e-3),
-    "small": Preset(30, 30, 100_000, 50, 1e-3, 5e-4),
-    "base": Preset(30, 30, 100_000, 50, 1e-3, 3e-4),
+    "mini": Preset(30, 30, 100_000, 20_000, 50, 1e-3, 1e-3),
+    "small": Preset(30, 30, 100_000, 20_000, 50, 1e-3, 5e-4),
+    "base": Preset(30, 30, 100_000, 20_000, 50, 1e-3, 3e-4),
 }
 
 

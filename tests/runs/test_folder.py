@@ -6,7 +6,15 @@ import yaml
 
 from kronos_quant import KronosQuantError
 from kronos_quant.config import MarketConfig
-from kronos_quant.runs import Inputs, finished_runs, staged_run, start_run
+from kronos_quant.runs import (
+    Inputs,
+    continue_run,
+    finished_runs,
+    prepare_run,
+    staged_run,
+    start_run,
+    unfinished_runs,
+)
 
 INPUTS = Inputs(snapshot="abc", weights="def", seeds={"sampling": 3})
 
@@ -36,7 +44,7 @@ def test_a_staged_run_that_fails_leaves_nothing(tmp_path, error):
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError(), "failed"), (KeyboardInterrupt(), "interrupted")])
 def test_a_long_run_that_fails_keeps_its_checkpoints_and_says_so(tmp_path, error, status):
-    with pytest.raises(type(error)), start_run(tmp_path, "train", INPUTS, keep="checkpoints") as run:
+    with pytest.raises(type(error)), start_run(tmp_path, "train", INPUTS, keep=["checkpoints"]) as run:
         (run.folder / "checkpoints").mkdir()
         assert run.manifest()["status"] == "running"
         raise error
@@ -45,7 +53,7 @@ def test_a_long_run_that_fails_keeps_its_checkpoints_and_says_so(tmp_path, error
 
 
 def test_a_long_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError), start_run(tmp_path, "train", INPUTS, keep="checkpoints"):  # noqa: PT011
+    with pytest.raises(ValueError), start_run(tmp_path, "train", INPUTS, keep=["checkpoints"]):  # noqa: PT011
         raise ValueError
     assert list((tmp_path / "train").iterdir()) == []
 
@@ -57,7 +65,7 @@ def test_a_long_run_that_cannot_even_begin_leaves_nothing(tmp_path, monkeypatch)
     monkeypatch.setattr("kronos_quant.runs.folder.write_json", full)
     with (
         pytest.raises(KronosQuantError, match="no space left on the disk"),
-        start_run(tmp_path, "train", INPUTS, keep="checkpoints"),
+        start_run(tmp_path, "train", INPUTS, keep=["checkpoints"]),
     ):
         pass
     assert list((tmp_path / "train").iterdir()) == []
@@ -66,7 +74,31 @@ def test_a_long_run_that_cannot_even_begin_leaves_nothing(tmp_path, monkeypatch)
 def test_finished_runs_come_oldest_first(tmp_path):
     made = []
     for _ in range(3):
-        with start_run(tmp_path, "train", INPUTS, keep="checkpoints") as run:
+        with start_run(tmp_path, "train", INPUTS, keep=["checkpoints"]) as run:
             made.append(run.id)
     assert [run.id for run in finished_runs(tmp_path, "train")] == made == sorted(made)
     assert finished_runs(tmp_path, "backtest") == []
+
+
+def test_a_run_that_did_not_finish_is_found_and_gone_on_with(tmp_path):
+    with pytest.raises(KeyboardInterrupt), start_run(tmp_path, "train", INPUTS, keep=["state"]) as run:
+        (run.folder / "state").mkdir()
+        raise KeyboardInterrupt
+    with start_run(tmp_path, "train", INPUTS, keep=["state"]):
+        pass
+    [unfinished] = unfinished_runs(tmp_path, "train")
+    assert unfinished.id == run.id
+    with pytest.raises(ValueError), continue_run(unfinished, keep=["state"]):  # noqa: PT011
+        assert unfinished.manifest()["status"] == "running"
+        raise ValueError
+    assert (unfinished.manifest()["status"], unfinished.manifest()["resumed"]) == ("failed", 1)
+    with continue_run(unfinished, keep=["state"]):
+        pass
+    assert (unfinished.manifest()["status"], unfinished.manifest()["resumed"]) == ("finished", 2)
+    assert unfinished_runs(tmp_path, "train") == []
+
+
+def test_a_prepared_run_waits_for_another_program(tmp_path):
+    run = prepare_run(tmp_path, "train", INPUTS)
+    assert run.manifest()["status"] == "running"
+    assert [waiting.id for waiting in unfinished_runs(tmp_path, "train")] == [run.id]

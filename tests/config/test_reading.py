@@ -52,7 +52,7 @@ def test_every_problem_is_told_at_once_with_file_line_field_expected_and_found(t
     assert told[1] == "kq.yaml:4: train.batch_size: must be greater than or equal to 1, found 0"
     assert told[2].startswith("kq.yaml:5: train.seed: must be a valid integer")
     assert told[2].endswith("found 'many'")
-    assert told[3].startswith("kq.yaml:6: train.colour: no such field; expected universe, lookback_window")
+    assert told[3].startswith("kq.yaml:6: train.colour: no such field; expected data_path, universe, instrument")
     assert len(told) == 4
 
 
@@ -101,7 +101,7 @@ def test_bytes_that_are_not_text_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"train_ratio": 0.9, "val_ratio": 0.2}, "train_ratio + val_ratio must be below 1, found 1.1"),
+        ({"train_ratio": 0.9, "val_ratio": 0.2}, "train_ratio + val_ratio must be at most 1, found 1.1"),
         ({"train_time_range": ["2020-01-01", "2020-12-31"]}, "go together: give both or neither"),
         (
             {

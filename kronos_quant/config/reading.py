@@ -1,8 +1,7 @@
-"""kq.yaml as pydantic models, and the one way a YAML file of a user's is read.
+"""The one way a YAML file of a user's is read.
 
 The order is: flag, environment (`KQ_TRAIN__BATCH_SIZE=32`), file, default. Every problem of a file is reported at
-once, each with file, line, field, what was expected and what was found. Recipes and strategies have their models in
-their own rooms (`signals.recipe`, `backtest.strategy`) and are read with the same `load_yaml`.
+once, each with file, line, field, what was expected and what was found.
 """
 
 from __future__ import annotations
@@ -11,110 +10,20 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from kronos_quant.config.guides import Location, move_guide_sections
+from kronos_quant.config.sections import WorkspaceConfig
 from kronos_quant.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[str | int, ...]
 
 ENV_PREFIX = "KQ_"
-SCRATCH = "scratch"
-"""The value of `model.base` that starts training from random weights."""
-
-
-class Section(BaseModel):
-    """What every part of a YAML file is: no unknown field, no change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-
-class MarketConfig(Section):
-    """Where the bars come from, and what a data directory does not say of itself."""
-
-    qlib_dir: Path = Field(Path("~/.qlib/qlib_data/cn_data"), description="directory that `kq ingest qlib` reads")
-    exchange: str = Field("", description="ISO 10383 code (XSHG, XNYS, XHKG, 24/7); empty: told by the symbols")
-    freq: str | None = Field(None, description="bar frequency to use; null: the only one there is")
-    universe: str = Field("all", description="universe to train on and to score; `all` is every stock")
-
-
-class ModelConfig(Section):
-    """The weights that training starts from."""
-
-    base: str = Field("NeoQuasar/Kronos-small", description="folder, name in models/, Hub id, or `scratch`")
-    tokenizer: str | None = Field(None, description="tokenizer for `base`; null: the one published with it")
-    revision: str | None = Field(None, description="revision of a Hub repository; null: its newest")
-    preset: Literal["nano", "mini", "small", "base"] = Field("nano", description="sizes, with `base: scratch` only")
-
-
-class TrainConfig(Section):
-    """Windows, splits and optimisation. A null is filled in by `training.presets`: see `kq config show`."""
-
-    universe: str | None = Field(None, description="universe of the windows; null: market.universe")
-    lookback_window: int = Field(90, ge=3, description="bars the model looks at")
-    predict_window: int = Field(10, ge=1, description="bars it learns to forecast")
-    clip: float = Field(5.0, gt=0, description="bound of the normalised values, in standard deviations")
-    max_missing: int = Field(10, ge=0, description="sessions without a bar allowed inside one window")
-    train_time_range: tuple[date, date] | None = Field(None, description="target dates of training")
-    val_time_range: tuple[date, date] | None = Field(None, description="target dates of validation")
-    train_ratio: float = Field(0.7, gt=0, lt=1, description="without dates: first share of the sessions")
-    val_ratio: float = Field(0.1, gt=0, lt=1, description="without dates: share after it; the rest is for testing")
-    embargo: int = Field(0, ge=0, description="sessions left out between two splits")
-    tokenizer_epochs: int | None = Field(None, ge=0, description="0 keeps the tokenizer of the base")
-    predictor_epochs: int | None = Field(
-        None, ge=0, validation_alias=AliasChoices("predictor_epochs", "basemodel_epochs"), description="epochs"
-    )
-    samples_per_epoch: int | None = Field(None, ge=1, description="windows an epoch, at most; null: by preset")
-    batch_size: int | None = Field(None, ge=1, description="windows a step, over all ranks together")
-    tokenizer_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
-    predictor_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
-    weight_decay: float = Field(0.1, ge=0, description="AdamW's, decoupled")
-    betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's")
-    max_grad_norm: float = Field(3.0, gt=0, description="gradients are scaled down to this norm")
-    loss_region: Literal["future", "all"] = Field(
-        "future", description="bars that the loss counts: those after the lookback, or all (as published)"
-    )
-    patience: int = Field(3, ge=0, description="epochs without a better validation loss that end a phase; 0: never")
-    checkpoint_every: int = Field(1, ge=1, description="epochs between two periodic checkpoints")
-    seed: int = Field(0, ge=0, description="of initial weights, window order and dropout")
-
-    @model_validator(mode="after")
-    def _ranges(self) -> TrainConfig:
-        if (self.train_time_range is None) != (self.val_time_range is None):
-            raise ValueError("train_time_range and val_time_range go together: give both or neither")
-        for name in ("train_time_range", "val_time_range"):
-            span = getattr(self, name)
-            if span is not None and span[0] > span[1]:
-                raise ValueError(f"{name}: must start before it ends, found {span[0]} to {span[1]}")
-        if self.train_ratio + self.val_ratio >= 1:
-            raise ValueError(f"train_ratio + val_ratio must be below 1, found {self.train_ratio + self.val_ratio:g}")
-        return self
-
-
-class GatesConfig(Section):
-    """What `kq check` lets pass; without gates it only reports."""
-
-    max_rejected_share: float | None = Field(
-        None, ge=0, le=1, description="rejected bars over all bars that were brought; null: any"
-    )
-    rules: dict[str, NonNegativeInt] = Field(
-        default_factory=dict, description="rule of db/checks -> bars that may break it, kept or rejected"
-    )
-
-
-class WorkspaceConfig(Section):
-    """kq.yaml."""
-
-    market: MarketConfig = Field(default_factory=lambda: MarketConfig.model_validate({}))
-    model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
-    train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
-    gates: GatesConfig = Field(default_factory=lambda: GatesConfig.model_validate({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +54,7 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
     data, lines = _read(path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: expected sections (market, model, train, gates), found {type(data).__name__}")
+    data, lines = move_guide_sections(data, lines, path.name)
     origins = {
         ".".join(map(str, location)): f"{path.name}:{line}" for location, line in lines.items() if len(location) == 2
     }

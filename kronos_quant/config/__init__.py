@@ -1,0 +1,31 @@
+"""kq.yaml as pydantic models, and the one way a YAML file of a user's is read.
+
+Recipes and strategies have their models in their own rooms (`signals.recipe`, `backtest.strategy`) and are read with
+the same `load_yaml`.
+"""
+
+from kronos_quant.config.reading import ResolvedConfig, load_workspace_config, load_yaml
+from kronos_quant.config.sections import (
+    SCRATCH,
+    AugmentConfig,
+    GatesConfig,
+    MarketConfig,
+    ModelConfig,
+    Section,
+    TrainConfig,
+    WorkspaceConfig,
+)
+
+__all__ = [
+    "SCRATCH",
+    "AugmentConfig",
+    "GatesConfig",
+    "MarketConfig",
+    "ModelConfig",
+    "ResolvedConfig",
+    "Section",
+    "TrainConfig",
+    "WorkspaceConfig",
+    "load_workspace_config",
+    "load_yaml",
+]

@@ -1,0 +1,51 @@
+import pytest
+
+from kronos_quant.report import canvas, loss_curve_png
+
+POINTS = [("val", 0, 3.0), ("train", 1, 2.5), ("val", 1, 2.0), ("val", 2, 2.2)]
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures drawn in a test, kept to be looked at."""
+    drawn = []
+    save = canvas.save_png
+
+    def keep(figure, path) -> None:
+        drawn.append(figure)
+        save(figure, path)
+
+    monkeypatch.setattr("kronos_quant.report.curves.save_png", keep)
+    return drawn
+
+
+def rows(points, phases=("tokenizer", "predictor")):
+    return [
+        {"phase": phase, "split": split, "epoch": step, "step": step, "loss": loss}
+        for phase in phases
+        for split, step, loss in points
+    ]
+
+
+def labels(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_loss_curve_has_a_panel_a_phase_and_marks_the_best(tmp_path, figures):
+    loss_curve_png(tmp_path / "l.png", rows(POINTS))
+    assert [axes.get_title(loc="left") for axes in figures[0].axes] == ["tokenizer", "predictor"]
+    assert labels(figures[0].axes[0]) == ["train", "validation", "best: 2"]
+    assert figures[0].axes[0].get_xlabel() == "step"
+    assert (tmp_path / "l.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_of_steps_are_a_thin_line_of_their_own(tmp_path, figures):
+    loss_curve_png(tmp_path / "l.png", rows([*POINTS, ("step", 1, 2.9), ("step", 2, 2.4)], ["predictor"]))
+    [axes] = figures[0].axes
+    assert labels(axes) == ["train, some steps each", "train", "validation", "best: 2"]
+    assert axes.lines[0].get_xydata().tolist() == [[1, 2.9], [2, 2.4]]
+
+
+def test_loss_curve_of_nothing_says_so(tmp_path, figures):
+    loss_curve_png(tmp_path / "l.png", [])
+    assert figures[0].axes[0].texts[0].get_text() == "nothing was trained"

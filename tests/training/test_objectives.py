@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
+from kronos_quant.training.batches import Batch
+from kronos_quant.training.objectives import PredictorObjective, TokenizerObjective
+
+CODES = 6
+"""s1 of the toy are 0 to 5, and its s2 is a function of s1."""
+
+
+@pytest.fixture
+def networks():
+    torch.manual_seed(0)
+    preset = PRESETS["nano"]
+    return KronosTokenizer(preset.tokenizer), Kronos(preset.predictor)
+
+
+def test_only_the_loss_region_asked_for_counts(networks):
+    tokenizer, predictor = networks
+    values, stamp = torch.randn(3, 12, 6), torch.zeros(3, 12, 5, dtype=torch.int16)
+    future = PredictorObjective(tokenizer, predictor, lookback=8, region="future")
+    everything = PredictorObjective(tokenizer, predictor, lookback=8, region="all")
+    inputs = future.inputs(Batch(stamp, values))
+    s1, s2 = tokenizer.encode(values)
+    s1_logits, s2_logits = predictor(s1[:, :-1], s2[:, :-1], stamp[:, :-1], s1_next=s1[:, 1:])
+    for objective, first in ((future, 8), (everything, 1)):
+        by_hand = [
+            torch.nn.functional.cross_entropy(logits[:, first - 1 :].flatten(0, 1), ids[:, first:].flatten())
+            for logits, ids in ((s1_logits, s1), (s2_logits, s2))
+        ]
+        parts = objective(*inputs)
+        assert torch.allclose(torch.stack([parts["ce_s1"], parts["ce_s2"]]), torch.stack(by_hand), atol=1e-6)
+        assert torch.allclose(parts["loss"], sum(by_hand) / 2)
+
+
+def test_kept_tokens_and_values_give_the_same_inputs(networks):
+    tokenizer, predictor = networks
+    objective = PredictorObjective(tokenizer, predictor, 8, "all")
+    values, stamp = torch.randn(2, 12, 6), torch.zeros(2, 12, 5, dtype=torch.int16)
+    of_values, of_tokens = (
+        objective.inputs(Batch(stamp, values)),
+        objective.inputs(Batch(stamp, tokens=tokenizer.encode(values))),
+    )
+    assert all(torch.equal(one, other) for one, other in zip(of_values, of_tokens, strict=True))
+
+
+def test_the_tokenizer_is_frozen_in_the_predictors_phase(networks):
+    tokenizer, predictor = networks
+    objective = PredictorObjective(tokenizer, predictor, 8, "future")
+    assert not any(parameter.requires_grad for parameter in tokenizer.parameters())
+    assert {id(p) for p in objective.parameters()} == {id(p) for p in predictor.parameters()}
+
+
+def test_the_parts_of_the_tokenizers_loss_are_named_and_add_up(networks):
+    tokenizer, _ = networks
+    parts = TokenizerObjective(tokenizer)(torch.randn(4, 10, 6))
+    assert torch.allclose(parts["loss"], (parts["recon_s1"] + parts["recon"] + parts["bsq"]) / 2)
+    assert {"commitment", "sample_entropy", "codebook_entropy", "s1_perplexity", "s2_perplexity"} <= parts.keys()
+
+
+def sampled_siblings_change_the_loss(objective, inputs) -> bool:
+    torch.manual_seed(1)
+    first = objective(*inputs)["ce_s2"].item()
+    torch.manual_seed(2)
+    return objective(*inputs)["ce_s2"].item() != first
+
+
+def test_siblings_are_sampled_in_training_only_and_only_when_asked_for(networks):
+    tokenizer, predictor = networks
+    values, stamp = torch.randn(3, 12, 6), torch.zeros(3, 12, 5, dtype=torch.int16)
+    sampled = PredictorObjective(tokenizer, predictor, 8, "future", teacher_forcing=False)
+    forced = PredictorObjective(tokenizer, predictor, 8, "future")
+    inputs = sampled.inputs(Batch(stamp, values))
+    assert sampled_siblings_change_the_loss(sampled.train(), inputs)
+    assert not sampled_siblings_change_the_loss(sampled.eval(), inputs)
+    assert not sampled_siblings_change_the_loss(forced.train(), inputs)
+
+
+def possible_pairs(teacher_forcing: bool, rotation: str) -> float:
+    """Train on bars whose s1 is random and whose s2 follows from it; the share of sampled pairs that can exist."""
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    bits = {"s1_bits": 3, "s2_bits": 3}
+    tokenizer = KronosTokenizer(replace(PRESETS["nano"].tokenizer, **bits))
+    sizes = {"d_model": 32, "n_heads": 2, "ff_dim": 64, "n_layers": 1}
+    predictor = Kronos(replace(PRESETS["nano"].predictor, **bits, **sizes, dependency_rotation=rotation))
+    objective = PredictorObjective(tokenizer, predictor, 4, "all", teacher_forcing).train()
+    optimizer = torch.optim.AdamW(predictor.parameters(), lr=1e-2)
+    partner = torch.tensor([3, 0, 4, 1, 5, 2])
+
+    def tokens(rows: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        s1 = torch.randint(CODES, (rows, 16), generator=generator)
+        return s1, partner[s1], torch.zeros(rows, 16, 5, dtype=torch.int16)
+
+    for _ in range(120):
+        optimizer.zero_grad()
+        objective(*tokens(32))["loss"].backward()
+        optimizer.step()
+    predictor.eval()
+    s1, s2, stamp = tokens(400)
+    with torch.no_grad():
+        context = predictor.context(s1, s2, stamp)
+        drawn = torch.multinomial(predictor.s1_logits(context[:, -1]).softmax(-1), 1, generator=generator)[:, 0]
+        s2_logits = predictor.s2_logits_last(context, drawn)
+        sibling = torch.multinomial(s2_logits.softmax(-1), 1, generator=generator)[:, 0]
+    known = drawn < CODES
+    return (partner[drawn.clamp(max=CODES - 1)] == sibling)[known].float().mean().item()
+
+
+def test_s2_learns_from_s1():
+    assert possible_pairs(teacher_forcing=True, rotation="consistent") >= 0.95
+
+
+def test_the_published_way_does_not():
+    assert possible_pairs(teacher_forcing=False, rotation="published") < 0.6

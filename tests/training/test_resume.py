@@ -1,0 +1,265 @@
+"""A training that is killed, at whatever moment, and run again leaves what an undisturbed one leaves, bit for bit."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from training.jobs import job_in, left
+
+from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
+from kronos_quant.config import TrainConfig
+from kronos_quant.training import TrainingJob, fit
+from kronos_quant.training import fit as fit_function
+from kronos_quant.training.interrupts import Stop
+from kronos_quant.training.journal import Journal
+from kronos_quant.training.optimise import Optimiser
+from kronos_quant.training.record import RunRecord
+from kronos_quant.training.state import load_state
+from kronos_quant.workspace import open_workspace
+
+FIT = sys.modules[fit_function.__module__]
+RECORD = sys.modules[RunRecord.__module__]
+
+# everything that leaves something behind from one step to the next
+SETTINGS = {
+    "tokenizer_epochs": 2,
+    "predictor_epochs": 2,
+    "samples_per_epoch": 48,
+    "batch_size": 8,
+    "accumulation_steps": 2,
+    "state_every_steps": 2,
+    "log_every_steps": 2,
+    "checkpoint_every": 1,
+    "weight_average": 0.9,
+    "dropout": 0.1,
+    "workers": 1,
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A training that nothing disturbed, what it left, and how many moments it had."""
+
+    job: TrainingJob
+    left: dict[str, bytes]
+    moments: int
+
+    def copy(self, name: str) -> TrainingJob:
+        """The same job in a folder of its own."""
+        folder = self.job.folder.with_name(name)
+        folder.mkdir()
+        return self.job.model_copy(update={"folder": folder})
+
+    def stopped(self, name: str) -> TrainingJob:
+        """The same job, killed in its first phase after a state was saved."""
+        job = self.copy(name)
+        assert in_a_process(lambda: with_moments(job, kill_at(12))) == -signal.SIGKILL
+        assert load_state(job.folder / "state") is not None
+        return job
+
+
+@pytest.fixture(scope="module")
+def reference(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
+    """Bars and windows are read once, here: a forked process must not start the readers' threads."""
+    folder = tmp_path_factory.mktemp("resume") / "workspace"
+    shutil.copytree(market_folder, folder)
+    job = job_in(open_workspace(folder), "plain", **SETTINGS)
+    market = FIT.open_market(job.root, None)
+    data = FIT.load_data(market, job.train, "all")
+    assert data.train_scale is not None
+    moments: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FIT, "open_market", lambda root, freq: market)
+        patch.setattr(FIT, "load_data", lambda market, config, universe: data)
+        with pytest.MonkeyPatch.context() as counting:
+            with_moments(job, moments.append, counting.setattr)
+        yield Reference(job, left(job.folder), len(moments))
+
+
+def in_a_process(work: Callable[[], object]) -> int:
+    """Run `work` in a forked process; returns its exit code, or minus the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    status = os.waitpid(child, 0)[1]
+    return os.waitstatus_to_exitcode(status)
+
+
+def with_moments(job: TrainingJob, at: Callable[[int], None], put: Callable[..., None] = setattr) -> None:
+    """Fit, and call `at` with the number of each moment at which a kill could leave something half done."""
+    moments = iter(range(10**9))
+
+    def around(owner: object, name: str) -> None:
+        inner = getattr(owner, name)
+
+        def outer(*arguments: object, **settings: object) -> object:
+            at(next(moments))
+            result = inner(*arguments, **settings)
+            at(next(moments))
+            return result
+
+        put(owner, name, outer)
+
+    for owner, name in (
+        (Optimiser, "step"),
+        (Journal, "row"),
+        (RunRecord, "keep"),
+        (RunRecord, "finish"),
+        (RECORD, "save_state"),
+        (FIT, "write_pair"),
+        (FIT, "_restore"),
+    ):
+        around(owner, name)
+    fit(job)
+
+
+def kill_at(moment: int) -> Callable[[int], None]:
+    def at(number: int) -> None:
+        if number == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at
+
+
+def killed_and_resumed(job: TrainingJob, moments: list[int]) -> None:
+    """Kill the training at each of `moments` of what is left of it, then let it end."""
+    for moment in moments:
+        code = in_a_process(lambda moment=moment: with_moments(job, kill_at(moment)))
+        assert code in (-signal.SIGKILL, 0)
+    fit(job)
+
+
+def test_killed_at_any_moment_and_run_again_leaves_the_same_bytes(reference):
+    assert {"log.jsonl", "checkpoints/best/predictor/model.safetensors"} <= reference.left.keys()
+    for moment in random.Random(0).sample(range(reference.moments), 4):
+        job = reference.copy(f"killed-{moment}")
+        killed_and_resumed(job, [moment])
+        assert left(job.folder) == reference.left, f"killed at moment {moment} of {reference.moments}"
+
+
+def test_killed_again_and_again_it_still_ends_the_same_and_no_row_is_lost_or_doubled(reference):
+    job = reference.copy("often")
+    killed_and_resumed(job, [9, 12, 15, 20])
+    assert left(job.folder) == reference.left
+    rows = [json.loads(line) for line in (job.folder / "log.jsonl").read_text().splitlines()]
+    places = [(row["phase"], row["split"], row["step"]) for row in rows]
+    assert len(places) == len(set(places))
+    for phase in ("tokenizer", "predictor"):
+        assert [step for p, split, step in places if (p, split) == (phase, "val")] == [0, 3, 6]
+        assert [step for p, split, step in places if (p, split) == (phase, "step")] == [2, 4, 6]
+
+
+@pytest.mark.slow
+def test_killed_at_every_moment(reference):
+    for moment in range(reference.moments):
+        job = reference.copy(f"every-{moment}")
+        killed_and_resumed(job, [moment])
+        assert left(job.folder) == reference.left, f"killed at moment {moment} of {reference.moments}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_state_and_the_rest_follows_later(reference, number):
+    job = reference.copy(f"stopped-{number}")
+    for moment in (9, 13):
+        code = in_a_process(
+            lambda moment=moment: with_moments(job, lambda now: os.kill(os.getpid(), number) if now == moment else None)
+        )
+        assert code == 130
+        state, tensors = load_state(job.folder / "state")
+        assert state.position is not None
+        assert tensors
+    fit(job)
+    assert left(job.folder) == reference.left
+
+
+def test_a_stop_inside_a_validation_keeps_the_epoch(reference, monkeypatch):
+    job = reference.copy("validation")
+    looked = []
+
+    def asked(stop: Stop) -> bool:
+        looked.append(sys._getframe(1).f_code.co_name)
+        return looked.count("_validate") == 8
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stop, "asked", property(asked, lambda stop, value: None))
+        with pytest.raises(KeyboardInterrupt):
+            fit(job)
+    assert looked[-1] == "_validate"
+    state, _ = load_state(job.folder / "state")
+    assert (state.position.epoch, state.position.step) == (1, 3)
+    fit(job)
+    assert left(job.folder) == reference.left
+
+
+def test_a_finished_job_that_is_fitted_again_trains_nothing(reference, monkeypatch):
+    monkeypatch.setattr(Optimiser, "step", lambda *arguments: pytest.fail("a step"))
+    again = fit(reference.job)
+    assert left(reference.job.folder) == reference.left
+    assert again.predictor.best_epoch in (1, 2)
+
+
+def test_another_configuration_does_not_go_on_from_a_state(reference):
+    job = reference.stopped("config")
+    changed = job.model_copy(update={"train": TrainConfig.model_validate(job.train.model_dump() | {"seed": 5})})
+    with pytest.raises(ConfigError, match="its state is of another configuration or of other bars"):
+        fit(changed)
+
+
+def test_other_bars_do_not_go_on_from_a_state(reference):
+    job = reference.stopped("bars").model_copy(update={"snapshot": "0" * 64})
+    with pytest.raises(DataError, match="began on bars 000000000000, the workspace now has"):
+        fit(job)
+
+
+@pytest.mark.parametrize("name", ["state.json", "tensors.safetensors"])
+def test_a_damaged_state_is_one_clear_error(reference, name):
+    job = reference.stopped(f"damaged-{name}")
+    [newest] = (job.folder / "state").iterdir()
+    (newest / name).write_bytes(b"{")
+    with pytest.raises(CheckpointError, match="the state cannot be read") as caught:
+        fit(job)
+    assert caught.value.hint == "kq train --fresh starts another run"
+
+
+def test_a_full_disk_leaves_the_last_state_and_the_last_checkpoint(reference, monkeypatch):
+    job = reference.stopped("full")
+    kept = {path: path.read_bytes() for path in sorted(job.folder.rglob("*")) if path.is_file()}
+
+    def full(*arguments: object, **settings: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kronos_quant.training.state.save_file", full)
+        with pytest.raises(KronosQuantError, match="no space left on the disk"):
+            fit(job)
+    for path, content in kept.items():
+        if path.name != "log.jsonl":
+            assert path.read_bytes() == content
+    assert not list(job.folder.rglob(".partial-*"))
+    fit(job)
+    assert left(job.folder) == reference.left
+
+
+def test_half_written_leftovers_of_a_kill_are_cleared_away(reference):
+    job = reference.stopped("leftovers")
+    (job.folder / "checkpoints" / ".partial-1234-best").mkdir(parents=True, exist_ok=True)
+    (job.folder / "state" / ".partial-5678-00000009").mkdir()
+    fit(job)
+    assert not [path for path in Path(job.folder).rglob("*") if ".partial-" in path.name]
