@@ -9,10 +9,15 @@ from kq_cli.printing import print_json
 
 StrategyFile = Annotated[str, typer.Argument(help="A strategy file, or its name in strategies/.")]
 NoCompute = Annotated[bool, typer.Option("--no-compute", help="Refuse when signals of the range are missing.")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file that a strategy names.")]
 
 
 def backtest(
-    strategy: StrategyFile, no_compute: NoCompute = False, device: Device = "auto", as_json: AsJson = False
+    strategy: StrategyFile,
+    no_compute: NoCompute = False,
+    allow_code: AllowCode = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Example: kq backtest strategies/topk.yaml
 
@@ -22,7 +27,7 @@ def backtest(
     from kronos_quant.jobs.backtest import run_backtest
     from kronos_quant.workspace import open_workspace
 
-    summary = run_backtest(open_workspace(), strategy, device, compute=not no_compute)
+    summary = run_backtest(open_workspace(), strategy, device, compute=not no_compute, allow_code=allow_code)
     if as_json:
         print_json(summary.metrics | {"folder": summary.folder})
     else:

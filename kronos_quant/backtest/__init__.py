@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from kronos_quant.backtest.engine import simulate
     from kronos_quant.backtest.panel import Panel, build_panel
     from kronos_quant.backtest.result import BacktestResult
+    from kronos_quant.backtest.rules import Rules, rules_of
     from kronos_quant.backtest.strategy import Costs, Strategy
 
 _HOMES = {
     "BacktestResult": "result",
     "Costs": "strategy",
     "Panel": "panel",
+    "Rules": "rules",
     "Strategy": "strategy",
     "build_panel": "panel",
+    "rules_of": "rules",
     "simulate": "engine",
 }
 
-__all__ = ["BacktestResult", "Costs", "Panel", "Strategy", "build_panel", "simulate"]
+__all__ = ["BacktestResult", "Costs", "Panel", "Rules", "Strategy", "build_panel", "rules_of", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

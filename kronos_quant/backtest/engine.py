@@ -1,90 +1,181 @@
-"""Runs a strategy: panel -> kernel -> vectorbt -> result.
+"""Runs a strategy: panel and rules -> kernel -> vectorbt -> result.
 
-Shape letters: T sessions, N symbols, O orders. Session 0 of the panel only gives scores; sessions 1 to T - 1 trade.
+Shape letters: T sessions, N symbols. Session 0 of the panel only gives scores; sessions 1 to T - 1 trade.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.fills import market_states
-from kronos_quant.backtest.panel import FloatArray, IntArray, Panel, filled_forward, tradable_scores
+from kronos_quant.backtest.limits import StateArray, market_states
+from kronos_quant.backtest.liquidity import UNUSED, volatilities, volumes
+from kronos_quant.backtest.panel import FloatArray, IntArray, Panel, filled_forward, ranking_of, tradable_scores
+from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, qlib_prices, qlib_states
+from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
+from kronos_quant.backtest.replay import announce_compilation, check_accounts, vectorbt_account
 from kronos_quant.backtest.result import BacktestResult, Ledger, result_of
+from kronos_quant.backtest.rules import Rules, rules_of
+from kronos_quant.backtest.strategies.protocol import Decide
+from kronos_quant.backtest.strategies.rules import decide_of
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.errors import DataError, KronosQuantError, listed
+from kronos_quant.errors import DataError, listed
 
-logger = logging.getLogger(__name__)
+DELISTED_AT = (0.0, -0.3, -1.0)
+"""Returns from the last close at which delisted holdings are shown to leave."""
 
-ACCOUNT_TOLERANCE = 1e-9
-"""Largest relative difference between the kernel's account and vectorbt's."""
+if TYPE_CHECKING:
+    from kronos_quant.backtest.kernel.arrays import Book, Charges, History, Market
 
 
 def simulate(
     strategy: Strategy,
     panel: Panel,
-    limits: FloatArray | None = None,
-    lots: IntArray | None = None,
+    rules: Rules | None = None,
     benchmark_close: FloatArray | None = None,
+    qlib: QlibFacts | None = None,
+    decide: Decide | None = None,
 ) -> BacktestResult:
     """Back-test `strategy` on `panel`.
 
-    limits : f64[T, N], each symbol's daily price limit as a fraction, NaN for none; None: no limits
-    lots : int64[N], each symbol's lot in raw shares, 0 for fractions; None: 1. Both are asked only where the strategy
-        says `exchange`.
+    rules : of `rules_of`; None: those of a market whose exchange only the symbols tell
     benchmark_close : f64[T], NaN where the index has no bar
+    qlib : for the profile qlib; None: what the panel's closes tell
+    decide : for `strategy: python`, the user's function
     Raises DataError where an array does not fit the panel or the benchmark has no bar at all, KronosQuantError where
     the kernel's account and vectorbt's differ.
     """
+    rules = rules or rules_of(strategy, panel)
+    qlib = qlib or derived_facts(panel)
+    terms = rules.terms if strategy.profile == "exchange" else qlib_terms(strategy, qlib, rules.terms)
     benchmark = None if benchmark_close is None else benchmark_returns(benchmark_close, panel)
     announce_compilation()
-    ledger = run_kernel(strategy, panel, limits, lots)
+    ledger = run_kernel(strategy, panel, rules, qlib, decide)
     check_accounts(ledger.account, vectorbt_account(ledger, panel), panel)
-    return result_of(strategy, panel, ledger, benchmark, benchmark_gaps(benchmark_close, panel))
+    outcomes = delisting_outcomes(strategy, panel, rules, ledger)
+    return result_of(strategy, panel, terms, ledger, benchmark, outcomes, benchmark_gaps(benchmark_close, panel))
+
+
+def delisting_outcomes(strategy: Strategy, panel: Panel, rules: Rules, ledger: Ledger) -> dict[float, float]:
+    """Total return where delisted holdings leave at each of DELISTED_AT; empty where none was delisted.
+
+    A user's own function is not called a second time: it may remember what it was shown.
+    """
+    if strategy.strategy == "python" or not (ledger.orders[:, codes.REASON] == codes.DELISTED).any():
+        return {}
+    found = {}
+    for at in DELISTED_AT:
+        other = strategy.model_copy(update={"delisting_return": at})
+        known = ledger if at == strategy.delisting_return else run_kernel(other, panel, rules)
+        found[at] = float(known.account[-1] / known.account[0] - 1)
+    return found
 
 
 def run_kernel(
-    strategy: Strategy, panel: Panel, limits: FloatArray | None = None, lots: IntArray | None = None
+    strategy: Strategy, panel: Panel, rules: Rules, qlib: QlibFacts | None = None, decide: Decide | None = None
 ) -> Ledger:
-    """The event loop alone: every order, and the account after each session. Arguments as for `simulate`."""
-    from kronos_quant.backtest.kernel import topk_dropout_nb
+    """The event loop alone: every order, and the account after each session."""
+    if strategy.profile == "qlib":
+        return run_qlib(strategy, panel, qlib or derived_facts(panel))
+    if rules.up.shape != panel.score.shape:
+        raise DataError(f"rules must be of {panel.score.shape} sessions and symbols, found {rules.up.shape}")
+    return run_exchange(strategy, panel, rules, decide)
 
-    limits, lots = exchange_rules(strategy, panel, limits, lots)
+
+def run_exchange(strategy: Strategy, panel: Panel, rules: Rules, decide: Decide | None = None) -> Ledger:
+    """A strategy by the exchange's rules. decide : for `strategy: python`, the user's function."""
+    return trade_exchange(strategy, panel, exchange_market(strategy, panel, rules), charges_of(strategy, rules), decide)
+
+
+def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> Market:
+    """The panel under the exchange's rules; topk, n_drop and the like do not change it."""
     price = np.ascontiguousarray(panel.open if strategy.fill == "open" else panel.close)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
-    orders, count, account, cash, held = topk_dropout_nb(
-        tradable_scores(panel.score), price, last, factor, market_states(price, last, factor, limits),
-        np.ascontiguousarray(panel.gone), lots, strategy.topk, strategy.n_drop, strategy.hold_thresh, strategy.account,
-        strategy.costs.buy, strategy.costs.sell, strategy.costs.minimum,
-        strategy.risk_degree, strategy.delisting_return,
+    state = market_states(
+        price, last, factor, rules.up, rules.down, rules.reference, rules.tick, strategy.liquidity.slippage
+    )
+    return market_of(
+        panel, price, last, factor, state, rules.lot, rules.step, rules.group,
+        volumes(strategy.liquidity, panel), volatilities(strategy.liquidity, panel),
     )  # fmt: skip
-    return Ledger(orders=orders[:count], account=account, cash=cash, held=held, last=last, factor=factor)
 
 
-def exchange_rules(
-    strategy: Strategy, panel: Panel, limits: FloatArray | None, lots: IntArray | None
-) -> tuple[FloatArray, IntArray]:
-    """Limits f64[T, N] and lots int64[N] that apply: the strategy's own, else those of the exchange."""
-    T, N = panel.score.shape
-    if strategy.price_limit == "none" or (strategy.price_limit == "exchange" and limits is None):
-        limits = np.full((T, N), np.nan)
-    elif strategy.price_limit != "exchange":
-        limits = np.full((T, N), strategy.price_limit)
-    if strategy.lot != "exchange":
-        lots = np.full(N, strategy.lot, dtype=np.int64)
-    elif lots is None:
-        lots = np.ones(N, dtype=np.int64)
-    assert limits is not None
-    if limits.shape != (T, N) or lots.shape != (N,):
-        raise DataError(f"limits and lots must be [{T}, {N}] and [{N}], found {limits.shape} and {lots.shape}")
-    return limits, np.ascontiguousarray(lots, dtype=np.int64)
+def trade_exchange(
+    strategy: Strategy, panel: Panel, market: Market, charges: Charges, decide: Decide | None = None
+) -> Ledger:
+    """The event loop of a strategy on a market made ready."""
+    from kronos_quant.backtest.kernel.topk_dropout import topk_dropout_nb
+
+    if strategy.strategy == "topk_dropout":
+        book, history = topk_dropout_nb(
+            market, charges, strategy.topk, strategy.n_drop, strategy.hold_thresh,
+            strategy.account, strategy.risk_degree, strategy.delisting_return,
+        )  # fmt: skip
+    else:
+        from kronos_quant.backtest.strategies.loop import run_sessions
+
+        book, history = run_sessions(strategy, panel, market, charges, decide or decide_of(strategy))
+    return ledger_of(market, book, history)
+
+
+def charges_of(strategy: Strategy, rules: Rules) -> Charges:
+    """What trades pay, as the kernels take it."""
+    from kronos_quant.backtest.kernel.arrays import Charges
+
+    liquidity = strategy.liquidity
+    return Charges(
+        rules.buy, rules.sell, rules.minimum, rules.buy_levy, rules.sell_levy, rules.per_share, rules.most,
+        liquidity.slippage, liquidity.impact, liquidity.participation or 0.0, rules.borrow, liquidity.carry_over,
+    )  # fmt: skip
+
+
+def run_qlib(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> Ledger:
+    """Top-K dropout as Qlib does it. state : u1[T, N], other market states than Qlib's own."""
+    return trade_qlib(strategy, qlib_market(strategy, panel, facts, state), facts)
+
+
+def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> Market:
+    """The panel as Qlib's exchange sees it; topk, n_drop and the like do not change it."""
+    last, factor = filled_forward(panel.close), filled_forward(panel.factor)
+    if state is None:
+        state = qlib_states(panel, facts.change, qlib_threshold(strategy))
+    none = np.zeros(len(panel.symbols), dtype=np.int64)
+    return market_of(panel, qlib_prices(panel, strategy.fill), last, factor, state, none, none, none)
+
+
+def trade_qlib(strategy: Strategy, market: Market, facts: QlibFacts) -> Ledger:
+    """The event loop of Qlib's on a market made ready."""
+    from kronos_quant.backtest.kernel.qlib import Settings, qlib_topk_dropout_nb
+
+    open_cost, close_cost, min_cost = qlib_costs(strategy)
+    settings = Settings(
+        strategy.topk, strategy.n_drop, strategy.hold_thresh,
+        strategy.qlib.only_tradable, strategy.qlib.forbid_all_trade_at_limit, qlib_unit(strategy, facts),
+        strategy.risk_degree, open_cost, close_cost, min_cost,
+    )  # fmt: skip
+    book, history = qlib_topk_dropout_nb(market, settings, strategy.account)
+    return ledger_of(market, book, history)
+
+
+def market_of(
+    panel: Panel, price: FloatArray, last: FloatArray, factor: FloatArray, state: StateArray,
+    lot: IntArray, step: IntArray, group: IntArray, volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED,
+) -> Market:  # fmt: skip
+    """The panel as the kernels take it."""
+    from kronos_quant.backtest.kernel.arrays import Market
+
+    gone, lot, step = (np.ascontiguousarray(values) for values in (panel.gone, lot, step))
+    score = tradable_scores(panel.score)
+    ranking, scored = ranking_of(score), (~np.isnan(score)).sum(axis=1)
+    return Market(score, ranking, scored, price, last, factor, state, gone, lot, step, group, volume, volatility)
+
+
+def ledger_of(market: Market, book: Book, history: History) -> Ledger:
+    """What a kernel gave back."""
+    orders = book.orders[: book.placed[0]]
+    return Ledger(orders, history.account, history.cash, history.held, market.last, market.factor, history.borrowed)
 
 
 def benchmark_returns(close: FloatArray, panel: Panel) -> FloatArray:
@@ -106,88 +197,3 @@ def benchmark_gaps(close: FloatArray | None, panel: Panel) -> tuple[str, ...]:
     if not missing:
         return ()
     return (f"The benchmark has no bar in {len(missing)} sessions ({listed(missing)}): its return there counts as 0.",)
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A ledger's fills as vectorbt takes them: one cell a session and traded symbol, NaN size where nothing trades.
-
-    size, price, fee, close : f64[T, M] for the M traded symbols; turn : int64[T, M], the columns of each session in
-    the order in which they trade, sells first
-    """
-
-    size: FloatArray
-    price: FloatArray
-    fee: FloatArray
-    close: FloatArray
-    turn: npt.NDArray[np.int64]
-
-
-def replay_of(ledger: Ledger) -> Replay:
-    """The cells of `ledger`'s fills."""
-    fills = ledger.fills
-    traded, column = np.unique(fills[:, codes.SYMBOL].astype(np.int64), return_inverse=True)
-    session = fills[:, codes.SESSION].astype(np.int64)
-    close = ledger.last[:, traded]
-    shape = close.shape
-    size, price, fee = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape)
-    turn = np.full(shape, len(fills))
-    size[session, column] = fills[:, codes.SIDE] * fills[:, codes.SHARES]
-    price[session, column] = fills[:, codes.PRICE]
-    fee[session, column] = fills[:, codes.COST]
-    turn[session, column] = np.arange(len(fills))
-    # vectorbt refuses a price of 0, what a delisting at -100 % leaves at: it is charged as a fee on the last close
-    worthless = price == 0
-    price[worthless], fee[worthless] = close[worthless], -(size * close)[worthless]
-    # before its first bar nothing is held, and 0 shares x NaN would spoil the account
-    return Replay(size, price, fee, np.nan_to_num(close, nan=1.0), np.argsort(turn, axis=1, kind="stable"))
-
-
-def vectorbt_account(ledger: Ledger, panel: Panel) -> FloatArray:
-    """The account f64[T] that vectorbt's portfolio has from the kernel's fills."""
-    cash = ledger.account[0]
-    if len(ledger.fills) == 0:
-        return np.full(len(panel.dates), cash)
-    import pandas as pd
-    import vectorbt as vbt
-
-    replay = replay_of(ledger)
-    index = pd.DatetimeIndex(np.array(panel.dates, dtype="datetime64[ns]"))
-    portfolio = vbt.Portfolio.from_orders(
-        close=pd.DataFrame(replay.close, index=index),
-        size=replay.size,
-        price=replay.price,
-        fixed_fees=replay.fee,
-        init_cash=cash,
-        cash_sharing=True,
-        group_by=True,
-        call_seq=replay.turn,
-        freq="1D",
-    )
-    return np.asarray(portfolio.value(), dtype=np.float64)
-
-
-def announce_compilation() -> None:
-    """Say so where nothing has been compiled on this machine yet: it takes longer than all the rest."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    vectorbt = find_spec("vectorbt")
-    assert vectorbt is not None
-    assert vectorbt.origin is not None
-    folder = Path(chosen) if chosen else Path(vectorbt.origin).parent / "portfolio" / "__pycache__"
-    # numba keeps the cache of a package that it cannot write to in a place that only it knows
-    if (chosen or os.access(folder, os.W_OK)) and not any(folder.rglob("*simulate_from_orders_nb*.nbi")):
-        logger.info("first back-test on this machine: compiling takes 20 to 60 s, once")
-
-
-def check_accounts(kernel_account: FloatArray, portfolio_account: FloatArray, panel: Panel) -> None:
-    """Raise KronosQuantError where the kernel's account and vectorbt's are not the same."""
-    # what is left of an account that lost everything is compared in units of the currency
-    difference = np.abs(portfolio_account - kernel_account) / np.maximum(np.abs(kernel_account), 1.0)
-    wrong = np.flatnonzero(~(difference <= ACCOUNT_TOLERANCE))
-    if len(wrong):
-        t = wrong[0]
-        raise KronosQuantError(
-            f"the two accounts differ: on {panel.dates[t]} the kernel has {kernel_account[t]:,.6f}, "
-            f"vectorbt {portfolio_account[t]:,.6f}",
-            hint="this is a fault of kronos-quant, not of your input: please report it",
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import listed
 
@@ -18,6 +18,8 @@ def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[st
         few_symbols(strategy, panel),
         unpriced(panel),
         delisted(strategy, orders),
+        own_volume(strategy, orders),
+        sold_short(strategy, orders),
     )
     return tuple(note for note in found if note)
 
@@ -39,6 +41,14 @@ def no_trade(orders: pl.DataFrame) -> str | None:
     return f"NO TRADE WAS MADE: all {len(orders)} orders were rejected: {why}."
 
 
+def account_lost(account: FloatArray, panel: Panel) -> tuple[str, ...]:
+    """Said where nothing was left. account : f64[T]"""
+    lost = np.flatnonzero(account <= 0)
+    if not len(lost):
+        return ()
+    return (f"THE ACCOUNT WAS LOST on {panel.dates[lost[0]]}: what is short or levied cost more than there was.",)
+
+
 def scores_missing(panel: Panel) -> str | None:
     """Sessions that traded nothing because no symbol had a score."""
     empty = [day for day, score in zip(panel.dates, panel.score[:-1], strict=False) if np.isnan(score).all()]
@@ -50,7 +60,7 @@ def scores_missing(panel: Panel) -> str | None:
 
 def few_symbols(strategy: Strategy, panel: Panel) -> str | None:
     """A universe that topk takes whole leaves nothing to choose."""
-    if strategy.topk < len(panel.symbols):
+    if strategy.topk < len(panel.symbols) or strategy.strategy in ("long_short_quantile", "python"):
         return None
     return (
         f"topk is {strategy.topk} and only {len(panel.symbols)} symbols have scores and bars: "
@@ -73,4 +83,27 @@ def delisted(strategy: Strategy, orders: pl.DataFrame) -> str | None:
     return (
         f"Holdings without any further bar in the data: {len(left)} ({listed(left['symbol'].unique().sort())}). "
         f"They were taken for delisted and left at their last close {strategy.delisting_return:+.0%}, without cost."
+    )
+
+
+def own_volume(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+    """Caps and impact that refer to a volume nobody knew when the order was placed."""
+    liquidity = strategy.liquidity
+    if liquidity.volume == "trailing" or (liquidity.participation is None and liquidity.impact == 0):
+        return None
+    fills = int((orders["status"] != "rejected").sum())
+    return (
+        f"ASSUMPTION: {fills} fills are capped or priced by the volume of the very bar they trade in, which nobody "
+        "knows beforehand (liquidity.volume: bar)."
+    )
+
+
+def sold_short(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+    """Short sales, which not every market allows."""
+    if not (strategy.short or strategy.strategy == "long_short_quantile"):
+        return None
+    sales = orders.filter(pl.col("side") == "sell", pl.col("status") != "rejected")
+    return (
+        f"ASSUMPTION: every share can be borrowed and sold short, at {strategy.costs.borrow:.1%} a year "
+        f"({len(sales)} sales, {sales['symbol'].n_unique()} symbols)."
     )

@@ -45,12 +45,15 @@ class Panel:
     unpriced: tuple[str, ...] = ()
 
 
-def build_panel(bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[date]) -> Panel:
+def build_panel(
+    bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[date], *, keep_unpriced: bool = False
+) -> Panel:
     """Bars and scores of `sessions`, for the symbols that have a score and a bar in them.
 
     bars : schema.BARS, daily. Bars after the last session are not shown to the strategy; they only tell a suspension
         at the end from a delisting. Bars before the first session are ignored.
     scores : columns date (session whose close the score knows), symbol, score; NaN and null are no opinion.
+    keep_unpriced : symbols with scores and without a bar are kept, as Qlib ranks them all the same
     Raises DataError for sessions out of order, a key that occurs twice, an infinite score, a bar without a factor,
     no score at all, or no symbol with both.
     """
@@ -71,14 +74,15 @@ def build_panel(bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[dat
     symbols = sorted(scored & priced)
     if not symbols:
         raise DataError(f"no bars from {first} to {last} for the {len(scored)} symbols with scores")
-    grid = Grid(tuple(sessions), tuple(symbols))
+    unpriced = tuple(sorted(scored - priced))
+    grid = Grid(tuple(sessions), tuple(sorted(scored) if keep_unpriced else symbols))
     return Panel(
         dates=grid.sessions,
         symbols=grid.symbols,
         **{name: grid.fill(inside, name) for name in FIELDS},
         score=grid.fill(scores, "score"),
         gone=grid.first_session_after(bars),
-        unpriced=tuple(sorted(scored - priced)),
+        unpriced=unpriced,
     )
 
 
@@ -101,7 +105,7 @@ class Grid:
     def first_session_after(self, bars: pl.DataFrame) -> IntArray:
         """int64[N]: index of the first session after each symbol's last bar."""
         last = dict(bars.group_by("symbol").agg(pl.col("date").max()).iter_rows())
-        ends = np.array([last[symbol] for symbol in self.symbols], dtype="datetime64[D]")
+        ends = np.array([last.get(symbol, date.min) for symbol in self.symbols], dtype="datetime64[D]")
         return np.searchsorted(np.array(self.sessions, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
 
 
@@ -117,8 +121,23 @@ def tradable_scores(score: FloatArray) -> FloatArray:
 
 def filled_forward(values: FloatArray) -> FloatArray:
     """float64[T, N] with each NaN replaced by the value above it; NaN where there is none above."""
-    rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
-    return np.ascontiguousarray(np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0))
+    from kronos_quant.backtest.kernel.states import carry_nb
+
+    carried = np.array(values, dtype=np.float64, order="C")
+    carry_nb(carried)
+    return carried
+
+
+def ranking_of(score: FloatArray) -> npt.NDArray[np.int32]:
+    """int32[T, N]: the symbols of each session by descending score, ties by symbol, those without one last."""
+    # numbers beyond every score keep symbols without one in their order, so that only real ties need a slow sort
+    beyond = np.linspace(1e300, 2e300, score.shape[1]) if score.shape[1] else np.empty(0)
+    keys = np.where(np.isnan(score), beyond, -score)
+    order = np.argsort(keys, axis=1)
+    ranked = np.take_along_axis(keys, order, axis=1)
+    for t in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
+        order[t] = np.argsort(keys[t], kind="stable")
+    return np.ascontiguousarray(order, dtype=np.int32)
 
 
 def check_sessions(sessions: Sequence[date]) -> None:

@@ -20,10 +20,10 @@ def total_return(returns: FloatArray) -> float:
 
 
 def annual_return(returns: FloatArray, sessions_per_year: int) -> float:
-    """Compounded return a year: growth to the power sessions_per_year / T, minus 1."""
+    """Compounded return a year: growth to the power sessions_per_year / T, minus 1; -1 where all or more was lost."""
     if len(returns) == 0:
         return float("nan")
-    return float((1 + total_return(returns)) ** (sessions_per_year / len(returns)) - 1)
+    return float(max(1 + total_return(returns), 0.0) ** (sessions_per_year / len(returns)) - 1)
 
 
 def annual_volatility(returns: FloatArray, sessions_per_year: int) -> float:

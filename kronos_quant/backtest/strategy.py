@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_validator
 
 from kronos_quant.config import Section
 
@@ -29,27 +30,38 @@ def refuse_both_names(data: Any) -> Any:
 
 
 class Costs(Section):
-    """What a trade costs: the larger of rate x value and the minimum."""
+    """What a trade costs: commission (a fraction of the value, at least the minimum), and what exchange and state levy.
 
-    buy: float = Field(
-        0.001,
+    `buy` and `sell` state a side whole, levies included, as Qlib's open_cost and close_cost do.
+    """
+
+    commission: float | None = Field(
+        None, ge=0, lt=1, description="the broker's fraction of the value; null: customary on the symbol's exchange"
+    )
+    minimum: float | None = Field(
+        None,
+        ge=0,
+        validation_alias=AliasChoices("minimum", "min_cost"),
+        description="least commission of a trade, account currency; null: customary on the symbol's exchange",
+    )
+    liquidity: Literal["taker", "maker"] = Field(
+        "taker", description="which customary commission, where venues (crypto) have one for each"
+    )
+    borrow: float = Field(0.03, ge=0, lt=1, description="a year, of the value of what is short")
+    levies: Literal["exchange", "none"] = Field("exchange", description="taxes and fees by exchange and date, or none")
+    buy: float | None = Field(
+        None,
         ge=0,
         lt=1,
         validation_alias=AliasChoices("buy", "open_cost"),
-        description="fraction of the value bought",
+        description="fraction of the value bought that stands for commission and levies; null: those",
     )
-    sell: float = Field(
-        0.0015,
+    sell: float | None = Field(
+        None,
         ge=0,
         lt=1,
         validation_alias=AliasChoices("sell", "close_cost"),
-        description="fraction of the value sold",
-    )
-    minimum: float = Field(
-        5.0,
-        ge=0,
-        validation_alias=AliasChoices("minimum", "min_cost"),
-        description="least cost of a trade, account currency",
+        description="fraction of the value sold that stands for commission and levies; null: those",
     )
 
     @model_validator(mode="before")
@@ -57,13 +69,71 @@ class Costs(Section):
     def _one_name_each(cls, data: Any) -> Any:
         return refuse_both_names(data)
 
+    @model_validator(mode="after")
+    def _used(self) -> Costs:
+        if self.commission is not None and self.buy is not None and self.sell is not None:
+            raise ValueError("buy and sell stand for the commission: give either them or commission")
+        return self
+
+
+class Liquidity(Section):
+    """What the size of an order changes: how much of it fills, and at what price."""
+
+    slippage: float = Field(0.0, ge=0, lt=0.5, description="fraction of the price that every fill is worse by")
+    impact: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="square-root impact: volatilities that an order of a whole volume moves a price",
+    )
+    participation: float | None = Field(
+        None, gt=0, le=1, description="largest share of the volume that an order fills in a session; null: any"
+    )
+    volume: Literal["trailing", "bar"] = Field(
+        "trailing",
+        description="volume meant: the mean of the sessions before, known beforehand; or the traded bar's own, an "
+        "assumption about liquidity",
+    )
+    sessions: int = Field(20, ge=2, description="sessions of the trailing volume and volatility")
+    carry_over: bool = Field(True, description="what the participation cuts is ordered again in the next session")
+
+
+class QlibSettings(Section):
+    """What only the profile `qlib` asks for, by Qlib's names."""
+
+    only_tradable: bool = Field(False, description="rank tradable symbols only, by the state of the day they trade in")
+    forbid_all_trade_at_limit: bool = Field(True, description="a symbol at either limit is neither bought nor sold")
+    directory: Path | None = Field(
+        None,
+        description="Qlib directory whose $change decides the limits; null: market.qlib_dir of kq.yaml where that has "
+        "the workspace's closes, else computed from the closes",
+    )
+
 
 class Strategy(Section):
     """A back-test as a YAML file: which scores, which rule, which costs, which period."""
 
     signal: str = Field("default", min_length=1, description="recipe in signals/ whose scores are traded")
+    scores: Path | None = Field(
+        None, description="Parquet or CSV file of date, symbol and score that is traded instead of a recipe's signals"
+    )
     score: str | None = Field(None, min_length=1, description="score that ranks; null: the recipe's own")
-    strategy: Literal["topk_dropout"] = Field("topk_dropout", description="the rule")
+    strategy: Literal["topk_dropout", "topk_rebalance", "long_short_quantile", "buy_and_hold", "python"] = Field(
+        "topk_dropout", description="the rule; python: the function `decide` of the file `code`"
+    )
+    code: Path | None = Field(None, description="Python file of `strategy: python`; runs only with --allow-code")
+    every: int = Field(1, ge=1, description="sessions between two decisions of a rebalancing rule")
+    weighting: Literal["equal", "score", "inverse_volatility"] = Field(
+        "equal", description="weights of topk_rebalance within the symbols held"
+    )
+    quantile: float = Field(0.2, gt=0, le=0.5, description="share of the symbols in each leg of long_short_quantile")
+    short: bool = Field(False, description="whether the function of `code` may sell short")
+    profile: Literal["exchange", "qlib"] = Field(
+        "exchange", description="what decides fills and costs: the exchange's real rules, or Qlib's, surprises included"
+    )
+    qlib: QlibSettings = Field(
+        default_factory=lambda: QlibSettings.model_validate({}), description="settings of the profile qlib"
+    )
     topk: int = Field(
         50,
         ge=1,
@@ -84,6 +154,9 @@ class Strategy(Section):
     )
     end: date | None = Field(None, description="last session; null: the newest")
     fill: Literal["open", "close"] = Field("open", description="price of the next session at which orders fill")
+    liquidity: Liquidity = Field(
+        default_factory=lambda: Liquidity.model_validate({}), description="slippage, impact and participation"
+    )
     account: float = Field(1e8, gt=0, description="initial cash, account currency")
     benchmark: str = Field("auto", min_length=1, description="symbol of an index; auto: the data's own; none: without")
     universe: str | None = Field(None, min_length=1, description="universe traded; null: the recipe's")
@@ -91,12 +164,17 @@ class Strategy(Section):
     lot: int | Literal["exchange"] = Field(
         "exchange", description="raw shares are bought in multiples of it; 0: fractions; exchange: each symbol's own"
     )
+    lots: dict[str, PositiveInt] = Field(
+        default_factory=dict, description="board lots by symbol, raw shares, where `lot: exchange` does not know them"
+    )
     price_limit: float | Literal["exchange", "none"] = Field(
         "exchange", description="daily limit as a fraction of the close before; exchange: each symbol's own"
     )
     risk_degree: float = Field(0.95, gt=0, le=1, description="fraction of the free cash that a session's buys spend")
     delisting_return: float = Field(0.0, ge=-1, le=1, description="return from the last close of a delisted holding")
-    sessions_per_year: int = Field(252, ge=1, description="annualisation of the figures")
+    sessions_per_year: int | None = Field(
+        None, ge=1, description="annualisation of the figures; null: that of the exchange"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -120,8 +198,21 @@ class Strategy(Section):
 
     @model_validator(mode="after")
     def _fields_together(self) -> Strategy:
-        if self.n_drop > self.topk:
+        if self.strategy == "topk_dropout" and self.n_drop > self.topk:
             raise ValueError(f"n_drop must be at most topk ({self.topk}), found {self.n_drop}")
+        if self.profile != "qlib" and "qlib" in self.model_fields_set and self.qlib != QlibSettings.model_validate({}):
+            raise ValueError("the section qlib needs `profile: qlib`")
+        if self.profile == "qlib":
+            self._only_what_qlib_has()
+        if (self.strategy == "python") != (self.code is not None):
+            raise ValueError("`strategy: python` and `code:` go together: give both or neither")
         if self.start is not None and self.end is not None and self.start > self.end:
             raise ValueError(f"start must not be after end ({self.end}), found {self.start}")
         return self
+
+    def _only_what_qlib_has(self) -> None:
+        """Refuse settings that the profile qlib would pass over."""
+        if self.strategy != "topk_dropout":
+            raise ValueError(f"Qlib has topk_dropout only, found {self.strategy}")
+        if self.liquidity != Liquidity.model_validate({}):
+            raise ValueError("liquidity needs `profile: exchange`")

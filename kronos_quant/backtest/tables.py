@@ -16,9 +16,11 @@ from kronos_quant.backtest.panel import FloatArray, Panel
 def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.DataFrame:
     """One row an order, in the order in which they were placed.
 
-    orders : f64[O, 9], columns as in `codes`; factor : f64[T, N], filled forward
-    Columns: date, symbol, side, status, reason, wanted_shares, shares, price, value, cost, factor, adjusted_shares,
-    adjusted_price. A price that nobody knew (no bar) is null, and so are the shares wanted at it.
+    orders : f64[O, COLUMNS], columns as in `codes`; factor : f64[T, N], filled forward
+    Columns: date, symbol, side, status, reason, wanted_shares, shares, price, value, cost (all that was paid beside the
+    value), levies (the part of it that exchange and state took), slippage and impact (what the price cost beside the
+    quoted one), factor, adjusted_shares, adjusted_price. A price that nobody knew (no bar) is null, and so are the
+    shares wanted at it.
     """
     t, n = orders[:, codes.SESSION].astype(np.int64), orders[:, codes.SYMBOL].astype(np.int64)
     shares, price = orders[:, codes.SHARES], orders[:, codes.PRICE]
@@ -35,6 +37,9 @@ def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.Data
             "price": price / at,
             "value": np.where(shares > 0, shares * price, 0.0),
             "cost": orders[:, codes.COST],
+            "levies": orders[:, codes.LEVY],
+            "slippage": orders[:, codes.SLIPPAGE],
+            "impact": orders[:, codes.IMPACT],
             "factor": at,
             "adjusted_shares": shares,
             "adjusted_price": price,

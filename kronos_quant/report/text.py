@@ -33,6 +33,11 @@ TRADING = (
     ("cash, mean share of the account", "mean_cash", "{:.1%}"),
     ("turnover a session (bought and sold / account)", "turnover", "{:.2%}"),
     ("costs, total", "cost", "{:,.2f}"),
+    ("  commission", "commission", "{:,.2f}"),
+    ("  taxes and fees", "levies", "{:,.2f}"),
+    ("  slippage", "slippage", "{:,.2f}"),
+    ("  impact", "impact", "{:,.2f}"),
+    ("  borrowing", "borrow", "{:,.2f}"),
     ("costs a year / account", "annual_cost", "{:.2%}"),
 )
 
@@ -49,6 +54,7 @@ def report_text(
         _notes([*result.notes, *notes]),
         list(_settings(result, benchmark_name)),
         list(_figures(result, benchmark_name)),
+        list(_delistings(result)),
         list(_rejections(result)),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
@@ -63,28 +69,70 @@ def _notes(notes: Sequence[str]) -> list[str]:
 
 
 def _settings(result: BacktestResult, benchmark_name: str | None) -> Iterator[str]:
-    strategy, costs = result.strategy, result.strategy.costs
+    strategy = result.strategy
     yield "What was run"
     yield f"  period         {result.dates[0]} to {result.dates[-1]}, {len(result.dates)} sessions traded"
     yield f"  symbols        {len(result.symbols)} with scores and bars"
-    yield f"  signal         {strategy.signal}" + (f", score {strategy.score}" if strategy.score else "")
-    yield (
-        f"  strategy       hold the {strategy.topk} best, replace at most {strategy.n_drop} a session, "
-        f"keep each for {strategy.hold_thresh} sessions at least"
-    )
+    signal = strategy.signal + (f", score {strategy.score}" if strategy.score else "")
+    yield f"  signal         {signal if strategy.scores is None else f'scores of {strategy.scores}'}"
+    yield f"  strategy       {strategy_line(strategy)}"
     yield f"  execution      scores of a session trade at the next session's {strategy.fill}"
-    yield f"  costs          buying {costs.buy:.4%}, selling {costs.sell:.4%}, at least {costs.minimum:g} a trade"
-    yield f"  rules          {_rules(strategy)}"
+    for label, lines in (("costs", [*result.rules, *liquidity_lines(strategy)]), ("rules", [rules_line(strategy)])):
+        for line in lines:
+            yield from wrap(line, WIDTH, initial_indent=f"  {label:<15}", subsequent_indent=" " * 17)
     yield f"  account        {strategy.account:,.0f} at the start, {result.account[-1]:,.2f} at the end"
     yield f"  benchmark      {_benchmark(result, benchmark_name)}"
 
 
-def _rules(strategy: Strategy) -> str:
+def costs_line(result: BacktestResult) -> str:
+    """What was paid, split by who took it."""
+    paid = result.metrics
+    parts = (("commission", "commission"), ("taxes and fees", "levies"), ("slippage", "slippage"), ("impact", "impact"))
+    borrowed = (("borrowing", "borrow"),) if paid["borrow"] else ()
+    split = ", ".join(f"{words} {paid[key]:,.2f}" for words, key in (*parts, *borrowed))
+    return f"{paid['cost']:,.2f} in all: {split}"
+
+
+def strategy_line(strategy: Strategy) -> str:
+    """What the strategy does, in words."""
+    every = "every session" if strategy.every == 1 else f"every {strategy.every} sessions"
+    weights = {"equal": "equally", "score": "by score", "inverse_volatility": "by inverse volatility"}
+    return {
+        "topk_dropout": f"hold the {strategy.topk} best, replace at most {strategy.n_drop} a session, "
+        f"keep each for {strategy.hold_thresh} sessions at least",
+        "topk_rebalance": f"hold the {strategy.topk} best, weighted {weights[strategy.weighting]}, rebalanced {every}",
+        "long_short_quantile": f"hold the best {strategy.quantile:.0%}, be short of the worst {strategy.quantile:.0%}, "
+        f"rebalanced {every}",
+        "buy_and_hold": f"buy the {strategy.topk} best of the first session, keep them",
+        "python": f"the function decide of {strategy.code}",
+    }[strategy.strategy]
+
+
+def liquidity_lines(strategy: Strategy) -> list[str]:
+    """What the size of an order changes, where it changes anything."""
+    liquidity = strategy.liquidity
+    lines = [f"slippage {liquidity.slippage:.3%} of the price"] if liquidity.slippage else []
+    volume = (
+        f"the mean volume of the {liquidity.sessions} sessions before"
+        if liquidity.volume == "trailing"
+        else "the traded bar's own volume"
+    )
+    if liquidity.participation is not None:
+        rest = "the rest is ordered again" if liquidity.carry_over else "the rest is dropped"
+        lines.append(f"at most {liquidity.participation:.2%} of {volume} a session, {rest}")
+    if liquidity.impact:
+        lines.append(f"impact {liquidity.impact:g} x volatility x the square root of the share of {volume}")
+    return ["; ".join(lines)] if lines else []
+
+
+def rules_line(strategy: Strategy) -> str:
+    """The rules that applied, in words."""
     lot = {"exchange": "lots of the exchange", 0: "fractions of shares"}.get(strategy.lot, f"lots of {strategy.lot}")
     limit = {"exchange": "daily price limits of the exchange", "none": "no price limits"}.get(
         str(strategy.price_limit), f"daily price limit {strategy.price_limit}"
     )
-    return f"{lot}; {limit}; delisted holdings leave at {strategy.delisting_return:+.0%} from the last close"
+    delisted = f"delisted holdings leave at {strategy.delisting_return:+.0%} from the last close"
+    return f"{lot}; {limit}; nothing is sold on the day of its purchase; {delisted}"
 
 
 def _benchmark(result: BacktestResult, benchmark_name: str | None) -> str:
@@ -92,7 +140,7 @@ def _benchmark(result: BacktestResult, benchmark_name: str | None) -> str:
 
 
 def _figures(result: BacktestResult, benchmark_name: str | None) -> Iterator[str]:
-    metrics, years = result.metrics, result.strategy.sessions_per_year
+    metrics, years = result.metrics, result.sessions_per_year
     compared = result.benchmark_returns is not None
     name = (benchmark_name or "benchmark")[:16]
     yield f"Result, after costs (annual: {years} sessions a year; risk-free rate 0; returns compound)"
@@ -106,6 +154,14 @@ def _figures(result: BacktestResult, benchmark_name: str | None) -> Iterator[str
 
 def _shown(value: float, form: str) -> str:
     return "-" if math.isnan(value) else form.format(value)
+
+
+def _delistings(result: BacktestResult) -> Iterator[str]:
+    """What the total return would be if delisted holdings left at less."""
+    if result.delisted:
+        yield "Total return, by what delisted holdings leave at (from their last close)"
+    for at, total in result.delisted.items():
+        yield f"  {f'{at:+.0%}':<48}{total:>+16.2%}"
 
 
 def _rejections(result: BacktestResult) -> Iterator[str]:

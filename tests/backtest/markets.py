@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 
-from kronos_quant.backtest import Panel
+from kronos_quant.backtest import Panel, Rules, Strategy, rules_of
+
+PLAIN_COSTS = {"buy": 0.001, "sell": 0.0015, "minimum": 5.0}
+"""What the numbers worked out by hand were worked out with."""
 
 
 def dates(count: int) -> tuple[date, ...]:
     return tuple(date(2024, 1, 1) + timedelta(days=t) for t in range(count))
 
 
-def panel_of(score, close, *, open_=None, factor=None, gone=None) -> Panel:
+def panel_of(score, close, *, open_=None, factor=None, gone=None, volume=None) -> Panel:
     """A panel from lists of rows; open is the close, the factor 1 and no symbol delisted unless given."""
     close = np.array(close, dtype=float)
     T, N = close.shape
@@ -25,10 +29,48 @@ def panel_of(score, close, *, open_=None, factor=None, gone=None) -> Panel:
         high=close.copy(),
         low=close.copy(),
         close=close,
-        volume=np.where(np.isnan(close), np.nan, 1e6),
+        volume=np.where(np.isnan(close), np.nan, 1e6) if volume is None else np.array(volume, dtype=float),
         factor=np.where(np.isnan(close), np.nan, 1.0) if factor is None else np.array(factor, dtype=float),
         score=np.array(score, dtype=float),
         gone=(last_bar + 1).astype(np.int64) if gone is None else np.array(gone, dtype=np.int64),
+    )
+
+
+def rules_with(strategy: Strategy, panel: Panel, limits=None, lots=None, **fields) -> Rules:
+    """The strategy's rules, with limits f64[T, N] and lots int64[N] as the exchange's where they are given."""
+    rules = rules_of(strategy, panel)
+    if limits is not None and strategy.price_limit == "exchange":
+        rules = replace(rules, up=limits, down=limits)
+    if lots is not None and strategy.lot == "exchange":
+        rules = replace(rules, lot=lots, step=np.maximum(lots, 1))
+    return replace(rules, **fields)
+
+
+def random_rules(seed: int, strategy: Strategy, panel: Panel) -> Rules:
+    """Rules in which everything differs by symbol and session."""
+    rng = np.random.default_rng([seed, 2])
+    T, N = panel.score.shape
+    groups = 2
+    lot = rng.choice([0, 1, 100, 200], N).astype(np.int64)
+    up = np.where(rng.random((T, N)) < 0.7, rng.choice([0.05, 0.1], (T, N)), np.nan)
+    down = np.where(np.isnan(up), np.nan, rng.choice([0.05, 0.036], (T, N)))
+    issue = np.where((rng.random((T, N)) < 0.05) & ~np.isnan(up), np.round(rng.uniform(2, 40, (T, N)), 2), np.nan)
+    return replace(
+        rules_of(strategy, panel),
+        up=up,
+        down=down,
+        reference=issue,
+        lot=lot,
+        step=np.where(rng.random(N) < 0.5, np.maximum(lot, 1), 1).astype(np.int64),
+        tick=rng.choice([0.01, 0.001], N),
+        group=rng.integers(0, groups, N),
+        buy=rng.choice([0.0, 0.0003, 0.001], groups),
+        sell=rng.choice([0.0, 0.0003, 0.0015], groups),
+        minimum=rng.choice([0.0, 5.0, 40.0], groups),
+        buy_levy=rng.choice([0.0, 0.001], (T, groups)),
+        sell_levy=rng.choice([0.0, 0.0005, 0.003], (T, groups)),
+        per_share=rng.choice([0.0, 0.002], (T, groups)),
+        most=rng.choice([1.0, 8.3], (T, groups)),
     )
 
 
@@ -50,8 +92,9 @@ def random_market(seed: int) -> tuple[Panel, np.ndarray, np.ndarray]:
     for values in (close, open_, factor):
         values[missing] = np.nan
     open_[rng.random((T, N)) < 0.01] = np.nan
-    panel = panel_of(score, close * factor, open_=open_ * factor, factor=factor)
+    volume = np.where(np.isnan(close), np.nan, np.round(np.exp(rng.normal(9, 2, (T, N)))))
+    panel = panel_of(score, close * factor, open_=open_ * factor, factor=factor, volume=volume)
     if rng.random() < 0.3:  # bars go on after the last session: absent now is suspended, not delisted
-        panel = panel_of(score, panel.close, open_=panel.open, factor=panel.factor, gone=np.full(N, T))
+        panel = panel_of(score, panel.close, open_=panel.open, factor=panel.factor, gone=np.full(N, T), volume=volume)
     limits = np.where(rng.random((T, N)) < 0.7, 0.05, np.nan)
     return panel, limits, rng.choice([0, 1, 100], N).astype(np.int64)

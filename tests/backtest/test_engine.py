@@ -4,10 +4,11 @@ import logging
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of, random_market
+from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, rules_with
 
-from kronos_quant.backtest import Panel, Strategy, engine, simulate
-from kronos_quant.backtest.engine import run_kernel, vectorbt_account
+from kronos_quant.backtest import Panel, Strategy, engine, replay, rules_of, simulate
+from kronos_quant.backtest.engine import run_kernel
+from kronos_quant.backtest.replay import announce_compilation, vectorbt_account
 from kronos_quant.errors import DataError, KronosQuantError
 
 NAN = float("nan")
@@ -15,7 +16,7 @@ NAN = float("nan")
 
 def strategy_of(**fields) -> Strategy:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
-    return Strategy.model_validate(plain | fields)
+    return Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
 
 
 def trades(result) -> list[tuple]:
@@ -133,14 +134,17 @@ def test_lots_are_of_raw_shares_and_an_odd_remainder_is_sold_whole():
 
 def test_lots_of_the_exchange_are_used_only_when_the_strategy_says_so():
     lots = np.array([5_000, 5_000])
-    assert simulate(strategy_of(lot="exchange"), panel_of(**SWAP), lots=lots).fills["shares"][0] == 5_000
-    assert simulate(strategy_of(lot=100), panel_of(**SWAP), lots=lots).fills["shares"][0] == 9_500
+    panel = panel_of(**SWAP)
+    for lot, shares in (("exchange", 5_000), (100, 9_500)):
+        strategy = strategy_of(lot=lot)
+        assert simulate(strategy, panel, rules_with(strategy, panel, lots=lots)).fills["shares"][0] == shares
     assert simulate(strategy_of(lot="exchange"), panel_of(**SWAP)).fills["shares"][1] == 9_500
 
 
 def test_arrays_that_do_not_fit_are_refused():
-    with pytest.raises(DataError, match=r"limits and lots must be \[3, 2\] and \[2\]"):
-        simulate(strategy_of(lot="exchange"), panel_of(**SWAP), lots=np.ones(3, dtype=np.int64))
+    other = panel_of([[1.0]] * 2, [[1.0]] * 2)
+    with pytest.raises(DataError, match=r"rules must be of \(3, 2\) sessions and symbols, found \(2, 1\)"):
+        simulate(strategy_of(), panel_of(**SWAP), rules_of(strategy_of(), other))
     with pytest.raises(DataError, match="expected 3 closes"):
         simulate(strategy_of(), panel_of(**SWAP), benchmark_close=np.ones(2))
 
@@ -157,11 +161,12 @@ def test_benchmark_returns_are_close_to_close_and_gaps_are_said():
 def test_vectorbt_has_the_same_account_as_the_kernel(seed):
     panel, limits, lots = random_market(seed)
     strategy = strategy_of(topk=4, n_drop=2, account=1e6, lot="exchange", price_limit="exchange", delisting_return=-1.0)
-    ledger = run_kernel(strategy, panel, limits, lots)
+    ledger = run_kernel(strategy, panel, rules_with(strategy, panel, limits, lots))
     np.testing.assert_allclose(vectorbt_account(ledger, panel), ledger.account, rtol=1e-9)
 
 
 def test_two_accounts_that_differ_stop_the_run(monkeypatch):
+    assert replay.ACCOUNT_TOLERANCE == 1e-9
     monkeypatch.setattr(engine, "vectorbt_account", lambda ledger, panel: ledger.account * (1 + 1e-8))
     with pytest.raises(KronosQuantError, match="the two accounts differ: on 2024-01-01 the kernel has 100,000"):
         simulate(strategy_of(), panel_of(**SWAP))
@@ -170,18 +175,19 @@ def test_two_accounts_that_differ_stop_the_run(monkeypatch):
 def test_the_first_run_of_a_machine_says_that_it_compiles(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     with caplog.at_level(logging.INFO):
-        engine.announce_compilation()
+        announce_compilation()
         assert "first back-test on this machine" in caplog.text
         caplog.clear()
         (tmp_path / "nb.simulate_from_orders_nb-1353.py311.nbi").touch()
-        engine.announce_compilation()
+        announce_compilation()
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_cash_is_never_negative_and_never_more_than_topk_are_held(seed):
-    panel, limits, lots = random_market(seed)
-    ledger = run_kernel(strategy_of(topk=3, n_drop=2, risk_degree=1.0, lot=0), panel, limits, lots)
+    panel, _, _ = random_market(seed)
+    strategy = strategy_of(topk=3, n_drop=2, risk_degree=1.0, lot=0)
+    ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     assert (ledger.cash >= 0).all()
     assert (ledger.held > 0).sum(axis=1).max() <= 3
 
@@ -198,7 +204,7 @@ def test_nothing_after_a_session_changes_what_was_done_until_then(seed):
     later = type(panel)(
         panel.dates, panel.symbols, **changed, volume=panel.volume, factor=panel.factor, gone=panel.gone
     )
-    first, second = (run_kernel(strategy, p, limits, lots) for p in (panel, later))
+    first, second = (run_kernel(strategy, p, rules_with(strategy, p, limits, lots)) for p in (panel, later))
     np.testing.assert_array_equal(first.account[: until + 1], second.account[: until + 1])
     np.testing.assert_array_equal(first.held[: until + 1], second.held[: until + 1])
 
@@ -215,13 +221,43 @@ def test_permuting_symbols_permutes_the_holdings(seed):
     one = Panel(panel.dates, panel.symbols, **fields, score=score, gone=panel.gone)
     moved = {name: values[:, order] for name, values in fields.items()}
     other = Panel(panel.dates, panel.symbols, **moved, score=score[:, order], gone=panel.gone[order])
-    first, second = run_kernel(strategy, one, limits, lots), run_kernel(strategy, other, limits[:, order], lots[order])
+    first = run_kernel(strategy, one, rules_with(strategy, one, limits, lots))
+    second = run_kernel(strategy, other, rules_with(strategy, other, limits[:, order], lots[order]))
     np.testing.assert_allclose(first.held[:, order], second.held, rtol=1e-9)
     np.testing.assert_allclose(first.account, second.account, rtol=1e-12)
 
 
 def test_without_costs_gross_and_net_are_the_same():
-    panel, limits, lots = random_market(5)
-    result = simulate(strategy_of(topk=3, costs={"buy": 0, "sell": 0, "minimum": 0}), panel, limits, lots)
+    panel, _, _ = random_market(5)
+    result = simulate(strategy_of(topk=3, costs={"buy": 0, "sell": 0, "minimum": 0}), panel)
     np.testing.assert_array_equal(result.returns, result.gross_returns)
     assert result.metrics["cost"] == 0
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_orders_keep_to_lots_cash_and_the_day_of_purchase_whatever_the_rules(seed):
+    panel, _, _ = random_market(seed)
+    strategy = strategy_of(topk=4, n_drop=3, hold_thresh=0, account=3e4, risk_degree=1.0)
+    rules = random_rules(seed, strategy, panel)
+    result = simulate(strategy, panel, rules)
+    assert (result.cash >= -1e-9).all()
+    assert (result.account > 0).all()
+    lots = dict(zip(panel.symbols, zip(rules.lot, rules.step, strict=True), strict=True))
+    bought = result.fills.filter(side="buy")
+    for symbol, shares in bought.select("symbol", "shares").iter_rows():
+        lot, step = lots[symbol]
+        if lot:
+            assert shares >= lot - 1e-6
+            assert (shares - lot) / step == pytest.approx(round((shares - lot) / step), abs=1e-6)
+    both = bought.join(result.fills.filter(side="sell"), on=["date", "symbol"])
+    assert both.is_empty()
+    assert (result.fills["levies"] <= result.fills["cost"]).all()
+
+
+def test_a_delisting_is_shown_at_its_last_close_and_at_less():
+    close = [[10, 10], [10, 10], [NAN, 10]]
+    panel = panel_of([[2, 1], [NAN, NAN], [NAN, NAN]], close)
+    result = simulate(strategy_of(), panel)
+    # 9,500 shares worth 95,000 of 99,905
+    assert result.delisted == pytest.approx({0.0: -0.00095, -0.3: -0.00095 - 0.285, -1.0: -0.00095 - 0.95})
+    assert simulate(strategy_of(), panel_of(**SWAP)).delisted == {}

@@ -8,7 +8,7 @@ import pytest
 
 from kronos_quant import schema
 from kronos_quant.backtest import build_panel
-from kronos_quant.backtest.panel import filled_forward, tradable_scores
+from kronos_quant.backtest.panel import filled_forward, ranking_of, tradable_scores
 from kronos_quant.errors import DataError
 
 NAN = float("nan")
@@ -111,3 +111,15 @@ def test_missing_scores_come_with_the_command_that_makes_them():
     with pytest.raises(DataError) as error:
         build_panel(bars_of(("A", 0, 1.0)), scores_of(("A", 5, 1.0)), DAYS[:3])
     assert error.value.hint == "kq signal --start 2024-01-01 --end 2024-01-03"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_ranking_is_by_score_then_by_symbol_and_symbols_without_one_come_last(seed):
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.normal(0, 1, (6, int(rng.integers(0, 40)))), int(rng.integers(0, 3)))
+    score[rng.random(score.shape) < 0.3] = np.nan
+    expected = [
+        sorted(range(len(row)), key=lambda i, row=row: (np.isnan(row[i]), -row[i] if row[i] == row[i] else 0, i))
+        for row in score
+    ]
+    assert ranking_of(score).tolist() == expected

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import panel_of, random_market
+from backtest.markets import PLAIN_COSTS, panel_of, random_market, rules_with
 
 from kronos_quant import backtest
 from kronos_quant.backtest import Strategy, simulate
@@ -16,8 +16,13 @@ from kronos_quant.backtest import Strategy, simulate
 @pytest.fixture(scope="module")
 def result():
     panel, limits, lots = random_market(8)
-    strategy = Strategy.model_validate({"topk": 3, "n_drop": 1, "hold_thresh": 1, "account": 1e5})
-    return simulate(strategy, panel, limits, lots, benchmark_close=np.linspace(100, 110, len(panel.dates)))
+    strategy = Strategy.model_validate({"topk": 3, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "costs": PLAIN_COSTS})
+    return simulate(
+        strategy,
+        panel,
+        rules_with(strategy, panel, limits, lots),
+        benchmark_close=np.linspace(100, 110, len(panel.dates)),
+    )
 
 
 def test_daily_has_a_row_for_every_session_traded(result):
@@ -54,6 +59,7 @@ def test_account_is_cash_and_the_value_of_the_positions(result):
 def test_account_follows_from_returns_and_costs_from_the_fills(result):
     np.testing.assert_allclose(1e5 * np.cumprod(1 + result.returns), result.account)
     assert result.metrics["cost"] == pytest.approx(result.fills["cost"].sum())
+    assert result.metrics["cost"] == pytest.approx(result.metrics["commission"] + result.metrics["levies"])
     assert result.metrics["trades"] == len(result.fills)
     assert result.metrics["orders"] == len(result.orders)
 

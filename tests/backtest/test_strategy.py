@@ -9,6 +9,7 @@ from kronos_quant.backtest import Strategy
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError
 
+RULES = {"rebalance": "topk_rebalance", "long_short": "long_short_quantile", "buy_and_hold": "buy_and_hold"}
 STRATEGIES = Path(__file__).parents[2] / "strategies"
 
 
@@ -26,13 +27,13 @@ def message(tmp_path: Path, text: str) -> str:
 
 @pytest.mark.parametrize("path", sorted(STRATEGIES.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_strategy_is_valid(path):
-    assert load_yaml(Strategy, path).strategy == "topk_dropout"
+    assert load_yaml(Strategy, path).strategy == RULES.get(path.stem, "topk_dropout")
 
 
 def test_the_shipped_topk_is_the_one_of_the_guide():
     strategy = load_yaml(Strategy, STRATEGIES / "topk.yaml")
     assert (strategy.topk, strategy.n_drop, strategy.hold_thresh) == (50, 5, 5)
-    assert (strategy.costs.buy, strategy.costs.sell, strategy.costs.minimum) == (0.001, 0.0015, 5)
+    assert (strategy.costs.levies, strategy.costs.commission, strategy.costs.buy) == ("exchange", None, None)
     assert (strategy.fill, strategy.benchmark, strategy.signal) == ("open", "auto", "default")
     assert strategy == Strategy.model_validate({})
 
@@ -62,8 +63,17 @@ def test_a_dump_with_the_fields_own_names_reads_back_as_the_same_strategy():
         ("topkk: 3\n", "a.yaml:1: topkk: no such field; did you mean topk?"),
         ("signal: x\ntopk: 0\n", "a.yaml:2: topk: must be greater than or equal to 1"),
         ("costs: {buy: -0.1}\n", "costs.buy: must be greater than or equal to 0"),
+        ("costs: {commission: 0.1, buy: 0.1, sell: 0.1}\n", "give either them or commission"),
+        ("lots: {HK00700: 0}\n", "lots.HK00700: must be greater than 0"),
         ("fill: vwap\n", "fill: must be 'open' or 'close'"),
         ("strategy: my_own\n", "strategy: must be 'topk_dropout'"),
+        ("strategy: python\n", "`strategy: python` and `code:` go together"),
+        ("code: my.py\n", "`strategy: python` and `code:` go together"),
+        ("profile: qlib\nstrategy: buy_and_hold\n", "Qlib has topk_dropout only, found buy_and_hold"),
+        ("profile: qlib\nliquidity: {slippage: 0.1}\n", "liquidity needs `profile: exchange`"),
+        ("qlib: {only_tradable: true}\n", "the section qlib needs `profile: qlib`"),
+        ("liquidity: {participation: 0}\n", "liquidity.participation: must be greater than 0"),
+        ("quantile: 0.6\n", "quantile: must be less than or equal to 0.5"),
         ("lot: -1\n", "must be a whole number of shares (0: fractions) or exchange, found -1"),
         ("lot: true\n", "must be a whole number of shares"),
         ("price_limit: 10\n", "must be a fraction between 0 and 1, exchange or none, found 10"),

@@ -8,6 +8,7 @@ import yaml
 from kronos_quant import ConfigError, DataError, schema
 from kronos_quant.backtest import Strategy
 from kronos_quant.jobs import backtest as job
+from kronos_quant.jobs import trading
 from kronos_quant.jobs.backtest import run_backtest
 from kronos_quant.market import Batch, Market, open_market, store_bars
 from kronos_quant.runs import finished_runs
@@ -112,7 +113,7 @@ def test_a_model_without_a_card_may_be_contaminated_and_is_tested_on_the_newest_
 ):
     card_of(backtest_workspace).unlink()
     (backtest_workspace.root / "signals" / "default.yaml").write_text("samples: 4\nhorizon: 2\nlookback_window: 16\n")
-    monkeypatch.setattr(job, "UNKNOWN_MODEL_SESSIONS", 6)
+    monkeypatch.setattr(trading, "UNKNOWN_MODEL_SESSIONS", 6)
     summary = run_backtest(backtest_workspace, "topk", "cpu")
     assert list(summary.result.dates) == open_market(backtest_workspace.root).sessions()[-5:]
     assert summary.metrics["notes"] == [
@@ -150,7 +151,11 @@ def test_refusing_to_compute_leaves_no_run_and_no_signals(trained_workspace):
 @pytest.mark.parametrize(
     ("lines", "error", "message"),
     [
-        ("score: symbol\n", ConfigError, "score: expected one of mean, last, max, min, median, p_rise, found 'symbol'"),
+        (
+            "score: symbol\n",
+            ConfigError,
+            "score: expected one of mean, last, max, min, median, p_rise.*, found 'symbol'",
+        ),
         ("universe: csi300\n", DataError, "universe 'csi300' is unknown: known are all"),
         ("benchmark: SH000300\n", DataError, "symbol 'SH000300' is unknown"),
     ],
@@ -246,3 +251,123 @@ def test_intraday_bars_are_refused_with_what_to_do(trained_workspace, tmp_path):
     workspace = open_workspace(trained_workspace.root, {"market.freq": "5min"})
     with pytest.raises(DataError, match="back-tests step on daily bars, and this workspace holds 5min bars"):
         run_backtest(workspace, "topk", "cpu")
+
+
+def test_listings_and_special_treatment_that_were_ingested_reach_the_rules(market_workspace, tmp_path):
+    from kronos_quant.market import ingest_intervals
+
+    assert trading.facts_of(open_market(market_workspace.root)).st == []
+    (tmp_path / "listing.csv").write_text("symbol,start,end,value\nSH601000,2015-01-05,,5.5\nSH688001,2020-07-16,,\n")
+    (tmp_path / "st.csv").write_text("symbol,start,end\nSH601000,2024-05-06,2024-12-31\n")
+    ingest_intervals(market_workspace.root, "listing", tmp_path / "listing.csv")
+    ingest_intervals(market_workspace.root, "st", tmp_path / "st.csv")
+    facts = trading.facts_of(open_market(market_workspace.root))
+    assert facts.st == [("SH601000", date(2024, 5, 6), date(2024, 12, 31))]
+    assert facts.listed == {"SH601000": date(2015, 1, 5), "SH688001": date(2020, 7, 16)}
+    assert facts.issue_price == {"SH601000": 5.5}
+
+
+def test_the_report_states_the_costs_that_were_used_and_who_took_them(backtest):
+    _, summary = backtest
+    text = " ".join(summary.report.split())
+    assert "commission 0.0000%, at least 0 a trade; SEC fee 0.00000% buying, 0.00278% selling" in text
+    assert "FINRA fee 0.000166 a share sold, at most 8.3" in text
+    assert "252 sessions a year" in text
+    assert summary.metrics["cost"] == pytest.approx(summary.metrics["levies"])
+    assert "taxes and fees" in summary.tearsheet.read_text()
+
+
+def scores_file(workspace, name="scores.parquet"):
+    """Scores of the newest sessions, made up from the bars."""
+    market = open_market(workspace.root)
+    bars = market.bars().filter(pl.col("symbol").str.starts_with("MADE0"), pl.col("date") >= market.sessions()[-12])
+    scores = bars.select("date", "symbol", (pl.col("close").cast(pl.Float64) % 1).alias("score"))
+    scores.filter(pl.col("date") < market.sessions()[-1]).write_parquet(workspace.root / name)
+    return market
+
+
+def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
+    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
+    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
+    market = scores_file(market_workspace)
+    name = strategy(market_workspace, "own", "scores: scores.parquet\n")
+    summary = run_backtest(market_workspace, name, "cpu")
+    assert list(summary.result.dates) == market.sessions()[-11:]
+    assert summary.signals is None
+    assert summary.metrics["trades"] > 0
+    assert summary.metrics["model"] is None
+    assert "scores of scores.parquet" in summary.report
+    assert "nothing is known of the data behind them" in " ".join(summary.report.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("date,symbol,value\n2025-06-02,MADE0000,1\n", "expected a column score, found date, symbol, value"),
+        ("date,symbol,score\nyesterday,MADE0000,1\n", "own.csv: "),
+        ("date,symbol,score\n1999-01-04,MADE0000,1\n", "no score of any session"),
+    ],
+)
+def test_a_file_that_holds_no_scores_is_refused(market_workspace, content, message):
+    (market_workspace.root / "own.csv").write_text(content)
+    with pytest.raises(DataError, match=message):
+        run_backtest(market_workspace, strategy(market_workspace, "own", "scores: own.csv\n"), "cpu")
+    missing = strategy(market_workspace, "gone", "scores: nowhere.csv\n")
+    with pytest.raises(DataError, match=r"nowhere\.csv: no such file of scores"):
+        run_backtest(market_workspace, missing, "cpu")
+
+
+def test_scores_may_be_spelled_as_qlib_does(market_workspace):
+    (market_workspace.root / "own.csv").write_text(
+        "datetime,instrument,score\n2025-06-02,sh600000,1.5\n2025-06-02,x,\n"
+    )
+    frame = trading.read_scores(market_workspace.root / "own.csv")
+    assert frame.rows() == [(date(2025, 6, 2), "SH600000", 1.5)]
+
+
+def test_bars_that_the_checks_rejected_are_there_for_the_profile_qlib(market_workspace):
+    market = open_market(market_workspace.root)
+    bars = market.bars()
+    bad = bars.filter(pl.col("symbol") == "MADE0000").head(4).with_columns(
+        open=pl.Series([20.0, float("nan"), 0.0, 20.0], dtype=pl.Float32), symbol=pl.lit("MADE9999")
+    )  # fmt: skip
+    from kronos_quant.market import ingest_table
+
+    ingest_table(market_workspace.root, bad.drop("date"), exchange="XNYS")
+    market = open_market(market_workspace.root)
+    accepted = market.bars()
+    whole = trading.bars_of_source(market, accepted, bars["date"].min())
+    assert len(accepted.filter(pl.col("symbol") == "MADE9999")) <= 2
+    assert whole.filter(pl.col("symbol") == "MADE9999")["date"].n_unique() == 4
+    assert len(whole) == len(whole.unique(["symbol", "date"]))
+
+
+@pytest.mark.parametrize("lines", ["", "profile: qlib\n"])
+def test_parity_holds_on_a_workspace_whose_bars_come_from_no_qlib_directory(market_workspace, lines):
+    from kronos_quant.jobs.parity import run_parity
+
+    scores_file(market_workspace)
+    report = run_parity(market_workspace, strategy(market_workspace, "own", f"scores: scores.parquet\n{lines}"), "cpu")
+    assert report.found.holds
+    assert report.directory == "made of the workspace's bars"
+    text = "\n".join(report.lines())
+    assert "equal: accounts within" in text
+    assert "commission and dated levies" in text
+    assert "PYTHONHASHSEED" in text
+    assert report.as_dict()["holds"] is True
+
+
+def test_a_users_own_code_runs_only_where_that_is_allowed(market_workspace, monkeypatch):
+    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
+    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
+    scores_file(market_workspace)
+    code = market_workspace.root / "strategies" / "own.py"
+    code.write_text("raise SystemExit('ran')\n")
+    name = strategy(market_workspace, "own", "scores: scores.parquet\nstrategy: python\ncode: strategies/own.py\n")
+    with pytest.raises(ConfigError, match=r"own\.py: the strategy runs Python code") as error:
+        run_backtest(market_workspace, name, "cpu")
+    assert "--allow-code" in error.value.hint
+    code.write_text("def decide(view):\n    return {view.symbols[view.number % 3]: 0.5}\n")
+    summary = run_backtest(market_workspace, name, "cpu", allow_code=True)
+    assert summary.metrics["trades"] > 10
+    assert "the function decide of strategies/own.py" in summary.report

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
-from kronos_quant.backtest.fills import market_states, rounded_half_up
+from kronos_quant.backtest.kernel.states import rounded_nb
+from kronos_quant.backtest.limits import market_states
 
 NAN = float("nan")
 
@@ -16,6 +17,7 @@ def state(before: float, price: float, limit: float, *, factor_before: float = 1
             np.array([[before], [price]]),
             np.array([[before], [price]]),
             np.array([[factor_before], [factor]]),
+            np.full((2, 1), limit),
             np.full((2, 1), limit),
         )[1, 0]
     )
@@ -63,8 +65,26 @@ def test_reference_of_an_ex_rights_day_is_the_close_before_times_the_ratio_of_fa
 def test_after_a_suspension_the_reference_is_the_last_close():
     price = np.array([[10.0], [NAN], [11.0]])
     last, factor, limits = np.array([[10.0], [10.0], [11.0]]), np.ones((3, 1)), np.full((3, 1), 0.1)
-    assert market_states(price, last, factor, limits)[:, 0].tolist() == [TRADABLE, NO_BAR, LIMIT_UP]
+    assert market_states(price, last, factor, limits, limits)[:, 0].tolist() == [TRADABLE, NO_BAR, LIMIT_UP]
 
 
 def test_halves_are_rounded_up():
-    np.testing.assert_allclose(rounded_half_up(np.array([11.055, 11.054, 9.045])), [11.06, 11.05, 9.05])
+    assert [rounded_nb(price, 0.01) for price in (11.055, 11.054, 9.045)] == pytest.approx([11.06, 11.05, 9.05])
+
+
+def test_rises_and_falls_may_have_limits_of_their_own_from_an_issue_price() -> None:
+    price = np.array([[14.39], [14.40], [6.40], [6.41]])
+    nothing = np.full((4, 1), NAN)
+    states = market_states(
+        price, nothing, np.ones((4, 1)), np.full((4, 1), 0.44), np.full((4, 1), 0.36), np.full((4, 1), 10.0)
+    )
+    assert states[:, 0].tolist() == [TRADABLE, LIMIT_UP, LIMIT_DOWN, TRADABLE]
+
+
+def test_a_limit_is_rounded_to_the_symbols_own_tick() -> None:
+    price, last = np.array([[1.005, 1.005], [1.105, 1.105]]), np.array([[1.005, 1.005], [1.1, 1.1]])
+    ones, limits = np.ones((2, 2)), np.full((2, 2), 0.1)
+    # 1.005 x 1.1 = 1.1055: 1.106 by 0.001, 1.11 by 0.01
+    assert market_states(price, last, ones, limits, limits, tick=np.array([0.001, 0.01]))[1].tolist() == [0, 0]
+    price[1] = 1.106
+    assert market_states(price, last, ones, limits, limits, tick=np.array([0.001, 0.01]))[1].tolist() == [2, 0]

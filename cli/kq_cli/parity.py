@@ -1,0 +1,30 @@
+"""kq parity."""
+
+import typer
+
+from kq_cli.backtest import NoCompute, StrategyFile
+from kq_cli.options import AsJson, Device
+from kq_cli.printing import print_json
+
+NOT_EQUAL = 5
+"""The exit code of a comparison that does not hold."""
+
+
+def parity(
+    strategy: StrategyFile, no_compute: NoCompute = False, device: Device = "auto", as_json: AsJson = False
+) -> None:
+    """Example: kq parity strategies/topk.yaml
+
+    Run a strategy's signals through the engine, the plain ledger and pyqlib, and print what each rule is worth in basis
+    points. Exit 5 where engine and witness are not equal.
+    """
+    from kronos_quant.jobs.parity import run_parity
+    from kronos_quant.workspace import open_workspace
+
+    report = run_parity(open_workspace(), strategy, device, compute=not no_compute)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        typer.echo("\n".join(report.lines()))
+    if not report.found.holds:
+        raise typer.Exit(NOT_EQUAL)

@@ -1,0 +1,209 @@
+"""Top-K dropout as Qlib 0.9.7 does it, its surprises included: the event loop of the profile `qlib`.
+
+Rule by rule what Qlib's TopkDropoutStrategy, Exchange and SimulatorExecutor do, in their order of arithmetic, with ties
+and lists by symbol: the number of buys follows the PLANNED sales, a place that is blocked stays empty, n_drop 0 sells
+everything, the base of a purchase is cash, and a delisted holding stays for ever at its last close.
+Shape letters: T sessions, N symbols.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, types
+
+from kronos_quant.backtest.codes import (
+    BELOW_LOT,
+    BUY,
+    COST_ABOVE_VALUE,
+    FILLED,
+    LIMIT_DOWN,
+    LIMIT_UP,
+    NO_BAR,
+    NO_CASH,
+    PARTIAL,
+    REJECTED,
+    SELL,
+    TRADABLE,
+)
+from kronos_quant.backtest.kernel.arrays import (
+    BOOK,
+    HISTORY,
+    I1,
+    MARKET,
+    Book,
+    History,
+    Market,
+    named_type,
+    signature,
+    tuple_type,
+)
+from kronos_quant.backtest.kernel.exchange import (
+    new_book_nb,
+    new_history_nb,
+    record_nb,
+    value_nb,
+    with_room_nb,
+)
+from kronos_quant.backtest.panel import IntArray
+
+NOTHING = 1e-5
+"""A trade worth no more than this is none to Qlib, and costs nothing."""
+
+
+class Settings(NamedTuple):
+    """What Qlib's strategy and exchange are told.
+
+    unit : raw shares that orders are rounded to, 0 for none; sell_limited : a holding at its upper limit may be sold
+    and a symbol at its lower bought (forbid_all_trade_at_limit: false); the rest as Qlib calls it
+    """
+
+    topk: int
+    n_drop: int
+    hold_thresh: int
+    only_tradable: bool
+    forbid_all: bool
+    unit: int
+    risk_degree: float
+    open_cost: float
+    close_cost: float
+    min_cost: float
+
+
+SETTINGS = named_type((types.i8, types.i8, types.i8, types.b1, types.b1, types.i8, *[types.f8] * 4), Settings)
+
+
+@njit("f8(f8, f8, i8)", cache=True)
+def rounded_nb(shares: float, factor: float, unit: int) -> float:
+    """Adjusted shares rounded down to the unit of raw shares, with Qlib's slack of a tenth of a share."""
+    if unit == 0:
+        return shares
+    return (shares * factor + 0.1) // unit * unit / factor
+
+
+@njit("b1(u1, i8, b1)", cache=True)
+def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
+    """Whether a state lets an order through: any limit blocks both sides where `forbid_all`."""
+    if state == TRADABLE:
+        return True
+    if forbid_all or state == NO_BAR:
+        return False
+    return state != (LIMIT_UP if side == BUY else LIMIT_DOWN)
+
+
+@njit(signature(I1, MARKET, types.i8, I1, types.i8, types.b1), cache=True)
+def first_nb(market: Market, t: int, symbols: IntArray, count: int, only_tradable: bool) -> IntArray:
+    """The first `count` symbols; of the tradable ones at least one, as Qlib's loop counts after it takes."""
+    if not only_tradable:
+        return symbols[: max(count, 0)]
+    taken = np.empty(len(symbols), np.int64)
+    found = 0
+    for i in symbols:
+        if market.state[t, i] == TRADABLE:
+            taken[found] = i
+            found += 1
+            if found >= count:
+                break
+    return taken[:found].copy()
+
+
+@njit(signature(tuple_type(types.Array(types.b1, 1, "C"), I1), MARKET, BOOK, types.i8, SETTINGS), cache=True)
+def decide_nb(market: Market, book: Book, t: int, rules: Settings) -> tuple[np.ndarray, IntArray]:
+    """Which holdings to sell (b1[N]), and what to buy in the order of the scores."""
+    ranking, scored = market.ranking[t], market.scored[t]
+    held = int(np.sum(book.shares > 0.0))
+    others = np.array([i for i in ranking[:scored] if book.shares[i] == 0.0], dtype=np.int64)
+    today = first_nb(market, t, others, rules.n_drop + rules.topk - held, rules.only_tradable)
+    pooled = book.shares > 0.0
+    for i in today:
+        pooled[i] = True
+    pool = np.array([i for i in ranking if pooled[i]], dtype=np.int64)
+    if rules.only_tradable:
+        bottom = first_nb(market, t, pool[::-1].copy(), rules.n_drop, True)
+    else:
+        # Python's [-0:] is the whole list
+        bottom = pool[len(pool) - rules.n_drop :] if 0 < rules.n_drop < len(pool) else pool
+    sell = np.zeros(len(book.shares), np.bool_)
+    for i in bottom:
+        sell[i] = book.shares[i] > 0.0
+    wanted = int(np.sum(sell)) + rules.topk - held
+    # a negative end of Python's slice cuts from the end
+    end = wanted if wanted >= 0 else max(len(today) + wanted, 0)
+    return sell, today[:end]
+
+
+@njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, SETTINGS), cache=True)
+def sell_nb(market: Market, book: Book, t: int, i: int, rules: Settings) -> None:
+    """Sell a holding whole, if its costs can be paid."""
+    shares, price = book.shares[i], market.price[t, i]
+    value = shares * price
+    if book.cash[0] + value < max(value * rules.close_cost, rules.min_cost) or value <= NOTHING:
+        record_nb(book, t, i, SELL, shares, 0.0, price, 0.0, 0.0, REJECTED, COST_ABOVE_VALUE)
+        return
+    cost = max(value * rules.close_cost, rules.min_cost)
+    record_nb(book, t, i, SELL, shares, shares, price, cost, 0.0, FILLED, TRADABLE)
+    book.cash[0] += value - cost
+    book.shares[i] = 0.0
+
+
+@njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.f8, SETTINGS), cache=True)
+def buy_nb(market: Market, book: Book, t: int, i: int, money: float, rules: Settings) -> None:
+    """Buy for `money`, as far as the cash goes, in Qlib's order of arithmetic."""
+    price, factor, cash, rate = market.price[t, i], market.factor[t, i], book.cash[0], rules.open_cost
+    wanted = rounded_nb(money / price, factor, rules.unit)
+    value = wanted * price
+    cost = max(value * rate, rules.min_cost)
+    shares = 0.0
+    if cash >= value + cost:
+        shares = rounded_nb(wanted, factor, rules.unit)
+    elif cash >= cost:
+        most = 0.0
+        if cash >= rules.min_cost:
+            whole = rate > 0.0 and cash >= rules.min_cost / rate + rules.min_cost
+            most = cash / (1.0 + rate) / price if whole else (cash - rules.min_cost) / price
+        shares = rounded_nb(min(most, wanted), factor, rules.unit)
+    value = shares * price
+    if value <= NOTHING:
+        record_nb(book, t, i, BUY, wanted, 0.0, price, 0.0, 0.0, REJECTED, NO_CASH if wanted > 0.0 else BELOW_LOT)
+        return
+    cost = max(value * rate, rules.min_cost)
+    cut = shares < wanted * (1.0 - 1e-9)
+    record_nb(
+        book, t, i, BUY, wanted, shares, price, cost, 0.0, PARTIAL if cut else FILLED, NO_CASH if cut else TRADABLE
+    )
+    book.cash[0] -= value + cost
+    book.shares[i] = value / price
+    book.traded[i] = t
+
+
+@njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.i8, types.f8), cache=True)
+def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, shares: float) -> None:
+    """Record an order that the day's state does not let through; Qlib's strategy does not even place it."""
+    record_nb(book, t, i, side, shares, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, int(market.state[t, i]))
+
+
+@njit(signature(tuple_type(BOOK, HISTORY), MARKET, SETTINGS, types.f8), cache=True, nogil=True)
+def qlib_topk_dropout_nb(market: Market, rules: Settings, account: float) -> tuple[Book, History]:
+    """The book after the last session, and the account after each. Session 0 only gives scores."""
+    T, N = market.score.shape
+    book, history = new_book_nb(account, N), new_history_nb(T, N, account)
+    for t in range(1, T):
+        book = with_room_nb(book, 2 * N)
+        if market.scored[t] > 0:
+            sell, buy = decide_nb(market, book, t, rules)
+            for i in range(N):
+                if not sell[i] or t - book.traded[i] < rules.hold_thresh:
+                    continue
+                if tradable_nb(market.state[t, i], SELL, rules.forbid_all):
+                    sell_nb(market, book, t, i, rules)
+                else:
+                    refuse_nb(market, book, t, i, SELL, book.shares[i])
+            money = book.cash[0] * rules.risk_degree / max(len(buy), 1)
+            for i in buy:
+                if tradable_nb(market.state[t, i], BUY, rules.forbid_all):
+                    buy_nb(market, book, t, i, money, rules)
+                else:
+                    refuse_nb(market, book, t, i, BUY, np.nan)
+        value_nb(market, book, history, t, 0.0)
+    return book, history

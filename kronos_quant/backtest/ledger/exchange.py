@@ -1,0 +1,132 @@
+"""What is known of prices, and what the rules make of an order, in plain Python."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from kronos_quant.backtest.panel import FloatArray, Panel
+from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One market, one set of rules."""
+
+    strategy: Strategy
+    panel: Panel
+    rules: Rules
+
+    def last(self, t: int, i: int, values: FloatArray) -> float:
+        """The value of session t, or the last one before it; NaN where there is none."""
+        for session in range(t, -1, -1):
+            if not math.isnan(values[session][i]):
+                return float(values[session][i])
+        return math.nan
+
+    def close(self, t: int, i: int) -> float:
+        """The last close."""
+        return self.last(t, i, self.panel.close)
+
+    def factor(self, t: int, i: int) -> float:
+        """The last factor."""
+        return self.last(t, i, self.panel.factor)
+
+    def price(self, t: int, i: int) -> float:
+        """The quoted price of execution; NaN without one."""
+        values = self.panel.open if self.strategy.fill == "open" else self.panel.close
+        price = float(values[t][i])
+        return price if price > 0 else math.nan
+
+    def slipped(self, t: int, i: int, side: str) -> float:
+        """The price with its slippage."""
+        away = self.strategy.liquidity.slippage
+        return self.price(t, i) * (1 + away if side == "buy" else 1 - away)
+
+    def blocked(self, t: int, i: int, side: str) -> str | None:
+        """Why the market lets no order of a side through, if it does not."""
+        if math.isnan(self.price(t, i)):
+            return "no bar"
+        price, factor = self.slipped(t, i, side), float(self.panel.factor[t][i])
+        reference = float(self.rules.reference[t][i])
+        if math.isnan(reference):
+            reference = self.close(t - 1, i) / factor
+        if math.isnan(reference):
+            return None
+        up, down, tick = float(self.rules.up[t][i]), float(self.rules.down[t][i]), float(self.rules.tick[i])
+        if side == "buy" and price / factor >= ticks(reference * (1 + up), tick) * (1 - 2e-7):
+            return "limit up"
+        if side == "sell" and price / factor <= ticks(reference * (1 - down), tick) * (1 + 2e-7):
+            return "limit down"
+        return None
+
+    def whole_lots(self, t: int, i: int, shares: float, slack: float) -> float:
+        """Adjusted shares rounded down to what may be ordered."""
+        lot, step = int(self.rules.lot[i]), int(self.rules.step[i])
+        if lot == 0 or math.isnan(shares):
+            return shares
+        factor = self.factor(t, i)
+        raw = shares * factor * (1 + slack)
+        return (lot + (raw - lot) // step * step) / factor if raw >= lot else 0.0
+
+    def cost(self, t: int, i: int, side: str, shares: float, price: float) -> tuple[float, float]:
+        """All that a trade costs beside its value, and the levied part."""
+        rules, g, value = self.rules, int(self.rules.group[i]), shares * price
+        if side == "buy":
+            levy = float(rules.buy_levy[t][g]) * value
+            return max(float(rules.buy[g]) * value, float(rules.minimum[g])) + levy, levy
+        raw = shares * self.factor(t, i)
+        levy = float(rules.sell_levy[t][g]) * value + min(float(rules.per_share[t][g]) * raw, float(rules.most[t][g]))
+        return max(float(rules.sell[g]) * value, float(rules.minimum[g])) + levy, levy
+
+    def affordable(self, t: int, i: int, cash: float, price: float) -> float:
+        """The most shares in whole lots that some cash pays."""
+        g = int(self.rules.group[i])
+        rate, levied, least = float(self.rules.buy[g]), float(self.rules.buy_levy[t][g]), float(self.rules.minimum[g])
+        most = min((cash - least) / (1 + levied), cash / (1 + rate + levied)) / price
+        return self.whole_lots(t, i, most * (1 - 1e-12), 0.0)
+
+    def volume(self, t: int, i: int) -> float:
+        """The volume that an order is held against; NaN where none is known."""
+        liquidity = self.strategy.liquidity
+        if liquidity.volume == "bar":
+            return float(self.panel.volume[t][i])
+        before = [float(self.panel.volume[s][i]) for s in range(max(t - liquidity.sessions, 0), t)]
+        known = [value for value in before if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
+
+    def volatility(self, t: int, i: int) -> float:
+        """Standard deviation of the returns before; NaN with fewer than two."""
+        moves = []
+        for s in range(max(t - self.strategy.liquidity.sessions, 1), t):
+            before = self.close(s - 1, i)
+            if not math.isnan(self.panel.close[s][i]) and not math.isnan(before):
+                moves.append(float(self.panel.close[s][i]) / before - 1)
+        return statistics.stdev(moves) if len(moves) >= 2 else math.nan
+
+    def through(self, t: int, i: int, shares: float) -> float:
+        """As many shares as the participation lets through."""
+        share = self.strategy.liquidity.participation
+        if share is None:
+            return shares
+        most = share * self.volume(t, i)
+        if shares <= most:
+            return shares
+        return self.whole_lots(t, i, most, 0.0) if most > 0 else 0.0
+
+    def moved(self, t: int, i: int, shares: float) -> float:
+        """How far an order moves the price, as a fraction."""
+        k = self.strategy.liquidity.impact
+        if k == 0:
+            return 0.0
+        volume, volatility = self.volume(t, i), self.volatility(t, i)
+        if not volume > 0 or not volatility > 0:
+            return 0.0
+        return k * volatility * math.sqrt(shares / volume)
+
+
+def ticks(price: float, tick: float) -> float:
+    """A price rounded to the tick, halves upwards; NaN stays."""
+    return price if math.isnan(price) else math.floor(price * (1 + 2e-7) / tick + 0.5) * tick

@@ -1,0 +1,123 @@
+"""The market as Qlib's exchange sees it: what `$change` says of the day, the close where a deal price is missing.
+
+Shape letters: T sessions, N symbols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
+from kronos_quant.backtest.limits import StateArray
+from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
+from kronos_quant.errors import DataError
+from kronos_quant.market.ingest.qlib_bins import read_bin
+from kronos_quant.market.ingest.qlib_texts import read_calendar
+from kronos_quant.schema import DAILY
+
+LIMIT_THRESHOLD = 0.095
+"""Qlib's for its Chinese region."""
+
+TRADE_UNIT = 100
+"""Raw shares that Qlib's Chinese region rounds orders to."""
+
+NO_PRICE = 1e-8
+"""A deal price up to this is none to Qlib."""
+
+SAME_CLOSE = 1e-6
+"""Relative difference of closes below which a directory is the one that a panel was read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class QlibFacts:
+    """What Qlib reads beside prices.
+
+    change : f64[T, N], the move of each day's close as float32 has it; NaN: not limited
+    unit : raw shares that orders are rounded to; 0: none
+    notes : where these come from, for the reader
+    """
+
+    change: FloatArray
+    unit: int
+    notes: tuple[str, ...] = ()
+
+
+def derived_facts(panel: Panel) -> QlibFacts:
+    """`change` computed from the adjusted closes, and orders in units of 100."""
+    last = filled_forward(panel.close)
+    change = np.full(last.shape, np.nan)
+    change[1:] = last[1:] / last[:-1] - 1
+    change[np.isnan(panel.close)] = np.nan
+    return QlibFacts(change.astype(np.float32).astype(np.float64), TRADE_UNIT)
+
+
+def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
+    """`$change` as a Qlib directory stores it, and whether Qlib would round orders on it.
+
+    Qlib does not round where any symbol of instruments/all.txt has a close without a factor in the period.
+    Raises DataError where the directory has other closes than the panel, or does not cover its sessions.
+    """
+    calendar = [time.date() for time in read_calendar(directory / "calendars", DAILY)]
+    if not set(panel.dates) <= set(calendar):
+        raise DataError(f"{directory}: its calendar lacks sessions from {panel.dates[0]} to {panel.dates[-1]}")
+    rows = np.array([calendar.index(day) for day in (panel.dates[0], panel.dates[-1])])
+    if rows[1] - rows[0] + 1 != len(panel.dates):
+        raise DataError(f"{directory}: its calendar has other sessions from {panel.dates[0]} to {panel.dates[-1]}")
+    first, end = int(rows[0]), int(rows[1]) + 1
+    change = np.full(panel.close.shape, np.nan)
+    for n, symbol in enumerate(panel.symbols):
+        close = field_values(directory, symbol, "close", len(calendar), first, end)
+        both = ~np.isnan(close) & ~np.isnan(panel.close[:, n])
+        if (np.abs(close[both] / panel.close[both, n] - 1) > SAME_CLOSE).any():
+            raise DataError(
+                f"{directory}: {symbol} has other closes than the workspace: another source, or another day"
+            )
+        change[:, n] = field_values(directory, symbol, "change", len(calendar), first, end)
+    # the first session only gives scores; Qlib looks at the sessions that it trades in
+    unit = 0 if factor_missing(directory, len(calendar), first + 1, end) else TRADE_UNIT
+    notes = () if unit else ("Qlib does not round orders here: a symbol of all.txt has a close without a factor.",)
+    return QlibFacts(change, unit, notes)
+
+
+def field_values(directory: Path, symbol: str, name: str, length: int, first: int, end: int) -> npt.NDArray[np.float64]:
+    """A field of a symbol over sessions first to end - 1 of the calendar, NaN where it has none."""
+    values = np.full(end - first, np.nan)
+    path = directory / "features" / symbol.lower() / f"{name}.{DAILY}.bin"
+    if path.is_file():
+        series = read_bin(path, length)
+        low, high = max(series.start, first), min(series.end, end)
+        if low < high:
+            values[low - first : high - first] = series.values[low - series.start : high - series.start]
+    return values
+
+
+def factor_missing(directory: Path, length: int, first: int, end: int) -> bool:
+    """Whether a symbol of instruments/all.txt has a close and no factor in sessions first to end - 1."""
+    listed = directory / "instruments" / "all.txt"
+    lines = listed.read_text(encoding="utf-8-sig").splitlines() if listed.is_file() else []
+    for symbol in {line.split("\t")[0] for line in lines if line.strip()}:
+        close = field_values(directory, symbol, "close", length, first, end)
+        factor = field_values(directory, symbol, "factor", length, first, end)
+        if (~np.isnan(close) & np.isnan(factor)).any():
+            return True
+    return False
+
+
+def qlib_prices(panel: Panel, fill: str) -> FloatArray:
+    """The deal prices f64[T, N]: the close where the field is missing or 0."""
+    price = panel.open if fill == "open" else panel.close
+    return np.ascontiguousarray(np.where(price > NO_PRICE, price, panel.close))
+
+
+def qlib_states(panel: Panel, change: FloatArray, threshold: float) -> StateArray:
+    """uint8[T, N]: suspended, or at a limit by the day's own close-to-close change (Qlib looks ahead here)."""
+    states = np.full(panel.close.shape, TRADABLE, dtype=np.uint8)
+    moved, limit = change.astype(np.float32), np.float32(threshold)  # Qlib compares float32 numbers
+    states[moved >= limit] = LIMIT_UP
+    states[moved <= -limit] = LIMIT_DOWN
+    states[np.isnan(panel.close)] = NO_BAR
+    return states

@@ -1,0 +1,195 @@
+"""pyqlib itself as a witness, in its canonical form.
+
+Plain Qlib's trades depend on PYTHONHASHSEED (its list of holdings is a set's) and on numpy's unstable sort. The
+canonical form sorts holdings by symbol and ties stably; nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_threshold
+from kronos_quant.backtest.strategy import Strategy
+
+NOT_SYMBOLS = ("cash", "now_account_value", "cash_delay")
+"""Keys of a position of Qlib's that are no holdings."""
+
+
+@dataclass(frozen=True, slots=True)
+class QlibRun:
+    """What Qlib's own back-test gives.
+
+    dates : its sessions; account, cash : f64[T]; orders : date, symbol, side, wanted, shares (adjusted), price, cost
+    seconds : of the back-test itself, without imports and set-up
+    """
+
+    dates: tuple[date, ...]
+    account: FloatArray
+    cash: FloatArray
+    orders: pl.DataFrame
+    seconds: float
+
+
+def run_pyqlib(
+    directory: Path,
+    scores: pl.DataFrame,
+    start: date,
+    end: date,
+    strategy: Strategy,
+    unit: int,
+    *,
+    canonical: bool = True,
+) -> QlibRun:
+    """Qlib's TopkDropoutStrategy on a Qlib directory.
+
+    scores : date, symbol, score, without missing ones; the scores of a session trade at the next
+    start, end : first and last session traded; the calendar must have a session before and one after
+    unit : raw shares that orders are rounded to, 0 for none; canonical : with holdings and ties in order
+    """
+    with quiet(), canonical_order() if canonical else contextlib.nullcontext():
+        import qlib
+        from qlib.backtest import backtest
+        from qlib.config import REG_CN
+        from qlib.contrib.strategy import TopkDropoutStrategy
+
+        qlib.init(provider_uri=str(directory), region=REG_CN, kernels=1, logging_level=logging.CRITICAL)
+        rows: list[tuple[Any, ...]] = []
+        started = time.perf_counter()
+        portfolio, _ = backtest(
+            start_time=str(start),
+            end_time=str(end),
+            strategy=TopkDropoutStrategy(
+                topk=strategy.topk,
+                n_drop=strategy.n_drop,
+                hold_thresh=strategy.hold_thresh,
+                only_tradable=strategy.qlib.only_tradable,
+                forbid_all_trade_at_limit=strategy.qlib.forbid_all_trade_at_limit,
+                risk_degree=strategy.risk_degree,
+                signal=qlib_signal(scores),
+            ),
+            executor=recording_executor(rows),
+            account=strategy.account,
+            benchmark=no_benchmark(start, end),
+            exchange_kwargs=exchange_settings(strategy, unit),
+        )
+        seconds = time.perf_counter() - started
+    report = portfolio["1day"][0]
+    columns = ["date", "symbol", "side", "wanted", "shares", "price", "cost"]
+    orders = pl.DataFrame(rows, schema=columns, orient="row") if rows else pl.DataFrame(schema=columns)
+    return QlibRun(
+        dates=tuple(day.date() for day in report.index),
+        account=report["account"].to_numpy(dtype=np.float64),
+        cash=report["cash"].to_numpy(dtype=np.float64),
+        orders=orders,
+        seconds=seconds,
+    )
+
+
+def exchange_settings(strategy: Strategy, unit: int) -> dict[str, Any]:
+    """What Qlib's exchange is told, by its names."""
+    open_cost, close_cost, min_cost = qlib_costs(strategy)
+    return {
+        "freq": "day",
+        "limit_threshold": qlib_threshold(strategy),
+        "deal_price": strategy.fill,
+        "open_cost": open_cost,
+        "close_cost": close_cost,
+        "min_cost": min_cost,
+        "trade_unit": unit or None,
+    }
+
+
+def qlib_signal(scores: pl.DataFrame) -> Any:
+    """Scores as the Series by (instrument, datetime) that Qlib reads."""
+    import pandas as pd
+
+    kept = scores.drop_nulls().filter(pl.col("score").is_not_nan()).sort("symbol", "date")
+    index = pd.MultiIndex.from_arrays(
+        [kept["symbol"].to_list(), pd.DatetimeIndex(kept["date"].cast(pl.Datetime("us")).to_numpy())],
+        names=["instrument", "datetime"],
+    )
+    return pd.Series(kept["score"].to_numpy(), index=index)
+
+
+def no_benchmark(start: date, end: date) -> Any:
+    """A benchmark that never moves: without one, Qlib looks for SH000300."""
+    import pandas as pd
+
+    days = pd.date_range(start, end, freq="D")
+    return pd.Series(np.zeros(len(days)), index=days)
+
+
+def recording_executor(rows: list[tuple[Any, ...]]) -> Any:
+    """Qlib's executor of days, which also writes every order down."""
+    from qlib.backtest.executor import SimulatorExecutor
+
+    class Recording(SimulatorExecutor):  # type: ignore[misc]
+        def _collect_data(self, trade_decision: Any, level: int = 0) -> Any:
+            day = self.trade_calendar.get_step_time()[0].date()
+            found, others = super()._collect_data(trade_decision, level)
+            for order, _, cost, price in found:
+                side = "buy" if order.direction == order.BUY else "sell"
+                row = (
+                    day,
+                    order.stock_id,
+                    side,
+                    float(order.amount),
+                    float(order.deal_amount),
+                    float(price),
+                    float(cost),
+                )
+                rows.append(row)
+            return found, others
+
+    return Recording(time_per_step="day", generate_portfolio_metrics=True)
+
+
+@contextlib.contextmanager
+def canonical_order() -> Iterator[None]:
+    """Qlib's list of holdings sorted, and pandas' sorting of Series stable."""
+    import pandas as pd
+    from qlib.backtest.position import Position
+
+    listed, sort_values = Position.get_stock_list, pd.Series.sort_values
+
+    def stable(series: Any, *arguments: Any, **settings: Any) -> Any:
+        settings.setdefault("kind", "stable")
+        return sort_values(series, *arguments, **settings)
+
+    Position.get_stock_list = lambda self: sorted(set(self.position) - set(NOT_SYMBOLS))
+    pd.Series.sort_values = stable
+    try:
+        yield
+    finally:
+        Position.get_stock_list, pd.Series.sort_values = listed, sort_values
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What Qlib and its parts print, warn and log is dropped."""
+    root = logging.getLogger("qlib")
+    level = root.level
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)

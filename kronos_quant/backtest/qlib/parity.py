@@ -1,0 +1,190 @@
+"""How far engine, ledger and Qlib are apart, and what each rule of the exchange is worth.
+
+Two comparisons must be empty: the profile qlib with canonical pyqlib, the profile exchange with the plain ledger. The
+third is a ladder from Qlib's rules to the exchange's, one more at each step, in basis points of the final account.
+Shape letters: T sessions, N symbols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kronos_quant.backtest.engine import run_kernel, run_qlib
+from kronos_quant.backtest.ledger import Accounts, simulate_slowly
+from kronos_quant.backtest.limits import StateArray, market_states
+from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
+from kronos_quant.backtest.qlib.market import QlibFacts
+from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
+from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_unit
+from kronos_quant.backtest.result import Ledger
+from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.tables import order_table
+
+QLIB_TOLERANCE = 1e-6
+"""Largest relative difference of daily account values between the profile qlib and canonical pyqlib."""
+
+LEDGER_TOLERANCE = 1e-9
+"""The same between the kernel and the plain ledger."""
+
+ORDER = ["date", "symbol", "side"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two accounts of one set of rules.
+
+    difference : largest relative difference of the daily account values; same_orders : whether date, symbol and side of
+    every fill agree in their order; orders : how many there are
+    """
+
+    name: str
+    difference: float
+    tolerance: float
+    same_orders: bool
+    orders: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two are the same."""
+        return self.same_orders and self.difference <= self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule more: the final account with it, and what it changed in basis points of the account before it."""
+
+    rule: str
+    account: float
+    basis_points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """What `kq parity` shows."""
+
+    qlib: Comparison
+    ledger: Comparison
+    steps: tuple[Step, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether both comparisons are empty."""
+        return self.qlib.holds and self.ledger.holds
+
+
+def parity(
+    strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts, scores: pl.DataFrame, directory: Path
+) -> Parity:
+    """Compare `strategy` in both profiles with its witnesses, and walk from one profile to the other.
+
+    panel : with unpriced symbols kept; scores : date, symbol, score, those of the panel; directory : the Qlib directory
+    of the same bars, whose calendar goes on after the panel's last session
+    """
+    as_qlib = strategy.model_copy(update={"profile": "qlib"})
+    as_exchange = strategy.model_copy(update={"profile": "exchange"})
+    mine = run_kernel(as_qlib, panel, rules, facts)
+    theirs = run_pyqlib(directory, scores, panel.dates[1], panel.dates[-1], as_qlib, qlib_unit(as_qlib, facts))
+    real = run_kernel(as_exchange, panel, rules)
+    slow = simulate_slowly(as_exchange, panel, rules)
+    return Parity(
+        compared_with_qlib(mine, theirs, panel), compared_with_ledger(real, slow, panel),
+        ladder(as_exchange, panel, rules, facts, mine, real),
+    )  # fmt: skip
+
+
+def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> Comparison:
+    """The profile qlib against pyqlib."""
+    fills = fills_of(mine, panel)
+    other = theirs.orders.filter(pl.col("shares") > 0).select(ORDER)
+    difference = relative(mine.account[1:], theirs.account)
+    return Comparison("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
+
+
+def compared_with_ledger(real: Ledger, slow: Accounts, panel: Panel) -> Comparison:
+    """The profile exchange against the plain ledger."""
+    fills = fills_of(real, panel)
+    other = [tuple(order[name] for name in ORDER) for order in slow.orders if order["status"] != "rejected"]
+    difference = relative(real.account[1:], np.array(slow.accounts))
+    return Comparison("profile exchange, ledger", difference, LEDGER_TOLERANCE, fills.rows() == other, len(fills))
+
+
+def fills_of(ledger: Ledger, panel: Panel) -> pl.DataFrame:
+    """Date, symbol and side of what was filled, in its order."""
+    orders = order_table(ledger.orders, ledger.factor, panel)
+    return orders.filter(pl.col("status") != "rejected").select(ORDER)
+
+
+def relative(one: FloatArray, other: FloatArray) -> float:
+    """Largest relative difference of two accounts; infinite where they have other lengths."""
+    if len(one) != len(other):
+        return float("inf")
+    return float(np.max(np.abs(one - other) / np.maximum(np.abs(other), 1.0), initial=0.0))
+
+
+def ladder(
+    strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts, mine: Ledger, real: Ledger
+) -> tuple[Step, ...]:
+    """From Qlib's rules to the exchange's, one more at each step."""
+    flat, unit = flat_costs(strategy, rules), qlib_unit(strategy, facts)
+    N = len(panel.symbols)
+    units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
+    stay = replace_gone(panel)
+    accounts = [
+        ("Qlib's rules", mine.account[-1]),
+        ("limits by board and date, at the execution price, each for one side", limited(strategy, panel, rules, facts)),
+        ("buys follow executed sales, a blocked place goes to the next name", last_account(strategy, stay, units)),
+        ("delisted holdings leave", last_account(strategy, panel, units)),
+        ("lots by board", last_account(strategy, panel, flat)),
+        ("commission and dated levies", real.account[-1]),
+    ]
+    steps, before = [], accounts[0][1]
+    for rule, account in accounts:
+        change = (account / before - 1) * 1e4 if before > 0 else float("nan")
+        steps.append(Step(rule, float(account), float(change)))
+        before = account
+    return tuple(steps)
+
+
+def last_account(strategy: Strategy, panel: Panel, rules: Rules) -> float:
+    """The final account under the exchange's order of events."""
+    return float(run_kernel(strategy, panel, rules).account[-1])
+
+
+def limited(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts) -> float:
+    """The final account of Qlib's rules with the exchange's limits."""
+    one_side = strategy.qlib.model_copy(update={"forbid_all_trade_at_limit": False})
+    as_qlib = strategy.model_copy(update={"profile": "qlib", "qlib": one_side})
+    return float(run_qlib(as_qlib, panel, facts, exchange_states(strategy, panel, rules)).account[-1])
+
+
+def exchange_states(strategy: Strategy, panel: Panel, rules: Rules) -> StateArray:
+    """The market states of the profile exchange."""
+    price = panel.open if strategy.fill == "open" else panel.close
+    last, factor = filled_forward(panel.close), filled_forward(panel.factor)
+    return market_states(price, last, factor, rules.up, rules.down, rules.reference, rules.tick)
+
+
+def flat_costs(strategy: Strategy, rules: Rules) -> Rules:
+    """The rules with Qlib's costs instead of commission and levies."""
+    buy, sell, minimum = qlib_costs(strategy)
+    none = np.zeros_like(rules.buy_levy)
+    return replace(
+        rules,
+        buy=np.full_like(rules.buy, buy),
+        sell=np.full_like(rules.sell, sell),
+        minimum=np.full_like(rules.minimum, minimum),
+        buy_levy=none,
+        sell_levy=none,
+        per_share=none,
+        most=none,
+    )
+
+
+def replace_gone(panel: Panel) -> Panel:
+    """The panel in which nobody knows that a symbol has no further bar."""
+    return replace(panel, gone=np.full(len(panel.symbols), len(panel.dates), dtype=np.int64))

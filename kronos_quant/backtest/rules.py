@@ -1,0 +1,283 @@
+"""The rules and costs that a strategy trades by: the exchange's tables, and what the strategy file sets instead.
+
+Shape letters: T sessions, N symbols, G groups of symbols that pay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from kronos_quant.backtest.panel import FloatArray, IntArray, Panel
+from kronos_quant.backtest.strategy import Costs, Strategy
+from kronos_quant.errors import DataError, listed
+from kronos_quant.market.exchanges import (
+    HONG_KONG,
+    UNKNOWN,
+    Brokerage,
+    Facts,
+    Levy,
+    board_on,
+    brokerage,
+    in_force,
+    levied_as,
+    levies,
+    rules_panel,
+)
+from kronos_quant.market.symbols import exchange_of
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a reader is told of the rules: what trades cost (plain lines), what to know, and the annualisation."""
+
+    said: tuple[str, ...]
+    notes: tuple[str, ...]
+    sessions_per_year: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Limits, lots and costs of a panel.
+
+    up, down, reference : f64[T, N], as in `exchanges.RulesPanel`; lot, step : int64[N]; tick : f64[N]
+    group : int64[N], a number for those that pay the same
+    buy, sell (commission, a fraction of the value), minimum : f64[G]
+    buy_levy, sell_levy (fractions of the value), per_share (of a raw share sold), most (bound of that) : f64[T, G]
+    borrow : of a short position's value, a session; terms : what a reader is told of them
+    """
+
+    up: FloatArray
+    down: FloatArray
+    reference: FloatArray
+    lot: IntArray
+    step: IntArray
+    tick: FloatArray
+    group: IntArray
+    buy: FloatArray
+    sell: FloatArray
+    minimum: FloatArray
+    buy_levy: FloatArray
+    sell_levy: FloatArray
+    per_share: FloatArray
+    most: FloatArray
+    borrow: float
+    terms: Terms
+
+
+def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts | None = None) -> Rules:
+    """The rules of `strategy` on `panel`.
+
+    exchange : ISO code of the market, "" where unknown; facts : special treatment and listings, none by default
+    Raises DataError for a lot of a symbol that is not there.
+    """
+    board = rules_panel(panel.symbols, panel.dates, exchange, facts)
+    up, down, reference = limits_of(strategy, board.up, board.down, board.reference)
+    lot, step = lots_of(strategy, panel, board.lot, board.step)
+    paying = [levied_as(symbol, exchange) for symbol in panel.symbols]
+    groups = sorted(set(paying))
+    customary = [brokerage(group or trading_place(panel, paying, exchange)) for group in groups]
+    charges = [charged(strategy.costs, row) for row in customary]
+    levied = levy_tables(strategy.costs, groups, panel.dates)
+    years = {row.sessions_per_year for row in customary}
+    usual = years.pop() if len(years) == 1 else UNKNOWN.sessions_per_year
+    sessions_per_year = strategy.sessions_per_year or usual
+    return Rules(
+        up, down, reference, lot, step, board.tick,
+        group=np.array([groups.index(group) for group in paying], dtype=np.int64),
+        buy=np.array([buy for buy, _, _ in charges]),
+        sell=np.array([sell for _, sell, _ in charges]),
+        minimum=np.array([minimum for _, _, minimum in charges]),
+        buy_levy=levied[0], sell_levy=levied[1], per_share=levied[2], most=levied[3],
+        borrow=strategy.costs.borrow / sessions_per_year,
+        terms=Terms(
+            tuple(said_costs(strategy.costs, groups, charges, panel.dates)),
+            tuple(notes_on(strategy, panel, exchange, facts)),
+            sessions_per_year,
+        ),
+    )  # fmt: skip
+
+
+def notes_on(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
+    """What is off or assumed because nobody said it."""
+    for note in (
+        unknown_exchange(strategy, panel, exchange),
+        special_treatment_off(strategy, panel, exchange, facts),
+        first_sessions_off(strategy, panel, exchange, facts),
+        board_lots_unknown(strategy, panel, exchange),
+    ):
+        if note:
+            yield note
+
+
+def trading_place(panel: Panel, paying: Sequence[str], exchange: str) -> str:
+    """The exchange whose customs hold for what pays no levies there: funds on the mainland, or nobody knows."""
+    places = {exchange_of(symbol, exchange) for symbol, pays in zip(panel.symbols, paying, strict=True) if not pays}
+    return places.pop() if len(places) == 1 else ""
+
+
+def limits_of(
+    strategy: Strategy, up: FloatArray, down: FloatArray, reference: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The limits that the strategy asks for: the exchange's, one fraction for all, or none."""
+    if strategy.price_limit == "exchange":
+        return up, down, reference
+    fraction = np.nan if strategy.price_limit == "none" else float(strategy.price_limit)
+    one = np.full(up.shape, fraction)
+    return one, one, np.full(up.shape, np.nan)
+
+
+def lots_of(strategy: Strategy, panel: Panel, lot: IntArray, step: IntArray) -> tuple[IntArray, IntArray]:
+    """The lots that the strategy asks for: the exchange's and its own by symbol, or one for all."""
+    unknown = sorted(set(strategy.lots) - set(panel.symbols))
+    if unknown:
+        raise DataError(f"lots: no scores and bars of {listed(unknown)}")
+    if strategy.lot != "exchange":
+        lot = np.full(len(panel.symbols), strategy.lot, dtype=np.int64)
+        step = np.maximum(lot, 1)
+    lot, step = lot.copy(), step.copy()
+    for symbol, shares in strategy.lots.items():
+        n = panel.symbols.index(symbol)
+        lot[n] = step[n] = shares
+    return lot, step
+
+
+def charged(costs: Costs, customary: Brokerage) -> tuple[float, float, float]:
+    """Commission of a purchase and of a sale, and its minimum."""
+    usual = customary.maker if costs.liquidity == "maker" else customary.taker
+    commission = usual if costs.commission is None else costs.commission
+    minimum = customary.minimum if costs.minimum is None else costs.minimum
+    return (
+        commission if costs.buy is None else costs.buy,
+        commission if costs.sell is None else costs.sell,
+        minimum,
+    )
+
+
+def levy_tables(
+    costs: Costs, groups: Sequence[str], dates: Sequence[date]
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What is levied of purchases, of sales, of a share sold and at most of that, each f64[T, G]."""
+    buy, sell, per_share, most = (np.zeros((len(dates), len(groups))) for _ in range(4))
+    for t, on in enumerate(dates):
+        for g, group in enumerate(groups):
+            found = levies(group, on) if costs.levies == "exchange" else ()
+            if costs.buy is None:
+                buy[t, g] = sum(levy.buy for levy in found)
+            if costs.sell is None:
+                sell[t, g] = sum(levy.sell for levy in found)
+                per_share[t, g] = sum(levy.per_share for levy in found)
+                most[t, g] = sum(levy.most for levy in found)
+    return buy, sell, per_share, most
+
+
+def said_costs(
+    costs: Costs, groups: Sequence[str], charges: Sequence[tuple[float, float, float]], dates: Sequence[date]
+) -> list[str]:
+    """A line for those that pay the same: commission, minimum, and levies with the days from which they held."""
+    whole = costs.buy is not None and costs.sell is not None
+    places: dict[str, list[str]] = {}
+    for group, (buy, sell, minimum) in zip(groups, charges, strict=True):
+        rates = f"commission {buy:.4%}" if buy == sell else f"buying {buy:.4%}, selling {sell:.4%}"
+        if costs.buy is not None or costs.sell is not None:
+            rates += " (levies included where a side is stated whole)"
+        levied = [] if costs.levies == "none" or whole else said_levies(costs, group, dates)
+        places.setdefault("; ".join([f"{rates}, at least {minimum:g} a trade", *levied]), []).append(group)
+    if len(places) == 1:
+        return list(places)
+    return [f"{', '.join(group or 'others' for group in named)}: {line}" for line, named in places.items()]
+
+
+def said_levies(costs: Costs, group: str, dates: Sequence[date]) -> list[str]:
+    """What exchange and state take, with the day of a change inside the period."""
+    said: list[str] = []
+    before: dict[str, Levy] = {}
+    for on in dates:
+        now = {levy.name: levy for levy in levies(group, on)}
+        for name, levy in now.items():
+            if before.get(name) == levy:
+                continue
+            buy = levy.buy if costs.buy is None else 0.0
+            sell = levy.sell if costs.sell is None else 0.0
+            rate = f"{buy:.5%} both sides" if buy == sell else f"{buy:.5%} buying, {sell:.5%} selling"
+            if levy.per_share:
+                rate = f"{levy.per_share:g} a share sold, at most {levy.most:g}"
+            since = f" from {levy.since}" if before else ""
+            said.append(f"{name} {rate}{since}")
+        before = now or before
+    return said
+
+
+def unknown_exchange(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
+    """A warning where nobody says which exchange's rules hold."""
+    unknown = [symbol for symbol in panel.symbols if not exchange_of(symbol, exchange)]
+    asked = strategy.costs.levies == "exchange" or "exchange" in (strategy.lot, strategy.price_limit)
+    if not unknown or not asked or costs_and_rules_stated(strategy):
+        return None
+    return (
+        f"The exchange of {len(unknown)} of {len(panel.symbols)} symbols is unknown ({listed(unknown)}): plain costs, "
+        "no taxes, no price limits, single shares (name it as market.exchange in kq.yaml)."
+    )
+
+
+def costs_and_rules_stated(strategy: Strategy) -> bool:
+    """Whether the strategy file leaves nothing to the exchange's tables."""
+    costs = strategy.costs
+    whole = costs.buy is not None and costs.sell is not None
+    return (whole or costs.levies == "none") and "exchange" not in (strategy.lot, strategy.price_limit)
+
+
+def special_treatment_off(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> str | None:
+    """Said where there is no list of ST shares, with how many it could be about."""
+    if strategy.price_limit != "exchange" or (facts is not None and facts.st):
+        return None
+    about = 0
+    for symbol in panel.symbols:
+        board = board_on(symbol, exchange)
+        on = panel.dates[-1]
+        if board is None or not board.st_limits:
+            continue
+        st, other = in_force(board.st_limits, on), in_force(board.limits, on)
+        about += st is not None and other is not None and st.fraction != other.fraction
+    if not about:
+        return None
+    return (
+        f"No list of ST shares: their narrower price limit is off, for {about} of {len(panel.symbols)} symbols that it "
+        "could hold for (kq ingest intervals st)."
+    )
+
+
+def first_sessions_off(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> str | None:
+    """Said where listing dates are missing, with how many symbols begin to trade within the period."""
+    if strategy.price_limit != "exchange":
+        return None
+    known = facts.listed or {} if facts is not None else {}
+    begins = np.isnan(panel.close[0]) & ~np.isnan(panel.close).all(axis=0)
+    new = [
+        symbol
+        for symbol, late in zip(panel.symbols, begins, strict=True)
+        if late and symbol not in known and board_on(symbol, exchange) is not None
+    ]
+    if not new:
+        return None
+    return (
+        f"No listing dates of {len(new)} symbols whose bars begin within the period ({listed(new)}): the free first "
+        "sessions of a listing are off for them (kq ingest intervals listing)."
+    )
+
+
+def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
+    """Said where a market's lots differ by symbol and nobody gave them."""
+    if strategy.lot != "exchange":
+        return None
+    without = [
+        symbol for symbol in panel.symbols if exchange_of(symbol, exchange) in HONG_KONG and symbol not in strategy.lots
+    ]
+    if not without:
+        return None
+    return (
+        f"Board lots of {len(without)} symbols are unknown ({listed(without)}): single shares are traded (set `lots:`)."
+    )

@@ -1,0 +1,94 @@
+"""What a strategy sees, and what it may give back.
+
+Shape letters: T sessions, N symbols.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.errors import KronosQuantError, listed
+
+FIELDS = ("open", "high", "low", "close", "volume", "factor")
+
+ROUNDING = 1e-9
+"""Weights may add up to this much more than 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known before a session trades: nothing of that session or later.
+
+    date : the newest session known; number : how many sessions were decided before this one
+    symbols : N names, ascending; scores : f64[N], of `date`'s close, NaN without one
+    shares : f64[N], raw, negative where short; prices : f64[N], raw closes, the last known
+    cash, account : money, after `date`'s close
+    """
+
+    date: date
+    number: int
+    symbols: tuple[str, ...]
+    scores: FloatArray
+    shares: FloatArray
+    prices: FloatArray
+    cash: float
+    account: float
+    past: tuple[FloatArray, ...]
+    """The fields of FIELDS up to `date`; read them with `bars`."""
+
+    def bars(self, field: str, sessions: int) -> FloatArray:
+        """f64[sessions or fewer, N]: the newest values of a field, adjusted; NaN without a bar.
+
+        field : open, high, low, close, volume or factor
+        """
+        if field not in FIELDS:
+            raise KronosQuantError(f"view.bars: expected one of {', '.join(FIELDS)}, found {field!r}")
+        past = self.past[FIELDS.index(field)]
+        return past[max(len(past) - sessions, 0) :].copy()
+
+
+Weights = Mapping[str, float]
+Decide = Callable[[View], Weights | None]
+
+
+def checked_weights(weights: object, view: View, name: str, *, short: bool) -> FloatArray | None:
+    """Weights as f64[N], 0 for what is missing; None for no decision.
+
+    Raises KronosQuantError for anything but a mapping of known symbols to finite numbers, a negative one where nothing
+    may be short, and more than the account.
+    """
+    if weights is None:
+        return None
+    where = f"{name} on {view.date}"
+    if not isinstance(weights, Mapping):
+        raise KronosQuantError(
+            f"{where}: expected a mapping of symbols to weights or None, found {type(weights).__name__}"
+        )
+    unknown = [symbol for symbol in weights if symbol not in view.symbols]
+    if unknown:
+        raise KronosQuantError(f"{where}: unknown symbols: {listed(unknown)}")
+    wrong = [f"{symbol} {weight!r}" for symbol, weight in weights.items() if not is_number(weight)]
+    if wrong:
+        raise KronosQuantError(f"{where}: weights that are no numbers: {listed(wrong)}")
+    negative = [f"{symbol} {weight:g}" for symbol, weight in weights.items() if weight < 0]
+    if negative and not short:
+        raise KronosQuantError(f"{where}: nothing may be sold short here: {listed(negative)}", hint="set `short: true`")
+    bought = sum(weight for weight in weights.values() if weight > 0)
+    if bought > 1 + ROUNDING:
+        raise KronosQuantError(f"{where}: the weights ask for {bought:.1%} of the account, more cash than there is")
+    place = {symbol: n for n, symbol in enumerate(view.symbols)}
+    values = np.zeros(len(view.symbols))
+    for symbol, weight in weights.items():
+        values[place[symbol]] = float(weight)
+    return values
+
+
+def is_number(weight: object) -> bool:
+    """Whether a weight is a finite number."""
+    return isinstance(weight, (int, float, np.floating, np.integer)) and math.isfinite(weight)

@@ -1,0 +1,87 @@
+"""The shipped strategies, each a small function of a view.
+
+Shape letter: N symbols.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.backtest.strategies.protocol import Decide, View, Weights
+from kronos_quant.backtest.strategy import Strategy
+
+
+def decide_of(strategy: Strategy) -> Decide:
+    """The function of a strategy that is none of a user's."""
+    rules = {"topk_rebalance": topk_rebalance, "long_short_quantile": long_short_quantile, "buy_and_hold": buy_and_hold}
+    rule = rules[strategy.strategy]
+
+    def decide(view: View) -> Weights | None:
+        return rule(view, strategy)
+
+    return decide
+
+
+def topk_rebalance(view: View, strategy: Strategy) -> Weights | None:
+    """The topk best symbols, every n sessions brought back to equal, score or inverse-volatility weights.
+
+    Weights by score are proportional to the score above the lowest one held; a volatility that is not known counts as
+    the mean of the others.
+    """
+    if view.number % strategy.every or np.isnan(view.scores).all():
+        return None
+    best = ranked(view.scores)[: strategy.topk]
+    if strategy.weighting == "score":
+        raw = view.scores[best] - view.scores[best].min()
+    elif strategy.weighting == "inverse_volatility":
+        raw = 1 / known_volatility(view, best, strategy.liquidity.sessions)
+    else:
+        raw = np.ones(len(best))
+    if raw.sum() <= 0:  # one symbol, or equal scores
+        raw = np.ones(len(best))
+    return weighted(view, best, raw / raw.sum() * strategy.risk_degree)
+
+
+def long_short_quantile(view: View, strategy: Strategy) -> Weights | None:
+    """The best and the worst share of the symbols, bought and sold short for half of the account each."""
+    if view.number % strategy.every or np.isnan(view.scores).all():
+        return None
+    order = ranked(view.scores)
+    count = int(len(order) * strategy.quantile)
+    if count == 0:
+        return None
+    leg = strategy.risk_degree / 2 / count
+    return weighted(view, order[:count], np.full(count, leg)) | weighted(view, order[-count:], np.full(count, -leg))
+
+
+def buy_and_hold(view: View, strategy: Strategy) -> Weights | None:
+    """The topk best symbols of the first session with scores, bought equally and kept."""
+    if view.shares.any() or np.isnan(view.scores).all():
+        return None
+    best = ranked(view.scores)[: strategy.topk]
+    return weighted(view, best, np.full(len(best), strategy.risk_degree / len(best)))
+
+
+def ranked(scores: FloatArray) -> FloatArray:
+    """Numbers of the symbols that have a score, the best first, ties by symbol."""
+    order = np.argsort(-scores, kind="stable")
+    return np.asarray(order[: int((~np.isnan(scores)).sum())])
+
+
+def known_volatility(view: View, symbols: FloatArray, sessions: int) -> FloatArray:
+    """Standard deviation of the newest returns; the mean of the others where it is not known or nothing moved."""
+    close = view.bars("close", sessions + 1)[:, symbols]
+    moves = close[1:] / close[:-1] - 1
+    enough = (~np.isnan(moves)).sum(axis=0) >= 2
+    spread = np.full(len(symbols), np.nan)
+    if enough.any():
+        spread[enough] = np.nanstd(moves[:, enough], axis=0, ddof=1)
+    spread[~(spread > 0)] = np.nan
+    known = spread[~np.isnan(spread)]
+    return np.where(np.isnan(spread), known.mean() if len(known) else 1.0, spread)
+
+
+def weighted(view: View, symbols: FloatArray, weights: FloatArray) -> dict[str, float]:
+    """Weights by name."""
+    return {view.symbols[n]: float(weight) for n, weight in zip(symbols, weights, strict=True)}

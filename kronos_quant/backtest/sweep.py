@@ -1,0 +1,135 @@
+"""One strategy over a grid of settings: every combination is a trial, its kernel's account and figures one row.
+
+The market is made ready once for all trials that see it the same way; the event loops run in threads, as compiled code
+needs no lock.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from kronos_quant.backtest.engine import charges_of, exchange_market, qlib_market, trade_exchange, trade_qlib
+from kronos_quant.backtest.panel import FloatArray, Panel
+from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
+from kronos_quant.backtest.result import Ledger, metrics_of, series_of
+from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.errors import ConfigError
+
+FIXED = ("signal", "score", "scores", "start", "end", "universe", "benchmark", "code", "profile", "strategy")
+"""Settings that change what is traded on or by which rules: such runs are compared, not swept."""
+
+DECIDES = (
+    "topk",
+    "n_drop",
+    "hold_thresh",
+    "risk_degree",
+    "account",
+    "delisting_return",
+    "every",
+    "weighting",
+    "quantile",
+)
+"""Settings that leave the market as it is."""
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One combination of a grid."""
+
+    values: tuple[tuple[str, Value], ...]
+    strategy: Strategy
+
+    @property
+    def key(self) -> str:
+        """The combination as text, the same whatever the order of the grid."""
+        return json.dumps(dict(sorted(self.values)))
+
+
+def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[list[Trial], list[str]]:
+    """Every combination of a grid that makes a strategy, and why the others make none.
+
+    grid : field (`topk`, `costs.commission`) -> values. Raises ConfigError for a field that cannot be swept, one that
+    there is not, and a grid of which no combination is left.
+    """
+    for name in grid:
+        if name.split(".")[0] in FIXED:
+            raise ConfigError(f"--grid {name}: changes what is traded on", hint="run such strategies apart")
+    trials, refused = [], []
+    for values in itertools.product(*grid.values()):
+        chosen = dict(zip(grid, values, strict=True))
+        settings = strategy.model_dump(mode="json")
+        for name, value in chosen.items():
+            put(settings, name, value)
+        try:
+            trials.append(Trial(tuple(chosen.items()), Strategy.model_validate(settings)))
+        except ValidationError as error:
+            words = error.errors()[0]["msg"].removeprefix("Value error, ")
+            refused.append(f"{', '.join(f'{name}={value}' for name, value in chosen.items())}: {words}")
+    if not trials:
+        raise ConfigError(f"--grid: no combination makes a strategy: {refused[0]}")
+    return trials, refused
+
+
+def put(settings: dict[str, Any], name: str, value: Value) -> None:
+    """Set a field by its dotted name. Raises ConfigError where there is no such field."""
+    *sections, last = name.split(".")
+    place = settings
+    for section in sections:
+        place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]
+    if not isinstance(place, dict) or last not in place:
+        raise ConfigError(f"--grid {name}: the strategy has no such field")
+    place[last] = value
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    panel: Panel,
+    make_rules: Callable[[Strategy], Rules],
+    facts: QlibFacts | None,
+    benchmark: FloatArray | None,
+    threads: int,
+) -> Iterator[tuple[Trial, dict[str, float]]]:
+    """Each trial and its figures, in groups that share a market, within a group in the order given.
+
+    make_rules : the rules of a strategy on the panel; benchmark : f64[T - 1], returns, or None
+    """
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(market_key(trial.strategy), []).append(trial)
+    with ThreadPoolExecutor(threads) as pool:
+        for group in groups.values():
+            trade, years = ready(group[0].strategy, panel, make_rules(group[0].strategy), facts)
+
+            def run(trial: Trial, trade: Trade = trade, years: int = years) -> dict[str, float]:
+                ledger = trade(trial.strategy)
+                return metrics_of(series_of(ledger), ledger, benchmark, years)
+
+            yield from zip(group, pool.map(run, group), strict=True)
+
+
+Trade = Callable[[Strategy], Ledger]
+
+
+def ready(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts | None) -> tuple[Trade, int]:
+    """A function that trades any strategy which sees the market as `strategy` does, and the annualisation."""
+    if strategy.profile == "qlib":
+        known = facts or derived_facts(panel)
+        as_qlib = qlib_market(strategy, panel, known)
+        return lambda other: trade_qlib(other, as_qlib, known), rules.terms.sessions_per_year
+    market, charges = exchange_market(strategy, panel, rules), charges_of(strategy, rules)
+    return lambda other: trade_exchange(other, panel, market, charges), rules.terms.sessions_per_year
+
+
+def market_key(strategy: Strategy) -> str:
+    """The same for strategies that see the market in the same way."""
+    return strategy.model_dump_json(exclude=set(DECIDES))

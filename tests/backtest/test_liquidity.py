@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from backtest.markets import PLAIN_COSTS, panel_of, random_market
+
+from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest.limits import market_states
+from kronos_quant.backtest.liquidity import sums_before, volatilities, volumes
+from kronos_quant.backtest.strategy import Liquidity
+
+NAN = float("nan")
+
+
+def liquidity(**fields) -> Liquidity:
+    return Liquidity.model_validate(fields)
+
+
+def strategy_of(**fields) -> Strategy:
+    plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
+    return Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
+
+
+def test_sums_are_over_the_rows_before():
+    values = np.array([[1.0], [2.0], [4.0], [8.0]])
+    assert sums_before(values, 2)[:, 0].tolist() == [0, 1, 3, 6]
+    assert sums_before(values, 9)[:, 0].tolist() == [0, 1, 3, 7]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trailing_figures_equal_slow_ones_and_know_nothing_of_the_session(seed):
+    panel, _, _ = random_market(seed)
+    chosen = liquidity(participation=0.1, impact=1.0, sessions=4)
+    volume, volatility = volumes(chosen, panel), volatilities(chosen, panel)
+    T, N = panel.close.shape
+    for t in range(T):
+        for n in range(N):
+            before = panel.volume[max(t - 4, 0) : t, n]
+            known = before[~np.isnan(before)]
+            assert (np.isnan(volume[t, n])) if len(known) == 0 else volume[t, n] == pytest.approx(known.mean())
+            moves = []
+            for s in range(max(t - 4, 1), t):
+                earlier = panel.close[:s, n][~np.isnan(panel.close[:s, n])]
+                if len(earlier) and not np.isnan(panel.close[s, n]):
+                    moves.append(panel.close[s, n] / earlier[-1] - 1)
+            if len(moves) < 2:
+                assert np.isnan(volatility[t, n])
+            else:
+                assert volatility[t, n] == pytest.approx(np.std(moves, ddof=1), abs=1e-9)
+
+
+def test_nothing_is_computed_that_nobody_asks_for():
+    panel, _, _ = random_market(1)
+    assert volumes(liquidity(slippage=0.1), panel).size == volatilities(liquidity(participation=0.1), panel).size == 0
+    np.testing.assert_array_equal(volumes(liquidity(participation=0.1, volume="bar"), panel), panel.volume)
+
+
+def test_slippage_makes_every_fill_worse_and_is_told_apart():
+    panel = panel_of([[2, 1], [1, 2], [1, 2]], np.full((3, 2), 10.0))
+    result = simulate(strategy_of(liquidity={"slippage": 0.01}), panel)
+    assert result.fills["price"].to_list() == pytest.approx([10.1, 9.9, 10.1])
+    # 95,000 / 10.1 buys 9,400
+    assert result.fills["slippage"].to_list()[:2] == pytest.approx([940.0, 940.0])
+    assert result.metrics["slippage"] == pytest.approx(result.fills["slippage"].sum())
+    np.testing.assert_allclose(result.gross_returns, 0.0, atol=1e-12)
+
+
+def test_an_order_beyond_the_cap_is_cut_and_goes_on_in_the_next_session():
+    volume = [[3_000.0, 1.0]] * 5
+    panel = panel_of([[2, NAN]] * 5, np.full((5, 2), 10.0), volume=volume)
+    result = simulate(strategy_of(liquidity={"participation": 0.5}), panel)
+    # 9,500 wanted, 1,500 a session
+    assert result.orders.select("status", "reason", "wanted_shares", "shares").rows()[:3] == [
+        ("partial", "volume cap", 9_500, 1_500),
+        ("partial", "volume cap", 8_000, 1_500),
+        ("partial", "volume cap", 6_500, 1_500),
+    ]
+    dropped = simulate(strategy_of(liquidity={"participation": 0.5, "carry_over": False}), panel)
+    assert dropped.fills["shares"].to_list() == [1_500]
+    nothing = simulate(strategy_of(liquidity={"participation": 0.01}), panel)
+    assert set(nothing.orders["reason"]) == {"volume cap"}
+    assert "NO TRADE WAS MADE" in nothing.notes[0]
+
+
+def test_a_sale_beyond_the_cap_leaves_over_several_sessions_and_keeps_its_place():
+    volume = [[20_000.0, 20_000.0]] * 2 + [[6_000.0, 20_000.0]] * 4
+    panel = panel_of([[2, 1], *[[1, 2]] * 5], np.full((6, 2), 10.0), volume=volume)
+    chosen = {"participation": 0.5, "volume": "bar"}
+    result = simulate(strategy_of(liquidity=chosen), panel)
+    assert result.fills.select("symbol", "side", "shares").rows()[:5] == [
+        ("S00", "buy", 9_500),
+        ("S00", "sell", 3_000),
+        ("S00", "sell", 3_000),
+        ("S00", "sell", 3_000),
+        ("S00", "sell", 500),
+    ]
+    assert result.fills["symbol"][5] == "S01"
+    assert any("ASSUMPTION" in note and "the very bar they trade in" in note for note in result.notes)
+
+
+def test_impact_is_the_square_root_of_the_share_of_volume_times_volatility():
+    close = np.array([[10.0], [11.0], [10.0], [11.0], [10.0], [10.0]])
+    panel = panel_of([[NAN]] * 3 + [[1]] * 3, close, volume=np.full((6, 1), 40_000.0))
+    result = simulate(strategy_of(liquidity={"impact": 0.5, "sessions": 3}), panel)
+    moves = np.std([0.1, 10 / 11 - 1, 0.1], ddof=1)
+    shares = result.fills["shares"][0]
+    assert result.fills["price"][0] == pytest.approx(10 * (1 + 0.5 * moves * np.sqrt(shares / 40_000)))
+    assert result.metrics["impact"] == pytest.approx(shares * (result.fills["price"][0] - 10))
+
+
+def test_a_limit_is_met_at_the_price_with_its_slippage():
+    price = np.array([[10.0, 10.0], [10.95, 9.05]])
+    ones, limits = np.ones((2, 2)), np.full((2, 2), 0.1)
+    assert market_states(price, price, ones, limits, limits, slippage=0.004)[1].tolist() == [0, 0]
+    assert market_states(price, price, ones, limits, limits, slippage=0.006)[1].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_fill_is_larger_than_its_share_of_the_volume(seed):
+    panel, _, _ = random_market(seed)
+    strategy = strategy_of(topk=4, n_drop=2, account=1e6, liquidity={"participation": 0.05, "sessions": 5})
+    result = simulate(strategy, panel)
+    volume = volumes(strategy.liquidity, panel)
+    traded = result.fills.filter(result.fills["reason"] != "delisted")
+    for day, symbol, shares in traded.select("date", "symbol", "adjusted_shares").iter_rows():
+        assert shares <= 0.05 * volume[panel.dates.index(day), panel.symbols.index(symbol)] * (1 + 1e-9)
