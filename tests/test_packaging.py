@@ -130,7 +130,7 @@ def test_the_assets_are_found_in_the_wheels_copy(installed, tmp_path):
 def test_the_command_works_from_the_wheel(installed, tmp_path):
     main = "from kq_cli.app import main; main()"
     assert "Usage: kq " in run(installed, tmp_path, main, "--help")
-    assert run(installed, tmp_path, main, "init", "research").startswith(f"workspace {tmp_path / 'research'}: 4 files")
+    assert run(installed, tmp_path, main, "init", "research").startswith(f"workspace {tmp_path / 'research'}: 8 files")
     default = tmp_path / "research" / "signals" / "default.yaml"
     assert default.read_bytes() == (ROOT / "signals" / "default.yaml").read_bytes()
     options = ("ingest", "synthetic", "--symbols", "5", "--sessions", "60")

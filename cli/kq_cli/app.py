@@ -15,12 +15,17 @@ from kq_cli import (
     config,
     demo,
     doctor,
+    evaluate,
     export,
     forecast,
+    history,
     ingest,
     init,
+    model,
+    parity,
     signals,
     snapshot,
+    sweep,
     train,
     universe,
 )
@@ -45,10 +50,15 @@ app.command("demo", short_help="The whole path on a made market, in about two mi
 app.add_typer(ingest.app, name="ingest", short_help="Read bars and lists: qlib, csv, table, ...", rich_help_panel=BARS)
 app.command("universe", short_help="Who belongs to a universe on a date.", rich_help_panel=BARS)(universe.universe)
 app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.", rich_help_panel=BARS)(check.check)
+app.command("history", short_help="What became of a symbol's stored bars.", rich_help_panel=BARS)(history.history)
 app.command("train", short_help="Fine-tune Kronos on the workspace's bars.", rich_help_panel=MODEL)(train.train)
-app.command("signal", short_help="Compute the signals of a session or a range.", rich_help_panel=MODEL)(signals.signal)
+app.add_typer(signals.app, name="signal", short_help="Compute, show and compare signals.", rich_help_panel=MODEL)
 app.command("forecast", short_help="Forecast one symbol, with a picture.", rich_help_panel=MODEL)(forecast.forecast)
+app.add_typer(model.app, name="model", short_help="The models: list, add, show.", rich_help_panel=MODEL)
+app.command("evaluate", short_help="Say what stored signals are worth.", rich_help_panel=MODEL)(evaluate.evaluate)
 app.command("backtest", short_help="Run a strategy; leaves a tearsheet.", rich_help_panel=MODEL)(backtest.backtest)
+app.command("sweep", short_help="One strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
+app.command("parity", short_help="Engine, ledger and Qlib side by side, by rule.", rich_help_panel=MODEL)(parity.parity)
 app.add_typer(export.app, name="export", short_help="Write bars for other programs.", rich_help_panel=BARS)
 app.add_typer(snapshot.app, name="snapshot", short_help="The published states of the bars.", rich_help_panel=BARS)
 app.command("doctor", short_help="Say what is missing, and what mends it.", rich_help_panel=START)(doctor.doctor)

@@ -19,10 +19,19 @@ from numpy.typing import NDArray
 from kronos_quant.errors import ConfigError
 from kronos_quant.evaluation import MeanEstimate, estimate_mean, rank_ic
 from kronos_quant.files import write_text
-from kronos_quant.jobs.backtest import BacktestSummary, first_unseen, run_backtest
-from kronos_quant.jobs.signals import ensure_signals, open_source, workspace_market
+from kronos_quant.jobs.backtest import BacktestSummary, run_backtest
+from kronos_quant.jobs.signals import ensure_signals, open_source
+from kronos_quant.jobs.trading import first_unseen
 from kronos_quant.jobs.train import run_training
-from kronos_quant.market import DB_FOLDER, MadeMarket, Market, SyntheticSpec, make_market, store_bars
+from kronos_quant.market import (
+    DB_FOLDER,
+    MadeMarket,
+    Market,
+    SyntheticSpec,
+    make_market,
+    store_bars,
+    workspace_market,
+)
 from kronos_quant.workspace import CONFIG_FILE, Workspace, init_workspace, open_workspace
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,30 @@ import polars as pl
 
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import Market, open_market
+from kronos_quant.files import file_digest
+from kronos_quant.market import Market, workspace_market
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import (
+    ERROR_OF,
+    Origin,
     Recipe,
     ResolvedRecipe,
     SignalStore,
     Weights,
+    blended_rows,
+    check_allowed,
+    find_own_score,
     find_weights,
+    finished_rows,
     generate,
     make_plan,
+    resolve_blend,
+    resolve_imported,
     resolve_recipe,
+    sessions_needed,
 )
 from kronos_quant.signals.generate import sessions_between
+from kronos_quant.signals.store import IMPORTED_FILE
 from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -35,33 +47,77 @@ SHOWN = ("last", "median", "p_rise", "q05", "q95", "std_error")
 
 @dataclass(frozen=True, slots=True)
 class SignalSource:
-    """A recipe made ready: its weights, its store, and the market it reads."""
+    """A recipe made ready: its weights, its store, and the market it reads; of a blend, its members instead."""
 
     market: Market
-    weights: Weights
+    weights: Weights | Origin
     recipe: ResolvedRecipe
     store: SignalStore
+    members: tuple[SignalSource, ...] = ()
+
+    def read(self, dates: Sequence[date]) -> pl.DataFrame:
+        """The stored rows of `dates`, with what the recipe's calibration and steps make of them.
+
+        Whether a row is still what it would be is not looked at: see `ensure_signals`.
+        """
+        needed = sessions_needed(self.market, self.recipe, dates)
+        if self.members:
+            rows = blended_rows([(member.recipe, member.read(needed)) for member in self.members])
+        else:
+            rows = self.store.read(needed)
+        return finished_rows(rows, self.market, self.recipe, dates)
 
 
 @dataclass(frozen=True, slots=True)
 class SignalSummary:
-    """Signals of some dates: the rows, how many dates were computed now, and where they lie."""
+    """Signals of some dates: which are there, how many were computed now, and where they lie.
 
-    scores: pl.DataFrame
-    score: str
+    The rows are read when they are asked for, so that a long range takes no memory.
+    """
+
+    source: SignalSource
+    dates: list[date]
+    """Those asked for that have signals."""
     computed: int
     present: int
     empty: list[date]
-    folder: Path
-    recipe: ResolvedRecipe
-    model: str
+
+    @property
+    def scores(self) -> pl.DataFrame:
+        """The rows of all dates."""
+        return self.source.read(self.dates)
+
+    @property
+    def score(self) -> str:
+        """The column that ranks."""
+        return self.recipe.ranks_by
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie; of a blend, where its members' folders do."""
+        return self.source.store.folder.parent if self.source.members else self.source.store.folder
+
+    @property
+    def recipe(self) -> ResolvedRecipe:
+        """What they were computed with."""
+        return self.source.recipe
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.source.weights.name
+
+    def ranked(self, score: str | None = None) -> pl.DataFrame:
+        """(date, symbol, score) of all dates: the column that ranks, or another one as it is stored."""
+        rows, column = self.scores, score or self.score
+        if column not in rows.columns:
+            raise ConfigError(f"score: expected a column of the signals, found {column!r}")
+        return rows.select("date", "symbol", pl.col(column).alias("score"))
 
     def best(self, top: int) -> list[dict[str, Any]]:
-        """The `top` symbols of the last date by the recipe's score, ties by symbol."""
-        last = self.scores.filter(pl.col("date") == self.scores["date"].max())
-        order = last.sort(pl.col(self.score), "symbol", descending=[True, False], nulls_last=True)
-        shown = list(dict.fromkeys(["date", "symbol", "close", self.score, *SHOWN]))
-        return order.head(top).select(shown).to_dicts()
+        """The `top` symbols of the last date by the recipe's score, ties by symbol, a score that is NaN last."""
+        last = self.source.read(self.dates[-1:])
+        return in_order(last, self.score).head(top).select(shown_columns(last, self.score)).to_dicts()
 
     def as_dict(self, top: int) -> dict[str, Any]:
         """For --json."""
@@ -78,61 +134,124 @@ class SignalSummary:
 
     def lines(self) -> list[str]:
         """The outcome in words."""
-        dates = self.scores["date"].unique().sort()
         told = [
-            f"signals of {len(dates)} session(s) from {dates[0]} to {dates[-1]}: {self.computed} computed, "
-            f"{self.present} already there",
+            f"signals of {len(self.dates)} session(s) from {self.dates[0]} to {self.dates[-1]}: {self.computed} "
+            f"computed, {self.present} already there",
             f"model {self.model} (weights {self.recipe.weights[:16]}), recipe {self.recipe.digest}",
             f"store: {self.folder}",
         ]
         if self.empty:
-            told.insert(1, f"{len(self.empty)} session(s) without enough bars for any symbol")
+            why = "any symbol" if self.recipe.recipe.imported is None else "any symbol in the import"
+            enough = "enough bars" if self.recipe.recipe.imported is None else "a score"
+            told.insert(1, f"{len(self.empty)} session(s) without {enough} for {why}")
         return told
 
 
-def workspace_market(workspace: Workspace) -> Market:
-    """The market at the frequency that kq.yaml names. Raises DataError when nothing was ingested."""
-    return open_market(workspace.root, workspace.config.market.freq)
+def in_order(rows: pl.DataFrame, score: str) -> pl.DataFrame:
+    """Rows from the best to the worst score, ties by symbol, NaN last."""
+    column = pl.col(score).fill_nan(None)
+    return rows.sort(column, "symbol", descending=[True, False], nulls_last=True)
+
+
+def shown_columns(rows: pl.DataFrame, score: str) -> list[str]:
+    """The columns of a table for people: the score and its error first."""
+    wanted = ("date", "symbol", "close", score, ERROR_OF.get(score, ""), *SHOWN)
+    return [name for name in dict.fromkeys(wanted) if name in rows.columns]
 
 
 def open_source(workspace: Workspace, recipe_name: str, market: Market) -> SignalSource:
     """Load a recipe and its weights, to be used on `market`. Raises ConfigError, DataError or CheckpointError."""
-    recipe = load_yaml(Recipe, workspace.recipe_file(recipe_name))
-    weights = find_weights(workspace, recipe.model)
+    path = workspace.recipe_file(recipe_name)
+    recipe = load_yaml(Recipe, path)
     universe = recipe.universe or workspace.config.market.universe
     if universe != "all":
         market.universe(universe)
-    resolved = resolve_recipe(recipe, weights, universe, market.freq)
+    if recipe.members:
+        return _open_blend(workspace, path.stem, recipe, market)
+    if recipe.imported is not None:
+        return _open_import(workspace, path.stem, recipe, market, universe)
+    weights = find_weights(workspace, recipe.model)
+    own = None if recipe.own_score is None else find_own_score(workspace.root / recipe.own_score.expanduser())
+    resolved = resolve_recipe(recipe, weights, universe, market.freq, path.stem, own)
     return SignalSource(market, weights, resolved, SignalStore(workspace.signal_store, resolved))
 
 
-def ensure_signals(source: SignalSource, dates: list[date], device: str, *, compute: bool = True) -> SignalSummary:
-    """The signals of `dates`, computing what is missing; with `compute` False a missing date raises DataError."""
-    plan = make_plan(source.market, source.recipe, source.store, dates)
+def _open_import(workspace: Workspace, name: str, recipe: Recipe, market: Market, universe: str) -> SignalSource:
+    unread = Origin(f"imported as {recipe.imported}", "", {})
+    folder = SignalStore(workspace.signal_store, resolve_imported(recipe, unread, universe, market.freq, name)).folder
+    # the recipe's key is its name alone; the content is told by the digest of the file
+    table = folder / IMPORTED_FILE
+    origin = replace(unread, digest=file_digest(table)) if table.is_file() else unread
+    resolved = resolve_imported(recipe, origin, universe, market.freq, name)
+    return SignalSource(market, origin, resolved, SignalStore(workspace.signal_store, resolved))
+
+
+def _open_blend(workspace: Workspace, name: str, recipe: Recipe, market: Market) -> SignalSource:
+    members = []
+    for member in recipe.members:
+        if load_yaml(Recipe, workspace.recipe_file(member)).members:
+            raise ConfigError(f"{name}: members: {member} is a blend itself", hint="name its members instead")
+        members.append(open_source(workspace, member, market))
+    resolved = resolve_blend(recipe, tuple(member.recipe for member in members), market.freq, name)
+    targets = [member.weights.card.get("targets") for member in members]
+    # the blend has seen what any of its members has
+    seen = max((told for told in targets if told), key=lambda told: told["test"][0], default=None)
+    card = {"targets": seen} if all(targets) else {}
+    origin = Origin(resolved.model, resolved.weights, card)
+    return SignalSource(market, origin, resolved, SignalStore(workspace.signal_store, resolved), tuple(members))
+
+
+def ensure_signals(
+    source: SignalSource, dates: Sequence[date], device: str, *, compute: bool = True, allow_code: bool = False
+) -> SignalSummary:
+    """The signals of `dates`, computing what is missing; with `compute` False a missing date raises DataError.
+
+    Of a recipe that smooths or calibrates, also those of the sessions before that it looks at. allow_code : whether
+    the recipe's own score may run; what is stored needs none.
+    """
+    needed = sessions_needed(source.market, source.recipe, dates)
+    if source.members:
+        parts = [
+            ensure_signals(part, needed, device, compute=compute, allow_code=allow_code) for part in source.members
+        ]
+        there = set.intersection(*(set(part.dates) for part in parts))
+        counts = sum(part.computed for part in parts), sum(part.present for part in parts)
+        return _summary(source, dates, there, *counts)
+    if source.recipe.recipe.imported is not None:
+        there = set(source.store.dates())
+        return _summary(source, dates, there, 0, len(there & set(needed)))
+    plan = make_plan(source.market, source.recipe, source.store, needed)
     if plan.missing:
         first, last = plan.missing[0].on, plan.missing[-1].on
-        count = f"{len(plan.missing)} of {len(dates)} sessions ({first} to {last}) have no signals yet"
+        count = f"{len(plan.missing)} of {len(needed)} sessions ({first} to {last}) have no signals yet"
         if not compute:
             raise DataError(count, hint=f"kq signal --start {first} --end {last}, or leave out --no-compute")
+        check_allowed(source.recipe.own_score, allowed=allow_code)
         logger.info("%s: computing %d forecasts", count, plan.windows)
         started = time.perf_counter()
         generate(plan, source.weights.pair, source.recipe, source.store, device)
         logger.info("computed %d sessions in %.0f s", len(plan.missing), time.perf_counter() - started)
-    if not plan.missing and not plan.present:
-        lookback = source.recipe.lookback
+    there = {*plan.present, *(work.on for work in plan.missing)}
+    return _summary(source, dates, there, len(plan.missing), len(plan.present))
+
+
+def _summary(
+    source: SignalSource, dates: Sequence[date], there: set[date], computed: int, present: int
+) -> SignalSummary:
+    """Raises DataError where none of the dates has signals."""
+    found = [on for on in sorted(set(dates)) if on in there]
+    if found:
+        return SignalSummary(source, found, computed, present, [on for on in dates if on not in there])
+    asked = f"any session from {dates[0]} to {dates[-1]}"
+    if source.recipe.recipe.imported is not None:
+        span = f"they are of {min(there)} to {max(there)}" if there else "nothing was imported under this name"
         raise DataError(
-            f"no symbol has {lookback} bars up to any session from {dates[0]} to {dates[-1]}",
-            hint="choose later dates, or a recipe with a shorter lookback_window",
+            f"{source.recipe.name}: no imported signals of {asked}: {span}",
+            hint=f"choose other dates, or kq signal import FILE --name {source.recipe.recipe.imported}",
         )
-    return SignalSummary(
-        scores=source.store.read(sorted({*plan.present, *(work.on for work in plan.missing)})),
-        score=source.recipe.recipe.score,
-        computed=len(plan.missing),
-        present=len(plan.present),
-        empty=plan.empty,
-        folder=source.store.folder,
-        recipe=source.recipe,
-        model=source.weights.name,
+    raise DataError(
+        f"no symbol has {source.recipe.lookback} bars up to {asked}",
+        hint="choose later dates, or a recipe with a shorter lookback_window",
     )
 
 
@@ -147,7 +266,13 @@ def one_range(on: datetime | None, start: datetime | None, end: datetime | None)
 
 
 def run_signals(
-    workspace: Workspace, recipe_name: str, start: date | None, end: date | None, device: str
+    workspace: Workspace,
+    recipe_name: str,
+    start: date | None,
+    end: date | None,
+    device: str,
+    *,
+    allow_code: bool = False,
 ) -> SignalSummary:
     """Compute the signals of the sessions from `start` to `end` (None: the newest session) and record the run."""
     market = workspace_market(workspace)
@@ -160,8 +285,8 @@ def run_signals(
         seeds={"sampling": source.recipe.recipe.seed},
     )
     with staged_run(workspace.runs, "signal", inputs) as run:
-        summary = ensure_signals(source, dates, device)
+        summary = ensure_signals(source, dates, device, allow_code=allow_code)
         run.write_config({"recipe": source.recipe.recipe})
         metrics = {"computed": summary.computed, "present": summary.present, "recipe": source.recipe.as_dict()}
-        run.write_metrics(metrics | {"recipe_digest": source.recipe.digest, "rows": summary.scores.height})
+        run.write_metrics(metrics | {"recipe_digest": source.recipe.digest, "sessions": len(summary.dates)})
     return summary

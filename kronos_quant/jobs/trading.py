@@ -27,6 +27,8 @@ from kronos_quant.workspace import Workspace
 UNKNOWN_MODEL_SESSIONS = 250
 """Without a card that says where training ended, the back-test covers the newest this many sessions."""
 
+FOREIGN_SCORES = "The scores were made elsewhere: nothing is known of the data behind them."
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -78,7 +80,7 @@ def prepare(
     market = workspace_market(workspace)
     benchmark = check_against(market, strategy)
     scored = (
-        scores_of_recipe(workspace, market, strategy, device, compute=compute)
+        scores_of_recipe(workspace, market, strategy, device, compute=compute, allow_code=allow_code)
         if strategy.scores is None
         else scores_of_file(workspace, market, strategy)
     )
@@ -133,17 +135,22 @@ def check_against(market: Market, strategy: Strategy) -> str | None:
     return market.benchmark(strategy.benchmark)
 
 
-def scores_of_recipe(workspace: Workspace, market: Market, strategy: Strategy, device: str, *, compute: bool) -> Scored:
+def scores_of_recipe(
+    workspace: Workspace, market: Market, strategy: Strategy, device: str, *, compute: bool, allow_code: bool
+) -> Scored:
     """The signals of the strategy's recipe."""
     source = open_source(workspace, strategy.signal, market)
-    sessions = chosen_sessions(market, strategy, first_unseen(source), market.sessions()[-1])
-    signals = ensure_signals(source, sessions[:-1], device, compute=compute)
-    column = pl.col(strategy.score or signals.score)
-    notes = [*contamination(source, sessions)]
+    imported = source.recipe.recipe.imported is not None
+    known = market.sessions()
+    first, last = scored_span(known, source.store.dates()) if imported else (first_unseen(source), known[-1])
+    sessions = chosen_sessions(market, strategy, first, last)
+    signals = ensure_signals(source, sessions[:-1], device, compute=compute, allow_code=allow_code)
+    notes = [FOREIGN_SCORES] if imported else [*contamination(source, sessions)]
     if signals.empty:
-        notes.append(f"{len(signals.empty)} sessions have no signals: no symbol had enough bars.")
+        why = "are not among those imported" if imported else "have no signals: no symbol had enough bars"
+        notes.append(f"{len(signals.empty)} sessions {why}.")
     return Scored(
-        signals.scores.select("date", "symbol", column.alias("score")),
+        signals.ranked(strategy.score),
         sessions,
         source,
         signals,
@@ -151,6 +158,11 @@ def scores_of_recipe(workspace: Workspace, market: Market, strategy: Strategy, d
         source.recipe.digest,
         tuple(notes),
     )
+
+
+def scored_span(sessions: list[date], dates: list[date]) -> tuple[date, date]:
+    """The first of some scored sessions, and the session after the last of them, at which it trades."""
+    return dates[0], next((on for on in sessions if on > dates[-1]), sessions[-1])
 
 
 def scores_of_file(workspace: Workspace, market: Market, strategy: Strategy) -> Scored:
@@ -165,11 +177,8 @@ def scores_of_file(workspace: Workspace, market: Market, strategy: Strategy) -> 
     on_sessions = frame.filter(pl.col("date").is_in(known))
     if on_sessions.is_empty():
         raise DataError(f"{path}: no score of any session from {known[0]} to {known[-1]}")
-    first, last = on_sessions["date"].min(), on_sessions["date"].max()
-    assert isinstance(first, date)
-    assert isinstance(last, date)
-    sessions = chosen_sessions(market, strategy, first, next((day for day in known if day > last), known[-1]))
-    notes = ["The scores are from a file: nothing is known of the data behind them."]
+    sessions = chosen_sessions(market, strategy, *scored_span(known, on_sessions["date"].unique().sort().to_list()))
+    notes = [FOREIGN_SCORES]
     others = frame["date"].n_unique() - on_sessions["date"].n_unique()
     if others:
         notes.append(f"{others} dates of the scores are no sessions of the data: left out.")

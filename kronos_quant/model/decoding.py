@@ -184,11 +184,11 @@ class BarEncoder:
 
 
 class BarDecoder:
-    """Turns tokens of lookback and sample paths into bars, with one tokenizer, in float32."""
+    """Turns tokens of lookback and sample paths into bars, with one tokenizer, whose blocks multiply in `dtype`."""
 
-    def __init__(self, tokenizer: KronosTokenizer, max_context: int) -> None:
-        self.max_context = max_context
-        self.stack = Stack(_blocks(tokenizer.decoder), max_context)
+    def __init__(self, tokenizer: KronosTokenizer, max_context: int, dtype: torch.dtype = torch.float32) -> None:
+        self.max_context, self.dtype = max_context, dtype
+        self.stack = Stack(_blocks(tokenizer.decoder), max_context, dtype)
         self.head = tokenizer.head
         quantizer, weight = tokenizer.tokenizer, tokenizer.post_quant_embed.weight.detach()
         ids = torch.arange(2 ** max(quantizer.s1_bits, quantizer.s2_bits), device=weight.device)
@@ -228,7 +228,7 @@ class BarDecoder:
         """Run the window that ends with `future` [R, T, M, D]; return its last `kept` outputs and the lookback's."""
         T = future.shape[1]
         prefix = lookback[:, max(0, lookback.shape[1] - (self.max_context - T)) :]
-        slots = Slots(prefix.shape[1], T, groups.paths, torch.float32, future.device)
+        slots = Slots(prefix.shape[1], T, groups.paths, self.dtype, future.device)
         caches = self.stack.room(groups.rows, slots.length, future.device)
         last = None
         if prefix.shape[1] > 0:

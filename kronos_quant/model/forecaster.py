@@ -65,7 +65,8 @@ class Forecaster:
     tokenizer, predictor : in eval mode or not, used in eval mode; their weights are copied or fused here, so make a
     new Forecaster after training on. max_context : longest window in bars; None takes the architecture's own (2048
     for Kronos-mini, else 512). clip : normalised values are cut to +-clip. device : see `resolve_device`. dtype : of
-    the predictor, float32 or bfloat16; the tokenizer always works in float32. context : see `decoding.Context`.
+    the matrix products of the predictor and of the tokenizer's decoder, float32 or bfloat16; the tokenizer's encoder
+    always works in float32. context : see `decoding.Context`.
     nucleus : see `sampling.Nucleus`.
     """
 
@@ -96,7 +97,7 @@ class Forecaster:
         self.width = max(tokenizer.config.d_model, predictor.config.d_model)
         self.path_decoder = PathDecoder(model, self.max_context, context, narrow)
         self.bar_encoder = BarEncoder(self.tokenizer, self.max_context)
-        self.bar_decoder = BarDecoder(self.tokenizer, self.max_context)
+        self.bar_decoder = BarDecoder(self.tokenizer, self.max_context, narrow)
 
     def sample_paths(
         self,

@@ -9,19 +9,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kronos_quant.report.plots import forecast_png, loss_curve_png, performance_png
+    from kronos_quant.report.curves import loss_curve_png
+    from kronos_quant.report.fan import Fan
+    from kronos_quant.report.forecast_page import write_forecast_page
+    from kronos_quant.report.plots import forecast_png, performance_png
     from kronos_quant.report.tearsheet import write_tearsheet
     from kronos_quant.report.text import report_text
 
 _HOMES = {
+    "Fan": "fan",
     "forecast_png": "plots",
-    "loss_curve_png": "plots",
+    "loss_curve_png": "curves",
     "performance_png": "plots",
     "report_text": "text",
+    "write_forecast_page": "forecast_page",
     "write_tearsheet": "tearsheet",
 }
 
-__all__ = ["forecast_png", "loss_curve_png", "performance_png", "report_text", "write_tearsheet"]
+__all__ = [
+    "Fan",
+    "forecast_png",
+    "loss_curve_png",
+    "performance_png",
+    "report_text",
+    "write_forecast_page",
+    "write_tearsheet",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,8 @@
-"""The pictures of a run, as PNG. Shape letters: T sessions, H horizon, Q quantile levels."""
+"""The pictures of a run, as PNG. Shape letter: T sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,16 +23,12 @@ from kronos_quant.report.canvas import (
     save_png,
     session_axis,
 )
+from kronos_quant.report.fan import MEDIAN, Fan
 
 FloatArray = npt.NDArray[np.float64]
 
 BODY_WIDTH = 0.64
 """Width of a candlestick's body, bars."""
-
-MEDIAN = 0.5
-
-FEW_POINTS = 40
-"""A curve of so few points, or of one, shows each."""
 
 
 def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
@@ -98,73 +91,18 @@ def _excess_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None
     percent_axis(axes)
 
 
-def loss_curve_png(path: Path, rows: Sequence[Mapping[str, Any]], title: str = "Training") -> None:
-    """Train and validation loss by step, one panel a phase.
-
-    rows : of a training log; `phase`, `split` (train or val), `step`, `loss`. Steps count on through the epochs.
-    """
-    phases = list(dict.fromkeys(row["phase"] for row in rows))
-    with look():
-        figure = Figure(figsize=(max(6.0, 5.5 * len(phases)), 4.2), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-        panels = figure.subplots(1, max(1, len(phases)), squeeze=False)[0]
-        for axes, phase in zip(panels, phases, strict=False):
-            _loss_panel(axes, phase, [row for row in rows if row["phase"] == phase])
-        if not phases:
-            _empty(panels[0], "nothing was trained")
-        save_png(figure, path)
-
-
-def _loss_panel(axes: Axes, phase: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    train = [(row["step"], row["loss"]) for row in rows if row["split"] == "train"]
-    val = [(row["step"], row["loss"]) for row in rows if row["split"] == "val"]
-    if train:
-        marker = "o" if len(train) <= FEW_POINTS else ""
-        axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1.2, marker=marker, markersize=4, label="train")
-    if val:
-        axes.plot(
-            *zip(*val, strict=True),
-            color=ORANGE,
-            linewidth=1.6,
-            marker="o",
-            markersize=4,
-            linestyle="--",
-            label="validation",
-        )
-        step, best = min(val, key=lambda point: point[1])
-        axes.plot([step], [best], marker="*", markersize=12, color=VERMILION, linestyle="", label=f"best: {best:.4g}")
-    axes.set_title(phase)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    if train or val:
-        axes.legend(loc="best")
-
-
-def forecast_png(
-    path: Path,
-    history: pl.DataFrame,
-    times: Sequence[date],
-    levels: Sequence[float],
-    quantiles: FloatArray,
-    naive: FloatArray,
-    title: str,
-) -> None:
-    """The last bars as candlesticks, then the forecast's quantiles beside those of a naive random walk.
-
-    history : schema.BARS of one symbol, ascending; times : H end stamps of the future bars
-    levels : Q ascending probabilities with 0.5 among them; quantiles, naive : f64[Q, H], of the close
-    """
+def forecast_png(path: Path, fan: Fan, title: str) -> None:
+    """The last bars as candlesticks, then the forecast's quantiles beside those of a naive random walk."""
     with look():
         figure = Figure(figsize=(11, 5.2), layout="constrained")
         axes = figure.subplots()
-        _candlesticks(axes, history)
-        start = history.height - 1
-        last = float(history["close"][-1])
-        ahead = range(start, start + len(times) + 1)
-        _fan(axes, ahead, _joined(last, quantiles), levels)
-        _naive_band(axes, ahead, _joined(last, naive), levels)
+        _candlesticks(axes, fan.history)
+        start = fan.history.height - 1
+        ahead = range(start, start + len(fan.times) + 1)
+        _fan(axes, ahead, fan)
+        _naive_band(axes, ahead, fan)
         axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
-        session_axis(axes, [*history["time"].to_list(), *times])
+        session_axis(axes, [*fan.history["time"].to_list(), *fan.times])
         axes.set_title(title, fontsize=12, fontweight="bold")
         axes.set_ylabel("price")
         axes.set_xlabel("end of bar")
@@ -191,8 +129,9 @@ def _candlesticks(axes: Axes, history: pl.DataFrame) -> None:
         )
 
 
-def _fan(axes: Axes, ahead: range, values: FloatArray, levels: Sequence[float]) -> None:
+def _fan(axes: Axes, ahead: range, fan: Fan) -> None:
     """The forecast: intervals as shades, one within the other, and the median as a line."""
+    values, levels = fan.joined(fan.quantiles), fan.levels
     for outer in range(len(levels) // 2):
         label = f"forecast, {levels[-1 - outer] - levels[outer]:.0%} interval"
         axes.fill_between(
@@ -201,18 +140,14 @@ def _fan(axes: Axes, ahead: range, values: FloatArray, levels: Sequence[float]) 
     axes.plot(ahead, values[list(levels).index(MEDIAN)], color=BLUE, linewidth=2.0, label="forecast, median")
 
 
-def _naive_band(axes: Axes, ahead: range, values: FloatArray, levels: Sequence[float]) -> None:
+def _naive_band(axes: Axes, ahead: range, fan: Fan) -> None:
     """The widest interval of the random walk, by its edges, and its median: what a forecast has to be better than."""
-    label = f"naive random walk, {levels[-1] - levels[0]:.0%} interval"
+    values = fan.joined(fan.naive)
+    label = f"naive random walk, {fan.interval} interval"
     for edge, name in ((values[0], label), (values[-1], None)):
         axes.plot(ahead, edge, color=VERMILION, linewidth=1.2, linestyle="--", label=name)
-    middle = values[list(levels).index(MEDIAN)]
+    middle = values[list(fan.levels).index(MEDIAN)]
     axes.plot(ahead, middle, color=VERMILION, linewidth=1.0, linestyle=":", label="naive random walk, median")
-
-
-def _joined(last: float, values: FloatArray) -> FloatArray:
-    """f64[Q, H + 1]: the quantiles, fanning out from the last close."""
-    return np.insert(values, 0, last, axis=1).astype(np.float64)
 
 
 def _growth(returns: FloatArray) -> FloatArray:
@@ -228,8 +163,3 @@ def _relative(returns: FloatArray, other: FloatArray) -> FloatArray:
 
 def _zero_line(axes: Axes) -> None:
     axes.axhline(0, color="#444444", linewidth=0.8)
-
-
-def _empty(axes: Axes, why: str) -> None:
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes)

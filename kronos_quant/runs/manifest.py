@@ -19,7 +19,7 @@ from kronos_quant import __version__
 
 _PACKAGES = (
     "torch", "numpy", "polars", "duckdb", "pyarrow", "pandas", "vectorbt", "numba", "quantstats", "pyqlib",
-    "exchange-calendars", "pydantic", "safetensors",
+    "exchange-calendars", "pydantic", "safetensors", "scipy", "statsmodels", "lightgbm",
 )  # fmt: skip
 
 

@@ -1,21 +1,68 @@
-"""Recipes, scores of the sample paths, and the store of what was computed."""
+"""Recipes, scores of the sample paths, the store of what was computed, and what is made of it when it is read."""
 
+from kronos_quant.signals.calibration import CALIBRATED, CALIBRATED_RISE, Calibrated, Calibration, calibrate
+from kronos_quant.signals.comparison import Comparison, compare
+from kronos_quant.signals.export import attach_signals, qlib_series, write_export
 from kronos_quant.signals.generate import Plan, generate, make_plan
-from kronos_quant.signals.recipe import Recipe, ResolvedRecipe, resolve_recipe
-from kronos_quant.signals.scores import SCORES, score_paths
-from kronos_quant.signals.store import SignalStore
-from kronos_quant.signals.weights import Weights, find_weights
+from kronos_quant.signals.importing import ForeignSignals, check_name, read_foreign, store_foreign
+from kronos_quant.signals.outcomes import Outcomes, realised_outcomes
+from kronos_quant.signals.own_score import OwnScore, check_allowed, find_own_score
+from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
+from kronos_quant.signals.recipe import (
+    RANKED,
+    Recipe,
+    ResolvedRecipe,
+    resolve_blend,
+    resolve_imported,
+    resolve_recipe,
+)
+from kronos_quant.signals.scores import ERROR_OF, LEVELS, QUANTILES, SCORES, published_score, score_paths
+from kronos_quant.signals.store import Note, SignalFolder, SignalStore, stored_folders
+from kronos_quant.signals.weights import Origin, Weights, find_weights
 
 __all__ = [
+    "CALIBRATED",
+    "CALIBRATED_RISE",
+    "ERROR_OF",
+    "LEVELS",
+    "QUANTILES",
+    "RANKED",
     "SCORES",
+    "Calibrated",
+    "Calibration",
+    "Comparison",
+    "ForeignSignals",
+    "Note",
+    "Origin",
+    "Outcomes",
+    "OwnScore",
     "Plan",
     "Recipe",
     "ResolvedRecipe",
+    "SignalFolder",
     "SignalStore",
     "Weights",
+    "attach_signals",
+    "blended_rows",
+    "calibrate",
+    "check_allowed",
+    "check_name",
+    "compare",
+    "find_own_score",
     "find_weights",
+    "finished_rows",
     "generate",
     "make_plan",
+    "published_score",
+    "qlib_series",
+    "read_foreign",
+    "realised_outcomes",
+    "resolve_blend",
+    "resolve_imported",
     "resolve_recipe",
     "score_paths",
+    "sessions_needed",
+    "store_foreign",
+    "stored_folders",
+    "write_export",
 ]

@@ -86,7 +86,7 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
 def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, device: str) -> None:
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished."""
     tasks = (_task(plan.table, work, recipe.clip) for work in plan.missing)
-    scored = score_dates(tasks, len(plan.missing), pair, recipe.clip, recipe.recipe, device)
+    scored = score_dates(tasks, len(plan.missing), pair, recipe, device)
     done, begun, begun_with = 0, 0.0, 0
     with progress("signals", plan.windows) as advance:
         for number, (work, rows) in enumerate(zip(plan.missing, scored, strict=True), start=1):

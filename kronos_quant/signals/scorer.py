@@ -29,14 +29,13 @@ from numpy.typing import NDArray
 from kronos_quant import schema
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.files import disk_errors
-from kronos_quant.model import Forecaster, Pair, load_pair, resolve_device, series_seed
-from kronos_quant.signals.recipe import Recipe
-from kronos_quant.signals.scores import score_paths
+from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Pair, load_pair, resolve_device, series_seed
+from kronos_quant.signals.own_score import load_own_score
+from kronos_quant.signals.recipe import Recipe, ResolvedRecipe
+from kronos_quant.signals.scores import OWN, published_score, score_paths
 from kronos_quant.windows import Windows, denormalise
 
 CLOSE = schema.FEATURES.index("close")
-LEAST_PRICE_SHARE = 1e-3
-"""A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
 
 WORTH_A_PROCESS = 4
 """Dates a process at least: its start takes about as long as a few dates."""
@@ -57,27 +56,53 @@ class DateTask:
     factor: NDArray[np.float64]  # [B], raw price = price / factor
 
 
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Sample paths of the close of one date, in the units of its windows."""
+
+    close: NDArray[np.float64]  # [B, S, H]
+    base: NDArray[np.float64]  # [B], the last close that returns are measured from
+    change: NDArray[np.float64]  # [B, S], last close of the path less the last one known, as z-scores of the window
+
+
 class Scorer:
     """A model and a recipe, ready to score dates."""
 
-    def __init__(self, pair: Pair, clip: float, recipe: Recipe, device: str) -> None:
-        self.recipe = recipe
-        self.forecaster = Forecaster(pair.tokenizer, pair.predictor, pair.max_context, clip, device)
+    def __init__(self, pair: Pair, recipe: ResolvedRecipe, device: str) -> None:
+        self.recipe = recipe.recipe
+        self.forecaster = recipe_forecaster(pair, recipe.clip, recipe.recipe, device)
+        self.own_score = load_own_score(recipe.own_score) if recipe.own_score else None
 
     def score(self, task: DateTask) -> pl.DataFrame:
-        """The stored rows of a date: date, asof, symbol, raw close and base, the columns of `score_paths`, samples."""
-        close, base = sample_closes(self.forecaster, self.recipe, task.windows, task.future, task.close)
+        """The stored rows of a date: date, asof, symbol, raw close and base, the columns of `score_paths`, samples.
+
+        And where the recipe asks for them: own, the user's own score; paths, the returns of every path, S x H.
+        """
+        sampled = sample_closes(self.forecaster, self.recipe, task.windows, task.future, task.close)
         rows = pl.DataFrame(
             {
                 "asof": task.windows.asof,
                 "symbol": task.windows.symbol,
                 "close": task.close / task.factor,
-                "base": base / task.factor,
+                "base": sampled.base / task.factor,
             },
             schema_overrides={"asof": pl.Datetime("us")},
         ).select(pl.lit(task.on).alias("date"), pl.all())
-        scores = score_paths(close, base).with_columns(pl.lit(self.recipe.samples, pl.Int32).alias("samples"))
-        return pl.concat([rows, scores], how="horizontal")
+        scores = [score_paths(sampled.close, sampled.base), published_score(sampled.change)]
+        count = pl.DataFrame({"samples": pl.Series([self.recipe.samples] * rows.height, dtype=pl.Int32)})
+        returns = sampled.close / sampled.base[:, None, None] - 1
+        if self.own_score is not None:
+            count = count.with_columns(pl.Series(OWN, self.own_score(returns)))
+        if self.recipe.paths:
+            kind = pl.Array(pl.Float32, returns.shape[1:])
+            count = count.with_columns(pl.Series("paths", returns.astype(np.float32), dtype=kind))
+        return pl.concat([rows, *scores, count], how="horizontal")
+
+
+def recipe_forecaster(pair: Pair, clip: float, recipe: Recipe, device: str) -> Forecaster:
+    """The forecaster that samples as a recipe says."""
+    settings = (recipe.dtype, recipe.context, recipe.nucleus)
+    return Forecaster(pair.tokenizer, pair.predictor, pair.max_context, clip, device, *settings)
 
 
 def sample_closes(
@@ -86,10 +111,10 @@ def sample_closes(
     windows: Windows,
     future: NDArray[np.int16],
     last_close: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sampled closes float64[B, S, H] and the last close float64[B] that their returns are measured from.
+) -> Sampled:
+    """Sample the closes of some windows as a recipe says.
 
-    future : int16[B, H, 5]; last_close : float64[B], in the units of the windows, as the result.
+    future : int16[B, H, 5]; last_close : float64[B], in the units of the windows.
     """
     keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
     forecast = forecaster.paths(
@@ -105,23 +130,25 @@ def sample_closes(
     floor = last_close * LEAST_PRICE_SHARE
     close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
     decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
-    return close, last_close if recipe.base == "actual" else np.maximum(decoded, floor)
+    base = last_close if recipe.base == "actual" else np.maximum(decoded, floor)
+    change = forecast.paths[:, :, -1, CLOSE].astype(np.float64) - windows.values[:, -1, CLOSE][:, None]
+    return Sampled(close, base, change)
 
 
 def score_dates(
-    tasks: Iterable[DateTask], count: int, pair: Pair, clip: float, recipe: Recipe, device: str
+    tasks: Iterable[DateTask], count: int, pair: Pair, recipe: ResolvedRecipe, device: str
 ) -> Iterator[pl.DataFrame]:
     """The rows of each of `count` tasks, in their order, computed on a GPU or on all cores."""
     processes = min(_cores(), count // WORTH_A_PROCESS) if resolve_device(device).type == "cpu" else 1
     if processes < 2:
-        scorer = Scorer(pair, clip, recipe, device)
+        scorer = Scorer(pair, recipe, device)
         yield from map(scorer.score, tasks)
         return
     # the networks travel by disk: a parent that hands a starting process more than a pipe holds waits for ever
     # when that process dies
     with TemporaryDirectory() as folder:
         _save(pair, Path(folder))
-        start = (Path(folder), pair.max_context, clip, recipe)
+        start = (Path(folder), pair.max_context, recipe)
         # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
         pool = ProcessPoolExecutor(processes, initializer=_start, initargs=start, env=ONE_THREAD)
         try:
@@ -156,13 +183,13 @@ _scorer: Scorer | None = None
 """Of a worker process, set once when it starts."""
 
 
-def _start(folder: Path, max_context: int, clip: float, recipe: Recipe) -> None:
+def _start(folder: Path, max_context: int, recipe: ResolvedRecipe) -> None:
     global _scorer
     # Ctrl-C reaches the whole group of processes: the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _scorer = Scorer(replace(load_pair(folder), max_context=max_context), clip, recipe, "cpu")
+    _scorer = Scorer(replace(load_pair(folder), max_context=max_context), recipe, "cpu")
 
 
 def leave_with_parent() -> None:

@@ -2,6 +2,7 @@
 
     signals/store/<recipe digest>/recipe.json
     signals/store/<recipe digest>/<date>.parquet
+    signals/store/<recipe digest>/imported.parquet   instead, for signals made elsewhere
 
 A file carries the digest of what its date saw (window bars, members, future stamps). It is served only while that
 still holds, so a restated bar recomputes exactly the dates that saw it. Files are written aside and renamed: writers
@@ -10,8 +11,13 @@ need no lock and readers see whole files.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,50 +25,180 @@ from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.signals.recipe import ResolvedRecipe
 
+FORMAT = 2
+"""Of recipe.json and of the files beside it; raised by hand when an older version could not read them."""
+IMPORTED_FILE = "imported.parquet"
+NOTE_FILE = "recipe.json"
+
 _SEEN = "kq.seen"
+_FORMAT = "kq.format"
 
 
-class SignalStore:
-    """The signals of one resolved recipe."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """recipe.json: what the numbers beside it were made with."""
 
-    def __init__(self, root: Path, recipe: ResolvedRecipe) -> None:
-        self.recipe = recipe
-        self.folder = root / recipe.digest
+    name: str
+    """The recipe's file when they were, and `model` what it stood for."""
+    model: str
+    recipe: dict[str, Any]
+    """What the digest is computed from."""
+
+    @classmethod
+    def of(cls, recipe: ResolvedRecipe) -> Note:
+        """The note of a recipe."""
+        return cls(recipe.name, recipe.model, recipe.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it is written."""
+        return {"format": FORMAT, "name": self.name, "model": self.model, "recipe": self.recipe}
+
+
+class SignalFolder:
+    """The signals under one recipe digest, as they lie on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def digest(self) -> str:
+        """Of the recipe."""
+        return self.folder.name
+
+    @property
+    def is_import(self) -> bool:
+        """Whether they were made elsewhere."""
+        return (self.folder / IMPORTED_FILE).is_file()
 
     def path(self, on: date) -> Path:
         """Where the signals of a session date lie."""
         return self.folder / f"{on.isoformat()}.parquet"
 
-    def holds(self, on: date, seen: str) -> bool:
-        """Whether the date is stored and was computed from what it would see now."""
-        path = self.path(on)
-        return path.is_file() and _metadata(path).get(_SEEN) == seen
+    def note(self) -> Note | None:
+        """What they were made with; None where it was not written yet.
 
-    def write(self, on: date, scores: pl.DataFrame, seen: str) -> None:
-        """Store a date, replacing what was there."""
-        note = self.folder / "recipe.json"
-        if not note.exists():
-            write_json(note, self.recipe.as_dict())
-        with write_aside(self.path(on)) as partial:
-            scores.write_parquet(partial, metadata={_SEEN: seen})
+        Raises DataError for a note that is broken or of a newer version of this program.
+        """
+        path = self.folder / NOTE_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: not readable as JSON: {error}", hint=f"delete {self.folder}") from None
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: expected a mapping, found {type(content).__name__}", hint=f"delete {self.folder}")
+        check_format(path, content.get("format", 1))
+        recipe = content.get("recipe", content)
+        return Note(str(content.get("name", "")), str(content.get("model", "")), recipe)
 
-    def read(self, dates: list[date]) -> pl.DataFrame:
-        """Rows (date, asof, symbol, scores…) of the dates, in their order; dates without a file are left out."""
-        frames = [_read(self.path(on)) for on in dates if self.path(on).is_file()]
-        if not frames:
+    def dates(self) -> list[date]:
+        """The session dates that have a file or, of an import, rows; ascending."""
+        if self.is_import:
+            return self._imported().select(pl.col("date").unique().sort()).collect()["date"].to_list()
+        return [date.fromisoformat(path.stem) for path in self.files()]
+
+    def read(self, dates: Sequence[date], *, paths: bool = False) -> pl.DataFrame:
+        """Rows (date, asof, symbol, scores…) of the dates, in their order; dates that are not there are left out.
+
+        paths : read the stored paths too, many times as large as all the rest.
+        Raises DataError where none is, for a file that cannot be read, and for one of a newer version.
+        """
+        self.note()
+        if self.is_import:
+            order = pl.DataFrame({"date": list(dates)}, schema={"date": pl.Date})
+            rows = order.lazy().join(self._imported(), on="date", maintain_order="left_right")
+            frames = [rows.collect()]
+        else:
+            frames = [_read(self.path(on), paths) for on in dates if self.path(on).is_file()]
+        if not sum(frame.height for frame in frames):
             raise DataError("no signals in the store for these dates", hint="kq signal --start … --end …")
         return pl.concat(frames)
 
+    def broken(self) -> list[Path]:
+        """Files that are cut off or no Parquet."""
+        return [path for path in self.files() if _metadata(path) is None]
 
-def _read(path: Path) -> pl.DataFrame:
+    def files(self) -> list[Path]:
+        """The signal files by name, without what a killed writer left beside them."""
+        found = [path for path in self.folder.glob("*.parquet") if _is_date(path.stem) or path.name == IMPORTED_FILE]
+        return sorted(found)
+
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
+
+    def _imported(self) -> pl.LazyFrame:
+        path = self.folder / IMPORTED_FILE
+        if _metadata(path) is None:
+            raise DataError(f"{path}: not a readable signal file", hint="import it again with --replace")
+        return pl.scan_parquet(path)
+
+
+class SignalStore(SignalFolder):
+    """The signals of one resolved recipe."""
+
+    def __init__(self, root: Path, recipe: ResolvedRecipe) -> None:
+        super().__init__(root / recipe.digest)
+        self.recipe = recipe
+
+    def holds(self, on: date, seen: str) -> bool:
+        """Whether the date is stored and was computed from what it would see now."""
+        path = self.path(on)
+        if not path.is_file():
+            return False
+        metadata = _metadata(path) or {}  # a broken file is not held: it is computed anew
+        check_format(path, metadata.get(_FORMAT, "1"))
+        return metadata.get(_SEEN) == seen
+
+    def write(self, on: date, scores: pl.DataFrame, seen: str) -> None:
+        """Store a date, replacing what was there."""
+        self.write_note()
+        with write_aside(self.path(on)) as partial:
+            scores.write_parquet(partial, metadata={_SEEN: seen, _FORMAT: str(FORMAT)})
+
+    def write_note(self) -> None:
+        """Write recipe.json unless it is there already; one of a newer version is an error."""
+        if self.note() is None:
+            write_json(self.folder / NOTE_FILE, Note.of(self.recipe).as_dict())
+
+
+def stored_folders(root: Path) -> list[SignalFolder]:
+    """Everything in the store, by digest."""
+    found = sorted(root.iterdir()) if root.is_dir() else []
+    return [SignalFolder(path) for path in found if path.is_dir() and re.fullmatch(r"[0-9a-f]{16}", path.name)]
+
+
+def check_format(path: Path, found: object) -> None:
+    """Raise DataError for a file that a newer version of this program wrote."""
+    number = int(found) if isinstance(found, int | str) and str(found).isdigit() else None
+    if number is None or number > FORMAT:
+        raise DataError(
+            f"{path}: written by a newer kronos-quant (store format {found}; this one knows {FORMAT})",
+            hint="pip install --upgrade kronos-quant",
+        )
+
+
+def _is_date(text: str) -> bool:
     try:
-        return pl.read_parquet(path)
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(path: Path, paths: bool) -> pl.DataFrame:
+    check_format(path, (_metadata(path) or {}).get(_FORMAT, "1"))
+    try:
+        return pl.scan_parquet(path).select(pl.all() if paths else pl.exclude("paths")).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable signal file: {error}", hint="delete it and run kq signal") from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not a readable signal file: {reason}", hint="delete it and run kq signal") from error
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _metadata(path: Path) -> dict[str, str] | None:
+    """None for a file that is cut off or no Parquet."""
     try:
         return pl.read_parquet_metadata(path)
     except (pl.exceptions.PolarsError, OSError):
-        return {}  # a broken file is not held: it is computed anew
+        return None

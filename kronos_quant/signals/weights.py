@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kronos_quant.errors import CheckpointError
-from kronos_quant.model import CARD_FILE, Pair, find_model, load_pair
+from kronos_quant.errors import CheckpointError, ConfigError
+from kronos_quant.model import CARD_FILE, Pair, find_model, load_pair, read_json
 from kronos_quant.runs import finished_runs
 from kronos_quant.training.fit import BEST
 from kronos_quant.workspace import Workspace
@@ -16,6 +15,8 @@ from kronos_quant.workspace import Workspace
 LATEST = "latest"
 DEFAULT_CLIP = 5.0
 """For weights without a card: the published model's bound of the normalised values."""
+_LARGEST_CLIP = 1e6
+_LONGEST_WINDOW = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,38 @@ class Weights:
         return float(self.card.get("clip", DEFAULT_CLIP))
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What imported signals and blends have in the place of weights."""
+
+    name: str
+    digest: str
+    card: dict[str, Any]
+
+    @property
+    def pair(self) -> Pair:
+        """Raises ConfigError: there is no model of its own."""
+        raise ConfigError(f"{self.name}: has no model of its own", hint="choose a recipe that names a model")
+
+
 def find_weights(workspace: Workspace, name: str) -> Weights:
     """Load the model that a recipe names. Raises CheckpointError when there is none."""
-    trained = {run.id: run.path / BEST for run in finished_runs(workspace.runs, "train")}
+    name, source = model_place(workspace, name)
+    pair = load_pair(source, models_dir=workspace.models)
+    return Weights(name, pair, pair.digest, _read_card(find_model(source, workspace.models)))
+
+
+def trained_models(workspace: Workspace) -> dict[str, Path]:
+    """The id of each finished training run -> the folder of its best networks, oldest first."""
+    return {run.id: run.path / BEST for run in finished_runs(workspace.runs, "train")}
+
+
+def model_place(workspace: Workspace, name: str) -> tuple[str, Path | str]:
+    """What a model's name stands for: `latest` as the run it means, and a folder, or a Hub id as it is.
+
+    Raises CheckpointError for `latest` when nothing was trained yet.
+    """
+    trained = trained_models(workspace)
     if name == LATEST:
         if not trained:
             raise CheckpointError(
@@ -43,9 +73,7 @@ def find_weights(workspace: Workspace, name: str) -> Weights:
                 hint="kq train, or set `model:` in the recipe to a folder or a name in models/",
             )
         name = max(trained)
-    source = trained.get(name, _given(workspace, name))
-    pair = load_pair(source, models_dir=workspace.models)
-    return Weights(name, pair, pair.digest, _read_card(find_model(source, workspace.models)))
+    return name, trained.get(name, _given(workspace, name))
 
 
 def _given(workspace: Workspace, name: str) -> Path | str:
@@ -56,11 +84,14 @@ def _given(workspace: Workspace, name: str) -> Path | str:
 
 def _read_card(folder: Path | None) -> dict[str, Any]:
     """What a model trained here says of itself; nothing for any other."""
-    card = folder / CARD_FILE if folder is not None else None
-    if card is None or not card.is_file():
+    path = folder / CARD_FILE if folder is not None else None
+    if path is None or not path.is_file():
         return {}
-    try:
-        read: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{card}: not valid JSON: {error}", hint="train again, or delete it") from error
-    return read
+    card = read_json(path)
+    for key in ("lookback_window", "predict_window"):
+        if not isinstance(card.get(key, 1), int) or not 1 <= card.get(key, 1) <= _LONGEST_WINDOW:
+            raise CheckpointError(f"{path}: {key}: expected a number of bars, found {card[key]!r}")
+    clip = card.get("clip", DEFAULT_CLIP)
+    if not isinstance(clip, int | float) or not 0 < clip <= _LARGEST_CLIP:
+        raise CheckpointError(f"{path}: clip: expected a number above 0, found {clip!r}")
+    return card

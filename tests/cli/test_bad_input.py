@@ -129,7 +129,7 @@ def test_a_strategy_that_is_not_there_and_one_whose_recipe_is_not(refused, train
     code, error, hint = refused(trained_workspace.root, "backtest", "nowhere")
     assert code == 2
     assert error.endswith("strategies/nowhere.yaml: no such file")
-    assert hint == "there are: topk"
+    assert hint == "there are: buy_and_hold, long_short, qlib, rebalance or topk"
     (trained_workspace.root / "strategies" / "other.yaml").write_text("topk: 4\nn_drop: 1\nsignal: nowhere\n")
     code, error, hint = refused(trained_workspace.root, "backtest", "other")
     assert code == 2

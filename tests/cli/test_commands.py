@@ -17,7 +17,7 @@ def test_a_workspace_is_made_and_made_again_without_a_change(kq, tmp_path):
     folder = tmp_path / "my-research"
     done = kq(tmp_path, "init", "my-research")
     assert done.code == 0
-    assert done.out.splitlines()[0] == f"workspace {folder}: 4 files written"
+    assert done.out.splitlines()[0] == f"workspace {folder}: 8 files written"
     (folder / "kq.yaml").write_text("market: {universe: mine}\n")
     assert "0 files written" in kq(tmp_path, "init", "my-research").out
     assert (folder / "kq.yaml").read_text() == "market: {universe: mine}\n"
@@ -82,7 +82,7 @@ def test_a_forecast_is_printed_as_a_table_and_as_json(kq, trained_workspace):
     assert [bar["time"][:10] for bar in told["bars"]] == ["2025-06-06", "2025-06-09"]
     lines = kq(trained_workspace.root, "forecast", "made0001", "--horizon", "2").out.splitlines()
     assert lines[0].split()[:3] == ["time", "estimated", "q05"]
-    assert lines[-1].startswith("picture: ")
+    assert [line.split(": ")[0] for line in lines[-2:]] == ["picture", "page"]
 
 
 def test_a_backtest_prints_its_report_and_where_the_page_is(kq, trained_workspace):

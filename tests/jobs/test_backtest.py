@@ -10,6 +10,7 @@ from kronos_quant.backtest import Strategy
 from kronos_quant.jobs import backtest as job
 from kronos_quant.jobs import trading
 from kronos_quant.jobs.backtest import run_backtest
+from kronos_quant.jobs.signal_store import import_signals
 from kronos_quant.market import Batch, Market, open_market, store_bars
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe
@@ -298,6 +299,21 @@ def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
     assert summary.metrics["model"] is None
     assert "scores of scores.parquet" in summary.report
     assert "nothing is known of the data behind them" in " ".join(summary.report.split())
+
+
+def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_their_last(
+    market_workspace, monkeypatch
+):
+    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
+    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
+    sessions = scores_file(market_workspace).sessions()
+    path = market_workspace.root / "scores.parquet"
+    pl.read_parquet(path).filter(pl.col("date") < sessions[-2]).rename({"score": "alpha"}).write_parquet(path)
+    import_signals(market_workspace, path, "mine", None, None, replace=False)
+    summary = run_backtest(market_workspace, strategy(market_workspace, "own", "signal: mine\n"), "cpu")
+    assert list(summary.result.dates) == sessions[-11:-1]
+    assert summary.metrics["trades"] > 0
+    assert "The scores were made elsewhere" in " ".join(summary.report.split())
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_pair_is_added_with_its_card_and_where_it_came_from(trained_workspace,
 def test_an_added_model_that_is_changed_afterwards_is_refused(trained_workspace, best):
     folder = add(trained_workspace, best, name="mine").folder
     edit_weights(folder / "predictor", lambda t: t["norm.weight"].mul_(1.01))
-    assert "that origin.json states" in refusal(load_pair, folder)
+    assert "that card.json states" in refusal(load_pair, folder)
 
 
 def test_a_predictor_is_added_with_the_tokenizer_that_is_named(trained_workspace, best, tmp_path):

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.jobs.signals import ensure_signals, one_range, open_source, run_signals, workspace_market
-from kronos_quant.market import open_market
+from kronos_quant.jobs.signals import ensure_signals, one_range, open_source, run_signals
+from kronos_quant.market import open_market, workspace_market
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe, SignalStore
 

@@ -153,8 +153,10 @@ def test_bfloat16_agrees_with_float32_on_most_tokens(make_tokenizer, make_predic
     exact = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
     forecaster = Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu", dtype="bfloat16")
     narrow = run(forecaster, windows)
-    assert narrow.last.tobytes() == exact.last.tobytes()  # the tokenizer works in float32
-    assert np.isclose(narrow.paths[:, :, 0], exact.paths[:, :, 0]).all(axis=-1).mean() > 0.9
+    # the encoder works in float32: the lookback's tokens are the same, and decoded alike to bfloat16's precision
+    assert 0 < np.abs(narrow.last - exact.last).max() < 0.01 * exact.last.std()
+    near = np.abs(narrow.paths[:, :, 0] - exact.paths[:, :, 0]).max(axis=-1) < 0.05 * exact.paths.std()
+    assert near.mean() > 0.9
 
 
 def test_the_context_is_the_architectures_own_unless_given(make_tokenizer, make_predictor):

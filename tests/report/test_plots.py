@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import random_market
+from backtest.markets import random_market, rules_with
 from matplotlib.figure import Figure
 
 from kronos_quant.backtest import Strategy, simulate
-from kronos_quant.report import canvas, forecast_png, loss_curve_png, performance_png
+from kronos_quant.report import Fan, canvas, forecast_png, performance_png
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -41,7 +41,12 @@ def figures(monkeypatch):
 def result():
     panel, limits, lots = random_market(8)
     strategy = Strategy.model_validate({"topk": 3, "n_drop": 1, "hold_thresh": 1, "account": 1e5})
-    return simulate(strategy, panel, limits, lots, benchmark_close=np.linspace(100, 110, len(panel.dates)))
+    return simulate(
+        strategy,
+        panel,
+        rules_with(strategy, panel, limits, lots),
+        benchmark_close=np.linspace(100, 110, len(panel.dates)),
+    )
 
 
 def history(count: int, step: timedelta) -> pl.DataFrame:
@@ -82,7 +87,8 @@ def test_performance_has_growth_drawdown_and_excess_over_the_benchmark(tmp_path,
 
 def test_performance_without_a_benchmark_shows_what_costs_took(tmp_path, figures):
     panel, limits, lots = random_market(8)
-    result = simulate(Strategy.model_validate({"topk": 2, "n_drop": 1}), panel, limits, lots)
+    strategy = Strategy.model_validate({"topk": 2, "n_drop": 1})
+    result = simulate(strategy, panel, rules_with(strategy, panel, limits, lots))
     performance_png(tmp_path / "p.png", result, title="topk")
     growth, _, costs = figures[0].axes
     assert len(labels(growth)) == 2
@@ -94,32 +100,14 @@ def test_names_with_dollars_and_unknown_signs_are_drawn_as_they_are(tmp_path, fi
     assert figures[0].get_suptitle() == r"$\broken{ 沪深"
 
 
-def test_loss_curve_has_a_panel_a_phase_and_marks_the_best(tmp_path, figures):
-    points = [("val", 0, 3.0), ("train", 1, 2.5), ("val", 1, 2.0), ("val", 2, 2.2)]
-    rows = [
-        {"phase": phase, "split": split, "epoch": step, "step": step, "loss": loss}
-        for phase in ("tokenizer", "predictor")
-        for split, step, loss in points
-    ]
-    loss_curve_png(tmp_path / "l.png", rows)
-    assert [axes.get_title(loc="left") for axes in figures[0].axes] == ["tokenizer", "predictor"]
-    assert labels(figures[0].axes[0]) == ["train", "validation", "best: 2"]
-    assert figures[0].axes[0].get_xlabel() == "step"
-    assert png_size(tmp_path / "l.png")[0] > 1000
-
-
-def test_loss_curve_of_nothing_says_so(tmp_path, figures):
-    loss_curve_png(tmp_path / "l.png", [])
-    assert figures[0].axes[0].texts[0].get_text() == "nothing was trained"
-
-
 @pytest.mark.parametrize("step", [timedelta(minutes=5), timedelta(days=1)])
 def test_forecast_starts_at_the_last_close_beside_the_naive_band(tmp_path, figures, step):
     bars = history(60, step)
     last = bars["close"][-1]
     times = [bars["time"][-1] + (i + 1) * step for i in range(10)]
     band = last + np.outer([-1, 0.1, 1], np.sqrt(np.arange(1, 11)))
-    forecast_png(tmp_path / "f.png", bars, times, LEVELS, band, band * 1.01, "SH600977: the next 10 bars")
+    fan = Fan(bars, times, LEVELS, band, band * 1.01)
+    forecast_png(tmp_path / "f.png", fan, "SH600977: the next 10 bars")
     axes = figures[0].axes[0]
     median = next(line for line in axes.lines if line.get_label() == "forecast, median")
     np.testing.assert_allclose(median.get_ydata(), [last, *band[1]])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import PLAIN_COSTS, panel_of
 
 from kronos_quant import report
 from kronos_quant.backtest import Strategy, simulate
@@ -13,7 +13,9 @@ NAN = float("nan")
 
 def text_of(panel, benchmark=None, notes=(), **fields) -> str:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "lot": 100, "price_limit": "none"}
-    result = simulate(Strategy.model_validate(plain | fields), panel, benchmark_close=benchmark)
+    result = simulate(
+        Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields), panel, benchmark_close=benchmark
+    )
     return report_text(result, title="topk", benchmark_name="SPX", notes=notes)
 
 
@@ -33,8 +35,12 @@ def test_report_says_what_was_run_when_and_at_which_costs(swap):
     assert "2024-01-02 to 2024-01-03, 2 sessions traded" in text
     assert "hold the 1 best, replace at most 1 a session, keep each for 1 sessions at least" in text
     assert "scores of a session trade at the next session's open" in text
-    assert "buying 0.1000%, selling 0.1500%, at least 5 a trade" in text
-    assert "lots of 100; no price limits; delisted holdings leave at +0% from the last close" in text
+    assert "buying 0.1000%, selling 0.1500%" in text
+    assert "at least 5 a trade" in " ".join(text.split())
+    rules = (
+        "lots of 100; no price limits; nothing is sold on the day of its purchase; delisted holdings leave at +0% from"
+    )
+    assert rules in " ".join(text.split())
     assert "100,000 at the start, 114,045.35 at the end" in text
     assert "252 sessions a year" in text
     assert "research only" in text
@@ -47,6 +53,8 @@ def test_figures_stand_beside_the_benchmarks(swap):
     assert line(text, "winning sessions") == ["100.0%", "50.0%"]
     assert line(text, "trades") == ["3"]
     assert line(text, "costs, total") == ["354.65"]
+    assert line(text, "commission") == ["354.65"]
+    assert line(text, "taxes and fees") == ["0.00"]
     assert "information ratio" in text
 
 
@@ -83,10 +91,22 @@ def test_rejections_are_listed_by_reason():
         ({"price_limit": 0.095}, "daily price limit 0.095"),
         ({"delisting_return": -0.3}, "delisted holdings leave at -30% from the last close"),
         ({"score": "p_rise"}, "default, score p_rise"),
+        ({"liquidity": {"slippage": 0.001}}, "slippage 0.100% of the price"),
+        (
+            {"liquidity": {"participation": 0.1, "carry_over": False}},
+            "at most 10.00% of the mean volume of the 20 sessions before a session, the rest is dropped",
+        ),
+        (
+            {"liquidity": {"impact": 0.5, "volume": "bar"}},
+            "the square root of the share of the traded bar's own volume",
+        ),
+        ({"strategy": "topk_rebalance", "every": 5}, "hold the 1 best, weighted equally, rebalanced every 5 sessions"),
+        ({"strategy": "long_short_quantile", "quantile": 0.5}, "hold the best 50%, be short of the worst 50%"),
+        ({"strategy": "buy_and_hold"}, "buy the 1 best of the first session, keep them"),
     ],
 )
 def test_rules_that_applied_are_named(swap, fields, expected):
-    assert expected in text_of(swap, **fields)
+    assert expected in " ".join(text_of(swap, **fields).split())
 
 
 def test_lines_fit_a_page(swap):
@@ -97,3 +117,10 @@ def test_public_names_are_those_of_all():
     assert all(hasattr(report, name) for name in report.__all__)
     with pytest.raises(AttributeError, match="no attribute 'fly'"):
         report.fly  # noqa: B018
+
+
+def test_what_delisted_holdings_are_worth_is_shown_where_there_were_any(swap):
+    assert "by what delisted holdings leave at" not in text_of(swap)
+    text = text_of(panel_of([[2, 1], [NAN, NAN], [NAN, NAN]], [[10, 10], [10, 10], [NAN, 10]]))
+    assert line(text, "+0%") == ["-0.10%"]
+    assert line(text, "-100%") == ["-95.09%"]

@@ -3,8 +3,18 @@ import json
 import pytest
 
 from kronos_quant import ConfigError
+from kronos_quant.config import load_yaml
 from kronos_quant.model import Pair
-from kronos_quant.signals import Recipe, Weights, recipe, resolve_recipe
+from kronos_quant.signals import (
+    Origin,
+    OwnScore,
+    Recipe,
+    Weights,
+    recipe,
+    resolve_blend,
+    resolve_imported,
+    resolve_recipe,
+)
 
 CARD = {"lookback_window": 16, "predict_window": 4, "clip": 5.0}
 
@@ -18,6 +28,9 @@ def resolved(trained=None, universe="all", freq="day", **fields):
 
 
 OTHER_VALUES = {
+    "nucleus": "published",
+    "context": "trim",
+    "dtype": "bfloat16",
     "universe": "csi300",
     "lookback_window": 8,
     "horizon": 3,
@@ -28,7 +41,14 @@ OTHER_VALUES = {
     "seed": 1,
     "base": "actual",
     "max_missing": 9,
+    "paths": True,
 }
+OF_READING = {
+    "score": "median",
+    "steps": [{"step": "winsorise"}, {"step": "neutralise", "exposures": ["size"]}, {"step": "rank"}],
+    "calibration": {"sessions": 100},
+}
+"""What is made of the raw rows when they are read."""
 
 
 @pytest.mark.parametrize(("field", "value"), OTHER_VALUES.items())
@@ -37,12 +57,72 @@ def test_the_digest_changes_with_every_field_that_changes_a_number(field, value)
 
 
 def test_every_field_of_a_recipe_is_either_in_the_digest_or_named_here():
-    assert set(Recipe.model_fields) == {*OTHER_VALUES, "score", "model"}
+    assert set(Recipe.model_fields) == {*OTHER_VALUES, *OF_READING, "model", "own_score", "imported", "members"}
 
 
-@pytest.mark.parametrize("other", [{"score": "median"}, {"model": "runs/train/x"}])
-def test_the_column_that_ranks_and_the_name_of_the_model_leave_the_digest_alone(other):
+@pytest.mark.parametrize("other", [{"model": "runs/train/x"}, *({name: value} for name, value in OF_READING.items())])
+def test_the_name_of_the_model_and_what_is_done_when_reading_leave_the_digest_alone(other):
     assert resolved(**other).digest == resolved().digest
+
+
+def test_the_digest_holds_the_content_of_a_users_score_and_not_its_place():
+    def digest(path, content):
+        given = Recipe.model_validate({"own_score": path})
+        return resolve_recipe(given, weights(), "all", "day", "mine", OwnScore(path, content)).digest
+
+    assert digest("a.py", "1") == digest("b.py", "1") != digest("a.py", "2")
+    assert digest("a.py", "1") != resolved().digest
+
+
+def test_what_ranks_is_the_score_or_what_the_steps_make_of_it():
+    assert resolved(score="median").ranks_by == "median"
+    assert resolved(score="median", steps=[{"step": "zscore"}]).ranks_by == "score"
+
+
+def test_an_import_is_known_by_its_name_and_a_blend_by_its_members():
+    one, other = resolved(), resolved(seed=1)
+    blend = resolve_blend(Recipe(members=("a", "b")), (one, other), "day", "both")
+    assert blend.digest == resolve_blend(Recipe(members=("c", "d"), horizon=4), (one, other), "day").digest
+    assert blend.digest != resolve_blend(Recipe(members=("b", "a")), (other, one), "day").digest
+    assert (blend.horizon, blend.lookback, blend.universe, blend.ranks_by) == (4, 16, "all", "score")
+    mine, yours = (
+        resolve_imported(Recipe(imported=name, score="alpha"), Origin(name, "", {}), "all", "day")
+        for name in ("mine", "yours")
+    )
+    assert mine.digest != yours.digest
+    assert (mine.horizon, mine.ranks_by) == (1, "alpha")
+
+
+def test_members_must_speak_of_the_same_bars_ahead_and_the_same_universe():
+    with pytest.raises(ConfigError, match=r"both: members: expected one horizon, found  4,  3"):
+        resolve_blend(Recipe(members=("a", "b")), (resolved(), resolved(horizon=3)), "day", "both")
+    with pytest.raises(ConfigError, match="expected one universe"):
+        resolve_blend(Recipe(members=("a",), universe="csi500"), (resolved(),), "day", "both")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("model: x\nmembers: [a, b]\n", "one of model, imported and members, found model and members"),
+        ("imported: x\nsamples: 3\n", "samples: of no use without a model (imported is given)"),
+        ("members: [a, b]\nscore: mean\n", "score: of no use without a model (members is given)"),
+        ("members: [a, a]\n", "members: each once, found a, a"),
+        ("score: own\n", "score: expected one of mean, last"),
+        ("steps: [{step: winsorize}]\n", "winsorise"),
+        ("steps: [{step: smooth, sessions: 1}]\n", "steps.0.smooth.sessions: must be greater than or equal to 2"),
+        ("steps: [{step: smooth, session: 2}]\n", "steps.0.smooth.session: no such field"),
+        ("steps: [{step: neutralise, exposures: [size, size]}]\n", "each exposure once, found size, size"),
+        ("calibration: {sessions: 5}\n", "calibration.sessions: must be greater than or equal to 20"),
+    ],
+)
+def test_a_recipe_that_contradicts_itself_is_one_clear_line(tmp_path, given, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(given)
+    with pytest.raises(ConfigError) as caught:
+        load_yaml(Recipe, path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

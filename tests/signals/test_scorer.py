@@ -18,7 +18,9 @@ from kronos_quant.signals.scores import score_paths
 
 COLUMNS = [
     "date", "asof", "symbol", "close", "base", "mean", "last", "max", "min", "median", "p_rise",
-    "q05", "q25", "q75", "q95", "spread", "shortfall", "std_error", "samples",
+    "q05", "q10", "q25", "q50", "q75", "q90", "q95", "spread", "shortfall", "mean_over_spread", "std_error",
+    "mean_error", "max_error", "min_error", "median_error", "p_rise_error", "mean_over_spread_error",
+    "published", "published_error", "samples",
 ]  # fmt: skip
 
 
@@ -28,7 +30,7 @@ def tasks_of(made, count):
 
 
 def scorer_of(made):
-    return Scorer(made.weights.pair, made.recipe.clip, made.recipe.recipe, "cpu")
+    return Scorer(made.weights.pair, made.recipe, "cpu")
 
 
 def test_the_rows_of_a_date_say_what_they_are_of(bench):
@@ -62,7 +64,7 @@ def test_one_process_and_several_give_identical_rows(bench, monkeypatch):
 
     def run(cores):
         monkeypatch.setattr(scorer, "_cores", lambda: cores)
-        return list(score_dates(tasks, len(tasks), made.weights.pair, made.recipe.clip, made.recipe.recipe, "cpu"))
+        return list(score_dates(tasks, len(tasks), made.weights.pair, made.recipe, "cpu"))
 
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -82,7 +84,7 @@ def test_a_process_that_dies_while_it_starts_is_one_clear_error(bench, monkeypat
     # killed, as the system kills what takes too much memory
     monkeypatch.setattr(scorer, "_start", lambda *arguments: os._exit(9))
     with pytest.raises(KronosQuantError, match="a process that scores dates ended early"):
-        list(score_dates(tasks, len(tasks), made.weights.pair, made.recipe.clip, made.recipe.recipe, "cpu"))
+        list(score_dates(tasks, len(tasks), made.weights.pair, made.recipe, "cpu"))
 
 
 def test_few_dates_are_not_worth_a_process(bench, monkeypatch):
@@ -90,7 +92,7 @@ def test_few_dates_are_not_worth_a_process(bench, monkeypatch):
     monkeypatch.setattr(scorer, "_cores", lambda: 64)
     monkeypatch.setattr(scorer, "ProcessPoolExecutor", None)
     tasks = tasks_of(made, 3)
-    rows = list(score_dates(tasks, 3, made.weights.pair, made.recipe.clip, made.recipe.recipe, "cpu"))
+    rows = list(score_dates(tasks, 3, made.weights.pair, made.recipe, "cpu"))
     assert [frame["date"][0] for frame in rows] == [task.on for task in tasks]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from kronos_quant import DataError, KronosQuantError
 from kronos_quant.model import Pair
-from kronos_quant.signals import Recipe, SignalStore, Weights, resolve_recipe
+from kronos_quant.signals import Note, Recipe, SignalStore, Weights, resolve_recipe, stored_folders
+from kronos_quant.signals.store import FORMAT
 
 ON, LATER = date(2025, 6, 4), date(2025, 6, 5)
 
@@ -20,7 +21,7 @@ def rows(on, score=0.5):
 @pytest.fixture
 def store(tmp_path):
     weights = Weights("tiny", Pair(None, None, 512, "abc"), "abc", {"lookback_window": 16, "predict_window": 4})
-    return SignalStore(tmp_path / "store", resolve_recipe(Recipe(), weights, "all", "day"))
+    return SignalStore(tmp_path / "store", resolve_recipe(Recipe(), weights, "all", "day", "mine"))
 
 
 def test_what_is_written_is_read_back_in_the_order_asked_for(store):
@@ -32,7 +33,11 @@ def test_what_is_written_is_read_back_in_the_order_asked_for(store):
         "2025-06-05.parquet",
         "recipe.json",
     ]
-    assert json.loads((store.folder / "recipe.json").read_text()) == store.recipe.as_dict()
+    told = json.loads((store.folder / "recipe.json").read_text())
+    assert told == {"format": FORMAT, "name": "mine", "model": "tiny", "recipe": store.recipe.as_dict()}
+    assert store.note() == Note("mine", "tiny", store.recipe.as_dict())
+    assert store.dates() == [ON, LATER]
+    assert store.bytes() == sum(path.stat().st_size for path in store.folder.iterdir())
     assert store.folder.name == store.recipe.digest
 
 
@@ -57,6 +62,9 @@ def test_a_broken_half_file_is_not_held(store, share):
     path = store.path(ON)
     os.truncate(path, int(share * path.stat().st_size))
     assert not store.holds(ON, "seen")
+    assert store.broken() == [path]
+    with pytest.raises(DataError, match=r"2025-06-04\.parquet: not a readable signal file"):
+        store.read([ON])
 
 
 def test_a_file_damaged_inside_is_named_when_it_is_read(store):
@@ -88,3 +96,52 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial(store, monkeypatch):
         store.write(ON, rows(ON, 0.2), "new")
     assert store.holds(ON, "old")
     assert sorted(path.name for path in store.folder.iterdir()) == ["2025-06-04.parquet", "recipe.json"]
+
+
+NEWER = rf"written by a newer kronos-quant \(store format {FORMAT + 1}; this one knows {FORMAT}\)"
+
+
+def test_a_store_of_a_newer_version_is_neither_read_nor_written(store):
+    store.write(ON, rows(ON), "seen")
+    note = store.folder / "recipe.json"
+    note.write_text(note.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
+    before = {path: path.read_bytes() for path in store.folder.iterdir()}
+    for attempt in (lambda: store.read([ON]), lambda: store.write(LATER, rows(LATER), "seen"), store.note):
+        with pytest.raises(DataError, match=NEWER) as caught:
+            attempt()
+        assert caught.value.hint == "pip install --upgrade kronos-quant"
+    assert {path: path.read_bytes() for path in store.folder.iterdir()} == before
+
+
+def test_a_single_file_of_a_newer_version_is_refused_too(store):
+    store.write(ON, rows(ON), "seen")
+    rows(LATER).write_parquet(store.path(LATER), metadata={"kq.seen": "seen", "kq.format": str(FORMAT + 1)})
+    with pytest.raises(DataError, match=NEWER):
+        store.holds(LATER, "seen")
+    with pytest.raises(DataError, match=NEWER):
+        store.read([LATER])
+    assert store.holds(ON, "seen")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"text"'])
+def test_a_broken_note_is_one_clear_line(store, content):
+    store.write(ON, rows(ON), "seen")
+    (store.folder / "recipe.json").write_text(content)
+    with pytest.raises(DataError, match=r"recipe\.json: (not readable as JSON|expected a mapping)") as caught:
+        store.read([ON])
+    assert caught.value.hint == f"delete {store.folder}"
+
+
+def test_stored_paths_are_read_only_when_they_are_asked_for(store):
+    paths = pl.Series("paths", [[[0.1, 0.2], [0.3, 0.4]]] * 300, dtype=pl.Array(pl.Float32, (2, 2)))
+    store.write(ON, rows(ON).with_columns(paths), "seen")
+    assert store.read([ON]).columns == ["date", "symbol", "last"]
+    assert store.read([ON], paths=True)["paths"].to_numpy()[0] == pytest.approx(paths.to_numpy()[0])
+
+
+def test_what_is_no_recipes_folder_is_not_of_the_store(store, tmp_path):
+    store.write(ON, rows(ON), "seen")
+    (tmp_path / "store" / "my notes").mkdir()
+    (tmp_path / "store" / ".pruned-0123456789abcdef").mkdir()
+    assert [folder.digest for folder in stored_folders(tmp_path / "store")] == [store.recipe.digest]
+    assert stored_folders(tmp_path / "nowhere") == []

@@ -1,0 +1,39 @@
+"""kq evaluate."""
+
+from typing import Annotated
+
+import typer
+
+from kq_cli.options import AsJson, End, Start
+from kq_cli.printing import print_json, print_lines, print_records
+
+Recipe = Annotated[str, typer.Argument(help="A recipe: its name in signals/ or its file.")]
+Universe = Annotated[str | None, typer.Option("--universe", help="Whose members count; default: the recipe's.")]
+Against = Annotated[list[str] | None, typer.Option("--against", help="Another recipe beside it; repeatable.")]
+
+
+def evaluate(
+    recipe: Recipe = "default",
+    start: Start = None,
+    end: End = None,
+    universe: Universe = None,
+    against: Against = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: kq evaluate default --against zero_shot
+
+    Say what stored signals are worth: whether they rank the returns that followed better than chance, and better than
+    momentum, reversal and boosted trees; whether their probabilities are true; what a trade may cost. Leaves a page
+    with pictures, metrics.json and tables in runs/evaluate/. Computes no signals; names those that are missing.
+    """
+    from kronos_quant.jobs.evaluate import run_evaluation
+    from kronos_quant.workspace import open_workspace
+
+    first, last = (None if on is None else on.date() for on in (start, end))
+    report = run_evaluation(open_workspace(), recipe, first, last, universe, against or ())
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print_lines([*report.head(), ""])
+        print_records(report.rows())
+        print_lines(["", *report.lines()])

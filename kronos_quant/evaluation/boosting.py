@@ -1,0 +1,79 @@
+"""LightGBM on ordinary factors, walked forward: the baseline that learns.
+
+Shapes: M sessions of the grid, T dates, N symbols, F factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kronos_quant.evaluation.arrays import FloatArray, IntArray
+from kronos_quant.evaluation.correlation import ranks
+from kronos_quant.evaluation.grid import MarketGrid, forward_returns
+
+EVERY = 20
+"""Sessions between two fits."""
+TRAINED_ON = 250
+"""Sessions that a fit learns from, at most."""
+FEWEST_SESSIONS = 60
+"""With fewer sessions to learn from there is no score."""
+MOST_ROWS = 200_000
+"""A fit that has more rows learns from every k-th session."""
+
+TREES = 60
+SETTINGS: dict[str, Any] = {
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 100,
+    "feature_pre_filter": False,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "seed": 0,
+    "verbosity": -1,
+}
+
+
+def boosted_scores(grid: MarketGrid, factors: Mapping[str, FloatArray], rows: IntArray, horizon: int) -> FloatArray:
+    """float64[T, N]: forecasts of each member's rank of return; NaN while there is too little to learn from.
+
+    factors : name -> float64[M, N]. Factors and returns are learnt as ranks among the members of their session. A
+    session is learnt from once the close `horizon` sessions after it is known, so that nothing after a date moves it.
+    """
+    inputs = np.stack([_relative_ranks(np.where(grid.member, values, np.nan)) for values in factors.values()], axis=-1)
+    every_row = np.arange(len(grid.sessions), dtype=np.int64)
+    returns = forward_returns(grid.close, every_row, horizon)
+    targets = _relative_ranks(np.where(grid.member, returns, np.nan))
+    scores = np.full((len(rows), len(grid.symbols)), np.nan)
+    for begin in range(0, len(rows), EVERY):
+        dates = rows[begin : begin + EVERY]
+        stop = int(dates[0]) - horizon + 1
+        model = _fit(inputs, targets, max(0, stop - TRAINED_ON), stop)
+        here = np.isfinite(grid.close[dates]) & grid.member[dates]
+        if model is not None and here.any():
+            scores[begin : begin + EVERY][here] = model.predict(inputs[dates][here], num_threads=1)
+    return scores
+
+
+def _fit(inputs: FloatArray, targets: FloatArray, first: int, stop: int) -> Any | None:
+    """A model of the sessions from `first` to before `stop`; None where they are too few."""
+    known = np.isfinite(targets[max(first, 0) : max(stop, 0)])
+    if known.any(axis=1).sum() < FEWEST_SESSIONS:
+        return None
+    step = -(-int(known.sum()) // MOST_ROWS)
+    chosen = np.arange(stop - 1, first - 1, -step)[::-1]
+    x, y = inputs[chosen], targets[chosen]
+    there = np.isfinite(y)
+    import lightgbm
+
+    return lightgbm.train(SETTINGS, lightgbm.Dataset(x[there], y[there]), num_boost_round=TREES)
+
+
+def _relative_ranks(values: FloatArray) -> FloatArray:
+    """Ranks in each row from -0.5 to 0.5, NaN where there is no value."""
+    count = np.isfinite(values).sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(ranks(values), count + 1, out=np.full(values.shape, np.nan), where=count > 0) - 0.5)

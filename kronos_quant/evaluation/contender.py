@@ -1,0 +1,111 @@
+"""What is set side by side on a scorecard: the signal, and what it has to be better than.
+
+Shapes: T dates, N symbols, Q quantile levels. Returns are over the horizon, as fractions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.evaluation.grid import MarketGrid
+
+SIGNAL = "signal"
+CALIBRATED = "cal_"
+"""What the names of a recipe's calibrated columns begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What a contender says of each return beforehand."""
+
+    levels: tuple[float, ...]
+    """Ascending probabilities."""
+    quantiles: FloatArray
+    """[T, N, Q]."""
+    p_rise: FloatArray
+    """[T, N]: probability of a return above 0."""
+    point: FloatArray
+    """[T, N]: the expected return."""
+
+    def where(self, cells: BoolArray) -> Distribution:
+        """What is said of the cells bool[T, N] only."""
+        kept = [np.where(cells, values, np.nan) for values in (self.p_rise, self.point)]
+        return replace(
+            self, quantiles=np.where(cells[..., None], self.quantiles, np.nan), p_rise=kept[0], point=kept[1]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A way to score, on the dates of a scorecard."""
+
+    name: str
+    says: str
+    """In words, for whoever has not met it."""
+    scores: FloatArray | None
+    """[T, N], NaN where it has no opinion; None: it does not rank."""
+    forecast: Distribution | None
+    """None: it says no more than a rank."""
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Of the quantiles; none where it says no more than a rank."""
+        return self.forecast.levels if self.forecast else ()
+
+    def where(self, cells: BoolArray) -> Contender:
+        """The contender on the cells bool[T, N] only."""
+        return replace(
+            self,
+            scores=None if self.scores is None else np.where(cells, self.scores, np.nan),
+            forecast=None if self.forecast is None else self.forecast.where(cells),
+        )
+
+
+def stored_contender(
+    name: str, says: str, signals: pl.DataFrame, score: str, grid: MarketGrid, rows: IntArray
+) -> Contender:
+    """A recipe's stored signals on int64[T] rows of a grid; of the quantiles the calibrated ones, where there are any.
+
+    signals : date, symbol, the column `score`, and what is stored of the distribution
+    """
+    prefix = CALIBRATED if quantile_columns(signals.columns, CALIBRATED) else ""
+    return Contender(name, says, grid.spread(signals, score)[rows], _distribution(signals, grid, rows, prefix))
+
+
+def raw_distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray) -> list[Contender]:
+    """The distribution before its calibration, to be set beside the calibrated one; none where there is no such."""
+    if not quantile_columns(signals.columns, CALIBRATED):
+        return []
+    raw = _distribution(signals, grid, rows, "")
+    return [Contender("uncalibrated", "the signal's quantiles as the model gave them", None, raw)]
+
+
+def _distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray, prefix: str) -> Distribution | None:
+    levels = quantile_columns(signals.columns, prefix)
+    if not levels:
+        return None
+
+    def of(*columns: str) -> FloatArray:
+        """The first of the columns that is there."""
+        found = [column for column in columns if column in signals.columns]
+        return grid.spread(signals, found[0])[rows] if found else np.full((len(rows), len(grid.symbols)), np.nan)
+
+    return Distribution(
+        levels=tuple(levels.values()),
+        quantiles=np.stack([of(column) for column in levels], axis=-1),
+        p_rise=of(f"{prefix}p_rise"),
+        point=of("last", "median"),
+    )
+
+
+def quantile_columns(columns: Sequence[str], prefix: str = "") -> dict[str, float]:
+    """The quantile columns of signals and their levels, ascending: q05 is 0.05, q975 is 0.975."""
+    found = {name: re.fullmatch(rf"{prefix}q(\d+)", name) for name in columns}
+    levels = {name: float(f"0.{match[1]}") for name, match in found.items() if match}
+    return dict(sorted(levels.items(), key=lambda item: item[1]))

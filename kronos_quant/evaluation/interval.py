@@ -1,0 +1,178 @@
+"""The mean of a daily figure whose dates overlap, with a 95 % interval that holds what it claims.
+
+Returns over h sessions, measured every session, share up to h - 1 sessions with their neighbours, so that their ICs are
+correlated over time and the usual error of a mean is far too small. The interval here projects the values on the
+slowest cosine waves of the span; each wave gives one independent look at the variance of the mean, and as many looks
+make the degrees of freedom of a t interval (the equal-weighted cosine estimator: Lazarus, Lewis, Stock and Watson,
+"HAR inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018). It is a HAC interval
+as Newey and West's is, which stands beside it in the figures: with overlapping returns and few dates Newey-West's, also
+with the critical values of Kiefer and Vogelsang, covers less than it claims (benchmarks/README.md).
+
+Shapes: T sessions of the span, n dates with a value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from kronos_quant.evaluation.arrays import BoolArray, FloatArray
+
+CONFIDENCE = 0.95
+POWER = 0.8
+"""Chance with which an edge of the size found is to be told from nothing, for the count of dates that it needs."""
+
+WAVES = 0.4
+"""Waves at most: this times n^(2/3), as recommended for few dates (Lazarus and others 2018)."""
+HORIZONS_A_WAVE = 2
+"""Each further wave needs this many horizons of sessions: a faster one would no longer see the overlap whole."""
+FEWEST_WAVES = 2
+
+BANDWIDTH = 1.3
+"""Newey and West's lags: this times sqrt(n) (Lazarus and others 2018)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanInterval:
+    """A mean over dates and its two-sided 95 % interval; all but `mean` is NaN where the dates are too few to say."""
+
+    mean: float
+    std_error: float
+    low: float
+    high: float
+    dates: int
+    """Dates with a value."""
+    degrees: int
+    """Of freedom; 0 where the dates are too few."""
+    std: float
+    """Standard deviation of the values, over dates."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there are dates enough for an interval."""
+        return math.isfinite(self.low)
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval is above 0: of the rank IC at the main horizon this is what "edge" means."""
+        return self.low > 0
+
+    @property
+    def ratio(self) -> float:
+        """Mean over the dates' standard deviation: of an IC, the ICIR (a date's, not a year's)."""
+        return self.mean / self.std if self.std > 0 else math.nan
+
+    def in_deviations(self) -> MeanInterval:
+        """The interval of `ratio`, as far as the standard deviation itself is known."""
+        return self.scaled(1 / self.std if self.std > 0 else math.nan)
+
+    def scaled(self, factor: float) -> MeanInterval:
+        """The interval in other units; factor is above 0."""
+        return MeanInterval(
+            self.mean * factor,
+            self.std_error * factor,
+            self.low * factor,
+            self.high * factor,
+            self.dates,
+            self.degrees,
+            self.std * factor,
+        )
+
+    def __str__(self) -> str:
+        if not self.known:
+            return f"{self.mean:+.3f} ({self.dates} dates: too few to say)"
+        return f"{self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}, {self.dates} dates)"
+
+
+def mean_interval(values: FloatArray, horizon: int) -> MeanInterval:
+    """The mean of float64[T], one value a session in their order, NaN where a session has none; with its interval.
+
+    horizon : sessions that a value looks ahead. No interval is given where n dates allow fewer than 2 waves, that is
+    for fewer than 12 dates or a span shorter than 4 horizons.
+    """
+    there = np.isfinite(values)
+    n = int(there.sum())
+    mean = float(values[there].mean()) if n else math.nan
+    std = float(values[there].std(ddof=1)) if n > 1 else math.nan
+    span = _span(there)
+    waves = min(int(WAVES * n ** (2 / 3)), span // (HORIZONS_A_WAVE * horizon))
+    if waves < FEWEST_WAVES:
+        return MeanInterval(mean, math.nan, math.nan, math.nan, n, 0, std)
+    looks = _waves(there, waves).T @ values[there]
+    error = float(np.sqrt((looks * looks).mean() / n))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, waves)) * error
+    return MeanInterval(mean, error, mean - reach, mean + reach, n, waves, std)
+
+
+def dates_needed(found: MeanInterval) -> int | None:
+    """Dates after which a mean of this size would be told from 0 with a chance of 80 %; None where it is not above 0.
+
+    The error of a mean falls with the root of the dates; normal quantiles, for there will be many.
+    """
+    if not (found.known and found.mean > 0):
+        return None
+    quantiles = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
+    return math.ceil(found.dates * float(quantiles * found.std_error / found.mean) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class NeweyWest:
+    """Newey and West's standard error of a mean, and the interval with Kiefer and Vogelsang's critical values."""
+
+    lags: int
+    std_error: float
+    low: float
+    high: float
+
+
+def newey_west(values: FloatArray, horizon: int) -> NeweyWest:
+    """Newey and West's interval of the mean of float64[T], NaN where a session has no value.
+
+    Lags: 1.3 sqrt(n) of the span, and horizon - 1 at least. Sessions without a value count as no deviation, in their
+    place (Datta and Du, "Nonparametric HAC estimation for time series data with missing observations", 2012).
+    All NaN where there are no more dates than lags. Source: statsmodels, without its small-sample factor.
+    """
+    there = np.isfinite(values)
+    n, span = int(there.sum()), _span(there)
+    if n == 0:
+        return NeweyWest(0, math.nan, math.nan, math.nan)
+    lags = max(math.ceil(BANDWIDTH * span / math.sqrt(n)) - 1, horizon - 1)
+    if n <= lags or n < 2:
+        return NeweyWest(lags, math.nan, math.nan, math.nan)
+    from statsmodels.stats.sandwich_covariance import S_hac_simple
+
+    mean = float(values[there].mean())
+    first = int(there.argmax())
+    deviations = np.where(there, values - mean, 0.0)[first : first + span]
+    error = math.sqrt(max(float(S_hac_simple(deviations, nlags=lags)[0, 0]), 0.0)) / n
+    reach = critical_value(min((lags + 1) / span, 1.0)) * error
+    return NeweyWest(lags, error, mean - reach, mean + reach)
+
+
+def critical_value(share: float) -> float:
+    """The 97.5 % point of a mean over Newey and West's error, whose bandwidth is a `share` of the span.
+
+    Source: Kiefer and Vogelsang, "A new asymptotic theory for heteroskedasticity-autocorrelation robust tests",
+    Econometric Theory 21 (2005), table 1, Bartlett kernel.
+    """
+    return 1.9600 + 2.9694 * share + 0.4160 * share**2 - 0.5324 * share**3
+
+
+def _span(there: BoolArray) -> int:
+    """Sessions from the first value to the last."""
+    places = np.flatnonzero(there)
+    return int(places[-1] - places[0]) + 1 if len(places) else 0
+
+
+def _waves(there: BoolArray, count: int) -> FloatArray:
+    """float64[n, count]: the slowest cosines of the span at the dates with a value, orthonormal and of mean 0.
+
+    Without gaps these are sqrt(2 / T) cos(pi j (t - 1/2) / T) as published.
+    """
+    places = np.flatnonzero(there)
+    moments = (places - places[0] + 0.5) / (places[-1] - places[0] + 1)
+    cosines = np.cos(np.pi * np.outer(moments, np.arange(1, count + 1)))
+    return np.asarray(np.linalg.qr(cosines - cosines.mean(axis=0))[0], dtype=np.float64)

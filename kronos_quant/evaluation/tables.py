@@ -1,0 +1,241 @@
+"""A scorecard as plain values, as long tables, and as a short one for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from kronos_quant.evaluation.distribution import DistributionCard
+from kronos_quant.evaluation.interval import CONFIDENCE, MeanInterval
+from kronos_quant.evaluation.scorecard import ContenderCard, RankingCard, Scorecard
+from kronos_quant.evaluation.verdict import EDGE
+
+FIGURES: dict[str, pl.DataType] = {
+    "contender": pl.String(),
+    "figure": pl.String(),
+    "detail": pl.String(),
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "std_error": pl.Float64(),
+    "dates": pl.Int64(),
+}
+"""One row a figure; low, high, std_error and dates are null where it has no interval."""
+
+Row = tuple[str, str, str, float, float | None, float | None, float | None, int | None]
+
+
+def as_dict(card: Scorecard) -> dict[str, Any]:
+    """metrics.json: every figure, nested; a figure that is not defined is NaN."""
+    finding = card.finding
+    return {
+        "finding": finding.headline,
+        "explained": list(card.explained),
+        "kind": finding.kind,
+        "edge": finding.edge,
+        "edge_means": EDGE,
+        "confidence": CONFIDENCE,
+        "horizon": card.horizon,
+        "score": card.score,
+        "universe": card.universe,
+        "first_date": card.dates[0],
+        "last_date": card.dates[-1],
+        "contaminated_dates": card.contaminated,
+        "model_has_seen": {boundary.what: boundary.until for boundary in card.boundaries},
+        "returns": "close of the date to the close of the later session, adjusted",
+        "pairs": {name: getattr(card.pairs, name) for name in card.pairs.__slots__},
+        "contenders": {one.name: _contender(one) for one in card.cards},
+        "slices": [{"kind": part.kind, "label": part.label} | interval_dict(part.rank_ic) for part in card.slices],
+        "notes": list(card.notes),
+    }
+
+
+def interval_dict(found: MeanInterval) -> dict[str, Any]:
+    """An interval as plain values."""
+    return {
+        "mean": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "std_error": found.std_error,
+        "degrees_of_freedom": found.degrees,
+        "std": found.std,
+        "dates": found.dates,
+    }
+
+
+def _contender(card: ContenderCard) -> dict[str, Any]:
+    return {
+        "says": card.says,
+        "coverage": card.coverage,
+        "ranking": None if card.ranking is None else _ranking(card.ranking),
+        "distribution": None if card.distribution is None else _distribution(card.distribution, card.crps_gain),
+    }
+
+
+def _ranking(card: RankingCard) -> dict[str, Any]:
+    portfolios, wide = card.portfolios, card.newey_west
+    return {
+        "ic": interval_dict(card.ic) | {"icir": card.ic.ratio},
+        "rank_ic": interval_dict(card.rank_ic)
+        | {
+            "icir": card.rank_ic.ratio,
+            "icir_low": card.rank_ic.in_deviations().low,
+            "icir_high": card.rank_ic.in_deviations().high,
+            "newey_west": {name: getattr(wide, name) for name in wide.__slots__},
+            "dates_needed": card.dates_needed,
+        },
+        "decay": {horizon: interval_dict(found) for horizon, found in card.decay.items()},
+        "portfolios": {
+            "excess_return_by_fifth": [interval_dict(group) for group in portfolios.groups],
+            "long_short": interval_dict(portfolios.long_short),
+            "monotonicity": portfolios.monotonicity,
+            "turnover_a_horizon": portfolios.turnover,
+            "turnover_a_session": portfolios.daily_turnover,
+            "rank_persistence": portfolios.rank_persistence,
+            "break_even_bps": portfolios.break_even_bps,
+            "break_even_long_bps": portfolios.break_even_long_bps,
+        },
+        "signal_ahead": None if card.ahead is None else interval_dict(card.ahead),
+        "likeness_to_signal": card.likeness,
+    }
+
+
+def _distribution(card: DistributionCard, gain: MeanInterval | None) -> dict[str, Any]:
+    errors, rising = card.errors, card.reliability
+    return {
+        "levels": list(card.levels),
+        "cells": card.cells,
+        "crps": interval_dict(card.crps),
+        "crps_gain_over_volatility_band": None if gain is None else interval_dict(gain),
+        "pinball": dict(zip((f"{level:g}" for level in card.levels), card.pinball.tolist(), strict=True)),
+        "coverage": {f"{nominal:g}": interval_dict(found) for nominal, found in card.coverage.items()},
+        "pit": {"shares": card.pit.tolist(), "expected": card.pit_expected.tolist(), "ks": card.ks},
+        "brier": card.brier,
+        "reliability": {
+            "forecast": rising.forecast.tolist(),
+            "rose": rising.rose.tolist(),
+            "count": rising.count.tolist(),
+        },
+        "point": {name: getattr(errors, name) for name in errors.__slots__},
+    }
+
+
+def figures(card: Scorecard) -> pl.DataFrame:
+    """scorecard.parquet: `FIGURES`, of every contender, and the slices as figures of the signal."""
+    rows = [row for one in card.cards for row in _figures(one)]
+    rows += [
+        _interval_row(card.signal.name, "rank_ic", f"{part.kind}: {part.label}", part.rank_ic) for part in card.slices
+    ]
+    return pl.DataFrame(rows, schema=FIGURES, orient="row")
+
+
+def _figures(card: ContenderCard) -> Iterator[Row]:
+    name = card.name
+    yield _plain_row(name, "coverage", "", card.coverage)
+    if card.ranking is not None:
+        ranking, portfolios = card.ranking, card.ranking.portfolios
+        yield _interval_row(name, "ic", "", ranking.ic)
+        yield _interval_row(name, "rank_ic", "", ranking.rank_ic)
+        yield _interval_row(name, "icir", "", ranking.rank_ic.in_deviations())
+        for horizon, found in ranking.decay.items():
+            yield _interval_row(name, "rank_ic_decay", str(horizon), found)
+        for place, group in enumerate(portfolios.groups, start=1):
+            yield _interval_row(name, "fifth_excess_return", str(place), group)
+        yield _interval_row(name, "long_short", "", portfolios.long_short)
+        for figure in ("monotonicity", "turnover", "daily_turnover", "break_even_bps", "break_even_long_bps"):
+            yield _plain_row(name, figure, "", getattr(portfolios, figure))
+        if ranking.ahead is not None:
+            yield _interval_row(name, "signal_ahead", "", ranking.ahead)
+    if card.distribution is not None:
+        yield from _distribution_figures(name, card.distribution, card.crps_gain)
+
+
+def _distribution_figures(name: str, card: DistributionCard, gain: MeanInterval | None) -> Iterator[Row]:
+    yield _interval_row(name, "crps", "", card.crps)
+    if gain is not None:
+        yield _interval_row(name, "crps_gain", "", gain)
+    for level, loss in zip(card.levels, card.pinball.tolist(), strict=True):
+        yield _plain_row(name, "pinball", f"{level:g}", loss)
+    for nominal, found in card.coverage.items():
+        yield _interval_row(name, "interval_coverage", f"{nominal:g}", found)
+    yield _plain_row(name, "ks", "", card.ks)
+    yield _plain_row(name, "brier", "", card.brier)
+    for figure in card.errors.__slots__:
+        yield _plain_row(name, figure, "", getattr(card.errors, figure))
+
+
+def _interval_row(contender: str, figure: str, detail: str, found: MeanInterval) -> Row:
+    return contender, figure, detail, found.mean, found.low, found.high, found.std_error, found.dates
+
+
+def _plain_row(contender: str, figure: str, detail: str, value: float) -> Row:
+    return contender, figure, detail, value, None, None, None, None
+
+
+def by_date(card: Scorecard) -> pl.DataFrame:
+    """dates.parquet: date, contender, ic, rank_ic, crps; null where a date has none."""
+    frames = [
+        pl.DataFrame(
+            {
+                "date": card.dates,
+                "contender": [one.name] * len(card.dates),
+                "ic": None if one.ranking is None else one.ranking.ic_by_date,
+                "rank_ic": None if one.ranking is None else one.ranking.rank_ic_by_date,
+                "crps": None if one.distribution is None else one.distribution.crps_by_date,
+            },
+            schema={
+                "date": pl.Date,
+                "contender": pl.String,
+                "ic": pl.Float64,
+                "rank_ic": pl.Float64,
+                "crps": pl.Float64,
+            },
+        )
+        for one in card.cards
+    ]
+    return pl.concat(frames).with_columns(pl.col("ic", "rank_ic", "crps").fill_nan(None))
+
+
+def summary(card: Scorecard) -> list[dict[str, str]]:
+    """The contenders side by side, a row each, as words."""
+    return [
+        {"": one.name, **_ranked(one.ranking), **_said(one.distribution), "scored": shown(one.coverage, "{:.0%}")}
+        for one in card.cards
+    ]
+
+
+def _ranked(card: RankingCard | None) -> dict[str, str]:
+    columns = ("rank IC", "95 % interval", "ICIR", "IC", "best - worst fifth", "break-even bps", "signal ahead by")
+    if card is None:
+        return dict.fromkeys(columns, "-")
+    values = (
+        shown(card.rank_ic.mean, "{:+.3f}"),
+        span(card.rank_ic),
+        shown(card.rank_ic.ratio, "{:+.2f}"),
+        shown(card.ic.mean, "{:+.3f}"),
+        shown(card.portfolios.long_short.mean, "{:+.2%}"),
+        shown(card.portfolios.break_even_bps, "{:.1f}"),
+        span(card.ahead),
+    )
+    return dict(zip(columns, values, strict=True))
+
+
+def _said(card: DistributionCard | None) -> dict[str, str]:
+    ninety = None if card is None else card.coverage.get(0.9)
+    return {
+        "CRPS": "-" if card is None else shown(card.crps.mean, "{:.5f}"),
+        "90 % holds": "-" if ninety is None else shown(ninety.mean, "{:.1%}"),
+    }
+
+
+def shown(value: float, form: str) -> str:
+    """A figure as text, a dash where it is not defined."""
+    return form.format(value) if math.isfinite(value) else "-"
+
+
+def span(found: MeanInterval | None, form: str = "{:+.3f}") -> str:
+    """The ends of an interval as text, a dash where there is none."""
+    return "-" if found is None or not found.known else f"{form.format(found.low)} to {form.format(found.high)}"

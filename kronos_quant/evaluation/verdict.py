@@ -1,0 +1,141 @@
+"""The first line of a scorecard: what was found, and how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kronos_quant.evaluation.correlation import FEWEST_PAIRS
+from kronos_quant.evaluation.interval import MeanInterval, dates_needed
+from kronos_quant.evaluation.slices import Boundary
+
+EDGE = "the lower end of the two-sided 95 % interval of the mean rank IC at the main horizon is above 0"
+"""What "edge" means, here and everywhere."""
+
+Kind = Literal["edge", "no edge", "too few dates"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """What became of the scored pairs of date and symbol."""
+
+    scored: int
+    known: int
+    not_yet: int
+    """The later session is after the end of the data."""
+    without_bar: int
+    """No bar on the later session: suspended or gone. Left out."""
+    carried_rank_ic: float
+    """The signal's mean rank IC with the last close before it in place of the missing ones."""
+    most_symbols: int
+    """Scored symbols with a known return on the fullest date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found, by the one definition of an edge, and in words."""
+
+    kind: Kind
+    headline: str
+    explained: str
+
+    @property
+    def edge(self) -> bool:
+        """Whether an edge was found."""
+        return self.kind == "edge"
+
+
+def find(
+    rank_ic: MeanInterval,
+    horizon: int,
+    pairs: PairCounts,
+    seen_dates: int,
+    boundaries: Sequence[Boundary] = (),
+) -> Finding:
+    """Put a mean rank IC into words.
+
+    seen_dates : dates that the model is known to have seen
+    """
+    if not rank_ic.known:
+        return Finding("too few dates", f"TOO FEW DATES TO SAY: {_lack(rank_ic, horizon, pairs)}", "")
+    ahead = f"{horizon} session{'s' if horizon > 1 else ''} ahead"
+    figures = f"rank IC {rank_ic} {ahead}"
+    kind: Kind = "edge" if rank_ic.above_zero else "no edge"
+    if seen_dates and kind == "edge":
+        return Finding(
+            kind,
+            f"NOT A FINDING, CONTAMINATED: {figures}, but the model has seen {seen_dates} of these dates",
+            "What a model has learnt it can repeat: only dates after its data can show an edge.",
+        )
+    if kind == "edge":
+        unknown = [boundary.what for boundary in boundaries if boundary.until is None]
+        proviso = f", if the model never saw these dates (not known: {', '.join(unknown)})" if unknown else ""
+        return Finding(kind, f"EDGE{proviso}: {figures}", "The whole interval is above 0.")
+    return Finding(kind, f"NO EDGE FOUND: {figures}", _no_edge(rank_ic))
+
+
+def _no_edge(rank_ic: MeanInterval) -> str:
+    if rank_ic.high < 0:
+        return "The whole interval is below 0: the signal ranks the wrong way round."
+    needed = dates_needed(rank_ic)
+    if needed is None:
+        return "The interval holds 0, and the mean is not above it."
+    return (
+        f"The interval holds 0. If the true rank IC is {rank_ic.mean:.3f}, about {needed:,} dates would tell it from 0 "
+        "(chance 80 %)."
+    )
+
+
+def _lack(rank_ic: MeanInterval, horizon: int, pairs: PairCounts) -> str:
+    if not pairs.known:
+        return f"no return over {horizon} sessions is known yet for any of the scored dates"
+    if pairs.most_symbols < FEWEST_PAIRS:
+        found = pairs.most_symbols
+        return f"a rank IC needs {FEWEST_PAIRS} symbols a date with score and return, found at most {found}"
+    if not rank_ic.dates:
+        return "all scores of every date are equal: they rank nobody"
+    return (
+        f"rank IC {rank_ic.mean:+.3f} over {rank_ic.dates} dates; an interval needs 12 "
+        f"dates at least, over {4 * horizon} sessions or more for a horizon of {horizon}"
+    )
+
+
+def what_to_know(
+    pairs: PairCounts, rank_ic: MeanInterval, horizon: int, seen_dates: int, boundaries: Sequence[Boundary]
+) -> list[str]:
+    """What a reader of the figures has to know: what the model may have seen, and which returns are missing."""
+    told = [
+        f"It is not known until when the {boundary.what} reach: the figures may be contaminated by them."
+        for boundary in boundaries
+        if boundary.until is None
+    ]
+    if seen_dates:
+        told.append(f"CONTAMINATED: the model has seen {seen_dates} of the {rank_ic.dates} dates.")
+    told.append(
+        f"Returns go from the close of the date to the close {horizon} sessions later, adjusted: what a forecast is "
+        "about. A trade comes a session later and pays."
+    )
+    if pairs.not_yet:
+        told.append(f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before.")
+    if pairs.without_bar:
+        told.append(
+            f"{pairs.without_bar:,} of {pairs.scored:,} scores are left out, for their symbol has no bar on the "
+            f"later session (suspended or gone). With its last close instead, the rank IC is "
+            f"{pairs.carried_rank_ic:+.3f} in place of {rank_ic.mean:+.3f}."
+        )
+    return told
+
+
+def compared(ahead: Mapping[str, MeanInterval]) -> str:
+    """Which others the signal ranks better and worse than; empty where there are too few dates to say.
+
+    ahead : name -> rank IC of the signal less the other's
+    """
+    known = {name: found for name, found in ahead.items() if found.known}
+    better = [name for name, found in known.items() if found.low > 0]
+    worse = [name for name, found in known.items() if found.high < 0]
+    alike = [name for name in known if name not in (*better, *worse)]
+    parts = (("better than", better), ("worse than", worse), ("not told apart from", alike))
+    told = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
+    return f"Its ranking on the same dates: {told}." if told else ""

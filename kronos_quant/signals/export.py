@@ -1,0 +1,69 @@
+"""Signals for other programs: SQL, Qlib, plain tables."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import duckdb
+import polars as pl
+
+from kronos_quant.assets import asset_dir
+from kronos_quant.errors import DataError
+from kronos_quant.files import write_aside
+from kronos_quant.signals.store import stored_folders
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Format = Literal["parquet", "csv", "qlib"]
+
+logger = logging.getLogger(__name__)
+
+
+def attach_signals(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Add the view `signals` (recipe, date, asof, symbol, scores…) over a signal store to a connection.
+
+    connection : such as `Market.connect()` gives. root : `workspace.signal_store`. Files as they are now: signals that
+    are computed later need another call, and rows whose bars were restated since are shown as they were computed.
+    Broken files are left out with a warning. Raises DataError where there are no signals.
+    """
+    files = []
+    for folder in stored_folders(root):
+        broken = folder.broken()
+        if broken:
+            logger.warning("%s: %d files are broken and left out", folder.folder, len(broken))
+        files += [str(path) for path in folder.files() if path not in broken]
+    if not files:
+        raise DataError(f"{root}: no signals in the store", hint="kq signal --date …")
+    # DuckDB takes no bound parameter where a view is made, a variable is the way to hand it a list
+    connection.execute("SET VARIABLE signal_files = ?", [files])
+    connection.execute((asset_dir("db") / "views" / "signals" / "signals.sql").read_text(encoding="utf-8"))
+
+
+def qlib_series(scores: pl.DataFrame) -> pd.Series:
+    """Scores (date, symbol, score) as Qlib has them: a pandas Series `score` by (instrument, datetime), sorted."""
+    frame = scores.select(
+        pl.col("symbol").alias("instrument"), pl.col("date").cast(pl.Datetime("ns")).alias("datetime"), "score"
+    )
+    series: pd.Series = frame.to_pandas().set_index(["instrument", "datetime"])["score"].sort_index()
+    return series
+
+
+def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format) -> None:
+    """Write rows to a file that is not there yet, whole or not at all.
+
+    parquet, csv : every column. qlib : a Parquet file that pandas reads as the table of `qlib_series`.
+    Raises DataError for a file that is there.
+    """
+    if path.exists():
+        raise DataError(f"{path}: is there already", hint="choose another name")
+    with write_aside(path) as partial:
+        if form == "parquet":
+            rows.write_parquet(partial)
+        elif form == "csv":
+            rows.drop(name for name in ("paths",) if name in rows.columns).write_csv(partial)
+        else:
+            scores = rows.select("date", "symbol", pl.col(score).alias("score"))
+            qlib_series(scores).to_frame().to_parquet(partial)

@@ -1,0 +1,209 @@
+"""Signals made elsewhere: CSV or Parquet, checked whole before anything is written. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from filelock import FileLock
+
+from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.files import disk_errors, write_aside
+from kronos_quant.market import Market, canonical
+from kronos_quant.signals.store import IMPORTED_FILE, SignalStore
+
+DATE_NAMES, SYMBOL_NAMES = ("date", "datetime"), ("symbol", "instrument")
+"""What the key columns may be called; the second is Qlib's name."""
+PREFERRED = ("score", "last", "mean")
+"""The column that ranks, where several are given and none was chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSignals:
+    """A checked table of signals: date, asof, symbol and its score columns; and what was left out of it."""
+
+    rows: pl.DataFrame
+    score: str
+    not_finite: int
+    """Rows without a finite value of the column that ranks."""
+    unknown_rows: int
+    unknown_symbols: list[str]
+    no_session: int
+    """Rows of dates that are no sessions of the data."""
+
+    def lines(self) -> list[str]:
+        """What was read, in words."""
+        dates = self.rows["date"].unique().sort()
+        told = [
+            f"{self.rows.height:,} signals of {self.rows['symbol'].n_unique()} symbols on {len(dates)} sessions "
+            f"from {dates[0]} to {dates[-1]}, ranked by {self.score}"
+        ]
+        if self.not_finite:
+            told.append(f"left out: {self.not_finite} rows without a finite {self.score}")
+        if self.unknown_rows:
+            told.append(f"left out: {self.unknown_rows} rows of unknown symbols: {listed(self.unknown_symbols)}")
+        if self.no_session:
+            told.append(f"left out: {self.no_session} rows of dates that are no sessions of the data")
+        return told
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "rows": self.rows.height,
+            "symbols": self.rows["symbol"].n_unique(),
+            "sessions": self.rows["date"].n_unique(),
+            "from": self.rows["date"].min(),
+            "to": self.rows["date"].max(),
+            "score": self.score,
+            "columns": [name for name in self.rows.columns if name not in ("date", "asof", "symbol")],
+            "not_finite": self.not_finite,
+            "unknown_rows": self.unknown_rows,
+            "unknown_symbols": self.unknown_symbols,
+            "no_session": self.no_session,
+        }
+
+
+def read_foreign(path: Path, market: Market, score: str | None = None) -> ForeignSignals:
+    """Read and check a table of signals: date or asof, symbol, and columns of numbers.
+
+    score : the column that ranks; None takes score, last or mean, or the only one.
+    Raises DataError for a file that cannot be read or lacks a column, for a value that is none, a key given twice,
+    and a table of which nothing is left.
+    """
+    frame = _keyed(_read(path), path, market.exchange)
+    numbers = [name for name in frame.columns if name not in ("date", "asof", "symbol")]
+    ranks = _ranking(path, numbers, score)
+    keys = ["symbol", "date"]
+    twice = frame.filter(frame.select(keys).is_duplicated())
+    if not twice.is_empty():
+        places = [f"{symbol} {on}" for symbol, on in twice.select(keys).unique(maintain_order=True).iter_rows()]
+        raise DataError(f"{path}: more than one row of {listed(places)}")
+    known = frame["symbol"].is_in(market.instruments()["symbol"].implode())
+    unknown = frame.filter(~known)
+    sessions = market.sessions()
+    on_session = frame.filter(known & frame["date"].is_in(sessions))
+    finite = on_session.filter(pl.col(ranks).is_finite())
+    if finite.is_empty():
+        raise DataError(
+            f"{path}: nothing to import: of {frame.height} rows {unknown.height} are of unknown symbols, "
+            f"{frame.height - unknown.height - on_session.height} of dates that are no sessions "
+            f"({sessions[0]} to {sessions[-1]}), {on_session.height} without a finite {ranks}"
+        )
+    return ForeignSignals(
+        finite.sort("date", "symbol"),
+        ranks,
+        on_session.height - finite.height,
+        unknown.height,
+        unknown["symbol"].unique().sort().to_list(),
+        frame.height - unknown.height - on_session.height,
+    )
+
+
+def store_foreign(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> int:
+    """Add a table to an import, all of it or nothing; returns how many sessions were replaced.
+
+    replace : sessions that are there already are replaced by those of the table; else they are an error.
+    Raises DataError for overlapping sessions, and for other columns than those that are there.
+    """
+    with disk_errors(store.folder):
+        store.folder.mkdir(parents=True, exist_ok=True)
+        # reading, merging and writing is one step: two imports at once would lose one
+        with FileLock(store.folder / ".lock"):
+            rows, replaced = _merged(store, signals, replace=replace)
+            store.write_note()
+            with write_aside(store.folder / IMPORTED_FILE) as partial:
+                rows.write_parquet(partial)
+    return replaced
+
+
+def check_name(name: str) -> str:
+    """Give a name back that can be a recipe's; raises ConfigError for another."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise ConfigError(f"--name: expected letters, digits, dots and dashes, found {name!r}")
+    return name
+
+
+def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tuple[pl.DataFrame, int]:
+    if not store.is_import:
+        return signals.rows, 0
+    there = store.dates()
+    overlap = sorted(set(there) & set(signals.rows["date"]))
+    if overlap and not replace:
+        raise DataError(
+            f"{store.recipe.name}: {len(overlap)} sessions are imported already: {listed(overlap)}",
+            hint="--replace takes the new ones instead",
+        )
+    kept = [on for on in there if on not in set(overlap)]
+    if not kept:
+        return signals.rows, len(overlap)
+    before = store.read(kept)
+    if before.schema != signals.rows.schema:
+        there_now, new = (", ".join(frame.columns[3:]) for frame in (before, signals.rows))
+        raise DataError(
+            f"{store.recipe.name}: the columns differ: {there_now} there, {new} in the file",
+            hint="import it under another name",
+        )
+    return pl.concat([before, signals.rows]).sort("date", "symbol"), len(overlap)
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        with path.open("rb") as stream:
+            is_parquet = stream.read(4) == b"PAR1"
+        return (
+            pl.read_parquet(path) if is_parquet else pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
+        )
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not readable as CSV or Parquet: {reason}", hint="pickles are never opened") from None
+
+
+def _keyed(frame: pl.DataFrame, path: Path, exchange: str) -> pl.DataFrame:
+    """(date, asof, symbol, numbers…), symbols as this program spells them. Raises DataError."""
+    on = next((name for name in DATE_NAMES if name in frame.columns), None)
+    asof = "asof" if "asof" in frame.columns else None
+    symbol = next((name for name in SYMBOL_NAMES if name in frame.columns), None)
+    for names, found in (("date or asof", on or asof), ("symbol", symbol)):
+        if found is None:
+            raise DataError(f"{path}: expected a column {names}, found {', '.join(frame.columns)}")
+    assert symbol is not None
+    for name in (on, asof):
+        if name is not None and not frame.is_empty() and not frame[name].dtype.is_temporal():
+            raise DataError(f"{path}: {name}: expected dates such as 2025-06-05, found {frame[name][0]!r}")
+    others = [name for name in frame.columns if name not in (*DATE_NAMES, "asof", *SYMBOL_NAMES)]
+    try:
+        moment = pl.col(asof or on or "").cast(pl.Datetime("us"))
+        keyed = frame.select(
+            pl.col(on or asof or "").cast(pl.Datetime("us")).cast(pl.Date).alias("date"),
+            moment.alias("asof"),
+            pl.col(symbol).cast(pl.String).alias("symbol"),
+            *(pl.col(name).cast(pl.Float64) for name in others),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
+    empty = keyed.filter(pl.any_horizontal(pl.col("date", "asof", "symbol").is_null()))
+    if not empty.is_empty():
+        raise DataError(f"{path}: {empty.height} rows lack their date or symbol")
+    spellings = keyed["symbol"].unique().to_list()
+    return keyed.with_columns(
+        pl.col("symbol").replace_strict(spellings, [canonical(text, exchange) for text in spellings])
+    )
+
+
+def _ranking(path: Path, numbers: list[str], score: str | None) -> str:
+    """The column that ranks."""
+    if score is not None:
+        if score not in numbers:
+            raise DataError(f"{path}: expected a column {score}, found {', '.join(numbers) or 'no scores'}")
+        return score
+    found = [name for name in PREFERRED if name in numbers] or (numbers if len(numbers) == 1 else [])
+    if not found:
+        raise DataError(
+            f"{path}: which column ranks? found {', '.join(numbers) or 'no column of scores'}", hint="--score NAME"
+        )
+    return found[0]

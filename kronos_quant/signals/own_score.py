@@ -1,0 +1,81 @@
+"""A user's own score: a Python file with a function `score`, loaded by its place, only where that was allowed."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kronos_quant.errors import ConfigError, KronosQuantError
+from kronos_quant.files import file_digest
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnScore:
+    """A file of Python code and the digest of its content, which is part of the key of what it computes."""
+
+    path: Path
+    digest: str
+
+
+def find_own_score(path: Path) -> OwnScore:
+    """The file, read but not run. Raises ConfigError where it is not there."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: own_score: no such file of Python code")
+    return OwnScore(path, file_digest(path))
+
+
+def check_allowed(own: OwnScore | None, *, allowed: bool) -> None:
+    """Raise ConfigError where code would be run that nobody allowed."""
+    if own is not None and not allowed:
+        raise ConfigError(
+            f"{own.path}: the recipe's own_score is Python code, which may do anything on this machine",
+            hint="read it; to run it all the same: kq signal --allow-code",
+        )
+
+
+def load_own_score(own: OwnScore) -> Callable[[FloatArray], FloatArray]:
+    """The file's function: returns float64[B, S, H] over the base -> a score each, float64[B]; NaN is no opinion.
+
+    Raises ConfigError for a file that cannot be run or has no such function; the function raises KronosQuantError,
+    naming the file's line, for what its code raises and for a result of another shape.
+    """
+    spec = importlib.util.spec_from_file_location(f"kq_score_{own.path.stem}", own.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    # a stranger's code may raise anything, and its line is what its author needs
+    except Exception as error:
+        raise ConfigError(f"{own.path}{_line_of(own.path, error)}: {type(error).__name__}: {error}") from error
+    function = getattr(module, "score", None)
+    if not callable(function):
+        raise ConfigError(f"{own.path}: expected a function score(returns), found none")
+
+    def score(returns: FloatArray) -> FloatArray:
+        try:
+            found = np.asarray(function(returns), dtype=np.float64)
+        except Exception as error:
+            where = _line_of(own.path, error)
+            raise KronosQuantError(f"{own.path}{where}: {type(error).__name__}: {error}") from error
+        if found.shape != returns.shape[:1]:
+            raise KronosQuantError(f"{own.path}: score: expected {len(returns)} numbers, found shape {found.shape}")
+        return np.where(np.isfinite(found), found, np.nan)
+
+    return score
+
+
+def _line_of(path: Path, error: BaseException) -> str:
+    """`:12`, the innermost line of the file in an error's trace; of a syntax error, where it is."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f":{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f":{lines[-1]}" if lines else ""

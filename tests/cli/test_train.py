@@ -1,0 +1,65 @@
+"""The options of `kq train`."""
+
+import json
+
+import pytest
+
+from kronos_quant.runs import finished_runs, unfinished_runs
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """How `kq train` called the library; nothing is trained."""
+    from kronos_quant.jobs.train import TrainingSummary
+
+    calls = []
+
+    def run(workspace, gpus, resume=None):
+        calls.append((gpus, resume))
+        losses = {"predictor": {"before": 2.0, "best": 1.0, "epoch": 3}}
+        return TrainingSummary(tmp_path, tmp_path / "best", {"validation_loss": losses, "rows": 4})
+
+    monkeypatch.setattr("kronos_quant.jobs.train.run_training", run)
+    return calls
+
+
+@pytest.mark.parametrize(("option", "resume"), [((), None), (("--resume",), True), (("--fresh",), False)])
+def test_going_on_or_beginning_is_asked_for(kq, market_workspace, asked, option, resume):
+    done = kq(market_workspace.root, "train", "--gpus", "0", *option)
+    assert done.code == 0
+    assert asked == [(0, resume)]
+    assert done.out.splitlines()[0] == (
+        "predictor: validation loss 2.0000 before training, 1.0000 at its best (epoch 3)"
+    )
+
+
+def test_json_holds_the_figures_and_the_folders(kq, market_workspace, asked, tmp_path):
+    told = json.loads(kq(market_workspace.root, "train", "--json").out)
+    assert told["validation_loss"]["predictor"]["best"] == 1.0
+    assert told["best"] == str(tmp_path / "best")
+
+
+def test_preparing_writes_the_job_and_prints_the_line_for_every_machine(kq, market_workspace):
+    done = kq(market_workspace.root, "train", "--gpus", "0", "--prepare")
+    assert done.code == 0
+    [run] = unfinished_runs(market_workspace.runs, "train")
+    assert f"-m kronos_quant.training {run.path / 'job.json'}" in done.out
+    assert "kq train --resume" in done.out
+    assert finished_runs(market_workspace.runs, "train") == []
+
+
+def test_nothing_to_go_on_with(kq, market_workspace):
+    code, error, hint = kq(market_workspace.root, "train", "--gpus", "0", "--resume").refusal()
+    assert (code, hint) == (2, "kq train")
+    assert error.endswith("runs/train: no unfinished training to go on with")
+
+
+def test_the_help_says_what_a_stop_costs(kq, tmp_path):
+    told = " ".join(kq(tmp_path, "train", "--help").out.replace("│", " ").split())
+    assert "gone on with by the same command" in told
+    assert "--fresh" in told
+    assert "--prepare" in told
+
+
+def test_an_unknown_option_is_refused(kq, market_workspace):
+    assert kq(market_workspace.root, "train", "--batch-size", "8").refusal()[0] == 2

@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import polars as pl
+from evaluation.markets import always, made_grid
+from made import make_bars, weekdays
+
+from kronos_quant.evaluation import forward_returns, history_start, make_grid
+from kronos_quant.evaluation.grid import HISTORY, carried_returns, trailing_mean
+
+NAN = math.nan
+CLOSE = np.array([[10.0, 20.0], [11.0, NAN], [12.0, 24.0], [NAN, 18.0]])
+
+
+def test_forward_returns_by_hand():
+    found = forward_returns(CLOSE, np.arange(4), 2)
+    np.testing.assert_allclose(found, [[0.2, 0.2], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
+    np.testing.assert_allclose(forward_returns(CLOSE, np.array([1, 2]), 1), [[1 / 11, NAN], [NAN, -0.25]])
+
+
+def test_a_return_that_is_not_known_yet_is_none():
+    assert np.isnan(forward_returns(CLOSE, np.array([3]), 1)).all()
+    assert np.isnan(carried_returns(CLOSE, np.array([3]), 1)).all()
+
+
+def test_the_last_close_stands_in_for_a_missing_one_where_asked():
+    found = carried_returns(CLOSE, np.arange(3), 1)
+    # the second symbol has no bar on session 1 (its last close stands), so none from it; the first none on session 3
+    np.testing.assert_allclose(found, [[0.1, 0.0], [1 / 11, NAN], [0.0, -0.25]])
+
+
+def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_workspace):
+    from kronos_quant.market import workspace_market
+    from kronos_quant.signals import realised_outcomes
+
+    market = workspace_market(market_workspace)
+    sessions = market.sessions()
+    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"].to_list()
+    bars = market.bars(stocks)
+    grid = make_grid(bars, sessions, market.universe("all"))
+    close = bars.to_pandas().pivot(index="date", columns="symbol", values="close").astype(float)
+    for horizon in (1, 5):
+        found = forward_returns(grid.close, np.arange(len(sessions)), horizon)
+        np.testing.assert_allclose(found, (close.shift(-horizon) / close - 1).to_numpy(), rtol=0, atol=1e-12)
+        outcomes = realised_outcomes(market, sessions, grid.symbols, horizon)
+        np.testing.assert_allclose(found, outcomes.returns, rtol=0, atol=1e-12)
+
+
+def test_bars_and_members_find_their_place():
+    days = weekdays(5)
+    bars = make_bars(["AAA", "BBB"], days)
+    membership = pl.DataFrame({"symbol": ["AAA", "BBB", "ZZZ"], "start": [days[1], days[0], days[0]], "end": days[3]})
+    grid = make_grid(bars.filter(~((pl.col("symbol") == "BBB") & (pl.col("date") == days[2]))), days, membership)
+    assert grid.symbols == ["AAA", "BBB"]
+    assert grid.member.T.tolist() == [[False, True, True, True, False], [True, True, True, True, False]]
+    assert np.isnan(grid.close).tolist() == [
+        [False, False],
+        [False, False],
+        [False, True],
+        [False, False],
+        [False, False],
+    ]
+    own = bars.filter((pl.col("symbol") == "BBB") & (pl.col("date") == days[4]))["close"].item()
+    assert grid.close[4, 1] == own
+    assert grid.rows([days[3], days[0]]).tolist() == [3, 0]
+
+
+def test_a_long_frame_is_spread_and_what_is_elsewhere_is_left_out():
+    grid = made_grid(symbols=3, sessions=4)
+    frame = pl.DataFrame(
+        {
+            "date": [grid.sessions[1], grid.sessions[2], grid.sessions[1].replace(year=1999)],
+            "symbol": ["S002", "nobody", "S000"],
+            "value": [7, 8, 9],
+        }
+    )
+    found = grid.spread(frame, "value")
+    assert found[1, 2] == 7
+    assert np.isfinite(found).sum() == 1
+
+
+def test_the_history_before_the_first_date_is_bounded():
+    days = weekdays(HISTORY + 50)
+    assert history_start(days, days[10]) == days[0]
+    assert history_start(days, days[-1]) == days[49]
+
+
+def test_the_trailing_mean_by_hand():
+    values = np.array([[1.0], [NAN], [3.0], [8.0], [NAN], [NAN]])
+    np.testing.assert_allclose(trailing_mean(values, 2), [[1.0], [1.0], [3.0], [5.5], [8.0], [NAN]])
+
+
+def test_later_bars_change_nothing_known_before():
+    days = weekdays(30)
+    bars = make_bars(["AAA", "BBB"], days)
+    halved = pl.when(pl.col("date") > days[19]).then(pl.col("close") / 2).otherwise("close").cast(pl.Float32)
+    grids = [make_grid(one, days, always(["AAA", "BBB"], days)) for one in (bars, bars.with_columns(close=halved))]
+    early, late = ([forward_returns(grid.close, np.arange(first, first + 15), 5) for grid in grids] for first in (0, 5))
+    np.testing.assert_array_equal(*early)
+    assert (late[0] != late[1]).any()

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluation.markets import made_grid, seeing
+
+from kronos_quant.evaluation import Boundary, Contender, Distribution, make_scorecard
+from kronos_quant.evaluation.tables import summary
+from kronos_quant.report.scorecard_page import WORDS, write_scorecard_page
+
+ROWS = np.arange(130, 190)
+GRID = made_grid(symbols=20, sessions=200)
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+EVIL = "<script>alert('x')</script>&"
+
+
+class Reader(HTMLParser):
+    """Tags, what they point to, and the words of a page; style sheets and pictures have none."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.references += [str(value) for name, value in attrs if name in ("src", "href", "xlink:href", "onload")]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def believing(spread: float) -> Distribution:
+    shape = (len(ROWS), 20)
+    quantiles = np.broadcast_to(np.array([-2.44, -1.0, 0.0, 1.0, 2.44]) * spread, (*shape, 5)).copy()
+    chances = np.random.default_rng(0).uniform(0.2, 0.8, shape)
+    return Distribution(LEVELS, quantiles, chances, np.zeros(shape))
+
+
+def page(path: Path, noise: float, forecast: Distribution | None = None, **settings) -> Reader:
+    card = make_scorecard(Contender("signal", EVIL, seeing(GRID, ROWS, 5, noise), forecast), GRID, ROWS, 5, **settings)
+    write_scorecard_page(path / "card.html", card, f"recipe {EVIL}", [f"made by {EVIL}"])
+    return Reader((path / "card.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """The page of a signal that sees, with a distribution that is far too sure."""
+    return page(tmp_path_factory.mktemp("page"), 2.0, believing(0.005), notes=[f"know {EVIL}"], score=EVIL)
+
+
+def test_the_page_stands_alone(whole):
+    assert not {"script", "link", "iframe", "img", "object"} & set(whole.tags)
+    assert all(reference.startswith("#") for reference in whole.references)
+    assert whole.tags.count("svg") == 8
+
+
+def test_no_name_becomes_a_tag(whole):
+    for told in (f"recipe {EVIL}", f"Made by {EVIL}", f"know {EVIL}", f"ranked by {EVIL}"):
+        assert told in whole.text
+
+
+def test_the_finding_comes_first_in_words(whole):
+    assert whole.text.index("EDGE: rank IC +0.") < whole.text.index("To know first")
+    assert "The whole interval is above 0." in whole.text
+    assert "Its ranking on the same dates: better than momentum" in whole.text
+
+
+def test_every_picture_says_how_to_read_it(whole):
+    assert whole.text.count("How to read it:") == whole.tags.count("figure") == 8
+
+
+def test_every_word_is_used_and_explained(whole):
+    for word, told in WORDS:
+        assert whole.text.count(word) > 1
+        assert told in whole.text
+
+
+def test_a_forecast_that_is_too_sure_is_told_so(whole):
+    assert "too few: it is surer than it may be" in whole.text
+    assert "CRPS saved against the band" in whole.text
+
+
+def test_without_a_distribution_there_is_no_talk_of_probabilities(tmp_path):
+    found = page(tmp_path, 2.0)
+    assert "Are its probabilities true?" not in found.text
+    assert found.tags.count("svg") == 5
+
+
+def test_a_forecast_without_probabilities_of_a_rise_has_no_picture_of_them(tmp_path):
+    said = believing(0.03)
+    said.p_rise[:] = np.nan
+    found = page(tmp_path, 2.0, said)
+    assert "Does it rise as often as it says?" not in found.text
+    assert "Do the intervals hold what they claim?" in found.text
+
+
+def finding_class(path: Path) -> str:
+    return re.search(r'<div class="finding (\w*)">', (path / "card.html").read_text())[1]
+
+
+def test_the_finding_is_green_only_for_an_edge_on_dates_that_nobody_has_seen(tmp_path):
+    known = Boundary("training data", GRID.sessions[0])
+    page(tmp_path, 2.0, boundaries=[known])
+    assert finding_class(tmp_path) == "edge"
+    page(tmp_path, 2.0, boundaries=[known, Boundary("pre-training data", None)])
+    assert finding_class(tmp_path) == "doubtful"
+    found = page(tmp_path, 2.0, boundaries=[Boundary("training data", GRID.sessions[140])])
+    assert finding_class(tmp_path) == "doubtful"
+    assert "NOT A FINDING, CONTAMINATED" in found.text
+    page(tmp_path, float("inf"), boundaries=[known])
+    assert finding_class(tmp_path) == ""
+
+
+def test_too_few_dates_still_make_a_page(tmp_path):
+    rows = np.arange(130, 136)
+    scores = seeing(GRID, rows, 5, 1.0)
+    card = make_scorecard(Contender("signal", "", scores, None), GRID, rows, 5)
+    write_scorecard_page(tmp_path / "card.html", card, "few", [])
+    found = Reader((tmp_path / "card.html").read_text())
+    assert "TOO FEW DATES TO SAY" in found.text
+    assert "too few dates to say" in found.text
+
+
+def test_scores_that_rank_nobody_still_make_a_page(tmp_path):
+    card = make_scorecard(Contender("signal", "", np.ones((60, 20)), None), GRID, ROWS, 5)
+    write_scorecard_page(tmp_path / "card.html", card, "equal", [])
+    found = Reader((tmp_path / "card.html").read_text())
+    assert "all scores of every date are equal" in found.text
+    assert "too many equal scores, to make fifths" in found.text
+
+
+def test_the_words_explain_the_columns():
+    card = make_scorecard(Contender("signal", "", seeing(GRID, ROWS, 5, 2.0), None), GRID, ROWS, 5)
+    assert {column for row in summary(card) for column in row} - {""} <= {word for word, _ in WORDS}
+
+
+def test_a_forecast_that_is_not_sure_enough_is_told_so(tmp_path):
+    assert "too many: it is less sure than it could be" in page(tmp_path, 2.0, believing(0.5)).text
+
+
+def test_a_forecast_that_holds_what_it_claims_is_told_so(tmp_path):
+    # a session's return has a deviation of 2 %, five of them 4.5 %; the interval of 90 % reaches 2.44 spreads
+    found = page(tmp_path, 2.0, believing(0.045 * 1.645 / 2.44))
+    assert "as claimed, within the error of this measurement" in found.text
+
+
+def test_the_figures_of_the_ranking_hold_both_intervals(whole):
+    number = r"\+0\.\d{3}"
+    wide = rf"rank IC, interval by Newey and West \(\d+ lags\) ?{number} ?{number} to {number}"
+    assert re.search(wide, whole.text)
+    assert re.search(r"ICIR of the rank IC ?\+\d\.\d\d ?\+\d\.\d\d to \+\d\.\d\d", whole.text)
+
+
+def test_fifths_that_rise_are_told_from_fifths_that_do_not(tmp_path, whole):
+    assert "Each fifth did better than the one below it." in whole.text
+    assert "The order of the fifths agrees with their returns by" in page(tmp_path, float("inf")).text

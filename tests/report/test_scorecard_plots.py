@@ -1,0 +1,112 @@
+import re
+
+import numpy as np
+import pytest
+from evaluation.markets import made_grid, seeing
+
+from kronos_quant.evaluation import Contender, Distribution, make_scorecard
+from kronos_quant.report import scorecard_plots as plots
+
+ROWS = np.arange(130, 190)
+GRID = made_grid(symbols=20, sessions=200)
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def card_of(noise=2.0, spread=0.03, rows=ROWS):
+    shape = (len(rows), 20)
+    quantiles = np.broadcast_to(np.array([-2.44, -1.0, 0.0, 1.0, 2.44]) * spread, (*shape, 5)).copy()
+    said = Distribution(LEVELS, quantiles, np.random.default_rng(0).random(shape), np.zeros(shape))
+    return make_scorecard(Contender("signal", "", seeing(GRID, rows, 5, noise), said), GRID, rows, 5)
+
+
+@pytest.fixture(scope="module")
+def card():
+    return card_of()
+
+
+PICTURES = {
+    "ic_over_time": plots.ic_over_time,
+    "beside_baselines": plots.beside_baselines,
+    "slices": plots.slices,
+    "decay": plots.decay,
+    "fifths": plots.fifths,
+    "coverage": lambda card: plots.coverage({"signal": card.signal.distribution}),
+    "pit": lambda card: plots.pit(card.signal.distribution),
+    "reliability": lambda card: plots.reliability(card.signal.distribution),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_one_svg_without_references(card, name):
+    svg = PICTURES[name](card)
+    assert svg.count("<svg") == svg.count("</svg>") == 1
+    assert "http" not in svg
+    assert "<script" not in svg
+    assert all(target.startswith("#") for target in re.findall(r'href="([^"]*)"', svg))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_equal_figures_make_equal_pictures(card, name):
+    assert PICTURES[name](card) == PICTURES[name](card)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_few_dates_make_a_picture_too(name):
+    assert "<svg" in PICTURES[name](card_of(rows=np.arange(130, 137)))
+
+
+def drawn(monkeypatch, picture):
+    """The axes of a picture, as they were drawn."""
+    held = []
+    whole = plots._picture
+
+    def keep(draw, size):
+        def also(axes):
+            draw(axes)
+            held.append(axes)
+
+        return whole(also, size)
+
+    monkeypatch.setattr(plots, "_picture", keep)
+    picture()
+    [axes] = held
+    return axes
+
+
+def test_every_contender_that_ranks_has_its_dot(card, monkeypatch):
+    axes = drawn(monkeypatch, lambda: plots.beside_baselines(card))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["signal", "momentum", "reversal", "LightGBM"]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    expected = [one.ranking.rank_ic.mean for one in card.cards if one.ranking is not None]
+    assert [dot.get_xdata()[0] for dot in dots] == expected
+
+
+def test_the_bars_over_time_are_the_rank_ics(card, monkeypatch):
+    axes = drawn(monkeypatch, lambda: plots.ic_over_time(card))
+    heights = [bar.get_height() for bar in axes.patches][: len(ROWS)]
+    np.testing.assert_array_equal(heights, card.signal.ranking.rank_ic_by_date)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert f"mean of all: {card.signal.ranking.rank_ic.mean:+.3f}" in labels
+
+
+def test_the_main_horizon_stands_out(card, monkeypatch):
+    axes = drawn(monkeypatch, lambda: plots.decay(card))
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "3", "5", "10", "20"]
+    assert [dot.get_color() == plots.BLUE for dot in dots] == [False, False, False, True, False, False]
+
+
+def test_the_fifths_are_the_groups_from_the_worst_to_the_best(card, monkeypatch):
+    axes = drawn(monkeypatch, lambda: plots.fifths(card))
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == [group.mean for group in card.signal.ranking.portfolios.groups]
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert (names[0], names[-1]) == ("1\nworst", "5\nbest")
+
+
+def test_the_intervals_are_set_against_what_they_claim(card, monkeypatch):
+    said = card.signal.distribution
+    axes = drawn(monkeypatch, lambda: plots.coverage({"signal": said}))
+    [own] = [line for line in axes.lines if line.get_label() == "signal"]
+    assert own.get_xdata().tolist() == [0.5, 0.9]
+    assert own.get_ydata().tolist() == [said.coverage[0.5].mean, said.coverage[0.9].mean]

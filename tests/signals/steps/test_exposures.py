@@ -1,0 +1,103 @@
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kronos_quant import DataError
+from kronos_quant.market import open_market
+from kronos_quant.signals.steps import EXPOSURES, Exposures, Neutralise, Smooth, apply_steps, history_needed
+
+
+@pytest.fixture
+def market(trained_workspace):
+    return open_market(trained_workspace.root)
+
+
+def closes(market, symbol):
+    return market.bars([symbol]).with_columns(pl.col("close", "amount").cast(pl.Float64))
+
+
+def test_exposures_are_those_of_the_bars_up_to_the_date(market):
+    sessions = market.sessions()
+    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"].to_list()
+    symbol = market.bars(stocks)["symbol"].value_counts().sort("count", "symbol")["symbol"][-1]
+    bars = closes(market, symbol).filter(pl.col("date") <= sessions[60])
+    assert bars["date"].tail(21).to_list() == sessions[40:61]
+    measured = Exposures(market, [sessions[60]], [symbol])
+    logs = np.log(bars["close"].to_numpy())
+    assert measured.measured("volatility", 20)[0, 0] == pytest.approx(np.diff(logs[-21:]).std(ddof=1))
+    assert measured.measured("momentum", 20)[0, 0] == pytest.approx(logs[-1] - logs[-21])
+    assert measured.measured("size", 20)[0, 0] == pytest.approx(np.log(bars["amount"].tail(20).mean()))
+
+
+@pytest.mark.parametrize("name", EXPOSURES)
+def test_a_symbol_with_too_few_bars_has_no_exposure(market, name):
+    sessions = market.sessions()
+    measured = Exposures(market, [sessions[3], sessions[60]], ["MADE0001", "NOBODY"]).measured(name, 20)
+    assert np.isnan(measured[0, 0])
+    assert np.isfinite(measured[1, 0])
+    assert np.isnan(measured[:, 1]).all()
+
+
+def test_later_bars_move_nothing(market, trained_workspace):
+    sessions = market.sessions()
+    before = Exposures(market, sessions[50:60], ["MADE0001", "MADE0002"])
+    later = market.bars().with_columns(
+        close=pl.when(pl.col("date") > sessions[59]).then(pl.col("close") * 2).otherwise("close")
+    )
+    changed = type(before)(_Changed(market, later), sessions[50:60], ["MADE0001", "MADE0002"])
+    for name in EXPOSURES:
+        assert (before.measured(name, 10) == changed.measured(name, 10)).all()
+
+
+class _Changed:
+    def __init__(self, market, bars):
+        self.market, self.frame = market, bars
+
+    def sessions(self):
+        return self.market.sessions()
+
+    def bars(self, symbols, start, end):
+        return self.frame.filter(pl.col("symbol").is_in(symbols) & pl.col("date").is_between(start, end))
+
+
+class _Industries(_Changed):
+    def intervals(self, kind):
+        assert kind == "industry"
+        return self.frame
+
+
+def test_industries_are_those_of_the_date(market):
+    spans = pl.DataFrame(
+        {
+            "symbol": ["MADE0001", "MADE0001", "MADE0002"],
+            "start": [date(2000, 1, 1), market.sessions()[51], date(2000, 1, 1)],
+            "end": [market.sessions()[50], date(2099, 1, 1), date(2099, 1, 1)],
+            "value": ["banks", "steel", "steel"],
+        }
+    )
+    dates = market.sessions()[50:52]
+    groups = Exposures(_Industries(market, spans), dates, ["MADE0001", "MADE0002", "MADE0003"]).industries()
+    assert groups[0, 0] != groups[0, 1] == groups[1, 0] == groups[1, 1]
+    assert groups[0, 2] not in groups[:, :2]
+
+
+def test_industries_that_nobody_brought_in_are_asked_for(market):
+    with pytest.raises(DataError, match="no industries are in the market") as caught:
+        Exposures(market, market.sessions()[50:51], ["MADE0001"]).industries()
+    assert "industry" in caught.value.hint
+
+
+def test_the_steps_follow_each_other_and_tell_how_far_they_look_back(market):
+    dates, symbols = market.sessions()[50:60], [f"MADE{i:04d}" for i in range(1, 12)]
+    measured = Exposures(market, dates, symbols)
+    scores = np.random.default_rng(0).standard_normal((10, 11))
+    steps = [Smooth(step="smooth", sessions=3), Neutralise(step="neutralise", exposures=("momentum",))]
+    found = apply_steps(scores, steps, lambda: measured)
+    momentum = measured.measured("momentum", 20)
+    for t in range(10):
+        known = np.isfinite(found[t])
+        assert abs(np.corrcoef(found[t, known], momentum[t, known])[0, 1]) < 1e-9
+    assert history_needed(steps) == 2
+    assert history_needed(steps[1:]) == 0

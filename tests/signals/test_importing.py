@@ -1,0 +1,151 @@
+from datetime import datetime
+
+import polars as pl
+import pytest
+
+from kronos_quant import ConfigError, DataError
+from kronos_quant.market import open_market
+from kronos_quant.signals import Origin, Recipe, SignalStore, check_name, read_foreign, resolve_imported, store_foreign
+
+
+@pytest.fixture
+def market(trained_workspace):
+    return open_market(trained_workspace.root)
+
+
+@pytest.fixture
+def store(tmp_path):
+    recipe = resolve_imported(Recipe(imported="mine", score="score"), Origin("mine", "", {}), "all", "day", "mine")
+    return SignalStore(tmp_path / "store", recipe)
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(rows, header="date,symbol,score"):
+        path = tmp_path / "mine.csv"
+        path.write_text("\n".join([header, *rows]) + "\n")
+        return path
+
+    return write
+
+
+def test_csv_and_parquet_give_the_same_and_the_spelling_is_ours(market, table, tmp_path):
+    path = table(["2025-06-05,made0002,0.5", "2025-06-04,MADE0001,-1"])
+    found = read_foreign(path, market)
+    assert found.rows.rows() == [
+        (datetime(2025, 6, 4).date(), datetime(2025, 6, 4), "MADE0001", -1.0),
+        (datetime(2025, 6, 5).date(), datetime(2025, 6, 5), "MADE0002", 0.5),
+    ]
+    pl.read_csv(path, try_parse_dates=True).write_parquet(tmp_path / "same.bin")
+    assert read_foreign(tmp_path / "same.bin", market).rows.equals(found.rows)
+    qlib = table(["2025-06-05 00:00:00,MADE0002,0.5", "2025-06-04 00:00:00,MADE0001,-1"], "datetime,instrument,score")
+    assert read_foreign(qlib, market).rows.equals(found.rows)
+
+
+def test_the_stamp_of_the_last_bar_seen_tells_the_session(market, table):
+    found = read_foreign(table(["2025-06-05T15:00:00,MADE0001,1"], "asof,symbol,score"), market).rows
+    assert found.row(0)[:2] == (datetime(2025, 6, 5).date(), datetime(2025, 6, 5, 15))
+
+
+def test_what_is_left_out_is_counted(market, table):
+    rows = ["2025-06-05,MADE0001,1", "2025-06-05,MADE0002,nan", "2025-06-05,MADE0003,", "2025-06-05,NOBODY,1",
+            "2025-06-05,ELSE,2", "2025-06-07,MADE0001,1"]  # fmt: skip
+    found = read_foreign(table(rows), market)
+    assert found.rows.height == 1
+    assert (found.not_finite, found.unknown_rows, found.unknown_symbols, found.no_session) == (
+        2,
+        2,
+        ["ELSE", "NOBODY"],
+        1,
+    )
+    assert found.lines()[0].startswith("1 signals of 1 symbols on 1 sessions from 2025-06-05 to 2025-06-05, ranked by")
+    assert len(found.lines()) == 4
+    assert found.as_dict()["columns"] == ["score"]
+
+
+@pytest.mark.parametrize(
+    ("header", "score", "expected"),
+    [
+        ("date,symbol,alpha", None, "alpha"),
+        ("date,symbol,mean,last", None, "last"),
+        ("date,symbol,mean,last", "mean", "mean"),
+    ],
+)
+def test_the_column_that_ranks_is_chosen(market, table, header, score, expected):
+    line = "2025-06-05,MADE0001" + ",1" * (header.count(",") - 1)
+    assert read_foreign(table([line], header), market, score).score == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "lines", "message"),
+    [
+        ("day,symbol,score", ["2025-06-05,MADE0001,1"], "expected a column date or asof, found day, symbol, score"),
+        ("date,name,score", ["2025-06-05,MADE0001,1"], "expected a column symbol, found date, name, score"),
+        ("date,symbol", ["2025-06-05,MADE0001"], "which column ranks? found no column of scores"),
+        ("date,symbol,a,b", ["2025-06-05,MADE0001,1,2"], "which column ranks? found a, b"),
+        ("date,symbol,score", ["tomorrow,MADE0001,1"], "date: expected dates such as 2025-06-05, found 'tomorrow'"),
+        ("date,symbol,score", ["20250605,MADE0001,1"], "date: expected dates such as 2025-06-05, found 20250605"),
+        ("date,symbol,score", ["2025-06-05,MADE0001,high"], "mine.csv: conversion from"),
+        ("date,symbol,score", ["2025-06-05,MADE0001,1"] * 2, "more than one row of MADE0001 2025-06-05"),
+        ("date,symbol,score", ["2025-06-05,,1"], "1 rows lack their date or symbol"),
+        ("date,symbol,score", ["2025-06-05,NOBODY,1"], "nothing to import: of 1 rows 1 are of unknown symbols"),
+        ("date,symbol,score", ["2025-06-05,MADE0001,nan"], "1 without a finite score"),
+        ("date,symbol,score", [], "nothing to import: of 0 rows"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_one_clear_line(market, table, header, lines, message):
+    with pytest.raises(DataError) as caught:
+        read_foreign(table(lines, header), market)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"PAR1 and then nothing", b"", b"\x80\x04\x95pickle"])
+def test_a_file_of_another_kind_is_refused(market, tmp_path, content):
+    path = tmp_path / "mine.pkl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"mine\.pkl: "):
+        read_foreign(path, market)
+    with pytest.raises(DataError, match="no such file"):
+        read_foreign(tmp_path / "gone.csv", market)
+
+
+def test_later_sessions_are_added_and_overlapping_ones_refused_or_replaced(market, table, store):
+    def bring(*lines, replace=False):
+        return store_foreign(store, read_foreign(table(lines), market), replace=replace)
+
+    assert bring("2025-06-03,MADE0001,1", "2025-06-04,MADE0001,1") == 0
+    assert bring("2025-06-05,MADE0001,1") == 0
+    before = (store.folder / "imported.parquet").read_bytes()
+    with pytest.raises(DataError, match="mine: 1 sessions are imported already: 2025-06-05") as caught:
+        bring("2025-06-02,MADE0001,9", "2025-06-05,MADE0001,9")
+    assert caught.value.hint == "--replace takes the new ones instead"
+    assert (store.folder / "imported.parquet").read_bytes() == before
+    assert bring("2025-06-02,MADE0001,9", "2025-06-05,MADE0001,9", replace=True) == 1
+    assert [on.day for on in store.dates()] == [2, 3, 4, 5]
+    assert store.read(store.dates())["score"].to_list() == [9, 1, 1, 9]
+    assert store.read(store.dates()[:0:-1])["date"].to_list() == store.dates()[:0:-1]
+    assert [path.name for path in store.folder.iterdir() if "partial" in path.name] == []
+
+
+def test_other_columns_than_those_that_are_there_are_refused(market, table, store):
+    store_foreign(store, read_foreign(table(["2025-06-04,MADE0001,1"]), market), replace=False)
+    other = read_foreign(table(["2025-06-05,MADE0001,1,2"], "date,symbol,score,q05"), market)
+    with pytest.raises(DataError, match="the columns differ: score there, score, q05 in the file"):
+        store_foreign(store, other, replace=False)
+
+
+def test_a_half_file_of_an_import_is_named(market, table, store):
+    store_foreign(store, read_foreign(table(["2025-06-04,MADE0001,1"]), market), replace=False)
+    path = store.folder / "imported.parquet"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(DataError, match=r"imported\.parquet: not a readable signal file") as caught:
+        store.dates()
+    assert caught.value.hint == "import it again with --replace"
+
+
+@pytest.mark.parametrize("name", ["", "../mine", "a/b", ".hidden", "x" * 65])
+def test_a_name_that_could_be_no_recipes_is_refused(name):
+    with pytest.raises(ConfigError, match="--name: expected letters"):
+        check_name(name)
+    assert check_name("alpha-2.x") == "alpha-2.x"
