@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.integer]
 
-CHUNK_TOKENS, CHUNK_PATHS = 3 * 2**20, 2**18
+CHUNK_TOKENS, CHUNK_PATHS = 3 * 2**20, 5 * 2**15
 """Width times tokens of all lookbacks, and width times sample paths, of a chunk on a processor: the products of a step
 run near its best from some 150 rows on, and a chunk of few series wastes little on padding."""
 CHUNK_SERIES = 64

@@ -200,7 +200,8 @@ def test_chunks_depend_on_the_shape_of_the_work_only():
     assert chunk_series(64, 90, 20) == 64
     assert chunk_series(512, 400, 1) == 8
     assert chunk_series(832, 512, 5) == 4
-    assert chunk_series(512, 90, 200) == 2  # many samples make rows enough
+    assert chunk_series(512, 90, 200) == 1  # many samples make rows enough
+    assert chunk_series(64, 90, 200) == 8
     assert chunk_series(832, 2048, 1) == 8  # at least eight rows a step
     assert chunk_series(512, 90, 3000) == 1
     assert chunk_series(512, 90, 5, "cuda") == 256
