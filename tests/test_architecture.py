@@ -11,8 +11,8 @@ from made import ROOT
 ROOMS = ("market", "windows", "model", "training", "signals", "backtest", "evaluation", "report", "jobs")
 """In the order of the data: a room imports only from rooms before it."""
 
-SHARED_MODULES = {"errors", "files", "schema", "assets", "config", "workspace", "progress", "runs"}
-SHARED_ORDER = ("errors", "files", "schema", "assets", "config", "progress", "workspace", "runs")
+SHARED_MODULES = {"errors", "files", "schema", "assets", "config", "workspace", "progress", "own_code", "runs"}
+SHARED_ORDER = ("errors", "files", "schema", "assets", "config", "progress", "own_code", "workspace", "runs")
 
 
 def imported(file: Path) -> set[str]:

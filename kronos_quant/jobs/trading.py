@@ -19,7 +19,7 @@ from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.files import file_digest
 from kronos_quant.jobs.signals import SignalSource, SignalSummary, ensure_signals, open_source
-from kronos_quant.market import Facts, Market, canonical, workspace_market
+from kronos_quant.market import Facts, Market, canonical_column, workspace_market
 from kronos_quant.market.quality.screening import read_rejected
 from kronos_quant.signals import SCORES
 from kronos_quant.workspace import Workspace
@@ -212,10 +212,7 @@ def read_scores(path: Path, exchange: str = "") -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
     frame = frame.drop_nulls().filter(pl.col("score").is_not_nan())
-    spellings = frame["symbol"].unique().to_list()
-    return frame.with_columns(
-        pl.col("symbol").replace_strict(spellings, [canonical(text, exchange) for text in spellings])
-    )
+    return frame.with_columns(canonical_column(frame["symbol"], exchange))
 
 
 def chosen_sessions(market: Market, strategy: Strategy, first: date, last: date) -> list[date]:

@@ -27,7 +27,7 @@ from kronos_quant.market.retention import Pruned, StoredSnapshot, list_snapshots
 from kronos_quant.market.sessions import FutureTimes, next_times
 from kronos_quant.market.snapshots import Snapshot
 from kronos_quant.market.store import Batch, store_bars
-from kronos_quant.market.symbols import canonical, exchange_of
+from kronos_quant.market.symbols import canonical, canonical_column, exchange_of
 from kronos_quant.market.universes import Membership
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "TradingRules",
     "bars_as_known",
     "canonical",
+    "canonical_column",
     "corporate_actions",
     "exchange_of",
     "export_bars",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import polars as pl
+
 EXCHANGES = {"SH": "XSHG", "SZ": "XSHE", "BJ": "BJSE", "HK": "XHKG"}
 """Prefix of a canonical symbol -> ISO 10383 code of its exchange."""
 
@@ -45,6 +47,12 @@ def canonical(text: str, exchange: str = "") -> str:
     if exchange in ("", *MAINLAND) and re.fullmatch(r"\d{6}", name):
         return _prefix_of_code(name) + name
     return name
+
+
+def canonical_column(spellings: pl.Series, exchange: str = "") -> pl.Series:
+    """`canonical` of every text of a column, each spelling worked out once."""
+    distinct = spellings.unique().to_list()
+    return spellings.replace_strict(distinct, [canonical(text, exchange) for text in distinct])
 
 
 def symbol_from_filename(path: Path, exchange: str = "") -> str:

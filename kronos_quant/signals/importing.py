@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.files import disk_errors, write_aside
-from kronos_quant.market import Market, canonical
+from kronos_quant.market import Market, canonical_column
 from kronos_quant.signals.store import IMPORTED_FILE, SignalStore
 
 DATE_NAMES, SYMBOL_NAMES = ("date", "datetime"), ("symbol", "instrument")
@@ -189,10 +189,7 @@ def _keyed(frame: pl.DataFrame, path: Path, exchange: str) -> pl.DataFrame:
     empty = keyed.filter(pl.any_horizontal(pl.col("date", "asof", "symbol").is_null()))
     if not empty.is_empty():
         raise DataError(f"{path}: {empty.height} rows lack their date or symbol")
-    spellings = keyed["symbol"].unique().to_list()
-    return keyed.with_columns(
-        pl.col("symbol").replace_strict(spellings, [canonical(text, exchange) for text in spellings])
-    )
+    return keyed.with_columns(canonical_column(keyed["symbol"], exchange))
 
 
 def _ranking(path: Path, numbers: list[str], score: str | None) -> str:

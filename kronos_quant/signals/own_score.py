@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import file_digest
+from kronos_quant.own_code import load_function, raised
 
 FloatArray = NDArray[np.float64]
 
@@ -47,35 +46,15 @@ def load_own_score(own: OwnScore) -> Callable[[FloatArray], FloatArray]:
     Raises ConfigError for a file that cannot be run or has no such function; the function raises KronosQuantError,
     naming the file's line, for what its code raises and for a result of another shape.
     """
-    spec = importlib.util.spec_from_file_location(f"kq_score_{own.path.stem}", own.path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    # a stranger's code may raise anything, and its line is what its author needs
-    except Exception as error:
-        raise ConfigError(f"{own.path}{_line_of(own.path, error)}: {type(error).__name__}: {error}") from error
-    function = getattr(module, "score", None)
-    if not callable(function):
-        raise ConfigError(f"{own.path}: expected a function score(returns), found none")
+    function = load_function(own.path, "score", "returns")
 
     def score(returns: FloatArray) -> FloatArray:
         try:
             found = np.asarray(function(returns), dtype=np.float64)
         except Exception as error:
-            where = _line_of(own.path, error)
-            raise KronosQuantError(f"{own.path}{where}: {type(error).__name__}: {error}") from error
+            raise KronosQuantError(raised(own.path, error)) from error
         if found.shape != returns.shape[:1]:
             raise KronosQuantError(f"{own.path}: score: expected {len(returns)} numbers, found shape {found.shape}")
         return np.where(np.isfinite(found), found, np.nan)
 
     return score
-
-
-def _line_of(path: Path, error: BaseException) -> str:
-    """`:12`, the innermost line of the file in an error's trace; of a syntax error, where it is."""
-    if isinstance(error, SyntaxError) and error.lineno:
-        return f":{error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f":{lines[-1]}" if lines else ""

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
 import pytest
 from made import make_bars, weekdays
+from report.pages import Reader
 
 from kronos_quant import schema
 from kronos_quant.config import GatesConfig
@@ -17,24 +17,6 @@ from kronos_quant.report.quality_page import PICTURES_A_RULE, write_quality_page
 
 SESSIONS = weekdays(60)
 EVIL = "<SCRIPT>&A"
-
-
-class Reader(HTMLParser):
-    """Tags, links and words of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.references: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.references += [str(value) for name, value in attrs if name in ("src", "href", "xlink:href", "onload")]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from evaluation.markets import made_grid, seeing
+from report.pages import Reader
 
 from kronos_quant.evaluation import Boundary, Contender, Distribution, make_scorecard
 from kronos_quant.evaluation.tables import summary
@@ -16,28 +16,6 @@ ROWS = np.arange(130, 190)
 GRID = made_grid(symbols=20, sessions=200)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 EVIL = "<script>alert('x')</script>&"
-
-
-class Reader(HTMLParser):
-    """Tags, what they point to, and the words of a page; style sheets and pictures have none."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.references: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.references += [str(value) for name, value in attrs if name in ("src", "href", "xlink:href", "onload")]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def believing(spread: float) -> Distribution:

@@ -19,7 +19,7 @@ from kronos_quant.market.ingest.stamps import has_offsets, infer_freq, parse_sta
 from kronos_quant.market.sessions import calendar_name, ends_of, time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import Batch, instruments_of
-from kronos_quant.market.symbols import MAINLAND, canonical, symbol_from_filename
+from kronos_quant.market.symbols import MAINLAND, canonical, canonical_column, symbol_from_filename
 from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
 
 AMOUNT_POLICIES = ("derive", "zero", "as_is")
@@ -190,8 +190,7 @@ def _symbols(table: RawTable, column: str | None, reading: Reading) -> pl.Series
         raise DataError(
             f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, found nothing"
         )
-    spellings = names.unique().to_list()
-    return names.replace_strict(spellings, [canonical(name, exchange) for name in spellings])
+    return canonical_column(names, exchange)
 
 
 def _completed(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.DataFrame, list[str]]:

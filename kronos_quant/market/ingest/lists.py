@@ -24,7 +24,7 @@ from kronos_quant.market.intervals import INTERVALS, OPEN_END, WITH_VALUE, check
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import publish
 from kronos_quant.market.store import instruments_of
-from kronos_quant.market.symbols import canonical
+from kronos_quant.market.symbols import canonical_column
 from kronos_quant.market.universes import ALL
 from kronos_quant.schema import INSTRUMENTS
 
@@ -143,10 +143,9 @@ def read_intervals(source: Path, exchange: str, *, needs_value: bool = False) ->
                 f"{source}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
                 f"found {cells[name][row] or 'nothing'!r}"
             )
-    spellings = cells["symbol"].unique().to_list()
     frame = pl.DataFrame(
         {
-            "symbol": cells["symbol"].replace_strict(spellings, [canonical(text, exchange) for text in spellings]),
+            "symbol": canonical_column(cells["symbol"], exchange),
             "start": days["start"],
             "end": days["end"].fill_null(OPEN_END),
             "value": cells["value"].zip_with(~blank["value"], empty),

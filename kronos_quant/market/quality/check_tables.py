@@ -21,7 +21,7 @@ Among the warnings no bar is left that an error names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 
@@ -29,7 +29,8 @@ import polars as pl
 import pyarrow as pa
 
 from kronos_quant.market.database import statement
-from kronos_quant.market.exchanges import BOARDS
+from kronos_quant.market.exchanges import BOARDS, Board
+from kronos_quant.market.exchanges.boards import Row
 from kronos_quant.market.quality.checking import ROW
 from kronos_quant.market.sessions import calendar_name, known_until, session_parts, sessions_between
 from kronos_quant.market.symbols import exchange_of, looks_like_index
@@ -179,26 +180,26 @@ def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
 
 def _limits(calendar: str) -> pl.DataFrame:
     """The dated limits of `exchanges`, a row a prefix and period; none where another exchange is named."""
-    rows = [
-        (prefix, board.name, limit.since, until, limit.fraction)
-        for board in BOARDS
-        for limit, until in zip(board.limits, [*(limit.since for limit in board.limits[1:]), None], strict=True)
-        for prefix in board.prefixes
-        if calendar in ("", _MAINLAND_CALENDAR)
-    ]
+    rows = [(*period, limit.fraction) for period, limit in _periods(calendar, lambda board: board.limits)]
     return pl.DataFrame(rows, schema=_PERIOD | {"fraction": pl.Float64()}, orient="row")
 
 
 def _newcomers(calendar: str) -> pl.DataFrame:
     """The free starts of `exchanges`, a row a prefix and period; none where another exchange is named."""
-    rows = [
-        (prefix, board.name, start.since, until, start.sessions)
-        for board in BOARDS
-        for start, until in zip(board.starts, [*(start.since for start in board.starts[1:]), None], strict=False)
-        for prefix in board.prefixes
-        if calendar in ("", _MAINLAND_CALENDAR)
-    ]
+    rows = [(*period, start.sessions) for period, start in _periods(calendar, lambda board: board.starts)]
     return pl.DataFrame(rows, schema=_PERIOD | {"sessions": pl.Int64()}, orient="row")
+
+
+def _periods(
+    calendar: str, rows_of: Callable[[Board], Sequence[Row]]
+) -> Iterator[tuple[tuple[str, str, date, date | None], Row]]:
+    """Each dated row of each board, with the prefix, the board, and the days from and until which it holds."""
+    for board in BOARDS if calendar in ("", _MAINLAND_CALENDAR) else ():
+        rows = rows_of(board)
+        for i, row in enumerate(rows):
+            until = rows[i + 1].since if i + 1 < len(rows) else None
+            for prefix in board.prefixes:
+                yield (prefix, board.name, row.since, until), row
 
 
 def _ticks(calendar: str) -> pl.DataFrame:
