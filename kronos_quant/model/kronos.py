@@ -29,6 +29,8 @@ DependencyRotation = Literal["published", "consistent"]
 
 RMS_EPS = 1e-5
 ROTARY_BASE = 10000.0
+HOST = torch.device("cpu")
+"""Where tables are worked out whatever the default device: they round the same for all."""
 DEPENDENCY_HEADS = 4
 """Heads of the dependency layer, whatever `n_heads` is."""
 ENTROPY_EPS = 1e-8
@@ -235,7 +237,7 @@ class Rotary(nn.Module):
 
     def __init__(self, head_size: int) -> None:
         super().__init__()
-        exponent = torch.arange(0, head_size, 2).float() / head_size
+        exponent = torch.arange(0, head_size, 2, device=HOST).float() / head_size
         self.register_buffer("inv_freq", 1.0 / ROTARY_BASE**exponent)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rotary:
@@ -346,8 +348,8 @@ class BinarySphericalQuantizer(nn.Module):
 
     def __init__(self, bits: int, group_size: int) -> None:
         super().__init__()
-        self.register_buffer("basis", 2 ** torch.arange(bits - 1, -1, -1))
-        self.register_buffer("group_basis", 2 ** torch.arange(group_size - 1, -1, -1))
+        self.register_buffer("basis", 2 ** torch.arange(bits - 1, -1, -1, device=HOST))
+        self.register_buffer("group_basis", 2 ** torch.arange(group_size - 1, -1, -1, device=HOST))
 
 
 class BSQuantizer(nn.Module):
@@ -561,8 +563,8 @@ class FixedEmbedding(nn.Module):
     def init_weights(self) -> None:
         """Fill the table with the sinusoids that the paper means."""
         rows, d_model = self.emb.weight.shape
-        frequency = ROTARY_BASE ** (-torch.arange(0, d_model, 2).float() / d_model)
-        angles = torch.outer(torch.arange(rows).float(), frequency)
+        frequency = ROTARY_BASE ** (-torch.arange(0, d_model, 2, device=HOST).float() / d_model)
+        angles = torch.outer(torch.arange(rows, device=HOST).float(), frequency)
         self.emb.weight.data.copy_(torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1))
 
     def forward(self, index: Tensor) -> Tensor:
