@@ -107,6 +107,18 @@ class PathDecoder:
                 window = self._slid(lookback, future[:, : i + 1], groups)
         return s1_paths[:, :samples], s2_paths[:, :samples]
 
+    def cache_bytes(self, series: int, lookback: int, horizon: int, samples: int) -> int:
+        """Memory of the caches with which `sample` works: nearly all that it needs."""
+        P, C = used_lookback(self.context, lookback, horizon, self.max_context), self.max_context
+        groups = Groups.of(series, samples, P, horizon)
+        length = P + min(horizon, C - P) * groups.paths
+        slides = P + horizon - 1 > C
+        if slides:  # the last window and the one before it
+            own = min(horizon - 1, C)
+            length = 2 * (C - own + own * groups.paths)
+        width = self.query_table.shape[1]
+        return 2 * groups.rows * length * width * (len(self.stack.layers) + 1) * self.dtype.itemsize
+
     def embed(self, s1: Tensor, s2: Tensor) -> Tensor:
         """Token embedding [..., D] of sub-tokens int64[...], without the stamps."""
         return embedding(s1, self.s1_table) + embedding(s2, self.s2_table)
@@ -169,18 +181,21 @@ class BarEncoder:
     """Turns normalised bars into tokens with one tokenizer, in float32."""
 
     def __init__(self, tokenizer: KronosTokenizer, max_context: int) -> None:
-        self.tokenizer, self.longest = tokenizer, max_context
-        self.stack = Stack(_blocks(tokenizer.encoder), max_context)
+        self.tokenizer, self.max_context = tokenizer, max_context
+        self.stacks = {max_context: Stack(_blocks(tokenizer.encoder), max_context)}
+        """By the longest lookback of each; one that was used stays, for a graph may replay it."""
 
     @torch.inference_mode()
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Sub-tokens s1, s2 int64[B, L] of clipped bars x[B, L, 6]; L may exceed max_context."""
-        if x.shape[1] > self.longest:
-            self.longest = x.shape[1]
-            self.stack = Stack(_blocks(self.tokenizer.encoder), self.longest)
+        bars = x.shape[1]
+        longest = self.max_context if bars <= self.max_context else 1 << (bars - 1).bit_length()
+        if longest not in self.stacks:
+            self.stacks[longest] = Stack(_blocks(self.tokenizer.encoder), longest)
         tokenizer = self.tokenizer
         # the signs of the bits need no unit vectors
-        return tokenizer.tokenizer.ids(tokenizer.quant_embed(self.stack.prefill(tokenizer.embed(x), (), 1)))
+        encoded = self.stacks[longest].prefill(tokenizer.embed(x), (), 1)
+        return tokenizer.tokenizer.ids(tokenizer.quant_embed(encoded))
 
 
 class BarDecoder:

@@ -22,6 +22,7 @@ from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.model.checkpoint import check_fit, native_context
 from kronos_quant.model.decoding import BarDecoder, BarEncoder, Context, PathDecoder
 from kronos_quant.model.kronos import TIME_ROWS, Kronos, KronosTokenizer
+from kronos_quant.model.replay import Replays
 from kronos_quant.model.sampling import Nucleus, Sampling
 from kronos_quant.schema import FEATURES
 
@@ -42,6 +43,9 @@ ACCELERATOR_SCALE = 4
 """So many times as much is a chunk on an accelerator."""
 LEAST_ROWS = 8
 """Products of fewer than 5 rows round differently."""
+
+OTHER_BYTES = 2**26
+"""Of a chunk, beside a share that grows with its caches."""
 
 GROUP_CHUNKS = 16
 """Chunks whose results stay on the device together, until it runs out of memory."""
@@ -98,6 +102,7 @@ class Forecaster:
         self.path_decoder = PathDecoder(model, self.max_context, context, narrow)
         self.bar_encoder = BarEncoder(self.tokenizer, self.max_context)
         self.bar_decoder = BarDecoder(self.tokenizer, self.max_context, narrow)
+        self.replays = Replays(self.device)
 
     def sample_paths(
         self,
@@ -195,6 +200,12 @@ class Forecaster:
             base=base,
         )
 
+    def chunk_bytes(self, lookback: int, horizon: int, samples: int) -> int:
+        """About the memory that one chunk of such windows takes while it runs, beside the weights."""
+        series = chunk_series(self.width, lookback, samples, self.device.type)
+        caches = self.path_decoder.cache_bytes(series, lookback, horizon, samples)
+        return OTHER_BYTES + caches * 3 // 2
+
     def _run_all(self, chunks: list[Batch], sampling: Sampling, samples: int) -> list[tuple[Tensor, Tensor]]:
         """Run all chunks, a group at once; memory decides the size of a group, never the shape of a chunk."""
         done: list[tuple[Tensor, Tensor]] = []
@@ -207,6 +218,7 @@ class Forecaster:
                 if group == 1:
                     raise _too_large(self.device, chunks[0], samples) from error
                 group //= 2
+                self.replays.drop()
                 logger.warning("out of memory on %s: going on with %d chunks at once", self.device, group)
             else:
                 continue
@@ -215,12 +227,15 @@ class Forecaster:
 
     def _run(self, chunk: Batch, sampling: Sampling, samples: int) -> tuple[Tensor, Tensor]:
         """Bars [B, S, H, 6] and last bars [B, 6] of one chunk, on the device."""
-        x, x_stamp, y_stamp, seeds = (
-            part.to(self.device) for part in (chunk.x, chunk.x_stamp, chunk.y_stamp, chunk.seeds)
-        )
-        tokens = self.bar_encoder.encode(x.clamp(-self.clip, self.clip))
-        paths = self.path_decoder.sample(tokens, x_stamp, y_stamp, sampling, seeds, samples)
-        return self.bar_decoder.decode(tokens, paths)
+        inputs = (part.to(self.device) for part in (chunk.x, chunk.x_stamp, chunk.y_stamp, chunk.seeds))
+
+        def sample(x: Tensor, x_stamp: Tensor, y_stamp: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+            tokens = self.bar_encoder.encode(x.clamp(-self.clip, self.clip))
+            paths = self.path_decoder.sample(tokens, x_stamp, y_stamp, sampling, seeds, samples)
+            return self.bar_decoder.decode(tokens, paths)
+
+        bars, last = self.replays.run((sampling, samples), sample, *inputs)
+        return bars, last
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
+import weakref
+
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import kronos_quant.model as room
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError
-from kronos_quant.model.forecaster import Forecaster, chunk_series, resolve_device
+from kronos_quant.model.forecaster import Batch, Forecaster, chunk_series, resolve_device
 from kronos_quant.model.kronos import PRESETS, Kronos, KronosTokenizer
+from kronos_quant.model.sampling import Sampling
 
 B, L, H, S = 17, 12, 5, 4
 
@@ -228,6 +233,55 @@ def test_memory_decides_how_many_chunks_run_never_their_shape(forecaster, window
     ]
 
 
+class LiveBytes(TorchDispatchMode):
+    """The most bytes of tensors that were alive at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[int, int] = {}
+        self.peak = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self.sizes:
+                self.sizes[storage._cdata] = storage.nbytes()
+                self.peak = max(self.peak, sum(self.sizes.values()))
+                weakref.finalize(storage, self.sizes.pop, storage._cdata)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("lookback", "horizon", "samples", "max_context"), [(90, 10, 50, 512), (90, 10, 5, 512), (128, 8, 5, 128)]
+)
+def test_the_memory_of_a_chunk_is_told_beforehand(lookback, horizon, samples, max_context):
+    preset = PRESETS["nano"]
+    forecaster = Forecaster(KronosTokenizer(preset.tokenizer), Kronos(preset.predictor), max_context, device="cpu")
+    stamps = np.zeros((1, lookback + horizon, 5), np.int16)
+    with LiveBytes() as live:
+        forecaster.paths(np.zeros((1, lookback, 6), np.float32), stamps[:, :lookback], stamps[:, lookback:], samples)
+    assert 0.7 * live.peak < forecaster.chunk_bytes(lookback, horizon, samples) < 2**26 + 1.5 * live.peak
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("limit", [32, 14])  # without and with a sliding window
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_a_run_on_an_accelerator_asks_the_host_for_nothing(
+    make_tokenizer, make_predictor, monkeypatch, dtype, limit, top_k
+):
+    # tensors without values: reading one, a shape that depends on one, or a tensor of the host among them raises
+    device = torch.device("meta")
+    monkeypatch.setattr("kronos_quant.model.forecaster.resolve_device", lambda _: device)
+    forecaster = Forecaster(make_tokenizer(), make_predictor(), limit, dtype=dtype)
+    stamps = torch.zeros(8, L + H, 5, dtype=torch.int64, device=device)
+    x, seeds = torch.zeros(8, L, 6, device=device), torch.zeros(8, dtype=torch.int64, device=device)
+    chunk = Batch(x, stamps[:, :L], stamps[:, L:], seeds)
+    bars, last = forecaster._run(chunk, Sampling(0.8, top_k, 0.9), S)
+    assert (bars.shape, last.shape) == ((8, S, H, 6), (8, 6))
+    assert bars.device == last.device == device
+
+
 def test_a_chunk_that_never_fits_is_one_clear_error(forecaster, windows, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("out of memory")
@@ -320,6 +374,19 @@ def test_a_cuda_device_draws_nearly_the_same_paths(make_tokenizer, make_predicto
     on_cpu = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
     on_cuda = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cuda"), windows)
     assert np.isclose(on_cpu.paths, on_cuda.paths, atol=1e-4).mean() > 0.99
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_chunks_replayed_as_a_graph_give_the_bytes_of_ordinary_runs(
+    make_tokenizer, make_predictor, windows, monkeypatch
+):
+    monkeypatch.setattr("kronos_quant.model.forecaster.CHUNK_SERIES", 2)
+    forecaster = Forecaster(make_tokenizer(), make_predictor(), 32, device="cuda")
+    forecaster.replays.enabled = False
+    ordinary = run(forecaster, windows)
+    forecaster.replays.enabled = True
+    assert same(run(forecaster, windows), ordinary)
+    assert len(forecaster.replays.graphs) == 1
 
 
 def test_the_room_exports_what_it_says():
