@@ -22,8 +22,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from kronos_quant import schema
-from kronos_quant.training.batches import EpochPlan, Feed, TrainingData
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.batches import EpochPlan, Feed, TrainingData, draw_cross_sections
+from kronos_quant.training.processes.ranks import Ranks
 from kronos_quant.windows import STAMP_COLUMNS, Splits, TimeRange, bar_table, build_index, gather_arrays
 
 LOOKBACK, PREDICT, BATCH = 90, 11, 50
@@ -91,7 +91,7 @@ bars = made_bars()
 table = bar_table(bars, bars["date"].unique().sort().to_list())
 index = build_index(table, LOOKBACK, PREDICT, 10)
 span = TimeRange(table.time.min(), table.time.max())
-data = TrainingData(table, Splits(span, span, span), index, index, 5.0)
+data = TrainingData(table, Splits(span, span, span), index, index, draw_cross_sections(table, index, 1, PREDICT), 5.0)
 plan = EpochPlan(len(index), len(index), BATCH)
 alone = Ranks(0, 1, torch.device("cpu"))
 

@@ -7,8 +7,11 @@ the same `load_yaml`.
 from kronos_quant.config.reading import ResolvedConfig, load_workspace_config, load_yaml
 from kronos_quant.config.sections import (
     SCRATCH,
+    AdaptConfig,
     AugmentConfig,
+    ChooseBy,
     GatesConfig,
+    HeadConfig,
     MarketConfig,
     ModelConfig,
     Section,
@@ -18,8 +21,11 @@ from kronos_quant.config.sections import (
 
 __all__ = [
     "SCRATCH",
+    "AdaptConfig",
     "AugmentConfig",
+    "ChooseBy",
     "GatesConfig",
+    "HeadConfig",
     "MarketConfig",
     "ModelConfig",
     "ResolvedConfig",

@@ -16,6 +16,8 @@ SCRATCH = "scratch"
 RATIO_SLACK = 1e-9
 """Shares that are meant to make 1 differ from it in their last bits."""
 
+ChooseBy = Literal["token_loss", "mae", "mse", "r2", "correlation", "direction", "rank_ic"]
+
 
 class Section(BaseModel):
     """What every part of a YAML file is: no unknown field, no change after reading."""
@@ -47,6 +49,9 @@ class ModelConfig(Section):
     )
     revision: str | None = Field(None, description="revision of a Hub repository; null: its newest")
     preset: Literal["nano", "mini", "small", "base"] = Field("nano", description="sizes, with `base: scratch` only")
+    pretraining_cutoff: date | None = Field(
+        None, description="last date of the bars that `base` was pre-trained on; null: what its card says, if anything"
+    )
 
 
 class AugmentConfig(Section):
@@ -61,6 +66,49 @@ class AugmentConfig(Section):
     def any(self) -> bool:
         """Whether a window is changed at all."""
         return bool(self.noise or self.magnitude or self.time_warp or self.slice)
+
+
+class HeadConfig(Section):
+    """A return head: a small network that ranks symbols by the predictor's context. See `training.head`."""
+
+    epochs: int = Field(0, ge=0, description="passes over its dates, after the predictor is trained; 0: no head")
+    loss: Literal["listwise", "pairwise"] = Field("listwise", description="of the order of a date's returns")
+    hidden: int = Field(0, ge=0, description="units of a hidden layer; 0: a linear map")
+    dates: int = Field(400, ge=1, description="training dates that it learns from, evenly spaced")
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, a step a date")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW's, decoupled")
+
+
+class AdaptConfig(Section):
+    """Which part of the predictor learns: `full`, `{last_layers: N}` or `{lora: RANK}`. See `training.adapt`."""
+
+    last_layers: int | None = Field(None, ge=1, description="the last N layers and the heads")
+    lora: int | None = Field(None, ge=1, description="an update of this rank of every projection")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _full(cls, values: Any) -> Any:
+        if isinstance(values, dict | cls):
+            return values
+        if values != "full":
+            raise ValueError(f"expected full, {{last_layers: N}} or {{lora: RANK}}, found {values!r}")
+        return {}
+
+    @model_validator(mode="after")
+    def _one(self) -> AdaptConfig:
+        if self.last_layers is not None and self.lora is not None:
+            raise ValueError("expected one of last_layers and lora, found both")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it learns."""
+        return self.last_layers is None and self.lora is None
+
+    def __str__(self) -> str:
+        if self.whole:
+            return "full"
+        return f"last_layers {self.last_layers}" if self.lora is None else f"lora {self.lora}"
 
 
 class TrainConfig(Section):
@@ -106,7 +154,22 @@ class TrainConfig(Section):
     validation_windows: PositiveInt | Literal["all"] | None = Field(
         None,
         validation_alias=AliasChoices("validation_windows", "n_val_iter"),
-        description="windows of a validation, evenly spaced, or `all`; null: by preset",
+        description="windows whose loss a validation measures, evenly spaced, or `all`; null: by preset",
+    )
+    decoded_windows: int = Field(
+        400, ge=1, description="validation windows that are forecast and decoded, the same ones at every epoch"
+    )
+    decoded_horizon: int | None = Field(
+        None, ge=1, description="bars ahead that they are forecast; null: predict_window"
+    )
+    decoded_samples: int = Field(20, ge=1, description="sample paths of each of them; their mean is the forecast")
+    tokenizer_choose_by: Literal["loss", "reconstruction"] = Field(
+        "loss", description="validation figure whose best epoch is kept of the tokenizer"
+    )
+    choose_by: ChooseBy = Field(
+        "token_loss",
+        description="the same of the predictor: its loss, or a figure of the decoded forecasts (returns over the last "
+        "close; correlation, direction and rank_ic at the last bar)",
     )
     batch_size: int | None = Field(None, ge=1, description="windows a pass, over all ranks together")
     accumulation_steps: int = Field(1, ge=1, description="passes whose gradients make one step")
@@ -116,6 +179,10 @@ class TrainConfig(Section):
         le=64,
         validation_alias=AliasChoices("workers", "num_workers"),
         description="threads that prepare batches",
+    )
+    adapt: AdaptConfig = Field(
+        default_factory=lambda: AdaptConfig.model_validate({}),
+        description="part of the predictor that learns: full, {last_layers: N} or {lora: RANK}",
     )
     tokenizer_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
     predictor_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
@@ -143,8 +210,9 @@ class TrainConfig(Section):
     dependency_rotation: Literal["consistent", "published"] = Field(
         "consistent", description="`published` makes weights that the published code forecasts rightly with"
     )
+    head: HeadConfig = Field(default_factory=lambda: HeadConfig.model_validate({}))
     augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
-    patience: int = Field(3, ge=0, description="epochs without a better validation loss that end a phase; 0: never")
+    patience: int = Field(3, ge=0, description="epochs without a better figure (choose_by) that end a phase; 0: never")
     checkpoint_every: int = Field(5, ge=1, description="epochs between two periodic checkpoints")
     state_every_minutes: float = Field(10.0, gt=0, description="longest time between two states to continue from")
     state_every_steps: int | None = Field(None, ge=1, description="steps between two such states besides")
@@ -183,6 +251,9 @@ class TrainConfig(Section):
         if self.test_ratio is not None and total + self.test_ratio > 1 + RATIO_SLACK:
             found = f"{total + self.test_ratio:g}"
             raise ValueError(f"train_ratio + val_ratio + test_ratio must be at most 1, found {found}")
+        if self.decoded_horizon is not None and self.decoded_horizon > self.predict_window:
+            found = f"{self.decoded_horizon} with predict_window {self.predict_window}"
+            raise ValueError(f"decoded_horizon: must be at most predict_window, found {found}")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas: must be from 0 to below 1, found {self.betas[0]:g} and {self.betas[1]:g}")
         return self

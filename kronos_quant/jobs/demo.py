@@ -40,7 +40,7 @@ HORIZON = 5
 EDGE_T = 2.0
 """A signal is called found when its mean rank IC is more than this many standard errors above 0."""
 
-CONFIG = """\
+CONFIG = f"""\
 # The workspace of `kq demo`: a made market and a small Kronos trained from scratch. Change things and run the
 # commands of the README in this folder.
 market:
@@ -58,6 +58,8 @@ train:
   predictor_epochs: 5
   samples_per_epoch: 3200
   batch_size: 32
+  decoded_windows: 160
+  decoded_horizon: {HORIZON}
 """
 
 RECIPE = f"""\

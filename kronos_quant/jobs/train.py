@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,16 @@ from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
 from kronos_quant.errors import CheckpointError, ConfigError, KronosQuantError, listed
 from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
-from kronos_quant.model import load_pair
+from kronos_quant.model import CARD_FILE, load_pair, read_json
 from kronos_quant.report import loss_curve_png
 from kronos_quant.runs import Inputs, Run, continue_run, prepare_run, start_run, unfinished_runs
 from kronos_quant.training import TrainingJob, check_trackers, fill_in, fit, launch, place
-from kronos_quant.training.fit import BEST, CHECKPOINTS, NO_RESULT, read_rows
+from kronos_quant.training.fit import BEST, CHECKPOINTS, read_rows
+from kronos_quant.training.head import HEAD, SCORES_FILE
+from kronos_quant.training.job import NO_RESULT
+from kronos_quant.training.logs import read_launches, speed_lines
 from kronos_quant.training.state import STATE_FOLDER
+from kronos_quant.training.validation import decoded_lines
 from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -33,24 +38,32 @@ KEEP = (CHECKPOINTS, STATE_FOLDER)
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """A finished training: its run folder, the folder of the best pair, and metrics.json."""
+    """A finished training: its run folder, the folder of the best pair, metrics.json, and how fast it went."""
 
     folder: Path
     best: Path
     metrics: dict[str, Any]
+    launches: list[dict[str, Any]]
+    """Of speed.json."""
 
     def lines(self) -> list[str]:
         """The outcome in words."""
         told = [
-            f"{phase}: validation loss {loss['before']:.4f} before training, {loss['best']:.4f} at its best "
-            f"(epoch {loss['epoch']})"
+            f"{phase}: validation loss {loss['before']:.4f} before training, {loss['best']:.4f} in the epoch "
+            f"kept ({loss['epoch']})"
             for phase, loss in self.metrics["validation_loss"].items()
         ]
+        told += decoded_lines(self.metrics["decoded"])
+        if HEAD in self.metrics:
+            file, horizon = self.folder / SCORES_FILE, self.metrics["decoded"]["horizon"]
+            told.append(self.metrics[HEAD]["verdict"])
+            told.append(f"its scores on unseen dates: kq signal import {file} --name head --horizon {horizon}")
+        told += speed_lines(self.launches)
         return [*told, f"model:      {self.best}", f"loss curve: {self.folder / 'loss.png'}"]
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
-        return self.metrics | {"folder": self.folder, "best": self.best}
+        return self.metrics | {"launches": self.launches, "folder": self.folder, "best": self.best}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +95,21 @@ def run_training(workspace: Workspace, gpus: int | None, resume: bool | None = N
     Raises ConfigError (more GPUs than there are, nothing to go on with, other settings), DataError (no bars, too few
     windows), CheckpointError (no weights, a damaged state), KeyboardInterrupt after a state was saved.
     """
+    started = time.time()
     placement = place(gpus)
     job = _job(workspace, placement.device)
     former = None if resume is False else _former(workspace, job, required=bool(resume))
     with _under_way(workspace, job, former) as (run, job):
         if placement.processes == 1:
-            fit(job)
+            fit(job, started)
         else:
-            launch(run.folder / JOB_FILE, placement.processes)
-        rows = read_rows(run.folder)
+            launch(run.folder / JOB_FILE, placement.processes, started)
+        rows, card = read_rows(run.folder), read_json(run.folder / BEST / CARD_FILE)
         loss_curve_png(run.folder / "loss.png", rows)
-        metrics = _metrics(rows)
+        metrics = {name: card[name] for name in ("validation_loss", "decoded", HEAD) if name in card}
+        metrics["rows"] = len(rows)
         run.write_metrics(metrics)
-    return TrainingSummary(run.path, run.path / BEST, metrics)
+    return TrainingSummary(run.path, run.path / BEST, metrics, read_launches(run.path))
 
 
 def prepare_training(workspace: Workspace, gpus: int | None) -> PreparedTraining:
@@ -226,15 +241,3 @@ def _locked(run: Run) -> Iterator[None]:
     finally:
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _metrics(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Validation loss of each phase, before training and at its best."""
-    losses: dict[str, Any] = {}
-    for row in rows:
-        if row["split"] != "val":
-            continue
-        phase = losses.setdefault(row["phase"], {"before": row["loss"], "best": row["loss"], "epoch": 0})
-        if row["loss"] < phase["best"]:
-            phase |= {"best": row["loss"], "epoch": row["epoch"]}
-    return {"validation_loss": losses, "rows": len(rows)}

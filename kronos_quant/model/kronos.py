@@ -13,7 +13,7 @@ Letters: B batch, T bars, D width, N heads, K size of a head, V vocabulary of on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DependencyRotation = Literal["published", "consistent"]
+Pooled: TypeAlias = "Callable[[Tensor], Tensor]"
 
 RMS_EPS = 1e-5
 ROTARY_BASE = 10000.0
@@ -384,10 +385,10 @@ class BSQuantizer(nn.Module):
         """The fine part of a code: float32[..., s2_bits]."""
         return self._signs(s2, self.s2_bits)
 
-    def entropies(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def entropies(self, z: Tensor, pooled: Pooled = lambda mean: mean) -> tuple[Tensor, Tensor]:
         """Mean entropy of a sample's bits, and entropy of the averaged bits (code book), both in nats, scalar."""
         p = torch.sigmoid(-4.0 * z / self.bits**0.5)
-        average = p.flatten(0, -2).mean(0)
+        average = pooled(p.flatten(0, -2).mean(0))
         return _bit_entropy(p, 1.0 - p).mean(), _bit_entropy(average, 1.0 - average)
 
     @staticmethod
@@ -482,15 +483,18 @@ class KronosTokenizer(nn.Module):
             h = block(h)
         return F.normalize(self.quant_embed(h).float(), dim=-1)
 
-    def loss(self, x: Tensor) -> TokenizerLoss:
-        """Loss of the reconstruction of x[B, T, 6], the same in training and in evaluation."""
+    def loss(self, x: Tensor, pooled: Pooled = lambda mean: mean) -> TokenizerLoss:
+        """Loss of the reconstruction of x[B, T, 6], the same in training and in evaluation.
+
+        pooled : makes of a mean over x the mean over all that shares a batch with it; the code book's use is of that
+        """
         config = self.config
         z = self.directions(x)
         code = self.tokenizer(z)
         recon_s1 = F.mse_loss(self._decoded(self.post_quant_embed_pre(code[..., : config.s1_bits])), x)
         recon = F.mse_loss(self.decode_code(code), x)
         commitment = (code.detach() - z).square().sum(-1).mean()
-        sample_entropy, codebook_entropy = self.tokenizer.entropies(z)
+        sample_entropy, codebook_entropy = self.tokenizer.entropies(z, pooled)
         entropy = config.gamma0 * sample_entropy - config.gamma * codebook_entropy
         bsq = config.beta * commitment + config.zeta * entropy
         s1, s2 = self.tokenizer.ids(z)
@@ -502,8 +506,8 @@ class KronosTokenizer(nn.Module):
             commitment=commitment.detach(),
             sample_entropy=sample_entropy.detach(),
             codebook_entropy=codebook_entropy.detach(),
-            s1_perplexity=_perplexity(s1, config.s1_bits),
-            s2_perplexity=_perplexity(s2, config.s2_bits),
+            s1_perplexity=_perplexity(s1, config.s1_bits, pooled),
+            s2_perplexity=_perplexity(s2, config.s2_bits, pooled),
         )
 
     def _decoded(self, h: Tensor) -> Tensor:
@@ -528,10 +532,10 @@ class KronosTokenizer(nn.Module):
         save(self, folder)
 
 
-def _perplexity(ids: Tensor, bits: int) -> Tensor:
+def _perplexity(ids: Tensor, bits: int, pooled: Pooled) -> Tensor:
     flat = ids.flatten()
     counts = torch.zeros(2**bits, device=ids.device).scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
-    share = counts / flat.numel()
+    share = pooled(counts / flat.numel())
     entropy: Tensor = torch.special.entr(share).sum()
     return entropy.exp()
 

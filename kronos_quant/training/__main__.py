@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 
 from kronos_quant.errors import KronosQuantError
-from kronos_quant.training.fit import TrainingJob, fit
-from kronos_quant.training.interrupts import end_with_parent
-from kronos_quant.training.launch import INTERRUPTED
+from kronos_quant.training.fit import fit
+from kronos_quant.training.job import TrainingJob
+from kronos_quant.training.logs import launched_at
+from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, end_with_parent
 
 LOST_PEER = ("gloo/transport", "NCCL", "Connection closed by peer", "Connection reset by peer")
 """What the backends say, each in its own words, when a rank is gone."""
@@ -31,9 +32,10 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write("error: expected one argument, RUN/job.json\nhint:  kq train --prepare writes it\n")
         return 2
-    end_with_parent()
+    # a rank that torchrun started has no such word of its launcher
+    end_with_parent(int(os.environ.get(LAUNCHER, os.getppid())))
     try:
-        fit(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
+        fit(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")), launched_at())
     except KronosQuantError as error:
         if first:
             sys.stderr.write(f"error: {error}\n" + (f"hint:  {error.hint}\n" if error.hint else ""))

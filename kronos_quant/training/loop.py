@@ -23,14 +23,15 @@ from kronos_quant.config import TrainConfig
 from kronos_quant.errors import KronosQuantError, listed
 from kronos_quant.model import Kronos, KronosTokenizer
 from kronos_quant.progress import progress
+from kronos_quant.training.adapt import whole
 from kronos_quant.training.batches import Batch, Feed, Pass
-from kronos_quant.training.interrupts import Stop
 from kronos_quant.training.means import Means
 from kronos_quant.training.objectives import Phase, PredictorObjective, TokenizerObjective
 from kronos_quant.training.optimise import Optimiser
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes import Halted, Ranks, Stop
 from kronos_quant.training.record import BEST_NAME, LAST_NAME, RunRecord
 from kronos_quant.training.state import Outcome, Position
+from kronos_quant.training.validation import Figures, Score, in_short
 
 logger = logging.getLogger(__name__)
 
@@ -43,17 +44,25 @@ PHASE_KEYS: dict[Phase, int] = {"tokenizer": 1, "predictor": 2}
 
 @dataclass(frozen=True, slots=True)
 class PhaseSetup:
-    """What one phase trains: `trained` is the network inside `objective` that is optimised and saved."""
+    """What one phase trains: `trained` is the network inside `objective` that is optimised and saved.
+
+    choose_by : the figure of a validation whose best epoch is kept. decoded : the figures of decoded forecasts with the
+    weights of the moment, where the phase has such; before the first epoch they are `decoded_before`, where known.
+    """
 
     phase: Phase
     objective: TokenizerObjective | PredictorObjective
     trained: KronosTokenizer | Kronos
     epochs: int
     learning_rate: float
+    choose_by: str
+    decoded: Callable[[], Score] | None = None
+    decoded_before: Score | None = None
 
-
-class Halted(Exception):  # noqa: N818
-    """The user asked to stop inside a validation."""
+    @property
+    def kept(self) -> Kronos | KronosTokenizer:
+        """The network as checkpoints hold it."""
+        return whole(self.trained) if isinstance(self.trained, Kronos) else self.trained
 
 
 def train_phase(
@@ -104,9 +113,9 @@ class PhaseLoop:
         """Take up the saved state, or score the untrained network: it is the control."""
         taken_up = self.record.taken_up(self.setup.phase)
         if taken_up is None:
-            checked = self._validate()
-            self._row({"epoch": 0, "step": 0, "split": "val"} | checked)
-            self.outcome = Outcome(phase=self.setup.phase, start_loss=checked["loss"], best_loss=checked["loss"])
+            checked = self._validate(self.setup.decoded_before)
+            self._row({"epoch": 0, "step": 0, "split": "val"} | checked.figures)
+            self.outcome = Outcome(phase=self.setup.phase, start=checked, best=checked)
         else:
             position, tensors = taken_up
             self.outcome, self.epoch, self.step = position.outcome, position.epoch, position.step
@@ -131,7 +140,7 @@ class PhaseLoop:
     def run_steps(self, advance: Callable[[int], None]) -> None:
         """The rest of the epoch's steps."""
         self.started, windows = time.perf_counter(), self.means.windows
-        self.setup.trained.train()
+        self.setup.objective.train()
         for item, batch in self.feed.epoch(self.epoch, self.step):
             self._pass(item, batch)
             if not item.last:
@@ -143,6 +152,7 @@ class PhaseLoop:
             stopping, due = self._exchange()
             self.optimiser.step(self.steps_done)
             self.step += 1
+            self.record.speed.reached("first_step")
             advance(1)
             if self.config.log_every_steps and self.steps_done % self.config.log_every_steps == 0:
                 place = {"epoch": self.epoch, "step": self.steps_done, "split": "step"}
@@ -154,6 +164,7 @@ class PhaseLoop:
                 raise KeyboardInterrupt
         self.seconds = time.perf_counter() - self.started
         self.windows_run = self.means.windows - windows
+        self.record.speed.epoch(self.setup.phase, self.windows_run, self.seconds)
 
     def close_epoch(self) -> None:
         """Log and validate the epoch, keep its weights where they are wanted, and save the state."""
@@ -161,21 +172,18 @@ class PhaseLoop:
         place = {"epoch": self.epoch, "step": self.steps_done}
         trained = self.means.over(self.ranks)
         self._row(place | {"split": "train"} | trained | {"lr": self.optimiser.rate(self.steps_done - 1)})
-        with self.optimiser.averaged():
-            try:
+        try:
+            with self.optimiser.averaged():
                 checked = self._validate()
-            except Halted:
-                checked = {}
-            else:
-                self._row(place | {"split": "val"} | checked)
-                self._keep(checked["loss"])
-        if not checked:
+                self._row(place | {"split": "val"} | checked.figures)
+                self._keep(checked)
+        except Halted:
             self._save(log_bytes)
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt from None
         logger.info(
-            "%s epoch %d/%d: training %.4f, validation %.4f (before training %.4f), %.0f s, %.0f windows/s",
-            self.setup.phase, self.epoch, self.setup.epochs, trained["loss"], checked["loss"], self.outcome.start_loss,
-            self.seconds, self.windows_run * self.ranks.world / max(self.seconds, 1e-9),
+            "%s epoch %d/%d: training %.4f, validation %.4f (before training %.4f), %.0f s, %.0f windows/s%s",
+            self.setup.phase, self.epoch, self.setup.epochs, trained["loss"], checked.loss, self.outcome.start_loss,
+            self.seconds, self.windows_run * self.ranks.world / max(self.seconds, 1e-9), in_short(checked.figures),
         )  # fmt: skip
         self.epoch, self.step = self.epoch + 1, 0
         self.means = Means()
@@ -188,13 +196,13 @@ class PhaseLoop:
         self.ranks.check_equal(self.setup.trained.state_dict(), self.setup.phase)
         with self.optimiser.averaged():
             if self.setup.epochs:
-                self.record.keep(self.setup.phase, [LAST_NAME], self.setup.trained)
+                self.record.keep(self.setup.phase, [LAST_NAME], self.setup.kept)
         self.record.finish(self.outcome)
 
     def _pass(self, item: Pass, batch: Batch) -> None:
         if item.first:
             torch.manual_seed(self._noise_seed())
-        inputs = self.setup.objective.inputs(batch)
+        inputs = self.setup.objective.inputs(batch, item.drawn)
         shared = self.synchronised
         with shared.no_sync() if shared is not None and not item.last else nullcontext():
             with self.optimiser.autocast():
@@ -225,7 +233,7 @@ class PhaseLoop:
 
     def _not_a_number(self, item: Pass, found: Tensor) -> KronosQuantError:
         data, tried = self.feed.data, item.whole[:BLAMED_WINDOWS].tolist()
-        self.setup.trained.eval()
+        self.setup.objective.eval()
         bad = [window for window in tried if not math.isfinite(self._loss_of(window, item.epoch))]
         named = listed(data.label(data.train, window) for window in bad or tried)
         which = f"its bad windows are {named}" if 0 < len(bad) < len(tried) else f"its windows are {named}"
@@ -242,22 +250,31 @@ class PhaseLoop:
         return float(self.setup.objective(*self.setup.objective.inputs(batch))["loss"])
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
-        """Mean loss parts over the validation windows, in float32, each seen once by one rank."""
-        self.setup.trained.eval()
+    def _validate(self, decoded: Score | None = None) -> Score:
+        """Mean loss parts over the validation windows, in float32, each seen once by one rank; and what is decoded.
+
+        decoded : where it is known already
+        """
+        self.setup.objective.eval()
         means = Means()
         for windows, batch in self.feed.validation():
             if self.stop.asked and self.ranks.world == 1:
                 raise Halted
             means.add(self.setup.objective(*self.setup.objective.inputs(batch)), len(windows))
-        return means.over(self.ranks)
+        losses: Figures = {**means.over(self.ranks)}
+        if decoded is None and self.setup.decoded is not None:
+            decoded = self.setup.decoded()
+        if decoded is None:
+            return Score(figures=losses)
+        return decoded.model_copy(update={"figures": losses | decoded.figures})
 
-    def _keep(self, loss: float) -> None:
+    def _keep(self, checked: Score) -> None:
         names = [f"epoch_{self.epoch:03d}"] if self.epoch % self.config.checkpoint_every == 0 else []
-        if loss < self.outcome.best_loss:
-            self.outcome.best_epoch, self.outcome.best_loss = self.epoch, loss
+        if checked.better_than(self.outcome.best, self.setup.choose_by):
+            self.outcome.best_epoch, self.outcome.best = self.epoch, checked
             names.append(BEST_NAME)
-        self.record.keep(self.setup.phase, names, self.setup.trained)
+        if names:
+            self.record.keep(self.setup.phase, names, self.setup.kept)
 
     def _save(self, log_bytes: int | None = None) -> None:
         position = Position(

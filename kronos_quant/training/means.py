@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes import Ranks
 
 WINDOWS = "windows"
 

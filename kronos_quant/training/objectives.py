@@ -14,32 +14,47 @@ from torch.nn import functional as F
 
 from kronos_quant.model import Kronos, KronosTokenizer
 from kronos_quant.training.batches import Batch
+from kronos_quant.training.processes import Ranks
 
 Phase = Literal["tokenizer", "predictor"]
 LossRegion = Literal["future", "all"]
-Inputs = tuple[Tensor, ...]
+Inputs = tuple[Tensor | int, ...]
 
 
 class TokenizerObjective(nn.Module):
     """The published tokenizer loss: coarse and full reconstruction, commitment and entropy.
 
-    The entropy part rewards a varied code and can make the sum negative: that is normal.
+    The entropy part rewards a varied code and can make the sum negative: that is normal. The code book's entropy is not
+    a mean over windows; in training it is that of a whole pass (`batch_size` windows over all ranks), whatever the
+    number of ranks, and a step of several passes takes the mean of theirs. In validation it is that of each batch.
     """
 
-    def __init__(self, tokenizer: KronosTokenizer) -> None:
+    def __init__(self, tokenizer: KronosTokenizer, ranks: Ranks) -> None:
         super().__init__()
         self.tokenizer = tokenizer
+        self.ranks = ranks
 
-    def inputs(self, batch: Batch) -> Inputs:
-        """What `forward` takes of a batch."""
+    def inputs(self, batch: Batch, drawn: int = 0) -> Inputs:
+        """What `forward` takes of a batch; `drawn` of its windows count in training."""
         assert batch.values is not None
-        return (batch.values,)
+        return batch.values, drawn
 
-    def forward(self, values: Tensor) -> dict[str, Tensor]:
+    def forward(self, values: Tensor, drawn: int) -> dict[str, Tensor]:
         """Loss parts on values float32[B, T, 6]; `loss` is the one to minimise."""
-        parts = self.tokenizer.loss(values)
+        if self.training and self.ranks.world > 1:
+            parts = self.tokenizer.loss(values, lambda mean: self._pooled(mean, drawn))
+        else:
+            parts = self.tokenizer.loss(values)
         named = {field.name: getattr(parts, field.name) for field in fields(parts)}
         return {"loss": named.pop("total"), **named}
+
+    def _pooled(self, mean: Tensor, drawn: int) -> Tensor:
+        """The mean over the windows of all ranks, with the gradient of this rank's.
+
+        A rank's loss counts as much as its windows do, and ranks add their gradients up: what reaches this rank's
+        weights through its own mean is then just the share of the whole mean that is its own.
+        """
+        return mean + (self.ranks.pooled(mean.detach(), drawn) - mean.detach())
 
 
 class PredictorObjective(nn.Module):
@@ -64,7 +79,7 @@ class PredictorObjective(nn.Module):
         # in a list, so that DDP and the optimiser do not see the frozen tokenizer
         self._frozen = [tokenizer.eval().requires_grad_(False)]
 
-    def inputs(self, batch: Batch) -> Inputs:
+    def inputs(self, batch: Batch, drawn: int = 0) -> Inputs:
         """What `forward` takes of a batch: its tokens, made of its values in float32 where they are not kept."""
         if batch.tokens is not None:
             return (*batch.tokens, batch.stamp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
 
@@ -22,6 +22,8 @@ class Preset:
 
 # the published fine-tuning: 30 epochs of 2,000 steps of 50 windows, 400 batches of validation, rates 2e-4 and 4e-5
 FINE_TUNING = Preset(30, 30, 100_000, 20_000, 50, 2e-4, 4e-5)
+LORA_RATE = 10
+"""Times the rate of all weights: an update of low rank learns best at about this (Schulman et al. 2025)."""
 FROM_SCRATCH = {
     # minutes on a laptop's CPU
     "nano": Preset(4, 6, 9_600, 2_000, 32, 4e-3, 3e-3),
@@ -33,7 +35,12 @@ FROM_SCRATCH = {
 
 
 def fill_in(train: TrainConfig, model: ModelConfig) -> TrainConfig:
-    """`train` with every null field set from the preset that fits `model.base`."""
+    """`train` with every null field set from the preset that fits `model.base` and `train.adapt`."""
     preset = FROM_SCRATCH[model.preset] if model.base == SCRATCH else FINE_TUNING
+    if not train.adapt.whole:
+        # embeddings that are frozen must keep the tokens that they were trained on
+        preset = replace(preset, tokenizer_epochs=0)
+    if train.adapt.lora is not None:
+        preset = replace(preset, predictor_learning_rate=LORA_RATE * preset.predictor_learning_rate)
     missing = {name: value for name, value in asdict(preset).items() if getattr(train, name) is None}
     return train.model_copy(update=missing)

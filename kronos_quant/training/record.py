@@ -1,6 +1,6 @@
 """What a training keeps on the disk while it runs: its log, its checkpoints and the state to continue from.
 
-Rank 0 writes; the others read. Checkpoints of a phase are `best` (by validation loss), `last` and `epoch_NNN`.
+Rank 0 writes; the others read. Checkpoints of a phase are `best` (by the figure to choose by), `last` and `epoch_NNN`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from torch import Tensor
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.model import Kronos, KronosTokenizer
-from kronos_quant.training.journal import Journal
+from kronos_quant.training.logs import Journal, Speed
 from kronos_quant.training.objectives import Phase
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes import Ranks
 from kronos_quant.training.state import STATE_FOLDER, Outcome, Position, TrainingState, load_state, save_state
+from kronos_quant.training.validation import Score
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +28,14 @@ PARTIAL = ".partial-*"
 
 
 class RunRecord:
-    """The files of a run. `finished` are the outcomes of the phases that are done."""
+    """The files of a run. `finished` are the outcomes of the phases that are done, `control` the figures of the
+    networks that it started from."""
 
-    def __init__(self, folder: Path, identity: str, ranks: Ranks, journal: Journal) -> None:
-        self.folder, self.identity, self.ranks, self.journal = folder, identity, ranks, journal
+    def __init__(self, folder: Path, identity: str, ranks: Ranks, journal: Journal, speed: Speed) -> None:
+        self.folder, self.identity, self.ranks, self.journal, self.speed = folder, identity, ranks, journal, speed
         self.serial = 0
         self.finished: dict[Phase, Outcome] = {}
+        self.control: Score | None = None
         self._position: Position | None = None
         self._tensors: dict[str, Tensor] = {}
 
@@ -50,6 +53,7 @@ class RunRecord:
                     hint="kq train --fresh starts another run",
                 )
             self.serial, self.finished, self._position = state.serial, dict(state.finished), state.position
+            self.control = state.control
         # nobody may still be reading the state when rank 0 begins to write
         self.ranks.wait()
         self.journal.cut(found[0].log_bytes if found else 0)
@@ -75,6 +79,7 @@ class RunRecord:
             identity=self.identity,
             log_bytes=self.journal.size() if log_bytes is None else log_bytes,
             finished=self.finished,
+            control=self.control,
             position=position,
         )
         save_state(self.folder / STATE_FOLDER, state, tensors)

@@ -21,20 +21,31 @@ from torch import Tensor
 from kronos_quant.errors import CheckpointError
 from kronos_quant.files import write_aside, write_text
 from kronos_quant.training.objectives import Phase
+from kronos_quant.training.validation import Score
 
 STATE_FOLDER = "state"
 STATE_FILE, TENSOR_FILE = "state.json", "tensors.safetensors"
 
 
 class Outcome(BaseModel):
-    """The best epoch of a phase by validation loss so far (epoch 0 is the model before training)."""
+    """The best epoch of a phase so far (epoch 0 is the network that the phase starts with), and both validations."""
 
     model_config = ConfigDict(extra="forbid")
 
     phase: Phase
-    start_loss: float
+    start: Score
+    best: Score
     best_epoch: int = 0
-    best_loss: float
+
+    @property
+    def start_loss(self) -> float:
+        """Validation loss before the phase."""
+        return self.start.loss
+
+    @property
+    def best_loss(self) -> float:
+        """Validation loss of the best epoch."""
+        return self.best.loss
 
 
 class Position(BaseModel):
@@ -64,6 +75,8 @@ class TrainingState(BaseModel):
     log_bytes: int
     """Rows of log.jsonl beyond this were written by steps that will be made again."""
     finished: dict[Phase, Outcome]
+    control: Score | None = None
+    """Of the networks that the training started from."""
     position: Position | None = None
 
 

@@ -1,9 +1,13 @@
 """The options of `kq train`."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+from kq_cli import train
 
+from kronos_quant.config import ModelConfig, TrainConfig
 from kronos_quant.runs import finished_runs, unfinished_runs
 
 
@@ -17,7 +21,13 @@ def asked(monkeypatch, tmp_path):
     def run(workspace, gpus, resume=None):
         calls.append((gpus, resume))
         losses = {"predictor": {"before": 2.0, "best": 1.0, "epoch": 3}}
-        return TrainingSummary(tmp_path, tmp_path / "best", {"validation_loss": losses, "rows": 4})
+        figures = dict.fromkeys(("mae", "mse", "r2", "correlation", "direction", "rank_ic"), 0.1)
+        decoded = {
+            "windows": 8, "times": 2, "horizon": 4, "samples": 20, "chosen_by": "token_loss", "trained": figures,
+            "control": figures | {"name": "zero-shot model"}, "last_close": figures, "verdict": ["no better"],
+        }  # fmt: skip
+        metrics = {"validation_loss": losses, "decoded": decoded, "rows": 4}
+        return TrainingSummary(tmp_path, tmp_path / "best", metrics, [])
 
     monkeypatch.setattr("kronos_quant.jobs.train.run_training", run)
     return calls
@@ -28,9 +38,10 @@ def test_going_on_or_beginning_is_asked_for(kq, market_workspace, asked, option,
     done = kq(market_workspace.root, "train", "--gpus", "0", *option)
     assert done.code == 0
     assert asked == [(0, resume)]
-    assert done.out.splitlines()[0] == (
-        "predictor: validation loss 2.0000 before training, 1.0000 at its best (epoch 3)"
-    )
+    lines = done.out.splitlines()
+    assert lines[0] == "predictor: validation loss 2.0000 before training, 1.0000 in the epoch kept (3)"
+    assert lines[1].startswith("decoded: 8 validation windows at 2 times, 4 bars ahead")
+    assert "no better" in lines
 
 
 def test_json_holds_the_figures_and_the_folders(kq, market_workspace, asked, tmp_path):
@@ -59,6 +70,23 @@ def test_the_help_says_what_a_stop_costs(kq, tmp_path):
     assert "gone on with by the same command" in told
     assert "--fresh" in told
     assert "--prepare" in told
+
+
+def test_the_help_leads_from_qlib_data_and_from_csv_to_a_model(kq, tmp_path):
+    told = " ".join(kq(tmp_path, "train", "--help").out.replace("│", " ").split())
+    for step in (
+        "kq init mine",
+        "kq ingest qlib DIR",
+        "kq ingest csv FILE",
+        "kq train",
+        "data_path",
+        "checkpoints/best",
+    ):
+        assert step in told
+    named = set(re.findall(r"`([a-z_]+)`", Path(train.__file__).read_text()))
+    fields = {*ModelConfig.model_fields, *TrainConfig.model_fields}
+    assert {"base", "choose_by", "adapt", "lookback_window", "val_time_range"} <= named
+    assert named <= fields | {"scratch"}
 
 
 def test_an_unknown_option_is_refused(kq, market_workspace):

@@ -12,6 +12,7 @@ from kronos_quant.market import ingest_csv, open_market
 from kronos_quant.model import load_pair
 from kronos_quant.runs import finished_runs, unfinished_runs
 from kronos_quant.training import TrainingJob, fit
+from kronos_quant.training.logs.speed import read_launches
 from kronos_quant.training.optimise import Optimiser
 from kronos_quant.workspace import open_workspace
 
@@ -31,10 +32,11 @@ def test_a_training_leaves_its_checkpoints_its_log_and_its_curve(run):
         "loss.png",
         "manifest.json",
         "metrics.json",
+        "speed.json",
         "state",
     ]
     assert (run.path / "loss.png").read_bytes().startswith(b"\x89PNG")
-    assert len((run.path / "log.jsonl").read_text().splitlines()) == run.metrics()["rows"] == 8
+    assert len((run.path / "log.jsonl").read_text().splitlines()) == run.metrics()["rows"] == 9
     checkpoints = run.path / "checkpoints"
     assert sorted(str(path.relative_to(checkpoints)) for path in checkpoints.glob("*/*")) == [
         "best/card.json",
@@ -73,20 +75,29 @@ def test_the_metrics_are_the_losses_before_and_at_their_best(run):
     assert all(phase["best"] < phase["before"] and phase["epoch"] >= 1 for phase in losses.values())
 
 
-def test_the_metrics_of_a_log_by_hand(tmp_path):
-    def row(phase, epoch, loss, split="val"):
-        return {"phase": phase, "epoch": epoch, "split": split, "loss": loss}
-
-    rows = [row("tokenizer", 0, 2.0), row("tokenizer", 1, 0.5, "train"), row("tokenizer", 1, 1.0)]
-    rows += [row("tokenizer", 2, 1.5), row("predictor", 0, 3.0), row("predictor", 1, 4.0)]
-    metrics = job._metrics(rows)
-    assert metrics["validation_loss"] == {
-        "tokenizer": {"before": 2.0, "best": 1.0, "epoch": 1},
-        "predictor": {"before": 3.0, "best": 3.0, "epoch": 0},
-    }
-    lines = TrainingSummary(tmp_path, tmp_path / "best", metrics).lines()
-    assert lines[0] == "tokenizer: validation loss 2.0000 before training, 1.0000 at its best (epoch 1)"
+def test_the_metrics_are_those_of_the_card_and_the_summary_says_them(run):
+    metrics = run.metrics()
+    card = json.loads((run.path / "checkpoints" / "best" / "card.json").read_text())
+    assert (metrics["validation_loss"], metrics["decoded"]) == (card["validation_loss"], card["decoded"])
+    lines = TrainingSummary(run.path, run.path / "best", metrics, read_launches(run.path)).lines()
+    loss = metrics["validation_loss"]["tokenizer"]
+    assert lines[0] == (
+        f"tokenizer: validation loss {loss['before']:.4f} before training, {loss['best']:.4f} in the epoch kept (1)"
+    )
+    assert lines[2].startswith("decoded: ")
+    assert [line.split("  ")[0] for line in lines[4:7]] == ["trained model", "untrained network", "last close"]
+    assert lines[7:10] == metrics["decoded"]["verdict"]
+    assert lines[10].startswith("speed:      1 rank on cpu, first step ")
     assert lines[-1].endswith("loss.png")
+
+
+def test_a_return_head_is_told_with_what_to_do_with_its_scores(run):
+    metrics = run.metrics() | {"head": {"verdict": "return head: no gain"}}
+    lines = TrainingSummary(run.path, run.path / "best", metrics, []).lines()
+    assert lines[-4:-2] == [
+        "return head: no gain",
+        f"its scores on unseen dates: kq signal import {run.path / 'head_scores.parquet'} --name head --horizon 4",
+    ]
 
 
 def test_base_weights_that_are_not_to_be_had_say_how_to_start_from_scratch(market_workspace, monkeypatch):
@@ -123,7 +134,7 @@ def test_a_training_that_fails_before_its_first_checkpoint_leaves_no_folder(mark
 def test_a_training_that_is_interrupted_later_keeps_its_checkpoints_and_is_not_the_latest(
     market_workspace, monkeypatch
 ):
-    def interrupted(fitted):
+    def interrupted(fitted, started):
         (fitted.folder / "checkpoints" / "tokenizer").mkdir(parents=True)
         raise KeyboardInterrupt
 
@@ -138,7 +149,7 @@ def test_a_training_that_is_interrupted_later_keeps_its_checkpoints_and_is_not_t
 def test_several_processes_are_launched_on_the_job_that_was_written(market_workspace, monkeypatch):
     launched = []
 
-    def launch(job_file, processes):
+    def launch(job_file, processes, started):
         launched.append((json.loads(job_file.read_text())["device"], processes))
         raise KeyboardInterrupt
 
@@ -236,7 +247,7 @@ def test_a_prepared_run_is_trained_elsewhere_and_finished_here(market_workspace)
     summary = run_training(market_workspace, gpus=0, resume=True)
     assert summary.folder == prepared.job_file.parent
     assert (summary.folder / "loss.png").exists()
-    assert finished_runs(market_workspace.runs, "train")[0].metrics()["rows"] == 8
+    assert finished_runs(market_workspace.runs, "train")[0].metrics()["rows"] == 9
 
 
 def test_the_guides_data_path_is_ingested_first(tmp_path, monkeypatch):

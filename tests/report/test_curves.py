@@ -34,7 +34,7 @@ def labels(axes):
 def test_loss_curve_has_a_panel_a_phase_and_marks_the_best(tmp_path, figures):
     loss_curve_png(tmp_path / "l.png", rows(POINTS))
     assert [axes.get_title(loc="left") for axes in figures[0].axes] == ["tokenizer", "predictor"]
-    assert labels(figures[0].axes[0]) == ["train", "validation", "best: 2"]
+    assert labels(figures[0].axes[0]) == ["train", "validation", "lowest: 2"]
     assert figures[0].axes[0].get_xlabel() == "step"
     assert (tmp_path / "l.png").read_bytes().startswith(b"\x89PNG")
 
@@ -42,10 +42,24 @@ def test_loss_curve_has_a_panel_a_phase_and_marks_the_best(tmp_path, figures):
 def test_rows_of_steps_are_a_thin_line_of_their_own(tmp_path, figures):
     loss_curve_png(tmp_path / "l.png", rows([*POINTS, ("step", 1, 2.9), ("step", 2, 2.4)], ["predictor"]))
     [axes] = figures[0].axes
-    assert labels(axes) == ["train, some steps each", "train", "validation", "best: 2"]
+    assert labels(axes) == ["train, some steps each", "train", "validation", "lowest: 2"]
     assert axes.lines[0].get_xydata().tolist() == [[1, 2.9], [2, 2.4]]
 
 
 def test_loss_curve_of_nothing_says_so(tmp_path, figures):
     loss_curve_png(tmp_path / "l.png", [])
     assert figures[0].axes[0].texts[0].get_text() == "nothing was trained"
+
+
+def test_decoded_forecasts_have_a_panel_with_what_they_must_beat(tmp_path, figures):
+    control = {"phase": "control", "split": "val", "epoch": 0, "step": 0, "mae": 0.03, "naive_mae": 0.02}
+    trained = [
+        row | ({"mae": 0.025 - row["step"] / 1000, "naive_mae": 0.02} if row["split"] == "val" else {})
+        for row in rows(POINTS, ["predictor"])
+    ]
+    loss_curve_png(tmp_path / "l.png", [control, *trained])
+    assert [axes.get_title(loc="left") for axes in figures[0].axes] == ["predictor", "decoded validation forecasts"]
+    axes = figures[0].axes[1]
+    assert labels(axes) == ["by epoch", "before any training", "last close"]
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0.025], [1, 0.024], [2, 0.023]]
+    assert [line.get_ydata()[0] for line in axes.lines[1:]] == [0.03, 0.02]

@@ -17,7 +17,8 @@ def job_in(workspace: Workspace, name: str = "run", **changes: object) -> Traini
     """A job in the folder `name`, of one tokenizer and two predictor epochs of four steps."""
     folder = workspace.root / name
     folder.mkdir()
-    quick = {"tokenizer_learning_rate": 4e-3, "predictor_learning_rate": 3e-3, "validation_windows": 48}
+    quick = {"tokenizer_learning_rate": 4e-3, "predictor_learning_rate": 3e-3, "validation_windows": 48,
+             "decoded_windows": 24, "decoded_samples": 4}  # fmt: skip
     values = workspace.config.train.model_dump() | quick | changes
     return TrainingJob(
         root=workspace.root,
@@ -44,5 +45,5 @@ def left(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "card.json" and path.parts[len(folder.parts)] != "state"
+        if path.is_file() and path.name not in ("card.json", "speed.json") and path.parts[len(folder.parts)] != "state"
     }

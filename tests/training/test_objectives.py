@@ -6,6 +6,7 @@ import torch
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.training.batches import Batch
 from kronos_quant.training.objectives import PredictorObjective, TokenizerObjective
+from kronos_quant.training.processes.ranks import Ranks
 
 CODES = 6
 """s1 of the toy are 0 to 5, and its s2 is a function of s1."""
@@ -56,9 +57,60 @@ def test_the_tokenizer_is_frozen_in_the_predictors_phase(networks):
 
 def test_the_parts_of_the_tokenizers_loss_are_named_and_add_up(networks):
     tokenizer, _ = networks
-    parts = TokenizerObjective(tokenizer)(torch.randn(4, 10, 6))
+    objective = TokenizerObjective(tokenizer, Ranks(0, 1, torch.device("cpu")))
+    parts = objective(*objective.inputs(Batch(torch.zeros(4, 10, 5), torch.randn(4, 10, 6)), 4))
     assert torch.allclose(parts["loss"], (parts["recon_s1"] + parts["recon"] + parts["bsq"]) / 2)
     assert {"commitment", "sample_entropy", "codebook_entropy", "s1_perplexity", "s2_perplexity"} <= parts.keys()
+
+
+class OtherRank:
+    """Stands for the ranks: this one has some of the windows, and the mean over the others is known."""
+
+    def __init__(self, means, windows):
+        self.world, self.means, self.windows = 2, iter(means), windows
+
+    def pooled(self, mean, count):
+        assert not mean.requires_grad
+        return (mean * count + next(self.means) * self.windows) / (count + self.windows)
+
+
+def code_book_means(tokenizer, values):
+    """What the ranks pool, of these values alone: the mean bits, and the share of each code."""
+    found = []
+    tokenizer.loss(values, lambda mean: found.append(mean.detach()) or mean)
+    return found
+
+
+def test_halves_of_a_batch_have_the_loss_and_the_gradient_of_the_whole(networks):
+    tokenizer, _ = networks
+    values = torch.randn(9, 10, 6)
+    whole = tokenizer.loss(values)
+    whole.total.backward()
+    expected = {name: value.grad.clone() for name, value in tokenizer.named_parameters()}
+    tokenizer.zero_grad()
+    halves = (values[:6], values[6:])
+    found = []
+    for mine, other in (halves, halves[::-1]):
+        objective = TokenizerObjective(tokenizer, OtherRank(code_book_means(tokenizer, other), len(other)))
+        parts = objective(*objective.inputs(Batch(torch.zeros(1), mine), len(mine)))
+        # a rank's loss counts as much as its windows do, and gradients add up
+        (parts["loss"] * len(mine) / len(values)).backward()
+        found.append(parts)
+    for name in ("codebook_entropy", "s1_perplexity", "s2_perplexity"):
+        assert [part[name].item() for part in found] == pytest.approx([getattr(whole, name).item()] * 2, rel=1e-6)
+    loss = sum(part["loss"].item() * len(half) for part, half in zip(found, halves, strict=True)) / len(values)
+    assert loss == pytest.approx(whole.total.item(), abs=1e-6)
+    for name, value in tokenizer.named_parameters():
+        assert torch.allclose(value.grad, expected[name], rtol=1e-4, atol=1e-7), name
+
+
+def test_in_validation_every_batch_stands_for_itself(networks):
+    tokenizer, _ = networks
+    values = torch.randn(4, 10, 6)
+    objective = TokenizerObjective(tokenizer, OtherRank([], 4)).eval()
+    assert torch.equal(
+        objective(*objective.inputs(Batch(torch.zeros(1), values)))["loss"], tokenizer.loss(values).total
+    )
 
 
 def sampled_siblings_change_the_loss(objective, inputs) -> bool:

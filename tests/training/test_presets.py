@@ -21,3 +21,12 @@ def test_every_size_has_a_preset_and_no_null_is_left():
         train = fill_in(TrainConfig(), ModelConfig(base="scratch", preset=preset))
         assert None not in (train.tokenizer_epochs, train.samples_per_epoch, train.tokenizer_learning_rate)
     assert FINE_TUNING.samples_per_epoch == 2_000 * 50
+
+
+def test_a_part_that_learns_keeps_the_tokenizer_and_a_low_rank_update_has_ten_times_the_rate():
+    lora, last, full = (
+        fill_in(TrainConfig.model_validate({"adapt": adapt}), ModelConfig())
+        for adapt in ({"lora": 8}, {"last_layers": 2}, "full")
+    )
+    assert (lora.tokenizer_epochs, last.tokenizer_epochs, full.tokenizer_epochs) == (0, 0, 30)
+    assert lora.predictor_learning_rate == 10 * full.predictor_learning_rate == 10 * last.predictor_learning_rate

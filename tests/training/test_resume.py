@@ -18,14 +18,18 @@ from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantErr
 from kronos_quant.config import TrainConfig
 from kronos_quant.training import TrainingJob, fit
 from kronos_quant.training import fit as fit_function
-from kronos_quant.training.interrupts import Stop
-from kronos_quant.training.journal import Journal
+from kronos_quant.training.fit import BEST
+from kronos_quant.training.logs.journal import Journal
 from kronos_quant.training.optimise import Optimiser
+from kronos_quant.training.phases import train_predictor
+from kronos_quant.training.processes.interrupts import Stop
 from kronos_quant.training.record import RunRecord
 from kronos_quant.training.state import load_state
+from kronos_quant.training.validation import DecodedValidation
 from kronos_quant.workspace import open_workspace
 
 FIT = sys.modules[fit_function.__module__]
+PHASES = sys.modules[train_predictor.__module__]
 RECORD = sys.modules[RunRecord.__module__]
 
 # everything that leaves something behind from one step to the next
@@ -41,6 +45,9 @@ SETTINGS = {
     "weight_average": 0.9,
     "dropout": 0.1,
     "workers": 1,
+    "decoded_windows": 24,
+    "decoded_samples": 4,
+    "choose_by": "mae",
 }
 
 
@@ -61,7 +68,7 @@ class Reference:
     def stopped(self, name: str) -> TrainingJob:
         """The same job, killed in its first phase after a state was saved."""
         job = self.copy(name)
-        assert in_a_process(lambda: with_moments(job, kill_at(12))) == -signal.SIGKILL
+        assert in_a_process(lambda: with_moments(job, kill_at(16))) == -signal.SIGKILL
         assert load_state(job.folder / "state") is not None
         return job
 
@@ -118,13 +125,14 @@ def with_moments(job: TrainingJob, at: Callable[[int], None], put: Callable[...,
         put(owner, name, outer)
 
     for owner, name in (
+        (DecodedValidation, "score"),
         (Optimiser, "step"),
         (Journal, "row"),
         (RunRecord, "keep"),
         (RunRecord, "finish"),
         (RECORD, "save_state"),
         (FIT, "write_pair"),
-        (FIT, "_restore"),
+        (PHASES, "_restore"),
     ):
         around(owner, name)
     fit(job)
@@ -152,11 +160,13 @@ def test_killed_at_any_moment_and_run_again_leaves_the_same_bytes(reference):
         job = reference.copy(f"killed-{moment}")
         killed_and_resumed(job, [moment])
         assert left(job.folder) == reference.left, f"killed at moment {moment} of {reference.moments}"
+        cards = [json.loads((each.folder / BEST / "card.json").read_text()) for each in (job, reference.job)]
+        assert cards[0] | {"created": None} == cards[1] | {"created": None}
 
 
 def test_killed_again_and_again_it_still_ends_the_same_and_no_row_is_lost_or_doubled(reference):
     job = reference.copy("often")
-    killed_and_resumed(job, [9, 12, 15, 20])
+    killed_and_resumed(job, [13, 12, 15, 20])
     assert left(job.folder) == reference.left
     rows = [json.loads(line) for line in (job.folder / "log.jsonl").read_text().splitlines()]
     places = [(row["phase"], row["split"], row["step"]) for row in rows]
@@ -177,7 +187,7 @@ def test_killed_at_every_moment(reference):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_state_and_the_rest_follows_later(reference, number):
     job = reference.copy(f"stopped-{number}")
-    for moment in (9, 13):
+    for moment in (13, 13):
         code = in_a_process(
             lambda moment=moment: with_moments(job, lambda now: os.kill(os.getpid(), number) if now == moment else None)
         )
@@ -250,7 +260,7 @@ def test_a_full_disk_leaves_the_last_state_and_the_last_checkpoint(reference, mo
         with pytest.raises(KronosQuantError, match="no space left on the disk"):
             fit(job)
     for path, content in kept.items():
-        if path.name != "log.jsonl":
+        if path.name not in ("log.jsonl", "speed.json"):
             assert path.read_bytes() == content
     assert not list(job.folder.rglob(".partial-*"))
     fit(job)

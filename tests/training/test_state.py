@@ -4,16 +4,18 @@ import pytest
 import torch
 
 from kronos_quant import CheckpointError
-from kronos_quant.training.journal import Journal, read_rows
+from kronos_quant.training.logs.journal import Journal, read_rows
 from kronos_quant.training.means import Means
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes.ranks import Ranks
 from kronos_quant.training.state import Outcome, Position, TrainingState, load_state, save_state
+from kronos_quant.training.validation import Score
 
 CPU = torch.device("cpu")
 
 
 def state(serial=1, loss=1.0):
-    position = Position(outcome=Outcome(phase="tokenizer", start_loss=loss, best_loss=loss), epoch=1, step=serial)
+    score = Score(figures={"loss": loss, "rank_ic": None}, errors=[loss / 7])
+    position = Position(outcome=Outcome(phase="tokenizer", start=score, best=score), epoch=1, step=serial)
     return TrainingState(serial=serial, identity="x", log_bytes=0, finished={}, position=position)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from kronos_quant.config import TrainConfig
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import Market
+from kronos_quant.training.batches.cross_sections import CrossSections, draw_cross_sections
 from kronos_quant.training.batches.order import EpochPlan, evenly
 from kronos_quant.windows import (
     BarTable,
@@ -34,13 +35,18 @@ DateRange = tuple[date, date]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The bars, and the windows of training and validation."""
+    """The bars, and the windows of training, of the validation's loss, and of its decoded forecasts.
+
+    unseen : for a return head, what ends after the targets of training, to the newest bars, whose future is not known
+    """
 
     table: BarTable
     splits: Splits
     train: WindowIndex
     val: WindowIndex
+    decoded: CrossSections
     clip: float
+    unseen: WindowIndex | None = None
 
     @cached_property
     def train_scale(self) -> Scale:
@@ -73,9 +79,16 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
             "left out: %d windows with more than %d sessions without a bar", index.across_holes, config.max_missing
         )
     logger.info("windows: %d for training (%s), %d for validation (%s)", len(train), splits.train, len(val), splits.val)
+    horizon = config.decoded_horizon or config.predict_window
+    decoded = draw_cross_sections(table, val, config.decoded_windows, horizon)
+    logger.info("of these %d at %d times are forecast and decoded after each epoch", len(decoded), decoded.dates)
     if isinstance(config.validation_windows, int):
         val = val.where(evenly(len(val), config.validation_windows))
-    return TrainingData(table, splits, train, val, config.clip)
+    unseen = None
+    if config.head.epochs:
+        open_ended = build_index(table, config.lookback_window, 0, config.max_missing, membership)
+        unseen = open_ended.where(table.time[open_ended.anchor] > splits.train.end)
+    return TrainingData(table, splits, train, val, decoded, config.clip, unseen)
 
 
 def split_times(table: BarTable, config: TrainConfig, sessions: Sequence[date]) -> Splits:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kronos_quant.model import KronosTokenizer
 from kronos_quant.progress import progress
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import BarTable, WindowIndex, gather_arrays
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from kronos_quant.config import TrainConfig
 from kronos_quant.training.batches.data import TrainingData, epoch_plan
 from kronos_quant.training.batches.feed import Feed
 from kronos_quant.training.batches.order import IntArray
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes import Ranks
 
 
 def list_windows(

@@ -9,7 +9,7 @@ from kronos_quant.model import PRESETS, KronosTokenizer
 from kronos_quant.training import load_data
 from kronos_quant.training.batches import Batch, Feed, tokenize_index
 from kronos_quant.training.batches.data import epoch_plan
-from kronos_quant.training.ranks import Ranks
+from kronos_quant.training.processes.ranks import Ranks
 from kronos_quant.windows import gather
 
 CPU = torch.device("cpu")

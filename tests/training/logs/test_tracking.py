@@ -8,7 +8,7 @@ from training.jobs import job_in
 
 from kronos_quant import ConfigError, KronosQuantError
 from kronos_quant.training import check_trackers, fit
-from kronos_quant.training.tracking import named_metrics, open_trackers
+from kronos_quant.training.logs.tracking import named_metrics, open_trackers
 
 ROW = {"phase": "predictor", "epoch": 2, "step": 40, "split": "val", "loss": 1.5, "ce_s1": 2.0}
 

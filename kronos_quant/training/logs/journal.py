@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kronos_quant.files import disk_errors
-from kronos_quant.training.tracking import Tracker
+from kronos_quant.training.logs.tracking import Tracker
 
 LOG = "log.jsonl"
 

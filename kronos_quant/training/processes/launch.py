@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from kronos_quant.errors import ConfigError, KronosQuantError
+from kronos_quant.training.logs.speed import LAUNCHED
+
+LAUNCHER = "KRONOS_QUANT_LAUNCHER"
+"""Environment variable: the process id of what started the ranks."""
 
 INTERRUPTED = 130
 """Exit code of a rank that was asked to stop and saved its state."""
@@ -23,23 +28,24 @@ class Placement:
     processes: int
 
 
-def place(gpus: int | None) -> Placement:
-    """`gpus` as asked for: None is what there is, 0 the CPU. Raises ConfigError when there are fewer."""
+def place(gpus: int | None, command: str = "kq train") -> Placement:
+    """`gpus` as asked for: None is what there is, 0 the CPU. Raises ConfigError, naming `command`, for too many."""
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus is None:
         if found:
             return Placement("cuda", found)
         return Placement("mps" if torch.backends.mps.is_available() else "cpu", 1)
     if gpus > found:
-        instead = f"kq train --gpus {found}" if found else "kq train --gpus 0 (the CPU)"
+        instead = f"{command} --gpus {found}" if found else f"{command} --gpus 0 (the CPU)"
         there = f"{found} GPU{'' if found == 1 else 's'}"
         raise ConfigError(f"--gpus {gpus}: this machine has {there}", hint=f"run {instead}")
     return Placement("cuda", gpus) if gpus else Placement("cpu", 1)
 
 
-def launch(job_file: Path, processes: int) -> None:
+def launch(job_file: Path, processes: int, started: float | None = None) -> None:
     """Run `python -m kronos_quant.training JOB` in `processes` ranks on this machine and wait for them.
 
+    started : see `fit`.
     Raises KeyboardInterrupt when the user asked to stop, KronosQuantError when a rank failed or was lost.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -59,6 +65,8 @@ def launch(job_file: Path, processes: int) -> None:
     )
     # one thread a rank unless the user says otherwise: ranks share the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ[LAUNCHER] = str(os.getpid())
+    os.environ[LAUNCHED] = str(time.time() if started is None else started)
     try:
         elastic_launch(config, sys.executable)("-m", "kronos_quant.training", str(job_file))
     except SignalException:
@@ -68,6 +76,8 @@ def launch(job_file: Path, processes: int) -> None:
         if failure.exitcode == INTERRUPTED:
             raise KeyboardInterrupt from None
         raise RankError(rank, failure.exitcode) from error
+    finally:
+        del os.environ[LAUNCHER]
 
 
 class RankError(KronosQuantError):

@@ -12,8 +12,8 @@ from training.jobs import job_in
 
 from kronos_quant import ConfigError, KronosQuantError
 from kronos_quant.training import Placement, fit, place
-from kronos_quant.training.launch import RankError
-from kronos_quant.training.ranks import Ranks, join_ranks
+from kronos_quant.training.processes.launch import RankError
+from kronos_quant.training.processes.ranks import Ranks, join_ranks
 from kronos_quant.training.state import load_state
 
 LAUNCH = """

@@ -24,6 +24,10 @@ class Stop:
     asked: bool = False
 
 
+class Halted(Exception):  # noqa: N818
+    """The user asked to stop inside a validation."""
+
+
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
     """Inside the block SIGINT and SIGTERM set `asked`; outside the main thread nothing is caught."""
@@ -45,9 +49,11 @@ def stop_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def end_with_parent() -> None:
-    """From now on this process ends when its parent is gone: a launcher that is killed cannot tell it to."""
-    parent = os.getppid()
+def end_with_parent(parent: int) -> None:
+    """From now on this process ends when `parent`, a process id, is not its parent: a killed one cannot tell it to.
+
+    The parent says who it is, for it may be gone before this process can look.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

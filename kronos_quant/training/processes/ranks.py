@@ -39,6 +39,14 @@ class Ranks:
         dist.all_reduce(there)
         return there.cpu()
 
+    def pooled(self, mean: Tensor, count: int) -> Tensor:
+        """The mean over all ranks of a mean over `count` things on each."""
+        if self.world == 1:
+            return mean
+        sums = torch.cat((mean.double().flatten() * count, mean.new_tensor([count], dtype=torch.float64)))
+        dist.all_reduce(sums)
+        return (sums[:-1] / sums[-1]).view_as(mean).to(mean.dtype)
+
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """For each flag, whether any rank has it set."""
         if self.world == 1:
