@@ -10,6 +10,9 @@ from kq_cli.printing import print_json, print_lines, print_records
 Recipe = Annotated[str, typer.Argument(help="A recipe: its name in signals/ or its file.")]
 Universe = Annotated[str | None, typer.Option("--universe", help="Whose members count; default: the recipe's.")]
 Against = Annotated[list[str] | None, typer.Option("--against", help="Another recipe beside it; repeatable.")]
+ZeroShot = Annotated[
+    bool, typer.Option("--zero-shot/--no-zero-shot", help="The model that training began from beside it, where it is.")
+]
 
 
 def evaluate(
@@ -18,19 +21,21 @@ def evaluate(
     end: End = None,
     universe: Universe = None,
     against: Against = None,
+    zero_shot: ZeroShot = True,
     as_json: AsJson = False,
 ) -> None:
-    """Example: kq evaluate default --against zero_shot
+    """Example: kq evaluate default --against mine
 
     Say what stored signals are worth: whether they rank the returns that followed better than chance, and better than
-    momentum, reversal and boosted trees; whether their probabilities are true; what a trade may cost. Leaves a page
-    with pictures, metrics.json and tables in runs/evaluate/. Computes no signals; names those that are missing.
+    momentum, reversal, boosted trees and the model before it was trained further; whether their probabilities are
+    true; what a trade may cost. Leaves a page with pictures, metrics.json and tables in runs/evaluate/. Computes no
+    signals but the zero-shot ones, once; names those that are missing.
     """
     from kronos_quant.jobs.evaluate import run_evaluation
     from kronos_quant.workspace import open_workspace
 
     first, last = (None if on is None else on.date() for on in (start, end))
-    report = run_evaluation(open_workspace(), recipe, first, last, universe, against or ())
+    report = run_evaluation(open_workspace(), recipe, first, last, universe, against or (), beside_base=zero_shot)
     if as_json:
         print_json(report.as_dict())
     else:

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, Day, Device, End, Recipe, Start
+from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
 app = typer.Typer(invoke_without_command=True)
 
 Top = Annotated[int, typer.Option("--top", min=0, help="How many symbols of the last date to print.")]
 Ends = Annotated[int, typer.Option("--top", min=0, help="How many of the best, and of the worst, to print.")]
+Moment = Annotated[
+    datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="A session, or a moment within it."),
+]
 Most = Annotated[int, typer.Option("--top", min=0, help="How many of the largest differences to print.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file that a recipe's own_score names.")]
 Stored = Annotated[str, typer.Argument(help="A recipe: its name, its file, or a digest as it lies in the store.")]
@@ -38,6 +42,7 @@ def signal(
     end: End = None,
     recipe: Recipe = "default",
     device: Device = "auto",
+    gpus: Gpus = None,
     top: Top = 10,
     allow_code: AllowCode = False,
     as_json: AsJson = False,
@@ -45,7 +50,9 @@ def signal(
     """Example: kq signal --date 2025-06-05
 
     Compute the signals of a session, or of a range with --start and --end, into the signal store; what is there
-    already is not computed again. Prints the best symbols of the last date. The commands below look after the store.
+    already is not computed again. With several GPUs each takes some of the dates, and on several machines that share
+    the folder each may compute a part of the range: the files are the same, however many. Prints the best symbols of
+    the last date. The commands below look after the store.
     """
     if context.invoked_subcommand is not None:
         sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -57,7 +64,7 @@ def signal(
     from kronos_quant.workspace import open_workspace
 
     first, last = one_range(date, start, end)
-    summary = run_signals(open_workspace(), recipe, first, last, device, allow_code=allow_code)
+    summary = run_signals(open_workspace(), recipe, first, last, device, gpus=gpus, allow_code=allow_code)
     if as_json:
         print_json(summary.as_dict(top))
     else:
@@ -83,16 +90,17 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command(short_help="The stored signals of a session.")
-def show(recipe: Stored = "default", date: Day = None, top: Ends = 5, as_json: AsJson = False) -> None:
+def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json: AsJson = False) -> None:
     """Example: kq signal show default --date 2025-06-05
 
     Print the best and the worst symbols of a session that is in the store (default: the newest there), with the
-    Monte-Carlo standard error of their score. Nothing is computed.
+    Monte-Carlo standard error of their score. Of a session with several moments the last one, or the one whose time
+    is given: --date 2025-06-05T11:30. Nothing is computed.
     """
     from kronos_quant.jobs.signal_store import show_signals
     from kronos_quant.workspace import open_workspace
 
-    shown = show_signals(open_workspace(), recipe, None if date is None else date.date())
+    shown = show_signals(open_workspace(), recipe, date)
     if as_json:
         print_json(shown.as_dict(top))
     else:

@@ -1,6 +1,6 @@
 """What a forecast has to be better than. All know only what was known at the close of each date.
 
-Shapes: M sessions of the grid, T dates, N symbols, Q quantile levels.
+Shapes: M bars of the grid, T dates, N symbols, Q quantile levels.
 """
 
 from __future__ import annotations
@@ -35,23 +35,24 @@ def _baselines(grid: MarketGrid, rows: IntArray, horizon: int, levels: tuple[flo
     expressions = ordinary_factors()
     table = factor_table(grid.bars, expressions | {"band": volatility(BAND_WINDOW)})
     factors = {name: grid.spread(table, name) for name in expressions}
-    daily = grid.spread(table, "band")[rows]
-    flat = np.zeros_like(daily)
+    a_bar = grid.spread(table, "band", rows)
+    flat = np.zeros_like(a_bar)
+    bars = f"{grid.clock.bar}s"
     yield Contender(
         "last close", "the price stays where it is (random walk): it ranks nobody", None, _walk(flat, levels)
     )
     yield Contender(
         BAND,
-        f"no drift, and the spread of the last {BAND_WINDOW} sessions' returns: it ranks nobody",
+        f"no drift, and the spread of the last {BAND_WINDOW} {bars}' returns: it ranks nobody",
         None,
-        _walk(daily * np.sqrt(horizon), levels),
+        _walk(a_bar * np.sqrt(horizon), levels),
     )
-    yield Contender("momentum", "who rose from 120 to 20 sessions ago goes on rising", factors["momentum"][rows], None)
-    yield Contender("reversal", "who fell in the last 20 sessions comes back", factors["reversal"][rows], None)
+    yield Contender("momentum", f"who rose from 120 to 20 {bars} ago goes on rising", factors["momentum"][rows], None)
+    yield Contender("reversal", f"who fell in the last 20 {bars} comes back", factors["reversal"][rows], None)
     yield Contender(
         "LightGBM",
-        f"boosted trees on {', '.join(factors)}; learnt from the {TRAINED_ON} sessions whose returns were known, anew "
-        f"every {EVERY} sessions",
+        f"boosted trees on {', '.join(factors)}; learnt from the {TRAINED_ON} {bars} whose returns were known, anew "
+        f"every {EVERY} {grid.clock.date}s",
         boosted_scores(grid, factors, rows, horizon),
         None,
     )

@@ -1,6 +1,6 @@
 """LightGBM on ordinary factors, walked forward: the baseline that learns.
 
-Shapes: M sessions of the grid, T dates, N symbols, F factors.
+Shapes: M bars of the grid, T dates, N symbols, F factors.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from kronos_quant.evaluation.correlation import ranks
 from kronos_quant.evaluation.grid import MarketGrid, forward_returns
 
 EVERY = 20
-"""Sessions between two fits."""
+"""Dates between two fits."""
 TRAINED_ON = 250
-"""Sessions that a fit learns from, at most."""
-FEWEST_SESSIONS = 60
-"""With fewer sessions to learn from there is no score."""
+"""Bars that a fit learns from, at most."""
+FEWEST_BARS = 60
+"""With fewer bars to learn from there is no score."""
 MOST_ROWS = 200_000
-"""A fit that has more rows learns from every k-th session."""
+"""A fit that has more rows learns from every k-th bar."""
 
 TREES = 60
 SETTINGS: dict[str, Any] = {
@@ -41,11 +41,11 @@ SETTINGS: dict[str, Any] = {
 def boosted_scores(grid: MarketGrid, factors: Mapping[str, FloatArray], rows: IntArray, horizon: int) -> FloatArray:
     """float64[T, N]: forecasts of each member's rank of return; NaN while there is too little to learn from.
 
-    factors : name -> float64[M, N]. Factors and returns are learnt as ranks among the members of their session. A
-    session is learnt from once the close `horizon` sessions after it is known, so that nothing after a date moves it.
+    factors : name -> float64[M, N]. Factors and returns are learnt as ranks among the members at their bar. A bar is
+    learnt from once the close `horizon` bars after it is known, so that nothing after a date moves it.
     """
     inputs = np.stack([_relative_ranks(np.where(grid.member, values, np.nan)) for values in factors.values()], axis=-1)
-    every_row = np.arange(len(grid.sessions), dtype=np.int64)
+    every_row = np.arange(len(grid.close), dtype=np.int64)
     returns = forward_returns(grid.close, every_row, horizon)
     targets = _relative_ranks(np.where(grid.member, returns, np.nan))
     scores = np.full((len(rows), len(grid.symbols)), np.nan)
@@ -60,9 +60,9 @@ def boosted_scores(grid: MarketGrid, factors: Mapping[str, FloatArray], rows: In
 
 
 def _fit(inputs: FloatArray, targets: FloatArray, first: int, stop: int) -> Any | None:
-    """A model of the sessions from `first` to before `stop`; None where they are too few."""
+    """A model of the bars from `first` to before `stop`; None where they are too few."""
     known = np.isfinite(targets[max(first, 0) : max(stop, 0)])
-    if known.any(axis=1).sum() < FEWEST_SESSIONS:
+    if known.any(axis=1).sum() < FEWEST_BARS:
         return None
     step = -(-int(known.sum()) // MOST_ROWS)
     chosen = np.arange(stop - 1, first - 1, -step)[::-1]

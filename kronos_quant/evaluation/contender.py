@@ -16,6 +16,8 @@ from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.evaluation.grid import MarketGrid
 
 SIGNAL = "signal"
+PATHS = "final_returns"
+"""The column of the returns of the sample paths, an array a row."""
 CALIBRATED = "cal_"
 """What the names of a recipe's calibrated columns begin with."""
 
@@ -32,12 +34,23 @@ class Distribution:
     """[T, N]: probability of a return above 0."""
     point: FloatArray
     """[T, N]: the expected return."""
+    paths: FloatArray | None = None
+    """[T, N, S]: the return of each sample path, where they are known."""
+    by_bar: tuple[FloatArray, FloatArray] | None = None
+    """[T, N, H], twice: the ends of the 90 % interval of every bar up to the horizon, where they are known."""
 
     def where(self, cells: BoolArray) -> Distribution:
         """What is said of the cells bool[T, N] only."""
         kept = [np.where(cells, values, np.nan) for values in (self.p_rise, self.point)]
+        wide = cells[..., None]
+        low, high = (None, None) if self.by_bar is None else (np.where(wide, end, np.nan) for end in self.by_bar)
         return replace(
-            self, quantiles=np.where(cells[..., None], self.quantiles, np.nan), p_rise=kept[0], point=kept[1]
+            self,
+            quantiles=np.where(wide, self.quantiles, np.nan),
+            p_rise=kept[0],
+            point=kept[1],
+            paths=None if self.paths is None else np.where(wide, self.paths, np.nan),
+            by_bar=None if low is None or high is None else (low, high),
         )
 
 
@@ -72,10 +85,11 @@ def stored_contender(
 ) -> Contender:
     """A recipe's stored signals on int64[T] rows of a grid; of the quantiles the calibrated ones, where there are any.
 
-    signals : date, symbol, the column `score`, and what is stored of the distribution
+    signals : date (or time, of bars within sessions), symbol, the column `score`, and what is stored of the
+    distribution; PATHS, the returns of the sample paths, speak of the quantiles before a calibration
     """
     prefix = CALIBRATED if quantile_columns(signals.columns, CALIBRATED) else ""
-    return Contender(name, says, grid.spread(signals, score)[rows], _distribution(signals, grid, rows, prefix))
+    return Contender(name, says, grid.spread(signals, score, rows), _distribution(signals, grid, rows, prefix))
 
 
 def raw_distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray) -> list[Contender]:
@@ -94,13 +108,16 @@ def _distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray, prefi
     def of(*columns: str) -> FloatArray:
         """The first of the columns that is there."""
         found = [column for column in columns if column in signals.columns]
-        return grid.spread(signals, found[0])[rows] if found else np.full((len(rows), len(grid.symbols)), np.nan)
+        return grid.spread(signals, found[0], rows) if found else np.full((len(rows), len(grid.symbols)), np.nan)
 
+    ends = [f"{prefix}path_q05", f"{prefix}path_q95"]
     return Distribution(
         levels=tuple(levels.values()),
         quantiles=np.stack([of(column) for column in levels], axis=-1),
         p_rise=of(f"{prefix}p_rise"),
         point=of("last", "median"),
+        paths=of(PATHS) if PATHS in signals.columns and not prefix else None,
+        by_bar=(of(ends[0]), of(ends[1])) if set(ends) <= set(signals.columns) else None,
     )
 
 

@@ -81,10 +81,14 @@ class MeanInterval:
             self.std * factor,
         )
 
-    def __str__(self) -> str:
+    def told(self, dates: str) -> str:
+        """In words; dates : the count of them."""
         if not self.known:
-            return f"{self.mean:+.3f} ({self.dates} dates: too few to say)"
-        return f"{self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}, {self.dates} dates)"
+            return f"{self.mean:+.3f} ({dates}: too few to say)"
+        return f"{self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}, {dates})"
+
+    def __str__(self) -> str:
+        return self.told(f"{self.dates} dates")
 
 
 def mean_interval(values: FloatArray, horizon: int) -> MeanInterval:

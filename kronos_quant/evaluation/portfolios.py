@@ -32,9 +32,9 @@ class Portfolios:
     turnover: float
     """Share of the best and the worst fifth that is replaced when they are made anew after the horizon."""
     daily_turnover: float
-    """The same from one session to the next."""
+    """The same from one date to the next."""
     rank_persistence: float
-    """Rank correlation of the scores with those of the session before."""
+    """Rank correlation of the scores with those of the date before."""
     break_even_bps: float
     """What buying or selling may cost, of the value traded, before long-short earns nothing; made anew after the
     horizon. NaN where nothing is traded."""
@@ -42,8 +42,8 @@ class Portfolios:
     """The same for holding the best fifth alone, against the mean of all scored symbols."""
 
 
-def quantile_portfolios(scores: FloatArray, returns: FloatArray, horizon: int) -> Portfolios:
-    """Portfolios of scores float64[T, N] on the returns float64[T, N] over `horizon` sessions that followed.
+def quantile_portfolios(scores: FloatArray, returns: FloatArray, overlap: int) -> Portfolios:
+    """Portfolios of scores float64[T, N] on the returns float64[T, N] that followed, each over `overlap` dates.
 
     Equal scores fall into the same group. A date with fewer than 5 scored symbols has no groups.
     """
@@ -51,10 +51,10 @@ def quantile_portfolios(scores: FloatArray, returns: FloatArray, horizon: int) -
     paired = np.where(np.isfinite(member), returns, np.nan)
     excess = paired - row_means(paired)[:, None]
     by_group = [row_means(np.where(member == group, excess, np.nan)) for group in range(GROUPS)]
-    intervals = tuple(mean_interval(values, horizon) for values in by_group)
+    intervals = tuple(mean_interval(values, overlap) for values in by_group)
     means = np.array([interval.mean for interval in intervals])
-    long_short = mean_interval(by_group[-1] - by_group[0], horizon)
-    top, bottom = (replaced(member, group, horizon) for group in (GROUPS - 1, 0))
+    long_short = mean_interval(by_group[-1] - by_group[0], overlap)
+    top, bottom = (replaced(member, group, overlap) for group in (GROUPS - 1, 0))
     return Portfolios(
         groups=intervals,
         long_short=long_short,
@@ -75,9 +75,9 @@ def groups_of(scores: FloatArray) -> FloatArray:
     return np.where(there & (count >= GROUPS), np.minimum(np.floor(place * GROUPS), GROUPS - 1), np.nan)
 
 
-def replaced(groups: FloatArray, group: int, sessions: int) -> float:
-    """Mean share of a group that did not belong to it `sessions` rows earlier, over rows where both have groups."""
-    now, before = groups[sessions:] == group, groups[:-sessions] == group
+def replaced(groups: FloatArray, group: int, dates: int) -> float:
+    """Mean share of a group that did not belong to it `dates` rows earlier, over rows where both have groups."""
+    now, before = groups[dates:] == group, groups[:-dates] == group
     size = now.sum(axis=1)
     both = (size > 0) & before.any(axis=1)
     new = (now & ~before).sum(axis=1)

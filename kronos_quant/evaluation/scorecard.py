@@ -1,22 +1,22 @@
 """The scorecard: a signal beside what it has to be better than, on the same dates and symbols.
 
-Shapes: T dates (consecutive sessions; one without signals holds NaN), N symbols.
+Shapes: T dates (consecutive sessions, or the moments of intraday bars; one without signals holds NaN), N symbols.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import FloatArray, IntArray, mean_of, row_means
+from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray, mean_of, row_means
 from kronos_quant.evaluation.baselines import BAND, LEVELS, baselines
-from kronos_quant.evaluation.contender import Contender
-from kronos_quant.evaluation.correlation import ic, rank_ic
-from kronos_quant.evaluation.distribution import DistributionCard, judge_distribution
-from kronos_quant.evaluation.grid import MarketGrid, carried_returns, forward_returns
+from kronos_quant.evaluation.contender import Contender, Distribution
+from kronos_quant.evaluation.correlation import FEWEST_PAIRS, ic, rank_ic
+from kronos_quant.evaluation.distribution import DistributionCard, judge_distribution, share_inside
+from kronos_quant.evaluation.grid import Clock, MarketGrid, carried_returns, forward_returns, overlap
 from kronos_quant.evaluation.interval import MeanInterval, NeweyWest, dates_needed, mean_interval, newey_west
 from kronos_quant.evaluation.portfolios import Portfolios, quantile_portfolios
 from kronos_quant.evaluation.slices import (
@@ -28,6 +28,7 @@ from kronos_quant.evaluation.slices import (
     by_year,
     contaminated,
 )
+from kronos_quant.evaluation.timing import Timing, timing
 from kronos_quant.evaluation.verdict import Finding, PairCounts, compared, find, what_to_know
 
 DECAY = (1, 2, 3, 5, 10, 20)
@@ -45,7 +46,7 @@ class RankingCard:
     ic_by_date: FloatArray
     rank_ic_by_date: FloatArray
     decay: dict[int, MeanInterval]
-    """Horizon in sessions -> rank IC of the same scores there."""
+    """Horizon in bars -> rank IC of the same scores there."""
     portfolios: Portfolios
     ahead: MeanInterval | None
     """Rank IC of the signal less this one's, on the dates that have both; None for the signal itself."""
@@ -67,6 +68,8 @@ class ContenderCard:
     distribution: DistributionCard | None
     crps_gain: MeanInterval | None
     """CRPS saved against the volatility band, as a share of the band's; None where either is missing."""
+    timing: Timing | None = None
+    """Where no date has symbols enough to rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,14 @@ class Scorecard:
 
     finding: Finding
     horizon: int
+    """In bars."""
+    clock: Clock
     universe: str
     score: str
     dates: list[date]
+    """The session of each."""
+    times: list[datetime]
+    """End stamp of the bar of each."""
     cards: tuple[ContenderCard, ...]
     slices: tuple[Slice, ...]
     pairs: PairCounts
@@ -95,7 +103,7 @@ class Scorecard:
     def explained(self) -> tuple[str, ...]:
         """The sentences under the headline: how sure, and which baselines the signal is better than."""
         ahead = {card.name: card.ranking.ahead for card in self.cards if card.ranking and card.ranking.ahead}
-        return tuple(line for line in (self.finding.explained, compared(ahead)) if line)
+        return tuple(line for line in (self.finding.explained, compared(ahead, self.clock)) if line)
 
     @property
     def signal_intervals(self) -> tuple[float, ...]:
@@ -117,112 +125,142 @@ def make_scorecard(
 ) -> Scorecard:
     """Measure a signal against the baselines and whatever else is given.
 
-    rows : int64[T], consecutive rows of the grid on which the contenders' scores lie
+    rows : int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones
     boundaries : what the model is known to have seen, or not known; notes : what the reader has to know besides
     """
     dates = [grid.sessions[row] for row in rows]
     signal = signal.where(grid.member[rows])
     assert signal.scores is not None
-    scores = signal.scores
-    cells = np.isfinite(scores)
+    test = _Test(signal.scores, grid, rows, horizon, overlap(rows, horizon), forward_returns(grid.close, rows, horizon))
+    cells = np.isfinite(signal.scores)
     others = [*baselines(grid, rows, horizon, signal.levels or LEVELS), *against]
-    contenders = [signal, *(other.where(cells) for other in others)]
-    returns = forward_returns(grid.close, rows, horizon)
-    cards = [_card(contender, scores, grid, rows, horizon, returns) for contender in contenders]
-    cards = _with_crps_gains(cards, horizon)
-    ranking = cards[0].ranking
+    cards = _with_crps_gains([_card(one, test) for one in (signal, *(o.where(cells) for o in others))], test)
+    ranking, pairs = cards[0].ranking, _pairs(test)
     assert ranking is not None
-    pairs = _pairs(scores, returns, grid, rows, horizon)
-    seen = int((contaminated(dates, boundaries) & np.isfinite(ranking.rank_ic_by_date)).sum())
-    daily = ranking.rank_ic_by_date
+    daily, reach = ranking.rank_ic_by_date, test.overlap
+    judged = np.isfinite(daily) if cards[0].timing is None else test.known.any(axis=1)
+    seen, clock = int((contaminated(dates, boundaries) & judged).sum()), grid.clock
+    known = what_to_know(pairs, ranking.rank_ic, horizon, seen, boundaries, judged=int(judged.sum()), clock=clock)
     return Scorecard(
-        finding=find(ranking.rank_ic, horizon, pairs, seen, boundaries),
+        finding=find(ranking.rank_ic, horizon, pairs, seen, boundaries, clock=clock, timing=cards[0].timing),
         horizon=horizon,
+        clock=clock,
         universe=universe,
         score=score,
         dates=dates,
+        times=[grid.times[row] for row in rows],
         cards=tuple(cards),
         slices=(
-            *by_year(dates, daily, horizon),
-            *by_regime(grid, rows, daily, horizon),
-            *by_liquidity(grid, rows, scores, returns, horizon),
-            *around_boundaries(dates, daily, horizon, boundaries),
+            *by_year(dates, daily, reach),
+            *by_regime(grid, rows, daily, reach),
+            *by_liquidity(grid, rows, signal.scores, test.returns, reach),
+            *around_boundaries(dates, daily, reach, boundaries),
         ),
         pairs=pairs,
         boundaries=tuple(boundaries),
         contaminated=seen,
-        notes=(*notes, *what_to_know(pairs, ranking.rank_ic, horizon, seen, boundaries)),
+        notes=(*notes, *known),
     )
 
 
-def _card(
-    contender: Contender, signal: FloatArray, grid: MarketGrid, rows: IntArray, horizon: int, returns: FloatArray
-) -> ContenderCard:
-    ranking = distribution = None
-    said = np.full(signal.shape, np.nan)
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """What every contender is put to."""
+
+    signal: FloatArray
+    """[T, N]: the scores of what is evaluated."""
+    grid: MarketGrid
+    rows: IntArray
+    horizon: int
+    overlap: int
+    """Dates over which a return reaches."""
+    returns: FloatArray
+    """[T, N]."""
+
+    @property
+    def known(self) -> BoolArray:
+        """bool[T, N]: scored, and the return is there."""
+        return np.isfinite(self.signal) & np.isfinite(self.returns)
+
+
+def _card(contender: Contender, test: _Test) -> ContenderCard:
+    ranking = distribution = over_time = None
+    said = np.full(test.signal.shape, np.nan)
     if contender.forecast is not None:
         said = contender.forecast.point
-        judged = judge_distribution(contender.forecast, returns, horizon)
-        distribution = judged if judged.cells else None
+        judged = judge_distribution(contender.forecast, test.returns, test.overlap)
+        distribution = replace(judged, by_bar=_by_bar(contender.forecast, test)) if judged.cells else None
     if contender.scores is not None:
         said = contender.scores
-        ranking = _ranking(contender.scores, signal, grid, rows, horizon, returns)
-    asked = grid.member[rows] & np.isfinite(signal).any(axis=1, keepdims=True)
+        ranking = _ranking(contender.scores, test)
+        if 0 < test.known.sum(axis=1).max(initial=0) < FEWEST_PAIRS:
+            over_time = timing(contender.scores, test.returns, test.overlap)
+    asked = test.grid.member[test.rows] & np.isfinite(test.signal).any(axis=1, keepdims=True)
     coverage = mean_of(row_means(np.where(asked, np.isfinite(said), np.nan)))
-    return ContenderCard(contender.name, contender.says, coverage, ranking, distribution, None)
+    return ContenderCard(contender.name, contender.says, coverage, ranking, distribution, None, over_time)
 
 
-def _ranking(
-    scores: FloatArray, signal: FloatArray, grid: MarketGrid, rows: IntArray, horizon: int, returns: FloatArray
-) -> RankingCard:
-    by_date, plain = rank_ic(scores, returns), ic(scores, returns)
-    found = mean_interval(by_date, horizon)
-    own = scores is signal
+def _by_bar(said: Distribution, test: _Test) -> tuple[MeanInterval, ...]:
+    if said.by_bar is None:
+        return ()
+    low, high = said.by_bar
+    close, rows = test.grid.close, test.rows
+    return tuple(
+        share_inside(low[..., bar], high[..., bar], forward_returns(close, rows, bar + 1), overlap(rows, bar + 1))
+        for bar in range(low.shape[-1])
+    )
+
+
+def _ranking(scores: FloatArray, test: _Test) -> RankingCard:
+    by_date, plain = rank_ic(scores, test.returns), ic(scores, test.returns)
+    found = mean_interval(by_date, test.overlap)
+    own = scores is test.signal
+    close, rows = test.grid.close, test.rows
     return RankingCard(
-        ic=mean_interval(plain, horizon),
+        ic=mean_interval(plain, test.overlap),
         rank_ic=found,
-        newey_west=newey_west(by_date, horizon),
+        newey_west=newey_west(by_date, test.overlap),
         ic_by_date=plain,
         rank_ic_by_date=by_date,
         decay={
-            ahead: mean_interval(rank_ic(scores, forward_returns(grid.close, rows, ahead)), ahead)
-            for ahead in sorted({*DECAY, horizon})
+            ahead: mean_interval(rank_ic(scores, forward_returns(close, rows, ahead)), overlap(rows, ahead))
+            for ahead in sorted({*DECAY, test.horizon})
         },
-        portfolios=quantile_portfolios(scores, returns, horizon),
-        ahead=None if own else mean_interval(rank_ic(signal, returns) - by_date, horizon),
-        likeness=None if own else mean_of(rank_ic(signal, scores)),
+        portfolios=quantile_portfolios(scores, test.returns, test.overlap),
+        ahead=None if own else mean_interval(rank_ic(test.signal, test.returns) - by_date, test.overlap),
+        likeness=None if own else mean_of(rank_ic(test.signal, scores)),
         dates_needed=dates_needed(found),
     )
 
 
-def _with_crps_gains(cards: Sequence[ContenderCard], horizon: int) -> list[ContenderCard]:
+def _with_crps_gains(cards: Sequence[ContenderCard], test: _Test) -> list[ContenderCard]:
     """The cards, each distribution set against the volatility band's on the dates that have both."""
     band = next((card.distribution for card in cards if card.name == BAND), None)
     if band is None:
         return list(cards)
     return [
-        replace(card, crps_gain=_crps_gain(card.distribution, band, horizon))
+        replace(card, crps_gain=_crps_gain(card.distribution, band, test.overlap))
         if card.distribution is not None and card.distribution is not band
         else card
         for card in cards
     ]
 
 
-def _crps_gain(said: DistributionCard, band: DistributionCard, horizon: int) -> MeanInterval:
+def _crps_gain(said: DistributionCard, band: DistributionCard, overlap: int) -> MeanInterval:
     saved = band.crps_by_date - said.crps_by_date
     usual = mean_of(np.where(np.isfinite(saved), band.crps_by_date, np.nan))
-    return mean_interval(saved, horizon).scaled(1 / usual)
+    return mean_interval(saved, overlap).scaled(1 / usual)
 
 
-def _pairs(scores: FloatArray, returns: FloatArray, grid: MarketGrid, rows: IntArray, horizon: int) -> PairCounts:
-    scored = np.isfinite(scores)
-    known = scored & np.isfinite(returns)
-    not_yet = int(scored[rows + horizon >= len(grid.sessions)].sum())
+def _pairs(test: _Test) -> PairCounts:
+    scored, known = np.isfinite(test.signal), test.known
+    not_yet = int(scored[test.rows + test.horizon >= len(test.grid.close)].sum())
+    carried = carried_returns(test.grid.close, test.rows, test.horizon)
     return PairCounts(
         scored=int(scored.sum()),
         known=int(known.sum()),
         not_yet=not_yet,
         without_bar=int(scored.sum() - known.sum()) - not_yet,
-        carried_rank_ic=mean_of(rank_ic(scores, carried_returns(grid.close, rows, horizon))),
+        carried_rank_ic=mean_of(rank_ic(test.signal, carried)),
         most_symbols=int(known.sum(axis=1).max(initial=0)),
     )

@@ -1,6 +1,6 @@
 """The rank IC by year, by the market's volatility, by liquidity, and around what the model has seen.
 
-Shapes: M sessions of the grid, T dates (rows of the grid), N symbols.
+Shapes: M bars of the grid, T dates (rows of the grid), N symbols. `overlap` : dates over which a return reaches.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from kronos_quant.evaluation.interval import MeanInterval, mean_interval
 VOLATILITY_WINDOW = 20
 COMPARED_WITH = 250
 FEWEST_COMPARED = 60
-"""The market is turbulent when the volatility of its last 20 sessions is above the median of that figure over the 250
-sessions before; with fewer than 60 of them there is no saying."""
+"""The market is turbulent when the volatility of its last 20 bars is above the median of that figure over the 250 bars
+before; with fewer than 60 of them there is no saying."""
 
 LIQUIDITY_WINDOW = 20
 LIQUIDITY_GROUPS = ("least traded third", "middle third", "most traded third")
@@ -36,23 +36,23 @@ class Slice:
     rank_ic: MeanInterval
 
 
-def by_year(dates: Sequence[date], values: FloatArray, horizon: int) -> list[Slice]:
+def by_year(dates: Sequence[date], values: FloatArray, overlap: int) -> list[Slice]:
     """The mean of float64[T] in each calendar year."""
     years = np.array([on.year for on in dates])
-    return [_slice("year", str(year), values, years == year, horizon) for year in np.unique(years)]
+    return [_slice("year", str(year), values, years == year, overlap) for year in np.unique(years)]
 
 
-def by_regime(grid: MarketGrid, rows: IntArray, values: FloatArray, horizon: int) -> list[Slice]:
+def by_regime(grid: MarketGrid, rows: IntArray, values: FloatArray, overlap: int) -> list[Slice]:
     """The mean of float64[T] on calm and on turbulent dates, told apart by what was known on each."""
     turbulent = turbulence(grid)[rows]
     return [
-        _slice("market volatility", label, values, turbulent == flag, horizon)
+        _slice("market volatility", label, values, turbulent == flag, overlap)
         for label, flag in (("calm", 0.0), ("turbulent", 1.0))
     ]
 
 
 def turbulence(grid: MarketGrid) -> FloatArray:
-    """float64[M]: 1 on turbulent sessions, 0 on calm ones, NaN with too little history; known at each close."""
+    """float64[M]: 1 on turbulent bars, 0 on calm ones, NaN with too little history; known at each close."""
     close = np.where(grid.member, grid.close, np.nan)
     market = np.full(len(close), np.nan)
     market[1:] = row_means(close[1:] / close[:-1] - 1)
@@ -65,15 +65,15 @@ def turbulence(grid: MarketGrid) -> FloatArray:
 
 
 def by_liquidity(
-    grid: MarketGrid, rows: IntArray, scores: FloatArray, returns: FloatArray, horizon: int
+    grid: MarketGrid, rows: IntArray, scores: FloatArray, returns: FloatArray, overlap: int
 ) -> list[Slice]:
-    """The mean rank IC within thirds of the scored symbols by the mean amount of their last 20 sessions."""
+    """The mean rank IC within thirds of the scored symbols by the mean amount of their last 20 bars."""
     amount = trailing_mean(grid.amount, LIQUIDITY_WINDOW)[rows]
     scored = np.where(np.isfinite(scores), amount, np.nan)
     count = np.isfinite(scored).sum(axis=1, keepdims=True)
     third = np.floor((ranks(scored) - 0.5) / np.maximum(count, 1) * len(LIQUIDITY_GROUPS))
     return [
-        Slice("liquidity", label, mean_interval(rank_ic(np.where(third == place, scores, np.nan), returns), horizon))
+        Slice("liquidity", label, mean_interval(rank_ic(np.where(third == place, scores, np.nan), returns), overlap))
         for place, label in enumerate(LIQUIDITY_GROUPS)
     ]
 
@@ -87,10 +87,10 @@ class Boundary:
 
 
 def around_boundaries(
-    dates: Sequence[date], values: FloatArray, horizon: int, boundaries: Sequence[Boundary]
+    dates: Sequence[date], values: FloatArray, overlap: int, boundaries: Sequence[Boundary]
 ) -> list[Slice]:
     """The mean of float64[T] before and after each known boundary; before it, the figures are contaminated."""
-    return list(_around(np.array(dates, dtype="datetime64[D]"), values, horizon, boundaries))
+    return list(_around(np.array(dates, dtype="datetime64[D]"), values, overlap, boundaries))
 
 
 def contaminated(dates: Sequence[date], boundaries: Sequence[Boundary]) -> BoolArray:
@@ -102,7 +102,7 @@ def contaminated(dates: Sequence[date], boundaries: Sequence[Boundary]) -> BoolA
 def _around(
     days: np.ndarray[tuple[int], np.dtype[np.datetime64]],
     values: FloatArray,
-    horizon: int,
+    overlap: int,
     boundaries: Sequence[Boundary],
 ) -> Iterator[Slice]:
     for boundary in boundaries:
@@ -110,10 +110,10 @@ def _around(
             before = days <= np.datetime64(boundary.until)
             if before.any():
                 label = f"up to {boundary.until} (contaminated)"
-                yield _slice(boundary.what, label, values, before, horizon)
+                yield _slice(boundary.what, label, values, before, overlap)
             if not before.all():
-                yield _slice(boundary.what, f"after {boundary.until}", values, ~before, horizon)
+                yield _slice(boundary.what, f"after {boundary.until}", values, ~before, overlap)
 
 
-def _slice(kind: str, label: str, values: FloatArray, keep: BoolArray, horizon: int) -> Slice:
-    return Slice(kind, label, mean_interval(np.where(keep, values, np.nan), horizon))
+def _slice(kind: str, label: str, values: FloatArray, keep: BoolArray, overlap: int) -> Slice:
+    return Slice(kind, label, mean_interval(np.where(keep, values, np.nan), overlap))

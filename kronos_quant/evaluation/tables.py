@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.evaluation.distribution import DistributionCard
+from kronos_quant.evaluation.distribution import DistributionCard, Exact
 from kronos_quant.evaluation.interval import CONFIDENCE, MeanInterval
 from kronos_quant.evaluation.scorecard import ContenderCard, RankingCard, Scorecard
+from kronos_quant.evaluation.timing import Timing
 from kronos_quant.evaluation.verdict import EDGE
 
 FIGURES: dict[str, pl.DataType] = {
@@ -24,6 +25,15 @@ FIGURES: dict[str, pl.DataType] = {
     "dates": pl.Int64(),
 }
 """One row a figure; low, high, std_error and dates are null where it has no interval."""
+
+DATES: dict[str, pl.DataType] = {
+    "date": pl.Date(),
+    "asof": pl.Datetime("us"),
+    "contender": pl.String(),
+    "ic": pl.Float64(),
+    "rank_ic": pl.Float64(),
+    "crps": pl.Float64(),
+}
 
 Row = tuple[str, str, str, float, float | None, float | None, float | None, int | None]
 
@@ -39,13 +49,15 @@ def as_dict(card: Scorecard) -> dict[str, Any]:
         "edge_means": EDGE,
         "confidence": CONFIDENCE,
         "horizon": card.horizon,
+        "horizon_unit": card.clock.bar,
         "score": card.score,
         "universe": card.universe,
         "first_date": card.dates[0],
         "last_date": card.dates[-1],
+        "dates": len(card.dates),
         "contaminated_dates": card.contaminated,
         "model_has_seen": {boundary.what: boundary.until for boundary in card.boundaries},
-        "returns": "close of the date to the close of the later session, adjusted",
+        "returns": f"close of the {card.clock.date} to the close of the later {card.clock.bar}, adjusted",
         "pairs": {name: getattr(card.pairs, name) for name in card.pairs.__slots__},
         "contenders": {one.name: _contender(one) for one in card.cards},
         "slices": [{"kind": part.kind, "label": part.label} | interval_dict(part.rank_ic) for part in card.slices],
@@ -71,8 +83,13 @@ def _contender(card: ContenderCard) -> dict[str, Any]:
         "says": card.says,
         "coverage": card.coverage,
         "ranking": None if card.ranking is None else _ranking(card.ranking),
+        "over_time": None if card.timing is None else _over_time(card.timing),
         "distribution": None if card.distribution is None else _distribution(card.distribution, card.crps_gain),
     }
+
+
+def _over_time(found: Timing) -> dict[str, Any]:
+    return {name: interval_dict(getattr(found, name)) for name in found.__slots__}
 
 
 def _ranking(card: RankingCard) -> dict[str, Any]:
@@ -93,7 +110,7 @@ def _ranking(card: RankingCard) -> dict[str, Any]:
             "long_short": interval_dict(portfolios.long_short),
             "monotonicity": portfolios.monotonicity,
             "turnover_a_horizon": portfolios.turnover,
-            "turnover_a_session": portfolios.daily_turnover,
+            "turnover_a_date": portfolios.daily_turnover,
             "rank_persistence": portfolios.rank_persistence,
             "break_even_bps": portfolios.break_even_bps,
             "break_even_long_bps": portfolios.break_even_long_bps,
@@ -106,13 +123,16 @@ def _ranking(card: RankingCard) -> dict[str, Any]:
 def _distribution(card: DistributionCard, gain: MeanInterval | None) -> dict[str, Any]:
     errors, rising = card.errors, card.reliability
     return {
+        "measured_from": card.measured_from,
         "levels": list(card.levels),
         "cells": card.cells,
         "crps": interval_dict(card.crps),
         "crps_gain_over_volatility_band": None if gain is None else interval_dict(gain),
         "pinball": dict(zip((f"{level:g}" for level in card.levels), card.pinball.tolist(), strict=True)),
         "coverage": {f"{nominal:g}": interval_dict(found) for nominal, found in card.coverage.items()},
-        "pit": {"shares": card.pit.tolist(), "expected": card.pit_expected.tolist(), "ks": card.ks},
+        "coverage_90_by_bar": [interval_dict(found) for found in card.by_bar],
+        "pit": {"edges": card.edges.tolist(), "shares": card.pit.tolist(), "ks": card.ks},
+        "exact": None if card.exact is None else _exact(card.exact),
         "brier": card.brier,
         "reliability": {
             "forecast": rising.forecast.tolist(),
@@ -120,6 +140,15 @@ def _distribution(card: DistributionCard, gain: MeanInterval | None) -> dict[str
             "count": rising.count.tolist(),
         },
         "point": {name: getattr(errors, name) for name in errors.__slots__},
+    }
+
+
+def _exact(found: Exact) -> dict[str, Any]:
+    return {
+        "paths": found.members,
+        "crps": interval_dict(found.crps),
+        "rank_histogram": found.ranks.tolist(),
+        "pit": {"edges": found.edges.tolist(), "shares": found.pit.tolist(), "ks": found.ks},
     }
 
 
@@ -149,18 +178,26 @@ def _figures(card: ContenderCard) -> Iterator[Row]:
             yield _plain_row(name, figure, "", getattr(portfolios, figure))
         if ranking.ahead is not None:
             yield _interval_row(name, "signal_ahead", "", ranking.ahead)
+    if card.timing is not None:
+        for figure in card.timing.__slots__:
+            yield _interval_row(name, f"over_time_{figure}", "", getattr(card.timing, figure))
     if card.distribution is not None:
         yield from _distribution_figures(name, card.distribution, card.crps_gain)
 
 
 def _distribution_figures(name: str, card: DistributionCard, gain: MeanInterval | None) -> Iterator[Row]:
     yield _interval_row(name, "crps", "", card.crps)
+    if card.exact is not None:
+        yield _interval_row(name, "crps_exact", "", card.exact.crps)
+        yield _plain_row(name, "ks_exact", "", card.exact.ks)
     if gain is not None:
         yield _interval_row(name, "crps_gain", "", gain)
     for level, loss in zip(card.levels, card.pinball.tolist(), strict=True):
         yield _plain_row(name, "pinball", f"{level:g}", loss)
     for nominal, found in card.coverage.items():
         yield _interval_row(name, "interval_coverage", f"{nominal:g}", found)
+    for bar, found in enumerate(card.by_bar, start=1):
+        yield _interval_row(name, "interval_coverage_by_bar", str(bar), found)
     yield _plain_row(name, "ks", "", card.ks)
     yield _plain_row(name, "brier", "", card.brier)
     for figure in card.errors.__slots__:
@@ -176,23 +213,18 @@ def _plain_row(contender: str, figure: str, detail: str, value: float) -> Row:
 
 
 def by_date(card: Scorecard) -> pl.DataFrame:
-    """dates.parquet: date, contender, ic, rank_ic, crps; null where a date has none."""
+    """dates.parquet: date, asof, contender, ic, rank_ic, crps; null where a date has none."""
     frames = [
         pl.DataFrame(
             {
                 "date": card.dates,
+                "asof": card.times,
                 "contender": [one.name] * len(card.dates),
                 "ic": None if one.ranking is None else one.ranking.ic_by_date,
                 "rank_ic": None if one.ranking is None else one.ranking.rank_ic_by_date,
                 "crps": None if one.distribution is None else one.distribution.crps_by_date,
             },
-            schema={
-                "date": pl.Date,
-                "contender": pl.String,
-                "ic": pl.Float64,
-                "rank_ic": pl.Float64,
-                "crps": pl.Float64,
-            },
+            schema=DATES,
         )
         for one in card.cards
     ]
@@ -200,11 +232,31 @@ def by_date(card: Scorecard) -> pl.DataFrame:
 
 
 def summary(card: Scorecard) -> list[dict[str, str]]:
-    """The contenders side by side, a row each, as words."""
+    """The contenders side by side, a row each, as words; over time where there is nobody to rank."""
+    over_time = card.signal.timing is not None
     return [
-        {"": one.name, **_ranked(one.ranking), **_said(one.distribution), "scored": shown(one.coverage, "{:.0%}")}
+        {
+            "": one.name,
+            **(_timed(one.timing) if over_time else _ranked(one.ranking)),
+            **_said(one.distribution),
+            "scored": shown(one.coverage, "{:.0%}"),
+        }
         for one in card.cards
     ]
+
+
+def _timed(card: Timing | None) -> dict[str, str]:
+    columns = ("correlation over time", "95 % interval", "rank correlation", "same sign", "its interval")
+    if card is None:
+        return dict.fromkeys(columns, "-")
+    values = (
+        shown(card.correlation.mean, "{:+.3f}"),
+        span(card.correlation),
+        shown(card.rank_correlation.mean, "{:+.3f}"),
+        shown(card.same_sign.mean, "{:.1%}"),
+        span(card.same_sign, "{:.1%}"),
+    )
+    return dict(zip(columns, values, strict=True))
 
 
 def _ranked(card: RankingCard | None) -> dict[str, str]:

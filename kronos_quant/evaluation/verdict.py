@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kronos_quant.evaluation.correlation import FEWEST_PAIRS
+from kronos_quant.evaluation.grid import DAILY, Clock
 from kronos_quant.evaluation.interval import MeanInterval, dates_needed
 from kronos_quant.evaluation.slices import Boundary
+from kronos_quant.evaluation.timing import Timing
 
 EDGE = "the lower end of the two-sided 95 % interval of the mean rank IC at the main horizon is above 0"
 """What "edge" means, here and everywhere."""
 
-Kind = Literal["edge", "no edge", "too few dates"]
+Kind = Literal["edge", "no edge", "too few dates", "nobody to rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,9 @@ class PairCounts:
     scored: int
     known: int
     not_yet: int
-    """The later session is after the end of the data."""
+    """The later bar is after the end of the data."""
     without_bar: int
-    """No bar on the later session: suspended or gone. Left out."""
+    """The symbol lacks the later bar: suspended or gone. Left out."""
     carried_rank_ic: float
     """The signal's mean rank IC with the last close before it in place of the missing ones."""
     most_symbols: int
@@ -52,82 +54,104 @@ def find(
     pairs: PairCounts,
     seen_dates: int,
     boundaries: Sequence[Boundary] = (),
+    *,
+    clock: Clock = DAILY,
+    timing: Timing | None = None,
 ) -> Finding:
-    """Put a mean rank IC into words.
+    """Put a mean rank IC into words, or where there is nobody to rank, what is known over time.
 
-    seen_dates : dates that the model is known to have seen
+    seen_dates : dates that the model is known to have seen; clock : what horizon and dates are counted in
     """
+    if timing is not None:
+        return _nobody_to_rank(timing, pairs, clock)
     if not rank_ic.known:
-        return Finding("too few dates", f"TOO FEW DATES TO SAY: {_lack(rank_ic, horizon, pairs)}", "")
-    ahead = f"{horizon} session{'s' if horizon > 1 else ''} ahead"
-    figures = f"rank IC {rank_ic} {ahead}"
+        lack = _lack(rank_ic, horizon, pairs, clock)
+        return Finding("too few dates", f"TOO FEW {clock.date.upper()}S TO SAY: {lack}", "")
+    figures = f"rank IC {rank_ic.told(clock.dates(rank_ic.dates))} {clock.bars(horizon)} ahead"
     kind: Kind = "edge" if rank_ic.above_zero else "no edge"
     if seen_dates and kind == "edge":
         return Finding(
             kind,
-            f"NOT A FINDING, CONTAMINATED: {figures}, but the model has seen {seen_dates} of these dates",
-            "What a model has learnt it can repeat: only dates after its data can show an edge.",
+            f"NOT A FINDING, CONTAMINATED: {figures}, but the model has seen {seen_dates} of these {clock.date}s",
+            f"What a model has learnt it can repeat: only {clock.date}s after its data can show an edge.",
         )
     if kind == "edge":
         unknown = [boundary.what for boundary in boundaries if boundary.until is None]
-        proviso = f", if the model never saw these dates (not known: {', '.join(unknown)})" if unknown else ""
+        proviso = f", if the model never saw these {clock.date}s (not known: {', '.join(unknown)})" if unknown else ""
         return Finding(kind, f"EDGE{proviso}: {figures}", "The whole interval is above 0.")
-    return Finding(kind, f"NO EDGE FOUND: {figures}", _no_edge(rank_ic))
+    return Finding(kind, f"NO EDGE FOUND: {figures}", _no_edge(rank_ic, clock))
 
 
-def _no_edge(rank_ic: MeanInterval) -> str:
+def _nobody_to_rank(found: Timing, pairs: PairCounts, clock: Clock) -> Finding:
+    needs = f"it needs {FEWEST_PAIRS} symbols a {clock.date} with score and return, found at most {pairs.most_symbols}"
+    figures = found.correlation.told(clock.dates(found.correlation.dates))
+    return Finding(
+        "nobody to rank",
+        f"NO RANK IC: {needs}. Over time, score and return of a symbol have the correlation {figures}",
+        "An edge is declared for rankings only: these figures say whether the score goes with the symbol's own return.",
+    )
+
+
+def _no_edge(rank_ic: MeanInterval, clock: Clock) -> str:
     if rank_ic.high < 0:
         return "The whole interval is below 0: the signal ranks the wrong way round."
     needed = dates_needed(rank_ic)
     if needed is None:
         return "The interval holds 0, and the mean is not above it."
     return (
-        f"The interval holds 0. If the true rank IC is {rank_ic.mean:.3f}, about {needed:,} dates would tell it from 0 "
-        "(chance 80 %)."
+        f"The interval holds 0. If the true rank IC is {rank_ic.mean:.3f}, about {clock.dates(needed)} would tell it "
+        "from 0 (chance 80 %)."
     )
 
 
-def _lack(rank_ic: MeanInterval, horizon: int, pairs: PairCounts) -> str:
+def _lack(rank_ic: MeanInterval, horizon: int, pairs: PairCounts, clock: Clock) -> str:
     if not pairs.known:
-        return f"no return over {horizon} sessions is known yet for any of the scored dates"
-    if pairs.most_symbols < FEWEST_PAIRS:
-        found = pairs.most_symbols
-        return f"a rank IC needs {FEWEST_PAIRS} symbols a date with score and return, found at most {found}"
+        return f"no return over {clock.bars(horizon)} is known yet for any of the scored {clock.date}s"
     if not rank_ic.dates:
-        return "all scores of every date are equal: they rank nobody"
+        return f"all scores of every {clock.date} are equal: they rank nobody"
     return (
-        f"rank IC {rank_ic.mean:+.3f} over {rank_ic.dates} dates; an interval needs 12 "
-        f"dates at least, over {4 * horizon} sessions or more for a horizon of {horizon}"
+        f"rank IC {rank_ic.mean:+.3f} over {clock.dates(rank_ic.dates)}; an interval needs 12 "
+        f"{clock.date}s at least, over {clock.bars(4 * horizon)} or more for a horizon of {horizon}"
     )
 
 
 def what_to_know(
-    pairs: PairCounts, rank_ic: MeanInterval, horizon: int, seen_dates: int, boundaries: Sequence[Boundary]
+    pairs: PairCounts,
+    rank_ic: MeanInterval,
+    horizon: int,
+    seen_dates: int,
+    boundaries: Sequence[Boundary],
+    *,
+    judged: int,
+    clock: Clock = DAILY,
 ) -> list[str]:
-    """What a reader of the figures has to know: what the model may have seen, and which returns are missing."""
+    """What a reader of the figures has to know: what the model may have seen, and which returns are missing.
+
+    judged : the dates of the figures
+    """
     told = [
         f"It is not known until when the {boundary.what} reach: the figures may be contaminated by them."
         for boundary in boundaries
         if boundary.until is None
     ]
     if seen_dates:
-        told.append(f"CONTAMINATED: the model has seen {seen_dates} of the {rank_ic.dates} dates.")
+        told.append(f"CONTAMINATED: the model has seen {seen_dates} of the {clock.dates(judged)}.")
     told.append(
-        f"Returns go from the close of the date to the close {horizon} sessions later, adjusted: what a forecast is "
-        "about. A trade comes a session later and pays."
+        f"Returns go from the close of the {clock.date} to the close {clock.bars(horizon)} later, adjusted: what a "
+        f"forecast is about. A trade comes a {clock.bar} later and pays."
     )
     if pairs.not_yet:
         told.append(f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before.")
     if pairs.without_bar:
         told.append(
-            f"{pairs.without_bar:,} of {pairs.scored:,} scores are left out, for their symbol has no bar on the "
-            f"later session (suspended or gone). With its last close instead, the rank IC is "
+            f"{pairs.without_bar:,} of {pairs.scored:,} scores are left out, for their symbol lacks the later "
+            f"{clock.bar} (suspended or gone). With its last close instead, the rank IC is "
             f"{pairs.carried_rank_ic:+.3f} in place of {rank_ic.mean:+.3f}."
         )
     return told
 
 
-def compared(ahead: Mapping[str, MeanInterval]) -> str:
+def compared(ahead: Mapping[str, MeanInterval], clock: Clock = DAILY) -> str:
     """Which others the signal ranks better and worse than; empty where there are too few dates to say.
 
     ahead : name -> rank IC of the signal less the other's
@@ -138,4 +162,4 @@ def compared(ahead: Mapping[str, MeanInterval]) -> str:
     alike = [name for name in known if name not in (*better, *worse)]
     parts = (("better than", better), ("worse than", worse), ("not told apart from", alike))
     told = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
-    return f"Its ranking on the same dates: {told}." if told else ""
+    return f"Its ranking on the same {clock.date}s: {told}." if told else ""

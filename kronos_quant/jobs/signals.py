@@ -34,6 +34,7 @@ from kronos_quant.signals import (
     resolve_blend,
     resolve_imported,
     resolve_recipe,
+    score_devices,
     sessions_needed,
 )
 from kronos_quant.signals.generate import sessions_between
@@ -42,6 +43,7 @@ from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
+ZERO_SHOT = "zero-shot"
 SHOWN = ("last", "median", "p_rise", "q05", "q95", "std_error")
 
 
@@ -55,17 +57,17 @@ class SignalSource:
     store: SignalStore
     members: tuple[SignalSource, ...] = ()
 
-    def read(self, dates: Sequence[date]) -> pl.DataFrame:
+    def read(self, dates: Sequence[date], *, by_bar: bool = False) -> pl.DataFrame:
         """The stored rows of `dates`, with what the recipe's calibration and steps make of them.
 
-        Whether a row is still what it would be is not looked at: see `ensure_signals`.
+        by_bar : see `finished_rows`. Whether a row is still what it would be is not looked at: see `ensure_signals`.
         """
         needed = sessions_needed(self.market, self.recipe, dates)
         if self.members:
-            rows = blended_rows([(member.recipe, member.read(needed)) for member in self.members])
+            rows = blended_rows([(member.recipe, member.read(needed, by_bar=by_bar)) for member in self.members])
         else:
             rows = self.store.read(needed)
-        return finished_rows(rows, self.market, self.recipe, dates)
+        return finished_rows(rows, self.market, self.recipe, dates, by_bar=by_bar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,9 @@ class SignalSummary:
         return rows.select("date", "symbol", pl.col(column).alias("score"))
 
     def best(self, top: int) -> list[dict[str, Any]]:
-        """The `top` symbols of the last date by the recipe's score, ties by symbol, a score that is NaN last."""
-        last = self.source.read(self.dates[-1:])
+        """The `top` symbols of the last moment by the recipe's score, ties by symbol, a score that is NaN last."""
+        moment = self.recipe.moment
+        last = self.source.read(self.dates[-1:]).filter(moment == moment.max())
         return in_order(last, self.score).head(top).select(shown_columns(last, self.score)).to_dicts()
 
     def as_dict(self, top: int) -> dict[str, Any]:
@@ -147,6 +150,11 @@ class SignalSummary:
         return told
 
 
+def zero_shot_name(recipe: str) -> str:
+    """What the store notes as the name of the signals of a recipe with the base of its model: see `kq evaluate`."""
+    return f"{ZERO_SHOT} of {recipe}"
+
+
 def in_order(rows: pl.DataFrame, score: str) -> pl.DataFrame:
     """Rows from the best to the worst score, ties by symbol, NaN last."""
     column = pl.col(score).fill_nan(None)
@@ -154,8 +162,9 @@ def in_order(rows: pl.DataFrame, score: str) -> pl.DataFrame:
 
 
 def shown_columns(rows: pl.DataFrame, score: str) -> list[str]:
-    """The columns of a table for people: the score and its error first."""
-    wanted = ("date", "symbol", "close", score, ERROR_OF.get(score, ""), *SHOWN)
+    """The columns of a table for people: the score and its error first; asof where it says more than the date."""
+    when = ["date"] if (rows["asof"] == rows["date"].cast(pl.Datetime("us"))).all() else ["date", "asof"]
+    wanted = (*when, "symbol", "close", score, ERROR_OF.get(score, ""), *SHOWN)
     return [name for name in dict.fromkeys(wanted) if name in rows.columns]
 
 
@@ -202,17 +211,24 @@ def _open_blend(workspace: Workspace, name: str, recipe: Recipe, market: Market)
 
 
 def ensure_signals(
-    source: SignalSource, dates: Sequence[date], device: str, *, compute: bool = True, allow_code: bool = False
+    source: SignalSource,
+    dates: Sequence[date],
+    device: str,
+    *,
+    gpus: int | None = None,
+    compute: bool = True,
+    allow_code: bool = False,
 ) -> SignalSummary:
     """The signals of `dates`, computing what is missing; with `compute` False a missing date raises DataError.
 
-    Of a recipe that smooths or calibrates, also those of the sessions before that it looks at. allow_code : whether
-    the recipe's own score may run; what is stored needs none.
+    Of a recipe that smooths or calibrates, also those of the sessions before that it looks at. device, gpus : see
+    `score_devices`. allow_code : whether the recipe's own score may run; what is stored needs none.
     """
     needed = sessions_needed(source.market, source.recipe, dates)
     if source.members:
         parts = [
-            ensure_signals(part, needed, device, compute=compute, allow_code=allow_code) for part in source.members
+            ensure_signals(part, needed, device, gpus=gpus, compute=compute, allow_code=allow_code)
+            for part in source.members
         ]
         there = set.intersection(*(set(part.dates) for part in parts))
         counts = sum(part.computed for part in parts), sum(part.present for part in parts)
@@ -229,7 +245,7 @@ def ensure_signals(
         check_allowed(source.recipe.own_score, allowed=allow_code)
         logger.info("%s: computing %d forecasts", count, plan.windows)
         started = time.perf_counter()
-        generate(plan, source.weights.pair, source.recipe, source.store, device)
+        generate(plan, source.weights.pair, source.recipe, source.store, score_devices(device, gpus))
         logger.info("computed %d sessions in %.0f s", len(plan.missing), time.perf_counter() - started)
     there = {*plan.present, *(work.on for work in plan.missing)}
     return _summary(source, dates, there, len(plan.missing), len(plan.present))
@@ -272,9 +288,14 @@ def run_signals(
     end: date | None,
     device: str,
     *,
+    gpus: int | None = None,
     allow_code: bool = False,
 ) -> SignalSummary:
-    """Compute the signals of the sessions from `start` to `end` (None: the newest session) and record the run."""
+    """Compute the signals of the sessions from `start` to `end` (None: the newest session) and record the run.
+
+    device, gpus : see `score_devices`. Raises ConfigError for those that are not there before anything is read.
+    """
+    score_devices(device, gpus)
     market = workspace_market(workspace)
     newest = market.sessions()[-1]
     dates = sessions_between(market, start or newest, end or newest)
@@ -285,7 +306,7 @@ def run_signals(
         seeds={"sampling": source.recipe.recipe.seed},
     )
     with staged_run(workspace.runs, "signal", inputs) as run:
-        summary = ensure_signals(source, dates, device, allow_code=allow_code)
+        summary = ensure_signals(source, dates, device, gpus=gpus, allow_code=allow_code)
         run.write_config({"recipe": source.recipe.recipe})
         metrics = {"computed": summary.computed, "present": summary.present, "recipe": source.recipe.as_dict()}
         run.write_metrics(metrics | {"recipe_digest": source.recipe.digest, "sessions": len(summary.dates)})

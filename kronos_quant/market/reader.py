@@ -26,6 +26,7 @@ from kronos_quant.market.sessions import FutureTimes
 from kronos_quant.market.snapshots import Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import Membership
+from kronos_quant.schema import DAILY
 from kronos_quant.workspace import Workspace
 
 _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
@@ -67,6 +68,12 @@ class Market:
     def sessions(self) -> list[date]:
         """Every session of the data, ascending."""
         return list(_sessions(self._file("sessions")))
+
+    def times(self) -> pl.DataFrame:
+        """When bars end: distinct (date, time), ascending; of daily bars every session, also one without any bar."""
+        if self.freq == DAILY:
+            return pl.DataFrame({"date": self.sessions()}).with_columns(time=pl.col("date").cast(pl.Datetime("us")))
+        return _times(self._file("bars"))
 
     def last_time(self) -> datetime:
         """The end stamp of the newest bar."""
@@ -246,6 +253,11 @@ def _frame(path: Path) -> pl.DataFrame:
 @lru_cache(maxsize=16)
 def _sessions(path: Path) -> tuple[date, ...]:
     return tuple(pl.read_parquet(path)["date"])
+
+
+@lru_cache(maxsize=16)
+def _times(path: Path) -> pl.DataFrame:
+    return pl.scan_parquet(path).select("date", "time").unique().sort("time").collect()
 
 
 @lru_cache(maxsize=16)

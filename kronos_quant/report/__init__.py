@@ -12,26 +12,35 @@ if TYPE_CHECKING:
     from kronos_quant.report.curves import loss_curve_png
     from kronos_quant.report.fan import Fan
     from kronos_quant.report.forecast_page import write_forecast_page
+    from kronos_quant.report.periods import by_period
     from kronos_quant.report.plots import forecast_png, performance_png
+    from kronos_quant.report.section import Section
+    from kronos_quant.report.sections import sections_of
     from kronos_quant.report.tearsheet import write_tearsheet
     from kronos_quant.report.text import report_text
 
 _HOMES = {
     "Fan": "fan",
+    "Section": "section",
+    "by_period": "periods",
     "forecast_png": "plots",
     "loss_curve_png": "curves",
     "performance_png": "plots",
     "report_text": "text",
+    "sections_of": "sections",
     "write_forecast_page": "forecast_page",
     "write_tearsheet": "tearsheet",
 }
 
 __all__ = [
     "Fan",
+    "Section",
+    "by_period",
     "forecast_png",
     "loss_curve_png",
     "performance_png",
     "report_text",
+    "sections_of",
     "write_forecast_page",
     "write_tearsheet",
 ]

@@ -23,8 +23,18 @@ thead th { background: #eee; }
 td hr { margin: 4px 0; border: 0; border-top: 1px solid #ddd; }
 .years td:nth-child(2):after, .years td:nth-child(3):after, .drawdowns td:nth-child(3):after { content: "%"; }
 .drawdowns th:nth-child(2), .drawdowns td:nth-child(2) { text-align: left; }
+.verdict { border-left: 4px solid #0072b2; background: #f4f7fa; padding: .6rem 1rem; margin-bottom: 1.2rem; }
+.verdict p { margin: .3rem 0; }
+.verdict p:first-of-type { font-weight: 600; }
+.sections { columns: 2; column-gap: 1.6rem; }
+.sections section { break-inside: avoid; margin-bottom: 1.6rem; overflow-x: auto; }
+.sections section.wide { column-span: all; margin-top: 1.6rem; }
+.sections td:first-child { white-space: nowrap; }
+.sections .words { text-align: left; }
+.sections p { margin: .2rem 0 .5rem; color: #555; }
+.sections table { margin-bottom: 0; }
 footer { border-top: 1px solid #ccc; margin-top: 1.2rem; padding-top: .6rem; color: #555; }
-@media (max-width: 760px) { .columns { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 760px) { .columns { grid-template-columns: minmax(0, 1fr); } .sections { columns: 1; } }
 </style>
 </head>
 <body>
@@ -34,6 +44,7 @@ footer { border-top: 1px solid #ccc; margin-top: 1.2rem; padding-top: .6rem; col
 returns after costs, compounded</p>
 [[facts]]
 </header>
+[[verdict]]
 <div class="columns">
 <div class="plots">
 [[plots]]
@@ -42,34 +53,44 @@ returns after costs, compounded</p>
 [[tables]]
 </div>
 </div>
-<footer>For research only: a back-test is no promise, and nothing here is advice. Figures and plots by quantstats; its
-annual figures use the sessions a year named above.</footer>
+<div class="sections">
+[[sections]]
+</div>
+<footer>For research only: a back-test is no promise, and nothing here is advice. Plots, and the
+tables beside them, are by quantstats; its annual figures use the sessions a year named above.</footer>
 </body>
 </html>
 """
 
-PLOTS = "\n".join(
-    f"<div>{{{{{name}}}}}</div>"
-    for name in (
-        "returns",
-        "log_returns",
-        "vol_returns",
-        "monthly_dist",
-        "rolling_beta",
-        "rolling_vol",
-        "rolling_sharpe",
-        "rolling_sortino",
-        "dd_periods",
-        "dd_plot",
-        "monthly_heatmap",
-        "returns_dist",
-    )
+ROLLING_WINDOW = 126
+"""Sessions of quantstats' rolling figures: with fewer their pictures are empty."""
+
+NAMES = (
+    "returns",
+    "log_returns",
+    "vol_returns",
+    "monthly_dist",
+    "rolling_beta",
+    "rolling_vol",
+    "rolling_sharpe",
+    "rolling_sortino",
+    "dd_periods",
+    "dd_plot",
+    "monthly_heatmap",
+    "returns_dist",
 )
 """The pictures that quantstats draws; it leaves out those that need a benchmark where there is none.
 
 Not among them: eoy_returns, whose years are mislabelled (the table has them), and daily_returns, whose bars fall to
 zero at weekends.
 """
+
+
+def plots(sessions: int) -> str:
+    """The places of the pictures of so many returns."""
+    shown = (name for name in NAMES if sessions > ROLLING_WINDOW or not name.startswith("rolling"))
+    return "\n".join(f"<div>{{{{{name}}}}}</div>" for name in shown)
+
 
 TABLES = """<h3>Key figures</h3>
 {{metrics}}

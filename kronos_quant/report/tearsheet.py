@@ -7,7 +7,6 @@ unescaped. Where it cannot compute something, the page says so and holds what is
 from __future__ import annotations
 
 import contextlib
-import html
 import io
 import logging
 import math
@@ -25,7 +24,8 @@ import numpy.typing as npt
 
 from kronos_quant.backtest.performance import series_figures
 from kronos_quant.files import write_text
-from kronos_quant.report.page import PAGE, PLOTS, TABLES
+from kronos_quant.report.page import PAGE, TABLES, plots
+from kronos_quant.report.section import Section, escaped, section_html
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +63,14 @@ def write_tearsheet(
     *,
     sessions_per_year: int = 252,
     facts: Sequence[str] = (),
+    sections: Sequence[Section] = (),
 ) -> list[str]:
     """Write the page and give back what it could not show, in plain sentences.
 
     returns, benchmark : f64[T], session returns as fractions; sessions without a return are left out, and a session
         without a benchmark return counts as 0 there
-    facts : lines under the title, for instance costs and period. Every text is escaped.
+    facts : lines under the title, for instance costs and period; sections : the first stands out on top, the others
+        follow the plots. Every text is escaped.
     """
     kept = np.isfinite(returns)
     notes = [] if kept.all() else [f"Sessions without a return, left out of the tearsheet: {(~kept).sum()}."]
@@ -79,7 +81,7 @@ def write_tearsheet(
     name = benchmark_name if benchmark is not None and benchmark_name else "none"
     head = {"title": title, "period": _period(dates), "benchmark": name, "sessions_per_year": str(sessions_per_year)}
     body, troubles = _body(dates, returns, benchmark, name, sessions_per_year, head, facts)
-    write_text(path, body)
+    write_text(path, _with_sections(body, sections))
     return notes + troubles
 
 
@@ -95,7 +97,7 @@ def _body(
     """The page, as full as quantstats can make it, and what is missing from it."""
     troubles: list[str] = []
     for compared in [benchmark, None] if benchmark is not None else [None]:
-        page = _page(head, [*facts, *troubles], PLOTS, TABLES)
+        page = _page(head, [*facts, *troubles], plots(len(returns)), TABLES)
         try:
             return _filled_by_quantstats(page, dates, returns, compared, name, sessions_per_year), troubles
         # quantstats fails in many ways on flat and on very short series; a report is owed all the same
@@ -123,18 +125,17 @@ def _page(head: dict[str, str], lines: Sequence[str], plots: str, tables: str) -
     """The page around what quantstats fills in; its own placeholders stay."""
     page = PAGE
     for key, text in head.items():
-        page = page.replace(f"[[{key}]]", _escaped(text))
-    items = "".join(f"<li>{_escaped(line)}</li>" for line in lines)
+        page = page.replace(f"[[{key}]]", escaped(text))
+    items = "".join(f"<li>{escaped(line)}</li>" for line in lines)
     page = page.replace("[[facts]]", f"<ul>{items}</ul>" if items else "")
     return page.replace("[[plots]]", plots).replace("[[tables]]", tables)
 
 
-def _escaped(text: str) -> str:
-    """Text as HTML; the brackets of placeholders are escaped too, so that no name can stand for one."""
-    escaped = html.escape(text)
-    for bracket in "{}[]":
-        escaped = escaped.replace(bracket, f"&#{ord(bracket)};")
-    return escaped
+def _with_sections(page: str, sections: Sequence[Section]) -> str:
+    """The page with its sections, put in last: what they hold means nothing to quantstats."""
+    verdict = "".join(section_html(section, "verdict") for section in sections[:1])
+    others = "\n".join(section_html(section, "wide" if section.wide else "") for section in sections[1:])
+    return page.replace("[[verdict]]", verdict).replace("[[sections]]", others)
 
 
 def _filled_by_quantstats(

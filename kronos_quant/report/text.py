@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from kronos_quant.backtest import BacktestResult, Strategy
+from kronos_quant.report.section import Section, section_texts, shown
 
 WIDTH = 100
 
@@ -15,16 +15,12 @@ COMPARED = (
     ("annual return", "annual_return", "{:+.2%}"),
     ("annual volatility", "annual_volatility", "{:.2%}"),
     ("Sharpe ratio", "sharpe_ratio", "{:.2f}"),
+    ("Sortino ratio", "sortino_ratio", "{:.2f}"),
+    ("Calmar ratio", "calmar_ratio", "{:.2f}"),
     ("maximum drawdown", "max_drawdown", "{:.2%}"),
     ("winning sessions", "win_rate", "{:.1%}"),
 )
 """Figures shown beside the benchmark's: label, name, form."""
-
-AGAINST_BENCHMARK = (
-    ("annual excess over the benchmark, after costs", "excess_annual_return", "{:+.2%}"),
-    ("annual excess over the benchmark, before costs", "excess_annual_return_before_cost", "{:+.2%}"),
-    ("information ratio, annual", "information_ratio", "{:.2f}"),
-)
 
 TRADING = (
     ("trades", "trades", "{:,.0f}"),
@@ -33,31 +29,33 @@ TRADING = (
     ("cash, mean share of the account", "mean_cash", "{:.1%}"),
     ("turnover a session (bought and sold / account)", "turnover", "{:.2%}"),
     ("costs, total", "cost", "{:,.2f}"),
-    ("  commission", "commission", "{:,.2f}"),
-    ("  taxes and fees", "levies", "{:,.2f}"),
-    ("  slippage", "slippage", "{:,.2f}"),
-    ("  impact", "impact", "{:,.2f}"),
-    ("  borrowing", "borrow", "{:,.2f}"),
     ("costs a year / account", "annual_cost", "{:.2%}"),
 )
 
 
 def report_text(
-    result: BacktestResult, title: str, benchmark_name: str | None = None, notes: Sequence[str] = ()
+    result: BacktestResult,
+    title: str,
+    benchmark_name: str | None = None,
+    notes: Sequence[str] = (),
+    sections: Sequence[Section] = (),
 ) -> str:
     """What was run, over which period and at which costs, what came out beside the benchmark, and what to know.
 
-    notes : further sentences, shown with the result's own.
+    notes : further sentences, shown with the result's own; sections : what else was found, the first one (the verdict)
+    before the figures
     """
-    sections = [
+    told = list(section_texts(sections, WIDTH))
+    parts = [
         [f"Back-test: {title}", "For research only: a back-test is no promise, and nothing here is advice."],
         _notes([*result.notes, *notes]),
+        *told[:1],
         list(_settings(result, benchmark_name)),
         list(_figures(result, benchmark_name)),
         list(_delistings(result)),
-        list(_rejections(result)),
+        *told[1:],
     ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
 
 
 def _notes(notes: Sequence[str]) -> list[str]:
@@ -76,8 +74,9 @@ def _settings(result: BacktestResult, benchmark_name: str | None) -> Iterator[st
     signal = strategy.signal + (f", score {strategy.score}" if strategy.score else "")
     yield f"  signal         {signal if strategy.scores is None else f'scores of {strategy.scores}'}"
     yield f"  strategy       {strategy_line(strategy)}"
-    yield f"  execution      scores of a session trade at the next session's {strategy.fill}"
-    for label, lines in (("costs", [*result.rules, *liquidity_lines(strategy)]), ("rules", [rules_line(strategy)])):
+    yield f"  execution      {execution_line(result)}"
+    costs, rules = [*result.rules, *liquidity_lines(strategy)], [rules_line(strategy)]
+    for label, lines in (("costs", costs), ("rules", rules), ("risk", strategy.risk.said())):
         for line in lines:
             yield from wrap(line, WIDTH, initial_indent=f"  {label:<15}", subsequent_indent=" " * 17)
     yield f"  account        {strategy.account:,.0f} at the start, {result.account[-1]:,.2f} at the end"
@@ -91,6 +90,12 @@ def costs_line(result: BacktestResult) -> str:
     borrowed = (("borrowing", "borrow"),) if paid["borrow"] else ()
     split = ", ".join(f"{words} {paid[key]:,.2f}" for words, key in (*parts, *borrowed))
     return f"{paid['cost']:,.2f} in all: {split}"
+
+
+def execution_line(result: BacktestResult) -> str:
+    """When scores trade."""
+    step = "session" if result.bars is None else "bar"
+    return f"scores of a {step} trade at the next {step}'s {result.strategy.fill}"
 
 
 def strategy_line(strategy: Strategy) -> str:
@@ -146,14 +151,10 @@ def _figures(result: BacktestResult, benchmark_name: str | None) -> Iterator[str
     yield f"Result, after costs (annual: {years} sessions a year; risk-free rate 0; returns compound)"
     yield f"  {'':<48}{'portfolio':>16}" + (f"{name:>18}" if compared else "")
     for label, key, form in COMPARED:
-        other = f"{_shown(metrics[f'benchmark_{key}'], form):>18}" if compared else ""
-        yield f"  {label:<48}{_shown(metrics[key], form):>16}{other}"
-    for label, key, form in (*(AGAINST_BENCHMARK if compared else ()), *TRADING):
-        yield f"  {label:<48}{_shown(metrics[key], form):>16}"
-
-
-def _shown(value: float, form: str) -> str:
-    return "-" if math.isnan(value) else form.format(value)
+        other = f"{shown(metrics[f'benchmark_{key}'], form):>18}" if compared else ""
+        yield f"  {label:<48}{shown(metrics[key], form):>16}{other}"
+    for label, key, form in TRADING:
+        yield f"  {label:<48}{shown(metrics[key], form):>16}"
 
 
 def _delistings(result: BacktestResult) -> Iterator[str]:
@@ -162,11 +163,3 @@ def _delistings(result: BacktestResult) -> Iterator[str]:
         yield "Total return, by what delisted holdings leave at (from their last close)"
     for at, total in result.delisted.items():
         yield f"  {f'{at:+.0%}':<48}{total:>+16.2%}"
-
-
-def _rejections(result: BacktestResult) -> Iterator[str]:
-    yield "Orders rejected or cut, by reason"
-    if not result.rejections:
-        yield "  none"
-    for reason, count in result.rejections.items():
-        yield f"  {reason:<48}{count:>16,}"

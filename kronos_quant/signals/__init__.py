@@ -1,10 +1,18 @@
 """Recipes, scores of the sample paths, the store of what was computed, and what is made of it when it is read."""
 
-from kronos_quant.signals.calibration import CALIBRATED, CALIBRATED_RISE, Calibrated, Calibration, calibrate
+from kronos_quant.signals.calibration import (
+    CALIBRATED,
+    CALIBRATED_PATH,
+    CALIBRATED_RISE,
+    Calibrated,
+    Calibration,
+    calibrate,
+)
 from kronos_quant.signals.comparison import Comparison, compare
 from kronos_quant.signals.export import attach_signals, qlib_series, write_export
 from kronos_quant.signals.generate import Plan, generate, make_plan
 from kronos_quant.signals.importing import ForeignSignals, check_name, read_foreign, store_foreign
+from kronos_quant.signals.moments import MOMENT, DecisionPoints, Moments
 from kronos_quant.signals.outcomes import Outcomes, realised_outcomes
 from kronos_quant.signals.own_score import OwnScore, check_allowed, find_own_score
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
@@ -16,22 +24,36 @@ from kronos_quant.signals.recipe import (
     resolve_imported,
     resolve_recipe,
 )
-from kronos_quant.signals.scores import ERROR_OF, LEVELS, QUANTILES, SCORES, published_score, score_paths
+from kronos_quant.signals.scorer import score_devices
+from kronos_quant.signals.scores import (
+    ERROR_OF,
+    LEVELS,
+    PATH_QUANTILES,
+    QUANTILES,
+    SCORES,
+    published_score,
+    score_paths,
+)
 from kronos_quant.signals.store import Note, SignalFolder, SignalStore, stored_folders
 from kronos_quant.signals.weights import Origin, Weights, find_weights
 
 __all__ = [
     "CALIBRATED",
+    "CALIBRATED_PATH",
     "CALIBRATED_RISE",
     "ERROR_OF",
     "LEVELS",
+    "MOMENT",
+    "PATH_QUANTILES",
     "QUANTILES",
     "RANKED",
     "SCORES",
     "Calibrated",
     "Calibration",
     "Comparison",
+    "DecisionPoints",
     "ForeignSignals",
+    "Moments",
     "Note",
     "Origin",
     "Outcomes",
@@ -60,6 +82,7 @@ __all__ = [
     "resolve_blend",
     "resolve_imported",
     "resolve_recipe",
+    "score_devices",
     "score_paths",
     "sessions_needed",
     "store_foreign",

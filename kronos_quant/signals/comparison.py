@@ -1,4 +1,4 @@
-"""Two sets of signals side by side: how alike they rank each date, and where they differ most."""
+"""Two sets of signals side by side: how alike they rank each moment, and where they differ most."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 from scipy.stats import spearmanr
 
 from kronos_quant.errors import DataError
+from kronos_quant.signals.moments import MOMENT
 
 LEAST_SYMBOLS = 3
 """Fewer have no rank correlation worth the name."""
@@ -21,6 +22,7 @@ class Comparison:
 
     by_date : date, symbols (in both), only_first, only_second, rank_correlation (NaN where one side is all ties).
     differences : date, symbol, first, second (scores), first_rank, second_rank (from 0, the lowest, to 1).
+    Both have asof, the moment, after the date where it is not the date itself.
     """
 
     names: tuple[str, str]
@@ -31,7 +33,9 @@ class Comparison:
         """The comparison in words."""
         correlations = self.by_date["rank_correlation"].drop_nans()
         lone = int(self.by_date["only_first"].sum()), int(self.by_date["only_second"].sum())
-        told = [f"{self.by_date.height} sessions in both, {self.by_date['symbols'].sum():,} scores compared"]
+        sessions = self.by_date["date"].n_unique()
+        several = f" ({self.by_date.height} moments)" if self.by_date.height > sessions else ""
+        told = [f"{sessions} sessions in both{several}, {self.by_date['symbols'].sum():,} scores compared"]
         if len(correlations):
             values = correlations.to_numpy()
             told.append(f"rank correlation by session: mean {values.mean():.3f}, lowest {values.min():.3f}")
@@ -51,39 +55,38 @@ class Comparison:
 
 
 def compare(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str, str], top: int) -> Comparison:
-    """Compare two tables of date, symbol and score; `top` differences are kept.
+    """Compare two tables of date, moment, symbol and score; `top` differences are kept.
 
-    A NaN score is no opinion and left out. Raises DataError where they share no date.
+    A NaN score is no opinion and left out. Raises DataError where they share no moment.
     """
-    keys = ["date", "symbol"]
+    when, keys = ["date", MOMENT], ["date", MOMENT, "symbol"]
     both = [frame.filter(pl.col("score").is_finite()).select(*keys, "score") for frame in (first, second)]
     one, other = both
     joined = one.join(other, on=keys, suffix="_second").rename({"score": "first", "score_second": "second"})
-    shared = set(one["date"]) & set(other["date"])
-    if not shared:
+    shared = one.select(when).unique().join(other.select(when), on=when, how="semi").sort(when)
+    if shared.is_empty():
         spans = [f"{name} has {_span(frame)}" for name, frame in zip(names, both, strict=True)]
         raise DataError(f"no session is in both: {', '.join(spans)}", hint="kq signal --recipe … computes more")
     place = [
-        ((pl.col(name).rank().over("date") - 1) / (pl.len().over("date") - 1).clip(1)).alias(f"{name}_rank")
+        ((pl.col(name).rank().over(MOMENT) - 1) / (pl.len().over(MOMENT) - 1).clip(1)).alias(f"{name}_rank")
         for name in ("first", "second")
     ]
     ranked = joined.with_columns(place)
     away = (pl.col("first_rank") - pl.col("second_rank")).abs()
-    counts = [
-        frame.filter(pl.col("date").is_in(list(shared))).group_by("date").len(name)
-        for name, frame in (("in_first", one), ("in_second", other))
-    ]
-    by_date = pl.DataFrame({"date": sorted(shared)}).join(_correlations(joined), on="date", how="left")
-    for frame in counts:
-        by_date = by_date.join(frame, on="date", how="left")
+    by_date = shared.join(_correlations(joined), on=when, how="left")
+    for frame, name in ((one, "in_first"), (other, "in_second")):
+        by_date = by_date.join(frame.group_by(when).len(name), on=when, how="left")
     by_date = by_date.with_columns(pl.col("symbols").fill_null(0)).select(
-        "date",
+        *when,
         "symbols",
         (pl.col("in_first") - pl.col("symbols")).alias("only_first"),
         (pl.col("in_second") - pl.col("symbols")).alias("only_second"),
         pl.col("rank_correlation").fill_null(float("nan")),
     )
-    return Comparison(names, by_date.sort("date"), ranked.sort(away, *keys, descending=[True, False, False]).head(top))
+    differences = ranked.sort(away, *keys, descending=[True, False, False, False]).head(top)
+    daily = (shared["date"].cast(pl.Datetime("us")) == shared[MOMENT]).all()
+    shown = [frame.drop(MOMENT) if daily else frame.rename({MOMENT: "asof"}) for frame in (by_date, differences)]
+    return Comparison(names, *shown)
 
 
 def _span(frame: pl.DataFrame) -> str:
@@ -92,11 +95,16 @@ def _span(frame: pl.DataFrame) -> str:
 
 
 def _correlations(joined: pl.DataFrame) -> pl.DataFrame:
-    """date, symbols, rank_correlation; NaN where it means nothing."""
+    """date, moment, symbols, rank_correlation; NaN where it means nothing."""
     found = []
-    for (on,), frame in joined.group_by("date"):
+    for (on, moment), frame in joined.group_by("date", MOMENT):
         first, second = frame["first"].to_numpy(), frame["second"].to_numpy()
         told = frame.height >= LEAST_SYMBOLS and len(np.unique(first)) > 1 and len(np.unique(second)) > 1
-        found.append((on, frame.height, float(spearmanr(first, second).statistic) if told else float("nan")))
-    types = {"date": pl.Date, "symbols": pl.UInt32, "rank_correlation": pl.Float64}
+        found.append((on, moment, frame.height, float(spearmanr(first, second).statistic) if told else float("nan")))
+    types: dict[str, pl.DataType | type[pl.DataType]] = {
+        "date": pl.Date,
+        MOMENT: pl.Datetime("us"),
+        "symbols": pl.UInt32,
+        "rank_correlation": pl.Float64,
+    }
     return pl.DataFrame(found, schema=types, orient="row")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 import polars as pl
+from polars import selectors
 
 from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside
+from kronos_quant.signals.moments import MOMENT
 from kronos_quant.signals.store import stored_folders
 
 if TYPE_CHECKING:
@@ -43,19 +45,23 @@ def attach_signals(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
 
 
 def qlib_series(scores: pl.DataFrame) -> pd.Series:
-    """Scores (date, symbol, score) as Qlib has them: a pandas Series `score` by (instrument, datetime), sorted."""
+    """Scores as Qlib has them: a pandas Series `score` by (instrument, datetime), sorted.
+
+    scores : symbol, score, and date or, where a session has several, moment
+    """
+    time = MOMENT if MOMENT in scores.columns else "date"
     frame = scores.select(
-        pl.col("symbol").alias("instrument"), pl.col("date").cast(pl.Datetime("ns")).alias("datetime"), "score"
+        pl.col("symbol").alias("instrument"), pl.col(time).cast(pl.Datetime("ns")).alias("datetime"), "score"
     )
     series: pd.Series = frame.to_pandas().set_index(["instrument", "datetime"])["score"].sort_index()
     return series
 
 
-def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format) -> None:
+def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format, moment: pl.Expr) -> None:
     """Write rows to a file that is not there yet, whole or not at all.
 
-    parquet, csv : every column. qlib : a Parquet file that pandas reads as the table of `qlib_series`.
-    Raises DataError for a file that is there.
+    parquet : every column. csv : those with one number a row. qlib : a Parquet file that pandas reads as the table of
+    `qlib_series`. moment : of a row, see `ResolvedRecipe`. Raises DataError for a file that is there.
     """
     if path.exists():
         raise DataError(f"{path}: is there already", hint="choose another name")
@@ -63,7 +69,7 @@ def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format) -> No
         if form == "parquet":
             rows.write_parquet(partial)
         elif form == "csv":
-            rows.drop(name for name in ("paths",) if name in rows.columns).write_csv(partial)
+            rows.select(~selectors.nested()).write_csv(partial)
         else:
-            scores = rows.select("date", "symbol", pl.col(score).alias("score"))
+            scores = rows.select("symbol", moment.alias(MOMENT), pl.col(score).alias("score"))
             qlib_series(scores).to_frame().to_parquet(partial)

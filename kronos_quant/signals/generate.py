@@ -1,7 +1,7 @@
 """Compute the signals that are missing, date by date.
 
-Every date is its own piece of work (its windows, in symbol order), so the numbers depend neither on which dates are
-asked for together nor on what was there before. Shapes: B windows, L lookback, H horizon, S paths.
+Every date is its own piece of work (its windows, in the order of time and symbol), so the numbers depend neither on
+which dates are asked for together nor on what was there before. Shapes: B windows, L lookback, H horizon, S paths.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
 from kronos_quant.progress import progress
+from kronos_quant.signals.moments import DecisionPoints
 from kronos_quant.signals.recipe import ResolvedRecipe
 from kronos_quant.signals.scorer import CLOSE, DateTask, score_dates
 from kronos_quant.signals.store import SignalStore
@@ -34,6 +37,9 @@ from kronos_quant.windows import (
 
 logger = logging.getLogger(__name__)
 
+PART = 256
+"""Windows of a piece, at least: a date of many moments takes little more memory than one of a few."""
+
 ESTIMATE_AFTER = 5
 """Sessions computed before the time that the others take is told."""
 
@@ -44,6 +50,8 @@ class DateWork:
 
     on: date
     index: WindowIndex
+    parts: list[WindowIndex]
+    """The same windows in pieces of whole moments that are computed one after another."""
     future: dict[np.datetime64, NDArray[np.int16]]
     seen: str
 
@@ -68,14 +76,15 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
     """Find out which of `dates` (sessions) are missing from the store or no longer what they would be."""
     table, membership = universe_table(market, recipe.universe)
     index = build_index(table, recipe.lookback, 0, recipe.recipe.max_missing, membership)
-    by_date = _by_date(table, index)
+    points = recipe.recipe.asof
+    by_date = _by_date(table, index.where(_decides(market, table, points)[index.anchor]))
     missing, present, empty = [], [], []
     for on in dates:
         part = by_date.get(np.datetime64(on, "D"))
         if part is None:
             empty.append(on)
             continue
-        work = _date_work(market, table, part, on, recipe.horizon)
+        work = _date_work(market, table, part, on, recipe.horizon, points)
         if store.holds(on, work.seen):
             present.append(on)
         else:
@@ -83,14 +92,17 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
     return Plan(table, missing, present, empty)
 
 
-def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, device: str) -> None:
-    """Compute and store every missing date of a plan; a date is in the store as soon as it is finished."""
-    tasks = (_task(plan.table, work, recipe.clip) for work in plan.missing)
-    scored = score_dates(tasks, len(plan.missing), pair, recipe, device)
+def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, devices: Sequence[str]) -> None:
+    """Compute and store every missing date of a plan; a date is in the store as soon as it is finished.
+
+    devices : a process each, see `score_devices`; the numbers do not depend on how many.
+    """
+    tasks = (_task(plan.table, work, part, recipe.clip) for work in plan.missing for part in work.parts)
+    scored = score_dates(tasks, sum(len(work.parts) for work in plan.missing), pair, recipe, devices)
     done, begun, begun_with = 0, 0.0, 0
     with progress("signals", plan.windows) as advance:
-        for number, (work, rows) in enumerate(zip(plan.missing, scored, strict=True), start=1):
-            store.write(work.on, rows, work.seen)
+        for number, work in enumerate(plan.missing, start=1):
+            store.write(work.on, pl.concat(islice(scored, len(work.parts))), work.seen)
             done += len(work.index)
             advance(len(work.index))
             if number == 1:  # what came before it was the start of the model or of the processes
@@ -100,31 +112,37 @@ def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore,
                 logger.info("about %s more for the other %d sessions", _duration(left), len(plan.missing) - number)
 
 
-def _task(table: BarTable, work: DateWork, clip: float) -> DateTask:
-    windows = gather(table, work.index, slice(None), clip)
+def _task(table: BarTable, work: DateWork, part: WindowIndex, clip: float) -> DateTask:
+    windows = gather(table, part, slice(None), clip)
     future = np.stack([work.future[asof] for asof in windows.asof])
-    anchor = work.index.anchor
-    close, factor = table.values[anchor, CLOSE].astype(np.float64), table.factor[anchor].astype(np.float64)
-    return DateTask(work.on, windows, future, close, factor)
+    close = table.values[part.anchor, CLOSE].astype(np.float64)
+    return DateTask(work.on, windows, future, close, table.factor[part.anchor].astype(np.float64))
+
+
+def _decides(market: Market, table: BarTable, points: DecisionPoints) -> NDArray[np.bool_]:
+    """bool[R]: the bars after which signals are made; at the close, each symbol's last one of the session."""
+    if points.at_close:
+        last = np.ones(table.rows, dtype=bool)
+        last[:-1] = (table.date[1:] != table.date[:-1]) | (table.symbol_id[1:] != table.symbol_id[:-1])
+        return last
+    bars = market.times()
+    chosen = np.array(bars.filter(points.among(bars))["time"].to_numpy(), dtype="datetime64[us]")
+    return np.isin(table.time, chosen)
 
 
 def _by_date(table: BarTable, index: WindowIndex) -> dict[np.datetime64, WindowIndex]:
-    """The windows anchored at the last bar of each symbol's session, by session date."""
-    last_of_session = np.ones(table.rows, dtype=bool)
-    last_of_session[:-1] = (table.date[1:] != table.date[:-1]) | (table.symbol_id[1:] != table.symbol_id[:-1])
-    closing = index.where(last_of_session[index.anchor])
-    dates = table.date[closing.anchor]
-    order = np.argsort(dates, kind="stable")
-    days, starts = np.unique(dates[order], return_index=True)
-    groups = np.split(closing.anchor[order], starts[1:])
+    """The windows by the session date of their anchors, in the order of time and symbol."""
+    anchor = index.anchor[np.lexsort((index.anchor, table.time[index.anchor]))]
+    days, starts = np.unique(table.date[anchor], return_index=True)
+    groups = np.split(anchor, starts[1:])
     return {day: WindowIndex(index.lookback, 0, group) for day, group in zip(days, groups, strict=True)}
 
 
-def _date_work(market: Market, table: BarTable, index: WindowIndex, on: date, horizon: int) -> DateWork:
-    future = {
-        asof: stamps(market.next_times(_as_datetime(asof), horizon).times)
-        for asof in np.unique(table.time[index.anchor])
-    }
+def _date_work(
+    market: Market, table: BarTable, index: WindowIndex, on: date, horizon: int, points: DecisionPoints
+) -> DateWork:
+    asofs, starts = np.unique(table.time[index.anchor], return_index=True)
+    future = {asof: stamps(market.next_times(_as_datetime(asof), horizon).times) for asof in asofs}
     seen = hashlib.blake2b(digest_size=16)
     for anchor in index.anchor:
         rows = slice(anchor - index.lookback + 1, anchor + 1)
@@ -133,7 +151,11 @@ def _date_work(market: Market, table: BarTable, index: WindowIndex, on: date, ho
         seen.update(table.values[rows].tobytes())
     for asof, stamp in future.items():
         seen.update(str(asof).encode() + stamp.tobytes())
-    return DateWork(on, index, future, seen.hexdigest())
+    cuts = [0]
+    for start in () if points.at_close else starts:
+        cuts += [start] if start - cuts[-1] >= PART else []
+    parts = [WindowIndex(index.lookback, 0, group) for group in np.split(index.anchor, cuts[1:])]
+    return DateWork(on, index, parts, future, seen.hexdigest())
 
 
 def _as_datetime(moment: np.datetime64) -> datetime:

@@ -13,12 +13,14 @@ from filelock import FileLock
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.files import disk_errors, write_aside
 from kronos_quant.market import Market, canonical_column
+from kronos_quant.schema import DAILY
 from kronos_quant.signals.store import IMPORTED_FILE, SignalStore
 
 DATE_NAMES, SYMBOL_NAMES = ("date", "datetime"), ("symbol", "instrument")
 """What the key columns may be called; the second is Qlib's name."""
 PREFERRED = ("score", "last", "mean")
 """The column that ranks, where several are given and none was chosen."""
+_ORDER = ["date", "asof", "symbol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +34,22 @@ class ForeignSignals:
     unknown_rows: int
     unknown_symbols: list[str]
     no_session: int
-    """Rows of dates that are no sessions of the data."""
+    """Rows of dates that are no sessions of the data, or of moments at which no bar of theirs ends."""
 
     def lines(self) -> list[str]:
         """What was read, in words."""
-        dates = self.rows["date"].unique().sort()
+        dates, moments = self.rows["date"].unique().sort(), self.rows["asof"].n_unique()
+        several = f" ({moments} moments)" if moments > len(dates) else ""
         told = [
-            f"{self.rows.height:,} signals of {self.rows['symbol'].n_unique()} symbols on {len(dates)} sessions "
-            f"from {dates[0]} to {dates[-1]}, ranked by {self.score}"
+            f"{self.rows.height:,} signals of {self.rows['symbol'].n_unique()} symbols on {len(dates)} sessions"
+            f"{several} from {dates[0]} to {dates[-1]}, ranked by {self.score}"
         ]
         if self.not_finite:
             told.append(f"left out: {self.not_finite} rows without a finite {self.score}")
         if self.unknown_rows:
             told.append(f"left out: {self.unknown_rows} rows of unknown symbols: {listed(self.unknown_symbols)}")
         if self.no_session:
-            told.append(f"left out: {self.no_session} rows of dates that are no sessions of the data")
+            told.append(f"left out: {self.no_session} rows of dates or moments that are none of the data")
         return told
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,36 +73,48 @@ def read_foreign(path: Path, market: Market, score: str | None = None) -> Foreig
     """Read and check a table of signals: date or asof, symbol, and columns of numbers.
 
     score : the column that ranks; None takes score, last or mean, or the only one.
+    Of intraday bars asof is the end of a bar, and a date alone means the close of its session.
     Raises DataError for a file that cannot be read or lacks a column, for a value that is none, a key given twice,
     and a table of which nothing is left.
     """
     frame = _keyed(_read(path), path, market.exchange)
     numbers = [name for name in frame.columns if name not in ("date", "asof", "symbol")]
     ranks = _ranking(path, numbers, score)
-    keys = ["symbol", "date"]
-    twice = frame.filter(frame.select(keys).is_duplicated())
+    known = frame.filter(pl.col("symbol").is_in(market.instruments()["symbol"].implode()))
+    on_session = _on_moments(known, market)
+    keys = ["symbol", "date" if market.freq == DAILY else "asof"]
+    twice = on_session.filter(on_session.select(keys).is_duplicated())
     if not twice.is_empty():
         places = [f"{symbol} {on}" for symbol, on in twice.select(keys).unique(maintain_order=True).iter_rows()]
         raise DataError(f"{path}: more than one row of {listed(places)}")
-    known = frame["symbol"].is_in(market.instruments()["symbol"].implode())
-    unknown = frame.filter(~known)
-    sessions = market.sessions()
-    on_session = frame.filter(known & frame["date"].is_in(sessions))
     finite = on_session.filter(pl.col(ranks).is_finite())
+    unknown = frame.filter(~pl.col("symbol").is_in(known["symbol"].unique().implode()))
     if finite.is_empty():
+        sessions = market.sessions()
         raise DataError(
             f"{path}: nothing to import: of {frame.height} rows {unknown.height} are of unknown symbols, "
-            f"{frame.height - unknown.height - on_session.height} of dates that are no sessions "
+            f"{known.height - on_session.height} of dates or moments that are none of the data "
             f"({sessions[0]} to {sessions[-1]}), {on_session.height} without a finite {ranks}"
         )
     return ForeignSignals(
-        finite.sort("date", "symbol"),
+        finite.sort(_ORDER),
         ranks,
         on_session.height - finite.height,
         unknown.height,
         unknown["symbol"].unique().sort().to_list(),
-        frame.height - unknown.height - on_session.height,
+        known.height - on_session.height,
     )
+
+
+def _on_moments(frame: pl.DataFrame, market: Market) -> pl.DataFrame:
+    """The rows of sessions of the market; of intraday bars, of the ends of bars, with the date of their session."""
+    if market.freq == DAILY:
+        return frame.filter(pl.col("date").is_in(market.sessions()))
+    ends = market.times()
+    if (frame["asof"] == frame["asof"].dt.date().cast(pl.Datetime("us"))).all():
+        closes = ends.group_by("date").agg(pl.col("time").max().alias("asof"))
+        return frame.drop("asof").join(closes, on="date").select(frame.columns)
+    return frame.drop("date").join(ends.rename({"time": "asof"}), on="asof").select(frame.columns)
 
 
 def store_foreign(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> int:
@@ -146,7 +161,7 @@ def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tu
             f"{store.recipe.name}: the columns differ: {there_now} there, {new} in the file",
             hint="import it under another name",
         )
-    return pl.concat([before, signals.rows]).sort("date", "symbol"), len(overlap)
+    return pl.concat([before, signals.rows]).sort(_ORDER), len(overlap)
 
 
 def _read(path: Path) -> pl.DataFrame:

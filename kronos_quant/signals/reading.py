@@ -1,13 +1,13 @@
 """From the raw rows of the store to those that people and back-tests read.
 
-Here the recipe's calibration and steps are applied, and blends are made. All of it is causal: what a date shows
-depends on the rows and bars of that date and of those before it.
-Shapes: T sessions, N symbols.
+Here the recipe's calibration and steps are applied, and blends are made. All of it is causal: what a moment shows
+depends on the rows and bars of that moment and of those before it.
+Shapes: T moments, N symbols, H bars of the path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -16,108 +16,176 @@ from numpy.typing import NDArray
 
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
-from kronos_quant.signals.calibration import CALIBRATED, CALIBRATED_RISE, calibrate
+from kronos_quant.signals.calibration import (
+    CALIBRATED,
+    CALIBRATED_PATH,
+    CALIBRATED_RISE,
+    Calibrated,
+    Calibration,
+    calibrate,
+)
+from kronos_quant.signals.moments import MOMENT, Moments, sessions_back
 from kronos_quant.signals.outcomes import realised_outcomes
 from kronos_quant.signals.recipe import RANKED, ResolvedRecipe
-from kronos_quant.signals.scores import ERROR_OF
+from kronos_quant.signals.scores import ERROR_OF, PATH_QUANTILES
 from kronos_quant.signals.steps import Exposures, apply_steps, history_needed
 
-KEYS = ["date", "symbol"]
+FloatArray = NDArray[np.float64]
+
+KEYS = ["date", MOMENT, "symbol"]
 DESCRIBES = ("date", "asof", "symbol", "close")
 """Columns that say what a row is of, not what is thought of it."""
 
 
 def sessions_needed(market: Market, recipe: ResolvedRecipe, dates: Sequence[date]) -> list[date]:
     """`dates` and the sessions before them whose raw rows the recipe's steps and calibration look at, ascending."""
-    back = history_needed(recipe.recipe.steps)
-    if recipe.recipe.calibration is not None:
-        back = max(back, recipe.recipe.calibration.sessions + recipe.horizon - 1)
-    if not back:
+    smoothed = history_needed(recipe.recipe.steps)
+    learned = recipe.recipe.calibration
+    if not smoothed and learned is None:
         return sorted(dates)
     calendar = market.sessions()
     place = {on: i for i, on in enumerate(calendar)}
-    wanted = {i for on in dates for i in range(max(place[on] - back, 0), place[on] + 1)}
+    wanted: set[int] = set()
+    for on in dates:
+        back = smoothed
+        if learned is not None:
+            back = max(back, learned.sessions - 1 + sessions_back(market, on, recipe.horizon))
+        wanted.update(range(max(place[on] - back, 0), place[on] + 1))
     return [calendar[i] for i in sorted(wanted)]
 
 
-def finished_rows(rows: pl.DataFrame, market: Market, recipe: ResolvedRecipe, dates: Sequence[date]) -> pl.DataFrame:
+def finished_rows(
+    rows: pl.DataFrame, market: Market, recipe: ResolvedRecipe, dates: Sequence[date], *, by_bar: bool = False
+) -> pl.DataFrame:
     """The rows of `dates` with what the recipe adds: calibrated quantiles, and `score`, the one after its steps.
 
     rows : raw ones of `sessions_needed`, or of a blend `blended_rows`. Columns are only added.
+    by_bar : calibrate the quantiles of every bar of the path too, where they are stored (CALIBRATED_PATH, H values a
+    row), which takes H times as long.
     Raises DataError where the rows lack a column that is needed.
     """
-    added = []
     settings = recipe.recipe
-    if (settings.steps or settings.calibration) and not rows.is_empty():
-        grid = _Grid(market, rows)
-        if settings.calibration is not None:
-            added += _calibrated(grid, rows, recipe)
-        if settings.steps:
-            raw = grid.matrix(rows, RANKED if recipe.members else settings.score)
-            stepped = apply_steps(raw, settings.steps, lambda: Exposures(market, grid.sessions, grid.symbols))
-            added.append(grid.column(rows, stepped, RANKED))
-    return rows.with_columns(added).filter(pl.col("date").is_in(list(dates)))
+    wanted = pl.col("date").is_in(list(dates))
+    if rows.is_empty() or not (settings.steps or settings.calibration):
+        return rows.filter(wanted)
+    grid = _Grid(market, recipe, rows)
+    shown = rows.filter(wanted)
+    added: list[pl.Series] = []
+    if settings.calibration is not None:
+        calibrating = _Calibrating(grid, rows, shown, settings.calibration)
+        added += calibrating.main(recipe.horizon)
+        if by_bar and set(PATH_QUANTILES) <= set(rows.columns):
+            added += calibrating.path()
+    if settings.steps:
+        raw = grid.matrix(rows, RANKED if recipe.members else settings.score)
+        at_close = recipe.at_close
+        moments = grid.moments
+        stepped = apply_steps(
+            raw,
+            settings.steps,
+            moments.session,
+            lambda: Exposures(market, moments.date, grid.symbols, at_close=at_close),
+        )
+        added.append(grid.column(shown, stepped, RANKED))
+    return shown.with_columns(added)
 
 
 def blended_rows(parts: Sequence[tuple[ResolvedRecipe, pl.DataFrame]]) -> pl.DataFrame:
-    """The average of several recipes' finished rows, on the symbols that all of them score.
+    """The average of several recipes' finished rows, on the symbols that all of them score at a moment.
 
     Every number is the members' mean, quantiles too (Vincent's average of distributions); the Monte-Carlo errors are
     those of a mean of independent ones, samples add up. `score` is the mean of what each member ranks by, after its
     own steps: with a zscore or rank step in each member, none outweighs the others.
     """
     frames = [
-        frame.with_columns(pl.col(recipe.ranks_by).alias(RANKED)).filter(pl.col(RANKED).is_finite())
+        frame.with_columns(recipe.moment.alias(MOMENT), pl.col(recipe.ranks_by).alias(RANKED)).filter(
+            pl.col(RANKED).is_finite()
+        )
         for recipe, frame in parts
     ]
-    shared = [name for name in frames[0].columns if all(name in frame.columns for frame in frames)]
-    numbers = [name for name in shared if name not in (*DESCRIBES, "paths", "samples")]
-    tall = pl.concat([frame.select(*(n for n in shared if n != "paths")) for frame in frames], how="vertical_relaxed")
-    errors = set(ERROR_OF.values())
-    means = [
-        ((pl.col(name) ** 2).sum().sqrt() / len(parts) if name in errors else pl.col(name).mean()).alias(name)
-        for name in numbers
-    ]
-    samples = [pl.col("samples").sum()] if "samples" in shared else []
-    described = [pl.col(name).first() for name in shared if name in DESCRIBES and name not in KEYS]
-    joined = tall.group_by(KEYS, maintain_order=True).agg(pl.len().alias("of"), *described, *means, *samples)
-    everyone = joined.filter(pl.col("of") == len(parts)).drop("of")
-    return everyone.select(name for name in dict.fromkeys([*shared, RANKED]) if name != "paths").sort(KEYS)
+    everyone = frames[0].select(KEYS)
+    for frame in frames[1:]:
+        everyone = everyone.join(frame, on=KEYS, how="semi")
+    aligned = [frame.join(everyone, on=KEYS, how="semi").sort(KEYS) for frame in frames]
+    shared = [name for name in aligned[0].columns if all(name in frame.columns for frame in aligned)]
+    # paths are draws of one model: there is no mean of them
+    kept = dict.fromkeys(name for name in (*shared, RANKED) if name not in ("paths", MOMENT))
+    return pl.DataFrame([_blended(name, aligned) for name in kept])
 
 
-def _calibrated(grid: _Grid, rows: pl.DataFrame, recipe: ResolvedRecipe) -> list[pl.Series]:
-    assert recipe.recipe.calibration is not None
-    median, low, high = (grid.matrix(rows, name) for name in ("median", "q05", "q95"))
-    outcomes = realised_outcomes(grid.market, grid.sessions, grid.symbols, recipe.horizon)
-    found = calibrate(median, high - low, outcomes.returns, outcomes.sessions_ahead, recipe.recipe.calibration)
-    quantiles = [grid.column(rows, found.quantiles[..., i], name) for i, name in enumerate(CALIBRATED)]
-    return [*quantiles, grid.column(rows, found.p_rise, CALIBRATED_RISE)]
+def _blended(name: str, aligned: Sequence[pl.DataFrame]) -> pl.Series:
+    columns = [frame[name] for frame in aligned]
+    if name == "asof":
+        return aligned[0][MOMENT].alias(name)
+    if name in DESCRIBES:
+        return columns[0]
+    values = [column.to_numpy() for column in columns]
+    if name == "samples":
+        return pl.Series(name, np.sum(values, axis=0), dtype=columns[0].dtype)
+    if name in ERROR_OF.values():
+        return pl.Series(name, np.sqrt(sum(value**2 for value in values)) / len(values))
+    return pl.Series(name, np.mean(values, axis=0), dtype=columns[0].dtype)
+
+
+class _Calibrating:
+    """Calibrates the rows `shown` by those of all `rows`."""
+
+    def __init__(self, grid: _Grid, rows: pl.DataFrame, shown: pl.DataFrame, settings: Calibration) -> None:
+        self.grid, self.rows, self.shown, self.settings = grid, rows, shown, settings
+        self.outcomes = realised_outcomes(grid.market, grid.moments, grid.symbols)
+        self.wanted, self.place = np.unique(grid.place(shown)[0], return_inverse=True)
+
+    def main(self, horizon: int) -> Iterator[pl.Series]:
+        """The columns of the main horizon."""
+        median, low, high = (self.grid.matrix(self.rows, name) for name in ("median", "q05", "q95"))
+        found = self._at(median, high - low, horizon)
+        for i, name in enumerate(CALIBRATED):
+            yield pl.Series(name, self._of_rows(found.quantiles[..., i]))
+        yield pl.Series(CALIBRATED_RISE, self._of_rows(found.p_rise))
+
+    def path(self) -> Iterator[pl.Series]:
+        """The columns of every bar of the path."""
+        low, median, high = (self.grid.matrix(self.rows, name) for name in PATH_QUANTILES)  # [T, N, H]
+        H = median.shape[2]
+        found = np.full((self.shown.height, len(CALIBRATED_PATH), H), np.nan, dtype=np.float32)
+        for bar in range(H):
+            quantiles = self._at(median[..., bar], high[..., bar] - low[..., bar], bar + 1).quantiles
+            found[..., bar] = self._of_rows(quantiles)
+        for i, name in enumerate(CALIBRATED_PATH):
+            yield pl.Series(name, found[:, i], dtype=pl.Array(pl.Float32, H))
+
+    def _at(self, median: FloatArray, spread: FloatArray, ahead: int) -> Calibrated:
+        realised = self.outcomes.returns(ahead)
+        return calibrate(median, spread, realised, self.grid.moments, ahead, self.settings, self.wanted)
+
+    def _of_rows(self, values: FloatArray) -> FloatArray:
+        """Of values [W, N, ...] those of the rows shown."""
+        return values[self.place, self.grid.place(self.shown)[1]]
 
 
 class _Grid:
-    """All sessions from the first to the last of some rows, by all their symbols."""
+    """The moments of some rows by all their symbols."""
 
-    def __init__(self, market: Market, rows: pl.DataFrame) -> None:
-        first, last = rows["date"].min(), rows["date"].max()
-        assert isinstance(first, date)
-        assert isinstance(last, date)
-        self.market = market
-        self.sessions = [on for on in market.sessions() if first <= on <= last]
+    def __init__(self, market: Market, recipe: ResolvedRecipe, rows: pl.DataFrame) -> None:
+        self.market, self._moment = market, recipe.moment
+        self.moments = Moments.of(market, rows.select("date", self._moment.alias(MOMENT)))
         self.symbols: list[str] = rows["symbol"].unique().sort().to_list()
-        row = pl.DataFrame({"date": self.sessions}, schema={"date": pl.Date}).with_row_index("row")
-        column = pl.DataFrame({"symbol": self.symbols}).with_row_index("column")
-        placed = rows.select(KEYS).join(row, on="date", how="left", maintain_order="left")
-        placed = placed.join(column, on="symbol", how="left", maintain_order="left")
-        self._place = (placed["row"].to_numpy(), placed["column"].to_numpy())
 
-    def matrix(self, rows: pl.DataFrame, name: str) -> NDArray[np.float64]:
-        """float64[T, N] of a column, NaN where there is no row."""
+    def place(self, rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row and column of each of some rows."""
+        times = np.array(rows.select(self._moment).to_series().to_numpy(), dtype="datetime64[us]")
+        column = rows.select(pl.col("symbol").replace_strict(self.symbols, range(len(self.symbols))))
+        return np.searchsorted(self.moments.time, times), column.to_series().to_numpy()
+
+    def matrix(self, rows: pl.DataFrame, name: str) -> FloatArray:
+        """float64[T, N], or [T, N, H] of a column with an array a row; NaN where there is no row."""
         if name not in rows.columns:
             raise DataError(f"the signals have no column {name}: they have {', '.join(rows.columns)}")
-        wide = np.full((len(self.sessions), len(self.symbols)), np.nan)
-        wide[self._place] = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        values = rows[name].to_numpy() if rows[name].dtype.is_nested() else rows[name].cast(pl.Float64).to_numpy()
+        wide = np.full((len(self.moments.time), len(self.symbols), *values.shape[1:]), np.nan)
+        wide[self.place(rows)] = values
         return wide
 
-    def column(self, rows: pl.DataFrame, wide: NDArray[np.float64], name: str) -> pl.Series:
-        """The values of a matrix, a row of `rows` each."""
-        return pl.Series(name, wide[self._place])
+    def column(self, rows: pl.DataFrame, wide: FloatArray, name: str) -> pl.Series:
+        """The values of a matrix, one for each of some rows."""
+        return pl.Series(name, wide[self.place(rows)])

@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import polars as pl
 from pydantic import Field, model_validator
 
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.model import Context, Nucleus
+from kronos_quant.schema import DAILY
 from kronos_quant.signals.calibration import Calibration
+from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.own_score import OwnScore
 from kronos_quant.signals.scores import OWN, SCORES
 from kronos_quant.signals.steps import Step
 from kronos_quant.signals.weights import Origin, Weights
 
-NUMERICS_VERSION = 3
+NUMERICS_VERSION = 4
 """Raised by hand whenever the same recipe would give other numbers, or other columns, than before."""
 
 
@@ -38,6 +41,10 @@ class Recipe(Section):
     universe: str | None = Field(None, description="whom to score; null: market.universe of kq.yaml")
     lookback_window: int | None = Field(None, ge=3, description="bars the model sees; null: as trained")
     horizon: int | None = Field(None, ge=1, description="bars to forecast; null: as trained")
+    asof: DecisionPoints = Field(
+        default_factory=lambda: DecisionPoints.model_validate({}),
+        description="when, of intraday bars: close, {every: 12} bars, or {times: ['11:30', '15:00']}",
+    )
     samples: int = Field(20, ge=1, description="sample paths a symbol")
     temperature: float = Field(1.0, ge=0, description="of the sampling; 0 takes the likeliest token")
     top_p: float = Field(0.9, gt=0, le=1, description="nucleus of the sampling; 1 is all")
@@ -104,6 +111,18 @@ class ResolvedRecipe:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
+    def at_close(self) -> bool:
+        """Whether there is one moment a session, whatever bar a symbol saw last; a blend's are those of its members."""
+        if self.members:
+            return all(member.at_close for member in self.members)
+        return self.freq == DAILY or (self.recipe.imported is None and self.recipe.asof.at_close)
+
+    @property
+    def moment(self) -> pl.Expr:
+        """Of a stored row, the moment whose scores it is ranked against."""
+        return moment_of(self.freq, at_close=self.at_close)
+
+    @property
     def ranks_by(self) -> str:
         """The column that ranks: the recipe's score, or `score` where steps or a blend make another of it."""
         return RANKED if self.recipe.steps or self.members else self.recipe.score
@@ -146,6 +165,8 @@ def resolve_recipe(
             )
     assert lookback is not None
     assert horizon is not None
+    if freq == DAILY and not recipe.asof.at_close:
+        raise ConfigError("asof: daily bars have no moments but the close", hint="leave asof out of the recipe")
     return ResolvedRecipe(
         recipe=recipe,
         universe=recipe.universe or universe,

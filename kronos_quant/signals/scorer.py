@@ -1,7 +1,7 @@
 """Score the windows of one date, in this process or in several.
 
-On a CPU, dates are spread over processes of one thread each: threads that share the cores of a busy machine wait for
-each other (one call was seen to take 20 times as long). A date's numbers do not depend on who computes them.
+Dates are spread over processes, one a device. On a CPU each core is one: threads that share the cores of a busy machine
+wait for each other (one call was seen to take 20 times as long). A date's numbers do not depend on who computes them.
 Shapes: B windows, H horizon.
 """
 
@@ -9,60 +9,64 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import numpy as np
 import polars as pl
 import torch
+from filelock import FileLock, Timeout
 from loky import ProcessPoolExecutor
 from numpy.typing import NDArray
+from psutil import virtual_memory
 
 from kronos_quant import schema
-from kronos_quant.errors import KronosQuantError
+from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors
 from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Pair, load_pair, resolve_device, series_seed
 from kronos_quant.signals.own_score import load_own_score
 from kronos_quant.signals.recipe import Recipe, ResolvedRecipe
 from kronos_quant.signals.scores import OWN, published_score, score_paths
+from kronos_quant.training import end_with_parent, place
 from kronos_quant.windows import Windows, denormalise
+
+FloatArray = NDArray[np.float64]
 
 CLOSE = schema.FEATURES.index("close")
 
 WORTH_A_PROCESS = 4
 """Dates a process at least: its start takes about as long as a few dates."""
 
+PROCESS_BYTES = 2**29
+"""Of a process that has imported what it needs."""
 
-PARENT_CHECK_SECONDS = 1.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class DateTask:
-    """What one date is scored from: its windows, their future stamps int16[B, H, 5], last closes and factors."""
+    """What a date, or some moments of it, are scored from: windows, their future stamps, last closes and factors."""
 
     on: date
     windows: Windows
-    future: NDArray[np.int16]
-    close: NDArray[np.float64]  # [B], adjusted as the windows are
-    factor: NDArray[np.float64]  # [B], raw price = price / factor
+    future: NDArray[np.int16]  # [B, H, 5]
+    close: FloatArray  # [B], adjusted as the windows are
+    factor: FloatArray  # [B], raw price = price / factor
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """Sample paths of the close of one date, in the units of its windows."""
 
-    close: NDArray[np.float64]  # [B, S, H]
-    base: NDArray[np.float64]  # [B], the last close that returns are measured from
-    change: NDArray[np.float64]  # [B, S], last close of the path less the last one known, as z-scores of the window
+    close: FloatArray  # [B, S, H]
+    base: FloatArray  # [B], the last close that returns are measured from
+    change: FloatArray  # [B, S], last close of the path less the last one known, as z-scores of the window
 
 
 class Scorer:
@@ -74,7 +78,7 @@ class Scorer:
         self.own_score = load_own_score(recipe.own_score) if recipe.own_score else None
 
     def score(self, task: DateTask) -> pl.DataFrame:
-        """The stored rows of a date: date, asof, symbol, raw close and base, the columns of `score_paths`, samples.
+        """The stored rows of a task: date, asof, symbol, raw close and base, the columns of `score_paths`, samples.
 
         And where the recipe asks for them: own, the user's own score; paths, the returns of every path, S x H.
         """
@@ -92,11 +96,18 @@ class Scorer:
         count = pl.DataFrame({"samples": pl.Series([self.recipe.samples] * rows.height, dtype=pl.Int32)})
         returns = sampled.close / sampled.base[:, None, None] - 1
         if self.own_score is not None:
-            count = count.with_columns(pl.Series(OWN, self.own_score(returns)))
+            count = count.with_columns(pl.Series(OWN, self._own(self.own_score, task, returns)))
         if self.recipe.paths:
             kind = pl.Array(pl.Float32, returns.shape[1:])
             count = count.with_columns(pl.Series("paths", returns.astype(np.float32), dtype=kind))
         return pl.concat([rows, *scores, count], how="horizontal")
+
+    def _own(self, score: Callable[[FloatArray], FloatArray], task: DateTask, returns: FloatArray) -> FloatArray:
+        """The user's score of float64[B, S, H], moment by moment: it may look across the symbols."""
+        if self.recipe.asof.at_close:
+            return score(returns)
+        starts = np.unique(task.windows.asof, return_index=True)[1]
+        return np.concatenate([score(part) for part in np.split(returns, starts[1:])])
 
 
 def recipe_forecaster(pair: Pair, clip: float, recipe: Recipe, device: str) -> Forecaster:
@@ -110,7 +121,7 @@ def sample_closes(
     recipe: Recipe,
     windows: Windows,
     future: NDArray[np.int16],
-    last_close: NDArray[np.float64],
+    last_close: FloatArray,
 ) -> Sampled:
     """Sample the closes of some windows as a recipe says.
 
@@ -135,20 +146,38 @@ def sample_closes(
     return Sampled(close, base, change)
 
 
+def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, ...]:
+    """The devices that dates may be spread over, a process each: GPUs, or the CPU once a core.
+
+    device : auto (all GPUs there are, else the CPU) or the one to use. gpus : how many of them, 0 is the CPU.
+    Raises ConfigError when there are fewer, and for a device that is not there.
+    """
+    if gpus is not None and device != "auto":
+        raise ConfigError(f"--gpus {gpus}: not together with --device {device}", hint="give one of them")
+    if gpus is None and device != "auto":
+        return (device,) if resolve_device(device).type != "cpu" else ("cpu",) * _cores()
+    placed = place(gpus, "kq signal")
+    # what is computed on one of Apple's processors is not what a CPU gives: it has to be asked for by name
+    return tuple(f"cuda:{i}" for i in range(placed.processes)) if placed.device == "cuda" else ("cpu",) * _cores()
+
+
 def score_dates(
-    tasks: Iterable[DateTask], count: int, pair: Pair, recipe: ResolvedRecipe, device: str
+    tasks: Iterable[DateTask], count: int, pair: Pair, recipe: ResolvedRecipe, devices: Sequence[str]
 ) -> Iterator[pl.DataFrame]:
-    """The rows of each of `count` tasks, in their order, computed on a GPU or on all cores."""
-    processes = min(_cores(), count // WORTH_A_PROCESS) if resolve_device(device).type == "cpu" else 1
+    """The rows of each of `count` tasks, in their order; devices : see `score_devices`."""
+    scorer = Scorer(pair, recipe, devices[0])
+    processes = min(len(devices), count // WORTH_A_PROCESS)
+    if devices[0] == "cpu":
+        processes = min(processes, virtual_memory().available // process_bytes(scorer, pair, recipe))
     if processes < 2:
-        scorer = Scorer(pair, recipe, device)
         yield from map(scorer.score, tasks)
         return
+    del scorer
     # the networks travel by disk: a parent that hands a starting process more than a pipe holds waits for ever
     # when that process dies
     with TemporaryDirectory() as folder:
         _save(pair, Path(folder))
-        start = (Path(folder), pair.max_context, recipe)
+        start = (os.getpid(), Path(folder), pair.max_context, recipe, tuple(devices[:processes]))
         # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
         pool = ProcessPoolExecutor(processes, initializer=_start, initargs=start, env=ONE_THREAD)
         try:
@@ -160,6 +189,13 @@ def score_dates(
             ) from error
         finally:
             pool.shutdown(kill_workers=True)
+
+
+def process_bytes(scorer: Scorer, pair: Pair, recipe: ResolvedRecipe) -> int:
+    """About the memory of a process that scores: its weights as read and as laid out, and one chunk."""
+    weights = sum(part.nbytes for network in (pair.tokenizer, pair.predictor) for part in network.parameters())
+    chunk = scorer.forecaster.chunk_bytes(recipe.lookback, recipe.horizon, recipe.recipe.samples)
+    return PROCESS_BYTES + 3 * weights + chunk
 
 
 def _save(pair: Pair, folder: Path) -> None:
@@ -180,24 +216,35 @@ def _in_order(pool: Executor, tasks: Iterator[DateTask], waiting: int) -> Iterat
 
 
 _scorer: Scorer | None = None
-"""Of a worker process, set once when it starts."""
+_claim: FileLock | None = None
+"""Of a worker process, set once when it starts; the claim on its device lasts as long as it does."""
 
 
-def _start(folder: Path, max_context: int, recipe: ResolvedRecipe) -> None:
-    global _scorer
+def _start(parent: int, folder: Path, max_context: int, recipe: ResolvedRecipe, devices: tuple[str, ...]) -> None:
+    global _scorer, _claim
     # Ctrl-C reaches the whole group of processes: the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=leave_with_parent, daemon=True).start()
+    end_with_parent(parent)
     torch.set_num_threads(1)
-    _scorer = Scorer(replace(load_pair(folder), max_context=max_context), recipe, "cpu")
+    device, _claim = claim_device(folder, devices)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    _scorer = Scorer(replace(load_pair(folder), max_context=max_context), recipe, device)
 
 
-def leave_with_parent() -> None:
-    """End this process when its parent is gone: a parent killed at once cannot tell it to."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(1)
+def claim_device(folder: Path, devices: Sequence[str]) -> tuple[str, FileLock]:
+    """The first of the devices that no other process holds, and the lock in `folder` that holds it.
+
+    The system lets go of a lock when its process ends, so that one started in the place of another finds its device.
+    """
+    for number, device in enumerate(devices):
+        lock = FileLock(folder / f"{number}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        return device, lock
+    raise AssertionError(f"more processes than devices: {', '.join(devices)}")
 
 
 def _score(task: DateTask) -> pl.DataFrame:

@@ -18,10 +18,14 @@ SCORES = ("mean", "last", "max", "min", "median", "p_rise", "shortfall", "mean_o
 OWN = "own"
 """The column of a user's own score."""
 
-LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-QUANTILES = tuple(f"q{round(100 * level):02d}" for level in LEVELS)
-"""The columns of the quantiles at LEVELS."""
+LEVELS = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+QUANTILES = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
+"""The columns of the quantiles at LEVELS: the ends of the central 50, 80, 90 and 95 % intervals, and the median."""
 TAIL = 0.05
+
+PATH_LEVELS = (0.05, 0.50, 0.95)
+PATH_QUANTILES = ("path_q05", "path_q50", "path_q95")
+"""The columns of the quantiles at PATH_LEVELS of each bar of the path: what calibrates every horizon, and no more."""
 
 ERROR_OF = {"last": "std_error"} | {
     name: f"{name}_error" for name in ("mean", "max", "min", "median", "p_rise", "mean_over_spread", "published")
@@ -34,19 +38,19 @@ def score_paths(close: FloatArray, base: FloatArray) -> pl.DataFrame:
 
     close : float64[B, S, H] sampled closes; base : float64[B] last close, in the same units.
     mean, last, max, min are of the mean path; the others of the S returns at the horizon: median, p_rise (probability
-    of a rise), q05 to q95, spread (q95 - q05), shortfall (mean of the worst 5 %), mean_over_spread (`last` over the
-    spread; NaN where the spread is 0). std_error and the columns *_error: the Monte-Carlo standard errors that S paths
-    leave; NaN for one path. That of max and min is that of the mean path at the bar where it lies, that of
-    mean_over_spread takes the spread as known, that of the median is Maritz and Jarrett's (1978), that of p_rise
-    Agresti and Coull's (1998), which is not 0 where all paths rise.
+    of a rise), QUANTILES, spread (q95 - q05), shortfall (mean of the worst 5 %), mean_over_spread (`last` over the
+    spread; NaN where the spread is 0). PATH_QUANTILES hold H values a row. std_error and the columns *_error: the
+    Monte-Carlo standard errors that S paths leave; NaN for one path. That of max and min is that of the mean path at
+    the bar where it lies, that of mean_over_spread takes the spread as known, that of the median is Maritz and
+    Jarrett's (1978), that of p_rise Agresti and Coull's (1998), which is not 0 where all paths rise.
     """
     returns = close / base[:, None, None] - 1
     path = returns.mean(axis=1)  # [B, H]
     path_error = _mean_error(returns)  # [B, H]
     final = np.sort(returns[:, :, -1], axis=1)
-    quantiles = np.quantile(final, LEVELS, axis=1)
+    quantiles = dict(zip(QUANTILES, np.quantile(final, LEVELS, axis=1), strict=True))
     worst = final[:, : max(1, int(np.ceil(TAIL * final.shape[1])))]
-    spread = quantiles[-1] - quantiles[0]
+    spread = quantiles["q95"] - quantiles["q05"]
     over_spread = np.full_like(spread, np.nan)
     np.divide(1.0, spread, out=over_spread, where=spread > 0)
     columns = {
@@ -56,7 +60,7 @@ def score_paths(close: FloatArray, base: FloatArray) -> pl.DataFrame:
         "min": path.min(axis=1),
         "median": np.median(final, axis=1),
         "p_rise": (final > 0).mean(axis=1),
-        **dict(zip(QUANTILES, quantiles, strict=True)),
+        **quantiles,
         "spread": spread,
         "shortfall": worst.mean(axis=1),
         "mean_over_spread": path[:, -1] * over_spread,
@@ -68,7 +72,12 @@ def score_paths(close: FloatArray, base: FloatArray) -> pl.DataFrame:
         "p_rise_error": _share_error((final > 0).sum(axis=1), final.shape[1]),
         "mean_over_spread_error": path_error[:, -1] * over_spread,
     }
-    return pl.DataFrame({name: column.astype(np.float64) for name, column in columns.items()})
+    by_bar = np.quantile(returns, PATH_LEVELS, axis=1).astype(np.float32)  # [3, B, H]
+    paths = [
+        pl.Series(name, values, dtype=pl.Array(pl.Float32, values.shape[1]))
+        for name, values in zip(PATH_QUANTILES, by_bar, strict=True)
+    ]
+    return pl.DataFrame({name: column.astype(np.float64) for name, column in columns.items()}).with_columns(paths)
 
 
 def published_score(change: FloatArray) -> pl.DataFrame:

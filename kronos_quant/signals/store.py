@@ -1,4 +1,4 @@
-"""The signal store: one Parquet file a session date, under the digest of its recipe.
+"""The signal store: one Parquet file a session date, under the digest of its recipe. A row is of an asof and a symbol.
 
     signals/store/<recipe digest>/recipe.json
     signals/store/<recipe digest>/<date>.parquet
@@ -19,13 +19,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
+from kronos_quant.schema import DAILY
+from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.recipe import ResolvedRecipe
 
-FORMAT = 2
+FORMAT = 3
 """Of recipe.json and of the files beside it; raised by hand when an older version could not read them."""
 IMPORTED_FILE = "imported.parquet"
 NOTE_FILE = "recipe.json"
@@ -52,6 +57,12 @@ class Note:
     def as_dict(self) -> dict[str, Any]:
         """As it is written."""
         return {"format": FORMAT, "name": self.name, "model": self.model, "recipe": self.recipe}
+
+    @property
+    def moment(self) -> pl.Expr:
+        """Of a row beside it, the moment whose scores it is ranked against."""
+        usual = self.recipe.get("asof") in (None, DecisionPoints.model_validate({}).model_dump(mode="json"))
+        return moment_of(str(self.recipe.get("freq", DAILY)), at_close=usual and "imported" not in self.recipe)
 
 
 class SignalFolder:
@@ -115,6 +126,19 @@ class SignalFolder:
             raise DataError("no signals in the store for these dates", hint="kq signal --start … --end …")
         return pl.concat(frames)
 
+    def read_finals(self, dates: Sequence[date], name: str) -> pl.DataFrame:
+        """asof, symbol and as `name` the returns of the stored paths at the horizon, float32[S] a row.
+
+        Raises DataError for a file that cannot be read or holds no paths.
+        """
+        frames = []
+        for on in dates:
+            rows = _read(self.path(on), paths=True)
+            finals = np.ascontiguousarray(rows["paths"].to_numpy()[:, :, -1])
+            column = pl.Series(name, finals, dtype=pl.Array(pl.Float32, finals.shape[1]))
+            frames.append(rows.select("asof", "symbol").with_columns(column))
+        return pl.concat(frames)
+
     def broken(self) -> list[Path]:
         """Files that are cut off or no Parquet."""
         return [path for path in self.files() if _metadata(path) is None]
@@ -154,8 +178,10 @@ class SignalStore(SignalFolder):
     def write(self, on: date, scores: pl.DataFrame, seen: str) -> None:
         """Store a date, replacing what was there."""
         self.write_note()
+        table = scores.to_arrow().replace_schema_metadata({_SEEN: seen, _FORMAT: str(FORMAT)})
         with write_aside(self.path(on)) as partial:
-            scores.write_parquet(partial, metadata={_SEEN: seen, _FORMAT: str(FORMAT)})
+            # without checksums two in five of the bits that a disk turns over would come back as other scores
+            pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
 
     def write_note(self) -> None:
         """Write recipe.json unless it is there already; one of a newer version is an error."""
@@ -190,10 +216,14 @@ def _is_date(text: str) -> bool:
 def _read(path: Path, paths: bool) -> pl.DataFrame:
     check_format(path, (_metadata(path) or {}).get(_FORMAT, "1"))
     try:
-        return pl.scan_parquet(path).select(pl.all() if paths else pl.exclude("paths")).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            names = [name for name in file.schema_arrow.names if paths or name != "paths"]
+            rows = pl.from_arrow(file.read(names))
+    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: not a readable signal file: {reason}", hint="delete it and run kq signal") from error
+    assert isinstance(rows, pl.DataFrame)
+    return rows
 
 
 def _metadata(path: Path) -> dict[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from made import make_bars, weekdays
+from made import make_bars, make_intraday_bars, weekdays
 
 from kronos_quant.evaluation import MarketGrid, make_grid
 
@@ -14,6 +14,14 @@ def made_grid(symbols: int = 30, sessions: int = 200, seed: int = 0) -> MarketGr
     names = [f"S{i:03d}" for i in range(symbols)]
     days = weekdays(sessions)
     return make_grid(make_bars(names, days, seed), days, always(names, days))
+
+
+def made_intraday_grid(symbols: int = 12, sessions: int = 60, seed: int = 0) -> MarketGrid:
+    """The same with eight bars a session."""
+    names, days = [f"S{i:03d}" for i in range(symbols)], weekdays(sessions)
+    bars = make_intraday_bars(names, days, seed=seed)
+    times = bars["time"].unique().sort().to_list()
+    return make_grid(bars, [time.date() for time in times], always(names, days), times)
 
 
 def always(symbols: list[str], sessions: list) -> pl.DataFrame:

@@ -3,7 +3,7 @@ import pytest
 from evaluation.markets import made_grid
 
 from kronos_quant.evaluation import boosting, forward_returns, rank_ic
-from kronos_quant.evaluation.boosting import EVERY, FEWEST_SESSIONS, boosted_scores
+from kronos_quant.evaluation.boosting import EVERY, FEWEST_BARS, boosted_scores
 
 GRID = made_grid(symbols=40, sessions=260)
 EVERY_ROW = np.arange(260)
@@ -50,7 +50,7 @@ def test_it_learns_only_from_returns_that_were_known(horizon, monkeypatch):
 
 
 def test_with_too_little_to_learn_from_it_has_no_opinion():
-    rows = np.array([FEWEST_SESSIONS + 3, FEWEST_SESSIONS + 4])
+    rows = np.array([FEWEST_BARS + 3, FEWEST_BARS + 4])
     given = factors(5, 0.5)
     assert np.isnan(boosted_scores(GRID, given, rows, 5)).all()
     assert np.isfinite(boosted_scores(GRID, given, rows + 1, 5)).all()

@@ -63,3 +63,45 @@ def test_cells_that_are_not_asked_for_are_emptied():
     assert kept.quantiles[0, 0, 0] == 1
     assert math.isnan(kept.quantiles[0, 1, 0])
     assert kept.point.tolist()[0] == pytest.approx([1.0, math.nan], nan_ok=True)
+
+
+def arrays(values):
+    return pl.Series(values, dtype=pl.Array(pl.Float32, len(values[0])))
+
+
+def test_paths_and_the_intervals_of_every_bar_find_their_cells():
+    rows = signals(
+        score=[1.0, 2.0],
+        q05=[-0.1, -0.1],
+        final_returns=arrays([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]),
+        path_q05=arrays([[-0.1, -0.2], [-0.3, -0.4]]),
+        path_q95=arrays([[0.1, 0.2], [0.3, 0.4]]),
+    )
+    found = stored_contender("signal", "", rows, "score", GRID, ROWS).forecast
+    assert found.paths[1, 2].tolist() == pytest.approx([0.4, 0.5, 0.6])
+    low, high = found.by_bar
+    assert low[0, 1].tolist() == pytest.approx([-0.1, -0.2])
+    assert high[1, 2].tolist() == pytest.approx([0.3, 0.4])
+    emptied = found.where(np.array([[False, True, False], [False, False, False]]))
+    assert np.isnan(emptied.paths[1, 2]).all()
+    assert np.isfinite(emptied.by_bar[0][0, 1]).all()
+    assert np.isnan(emptied.by_bar[1][1, 2]).all()
+
+
+def test_the_paths_speak_of_the_quantiles_before_their_calibration():
+    rows = signals(
+        score=[1.0, 2.0],
+        q05=[-0.1, -0.1],
+        cal_q05=[-0.2, -0.2],
+        final_returns=arrays([[0.1], [0.2]]),
+        path_q05=arrays([[-0.1], [-0.1]]),
+        path_q95=arrays([[0.1], [0.1]]),
+        cal_path_q05=arrays([[-0.3], [-0.3]]),
+        cal_path_q95=arrays([[0.3], [0.3]]),
+    )
+    calibrated = stored_contender("signal", "", rows, "score", GRID, ROWS).forecast
+    [raw] = raw_distribution(rows, GRID, ROWS)
+    assert calibrated.paths is None
+    assert calibrated.by_bar[1][0, 1].tolist() == pytest.approx([0.3])
+    assert raw.forecast.paths[0, 1].tolist() == pytest.approx([0.1])
+    assert raw.forecast.by_bar[1][0, 1].tolist() == pytest.approx([0.1])

@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 import polars as pl
-from evaluation.markets import always, made_grid
+from evaluation.markets import always, made_grid, made_intraday_grid
 from made import make_bars, weekdays
 
 from kronos_quant.evaluation import forward_returns, history_start, make_grid
-from kronos_quant.evaluation.grid import HISTORY, carried_returns, trailing_mean
+from kronos_quant.evaluation.grid import DAILY, HISTORY, INTRADAY, carried_returns, overlap, trailing_mean
 
 NAN = math.nan
 CLOSE = np.array([[10.0, 20.0], [11.0, NAN], [12.0, 24.0], [NAN, 18.0]])
@@ -31,7 +31,7 @@ def test_the_last_close_stands_in_for_a_missing_one_where_asked():
 
 def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_workspace):
     from kronos_quant.market import workspace_market
-    from kronos_quant.signals import realised_outcomes
+    from kronos_quant.signals import MOMENT, Moments, realised_outcomes
 
     market = workspace_market(market_workspace)
     sessions = market.sessions()
@@ -42,8 +42,9 @@ def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_w
     for horizon in (1, 5):
         found = forward_returns(grid.close, np.arange(len(sessions)), horizon)
         np.testing.assert_allclose(found, (close.shift(-horizon) / close - 1).to_numpy(), rtol=0, atol=1e-12)
-        outcomes = realised_outcomes(market, sessions, grid.symbols, horizon)
-        np.testing.assert_allclose(found, outcomes.returns, rtol=0, atol=1e-12)
+        moments = Moments.of(market, market.times().rename({"time": MOMENT}))
+        outcomes = realised_outcomes(market, moments, grid.symbols)
+        np.testing.assert_allclose(found, outcomes.returns(horizon), rtol=0, atol=1e-12)
 
 
 def test_bars_and_members_find_their_place():
@@ -81,8 +82,10 @@ def test_a_long_frame_is_spread_and_what_is_elsewhere_is_left_out():
 
 def test_the_history_before_the_first_date_is_bounded():
     days = weekdays(HISTORY + 50)
-    assert history_start(days, days[10]) == days[0]
-    assert history_start(days, days[-1]) == days[49]
+    assert history_start(days, 10) == days[0]
+    assert history_start(days, HISTORY + 49) == days[49]
+    # of eight bars a session, some fifty sessions
+    assert history_start([day for day in days for _ in range(8)], 8 * 100) == days[100 - 53]
 
 
 def test_the_trailing_mean_by_hand():
@@ -98,3 +101,46 @@ def test_later_bars_change_nothing_known_before():
     early, late = ([forward_returns(grid.close, np.arange(first, first + 15), 5) for grid in grids] for first in (0, 5))
     np.testing.assert_array_equal(*early)
     assert (late[0] != late[1]).any()
+
+
+def test_bars_within_sessions_are_rows_of_their_own():
+    grid = made_intraday_grid(symbols=3, sessions=5)
+    assert (grid.clock, made_grid(3, 4).clock) == (INTRADAY, DAILY)
+    assert grid.close.shape == (40, 3)
+    assert grid.rows([grid.sessions[0], grid.sessions[39]]).tolist() == [7, 39]
+    closes = grid.bars.filter(pl.col("symbol") == "S001").sort("time")["close"].to_numpy()
+    np.testing.assert_array_equal(grid.close[:, 1], closes)
+    frame = pl.DataFrame({"time": [grid.times[11], grid.times[12]], "symbol": ["S002", "S000"], "value": [7.0, 8.0]})
+    found = grid.spread(frame, "value", np.array([3, 11, 19]))
+    assert found[1, 2] == 7
+    assert np.isfinite(found).sum() == 1
+
+
+def test_a_column_with_an_array_a_row_is_spread_whole():
+    grid = made_grid(symbols=2, sessions=4)
+    kind = pl.Array(pl.Float32, 3)
+    frame = pl.DataFrame({"date": grid.sessions[1:3], "symbol": ["S001", "S000"]})
+    frame = frame.with_columns(pl.Series("paths", [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=kind))
+    found = grid.spread(frame, "paths", np.array([1, 3]))
+    assert found.shape == (2, 2, 3)
+    assert found.dtype == np.float32
+    assert found[0, 1].tolist() == [1, 2, 3]
+    assert np.isfinite(found).sum() == 3
+
+
+def test_how_many_dates_a_return_reaches_over():
+    assert overlap(np.arange(50), 5) == 5
+    assert overlap(np.arange(0, 480, 48), 10) == 1
+    assert overlap(np.arange(0, 480, 12), 48) == 4
+    assert overlap(np.arange(0, 480, 12), 49) == 5
+    # closes and the bar before them: two bars of each session, never three
+    pairs = np.sort(np.concatenate([np.arange(47, 480, 48), np.arange(46, 480, 48)]))
+    assert overlap(pairs, 10) == 2
+    # so short a span tells nothing: the longest there could be
+    assert overlap(np.arange(3), 10) == 10
+    assert overlap(np.array([], dtype=np.int64), 4) == 4
+
+
+def test_what_a_clock_counts_is_told_in_words():
+    assert (DAILY.bars(1), DAILY.bars(5), DAILY.dates(1)) == ("1 session", "5 sessions", "1 date")
+    assert (INTRADAY.bars(10), INTRADAY.dates(1250)) == ("10 bars", "1,250 moments")

@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kronos_quant.evaluation.portfolios import groups_of, quantile_portfolios, replaced
@@ -77,3 +78,56 @@ def test_equal_scores_give_no_fifths():
     assert math.isnan(found.long_short.mean)
     assert math.isnan(found.monotonicity)
     assert found.long_short.dates == 0
+
+
+def as_alphalens(scores, returns):
+    """Fifths as alphalens makes them: pandas.qcut within each date, returns less the date's mean, mean over dates."""
+    T, N = scores.shape
+    frame = pd.DataFrame(
+        {
+            "date": np.repeat(np.arange(T), N),
+            "symbol": np.tile(np.arange(N), T),
+            "score": scores.ravel(),
+            "return": returns.ravel(),
+        }
+    )
+    frame["fifth"] = frame.groupby("date")["score"].transform(lambda day: pd.qcut(day, 5, labels=False))
+    frame["excess"] = frame["return"] - frame.groupby("date")["return"].transform("mean")
+    return frame
+
+
+@pytest.mark.parametrize("symbols", [20, 55])
+def test_the_fifths_returns_are_those_of_alphalens(symbols):
+    rng = np.random.default_rng(symbols)
+    scores = rng.standard_normal((40, symbols))
+    returns = 0.01 * scores + 0.05 * rng.standard_normal((40, symbols))
+    found, frame = quantile_portfolios(scores, returns, 1), as_alphalens(scores, returns)
+    by_date = frame.groupby(["fifth", "date"])["excess"].mean()
+    expected = by_date.groupby("fifth").mean().to_numpy()
+    np.testing.assert_allclose([group.mean for group in found.groups], expected, rtol=0, atol=1e-9)
+    spread = (by_date.loc[4] - by_date.loc[0]).mean()
+    assert found.long_short.mean == pytest.approx(spread, abs=1e-9)
+    assert found.monotonicity == pytest.approx(pd.Series(expected).corr(pd.Series(range(5)), method="spearman"))
+
+
+def test_the_turnover_is_that_of_alphalens():
+    rng = np.random.default_rng(3)
+    scores = np.cumsum(rng.standard_normal((30, 25)), axis=0)
+    found, frame = quantile_portfolios(scores, scores, 4), as_alphalens(scores, scores)
+    for lag, turnover in ((1, found.daily_turnover), (4, found.turnover)):
+        shares = []
+        for fifth in (0, 4):
+            names = frame[frame["fifth"] == fifth].groupby("date")["symbol"].apply(set)
+            new = [len(names[t] - names[t - lag]) / len(names[t]) for t in range(lag, 30)]
+            shares.append(np.mean(new))
+        assert turnover == pytest.approx(np.mean(shares), abs=1e-9)
+
+
+def test_a_date_with_ties_puts_equal_scores_together_and_never_leaves_one_out():
+    rng = np.random.default_rng(4)
+    scores = rng.integers(0, 4, (50, 23)).astype(float)
+    groups = groups_of(scores)
+    assert np.isfinite(groups).all()
+    for score, group in zip(scores, groups, strict=True):
+        assert all(len(set(group[score == value])) == 1 for value in np.unique(score))
+        assert (np.diff(group[np.argsort(score, kind="stable")]) >= 0).all()

@@ -2,8 +2,10 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
-from evaluation.markets import made_grid, seeing
+from evaluation.markets import made_grid, made_intraday_grid, seeing
+from scipy import stats
 
 from kronos_quant.evaluation import (
     Boundary,
@@ -140,7 +142,11 @@ def test_equal_scores_and_one_symbol_are_said_and_not_measured():
     alone[:, 0] = np.arange(65)
     one = make_scorecard(Contender("signal", "", alone, None), GRID, ROWS, HORIZON)
     assert "found at most 1" in one.finding.headline
-    assert len(one.explained) == 0
+    expected = stats.pearsonr(np.arange(65), forward_returns(GRID.close, ROWS, HORIZON)[:, 0]).statistic
+    assert one.signal.timing.correlation.mean == pytest.approx(expected, abs=1e-9)
+    momentum = next(card for card in one.cards if card.name == "momentum")
+    assert np.isfinite(momentum.timing.same_sign.mean)
+    assert equal.signal.timing is None
 
 
 def test_the_newest_dates_alone_have_no_return_yet():
@@ -183,3 +189,84 @@ def test_a_monotone_change_of_the_scores_changes_no_rank():
     assert one.rank_ic == other.rank_ic
     assert one.portfolios == other.portfolios
     assert one.ic != other.ic
+
+
+def test_a_date_without_any_member_is_no_date_and_harms_no_other():
+    member = GRID.member.copy()
+    member[ROWS[[7, 8, 20]]] = False
+    empty = make_scorecard(contender(3.0), replace(GRID, member=member), ROWS, HORIZON)
+    whole = make_scorecard(contender(3.0), GRID, ROWS, HORIZON)
+    left = np.delete(np.arange(65), [7, 8, 20])
+    assert np.isnan(empty.signal.ranking.rank_ic_by_date[[7, 8, 20]]).all()
+    kept = whole.signal.ranking.rank_ic_by_date[left]
+    np.testing.assert_array_equal(empty.signal.ranking.rank_ic_by_date[left], kept)
+    assert empty.signal.ranking.rank_ic.dates == whole.signal.ranking.rank_ic.dates - 3
+    assert empty.signal.coverage == 1
+    nobody = make_scorecard(contender(3.0), replace(GRID, member=np.zeros_like(member)), ROWS, HORIZON)
+    assert nobody.finding.headline.startswith("TOO FEW DATES TO SAY: no return over 5 sessions is known yet")
+
+
+def test_scores_with_many_ties_are_ranked_as_pandas_does():
+    coarse = np.round(5 * seeing(GRID, ROWS, HORIZON, 3.0), 1)
+    found = make_scorecard(Contender("signal", "", coarse, None), GRID, ROWS, HORIZON).signal.ranking
+    returns = forward_returns(GRID.close, ROWS, HORIZON)
+    assert all(len(np.unique(row)) < 28 for row in coarse)
+    expected = [pd.Series(a).corr(pd.Series(b), method="spearman") for a, b in zip(coarse, returns, strict=True)]
+    np.testing.assert_allclose(found.rank_ic_by_date, expected, rtol=0, atol=1e-9)
+
+
+INTRADAY = made_intraday_grid(symbols=20, sessions=70)
+MOMENTS = np.arange(240, 540, 4) + 3
+"""The fourth and the last bar of each session of eight."""
+
+
+def test_within_sessions_the_cross_section_is_a_moments_and_the_horizon_is_bars():
+    scores = seeing(INTRADAY, MOMENTS, 6, 2.0)
+    card = make_scorecard(Contender("signal", "", scores, None), INTRADAY, MOMENTS, 6)
+    expected = [
+        stats.spearmanr(scores[t], INTRADAY.close[row + 6] / INTRADAY.close[row] - 1).statistic
+        for t, row in enumerate(MOMENTS)
+    ]
+    np.testing.assert_allclose(card.signal.ranking.rank_ic_by_date, expected, rtol=0, atol=1e-9)
+    # six bars reach over the moment itself and the next one
+    assert card.signal.ranking.rank_ic == mean_interval(card.signal.ranking.rank_ic_by_date, 2)
+    assert card.signal.ranking.decay[1] == mean_interval(
+        rank_ic(scores, forward_returns(INTRADAY.close, MOMENTS, 1)), 1
+    )
+    assert card.finding.edge
+    assert card.finding.headline.endswith("75 moments) 6 bars ahead")
+    assert [moment.strftime("%H:%M") for moment in card.times[:2]] == ["11:30", "15:00"]
+    assert card.dates[0] == card.dates[1]
+    assert {one.name for one in card.cards if one.ranking} == {"signal", "momentum", "reversal", "LightGBM"}
+    assert np.isfinite(next(one for one in card.cards if one.name == "LightGBM").ranking.rank_ic.mean)
+
+
+def test_moments_that_the_model_has_seen_are_told_by_their_session():
+    scores = seeing(INTRADAY, MOMENTS, 6, 2.0)
+    boundary = Boundary("training data", INTRADAY.sessions[MOMENTS[9]])
+    card = make_scorecard(Contender("signal", "", scores, None), INTRADAY, MOMENTS, 6, boundaries=[boundary])
+    assert card.contaminated == 10
+
+
+def test_one_symbol_that_the_model_has_seen_is_told_too():
+    scores = np.full((len(MOMENTS), 20), np.nan)
+    scores[:, 3] = np.random.default_rng(0).standard_normal(len(MOMENTS))
+    boundary = Boundary("training data", INTRADAY.sessions[MOMENTS[9]])
+    card = make_scorecard(Contender("signal", "", scores, None), INTRADAY, MOMENTS, 6, boundaries=[boundary])
+    assert card.contaminated == 10
+    assert any(note.startswith("CONTAMINATED: the model has seen 10 of the 75 moments") for note in card.notes)
+
+
+def test_the_intervals_of_every_bar_are_held_against_the_outcomes_of_that_bar():
+    reach = 0.02 * 1.645 * np.sqrt(np.arange(1, HORIZON + 1))  # a session's return has a deviation of 2 %
+    ends = (np.broadcast_to(side * reach, (*ROWS.shape, 30, HORIZON)).copy() for side in (-1, 1))
+    said = replace(believing(0.03), by_bar=tuple(ends))
+    card = make_scorecard(contender(3.0, forecast=said), GRID, ROWS, HORIZON)
+    found = card.signal.distribution.by_bar
+    assert [each.mean for each in found] == pytest.approx([0.9] * HORIZON, abs=0.03)
+    for ahead, each in enumerate(found, start=1):
+        realised = forward_returns(GRID.close, ROWS, ahead)
+        assert each.mean == pytest.approx((np.abs(realised) <= reach[ahead - 1]).mean())
+        assert each == mean_interval((np.abs(realised) <= reach[ahead - 1]).mean(axis=1), ahead)
+    band = next(one for one in card.cards if one.name == "volatility band")
+    assert band.distribution.by_bar == ()

@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 from evaluation.markets import made_grid
 
-from kronos_quant.evaluation import Boundary, MarketGrid, mean_interval
+from kronos_quant.evaluation import Boundary, mean_interval
 from kronos_quant.evaluation.slices import (
     around_boundaries,
     by_liquidity,
@@ -54,7 +55,7 @@ def moving(calm, wild, sessions=200):
     market = np.where(np.arange(sessions) < sessions - 40, calm, wild) * rng.standard_normal(sessions)
     grid = made_grid(symbols=3, sessions=sessions)
     close = np.exp(np.cumsum(market))[:, None] * np.ones((1, 3))
-    return MarketGrid(grid.sessions, grid.symbols, close, grid.amount, grid.member, grid.bars)
+    return replace(grid, close=close)
 
 
 def test_a_market_that_moves_more_than_before_is_turbulent():
@@ -82,7 +83,7 @@ def test_calm_and_turbulent_dates_share_the_dates_that_can_be_told_apart():
 def test_thirds_by_what_was_traded_in_the_last_sessions():
     grid = made_grid(symbols=9, sessions=40)
     amount = np.tile(10.0 ** np.arange(9), (40, 1))
-    grid = MarketGrid(grid.sessions, grid.symbols, grid.close, amount, grid.member, grid.bars)
+    grid = replace(grid, amount=amount)
     rows = np.arange(20, 36)
     scores = np.tile(np.arange(9.0), (16, 1))
     # the least traded three are ranked rightly, the middle ones the wrong way round, the most traded by two of three

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from evaluation.forecasts import LEVELS
 from evaluation.markets import made_grid, seeing
-from evaluation.test_distribution import LEVELS
 
 from kronos_quant.evaluation import Contender, Distribution, MeanInterval, make_scorecard
 from kronos_quant.evaluation.tables import FIGURES, as_dict, by_date, figures, shown, span, summary
@@ -18,7 +18,7 @@ GRID = made_grid(symbols=20, sessions=200)
 @pytest.fixture(scope="module")
 def card():
     shape = (len(ROWS), 20)
-    quantiles = np.broadcast_to(np.linspace(-0.06, 0.06, 7), (*shape, 7)).copy()
+    quantiles = np.broadcast_to(np.linspace(-0.06, 0.06, 9), (*shape, 9)).copy()
     forecast = Distribution(LEVELS, quantiles, np.full(shape, 0.6), np.full(shape, 0.001))
     scores = seeing(GRID, ROWS, 5, 2.0)
     return make_scorecard(Contender("signal", "made <b>", scores, forecast), GRID, ROWS, 5)
@@ -37,7 +37,7 @@ def test_the_metrics_are_valid_json_with_the_finding_first(card):
     assert own["ranking"]["rank_ic"]["icir"] == pytest.approx(ranking.rank_ic.mean / ranking.rank_ic.std)
     assert own["ranking"]["rank_ic"]["icir_low"] == pytest.approx(ranking.rank_ic.low / ranking.rank_ic.std)
     assert own["ranking"]["signal_ahead"] is None
-    assert sorted(own["distribution"]["coverage"]) == ["0.5", "0.8", "0.9"]
+    assert sorted(own["distribution"]["coverage"]) == ["0.5", "0.8", "0.9", "0.95"]
     assert sum(own["distribution"]["pit"]["shares"]) == pytest.approx(1)
     assert told["contenders"]["last close"]["ranking"] is None
     assert told["contenders"]["momentum"]["distribution"] is None

@@ -4,6 +4,8 @@ from datetime import date
 import pytest
 
 from kronos_quant.evaluation import Boundary, MeanInterval
+from kronos_quant.evaluation.grid import INTRADAY
+from kronos_quant.evaluation.timing import Timing
 from kronos_quant.evaluation.verdict import PairCounts, compared, find, what_to_know
 
 
@@ -63,7 +65,6 @@ def test_an_edge_of_a_model_that_does_not_say_what_it_has_seen_is_conditional():
     ("found", "counts", "why"),
     [
         (NONE, {"known": 0}, "no return over 5 sessions is known yet for any of the scored dates"),
-        (NONE, {"most_symbols": 1}, "a rank IC needs 3 symbols a date with score and return, found at most 1"),
         (NONE, {}, "all scores of every date are equal: they rank nobody"),
         (FEW, {}, "rank IC +0.040 over 8 dates; an interval needs 12 dates at least, over 20 sessions or more"),
     ],
@@ -77,7 +78,7 @@ def test_too_little_to_say_says_what_is_lacking(found, counts, why):
 
 def test_what_a_reader_has_to_know():
     counts = pairs(not_yet=40, without_bar=7, carried_rank_ic=0.047)
-    told = what_to_know(counts, interval(0.01, 0.09), 5, 3, [KNOWN, UNKNOWN])
+    told = what_to_know(counts, interval(0.01, 0.09), 5, 3, [KNOWN, UNKNOWN], judged=100)
     assert told[0].startswith("It is not known until when the pre-training data reach")
     assert told[1] == "CONTAMINATED: the model has seen 3 of the 100 dates."
     assert told[2].startswith("Returns go from the close of the date to the close 5 sessions later")
@@ -87,10 +88,33 @@ def test_what_a_reader_has_to_know():
 
 
 def test_where_nothing_is_special_only_the_returns_are_explained():
-    assert len(what_to_know(pairs(), interval(0.01, 0.09), 5, 0, [KNOWN])) == 1
+    assert len(what_to_know(pairs(), interval(0.01, 0.09), 5, 0, [KNOWN], judged=100)) == 1
 
 
 def test_the_signal_is_compared_with_each_other_one():
     told = compared({"a": interval(0.01, 0.05), "b": interval(-0.09, -0.01), "c": interval(-0.01, 0.02), "d": FEW})
     assert told == "Its ranking on the same dates: better than a; worse than b; not told apart from c."
     assert compared({"d": FEW}) == ""
+
+
+def test_of_intraday_bars_the_words_are_bars_and_moments():
+    verdict = find(interval(0.01, 0.09, 1200), 10, pairs(), 0, [KNOWN], clock=INTRADAY)
+    assert verdict.headline.endswith("1,200 moments) 10 bars ahead")
+    few = find(FEW, 10, pairs(), 0, clock=INTRADAY)
+    assert few.headline.startswith(
+        "TOO FEW MOMENTS TO SAY: rank IC +0.040 over 8 moments; an interval needs 12 moments"
+    )
+    told = what_to_know(pairs(without_bar=2), interval(0.01, 0.09), 10, 3, [KNOWN], judged=80, clock=INTRADAY)
+    assert told[0] == "CONTAMINATED: the model has seen 3 of the 80 moments."
+    assert told[1].startswith("Returns go from the close of the moment to the close 10 bars later")
+
+
+def test_where_there_is_nobody_to_rank_the_figures_are_over_time():
+    found = Timing(interval(0.02, 0.2), interval(0.01, 0.1), interval(0.5, 0.6))
+    verdict = find(NONE, 5, pairs(most_symbols=1), 0, timing=found)
+    assert (verdict.kind, verdict.edge) == ("nobody to rank", False)
+    assert verdict.headline == (
+        "NO RANK IC: it needs 3 symbols a date with score and return, found at most 1. Over time, score and return of "
+        "a symbol have the correlation +0.110 (95 % interval +0.020 to +0.200, 100 dates)"
+    )
+    assert "An edge is declared for rankings only" in verdict.explained

@@ -45,6 +45,16 @@ def test_sessions_and_the_newest_bar(market: Market) -> None:
     assert market.last_time() == datetime(2024, 1, 5)
 
 
+def test_when_bars_end_is_told_once_for_all_symbols(market: Market, tmp_path: Path, make_batch: BatchMaker) -> None:
+    midnights = [datetime(2024, 1, 2), datetime(2024, 1, 3), datetime(2024, 1, 5)]
+    assert market.times().rows() == [(at.date(), at) for at in midnights]
+    batch = make_batch({"A": {1: 10.0, 2: 11.0}, "B": {2: 5.0}})
+    bars = pl.concat([batch.bars.with_columns(pl.col("time").dt.offset_by(at)) for at in ("10h", "11h")])
+    store_bars(tmp_path / "within", replace(batch, freq="60min", bars=bars))
+    ends = [datetime(2024, 1, day, hour) for day in (2, 3) for hour in (10, 11)]
+    assert open_market(tmp_path / "within").times().rows() == [(at.date(), at) for at in ends]
+
+
 def test_members_include_those_without_bars(market: Market) -> None:
     assert market.universe_names() == ["all", "csi300"]
     assert market.members("csi300", date(2024, 1, 3)) == ["SH600000", "SH600009"]

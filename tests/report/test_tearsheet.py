@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from kronos_quant.report import write_tearsheet
+from kronos_quant.report import Section, write_tearsheet
 from kronos_quant.report.tearsheet import without_references
 
 NAN = float("nan")
@@ -65,6 +65,27 @@ def test_page_holds_the_plots_and_the_tables(full_page):
     assert page.count("<svg") == 12
     assert "<td>Sharpe</td>" in page
     assert "Worst 10 drawdowns" in page
+
+
+def test_empty_pictures_of_half_years_are_left_out_of_short_runs(tmp_path):
+    write_tearsheet(tmp_path / "t.html", dates(100), returns(100), returns(100, 1), "short", "SPX")
+    page = (tmp_path / "t.html").read_text()
+    assert page.count("<svg") == 8
+    assert "Rolling" not in page
+
+
+def test_sections_are_there_with_the_verdict_on_top_also_without_pictures(tmp_path):
+    nasty = "<script>alert('x')</script> {{metrics}} [[tables]]"
+    verdict = Section("Is it luck?", ("DOES NOT PASS.",))
+    other = Section(nasty, (nasty,), ("name", "value"), ((nasty, "1"), ("b", "2")), wide=True)
+    for series, name in ((returns(60), "drawn"), (returns(1), "short")):
+        write_tearsheet(tmp_path / "t.html", dates(len(series)), series, None, name, sections=[verdict, other])
+        page = (tmp_path / "t.html").read_text()
+        assert_self_contained(page)
+        assert '<section class="verdict"><h3>Is it luck?</h3><p>DOES NOT PASS.</p></section>' in page
+        assert page.index('class="verdict"') < page.index('class="columns"') < page.index('class="wide"')
+        assert html.unescape(re.search('<section class="wide"><h3>(.*?)</h3>', page)[1]) == nasty
+        assert '<td class="words">b</td><td>2</td>' in page
 
 
 def test_figures_are_of_all_sessions_also_those_before_the_first_trade(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made import intraday_workspace
 
 from kronos_quant import schema
 from kronos_quant.market import Batch, Market, open_market, store_bars
@@ -40,14 +41,14 @@ class Bench:
     @property
     def market(self) -> Market:
         """The newest snapshot."""
-        return open_market(self.workspace.root)
+        return open_market(self.workspace.root, self.recipe.freq)
 
     def plan(self, dates: Sequence[date]) -> Plan:
         return make_plan(self.market, self.recipe, self.store, dates)
 
     def compute(self, dates: Sequence[date]) -> pl.DataFrame:
         """Compute what is missing and read all."""
-        generate(self.plan(dates), self.weights.pair, self.recipe, self.store, "cpu")
+        generate(self.plan(dates), self.weights.pair, self.recipe, self.store, ["cpu"])
         return self.store.read(list(dates))
 
     def pretend(self, dates: Sequence[date]) -> None:
@@ -58,19 +59,25 @@ class Bench:
     def missing(self, dates: Sequence[date]) -> list[date]:
         return [work.on for work in self.plan(dates).missing]
 
-    def ingest(self, bars: pl.DataFrame, universes: pl.DataFrame | None = None) -> None:
+    def ingest(
+        self,
+        bars: pl.DataFrame,
+        universes: pl.DataFrame | None = None,
+        exchange: str = "XNYS",
+        freq: str = schema.DAILY,
+    ) -> None:
         """Bring bars in as any source does: known ones are replaced, new ones added."""
         store_bars(
             self.workspace.root,
             Batch(
                 source="test",
                 path=None,
-                freq=schema.DAILY,
+                freq=freq,
                 bars=bars,
-                instruments=instruments_of(bars["symbol"].unique().to_list(), "XNYS"),
+                instruments=instruments_of(bars["symbol"].unique().to_list(), exchange),
                 universes=pl.DataFrame(schema=schema.UNIVERSES) if universes is None else universes,
                 sessions=bars["date"].unique().sort().to_list(),
-                exchange="XNYS",
+                exchange=exchange,
             ),
         )
 
@@ -86,6 +93,20 @@ def bench(trained_workspace: Workspace) -> Callable[..., Bench]:
         return Bench(
             trained_workspace, weights, resolved, SignalStore(store or trained_workspace.signal_store, resolved)
         )
+
+    return make
+
+
+@pytest.fixture
+def intraday(trained_workspace: Workspace, tmp_path: Path) -> Callable[..., Bench]:
+    """The same over half-hour bars of Shanghai, eight a session, of four symbols; the model was trained on days."""
+    workspace = intraday_workspace(tmp_path / "intraday")
+
+    def make(**settings: object) -> Bench:
+        weights = find_weights(trained_workspace, "latest")
+        recipe = Recipe.model_validate({"samples": 2, "horizon": 3} | settings)
+        resolved = resolve_recipe(recipe, weights, "all", "30min", "mine")
+        return Bench(workspace, weights, resolved, SignalStore(workspace.signal_store, resolved))
 
     return make
 

@@ -4,10 +4,25 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from kronos_quant.signals import CALIBRATED, LEVELS, Calibration, calibrate
+from kronos_quant.signals import CALIBRATED, LEVELS, Calibration, Moments, calibrate
+from kronos_quant.signals.calibration import _pools
 
 HELD_OUT, SYMBOLS, WARM = 500, 20, 260
 SETTINGS = Calibration(sessions=250, least=200)
+LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
+
+
+def moments_of(dates, a_session=1):
+    """Moments at every bar of a market with so many bars a session."""
+    bar = np.arange(dates)
+    times = np.datetime64("2020-01-01T00:00", "us") + bar
+    return Moments(times, [], bar // a_session, bar, np.ones(dates, dtype=bool), bar // a_session)
+
+
+def calibrated(median, spread, realised, horizon, settings=SETTINGS, a_session=1):
+    """Every moment calibrated."""
+    moments = moments_of(len(median), a_session)
+    return calibrate(median, spread, realised, moments, horizon, settings, np.arange(len(median)))
 
 
 def overconfident(seed, dates=HELD_OUT + WARM, symbols=SYMBOLS, horizon=1):
@@ -30,18 +45,98 @@ def test_an_overconfident_generator_is_covered_as_claimed_over_20_seeds():
     raw, held = [], []
     for seed in range(20):
         median, spread, realised = overconfident(seed)
-        found = calibrate(median, spread, realised, 1, SETTINGS).quantiles[WARM:]
+        found = calibrated(median, spread, realised, 1).quantiles[WARM:]
         assert np.isfinite(found).all()
         raw.append(coverage(median - spread / 2, median + spread / 2, realised))
-        held.append(coverage(found[..., 0], found[..., -1], realised[WARM:]))
+        held.append(coverage(found[..., LOW], found[..., HIGH], realised[WARM:]))
     assert np.mean(raw) < 0.35
     assert 0.88 <= np.mean(held) <= 0.92
     assert all(0.84 <= each <= 0.96 for each in held)
 
 
+def overlapping(seed, horizon, dates=HELD_OUT + WARM, symbols=SYMBOLS):
+    """Forecasts of returns over some sessions, each of which the next forecasts share but one; far too sure."""
+    rng = np.random.default_rng(seed)
+    width = 0.02 * np.exp(0.4 * rng.standard_normal(symbols))
+    shocks = 0.6 * rng.standard_t(5, (dates + horizon, 1)) + 0.8 * rng.standard_t(5, (dates + horizon, symbols))
+    total = np.vstack([np.zeros(symbols), np.cumsum(width * shocks, axis=0)])
+    realised = total[horizon : horizon + dates] - total[:dates]
+    median = 0.005 * rng.standard_normal((dates, symbols))
+    # the model says the same of every horizon: the further ahead, the more it is mistaken
+    return median, np.broadcast_to(0.3 * width * 2 * norm.ppf(0.95), median.shape), realised
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 10, 30])
+def test_every_horizon_is_covered_as_claimed_over_20_seeds(horizon):
+    raw, held = [], []
+    for seed in range(20):
+        median, spread, realised = overlapping(seed, horizon)
+        found = calibrated(median, spread, realised, horizon).quantiles[WARM:]
+        assert np.isfinite(found[horizon:]).all()
+        raw.append(coverage(median - spread / 2, median + spread / 2, realised))
+        held.append(coverage(found[..., LOW], found[..., HIGH], realised[WARM:]))
+    assert np.mean(raw) < 0.35
+    assert 0.88 <= np.mean(held) <= 0.92
+
+
+def test_what_is_learned_from_is_kept_in_order_as_plain_sorting_has_it():
+    rng = np.random.default_rng(0)
+    residual = rng.standard_normal((60, 7))
+    residual[rng.random((60, 7)) < 0.2] = np.nan
+    residual[10] = residual[11]  # ties
+    starts, stops = np.array([0, 0, 5, 5, 20, 55]), np.array([0, 9, 12, 30, 30, 60])
+    for pool, start, stop in zip(_pools(residual, starts, stops), starts, stops, strict=True):
+        known = residual[start:stop][np.isfinite(residual[start:stop])]
+        assert np.array_equal(pool, np.sort(known))
+
+
+def test_the_quantiles_are_those_of_numpy_by_the_weibull_rule_wider_for_what_overlaps():
+    median, spread, realised = overconfident(4, dates=300)
+    found = calibrated(median, spread, realised, 3).quantiles[280, 5]
+    learned = ((realised - median) / spread)[280 - 3 + 1 - 250 : 280 - 3 + 1]
+    away = np.quantile(learned, LEVELS, method="weibull")
+    # 250 dates are 84 spans of three sessions: so exactly is known what the symbols have in common
+    mean_variance = learned.mean(axis=1).var() / (84 - 1)
+    wider = np.sqrt(1 + 2 * (mean_variance / learned.var() - 1 / (learned.size - 1)))
+    assert 1.003 < wider < 1.02
+    expected = median[280, 5] + (away[4] + wider * (away - away[4])) * spread[280, 5]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_residuals_of_one_symbol_that_do_not_overlap_are_taken_as_they_are():
+    median, spread, realised = overconfident(4, dates=300, symbols=1)
+    found = calibrated(median, spread, realised, 1).quantiles[280, 0]
+    learned = ((realised - median) / spread)[280 - 250 : 280, 0]
+    expected = median[280, 0] + np.quantile(learned, LEVELS, method="weibull") * spread[280, 0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_within_a_session_a_forecast_teaches_as_soon_as_its_last_bar_has_ended():
+    median, spread, realised = overconfident(5, dates=400)
+    settings = Calibration(sessions=20, least=20)
+    before = calibrated(median, spread, realised, 3, settings, a_session=8)
+    # bar 203 is the fourth of session 25: the outcome of the forecast of bar 200 ends with it
+    changed = realised.copy()
+    changed[200] = 9.0
+    after = calibrated(median, spread, changed, 3, settings, a_session=8)
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(before.quantiles, after.quantiles, strict=True)]
+    assert same.index(False) == 203
+    # twenty sessions that end with the one of the newest known forecast: session 25 leaves when that is session 45
+    assert [t for t, alike in enumerate(same) if not alike][-1] == 45 * 8 + 3 - 1
+
+
+def test_only_what_is_wanted_is_calibrated_and_alike():
+    median, spread, realised = overconfident(6, dates=300)
+    every = calibrated(median, spread, realised, 5)
+    wanted = np.array([40, 260, 261, 299])
+    found = calibrate(median, spread, realised, moments_of(300), 5, SETTINGS, wanted)
+    assert np.array_equal(found.quantiles, every.quantiles[wanted], equal_nan=True)
+    assert np.array_equal(found.p_rise, every.p_rise[wanted], equal_nan=True)
+
+
 def test_every_level_and_the_probability_of_a_rise_come_true():
     median, spread, realised = overconfident(3, dates=1500)
-    found = calibrate(median, spread, realised, 1, SETTINGS)
+    found = calibrated(median, spread, realised, 1)
     for i, level in enumerate(LEVELS):
         assert (realised < found.quantiles[..., i])[WARM:].mean() == pytest.approx(level, abs=0.02)
     p, rose = found.p_rise[WARM:].ravel(), (realised > 0)[WARM:].ravel()
@@ -53,12 +148,12 @@ def test_every_level_and_the_probability_of_a_rise_come_true():
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_no_date_uses_an_outcome_that_was_not_known_yet(horizon):
     median, spread, realised = overconfident(0, dates=400)
-    before = calibrate(median, spread, realised, horizon, SETTINGS)
+    before = calibrated(median, spread, realised, horizon)
     t = 350
     # the outcomes of the forecasts of t - horizon + 1 and later lie after t
     changed = realised.copy()
     changed[t - horizon + 1 :] = 9.0
-    after = calibrate(median, spread, changed, horizon, SETTINGS)
+    after = calibrated(median, spread, changed, horizon)
     assert np.array_equal(before.quantiles[: t + 1], after.quantiles[: t + 1], equal_nan=True)
     assert np.array_equal(before.p_rise[: t + 1], after.p_rise[: t + 1], equal_nan=True)
     assert not np.array_equal(before.quantiles[t + 1], after.quantiles[t + 1])
@@ -69,7 +164,7 @@ def test_the_quantiles_by_hand():
     settings = Calibration.model_construct(method="conformal", sessions=3, least=3)
     median, spread = np.zeros((4, 1)), np.array([[1.0], [1.0], [1.0], [2.0]])
     median[3] = 0.5
-    found = calibrate(median, spread, np.array([[-1.0], [0.0], [1.0], [7.0]]), 1, settings)
+    found = calibrated(median, spread, np.array([[-1.0], [0.0], [1.0], [7.0]]), 1, settings)
     assert np.isnan(found.quantiles[:3]).all()
     by_name = dict(zip(CALIBRATED, found.quantiles[3, 0], strict=True))
     assert (by_name["cal_q25"], by_name["cal_q50"], by_name["cal_q75"]) == pytest.approx((-1.5, 0.5, 2.5))
@@ -81,16 +176,16 @@ def test_what_cannot_be_learned_from_is_left_out_and_too_little_is_nothing():
     median, spread, realised = overconfident(1, dates=300)
     realised[5] = np.nan
     spread[7, 3] = 0
-    found = calibrate(median, spread, realised, 1, SETTINGS)
+    found = calibrated(median, spread, realised, 1)
     assert np.isnan(found.quantiles[:10]).all()  # fewer than 200 residuals
     assert np.isfinite(found.quantiles[12:]).all()
     spread[20] = np.nan
-    found = calibrate(median, spread, realised, 1, SETTINGS)
+    found = calibrated(median, spread, realised, 1)
     assert np.isnan(found.quantiles[20]).all()
     assert np.isnan(found.p_rise[20]).all()
     assert np.isfinite(found.quantiles[21]).all()
 
 
 def test_the_quantiles_are_in_order():
-    found = calibrate(*overconfident(2, dates=300), 1, SETTINGS).quantiles[WARM:]
+    found = calibrated(*overconfident(2, dates=300), 1).quantiles[WARM:]
     assert (np.diff(found, axis=-1) >= 0).all()

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime, time
 
 import numpy as np
 import polars as pl
@@ -11,9 +11,14 @@ from kronos_quant.signals import compare
 DAYS = [date(2025, 6, 4), date(2025, 6, 5)]
 
 
-def scores(values, days=DAYS, symbols="ABCDE"):
-    rows = [(on, symbol, float(value)) for on in days for symbol, value in zip(symbols, values, strict=True)]
-    return pl.DataFrame(rows, schema=["date", "symbol", "score"], orient="row")
+def scores(values, days=DAYS, symbols="ABCDE", hours=(0,)):
+    rows = [
+        (on, datetime.combine(on, time(hour)), symbol, float(value))
+        for on in days
+        for hour in hours
+        for symbol, value in zip(symbols, values, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=["date", "moment", "symbol", "score"], orient="row")
 
 
 def test_ranks_are_compared_date_by_date_as_scipy_does():
@@ -54,3 +59,16 @@ def test_nothing_in_common_says_what_each_has():
 def test_a_session_without_a_symbol_in_common_is_shown_as_such():
     found = compare(scores([1, 2], symbols="AB"), scores([1, 2], symbols="CD"), ("a", "b"), top=1)
     assert found.by_date.row(0)[1:4] == (0, 2, 2)
+
+
+def test_moments_within_a_session_are_compared_each_on_its_own():
+    first, second = scores([1, 2, 3, 4, 5], hours=(11, 15)), scores([1, 2, 3, 5, 4], hours=(11, 14))
+    found = compare(first, second, ("a", "b"), top=1)
+    assert found.by_date.columns[:3] == ["date", "asof", "symbols"]
+    assert found.by_date["asof"].to_list() == [datetime.combine(on, time(11)) for on in DAYS]
+    assert found.differences.row(0)[1:3] == (datetime.combine(DAYS[0], time(11)), "D")
+    assert found.lines()[0] == "2 sessions in both, 10 scores compared"
+    twice = compare(first, first, ("a", "a"), top=1)
+    assert twice.lines()[0] == "2 sessions in both (4 moments), 20 scores compared"
+    with pytest.raises(DataError, match="no session is in both"):
+        compare(first, scores([1, 2, 3, 4, 5], hours=(10,)), ("a", "b"), top=1)

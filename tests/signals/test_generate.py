@@ -1,6 +1,7 @@
 """The promises of the store: nothing computed twice, nothing stale, the same bytes however it was made."""
 
 import os
+import sys
 from datetime import date
 
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 
 from kronos_quant import ConfigError, DataError, schema
 from kronos_quant.market import next_times
-from kronos_quant.signals import SignalStore
+from kronos_quant.signals import SignalStore, make_plan
 from kronos_quant.signals.generate import sessions_between
 
 STEADY = "MADE0001"
@@ -206,3 +207,66 @@ def test_how_long_the_others_take_is_told_after_a_few_dates(bench, caplog):
     made = bench(samples=1, horizon=1)
     made.compute(made.market.sessions()[-11:])
     assert "more for the other 6 sessions" in caplog.text
+
+
+def asofs(rows):
+    return rows["asof"].unique().sort().dt.strftime("%H:%M").to_list()
+
+
+def test_intraday_signals_are_made_at_the_close_unless_the_recipe_says_when(intraday):
+    made = intraday()
+    sessions = made.market.sessions()
+    rows = made.compute(sessions[20:22])
+    # who did not trade in the afternoon has seen the bar of 11:30 last, and forecasts from there
+    assert rows.filter(pl.col("date") == sessions[20]).sort("symbol")["asof"].dt.strftime("%H:%M").to_list() == [
+        "15:00", "15:00", "15:00", "11:30",
+    ]  # fmt: skip
+    assert asofs(rows.filter(pl.col("date") == sessions[21])) == ["15:00"]
+
+
+def test_several_moments_a_session_are_one_file_in_the_order_of_time_and_symbol(intraday):
+    made = intraday(asof={"times": ["11:30", "14:00", "15:00"]})
+    on = made.market.sessions()[20]
+    rows = made.compute([on])
+    assert made.store.dates() == [on]
+    assert asofs(rows) == ["11:30", "14:00", "15:00"]
+    assert rows.select("asof", "symbol").equals(rows.select("asof", "symbol").sort("asof", "symbol"))
+    # a symbol that has no bar then is not scored then
+    assert rows.group_by("asof", maintain_order=True).len()["len"].to_list() == [4, 3, 3]
+
+
+def test_a_moment_within_a_session_sees_what_it_would_see_alone_and_nothing_later(intraday):
+    every, late = intraday(asof={"every": 2}), intraday()
+    sessions = every.market.sessions()
+    rows, close = every.compute(sessions[24:25]), late.compute(sessions[24:25])
+    assert asofs(rows) == ["10:30", "11:30", "14:00", "15:00"]
+    assert rows.filter(pl.col("asof").dt.hour() == 15).equals(close)
+    # the closes of the stored rows are those of the bars that ended then
+    bars = every.market.bars(start=sessions[24], end=sessions[24]).select(
+        "symbol", pl.col("time").alias("asof"), pl.col("close").cast(pl.Float64).alias("known")
+    )
+    assert rows.join(bars, on=["symbol", "asof"]).select((pl.col("close") == pl.col("known")).all()).item()
+    assert rows.height == 16
+
+
+def test_a_date_of_many_windows_is_computed_piece_by_piece_to_the_same_bytes(intraday, monkeypatch):
+    made = intraday(asof={"every": 2})
+    on = made.market.sessions()[24]
+    made.compute([on])
+    whole = files(made.store)
+    made.store.path(on).unlink()
+    monkeypatch.setattr(sys.modules[make_plan.__module__], "PART", 5)
+    # pieces are whole moments of four symbols: two of them hold five windows and more
+    assert [len(part) for part in made.plan([on]).missing[0].parts] == [8, 8]
+    made.compute([on])
+    assert files(made.store) == whole
+
+
+def test_a_later_bar_of_a_session_changes_only_that_session(intraday):
+    made = intraday(asof={"times": ["11:30", "15:00"]})
+    sessions = made.market.sessions()
+    made.pretend(sessions)
+    bars = made.market.bars()
+    newest = bars.filter((pl.col("date") == sessions[-1]) & (pl.col("time").dt.hour() == 15))
+    made.ingest(newest.with_columns(volume=pl.col("volume") * 2), exchange="XSHG", freq="30min")
+    assert made.missing(sessions) == sessions[-1:]

@@ -149,3 +149,26 @@ def test_a_name_that_could_be_no_recipes_is_refused(name):
     with pytest.raises(ConfigError, match="--name: expected letters"):
         check_name(name)
     assert check_name("alpha-2.x") == "alpha-2.x"
+
+
+@pytest.fixture
+def halfhours(intraday):
+    return intraday().market
+
+
+def test_of_intraday_bars_a_date_alone_means_its_close(halfhours, table):
+    found = read_foreign(table(["2024-01-03,SH600000,1", "2024-01-06,SH600000,1"]), halfhours)
+    assert found.rows.row(0)[:2] == (datetime(2024, 1, 3).date(), datetime(2024, 1, 3, 15))
+    assert found.no_session == 1
+
+
+def test_of_intraday_bars_the_moments_are_ends_of_bars_and_a_session_has_several(halfhours, table):
+    lines = [f"2024-01-03 {at},SH600000,{i}" for i, at in enumerate(("11:30", "15:00", "15:10"))]
+    found = read_foreign(table(lines, "datetime,symbol,score"), halfhours)
+    assert [row[1].strftime("%H:%M") for row in found.rows.rows()] == ["11:30", "15:00"]
+    assert found.lines() == [
+        "2 signals of 1 symbols on 1 sessions (2 moments) from 2024-01-03 to 2024-01-03, ranked by score",
+        "left out: 1 rows of dates or moments that are none of the data",
+    ]
+    with pytest.raises(DataError, match="more than one row of SH600000 2024-01-03 11:30:00"):
+        read_foreign(table([lines[0]] * 2, "datetime,symbol,score"), halfhours)

@@ -1,45 +1,48 @@
 import numpy as np
+import polars as pl
 import pytest
-from made import make_bars, weekdays
+from made import MarketOf, make_bars, make_intraday_bars, weekdays
 
-from kronos_quant.signals import realised_outcomes
+from kronos_quant.signals import MOMENT, Moments, realised_outcomes
 
 
-class Made:
-    """A market of given bars."""
-
-    def __init__(self, bars):
-        self.frame = bars
-
-    def sessions(self):
-        return self.frame["date"].unique().sort().to_list()
-
-    def bars(self, symbols, start):
-        kept = self.frame.filter(self.frame["symbol"].is_in(symbols) & (self.frame["date"] >= start))
-        return kept.sort("symbol", "time")
+def at(market, times):
+    """The moments of some times of the market."""
+    return Moments.of(market, market.times().filter(pl.col("time").is_in(list(times))).rename({"time": MOMENT}))
 
 
 def test_outcomes_are_the_returns_that_followed_and_nan_where_none_did(without):
     days = weekdays(10)
     bars = without(make_bars(["AAA", "BBB"], days), "BBB", [days[5]])
-    found = realised_outcomes(Made(bars), days, ["AAA", "BBB"], 2)
+    market = MarketOf(bars)
+    found = realised_outcomes(market, at(market, market.times()["time"]), ["AAA", "BBB"])
     close = {key: value for *key, value in bars.select("symbol", "date", "close").rows() for key in [tuple(key)]}
-    assert found.returns[3, 0] == pytest.approx(close["AAA", days[5]] / close["AAA", days[3]] - 1)
-    assert np.isnan(found.returns[[3, 5], 1]).all()  # suspended on the day of the outcome, or of the forecast
-    assert found.returns[4, 1] == pytest.approx(close["BBB", days[6]] / close["BBB", days[4]] - 1)
-    assert np.isnan(found.returns[8:]).all()
-    assert np.isfinite(found.returns[:8, 0]).all()
-    assert found.sessions_ahead == 2
+    two = found.returns(2)
+    assert two[3, 0] == pytest.approx(close["AAA", days[5]] / close["AAA", days[3]] - 1)
+    assert np.isnan(two[[3, 5], 1]).all()  # suspended on the day of the outcome, or of the forecast
+    assert two[4, 1] == pytest.approx(close["BBB", days[6]] / close["BBB", days[4]] - 1)
+    assert np.isnan(two[8:]).all()
+    assert np.isfinite(two[:8, 0]).all()
+    assert found.returns(9)[0, 0] == pytest.approx(close["AAA", days[9]] / close["AAA", days[0]] - 1)
+    assert np.isnan(found.returns(10)).all()
 
 
-def test_of_several_bars_a_session_the_last_one_forecasts():
-    days = weekdays(4)
-    morning = make_bars(["AAA"], days, seed=1)
-    noon = make_bars(["AAA"], days, seed=2).with_columns(morning["time"].dt.offset_by("4h"))
-    bars = morning.vstack(noon).sort("time")
-    found = realised_outcomes(Made(bars), days, ["AAA"], 3)
-    closes = bars["close"].to_list()
-    # from noon of the first day three bars ahead: the next morning, its noon, the morning after
-    assert found.returns[0, 0] == pytest.approx(closes[4] / closes[1] - 1)
-    assert found.sessions_ahead == 2
-    assert np.isnan(found.returns[2:]).all()
+def test_moments_within_sessions_look_so_many_bars_ahead():
+    market = MarketOf(make_intraday_bars(["AAA", "BBB"], weekdays(4)))
+    times = market.times()["time"].to_list()
+    # of eight bars a session: the fourth of the second day, and its last
+    moments = at(market, [times[11], times[15]])
+    found = realised_outcomes(market, moments, ["BBB", "AAA"])
+    closes = market.bars(["AAA"], weekdays(1)[0])["close"].to_list()
+    assert found.returns(3)[:, 1] == pytest.approx([closes[14] / closes[11] - 1, closes[18] / closes[15] - 1])
+    assert found.returns(20)[0, 1] == pytest.approx(closes[31] / closes[11] - 1)
+    assert np.isnan(found.returns(20)[1]).all()
+
+
+def test_a_moment_at_which_no_bar_ends_has_no_outcome():
+    market = MarketOf(make_intraday_bars(["AAA"], weekdays(3)))
+    first = market.times().row(0)
+    odd = pl.DataFrame({"date": [first[0]] * 2, MOMENT: [first[1], first[1].replace(minute=7)]})
+    returns = realised_outcomes(market, Moments.of(market, odd), ["AAA"]).returns(1)
+    assert np.isfinite(returns[0]).all()
+    assert np.isnan(returns[1]).all()

@@ -1,4 +1,6 @@
 from dataclasses import replace
+from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -7,6 +9,10 @@ import pytest
 from kronos_quant import DataError
 from kronos_quant.signals import (
     CALIBRATED,
+    CALIBRATED_PATH,
+    MOMENT,
+    PATH_QUANTILES,
+    Moments,
     Recipe,
     blended_rows,
     finished_rows,
@@ -33,7 +39,8 @@ def drawn_rows(market, sessions, seed=0):
     rng = np.random.default_rng(seed)
     bars = market.bars(start=sessions[0], end=sessions[-1])
     stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
-    rows = bars.filter(pl.col("symbol").is_in(stocks.implode())).select("date", "symbol").sort("date", "symbol")
+    rows = bars.filter(pl.col("symbol").is_in(stocks.implode())).select("date", pl.col("time").alias("asof"), "symbol")
+    rows = rows.sort("asof", "symbol")
     drawn = {name: 0.02 * rng.standard_normal(rows.height) for name in ("last", "median")}
     rows = rows.with_columns(pl.Series(name, values) for name, values in drawn.items())
     return rows.with_columns(q05=pl.col("median") - 0.01, q95=pl.col("median") + 0.01)
@@ -115,8 +122,9 @@ def test_calibration_in_the_market_uses_no_bar_after_the_date(made):
     made.ingest(bars.filter(pl.col("date") > sessions[40]).with_columns(high=pl.col("close") * 2))
     changed = made.market
     assert changed.snapshot.digest != bars.is_empty()
-    late = realised_outcomes(changed, sessions, rows["symbol"].unique().sort().to_list(), 2).returns[41]
-    early = realised_outcomes(changed, sessions, rows["symbol"].unique().sort().to_list(), 2).returns[30]
+    moments = Moments.of(changed, rows.select("date", pl.col("asof").alias(MOMENT)))
+    returns = realised_outcomes(changed, moments, rows["symbol"].unique().sort().to_list()).returns(2)
+    early, late = returns[30], returns[41]
     assert np.nanmax(np.abs(early)) < 1
     assert finished_rows(rows, changed, recipe, sessions[40:41]).equals(before)
     assert np.isfinite(late).any()
@@ -125,22 +133,32 @@ def test_calibration_in_the_market_uses_no_bar_after_the_date(made):
 def test_a_score_that_is_not_there_is_named(made):
     sessions = made.market.sessions()[40:42]
     recipe = with_settings(made.recipe, steps=[{"step": "rank"}], score="mean")
-    with pytest.raises(DataError, match="the signals have no column mean: they have date, symbol, last"):
+    with pytest.raises(DataError, match="the signals have no column mean: they have date, asof, symbol, last"):
         finished_rows(drawn_rows(made.market, sessions), made.market, recipe, sessions)
 
 
 def test_a_blend_is_the_mean_of_its_members_on_the_symbols_of_all(made):
+    on = pl.lit(date(2025, 6, 5)).alias("date")
     first = pl.DataFrame(
-        {"date": [1, 1], "symbol": ["A", "B"], "last": [0.1, 0.2], "std_error": [0.3, 0.3], "samples": [20, 20]}
-    )
+        {"symbol": ["B", "A"], "last": [0.2, 0.1], "std_error": [0.3, 0.3], "samples": [20, 20]}
+    ).select(on, pl.all())
     second = pl.DataFrame(
-        {"date": [1, 1], "symbol": ["A", "C"], "last": [0.3, 0.4], "std_error": [0.4, 0.4], "samples": [40, 40]}
-    ).with_columns(score=pl.col("last") * 10)
+        {"symbol": ["A", "C"], "last": [0.3, 0.4], "std_error": [0.4, 0.4], "samples": [40, 40]}
+    ).select(on, pl.all(), score=pl.col("last") * 10)
+    path = pl.Array(pl.Float32, 2)
+    first, second = (
+        frame.with_columns(pl.Series("path_q50", [[0.1, 0.2], values], dtype=path), pl.Series("paths", [[1.0], [2.0]]))
+        for frame, values in ((first, [0.3, 0.4]), (second.reverse(), [0.5, 0.8]))
+    )
     ranked = with_settings(made.recipe, steps=[{"step": "zscore"}])
     found = blended_rows([(made.recipe, first), (ranked, second)])
-    assert found.columns == ["date", "symbol", "last", "std_error", "samples", "score"]
-    assert found.row(0) == pytest.approx((1, "A", 0.2, 0.25, 60, (0.1 + 3.0) / 2))
+    assert found.columns == ["date", "symbol", "last", "std_error", "samples", "path_q50", "score"]
     assert found.height == 1
+    row = found.row(0, named=True)
+    assert (row["date"], row["symbol"], row["samples"]) == (date(2025, 6, 5), "A", 60)
+    assert (row["last"], row["std_error"], row["score"]) == pytest.approx((0.2, 0.25, (0.1 + 3.0) / 2))
+    assert found["path_q50"].dtype == path
+    assert row["path_q50"] == pytest.approx([0.4, 0.6])
 
 
 def test_the_steps_of_a_blend_start_from_the_blended_score(made):
@@ -154,3 +172,104 @@ def test_the_steps_of_a_blend_start_from_the_blended_score(made):
     for _, day in found.join(rows, on=["date", "symbol"], suffix="_before").group_by("date"):
         assert day.sort("score")["score_before"].is_sorted()
         assert day["score"].max() == pytest.approx(0.5 - 0.5 / day.height)
+
+
+def with_paths(rows, bars=2):
+    """The rows with quantiles of every bar of a path that grows with the root of time, the last as the main ones."""
+    share = np.sqrt(np.arange(1, bars + 1) / bars)
+    median, half = rows["median"].to_numpy()[:, None] * share, 0.01 * share
+    kind = pl.Array(pl.Float32, bars)
+    ends = zip(PATH_QUANTILES, (median - half, median, median + half), strict=True)
+    return rows.with_columns(pl.Series(name, values.astype(np.float32), dtype=kind) for name, values in ends)
+
+
+def test_every_bar_of_the_path_is_calibrated_by_its_own_outcomes(made):
+    sessions = made.market.sessions()[30:90]
+    recipe = with_settings(made.recipe, calibration=CALIBRATION)
+    rows = with_paths(drawn_rows(made.market, sessions))
+    found = finished_rows(rows, made.market, recipe, sessions[-2:], by_bar=True)
+    assert found.columns == [*rows.columns, *CALIBRATED, "cal_p_rise", *CALIBRATED_PATH]
+    path = {name: found[f"cal_path_{name}"].to_numpy() for name in ("q05", "q50", "q95")}
+    for name, values in path.items():
+        assert values[:, 1] == pytest.approx(found[f"cal_{name}"].to_numpy(), abs=1e-6)
+    assert (path["q05"] <= path["q50"]).all()
+    assert (path["q50"] <= path["q95"]).all()
+    # by hand, of the first bar: residuals of the twenty forecasts whose next session is known
+    bars = made.market.bars().select("symbol", "date", pl.col("close").cast(pl.Float64)).sort("symbol", "date")
+    calendar = made.market.sessions()
+    closes = {(symbol, on): close for symbol, on, close in bars.rows()}
+    after = dict(pairwise(calendar))
+    residuals: dict[date, list[float]] = {}
+    for on in calendar[calendar.index(sessions[-1]) - 20 : calendar.index(sessions[-1])]:
+        for symbol, low, median, high in rows.filter(pl.col("date") == on).select("symbol", *PATH_QUANTILES).rows():
+            if (symbol, after[on]) in closes:
+                realised = closes[symbol, after[on]] / closes[symbol, on] - 1
+                residuals.setdefault(on, []).append((realised - median[0]) / (high[0] - low[0]))
+    pool = np.concatenate(list(residuals.values()))
+    middle, away = np.quantile(pool, [0.5, 0.95], method="weibull")
+    common = np.var([np.mean(values) for values in residuals.values()]) / (20 - 1) / pool.var()
+    away = middle + np.sqrt(1 + 2 * (common - 1 / (len(pool) - 1))) * (away - middle)
+    last = found.row(-1, named=True)
+    expected = last["path_q50"][0] + away * (last["path_q95"][0] - last["path_q05"][0])
+    assert last["cal_path_q95"][0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_no_bar_of_a_calibrated_path_uses_a_bar_after_the_date(made):
+    sessions = made.market.sessions()[30:90]
+    recipe = with_settings(made.recipe, calibration=CALIBRATION)
+    rows = with_paths(drawn_rows(made.market, sessions), bars=3)
+    before = finished_rows(rows, made.market, recipe, sessions[38:44], by_bar=True)
+    later = made.market.bars().filter(pl.col("date") > sessions[40])
+    factors = pl.Series(np.random.default_rng(1).uniform(0.5, 2, later.height))
+    made.ingest(later.with_columns(pl.col(name) * factors for name in ("open", "high", "low", "close")))
+    after = finished_rows(rows, made.market, recipe, sessions[38:44], by_bar=True)
+    same = [before.filter(pl.col("date") == on).equals(after.filter(pl.col("date") == on)) for on in sessions[38:44]]
+    assert same == [True, True, True, False, False, False]
+
+
+def test_calibration_within_sessions_is_of_the_moments_and_causal(intraday):
+    made = intraday(asof={"every": 4}, calibration={"sessions": 20, "least": 20})
+    sessions = made.market.sessions()
+    assert sessions_needed(made.market, made.recipe, sessions[30:31]) == sessions[10:31]
+    bars = made.market.bars().filter(pl.col("time").dt.strftime("%H:%M").is_in(["11:30", "15:00"]))
+    drawn = 0.01 * np.random.default_rng(0).standard_normal(bars.height)
+    rows = bars.select("date", pl.col("time").alias("asof"), "symbol").sort("asof", "symbol")
+    rows = rows.with_columns(pl.Series("median", drawn), pl.Series("q05", drawn - 0.01), pl.Series("q95", drawn + 0.01))
+    before = finished_rows(rows, made.market, made.recipe, sessions[30:32])
+    assert before.height == 2 * 2 * 4
+    # a bar of the second afternoon: it is an outcome for its close, the third bar after the morning's
+    later = (pl.col("date") == sessions[31]) & (pl.col("time").dt.hour() == 15)
+    changed = made.market.bars().filter(later).with_columns(pl.col("close", "high") * 1.5)
+    made.ingest(changed, exchange="XSHG", freq="30min")
+    after = finished_rows(rows, made.market, made.recipe, sessions[30:32])
+    moments = before["asof"].unique().sort()
+    same = [before.filter(pl.col("asof") == at).equals(after.filter(pl.col("asof") == at)) for at in moments]
+    assert same == [True, True, True, True]
+    late = (pl.col("date") == sessions[31]) & (pl.col("time").dt.strftime("%H:%M") == "14:30")
+    made.ingest(
+        made.market.bars().filter(late).with_columns(pl.col("close", "high") * 1.5), exchange="XSHG", freq="30min"
+    )
+    after = finished_rows(rows, made.market, made.recipe, sessions[30:32])
+    same = [before.filter(pl.col("asof") == at).equals(after.filter(pl.col("asof") == at)) for at in moments]
+    # three bars after the morning of that day: known at its close, and at no moment before
+    assert same == [True, True, True, False]
+
+
+def test_steps_rank_moments_of_a_session_apart(intraday):
+    made = intraday(asof={"every": 4}, steps=[{"step": "rank"}])
+    rows = made.compute(made.market.sessions()[24:25])
+    found = finished_rows(rows, made.market, made.recipe, rows["date"].unique().to_list())
+    for _, moment in found.group_by("asof"):
+        assert sorted(moment["score"]) == pytest.approx([-0.375, -0.125, 0.125, 0.375])
+
+
+def test_members_of_a_blend_meet_at_their_moments(intraday):
+    close, several = intraday(), intraday(asof={"every": 4})
+    on = close.market.sessions()[20]
+    parts = [(each.recipe, each.compute([on])) for each in (close, several)]
+    found = blended_rows(parts)
+    # 15:00 is the moment of both; who stopped at 11:30 has no score of the several there
+    assert found["asof"].dt.strftime("%H:%M").to_list() == ["15:00"] * 3
+    assert found["last"].to_numpy() == pytest.approx(
+        parts[0][1].filter(pl.col("asof").dt.hour() == 15)["last"].to_numpy()
+    )

@@ -42,6 +42,7 @@ OTHER_VALUES = {
     "base": "actual",
     "max_missing": 9,
     "paths": True,
+    "asof": {"every": 12},
 }
 OF_READING = {
     "score": "median",
@@ -53,7 +54,7 @@ OF_READING = {
 
 @pytest.mark.parametrize(("field", "value"), OTHER_VALUES.items())
 def test_the_digest_changes_with_every_field_that_changes_a_number(field, value):
-    assert resolved(**{field: value}).digest != resolved().digest
+    assert resolved(freq="5min", **{field: value}).digest != resolved(freq="5min").digest
 
 
 def test_every_field_of_a_recipe_is_either_in_the_digest_or_named_here():
@@ -180,3 +181,20 @@ def test_a_blank_that_nothing_fills_is_an_error_that_names_it(field):
 def test_a_value_out_of_range_or_a_field_unknown_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe.model_validate(wrong)
+
+
+def test_daily_bars_have_no_moments_but_the_close():
+    with pytest.raises(ConfigError, match="asof: daily bars have no moments but the close"):
+        resolved(asof={"every": 1})
+    assert resolved().at_close
+
+
+def test_a_recipe_of_intraday_bars_ranks_at_the_close_or_at_its_moments():
+    assert resolved(freq="5min").at_close
+    several = resolved(freq="5min", asof={"times": ["11:30"]})
+    assert not several.at_close
+    imported = resolve_imported(Recipe(imported="mine", score="score"), Origin("mine", "", {}), "all", "5min")
+    assert not imported.at_close  # its rows say what they are asof
+    blend = Recipe.model_validate({"members": ["a", "b"]})
+    assert resolve_blend(blend, (resolved(freq="5min"), resolved(freq="5min")), "5min").at_close
+    assert not resolve_blend(blend, (resolved(freq="5min"), several), "5min").at_close

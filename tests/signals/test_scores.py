@@ -1,8 +1,18 @@
 import numpy as np
+import polars as pl
 import pytest
 from scipy.stats.mstats import mjci
 
-from kronos_quant.signals.scores import ERROR_OF, QUANTILES, SCORES, published_score, score_paths
+from kronos_quant.signals.scores import (
+    ERROR_OF,
+    LEVELS,
+    PATH_LEVELS,
+    PATH_QUANTILES,
+    QUANTILES,
+    SCORES,
+    published_score,
+    score_paths,
+)
 
 
 def test_scores_of_two_paths_by_hand():
@@ -27,7 +37,9 @@ def test_scores_of_two_paths_by_hand():
 def test_scores_are_returns_so_that_scaling_a_price_changes_nothing():
     rng = np.random.default_rng(0)
     close, base = rng.uniform(9, 11, (5, 30, 4)), rng.uniform(9, 11, 5)
-    assert score_paths(close, base).to_numpy() == pytest.approx(score_paths(1000 * close, 1000 * base).to_numpy())
+    one, other = score_paths(close, base), score_paths(1000 * close, 1000 * base)
+    for name in one.columns:
+        assert one[name].to_numpy() == pytest.approx(other[name].to_numpy(), abs=1e-7 if "path" in name else 1e-12)
 
 
 def test_the_shortfall_is_the_mean_of_the_worst_twentieth():
@@ -52,8 +64,26 @@ def test_the_quantiles_are_those_of_the_returns_at_the_horizon():
     close = np.arange(100.0, 121.0).reshape(1, 21, 1)
     row = score_paths(close, np.array([100.0])).row(0, named=True)
     # returns 0, 1, .. 20 %: each hundredth of the levels has a return of its own
-    found = [row[name] for name in ("q05", "q10", "q25", "q50", "q75", "q90", "q95")]
-    assert found == pytest.approx([0.01, 0.02, 0.05, 0.10, 0.15, 0.18, 0.19])
+    assert [row[name] for name in QUANTILES] == pytest.approx([0.2 * level for level in LEVELS])
+    assert row["spread"] == pytest.approx(0.18)
+
+
+def test_the_columns_of_the_quantiles_tell_their_levels():
+    assert [float(f"0.{name[1:]}") for name in QUANTILES] == list(LEVELS)
+    assert [float(f"0.{name[6:]}") for name in PATH_QUANTILES] == list(PATH_LEVELS)
+    for nominal in (0.5, 0.8, 0.9, 0.95):
+        ends = [(1 - nominal) / 2, (1 + nominal) / 2]
+        assert all(any(level == pytest.approx(end) for level in LEVELS) for end in ends)
+
+
+def test_every_bar_of_the_path_has_its_median_and_the_ends_of_its_ninety_percent():
+    close = np.random.default_rng(3).uniform(9, 11, (4, 50, 6))
+    rows = score_paths(close, np.full(4, 10.0))
+    assert rows["path_q50"].dtype == pl.Array(pl.Float32, 6)
+    for name, level in zip(PATH_QUANTILES, PATH_LEVELS, strict=True):
+        np.testing.assert_allclose(rows[name].to_numpy(), np.quantile(close / 10 - 1, level, axis=1), atol=1e-7)
+    for bar, main in zip(PATH_QUANTILES, ("q05", "median", "q95"), strict=True):
+        assert rows[bar].to_numpy()[:, -1] == pytest.approx(rows[main].to_numpy(), abs=1e-7)
 
 
 def test_the_mean_over_the_spread_is_a_ratio_and_nothing_where_there_is_no_spread():

@@ -3,6 +3,7 @@ import json
 import os
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -77,6 +78,23 @@ def test_a_file_damaged_inside_is_named_when_it_is_read(store):
     assert caught.value.hint == "delete it and run kq signal"
 
 
+def test_no_bit_that_a_disk_turned_over_comes_back_as_another_score(store):
+    drawn = np.random.default_rng(0).standard_normal(300)
+    store.write(ON, rows(ON).with_columns(pl.Series("last", drawn)), "seen")
+    path, before = store.path(ON), store.read([ON])
+    content, refused = path.read_bytes(), 0
+    pages = content.index(b"ARROW:schema")
+    for place in np.linspace(4, pages - 1, 80).astype(int):
+        changed = bytearray(content)
+        changed[place] ^= 1 << (place % 8)
+        path.write_bytes(changed)
+        try:
+            assert store.read([ON]).equals(before)
+        except DataError:
+            refused += 1
+    assert refused > 40
+
+
 def test_dates_without_a_file_are_left_out_and_no_date_at_all_is_an_error(store):
     store.write(ON, rows(ON), "seen")
     assert store.read([ON, LATER])["date"].unique().to_list() == [ON]
@@ -87,12 +105,12 @@ def test_dates_without_a_file_are_left_out_and_no_date_at_all_is_an_error(store)
 def test_a_full_disk_leaves_the_old_file_and_no_partial(store, monkeypatch):
     store.write(ON, rows(ON, 0.1), "old")
 
-    def full(frame, target, **_):
+    def full(table, target, **_):
         target.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(KronosQuantError, match="no space left on the disk"):
-        patch.setattr(pl.DataFrame, "write_parquet", full)
+        patch.setattr("pyarrow.parquet.write_table", full)
         store.write(ON, rows(ON, 0.2), "new")
     assert store.holds(ON, "old")
     assert sorted(path.name for path in store.folder.iterdir()) == ["2025-06-04.parquet", "recipe.json"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.jobs.signals import SignalSource, in_order, open_source, shown_columns
 from kronos_quant.market import Market
-from kronos_quant.signals import RANKED, SCORES, SignalFolder, make_plan, sessions_needed, stored_folders
+from kronos_quant.signals import MOMENT, RANKED, SCORES, SignalFolder, make_plan, sessions_needed, stored_folders
 from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -33,17 +33,30 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Signals that are in the store, under a name: rows of date, symbol and scores, and the column that ranks."""
+    """Signals that are in the store, under a name: rows of date, asof, symbol and scores, and the column that ranks."""
 
     name: str
     digest: str
     model: str
     score: str
     rows: pl.DataFrame
+    moment: pl.Expr
+    """Of a row."""
 
     def ranked(self) -> pl.DataFrame:
-        """date, symbol, score."""
-        return self.rows.select("date", "symbol", pl.col(self.score).alias("score"))
+        """date, moment, symbol, score."""
+        return self.rows.select("date", self.moment.alias(MOMENT), "symbol", pl.col(self.score).alias("score"))
+
+    def moments(self) -> list[datetime]:
+        """The distinct moments of the rows, ascending."""
+        return self.rows.select(self.moment.unique().sort()).to_series().to_list()
+
+    def at(self, moment: datetime) -> Shown:
+        """The rows of one moment. Raises DataError where there are none."""
+        if moment not in self.moments():
+            there = listed(f"{each:%H:%M}" for each in self.moments())
+            raise DataError(f"{self.name}: no signals asof {moment:%Y-%m-%d %H:%M}", hint=f"that session has {there}")
+        return replace(self, rows=self.rows.filter(self.moment == moment))
 
     def ends(self, top: int) -> list[dict[str, Any]]:
         """The `top` best and the `top` worst rows, best first."""
@@ -54,8 +67,10 @@ class Shown:
     def lines(self) -> list[str]:
         """What it is, in words."""
         known = self.rows[self.score].is_finite().sum()
+        on, moment = self.rows["date"][0], self.moments()[-1]
+        when = on if moment.date() == on and moment.time() == time() else moment.strftime("%Y-%m-%d %H:%M")
         return [
-            f"{self.rows.height} symbols on {self.rows['date'][0]}, {known} with a {self.score}, best and worst shown",
+            f"{self.rows.height} symbols on {when}, {known} with a {self.score}, best and worst shown",
             f"recipe {self.name} ({self.digest}), {self.model}",
         ]
 
@@ -84,9 +99,19 @@ def open_recipes(workspace: Workspace, market: Market) -> Named:
 
 
 def stored_signals(
-    workspace: Workspace, name: str, market: Market, start: date | None, end: date | None, *, newest: bool = False
+    workspace: Workspace,
+    name: str,
+    market: Market,
+    start: date | None,
+    end: date | None,
+    *,
+    newest: bool = False,
+    by_bar: bool = False,
 ) -> Shown:
-    """What the store holds under a recipe's name or digest from `start` to `end`, or of the newest session alone."""
+    """What the store holds under a recipe's name or digest from `start` to `end`, or of the newest session alone.
+
+    by_bar : see `signals.finished_rows`
+    """
     for on in (start, end):
         if on is not None:
             market.check_session(on)
@@ -100,6 +125,12 @@ def stored_signals(
         logger.warning("%s: %s: shown as stored, whether the bars are still the same is not known", name, error)
         return _as_stored(folder, name, _within(folder.dates(), start, end, newest, name))
     dates = _within(_stored_dates(source), start, end, newest, name)
+    broken = [path for path in source.store.broken() if date.fromisoformat(path.stem) in dates]
+    if broken:
+        raise DataError(
+            f"{broken[0]}: not a readable signal file: cut off, or no Parquet ({len(broken)} in all)",
+            hint=f"kq signal --recipe {name} --start {broken[0].stem} --end {broken[-1].stem} computes it anew",
+        )
     stale = stale_dates(source, dates)
     if stale:
         raise DataError(
@@ -112,15 +143,16 @@ def stored_signals(
             f"{name}: the sessions before {dates[0]} that its steps or calibration look at are not in the store",
             hint=f"kq signal --recipe {name} --start {dates[0]} --end {dates[-1]}",
         )
-    recipe = source.recipe
-    return Shown(name, recipe.digest, f"model {source.weights.name}", recipe.ranks_by, source.read(whole))
+    recipe, rows = source.recipe, source.read(whole, by_bar=by_bar)
+    return Shown(name, recipe.digest, f"model {source.weights.name}", recipe.ranks_by, rows, recipe.moment)
 
 
 def _as_stored(folder: SignalFolder, name: str, dates: Sequence[date]) -> Shown:
     """The raw rows of a folder that no recipe stands for, by the first column that may rank."""
     rows, note = folder.read(dates), folder.note()
     score = next((column for column in ("last", RANKED, *SCORES) if column in rows.columns), rows.columns[-1])
-    return Shown(name, folder.digest, f"model {note.model if note else 'unknown'}", score, rows)
+    moment = note.moment if note else pl.col("asof")
+    return Shown(name, folder.digest, f"model {note.model if note else 'unknown'}", score, rows, moment)
 
 
 def _within(dates: Iterable[date], start: date | None, end: date | None, newest: bool, name: str) -> list[date]:

@@ -12,12 +12,14 @@ from typing import Any
 
 from kronos_quant.errors import DataError, KronosQuantError, listed
 from kronos_quant.jobs.signal_store.finding import Named, open_recipes, stale_dates, with_members
-from kronos_quant.jobs.signals import SignalSource
+from kronos_quant.jobs.signals import SignalSource, zero_shot_name
 from kronos_quant.market import Market, workspace_market
-from kronos_quant.signals import SignalFolder, stored_folders
+from kronos_quant.signals import Note, SignalFolder, stored_folders
 from kronos_quant.workspace import Workspace
 
 LEFTOVER_SECONDS = 24 * 3600
+OF_MODEL = dict.fromkeys(("weights", "clip", "max_context"))
+"""What a recipe's digest holds of its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def list_signals(workspace: Workspace) -> list[StoredRecipe]:
         try:
             note, dates = folder.note(), folder.dates()
             model = source.weights.name if source else note.model if note else ""
-            state = _state(folder, dates, source, named.troubles.get(note.name if note else ""), market)
+            trouble = named.troubles.get(note.name) or _beside(note, named) if note else None
+            state = _state(folder, dates, source, trouble, market)
         except KronosQuantError as error:
             model, dates, state = "", [], str(error)
         found.append(StoredRecipe(folder.digest, names, model, dates, folder.bytes(), state))
@@ -163,8 +166,19 @@ def _kept_because(folder: SignalFolder, named: Named) -> str | None:
         note = folder.note()
     except DataError as error:
         return str(error) if "newer" in str(error) else None
-    trouble = named.troubles.get(note.name) if note is not None else None
-    return f"{note.name}: {trouble}" if note is not None and trouble else None
+    if note is None:
+        return None
+    trouble = named.troubles.get(note.name)
+    return f"{note.name}: {trouble}" if trouble else _beside(note, named)
+
+
+def _beside(note: Note, named: Named) -> str | None:
+    """Of signals that an evaluation computed: beside which recipe, if that is still the same but for the model."""
+    for name, source in named.sources.items():
+        if note.name == zero_shot_name(name):
+            stored, now = ({**told, **OF_MODEL} for told in (note.recipe, source.recipe.as_dict()))
+            return f"{note.name}, which kq evaluate sets beside it" if stored == now else None
+    return None
 
 
 def _told(folder: SignalFolder) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 
 from kronos_quant.jobs.signal_store.finding import Shown, stored_signals
 from kronos_quant.market import workspace_market
@@ -10,12 +10,16 @@ from kronos_quant.signals import Comparison, compare
 from kronos_quant.workspace import Workspace
 
 
-def show_signals(workspace: Workspace, name: str, on: date | None) -> Shown:
-    """The stored signals of a session (None: the newest stored one) under a recipe's name or digest.
+def show_signals(workspace: Workspace, name: str, when: date | None) -> Shown:
+    """The stored signals of one moment under a recipe's name or digest.
 
+    when : a session, for its last moment; a datetime that is not 00:00, for that moment; None for the newest stored.
     Raises DataError where they are not there or no longer what they would be.
     """
-    return stored_signals(workspace, name, workspace_market(workspace), on, on, newest=on is None)
+    at = when if isinstance(when, datetime) and when.time() != time() else None
+    on = when.date() if isinstance(when, datetime) else when
+    shown = stored_signals(workspace, name, workspace_market(workspace), on, on, newest=on is None)
+    return shown.at(at or shown.moments()[-1])
 
 
 def diff_signals(

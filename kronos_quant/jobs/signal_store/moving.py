@@ -47,8 +47,8 @@ def export_signals(
     """Write stored signals to a file that is not there yet: parquet, csv or qlib; returns what was done, in words."""
     if form not in ("parquet", "csv", "qlib"):
         raise ConfigError(f"--format: expected parquet, csv or qlib, found {form!r}")
-    shown = stored_signals(workspace, name, workspace_market(workspace), start, end)
-    write_export(out, shown.rows, shown.score, form)  # type: ignore[arg-type]
+    shown = stored_signals(workspace, name, workspace_market(workspace), start, end, by_bar=form == "parquet")
+    write_export(out, shown.rows, shown.score, form, shown.moment)  # type: ignore[arg-type]
     dates = shown.rows["date"].unique().sort()
     return [f"{out}: {shown.rows.height:,} signals of {len(dates)} sessions, {dates[0]} to {dates[-1]}"]
 

@@ -1,4 +1,4 @@
-"""The steps of a recipe, one after another. Shapes: T dates, N symbols."""
+"""The steps of a recipe, one after another. Shapes: T moments, N symbols."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from kronos_quant.signals.steps.smoothing import smooth
 
 
 def apply_steps(
-    scores: NDArray[np.float64], steps: Sequence[Step], exposures: Callable[[], Exposures]
+    scores: NDArray[np.float64],
+    steps: Sequence[Step],
+    session: NDArray[np.int64],
+    exposures: Callable[[], Exposures],
 ) -> NDArray[np.float64]:
     """float64[T, N]: the scores after the steps, in their order.
 
-    exposures : gives those of the same dates and symbols; called only where a step neutralises.
+    session : int64[T], ascending place of each moment's session in the calendar.
+    exposures : gives those of the same moments and symbols; called only where a step neutralises.
     """
     measured: Exposures | None = None
     for step in steps:
@@ -27,7 +31,7 @@ def apply_steps(
         elif isinstance(step, Rank):
             scores = rank(scores)
         elif isinstance(step, Smooth):
-            scores = smooth(scores, step.sessions)
+            scores = smooth(scores, session, step.sessions)
         elif isinstance(step, Neutralise):
             measured = measured or exposures()
             numbers = [name for name in step.exposures if name != "industry"]
@@ -40,5 +44,5 @@ def apply_steps(
 
 
 def history_needed(steps: Sequence[Step]) -> int:
-    """Sessions before a date whose scores its own one needs."""
+    """Sessions before a date whose scores its own ones need."""
     return sum(step.sessions - 1 for step in steps if isinstance(step, Smooth))

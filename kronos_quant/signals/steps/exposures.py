@@ -1,6 +1,6 @@
-"""What a score may be exposed to, measured on bars up to the date itself.
+"""What a score may be exposed to, measured on bars up to its moment.
 
-Shapes: T dates, N symbols.
+Shapes: T moments, N symbols.
 """
 
 from __future__ import annotations
@@ -24,26 +24,32 @@ _LEAST_SHARE = 0.5
 
 
 class Exposures:
-    """Measures exposures of symbols on dates of a market.
+    """Measures exposures of symbols at moments of a market.
 
+    dates : the session of each moment, ascending. at_close : whether it has ended by then; of one that goes on nothing
+    is known here, and the sessions before it are measured.
     volatility : standard deviation of the daily log returns of the last `sessions` sessions.
     momentum : log return over them.
     size : log of the mean amount traded a session over them (the bars know no shares outstanding).
     A symbol suspended on more than half of them, or whose amounts are unknown, has no exposure (NaN).
     """
 
-    def __init__(self, market: Market, dates: Sequence[date], symbols: Sequence[str]) -> None:
+    def __init__(self, market: Market, dates: Sequence[date], symbols: Sequence[str], *, at_close: bool = True) -> None:
         self.market, self.dates, self.symbols = market, list(dates), list(symbols)
         self._calendar = market.sessions()
+        self._unended = 0 if at_close else 1
         self._wide: dict[int, tuple[int, FloatArray, FloatArray]] = {}
 
     def measured(self, name: str, sessions: int) -> FloatArray:
         """float64[T, N] of one of EXPOSURES."""
         start, close, amount = self._bars(sessions)
-        place = np.array([self._calendar.index(on) - start for on in self.dates])
+        calendar = {on: place for place, on in enumerate(self._calendar)}
+        ended = [calendar[on] - start - self._unended for on in self.dates]
         logs = np.log(close)
         measured = np.full((len(self.dates), len(self.symbols)), np.nan)
-        for t, row in enumerate(place):
+        for t, row in enumerate(ended):
+            if row < 0:
+                continue
             first = max(row - sessions, 0)
             enough = np.isfinite(close[first + 1 : row + 1]).sum(axis=0) >= max(_LEAST_SHARE * sessions, 2)
             if name == "size":
@@ -80,7 +86,7 @@ class Exposures:
     def _bars(self, sessions: int) -> tuple[int, FloatArray, FloatArray]:
         """The place in the calendar where they begin, and closes and amounts, float64[sessions in between, N]."""
         if sessions not in self._wide:
-            start = max(self._calendar.index(self.dates[0]) - sessions, 0)
+            start = max(self._calendar.index(self.dates[0]) - sessions - self._unended, 0)
             days = self._calendar[start : self._calendar.index(self.dates[-1]) + 1]
             bars = self.market.bars(self.symbols, start=days[0], end=days[-1])
             daily = bars.group_by("symbol", "date", maintain_order=True).agg(

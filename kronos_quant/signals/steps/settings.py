@@ -46,10 +46,10 @@ class Neutralise(Section):
 
 
 class Smooth(Section):
-    """The mean of the date's score and those of the sessions before it."""
+    """The mean of the score and those before it."""
 
     step: Literal["smooth"]
-    sessions: int = Field(3, ge=2, description="sessions averaged, the date's own among them")
+    sessions: int = Field(3, ge=2, description="sessions averaged, the score's own among them")
 
 
 Step = Annotated[Winsorise | ZScore | Rank | Neutralise | Smooth, Field(discriminator="step")]

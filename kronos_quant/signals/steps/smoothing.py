@@ -1,4 +1,4 @@
-"""The step that looks back over dates. Shapes: T dates, N symbols."""
+"""The step that looks back over sessions. Shapes: T moments, N symbols."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def smooth(scores: NDArray[np.float64], sessions: int) -> NDArray[np.float64]:
-    """float64[T, N]: the mean of the scores of a date and the `sessions - 1` dates before it, as many as are known.
+def smooth(scores: NDArray[np.float64], session: NDArray[np.int64], sessions: int) -> NDArray[np.float64]:
+    """float64[T, N]: the mean of the scores of a moment and those before it of the last `sessions` sessions.
 
-    NaN is no opinion: a date's NaN stays NaN, an earlier one is left out of the mean.
+    session : int64[T], ascending place of each moment's session in the calendar; its own session is one of them.
+    NaN is no opinion: a moment's NaN stays NaN, an earlier one is left out of the mean.
     """
     known = np.isfinite(scores)
-    total, count = np.zeros_like(scores), np.zeros(scores.shape)
-    for back in range(min(sessions, len(scores))):
-        place, then = slice(back, None), slice(0, len(scores) - back)
-        total[place] += np.where(known[then], scores[then], 0)
-        count[place] += known[then]
-    return np.where(known, total / np.maximum(count, 1), np.nan)
+    means = np.full_like(scores, np.nan)
+    for t, start in enumerate(np.searchsorted(session, session - sessions, side="right")):
+        there = known[start : t + 1]
+        total = np.where(there, scores[start : t + 1], 0).sum(axis=0)
+        means[t] = np.where(known[t], total / np.maximum(there.sum(axis=0), 1), np.nan)
+    return means

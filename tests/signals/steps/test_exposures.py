@@ -94,10 +94,19 @@ def test_the_steps_follow_each_other_and_tell_how_far_they_look_back(market):
     measured = Exposures(market, dates, symbols)
     scores = np.random.default_rng(0).standard_normal((10, 11))
     steps = [Smooth(step="smooth", sessions=3), Neutralise(step="neutralise", exposures=("momentum",))]
-    found = apply_steps(scores, steps, lambda: measured)
+    found = apply_steps(scores, steps, np.arange(10), lambda: measured)
     momentum = measured.measured("momentum", 20)
     for t in range(10):
         known = np.isfinite(found[t])
         assert abs(np.corrcoef(found[t, known], momentum[t, known])[0, 1]) < 1e-9
     assert history_needed(steps) == 2
     assert history_needed(steps[1:]) == 0
+
+
+def test_of_a_session_that_goes_on_nothing_is_known_and_those_before_it_are_measured(market):
+    sessions, symbols = market.sessions(), ["MADE0001", "MADE0002"]
+    ended = Exposures(market, [sessions[59], sessions[59]], symbols)
+    within = Exposures(market, [sessions[60], sessions[60]], symbols, at_close=False)
+    for name in EXPOSURES:
+        np.testing.assert_array_equal(within.measured(name, 20), ended.measured(name, 20))
+    assert np.isnan(Exposures(market, sessions[:1], symbols, at_close=False).measured("momentum", 20)).all()

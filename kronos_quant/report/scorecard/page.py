@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from kronos_quant.evaluation import EDGE, MeanInterval, Scorecard
+from kronos_quant.evaluation import MeanInterval, Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.evaluation.tables import shown, span, summary
 from kronos_quant.files import write_text
-from kronos_quant.report import scorecard_plots as plots
+from kronos_quant.report.scorecard import plots
+from kronos_quant.report.scorecard.words import WORDS
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -63,56 +64,6 @@ strategy would have kept of it is what <code>kq backtest</code> measures.</foote
 </html>
 """
 
-WORDS = (
-    (
-        "rank IC",
-        "correlation of the scores' order with the order of the returns that followed, one value a date: 1 is "
-        "a perfect order, 0 is none, below 0 is the wrong way round. In practice 0.03 to 0.05 is good.",
-    ),
-    (
-        "95 % interval",
-        "where the true mean lies in 95 of 100 such measurements. It allows for returns over several sessions "
-        "overlapping from one date to the next, which makes it wider than the usual one.",
-    ),
-    ("edge", f"declared in advance: {EDGE}."),
-    (
-        "IC",
-        "the same correlation, of the values instead of their order.",
-    ),
-    (
-        "ICIR",
-        "mean rank IC over its standard deviation from date to date (not annualised): how steady it is.",
-    ),
-    (
-        "best - worst fifth",
-        "return over the horizon of the fifth with the highest scores less that of the fifth with the lowest, "
-        "equally weighted.",
-    ),
-    (
-        "break-even bps",
-        "what each purchase and each sale may cost, in hundredths of a percent of the value traded, before "
-        "best less worst, made anew after every horizon, earns nothing.",
-    ),
-    (
-        "signal ahead by",
-        "95 % interval of the signal's rank IC less this row's, on the same dates. Only when all of it is "
-        "above 0 is the signal better than this baseline.",
-    ),
-    (
-        "CRPS",
-        "mean distance between the forecast distribution and the return that came, in units of return; "
-        "smaller is better. Measured at the stored quantiles, the same for all rows.",
-    ),
-    (
-        "90 % holds",
-        "share of the returns that fell into the interval said to hold 90 %.",
-    ),
-    (
-        "scored",
-        "share of the universe's members with a score, on the signal's dates and where the signal has one.",
-    ),
-)
-
 
 def write_scorecard_page(path: Path, card: Scorecard, title: str, facts: Sequence[str]) -> None:
     """Write the page, whole or not at all.
@@ -120,8 +71,8 @@ def write_scorecard_page(path: Path, card: Scorecard, title: str, facts: Sequenc
     facts : lines on what was evaluated. Every text is escaped.
     """
     span_line = (
-        f"{card.dates[0]} to {card.dates[-1]}, returns over {card.horizon} sessions from close to close, members of "
-        f"{card.universe}, ranked by {card.score}"
+        f"{card.dates[0]} to {card.dates[-1]}, {card.clock.dates(len(card.dates))}, returns over "
+        f"{card.clock.bars(card.horizon)} from close to close, members of {card.universe}, ranked by {card.score}"
     )
     page = _PAGE.format(
         title=html.escape(title),
@@ -138,24 +89,28 @@ def _sections(card: Scorecard) -> Iterator[str]:
         items = "".join(f"<li>{html.escape(note)}</li>" for note in card.notes)
         yield f"<h2>To know first</h2><ul>{items}</ul>"
     yield "<h2>The signal beside what it has to be better than</h2>"
-    yield _table(summary(card))
+    rows = summary(card)
+    yield _table(rows)
     yield _terms((one.name, one.says) for one in card.cards)
-    yield _figure("The same as a picture", plots.beside_baselines(card), _beside_words(), "small")
-    yield "<h2>Does it rank?</h2>"
-    yield _figure("Rank IC over time", plots.ic_over_time(card), _time_words())
-    yield _pair(
-        _figure("How long it lasts", plots.decay(card), _decay_words(card)),
-        _figure("What the ranks returned", plots.fifths(card), _fifths_words(card)),
-    )
-    yield _ranking_figures(card)
+    if card.signal.timing is None:
+        yield _figure("The same as a picture", plots.beside_baselines(card), _beside_words(), "small")
+        yield "<h2>Does it rank?</h2>"
+        yield _figure("Rank IC over time", plots.ic_over_time(card), _time_words(card))
+        yield _pair(
+            _figure("How long it lasts", plots.decay(card), _decay_words(card)),
+            _figure("What the ranks returned", plots.fifths(card), _fifths_words(card)),
+        )
+        yield _ranking_figures(card)
     if card.signal.distribution is not None:
         yield "<h2>Are its probabilities true?</h2>"
         yield from _probabilities(card, card.signal.distribution)
-    yield "<h2>When, and for whom?</h2>"
-    yield _figure("Parts of the dates and symbols", plots.slices(card), _slices_words(), "small")
-    yield _slices(card)
+    if card.signal.timing is None:
+        yield "<h2>When, and for whom?</h2>"
+        yield _figure("Parts of the dates and symbols", plots.slices(card), _slices_words(card), "small")
+        yield _slices(card)
     yield "<h2>The words</h2>"
-    yield _terms(WORDS)
+    told = {"edge", *rows[0], *(column for row in _distribution_rows(card) for column in row)}
+    yield _terms((word, words) for word, words in WORDS if word in told)
 
 
 def _finding(card: Scorecard) -> str:
@@ -177,10 +132,11 @@ def _beside_words() -> str:
     )
 
 
-def _time_words() -> str:
+def _time_words(card: Scorecard) -> str:
+    date = card.clock.date
     return (
-        "<b>How to read it:</b> single dates are noisy and below 0 often, also for a good signal. What counts is "
-        "the dashed mean, and that the shaded interval around it stays above 0. A mean made by one stretch of dates "
+        f"<b>How to read it:</b> single {date}s are noisy and below 0 often, also for a good signal. What counts is "
+        f"the dashed mean, and that the shaded interval around it stays above 0. A mean made by one stretch of {date}s "
         "shows in the blue line."
     )
 
@@ -189,8 +145,9 @@ def _decay_words(card: Scorecard) -> str:
     ranking = card.signal.ranking
     assert ranking is not None
     known = {horizon: found.mean for horizon, found in ranking.decay.items() if found.known}
-    told = f" Here it is highest {max(known, key=lambda horizon: known[horizon])} sessions ahead." if known else ""
-    return f"<b>How to read it:</b> the same scores against returns over more or fewer sessions.{told}"
+    highest = max(known, key=lambda horizon: known[horizon]) if known else None
+    told = "" if highest is None else f" Here it is highest {card.clock.bars(highest)} ahead."
+    return f"<b>How to read it:</b> the same scores against returns over more or fewer {card.clock.bar}s.{told}"
 
 
 def _fifths_words(card: Scorecard) -> str:
@@ -224,12 +181,20 @@ def _ranking_figures(card: Scorecard) -> str:
             span(found.long_short, "{:+.3%}"),
         ),
         ("share of a fifth replaced after the horizon", shown(found.turnover, "{:.1%}"), ""),
-        ("share of a fifth replaced after one session", shown(found.daily_turnover, "{:.1%}"), ""),
-        ("rank correlation of the scores with the last session's", shown(found.rank_persistence, "{:+.2f}"), ""),
+        (
+            f"share of a fifth replaced from one {card.clock.date} to the next",
+            shown(found.daily_turnover, "{:.1%}"),
+            "",
+        ),
+        (
+            f"rank correlation of the scores with those of the {card.clock.date} before",
+            shown(found.rank_persistence, "{:+.2f}"),
+            "",
+        ),
         ("break-even cost, best less worst fifth, basis points a trade", shown(found.break_even_bps, "{:.1f}"), ""),
         ("break-even cost, best fifth alone against the mean", shown(found.break_even_long_bps, "{:.1f}"), ""),
         (
-            "dates needed to tell such a rank IC from 0 (chance 80 %)",
+            f"{card.clock.date}s needed to tell such a rank IC from 0 (chance 80 %)",
             "-" if ranking.dates_needed is None else f"{ranking.dates_needed:,}",
             "",
         ),
@@ -249,7 +214,12 @@ def _probabilities(card: Scorecard, own: DistributionCard) -> Iterator[str]:
         words = _reliability_words(own)
         pictures.append(_figure("Does it rise as often as it says?", plots.reliability(own), words))
     yield _pair(*pictures)
-    yield _figure("Where outcomes fell", plots.pit(own), _pit_words(own), "small")
+    fallen = _figure("Where outcomes fell", plots.pit(own), _pit_words(own), "small")
+    if len(own.by_bar) > 1:
+        picture = plots.coverage_by_bar(said, card.clock.bar)
+        yield _pair(fallen, _figure("Do they hold on the way to the horizon?", picture, _by_bar_words()))
+    else:
+        yield fallen
     yield _table(list(_distribution_rows(card)))
 
 
@@ -268,6 +238,13 @@ def _coverage_words(own: DistributionCard) -> str:
     )
 
 
+def _by_bar_words() -> str:
+    return (
+        "<b>How to read it:</b> the intervals of every bar up to the horizon should hold 90 % (dashed). Where a recipe "
+        "is calibrated, each bar is by its own past outcomes."
+    )
+
+
 def _reliability_words(own: DistributionCard) -> str:
     return (
         "<b>How to read it:</b> of the forecasts that gave a rise 60 %, 60 % should have risen: dots on the dashed "
@@ -280,17 +257,20 @@ def _pit_words(own: DistributionCard) -> str:
     return (
         "<b>How to read it:</b> a true forecast is flat at 1. High ends are outcomes beyond what it held possible (too "
         "sure), a high middle is too unsure, a slope is a bias. Largest distance from a true forecast "
-        f"(Kolmogorov and Smirnov): {own.ks:.3f}; no p-value, for the symbols of a date move together."
+        f"(Kolmogorov and Smirnov): {(own.exact or own).ks:.3f}; no p-value, for the symbols of a date move together. "
+        f"Measured from {own.measured_from}."
     )
 
 
 def _distribution_rows(card: Scorecard) -> Iterator[dict[str, str]]:
+    exact = any(one.distribution is not None and one.distribution.exact for one in card.cards)
     for one in card.cards:
         said = one.distribution
         if said is not None:
             yield {
                 "": one.name,
                 "CRPS": shown(said.crps.mean, "{:.6f}"),
+                **({"CRPS, exact": _exact(said)} if exact else {}),
                 "CRPS saved against the band": span(one.crps_gain, "{:+.1%}"),
                 **{f"{level:.0%} holds": _held(said, level) for level in card.signal_intervals},
                 "KS": shown(said.ks, "{:.3f}"),
@@ -304,16 +284,20 @@ def _distribution_rows(card: Scorecard) -> Iterator[dict[str, str]]:
             }
 
 
+def _exact(said: DistributionCard) -> str:
+    return "-" if said.exact is None else shown(said.exact.crps.mean, "{:.6f}")
+
+
 def _held(said: DistributionCard, level: float) -> str:
     found = said.coverage.get(level)
     return "-" if found is None else shown(found.mean, "{:.1%}")
 
 
-def _slices_words() -> str:
+def _slices_words(card: Scorecard) -> str:
     return (
         "<b>How to read it:</b> an edge that is there in one part only may be luck: of ten parts without any, at least "
         "one lies wholly above or below 0 in 4 of 10 cases. Open dots have too few dates for an interval. Turbulent is "
-        "a market whose last 20 sessions moved more than usual in the year before; known on the date."
+        f"a market whose last 20 {card.clock.bar}s moved more than usual in the 250 before; known at the time."
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from evaluation.markets import made_grid, seeing
 
 from kronos_quant.evaluation import Contender, Distribution, make_scorecard
-from kronos_quant.report import scorecard_plots as plots
+from kronos_quant.report.scorecard import plots
 
 ROWS = np.arange(130, 190)
 GRID = made_grid(symbols=20, sessions=200)

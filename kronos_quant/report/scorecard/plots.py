@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kronos_quant.evaluation import MeanInterval, Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
@@ -19,7 +19,7 @@ from kronos_quant.report.tearsheet import without_references
 
 INK = "#444444"
 ROLLING = 20
-"""Sessions of the moving mean of the rank IC."""
+"""Dates of the moving mean of the rank IC."""
 LARGEST_DOT = 260.0
 """Area of the dot that holds all forecasts of the reliability picture."""
 
@@ -33,13 +33,13 @@ def ic_over_time(card: Scorecard) -> str:
 
     def draw(axes: Axes) -> None:
         places = np.arange(len(values))
-        axes.bar(places, values, color=GREY, alpha=0.45, width=0.9, linewidth=0, label="one date")
-        axes.plot(places, moving, color=BLUE, linewidth=1.6, label=f"mean of {ROLLING} sessions")
+        axes.bar(places, values, color=GREY, alpha=0.45, width=0.9, linewidth=0, label=f"one {card.clock.date}")
+        axes.plot(places, moving, color=BLUE, linewidth=1.6, label=f"mean of {ROLLING} {card.clock.date}s")
         if found.known:
             axes.axhspan(found.low, found.high, color=ORANGE, alpha=0.3, linewidth=0, label="95 % interval of the mean")
         axes.axhline(found.mean, color=ORANGE, linewidth=1.6, linestyle="--", label=f"mean of all: {found.mean:+.3f}")
         axes.axhline(0, color=INK, linewidth=0.9)
-        session_axis(axes, card.dates)
+        session_axis(axes, card.times)
         axes.set_ylabel("rank IC")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4)
 
@@ -96,7 +96,7 @@ def decay(card: Scorecard) -> str:
             )
         axes.axhline(0, color=VERMILION, linewidth=1.0)
         axes.set_xticks(range(len(labels)), labels)
-        axes.set_xlabel(f"sessions ahead (main horizon: {card.horizon})")
+        axes.set_xlabel(f"{card.clock.bar}s ahead (main horizon: {card.horizon})")
         axes.set_ylabel("mean rank IC")
 
     return _picture(draw, (5.0, 3.3))
@@ -118,7 +118,7 @@ def fifths(card: Scorecard) -> str:
         names = ["worst", *("" for _ in groups[2:]), "best"]
         axes.set_xticks(range(len(groups)), [f"{place}\n{name}" for place, name in enumerate(names, start=1)])
         axes.set_xlabel("fifth of the symbols, by score")
-        axes.set_ylabel(f"return over {card.horizon} sessions\nbeyond the mean")
+        axes.set_ylabel(f"return over {card.clock.bars(card.horizon)}\nbeyond the mean")
         percent_axis(axes)
 
     return _picture(draw, (5.0, 3.3))
@@ -140,12 +140,31 @@ def coverage(said: dict[str, DistributionCard]) -> str:
     return _picture(draw, (4.4, 4.0))
 
 
-def pit(card: DistributionCard) -> str:
-    """Where outcomes fell among the quantiles, as density: 1 everywhere is a true forecast."""
+def coverage_by_bar(said: dict[str, DistributionCard], bar: str) -> str:
+    """How many outcomes the 90 % intervals of every bar up to the horizon held, by contender."""
 
     def draw(axes: Axes) -> None:
-        edges = np.array([0.0, *card.levels, 1.0])
-        axes.stairs(card.pit / card.pit_expected, edges, fill=True, color=BLUE, alpha=0.75)
+        for (name, one), colour, marker in zip(said.items(), (BLUE, GREY, ORANGE, VERMILION), "osD^", strict=False):
+            held = [found.mean for found in one.by_bar]
+            if held:
+                axes.plot(range(1, len(held) + 1), held, color=colour, marker=marker, markersize=6, label=name)
+        axes.axhline(0.9, color=VERMILION, linewidth=1.2, linestyle="--", label="claimed")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel(f"{bar}s ahead")
+        axes.set_ylabel("90 % interval held")
+        axes.legend(loc="lower right")
+
+    return _picture(draw, (4.8, 3.3))
+
+
+def pit(card: DistributionCard) -> str:
+    """Where outcomes fell among the quantiles or, exactly, the paths, as density: 1 everywhere is a true forecast."""
+    found = card.exact or card
+
+    def draw(axes: Axes) -> None:
+        axes.stairs(found.pit / np.diff(found.edges), found.edges, fill=True, color=BLUE, alpha=0.75)
         axes.axhline(1, color=VERMILION, linewidth=1.2, linestyle="--", label="a true forecast")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel("quantile of the forecast that the outcome fell on")

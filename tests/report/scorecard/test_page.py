@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.markets import made_grid, seeing
+from evaluation.markets import made_grid, made_intraday_grid, seeing
 from report.pages import Reader
 
 from kronos_quant.evaluation import Boundary, Contender, Distribution, make_scorecard
 from kronos_quant.evaluation.tables import summary
-from kronos_quant.report.scorecard_page import WORDS, write_scorecard_page
+from kronos_quant.report.scorecard import write_scorecard_page
+from kronos_quant.report.scorecard.words import WORDS
 
 ROWS = np.arange(130, 190)
 GRID = made_grid(symbols=20, sessions=200)
@@ -58,10 +60,15 @@ def test_every_picture_says_how_to_read_it(whole):
     assert whole.text.count("How to read it:") == whole.tags.count("figure") == 8
 
 
+ALONE = ("correlation over time", "rank correlation", "same sign", "its interval", "CRPS, exact")
+"""Words of the pages of one symbol, and of stored paths."""
+
+
 def test_every_word_is_used_and_explained(whole):
     for word, told in WORDS:
-        assert whole.text.count(word) > 1
-        assert told in whole.text
+        assert (told in whole.text) == (word not in ALONE)
+        if word not in ALONE:
+            assert whole.text.count(word) > 1
 
 
 def test_a_forecast_that_is_too_sure_is_told_so(whole):
@@ -143,3 +150,44 @@ def test_the_figures_of_the_ranking_hold_both_intervals(whole):
 def test_fifths_that_rise_are_told_from_fifths_that_do_not(tmp_path, whole):
     assert "Each fifth did better than the one below it." in whole.text
     assert "The order of the fifths agrees with their returns by" in page(tmp_path, float("inf")).text
+
+
+def test_of_one_symbol_the_page_speaks_of_time_and_not_of_ranks(tmp_path):
+    scores = np.full((len(ROWS), 20), np.nan)
+    scores[:, 4] = np.random.default_rng(0).standard_normal(len(ROWS))
+    card = make_scorecard(Contender("signal", "", scores, believing(0.03)), GRID, ROWS, 5)
+    write_scorecard_page(tmp_path / "card.html", card, "alone", [])
+    found = Reader((tmp_path / "card.html").read_text(encoding="utf-8"))
+    assert found.text.index("NO RANK IC: it needs 3 symbols a date") < found.text.index("correlation over time")
+    assert "Does it rank?" not in found.text
+    assert "Are its probabilities true?" in found.text
+    for word, told in WORDS:
+        assert (told in found.text) == (word in ("correlation over time", "same sign", "edge", "95 % interval", "CRPS",
+                                                 "90 % holds", "scored"))  # fmt: skip
+
+
+def test_of_bars_within_sessions_the_page_speaks_of_bars_and_moments(tmp_path):
+    grid = made_intraday_grid(symbols=10, sessions=70)
+    moments = np.arange(240, 540, 4) + 3
+    card = make_scorecard(Contender("signal", "", seeing(grid, moments, 6, 2.0), None), grid, moments, 6)
+    write_scorecard_page(tmp_path / "card.html", card, "within", [])
+    text = Reader((tmp_path / "card.html").read_text(encoding="utf-8")).text
+    assert "75 moments, returns over 6 bars from close to close" in text
+    assert "moments needed to tell such a rank IC from 0" in text
+    assert "session" not in text.replace("from one date to the next", "")
+
+
+def test_stored_paths_are_told_from_quantiles(tmp_path):
+    said = believing(0.03)
+    rng = np.random.default_rng(1)
+    paths = (0.03 * rng.standard_normal((len(ROWS), 20, 12))).astype(np.float32)
+    text = page(tmp_path, 2.0, replace(said, paths=paths)).text
+    assert "Measured from 5 quantiles, and exactly from 12 paths." in text
+    assert "CRPS, exact" in text
+
+
+def test_the_intervals_on_the_way_to_the_horizon_have_a_picture(tmp_path):
+    ends = (np.broadcast_to(side * np.linspace(0.01, 0.05, 5), (len(ROWS), 20, 5)).copy() for side in (-1, 1))
+    found = page(tmp_path, 2.0, replace(believing(0.03), by_bar=tuple(ends)))
+    assert "Do they hold on the way to the horizon?" in found.text
+    assert found.tags.count("svg") == 9

@@ -1,0 +1,92 @@
+"""A back-test by the month and by the half year: what a single annual figure hides.
+
+Shape letter: T sessions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kronos_quant.backtest import BacktestResult
+from kronos_quant.backtest.performance import annual_return, annual_volatility, beta_of, max_drawdown, sharpe_ratio
+
+FloatArray = npt.NDArray[np.float64]
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def monthly_returns(dates: Sequence[date], returns: FloatArray) -> dict[tuple[int, int], float]:
+    """(year, month) -> compounded return of the sessions f64[T] in it."""
+    found: dict[tuple[int, int], float] = {}
+    for day, value in zip(dates, returns, strict=True):
+        month = (day.year, day.month)
+        found[month] = (1 + found.get(month, 0.0)) * (1 + float(value)) - 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """A figure over every stretch of some sessions: the lowest, the median, the highest, the newest."""
+
+    name: str
+    lowest: float
+    median: float
+    highest: float
+    newest: float
+
+
+def rolling_figures(
+    returns: FloatArray, benchmark: FloatArray | None, window: int, sessions_per_year: int
+) -> list[Rolling]:
+    """Figures over every `window` sessions of returns f64[T]; none where there are fewer.
+
+    benchmark : f64[T] or None; beta to it is one of them
+    """
+    if len(returns) < window:
+        return []
+    years = sessions_per_year
+    figures: dict[str, Callable[[FloatArray], float]] = {
+        "annual_return": lambda part: annual_return(part, years),
+        "annual_volatility": lambda part: annual_volatility(part, years),
+        "sharpe_ratio": lambda part: sharpe_ratio(part, years),
+        "max_drawdown": max_drawdown,
+    }
+    parts = np.lib.stride_tricks.sliding_window_view(returns, window)
+    found = {name: np.array([figure(part) for part in parts]) for name, figure in figures.items()}
+    if benchmark is not None:
+        others = np.lib.stride_tricks.sliding_window_view(benchmark, window)
+        found["beta"] = np.array([beta_of(part, other) for part, other in zip(parts, others, strict=True)])
+    return [_rolling(name, values) for name, values in found.items()]
+
+
+def half_year(sessions_per_year: int) -> int:
+    """The sessions of half a year."""
+    return max(sessions_per_year // 2, 2)
+
+
+def by_period(result: BacktestResult) -> dict[str, Any]:
+    """For metrics.json: returns by the month, and what every half year showed."""
+    years = result.sessions_per_year
+    months = monthly_returns(result.dates, result.returns)
+    rolling = rolling_figures(result.returns, result.benchmark_returns, half_year(years), years)
+    return {
+        "monthly_returns": {f"{year}-{month:02d}": value for (year, month), value in months.items()},
+        "rolling_sessions": half_year(years),
+        "rolling": {
+            one.name: {name: value for name, value in asdict(one).items() if name != "name"} for one in rolling
+        },
+    }
+
+
+def _rolling(name: str, values: FloatArray) -> Rolling:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Rolling(name, math.nan, math.nan, math.nan, math.nan)
+    return Rolling(name, float(known.min()), float(np.median(known)), float(known.max()), float(values[-1]))

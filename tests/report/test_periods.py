@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from kronos_quant.backtest.performance import annual_volatility, beta_of, max_drawdown
+from kronos_quant.report.periods import half_year, monthly_returns, rolling_figures
+
+
+def test_months_compound_their_sessions():
+    dates = [date(2023, 12, 29), date(2024, 1, 2), date(2024, 1, 3), date(2024, 3, 1)]
+    found = monthly_returns(dates, np.array([0.1, 0.1, -0.5, 0.02]))
+    assert found == pytest.approx({(2023, 12): 0.1, (2024, 1): -0.45, (2024, 3): 0.02})
+
+
+def test_months_compound_to_the_whole():
+    returns = np.random.default_rng(0).normal(0, 0.01, 300)
+    found = monthly_returns([date(2024, 1, 1) + timedelta(days=i) for i in range(300)], returns)
+    assert math.prod(1 + value for value in found.values()) == pytest.approx(np.prod(1 + returns))
+    assert len(found) == 10
+
+
+def test_rolling_figures_are_those_of_each_stretch():
+    rng = np.random.default_rng(1)
+    returns, benchmark = rng.normal(0, 0.01, 60), rng.normal(0, 0.01, 60)
+    found = {one.name: one for one in rolling_figures(returns, benchmark, 20, 252)}
+    stretches = [slice(i, i + 20) for i in range(41)]
+    for name, values in (
+        ("annual_volatility", [annual_volatility(returns[part], 252) for part in stretches]),
+        ("max_drawdown", [max_drawdown(returns[part]) for part in stretches]),
+        ("beta", [beta_of(returns[part], benchmark[part]) for part in stretches]),
+    ):
+        one = found[name]
+        expected = (min(values), np.median(values), max(values), values[-1])
+        assert (one.lowest, one.median, one.highest, one.newest) == pytest.approx(expected)
+    assert "beta" not in {one.name for one in rolling_figures(returns, None, 20, 252)}
+
+
+def test_fewer_sessions_than_a_stretch_have_none():
+    assert rolling_figures(np.zeros(19), None, 20, 252) == []
+
+
+def test_flat_returns_have_no_rolling_sharpe_ratio():
+    [sharpe] = [one for one in rolling_figures(np.zeros(30), None, 20, 252) if one.name == "sharpe_ratio"]
+    assert math.isnan(sharpe.median)
+    assert math.isnan(sharpe.newest)
+
+
+def test_half_a_year_follows_the_annualisation():
+    assert [half_year(years) for years in (252, 243, 365, 1)] == [126, 121, 182, 2]
