@@ -6,6 +6,7 @@
     signals/              recipes; signals/store/ holds the computed signals
     strategies/           strategies
     runs/<kind>/<id>/     what each run left
+    runs/trials/          every configuration that was ever back-tested, with its daily returns
 
 The repository's root is a workspace too.
 """

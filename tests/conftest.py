@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made import make_bars, weekdays
+from made import make_bars, weekdays, write_scores
 
 from kronos_quant.workspace import Workspace, init_workspace, open_workspace
 
@@ -86,3 +86,12 @@ def trained_workspace(trained_folder: Path, tmp_path: Path) -> Workspace:
     """A copy, to change, of the workspace with bars and a tiny trained model."""
     shutil.copytree(trained_folder, tmp_path / "workspace")
     return open_workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def scored_workspace(market_workspace: Workspace) -> Workspace:
+    """The workspace with bars, and the strategy `own` on made scores of its newest 30 sessions."""
+    write_scores(market_workspace, "scores.csv", 30)
+    text = "scores: scores.csv\ntopk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"
+    (market_workspace.root / "strategies" / "own.yaml").write_text(text)
+    return market_workspace

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 from made import ROOT
 
-ROOMS = ("market", "windows", "model", "training", "signals", "backtest", "evaluation", "report", "jobs")
+ROOMS = (
+    "market",
+    "windows",
+    "model",
+    "training",
+    "signals",
+    "backtest",
+    "evaluation",
+    "validity",
+    "report",
+    "jobs",
+)
 """In the order of the data: a room imports only from rooms before it."""
 
 SHARED_MODULES = {"errors", "files", "schema", "assets", "config", "workspace", "progress", "own_code", "runs"}

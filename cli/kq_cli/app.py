@@ -12,6 +12,7 @@ import typer
 from kq_cli import (
     backtest,
     check,
+    compare,
     config,
     demo,
     doctor,
@@ -58,6 +59,7 @@ app.add_typer(model.app, name="model", short_help="The models: list, add, show."
 app.command("evaluate", short_help="Say what stored signals are worth.", rich_help_panel=MODEL)(evaluate.evaluate)
 app.command("backtest", short_help="Run a strategy; leaves a tearsheet.", rich_help_panel=MODEL)(backtest.backtest)
 app.command("sweep", short_help="One strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
+app.command("compare", short_help="Back-tests side by side.", rich_help_panel=MODEL)(compare.compare)
 app.command("parity", short_help="Engine, ledger and Qlib side by side, by rule.", rich_help_panel=MODEL)(parity.parity)
 app.add_typer(export.app, name="export", short_help="Write bars for other programs.", rich_help_panel=BARS)
 app.add_typer(snapshot.app, name="snapshot", short_help="The published states of the bars.", rich_help_panel=BARS)

@@ -31,5 +31,5 @@ def backtest(
     if as_json:
         print_json(summary.metrics | {"folder": summary.folder})
     else:
-        typer.echo(summary.report)
+        typer.echo(summary.head)
         typer.echo(f"tearsheet: {summary.tearsheet}")

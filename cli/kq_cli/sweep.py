@@ -10,23 +10,29 @@ from kq_cli.printing import print_json
 
 Grid = Annotated[list[str], typer.Option("--grid", help="A field and its values, e.g. topk=20,50,100; repeatable.")]
 
+RayAddress = Annotated[
+    str | None, typer.Option("--ray", help="Run on the Ray cluster at this address; local: on a new one here.")
+]
+
 
 def sweep(
     strategy: StrategyFile,
     grid: Grid,
+    ray: RayAddress = None,
     no_compute: NoCompute = False,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Example: kq sweep strategies/topk.yaml --grid topk=20,50,100 --grid n_drop=1,5,10
 
-    Run every combination of a grid of settings on all cores. Leaves every trial and heat maps in runs/sweep/; the same
-    command goes on with a sweep that was interrupted.
+    Run every combination of a grid of settings on all cores, or on a Ray cluster. Leaves every trial and heat maps in
+    runs/sweep/, and says how much of the best one's success luck explains; the same command goes on with a sweep that
+    was interrupted.
     """
     from kronos_quant.jobs.sweep import run_sweep
     from kronos_quant.workspace import open_workspace
 
-    summary = run_sweep(open_workspace(), strategy, grid, device, compute=not no_compute)
+    summary = run_sweep(open_workspace(), strategy, grid, device, compute=not no_compute, ray=ray)
     if as_json:
         print_json(summary.as_dict())
     else:

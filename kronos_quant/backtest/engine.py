@@ -1,6 +1,7 @@
 """Runs a strategy: panel and rules -> kernel -> vectorbt -> result.
 
-Shape letters: T sessions, N symbols. Session 0 of the panel only gives scores; sessions 1 to T - 1 trade.
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols, S sessions traded: all but a panel's first,
+which only gives scores.
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ import numpy as np
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.limits import StateArray, market_states
 from kronos_quant.backtest.liquidity import UNUSED, volatilities, volumes
-from kronos_quant.backtest.panel import FloatArray, IntArray, Panel, filled_forward, ranking_of, tradable_scores
+from kronos_quant.backtest.panel import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Panel,
+    filled_forward,
+    ranking_of,
+    tradable_scores,
+)
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, qlib_prices, qlib_states
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
-from kronos_quant.backtest.replay import announce_compilation, check_accounts, vectorbt_account
-from kronos_quant.backtest.result import BacktestResult, Ledger, result_of
+from kronos_quant.backtest.replay import check_accounts, start_compiling, vectorbt_account
+from kronos_quant.backtest.result import BacktestResult, result_of
+from kronos_quant.backtest.risk.guard import guard_of
 from kronos_quant.backtest.rules import Rules, rules_of
+from kronos_quant.backtest.series import Ledger, session_numbers
 from kronos_quant.backtest.strategies.protocol import Decide
 from kronos_quant.backtest.strategies.rules import decide_of
 from kronos_quant.backtest.strategy import Strategy
@@ -41,7 +52,7 @@ def simulate(
     """Back-test `strategy` on `panel`.
 
     rules : of `rules_of`; None: those of a market whose exchange only the symbols tell
-    benchmark_close : f64[T], NaN where the index has no bar
+    benchmark_close : f64[S + 1], of every session of the panel; NaN where the index has no bar
     qlib : for the profile qlib; None: what the panel's closes tell
     decide : for `strategy: python`, the user's function
     Raises DataError where an array does not fit the panel or the benchmark has no bar at all, KronosQuantError where
@@ -51,8 +62,10 @@ def simulate(
     qlib = qlib or derived_facts(panel)
     terms = rules.terms if strategy.profile == "exchange" else qlib_terms(strategy, qlib, rules.terms)
     benchmark = None if benchmark_close is None else benchmark_returns(benchmark_close, panel)
-    announce_compilation()
+    compiling = start_compiling()
     ledger = run_kernel(strategy, panel, rules, qlib, decide)
+    if compiling is not None:
+        compiling.wait()
     check_accounts(ledger.account, vectorbt_account(ledger, panel), panel)
     outcomes = delisting_outcomes(strategy, panel, rules, ledger)
     return result_of(strategy, panel, terms, ledger, benchmark, outcomes, benchmark_gaps(benchmark_close, panel))
@@ -76,7 +89,7 @@ def delisting_outcomes(strategy: Strategy, panel: Panel, rules: Rules, ledger: L
 def run_kernel(
     strategy: Strategy, panel: Panel, rules: Rules, qlib: QlibFacts | None = None, decide: Decide | None = None
 ) -> Ledger:
-    """The event loop alone: every order, and the account after each session."""
+    """The event loop alone: every order, and the account after each row."""
     if strategy.profile == "qlib":
         return run_qlib(strategy, panel, qlib or derived_facts(panel))
     if rules.up.shape != panel.score.shape:
@@ -86,7 +99,7 @@ def run_kernel(
 
 def run_exchange(strategy: Strategy, panel: Panel, rules: Rules, decide: Decide | None = None) -> Ledger:
     """A strategy by the exchange's rules. decide : for `strategy: python`, the user's function."""
-    return trade_exchange(strategy, panel, exchange_market(strategy, panel, rules), charges_of(strategy, rules), decide)
+    return trade_exchange(strategy, panel, rules, exchange_market(strategy, panel, rules), decide)
 
 
 def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> Market:
@@ -94,29 +107,36 @@ def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> Market:
     price = np.ascontiguousarray(panel.open if strategy.fill == "open" else panel.close)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
     state = market_states(
-        price, last, factor, rules.up, rules.down, rules.reference, rules.tick, strategy.liquidity.slippage
-    )
+        price, last, factor, rules.up, rules.down, rules.reference, rules.tick,
+        strategy.liquidity.slippage, session_numbers(panel.dates),
+    )  # fmt: skip
     return market_of(
-        panel, price, last, factor, state, rules.lot, rules.step, rules.group,
+        panel, price, last, factor, state, rules.lot, rules.step, rules.group, rules.next_day,
         volumes(strategy.liquidity, panel), volatilities(strategy.liquidity, panel),
     )  # fmt: skip
 
 
 def trade_exchange(
-    strategy: Strategy, panel: Panel, market: Market, charges: Charges, decide: Decide | None = None
+    strategy: Strategy, panel: Panel, rules: Rules, market: Market, decide: Decide | None = None
 ) -> Ledger:
     """The event loop of a strategy on a market made ready."""
-    from kronos_quant.backtest.kernel.topk_dropout import topk_dropout_nb
-
+    charges = charges_of(strategy, rules)
+    guard = guard_of(strategy.risk, panel, rules.terms.sessions_per_year)
     if strategy.strategy == "topk_dropout":
-        book, history = topk_dropout_nb(
-            market, charges, strategy.topk, strategy.n_drop, strategy.hold_thresh,
-            strategy.account, strategy.risk_degree, strategy.delisting_return,
+        from kronos_quant.backtest.kernel.book import new_book, new_history
+        from kronos_quant.backtest.kernel.risk import new_watch
+        from kronos_quant.backtest.kernel.topk_dropout import topk_dropout_nb
+
+        T, N = panel.score.shape
+        history = new_history(T, N, strategy.account)
+        book = topk_dropout_nb(
+            market, charges, guard, new_book(strategy.account, N), new_watch(N, strategy.account), history,
+            strategy.topk, strategy.n_drop, strategy.hold_thresh, strategy.risk_degree, strategy.delisting_return,
         )  # fmt: skip
     else:
         from kronos_quant.backtest.strategies.loop import run_sessions
 
-        book, history = run_sessions(strategy, panel, market, charges, decide or decide_of(strategy))
+        book, history = run_sessions(strategy, panel, market, charges, guard, decide or decide_of(strategy))
     return ledger_of(market, book, history)
 
 
@@ -124,10 +144,12 @@ def charges_of(strategy: Strategy, rules: Rules) -> Charges:
     """What trades pay, as the kernels take it."""
     from kronos_quant.backtest.kernel.arrays import Charges
 
-    liquidity = strategy.liquidity
+    liquidity, shape = strategy.liquidity, rules.buy_levy.shape
+    dated = (rules.buy_levy, rules.sell_levy, rules.per_share, rules.most)
+    rates = [np.broadcast_to(rate, shape) for rate in (rules.buy, rules.sell, rules.minimum)]
     return Charges(
-        rules.buy, rules.sell, rules.minimum, rules.buy_levy, rules.sell_levy, rules.per_share, rules.most,
-        liquidity.slippage, liquidity.impact, liquidity.participation or 0.0, rules.borrow, liquidity.carry_over,
+        np.stack([*rates, *dated], axis=2), liquidity.slippage, liquidity.impact, liquidity.participation or 0.0,
+        rules.borrow, liquidity.carry_over,
     )  # fmt: skip
 
 
@@ -141,12 +163,13 @@ def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: State
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
     if state is None:
         state = qlib_states(panel, facts.change, qlib_threshold(strategy))
-    none = np.zeros(len(panel.symbols), dtype=np.int64)
-    return market_of(panel, qlib_prices(panel, strategy.fill), last, factor, state, none, none, none)
+    none, price = np.zeros(len(panel.symbols), dtype=np.int64), qlib_prices(panel, strategy.fill)
+    return market_of(panel, price, last, factor, state, none, none, none, none.astype(np.bool_))
 
 
 def trade_qlib(strategy: Strategy, market: Market, facts: QlibFacts) -> Ledger:
     """The event loop of Qlib's on a market made ready."""
+    from kronos_quant.backtest.kernel.book import new_book, new_history
     from kronos_quant.backtest.kernel.qlib import Settings, qlib_topk_dropout_nb
 
     open_cost, close_cost, min_cost = qlib_costs(strategy)
@@ -155,33 +178,40 @@ def trade_qlib(strategy: Strategy, market: Market, facts: QlibFacts) -> Ledger:
         strategy.qlib.only_tradable, strategy.qlib.forbid_all_trade_at_limit, qlib_unit(strategy, facts),
         strategy.risk_degree, open_cost, close_cost, min_cost,
     )  # fmt: skip
-    book, history = qlib_topk_dropout_nb(market, settings, strategy.account)
+    T, N = market.price.shape
+    history = new_history(T, N, strategy.account)
+    book = qlib_topk_dropout_nb(market, settings, new_book(strategy.account, N), history)
     return ledger_of(market, book, history)
 
 
 def market_of(
     panel: Panel, price: FloatArray, last: FloatArray, factor: FloatArray, state: StateArray,
-    lot: IntArray, step: IntArray, group: IntArray, volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED,
+    lot: IntArray, step: IntArray, group: IntArray, next_day: BoolArray,
+    volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED,
 ) -> Market:  # fmt: skip
     """The panel as the kernels take it."""
     from kronos_quant.backtest.kernel.arrays import Market
 
-    gone, lot, step = (np.ascontiguousarray(values) for values in (panel.gone, lot, step))
     score = tradable_scores(panel.score)
+    trait = np.stack([panel.gone, lot, step, group, next_day.astype(np.int64)], axis=1)
     ranking, scored = ranking_of(score), (~np.isnan(score)).sum(axis=1)
-    return Market(score, ranking, scored, price, last, factor, state, gone, lot, step, group, volume, volatility)
+    session = session_numbers(panel.dates)
+    return Market(ranking, scored, price, last, factor, state, volume, volatility, session, trait)
 
 
 def ledger_of(market: Market, book: Book, history: History) -> Ledger:
     """What a kernel gave back."""
     orders = book.orders[: book.placed[0]]
-    return Ledger(orders, history.account, history.cash, history.held, market.last, market.factor, history.borrowed)
+    return Ledger(
+        orders, history.account, history.cash, history.held, market.last, market.factor,
+        history.borrowed, history.halted, market.session,
+    )  # fmt: skip
 
 
 def benchmark_returns(close: FloatArray, panel: Panel) -> FloatArray:
-    """Close-to-close returns f64[T - 1] of an index; 0 in a session without a bar, and before its first bar."""
-    if close.shape != (len(panel.dates),):
-        raise DataError(f"benchmark: expected {len(panel.dates)} closes, found {close.shape}")
+    """Close-to-close returns f64[S] of an index; 0 in a session without a bar, and before its first bar."""
+    if close.shape != (len(panel.sessions),):
+        raise DataError(f"benchmark: expected {len(panel.sessions)} closes, found {close.shape}")
     if np.isnan(close).all():
         raise DataError(
             f"the benchmark has no bar from {panel.dates[0]} to {panel.dates[-1]}",
@@ -193,7 +223,7 @@ def benchmark_returns(close: FloatArray, panel: Panel) -> FloatArray:
 
 def benchmark_gaps(close: FloatArray | None, panel: Panel) -> tuple[str, ...]:
     """A note where the index has no bar in some sessions."""
-    missing = [] if close is None else [panel.dates[t] for t in np.flatnonzero(np.isnan(close))]
+    missing = [] if close is None else [panel.sessions[t] for t in np.flatnonzero(np.isnan(close))]
     if not missing:
         return ()
     return (f"The benchmark has no bar in {len(missing)} sessions ({listed(missing)}): its return there counts as 0.",)

@@ -1,13 +1,16 @@
-"""How much trades in a session, and how far prices move in one: what caps and impact refer to.
+"""How much trades in a bar, and how far prices move in one: what caps and impact refer to.
 
-Shape letters: T sessions, N symbols.
+In an intraday market both are those of its bars: a bar of half the length has half the volume and, in a random walk,
+half the variance, so that the impact of an order is the same.
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
+from kronos_quant.backtest.panel import FloatArray, IntArray, Panel, filled_forward
+from kronos_quant.backtest.series import session_numbers
 from kronos_quant.backtest.strategy import Liquidity
 
 UNUSED = np.empty((0, 0))
@@ -23,8 +26,9 @@ def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
     if liquidity.volume == "bar":
         return np.ascontiguousarray(panel.volume)
     known = ~np.isnan(panel.volume)
-    total = sums_before(np.where(known, panel.volume, 0.0), liquidity.sessions)
-    count = sums_before(known.astype(np.float64), liquidity.sessions)
+    begin, end = rows_before(panel, liquidity.sessions)
+    total = sums_over(np.where(known, panel.volume, 0.0), begin, end)
+    count = sums_over(known.astype(np.float64), begin, end)
     return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
@@ -41,16 +45,23 @@ def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:
     moves[np.isnan(panel.close)] = np.nan
     known = ~np.isnan(moves)
     moves = np.where(known, moves, 0.0)
-    count = sums_before(known.astype(np.float64), liquidity.sessions)
-    total, squares = sums_before(moves, liquidity.sessions), sums_before(moves**2, liquidity.sessions)
+    begin, end = rows_before(panel, liquidity.sessions)
+    count = sums_over(known.astype(np.float64), begin, end)
+    total, squares = sums_over(moves, begin, end), sums_over(moves**2, begin, end)
     enough = count >= 2
     safe = np.where(enough, count, 2.0)
     variance = np.maximum((squares - total**2 / safe) / (safe - 1), 0.0)
     return np.where(enough, np.sqrt(variance), np.nan)
 
 
-def sums_before(values: FloatArray, sessions: int) -> FloatArray:
-    """f64[T, N]: sum over the `sessions` rows before each one, which is not in it."""
+def rows_before(panel: Panel, sessions: int) -> tuple[IntArray, IntArray]:
+    """The rows of the sessions before that of each row: from the first up to, and without, the second, i64[T]."""
+    session = session_numbers(panel.dates)
+    first = np.searchsorted(session, np.arange(session[-1] + 1))
+    return first[np.maximum(session - sessions, 0)], first[session]
+
+
+def sums_over(values: FloatArray, begin: IntArray, end: IntArray) -> FloatArray:
+    """f64[T, N]: for each row the sum over the rows from `begin` up to, and without, `end`."""
     running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    begin = np.maximum(np.arange(len(values)) - sessions, 0)
-    return np.ascontiguousarray(running[:-1] - running[begin])
+    return np.ascontiguousarray(running[end] - running[begin])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 import numpy as np
 import polars as pl
 
+from kronos_quant.backtest.codes import RISKS
 from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import listed
@@ -13,7 +17,7 @@ from kronos_quant.errors import listed
 def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[str, ...]:
     """What was unusual about a run, the gravest first; empty where nothing was. orders: `tables.order_table`."""
     found = (
-        no_trade(orders),
+        no_trade(orders, panel),
         scores_missing(panel),
         few_symbols(strategy, panel),
         unpriced(panel),
@@ -31,12 +35,33 @@ def rejections_of(orders: pl.DataFrame) -> dict[str, int]:
     return {reason: int(count) for reason, count in counts.iter_rows()}
 
 
-def no_trade(orders: pl.DataFrame) -> str | None:
+def risk_orders(orders: pl.DataFrame) -> dict[str, int]:
+    """Orders that each rule of the section `risk` made or cut, the most frequent first."""
+    rules = [word for word in RISKS.values() if word]
+    words = orders.select(pl.col("reason").str.split("; ").list.explode().alias("rule"))
+    counts = words.filter(pl.col("rule").is_in(rules)).group_by("rule").len()
+    return {rule: int(count) for rule, count in counts.sort(["len", "rule"], descending=[True, False]).iter_rows()}
+
+
+def halts(halted: Sequence[date], strategy: Strategy) -> tuple[str, ...]:
+    """Said where a drawdown kept the strategy from trading. halted : the sessions in which it did."""
+    if not halted:
+        return ()
+    after = strategy.risk.resume_after
+    then = "the strategy never traded again" if after is None else f"it traded again {after} sessions later"
+    return (
+        f"DRAWDOWN HALT: the account closed {strategy.risk.drawdown_halt:.1%} below its highest close, everything was "
+        f"sold from {halted[0]} on; {then} ({len(halted)} sessions without its decisions).",
+    )
+
+
+def no_trade(orders: pl.DataFrame, panel: Panel) -> str | None:
     """Said loudly: a run without any trade looks like a flat, safe strategy."""
     if (orders["status"] != "rejected").any():
         return None
     if orders.is_empty():
-        return "NO TRADE WAS MADE: no session of the period had a score from the session before."
+        step = "bar" if panel.times else "session"
+        return f"NO TRADE WAS MADE: no {step} of the period had a score from the {step} before."
     why = ", ".join(f"{reason} ({count})" for reason, count in rejections_of(orders).items())
     return f"NO TRADE WAS MADE: all {len(orders)} orders were rejected: {why}."
 
@@ -51,10 +76,13 @@ def account_lost(account: FloatArray, panel: Panel) -> tuple[str, ...]:
 
 def scores_missing(panel: Panel) -> str | None:
     """Sessions that traded nothing because no symbol had a score."""
-    empty = [day for day, score in zip(panel.dates, panel.score[:-1], strict=False) if np.isnan(score).all()]
+    scored = {day for day, score in zip(panel.dates, panel.score, strict=True) if not np.isnan(score).all()}
+    # the first session of an intraday market is there for its closes, the last row of any trades nowhere
+    asked = panel.sessions[1:] if panel.times else panel.sessions[:-1]
+    empty = [day for day in asked if day not in scored]
     if not empty:
         return None
-    sessions = len(panel.dates) - 1
+    sessions = len(panel.sessions) - 1
     return f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing trades after them."
 
 

@@ -1,23 +1,29 @@
 """Frames of bars and scores -> arrays of one shape.
 
-Shape letters: T sessions, N symbols. Prices and volumes are in adjusted units (schema.BARS).
+Shape letters: T rows (sessions, or bars of an intraday market), S sessions, N symbols. Prices and volumes are in
+adjusted units (schema.BARS).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.backtest.risk.groups import Groups
 from kronos_quant.errors import DataError, listed
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+FLOAT32_NOISE = 2e-7
+"""Relative error of a raw price that is the ratio of two float32 numbers."""
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
 
@@ -26,10 +32,12 @@ FIELDS = ("open", "high", "low", "close", "volume", "factor")
 class Panel:
     """Bars and scores of a back-test. NaN: no bar (suspended, not yet listed, delisted), or no opinion.
 
-    dates : T sessions, ascending; symbols : N symbols, ascending
-    open, high, low, close, volume, factor, score : float64[T, N]; `score[t]` is known after session t's close
-    gone : int64[N], first session after the symbol's last bar; T where it has a bar in the last session or later
+    dates : the session of each of T rows, ascending; symbols : N symbols, ascending
+    open, high, low, close, volume, factor, score : float64[T, N]; `score[t]` is known after row t's close
+    gone : int64[N], first row of the session after that of the symbol's last bar; T where there is none
     unpriced : symbols with scores and without any bar, left out
+    groups : of the symbols, where they are known
+    times : the end of each row's bar in an intraday market; empty where a row is a session
     """
 
     dates: tuple[date, ...]
@@ -43,6 +51,13 @@ class Panel:
     score: FloatArray
     gone: IntArray
     unpriced: tuple[str, ...] = ()
+    groups: Groups | None = None
+    times: tuple[datetime, ...] = ()
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        """The S sessions, each once."""
+        return tuple(dict.fromkeys(self.dates))
 
 
 def build_panel(
@@ -58,9 +73,35 @@ def build_panel(
     no score at all, or no symbol with both.
     """
     check_sessions(sessions)
-    check_unique(bars, "bars")
-    check_unique(scores, "scores")
-    first, last = sessions[0], sessions[-1]
+    return filled_panel(bars, scores, tuple(sessions), (), keep_unpriced=keep_unpriced)
+
+
+def build_bar_panel(bars: pl.DataFrame, scores: pl.DataFrame, times: pl.DataFrame) -> Panel:
+    """Bars and scores of an intraday market, a row a bar, for the symbols that have a score and a bar in them.
+
+    bars : schema.BARS; what lies before and after the rows is treated as by `build_panel`
+    scores : columns time (end of the bar after which the score is known), symbol, score
+    times : columns date and time, ascending: the rows
+    Raises DataError as `build_panel` does.
+    """
+    check_sessions(times["date"].unique().sort().to_list())
+    rows = scores.join(times, on="time", how="inner").select("date", "time", "symbol", "score")
+    return filled_panel(bars, rows, tuple(times["date"]), tuple(times["time"]), keep_unpriced=False)
+
+
+def filled_panel(
+    bars: pl.DataFrame,
+    scores: pl.DataFrame,
+    dates: tuple[date, ...],
+    times: tuple[datetime, ...],
+    *,
+    keep_unpriced: bool,
+) -> Panel:
+    """Check frames of bars and scores, and lay them out."""
+    key = "time" if times else "date"
+    check_unique(bars, "bars", key)
+    check_unique(scores, "scores", key)
+    first, last = dates[0], dates[-1]
     scores = scores.filter(pl.col("date").is_between(first, last) & pl.col("score").is_not_nan())
     if scores.is_empty():
         raise DataError(f"no scores from {first} to {last}", hint=f"kq signal --start {first} --end {last}")
@@ -74,43 +115,100 @@ def build_panel(
     symbols = sorted(scored & priced)
     if not symbols:
         raise DataError(f"no bars from {first} to {last} for the {len(scored)} symbols with scores")
-    unpriced = tuple(sorted(scored - priced))
-    grid = Grid(tuple(sessions), tuple(sorted(scored) if keep_unpriced else symbols))
+    grid = Grid(dates, tuple(sorted(scored) if keep_unpriced else symbols), times)
     return Panel(
-        dates=grid.sessions,
+        dates=dates,
         symbols=grid.symbols,
-        **{name: grid.fill(inside, name) for name in FIELDS},
+        open=grid.fill(inside, "open"),
+        high=grid.fill(inside, "high"),
+        low=grid.fill(inside, "low"),
+        close=grid.fill(inside, "close"),
+        volume=grid.fill(inside, "volume"),
+        factor=grid.fill(inside, "factor"),
         score=grid.fill(scores, "score"),
-        gone=grid.first_session_after(bars),
-        unpriced=unpriced,
+        gone=grid.first_row_after(bars),
+        unpriced=tuple(sorted(scored - priced)),
+        times=times,
     )
+
+
+def session_panel(panel: Panel) -> Panel:
+    """A panel of bars as one of sessions: the first open, the last close and score, the sum of the volumes."""
+    if not panel.times:
+        return panel
+    ends = np.flatnonzero(np.array([*(before != after for before, after in pairwise(panel.dates)), True]))
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    parts = [slice(begin, end + 1) for begin, end in zip(begins, ends, strict=True)]
+    volume = np.array([np.nansum(panel.volume[part], axis=0) for part in parts])
+    close = np.array([first_known(panel.close[part][::-1]) for part in parts])
+    return replace(
+        panel,
+        dates=panel.sessions,
+        times=(),
+        open=np.array([first_known(panel.open[part]) for part in parts]),
+        high=np.array([np.fmax.reduce(panel.high[part]) for part in parts]),
+        low=np.array([np.fmin.reduce(panel.low[part]) for part in parts]),
+        close=close,
+        volume=np.where(np.isnan(close), np.nan, volume),
+        factor=np.array([first_known(panel.factor[part][::-1]) for part in parts]),
+        score=np.array([first_known(panel.score[part][::-1]) for part in parts]),
+        gone=np.searchsorted(begins, panel.gone).astype(np.int64),
+        groups=None if panel.groups is None else Groups(panel.groups.names, panel.groups.member[ends]),
+    )
+
+
+def in_ticks(panel: Panel, tick: FloatArray) -> Panel:
+    """The panel with the prices that its bars had before float32 rounded them, where that is plain.
+
+    tick : float64[N], the price step of each symbol. A raw price that is a multiple of it but for the rounding is taken
+    for that multiple, so that accounts agree with an exchange's to the cent; any other stays.
+    """
+
+    def exact(prices: FloatArray) -> FloatArray:
+        raw = prices / panel.factor
+        nearest = np.round(raw / tick) * tick
+        return np.where(np.abs(raw - nearest) <= FLOAT32_NOISE * raw, nearest * panel.factor, prices)
+
+    return replace(
+        panel, open=exact(panel.open), high=exact(panel.high), low=exact(panel.low), close=exact(panel.close)
+    )
+
+
+def first_known(values: FloatArray) -> FloatArray:
+    """float64[N]: the first of some rows' values that is none of NaN; NaN where all are. values : float64[T, N]"""
+    return np.asarray(values[np.argmax(~np.isnan(values), axis=0), np.arange(values.shape[1])])
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The sessions and symbols that the rows and columns of an array stand for."""
+    """The rows and symbols that the rows and columns of an array stand for; `times` is empty where a row is a session.
 
-    sessions: tuple[date, ...]
+    dates : the session of each row; times : the end of each row's bar
+    """
+
+    dates: tuple[date, ...]
     symbols: tuple[str, ...]
+    times: tuple[datetime, ...] = ()
 
     def fill(self, frame: pl.DataFrame, column: str) -> FloatArray:
         """float64[T, N] of a long frame's column; NaN where it has no row."""
-        rows = pl.DataFrame({"date": self.sessions, "t": range(len(self.sessions))})
+        key, keys = ("time", self.times) if self.times else ("date", self.dates)
+        rows = pl.DataFrame({key: keys, "t": range(len(keys))}, schema_overrides={key: frame.schema[key]})
         columns = pl.DataFrame({"symbol": self.symbols, "n": range(len(self.symbols))})
-        cells = frame.select("date", "symbol", column).join(rows, on="date").join(columns, on="symbol")
-        values = np.full((len(self.sessions), len(self.symbols)), np.nan)
+        cells = frame.select(key, "symbol", column).join(rows, on=key).join(columns, on="symbol")
+        values = np.full((len(keys), len(self.symbols)), np.nan)
         values[cells["t"].to_numpy(), cells["n"].to_numpy()] = cells[column].cast(pl.Float64).to_numpy()
         return values
 
-    def first_session_after(self, bars: pl.DataFrame) -> IntArray:
-        """int64[N]: index of the first session after each symbol's last bar."""
+    def first_row_after(self, bars: pl.DataFrame) -> IntArray:
+        """int64[N]: the first row of the session after that of each symbol's last bar."""
         last = dict(bars.group_by("symbol").agg(pl.col("date").max()).iter_rows())
         ends = np.array([last.get(symbol, date.min) for symbol in self.symbols], dtype="datetime64[D]")
-        return np.searchsorted(np.array(self.sessions, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
+        return np.searchsorted(np.array(self.dates, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
 
 
 def tradable_scores(score: FloatArray) -> FloatArray:
-    """The scores that may be used when session t trades: those of session t - 1.
+    """The scores that may be used when row t trades: those of row t - 1.
 
     This is the only place where scores are shifted. score : float64[T, N]; the first row of the result is NaN.
     """
@@ -152,11 +250,11 @@ def check_sessions(sessions: Sequence[date]) -> None:
         raise DataError(f"sessions are not ascending and unique at {listed(wrong)}")
 
 
-def check_unique(frame: pl.DataFrame, name: str) -> None:
-    """Raise DataError where a symbol has two rows in a session."""
-    twice = frame.filter(pl.struct("date", "symbol").is_duplicated()).select("symbol", "date").unique().sort("symbol")
+def check_unique(frame: pl.DataFrame, name: str, key: str = "date") -> None:
+    """Raise DataError where a symbol has two rows in a session, or at a time."""
+    twice = frame.filter(pl.struct(key, "symbol").is_duplicated()).select("symbol", key).unique().sort("symbol", key)
     if len(twice):
-        keys = [f"{symbol} {day}" for symbol, day in twice.iter_rows()]
+        keys = [f"{symbol} {when}" for symbol, when in twice.iter_rows()]
         raise DataError(f"{name}: more than one row for {listed(keys)}")
 
 

@@ -1,7 +1,6 @@
 """What a back-test gives back.
 
-Shape letters: T sessions, N symbols, O orders. A Ledger starts with the session that only gave scores, a
-BacktestResult with the first that traded.
+Shape letter: S sessions traded; the first one of a panel only gives scores.
 """
 
 from __future__ import annotations
@@ -9,52 +8,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.notes import account_lost, notes_of, rejections_of
+from kronos_quant.backtest.legs import leg_table
+from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
 from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.performance import key_figures
 from kronos_quant.backtest.rules import Terms
+from kronos_quant.backtest.series import Ledger, Series, rate, series_of
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.backtest.tables import order_table, position_table
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What the kernel did, in adjusted units.
-
-    orders : f64[O, COLUMNS], columns as in `codes`; account, cash : f64[T], after each session
-    held (shares), last (close, filled forward), factor (filled forward) : f64[T, N]
-    borrowed : f64[T], what being short cost in each session
-    """
-
-    orders: FloatArray
-    account: FloatArray
-    cash: FloatArray
-    held: FloatArray
-    last: FloatArray
-    factor: FloatArray
-    borrowed: FloatArray
-
-    @property
-    def fills(self) -> FloatArray:
-        """The orders that traded, whole or in part."""
-        return np.asarray(self.orders[self.orders[:, codes.STATUS] != codes.REJECTED])
+from kronos_quant.backtest.tables import bar_table, order_table, position_table
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
     """A finished back-test.
 
-    dates : the T sessions traded
-    returns, gross_returns : f64[T], of the account in a session, after and before costs
-    benchmark_returns : f64[T] or None
-    account, cash : f64[T], money; cost : f64[T], commission, levies, slippage, impact and borrowing
-    turnover : f64[T], value bought and sold / account before
+    dates : the S sessions traded
+    returns, gross_returns : f64[S], of the account in a session, after and before costs
+    benchmark_returns : f64[S] or None
+    account, cash : f64[S], money; cost : f64[S], commission, levies, slippage, impact and borrowing
+    turnover : f64[S], value bought and sold / account before
     orders, fills, positions : frames, columns as in `tables`
+    bars : date, time, account and cash after each bar of an intraday market; None where a bar is a session
+    legs : what was long and what was short by session, columns as in `legs.leg_table`; None where nothing was short
     rejections : number of orders rejected or cut, by reason
+    risk : number of orders that each rule of the section `risk` made or cut, the most frequent first
+    halted : the sessions in which a drawdown kept the strategy from trading
     delisted : total return by the return at which delisted holdings leave; empty where none was delisted
     rules : what trades cost, in plain lines; sessions_per_year : annualisation of the figures
     notes : plain sentences that the reader has to know; metrics : key figures, NaN where not determined
@@ -73,7 +54,11 @@ class BacktestResult:
     orders: pl.DataFrame
     fills: pl.DataFrame
     positions: pl.DataFrame
+    bars: pl.DataFrame | None
+    legs: pl.DataFrame | None
     rejections: dict[str, int]
+    risk: dict[str, int]
+    halted: tuple[date, ...]
     rules: tuple[str, ...]
     delisted: dict[float, float]
     sessions_per_year: int
@@ -108,59 +93,46 @@ def result_of(
 ) -> BacktestResult:
     """The returns, tables, figures and notes of a ledger.
 
-    benchmark : f64[T - 1] or None; delisted : as in BacktestResult; notes : further ones
+    benchmark : f64[S] or None; delisted : as in BacktestResult; notes : further ones
     """
-    series = series_of(ledger)
+    series, ends = series_of(ledger), ledger.ends[1:]
     orders = order_table(ledger.orders, ledger.factor, panel)
     filled = orders.filter(pl.col("status") != "rejected")
+    halted = tuple(panel.dates[t] for t in ends if ledger.halted[t])
+    said = (*account_lost(ledger.account, panel), *notes_of(strategy, panel, orders), *halts(halted, strategy))
     return BacktestResult(
         strategy=strategy,
         symbols=panel.symbols,
-        dates=panel.dates[1:],
+        dates=tuple(panel.dates[t] for t in ends),
         returns=series.returns,
         gross_returns=series.gross_returns,
         benchmark_returns=benchmark,
-        account=ledger.account[1:],
-        cash=ledger.cash[1:],
+        account=ledger.account[ends],
+        cash=ledger.cash[ends],
         cost=series.cost,
         turnover=series.turnover,
         orders=orders,
         fills=filled,
-        positions=position_table(ledger.held, ledger.last, ledger.factor, ledger.account, panel),
+        positions=position_table(ledger, ends, panel),
+        bars=bar_table(ledger, panel) if panel.times else None,
+        legs=leg_table(ledger, panel) if (ledger.held < 0).any() else None,
         rejections=rejections_of(orders),
+        risk=risk_orders(orders),
+        halted=halted,
         rules=terms.said,
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
-        notes=account_lost(ledger.account, panel) + notes_of(strategy, panel, orders) + terms.notes + notes,
+        notes=(*said, *terms.notes, *notes),
         metrics=metrics_of(series, ledger, benchmark, terms.sessions_per_year),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What an account did in each session traded, f64[T]; as in BacktestResult."""
-
-    returns: FloatArray
-    gross_returns: FloatArray
-    cost: FloatArray
-    turnover: FloatArray
-
-
-def series_of(ledger: Ledger) -> Series:
-    """The returns, costs and turnover of a ledger."""
-    before, after = ledger.account[:-1], ledger.account[1:]
-    fills = ledger.fills
-    paid = fills[:, codes.COST] + fills[:, codes.SLIPPAGE] + fills[:, codes.IMPACT]
-    cost = by_session(fills, paid, len(before)) + ledger.borrowed[1:]
-    traded = by_session(fills, fills[:, codes.SHARES] * fills[:, codes.PRICE], len(before))
-    return Series(rate(after - before, before), rate(after - before + cost, before), cost, rate(traded, before))
 
 
 def metrics_of(
     series: Series, ledger: Ledger, benchmark: FloatArray | None, sessions_per_year: int
 ) -> dict[str, float]:
     """The key figures of a ledger, NaN where not determined."""
-    fills, before, after = ledger.fills, ledger.account[:-1], ledger.account[1:]
+    fills, ends = ledger.fills, ledger.ends
+    before, after = ledger.account[ends][:-1], ledger.account[ends][1:]
     return key_figures(series.returns, series.gross_returns, benchmark, sessions_per_year) | {
         "sessions_per_year": float(sessions_per_year),
         "turnover": float(series.turnover.mean()),
@@ -174,17 +146,6 @@ def metrics_of(
         "trades": float(len(fills)),
         "orders": float(len(ledger.orders)),
         "rejected": float(len(ledger.orders) - len(fills)),
-        "mean_holdings": float((ledger.held[1:] != 0).sum(axis=1).mean()),
-        "mean_cash": float(rate(ledger.cash[1:], after).mean()),
+        "mean_holdings": float((ledger.held[ends[1:]] != 0).sum(axis=1).mean()),
+        "mean_cash": float(rate(ledger.cash[ends[1:]], after).mean()),
     }
-
-
-def by_session(orders: FloatArray, values: FloatArray, sessions: int) -> FloatArray:
-    """Sum of an amount an order f64[O] in each of the `sessions` traded."""
-    sums = np.bincount(orders[:, codes.SESSION].astype(np.int64) - 1, weights=values, minlength=sessions)
-    return sums.astype(np.float64)
-
-
-def rate(amount: FloatArray, account: FloatArray) -> FloatArray:
-    """amount / account, 0 where nothing is left of the account."""
-    return np.divide(amount, account, out=np.zeros_like(amount), where=account > 0)

@@ -1,6 +1,6 @@
 """The rules and costs that a strategy trades by: the exchange's tables, and what the strategy file sets instead.
 
-Shape letters: T sessions, N symbols, G groups of symbols that pay the same.
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols, G groups of symbols that pay the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import date
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FloatArray, IntArray, Panel
+from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray, Panel
+from kronos_quant.backtest.series import session_numbers
 from kronos_quant.backtest.strategy import Costs, Strategy
 from kronos_quant.errors import DataError, listed
 from kronos_quant.market.exchanges import (
@@ -27,7 +28,7 @@ from kronos_quant.market.exchanges import (
     levies,
     rules_panel,
 )
-from kronos_quant.market.symbols import exchange_of
+from kronos_quant.market.symbols import MAINLAND, exchange_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Rules:
     buy, sell (commission, a fraction of the value), minimum : f64[G]
     buy_levy, sell_levy (fractions of the value), per_share (of a raw share sold), most (bound of that) : f64[T, G]
     borrow : of a short position's value, a session; terms : what a reader is told of them
+    next_day : b1[N], what is bought in a session is sold in the next at the earliest
     """
 
     up: FloatArray
@@ -65,6 +67,7 @@ class Rules:
     per_share: FloatArray
     most: FloatArray
     borrow: float
+    next_day: BoolArray
     terms: Terms
 
 
@@ -93,6 +96,7 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
         minimum=np.array([minimum for _, _, minimum in charges]),
         buy_levy=levied[0], sell_levy=levied[1], per_share=levied[2], most=levied[3],
         borrow=strategy.costs.borrow / sessions_per_year,
+        next_day=np.array([exchange_of(symbol, exchange) in MAINLAND for symbol in panel.symbols], dtype=np.bool_),
         terms=Terms(
             tuple(said_costs(strategy.costs, groups, charges, panel.dates)),
             tuple(notes_on(strategy, panel, exchange, facts)),
@@ -255,11 +259,15 @@ def first_sessions_off(strategy: Strategy, panel: Panel, exchange: str, facts: F
     if strategy.price_limit != "exchange":
         return None
     known = facts.listed or {} if facts is not None else {}
-    begins = np.isnan(panel.close[0]) & ~np.isnan(panel.close).all(axis=0)
+    absent = np.isnan(panel.close)
+    first = session_numbers(panel.dates) == 0
     new = [
         symbol
-        for symbol, late in zip(panel.symbols, begins, strict=True)
-        if late and symbol not in known and board_on(symbol, exchange) is not None
+        for n, symbol in enumerate(panel.symbols)
+        if absent[first, n].all()
+        and not absent[:, n].all()
+        and symbol not in known
+        and board_on(symbol, exchange) is not None
     ]
     if not new:
         return None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_validator
 
+from kronos_quant.backtest.risk.settings import Risk
 from kronos_quant.config import Section
 
 SAME_SETTINGS = (
@@ -87,15 +88,15 @@ class Liquidity(Section):
         description="square-root impact: volatilities that an order of a whole volume moves a price",
     )
     participation: float | None = Field(
-        None, gt=0, le=1, description="largest share of the volume that an order fills in a session; null: any"
+        None, gt=0, le=1, description="largest share of a bar's volume that an order fills in it; null: any"
     )
     volume: Literal["trailing", "bar"] = Field(
         "trailing",
-        description="volume meant: the mean of the sessions before, known beforehand; or the traded bar's own, an "
-        "assumption about liquidity",
+        description="volume meant: the mean of the bars in the sessions before, known beforehand; or the traded bar's "
+        "own, an assumption about liquidity",
     )
     sessions: int = Field(20, ge=2, description="sessions of the trailing volume and volatility")
-    carry_over: bool = Field(True, description="what the participation cuts is ordered again in the next session")
+    carry_over: bool = Field(True, description="what the participation cuts is ordered again at the next bar")
 
 
 class QlibSettings(Section):
@@ -115,14 +116,20 @@ class Strategy(Section):
 
     signal: str = Field("default", min_length=1, description="recipe in signals/ whose scores are traded")
     scores: Path | None = Field(
-        None, description="Parquet or CSV file of date, symbol and score that is traded instead of a recipe's signals"
+        None,
+        description="Parquet or CSV file of date, symbol and score that is traded instead of a recipe's signals; of an "
+        "intraday market, asof (end of the last bar seen), symbol and score",
     )
     score: str | None = Field(None, min_length=1, description="score that ranks; null: the recipe's own")
     strategy: Literal["topk_dropout", "topk_rebalance", "long_short_quantile", "buy_and_hold", "python"] = Field(
         "topk_dropout", description="the rule; python: the function `decide` of the file `code`"
     )
     code: Path | None = Field(None, description="Python file of `strategy: python`; runs only with --allow-code")
-    every: int = Field(1, ge=1, description="sessions between two decisions of a rebalancing rule")
+    every: int = Field(
+        1,
+        ge=1,
+        description="sessions (in an intraday market: bars with scores) between two decisions of a rebalancing rule",
+    )
     weighting: Literal["equal", "score", "inverse_volatility"] = Field(
         "equal", description="weights of topk_rebalance within the symbols held"
     )
@@ -149,13 +156,16 @@ class Strategy(Section):
     hold_thresh: int = Field(5, ge=0, description="sessions from buying a symbol to its earliest sale")
     start: date | None = Field(
         None,
-        description="first session whose scores are used (they trade at the next); "
+        description="first session whose scores are used (they trade at the next bar); "
         "null: the first after the model's training and validation data",
     )
     end: date | None = Field(None, description="last session; null: the newest")
-    fill: Literal["open", "close"] = Field("open", description="price of the next session at which orders fill")
+    fill: Literal["open", "close"] = Field("open", description="price of the next bar at which orders fill")
     liquidity: Liquidity = Field(
         default_factory=lambda: Liquidity.model_validate({}), description="slippage, impact and participation"
+    )
+    risk: Risk = Field(
+        default_factory=lambda: Risk.model_validate({}), description="rules that cut orders and sell holdings"
     )
     account: float = Field(1e8, gt=0, description="initial cash, account currency")
     benchmark: str = Field("auto", min_length=1, description="symbol of an index; auto: the data's own; none: without")
@@ -216,3 +226,5 @@ class Strategy(Section):
             raise ValueError(f"Qlib has topk_dropout only, found {self.strategy}")
         if self.liquidity != Liquidity.model_validate({}):
             raise ValueError("liquidity needs `profile: exchange`")
+        if self.risk != Risk.model_validate({}):
+            raise ValueError("risk needs `profile: exchange`")

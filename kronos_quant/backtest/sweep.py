@@ -15,11 +15,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kronos_quant.backtest.engine import charges_of, exchange_market, qlib_market, trade_exchange, trade_qlib
+from kronos_quant.backtest.engine import exchange_market, qlib_market, trade_exchange, trade_qlib
 from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
-from kronos_quant.backtest.result import Ledger, metrics_of, series_of
+from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.series import Ledger, series_of
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import ConfigError
 
@@ -36,6 +37,7 @@ DECIDES = (
     "every",
     "weighting",
     "quantile",
+    "risk",
 )
 """Settings that leave the market as it is."""
 
@@ -53,6 +55,15 @@ class Trial:
     def key(self) -> str:
         """The combination as text, the same whatever the order of the grid."""
         return json.dumps(dict(sorted(self.values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A trial that was run: its figures, and the account's session returns f64[T - 1]."""
+
+    trial: Trial
+    figures: dict[str, float]
+    returns: FloatArray
 
 
 def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[list[Trial], list[str]]:
@@ -98,23 +109,36 @@ def run_trials(
     facts: QlibFacts | None,
     benchmark: FloatArray | None,
     threads: int,
-) -> Iterator[tuple[Trial, dict[str, float]]]:
-    """Each trial and its figures, in groups that share a market, within a group in the order given.
+) -> Iterator[Done]:
+    """Each trial, done, in groups that share a market, within a group in the order given.
 
     make_rules : the rules of a strategy on the panel; benchmark : f64[T - 1], returns, or None
     """
+    with ThreadPoolExecutor(threads) as pool:
+        for group in grouped(trials):
+            yield from pool.map(runner_of(group, panel, make_rules(group[0].strategy), facts, benchmark), group)
+
+
+def grouped(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """The trials that see the market in the same way, together."""
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
         groups.setdefault(market_key(trial.strategy), []).append(trial)
-    with ThreadPoolExecutor(threads) as pool:
-        for group in groups.values():
-            trade, years = ready(group[0].strategy, panel, make_rules(group[0].strategy), facts)
+    return list(groups.values())
 
-            def run(trial: Trial, trade: Trade = trade, years: int = years) -> dict[str, float]:
-                ledger = trade(trial.strategy)
-                return metrics_of(series_of(ledger), ledger, benchmark, years)
 
-            yield from zip(group, pool.map(run, group), strict=True)
+def runner_of(
+    group: Sequence[Trial], panel: Panel, rules: Rules, facts: QlibFacts | None, benchmark: FloatArray | None
+) -> Callable[[Trial], Done]:
+    """A function that runs any trial of a group; the market is made ready for it once."""
+    trade, years = ready(group[0].strategy, panel, rules, facts)
+
+    def run(trial: Trial) -> Done:
+        ledger = trade(trial.strategy)
+        series = series_of(ledger)
+        return Done(trial, metrics_of(series, ledger, benchmark, years), series.returns)
+
+    return run
 
 
 Trade = Callable[[Strategy], Ledger]
@@ -126,8 +150,8 @@ def ready(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts | Non
         known = facts or derived_facts(panel)
         as_qlib = qlib_market(strategy, panel, known)
         return lambda other: trade_qlib(other, as_qlib, known), rules.terms.sessions_per_year
-    market, charges = exchange_market(strategy, panel, rules), charges_of(strategy, rules)
-    return lambda other: trade_exchange(other, panel, market, charges), rules.terms.sessions_per_year
+    market = exchange_market(strategy, panel, rules)
+    return lambda other: trade_exchange(other, panel, rules, market), rules.terms.sessions_per_year
 
 
 def market_key(strategy: Strategy) -> str:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
-from kronos_quant.jobs.signals import SignalSummary
+from kronos_quant.jobs.examination import examined
 from kronos_quant.jobs.trading import Prepared, missing_benchmark, prepare
-from kronos_quant.report import performance_png, report_text, write_tearsheet
-from kronos_quant.report.text import costs_line, liquidity_lines, rules_line, strategy_line
+from kronos_quant.report import by_period, performance_png, report_text, sections_of, write_tearsheet
+from kronos_quant.report.text import costs_line, execution_line, liquidity_lines, rules_line, strategy_line
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kronos_quant.jobs.signals import SignalSummary
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestSummary:
-    """A finished back-test: its folder, its figures and the text of report.txt."""
+    """A finished back-test: its folder, its figures, the text of report.txt, and the part of it that comes first."""
 
     folder: Path
     metrics: dict[str, Any]
     report: str
+    head: str
     result: BacktestResult
     signals: SignalSummary | None
     """None where the scores came from a file."""
@@ -50,13 +56,26 @@ def _facts(prepared: Prepared, result: BacktestResult) -> list[str]:
     """What was run, for the head of the tearsheet."""
     strategy = prepared.strategy
     return [
-        f"{strategy_line(strategy)}; scores of a session trade at the next session's {strategy.fill}",
+        f"{strategy_line(strategy)}; {execution_line(result)}",
         *(f"costs: {line}" for line in (*result.rules, *liquidity_lines(strategy))),
         f"rules: {rules_line(strategy)}",
+        *(f"risk: {line}" for line in strategy.risk.said()),
         f"paid: {costs_line(result)}",
         f"{prepared.scored.origin}, bars {prepared.market.snapshot.digest[:16]}",
         "for research only: a back-test is no promise, and nothing here is advice",
     ]
+
+
+def tables_of(result: BacktestResult) -> dict[str, pl.DataFrame]:
+    """The Parquet tables that a run leaves, by name."""
+    tables = {
+        "orders": result.orders,
+        "fills": result.fills,
+        "positions": result.positions,
+        "returns": result.daily(),
+    }
+    others = {"bars": result.bars, "legs": result.legs}
+    return tables | {name: table for name, table in others.items() if table is not None}
 
 
 def _leave(workspace: Workspace, strategy_name: str, prepared: Prepared, result: BacktestResult) -> BacktestSummary:
@@ -69,9 +88,10 @@ def _leave(workspace: Workspace, strategy_name: str, prepared: Prepared, result:
     notes = [*scored.notes, *missing_benchmark(prepared)]
     with staged_run(workspace.runs, "backtest", inputs) as run:
         run.write_config({"strategy": prepared.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
-        for table in ("orders", "fills", "positions"):
-            getattr(result, table).write_parquet(run.folder / f"{table}.parquet")
-        result.daily().write_parquet(run.folder / "returns.parquet")
+        for kind, table in tables_of(result).items():
+            table.write_parquet(run.folder / f"{kind}.parquet")
+        examination = examined(workspace, prepared, result, f"backtest/{run.id}")
+        sections = sections_of(result, examination)
         performance_png(run.folder / "performance.png", result, title=name, benchmark_name=benchmark)
         notes += write_tearsheet(
             run.folder / "tearsheet.html",
@@ -81,17 +101,24 @@ def _leave(workspace: Workspace, strategy_name: str, prepared: Prepared, result:
             title=f"{name} ({run.id})",
             benchmark_name=benchmark,
             sessions_per_year=result.sessions_per_year,
-            facts=_facts(prepared, result),
+            facts=[*_facts(prepared, result), *(f"to know: {note}" for note in (*result.notes, *notes))],
+            sections=sections,
         )
-        text = report_text(result, title=name, benchmark_name=benchmark, notes=notes)
+        text, head = (report_text(result, name, benchmark, notes, told) for told in (sections, sections[:1]))
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
-        metrics = dict(result.metrics) | {
-            "benchmark": benchmark,
-            "recipe": scored.digest,
-            "model": source.weights.name if source else None,
-            "rejections": result.rejections,
-            "total_return_by_delisting_return": {f"{at:g}": total for at, total in result.delisted.items()},
-            "notes": [*result.notes, *notes],
-        }
+        metrics = (
+            dict(result.metrics)
+            | examination.as_dict()
+            | {
+                "benchmark": benchmark,
+                "recipe": scored.digest,
+                "model": source.weights.name if source else None,
+                "rejections": result.rejections,
+                "risk": result.risk,
+                "total_return_by_delisting_return": {f"{at:g}": total for at, total in result.delisted.items()},
+                "notes": [*result.notes, *notes],
+            }
+            | by_period(result)
+        )
         run.write_metrics(metrics)
-    return BacktestSummary(run.path, metrics, text, result, scored.signals)
+    return BacktestSummary(run.path, metrics, text, head, result, scored.signals)

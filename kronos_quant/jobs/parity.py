@@ -17,6 +17,7 @@ from kronos_quant.backtest.qlib.parity import Comparison, Parity, parity
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.jobs.trading import Prepared, bars_of_source, facts_of, in_universe, prepare
 from kronos_quant.market import export_bars
+from kronos_quant.schema import DAILY
 from kronos_quant.workspace import Workspace
 
 
@@ -64,6 +65,8 @@ def run_parity(workspace: Workspace, strategy_name: str, device: str, *, compute
     """
     prepared = prepare(workspace, strategy_name, device, compute=compute)
     strategy, market = prepared.strategy, prepared.market
+    if market.freq != DAILY:
+        raise DataError(f"parity: Qlib steps on daily bars, and this workspace holds {market.freq} bars")
     if strategy.strategy != "topk_dropout":
         raise ConfigError(f"parity: Qlib has topk_dropout, found {strategy.strategy}")
     scores, notes = in_universe(market, strategy, prepared.scored.frame), []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 
@@ -98,3 +98,14 @@ def random_market(seed: int) -> tuple[Panel, np.ndarray, np.ndarray]:
         panel = panel_of(score, panel.close, open_=panel.open, factor=panel.factor, gone=np.full(N, T), volume=volume)
     limits = np.where(rng.random((T, N)) < 0.7, 0.05, np.nan)
     return panel, limits, rng.choice([0, 1, 100], N).astype(np.int64)
+
+
+def intraday(panel: Panel, bars: int) -> Panel:
+    """The same rows as bars of sessions that have `bars` of them."""
+    T = len(panel.dates)
+    days = dates(-(-T // bars))
+    rows = tuple(days[t // bars] for t in range(T))
+    times = tuple(datetime.combine(rows[t], time(10)) + timedelta(minutes=5 * (t % bars)) for t in range(T))
+    # a symbol is delisted in the session after its last bar
+    gone = [min(-(-int(end) // bars) * bars, T) for end in panel.gone]
+    return replace(panel, dates=rows, times=times, gone=np.array(gone, dtype=np.int64))

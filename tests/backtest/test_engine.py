@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
 from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, rules_with
 
 from kronos_quant.backtest import Panel, Strategy, engine, replay, rules_of, simulate
 from kronos_quant.backtest.engine import run_kernel
-from kronos_quant.backtest.replay import announce_compilation, vectorbt_account
+from kronos_quant.backtest.replay import vectorbt_account
 from kronos_quant.errors import DataError, KronosQuantError
 
 NAN = float("nan")
@@ -170,17 +168,6 @@ def test_two_accounts_that_differ_stop_the_run(monkeypatch):
     monkeypatch.setattr(engine, "vectorbt_account", lambda ledger, panel: ledger.account * (1 + 1e-8))
     with pytest.raises(KronosQuantError, match="the two accounts differ: on 2024-01-01 the kernel has 100,000"):
         simulate(strategy_of(), panel_of(**SWAP))
-
-
-def test_the_first_run_of_a_machine_says_that_it_compiles(monkeypatch, tmp_path, caplog):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    with caplog.at_level(logging.INFO):
-        announce_compilation()
-        assert "first back-test on this machine" in caplog.text
-        caplog.clear()
-        (tmp_path / "nb.simulate_from_orders_nb-1353.py311.nbi").touch()
-        announce_compilation()
-    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of, random_market
+from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.backtest.limits import market_states
-from kronos_quant.backtest.liquidity import sums_before, volatilities, volumes
+from kronos_quant.backtest.liquidity import rows_before, sums_over, volatilities, volumes
 from kronos_quant.backtest.strategy import Liquidity
 
 NAN = float("nan")
@@ -21,10 +21,13 @@ def strategy_of(**fields) -> Strategy:
     return Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
 
 
-def test_sums_are_over_the_rows_before():
+def test_sums_are_over_the_sessions_before():
     values = np.array([[1.0], [2.0], [4.0], [8.0]])
-    assert sums_before(values, 2)[:, 0].tolist() == [0, 1, 3, 6]
-    assert sums_before(values, 9)[:, 0].tolist() == [0, 1, 3, 7]
+    panel = panel_of(values, values)
+    assert sums_over(values, *rows_before(panel, 2))[:, 0].tolist() == [0, 1, 3, 6]
+    assert sums_over(values, *rows_before(panel, 9))[:, 0].tolist() == [0, 1, 3, 7]
+    # two bars a session: the bars of the sessions before, not those of the same one
+    assert sums_over(values, *rows_before(intraday(panel, 2), 1))[:, 0].tolist() == [0, 0, 3, 3]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,10 +5,11 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from backtest.markets import panel_of
 
 from kronos_quant import schema
 from kronos_quant.backtest import build_panel
-from kronos_quant.backtest.panel import filled_forward, ranking_of, tradable_scores
+from kronos_quant.backtest.panel import filled_forward, in_ticks, ranking_of, tradable_scores
 from kronos_quant.errors import DataError
 
 NAN = float("nan")
@@ -123,3 +124,21 @@ def test_ranking_is_by_score_then_by_symbol_and_symbols_without_one_come_last(se
         for row in score
     ]
     assert ranking_of(score).tolist() == expected
+
+
+def test_prices_that_float32_rounded_are_brought_back_to_their_ticks():
+    stated = np.array([[11.36, 0.255, 123.4567]])
+    factor = np.array([[1.0, 1.0, 0.37]])
+    rounded = (stated * factor).astype(np.float32).astype(np.float64)
+    panel = panel_of(np.ones((1, 3)), rounded, factor=factor)
+    found = in_ticks(panel, np.array([0.01, 0.001, 0.01]))
+    assert found.close[0, 0] == 11.36
+    assert found.close[0, 1] == 0.255
+    # no multiple of the tick: as it was
+    assert found.close[0, 2] == rounded[0, 2]
+    two = (np.array([[20.05 * 0.37]])).astype(np.float32).astype(np.float64)
+    adjusted = panel_of(np.ones((1, 1)), two, factor=np.full((1, 1), np.float64(np.float32(0.37))))
+    raw = in_ticks(adjusted, np.array([0.01])).close / adjusted.factor
+    assert raw[0, 0] == pytest.approx(20.05, rel=1e-15)
+    gone = panel_of(np.ones((1, 1)), [[np.nan]])
+    assert np.isnan(in_ticks(gone, np.array([0.01])).close).all()

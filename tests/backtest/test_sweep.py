@@ -15,7 +15,7 @@ BASE = {"topk": 4, "n_drop": 1, "hold_thresh": 1, "account": 1e5}
 def swept(strategy: Strategy, grid, panel, facts=None, threads=2):
     trials, _ = trials_of(strategy, grid)
     done = run_trials(trials, panel, lambda other: rules_of(other, panel), facts, None, threads)
-    return {trial.key: figures for trial, figures in done}
+    return {one.trial.key: one for one in done}
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,10 @@ def test_every_trial_has_the_figures_of_a_run_of_its_own(fields):
     found = swept(strategy, grid, panel, facts)
     assert len(found) == 12
     for trial in trials_of(strategy, grid)[0]:
-        alone = simulate(trial.strategy, panel, qlib=facts).metrics
-        assert found[trial.key].keys() == alone.keys()
-        np.testing.assert_equal(list(found[trial.key].values()), list(alone.values()))
+        alone = simulate(trial.strategy, panel, qlib=facts)
+        assert found[trial.key].figures.keys() == alone.metrics.keys()
+        np.testing.assert_equal(list(found[trial.key].figures.values()), list(alone.metrics.values()))
+        np.testing.assert_array_equal(found[trial.key].returns, alone.returns)
 
 
 def test_the_number_of_threads_changes_nothing():
@@ -41,8 +42,9 @@ def test_the_number_of_threads_changes_nothing():
     strategy = Strategy.model_validate(BASE)
     one, four = (swept(strategy, grid, panel, threads=threads) for threads in (1, 4))
     assert one.keys() == four.keys()
-    for key, figures in one.items():
-        np.testing.assert_equal(figures, four[key])
+    for key, done in one.items():
+        np.testing.assert_equal(done.figures, four[key].figures)
+        np.testing.assert_array_equal(done.returns, four[key].returns)
 
 
 def test_trials_that_decide_differently_share_a_market():

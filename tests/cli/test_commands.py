@@ -90,7 +90,10 @@ def test_a_backtest_prints_its_report_and_where_the_page_is(kq, trained_workspac
     [run] = finished_runs(trained_workspace.runs, "backtest")
     assert done.code == 0
     assert done.out.endswith(f"tearsheet: {run.path / 'tearsheet.html'}\n")
-    assert done.out.startswith((run.path / "report.txt").read_text())
+    head, _, _ = done.out.rpartition("\ntearsheet: ")
+    assert (run.path / "report.txt").read_text().startswith(head)
+    assert "Is it luck?" in head
+    assert "costs a year / account" in head
     assert "\x1b[" not in done.out + done.err
     metrics = as_json(kq(trained_workspace.root, "backtest", "topk", "--no-compute", "--json"))
     saved = json.loads((run.path / "metrics.json").read_text())

@@ -1,10 +1,12 @@
 import json
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
 from kronos_quant.market import workspace_market
+from kronos_quant.market.sessions import sessions_between
 
 
 @pytest.fixture
@@ -59,11 +61,27 @@ def test_a_mistake_is_one_line_with_the_right_code(kq, scored):
     assert not (scored.root / "runs" / "evaluate").exists()
 
 
-def test_intraday_bars_are_refused(kq, tmp_path):
+def test_one_share_of_five_minute_bars_is_evaluated_over_time(kq, tmp_path):
     kq(tmp_path, "init")
-    rows = [f"2025/6/5 10:{minute:02d},10,11,9,10,100" for minute in range(0, 60, 5)]
+    rng = np.random.default_rng(0)
+    closes = 10 * np.exp(np.cumsum(0.002 * rng.standard_normal((20, 48)))).ravel()
+    clock = [datetime(2024, 1, 2, 9, 30) + timedelta(minutes=5 * i) for i in (*range(1, 25), *range(43, 67))]
+    days = sessions_between("XSHG", date(2024, 1, 2), date(2024, 3, 1))[:20]
+    stamps = [datetime.combine(day, moment.time()) for day in days for moment in clock]
+    rows = [f"{at:%Y/%m/%d %H:%M},{c:.3f},{c:.3f},{c:.3f},{c:.3f},100" for at, c in zip(stamps, closes, strict=True)]
     (tmp_path / "bars.csv").write_text("\n".join(["timestamps,open,high,low,close,volume", *rows]))
-    kq(tmp_path, "ingest", "csv", "bars.csv", "--symbol", "AAA", "--exchange", "XNYS")
-    code, error, _ = kq(tmp_path, "evaluate").refusal()
-    assert code == 3
-    assert error == "the scorecard counts sessions of daily bars, and this workspace holds 5min bars"
+    done = kq(tmp_path, "ingest", "csv", "bars.csv", "--symbol", "600977", "--exchange", "XSHG")
+    assert done.code == 0, done.err
+    scores = [f"{at:%Y-%m-%d %H:%M},SH600977,{s:.4f}" for at, s in zip(stamps, rng.standard_normal(960), strict=True)]
+    (tmp_path / "mine.csv").write_text("\n".join(["asof,symbol,score", *scores[11::12]]))
+    told = kq(tmp_path, "signal", "import", "mine.csv", "--name", "mine", "--horizon", "12")
+    assert "on 20 sessions (80 moments)" in told.out, told.err
+    done = kq(tmp_path, "evaluate", "mine")
+    assert done.code == 0, done.err
+    assert done.out.startswith("NO RANK IC: it needs 3 symbols a moment with score and return, found at most 1. Over")
+    assert "correlation over time" in done.out
+    shown = kq(tmp_path, "signal", "show", "mine", "--date", f"{days[3]}T11:30")
+    assert f"1 symbols on {days[3]} 11:30, 1 with a score" in shown.out
+    code, error, hint = kq(tmp_path, "signal", "show", "mine", "--date", f"{days[3]}T11:35").refusal()
+    assert (code, error) == (3, f"mine: no signals asof {days[3]} 11:35")
+    assert hint == "that session has 10:30, 11:30, 14:00, 15:00"

@@ -96,11 +96,20 @@ def as_json_out(done):
     return json.loads(done.out)
 
 
+def test_more_gpus_than_there_are_is_one_line_before_anything_is_read(kq, trained_workspace, tmp_path):
+    code, error, hint = kq(trained_workspace.root, "signal", "--date", ON, "--gpus", "64").refusal()
+    assert code == 2
+    assert error.startswith("--gpus 64: this machine has ")
+    assert hint.startswith("run kq signal --gpus ")
+    assert kq(tmp_path, "signal", "--gpus", "-1").code == 2
+
+
 def test_a_killed_computation_leaves_what_an_uninterrupted_one_would(kq, kq_process, trained_workspace, tmp_path):
     root = trained_workspace.root
     whole = tmp_path / "whole"
     shutil.copytree(root, whole)
-    arguments = ("signal", "--start", "2025-05-28", "--top", "0")
+    arguments = ("signal", "--start", "2025-05-22", "--gpus", "0", "--top", "0")
+    # eleven dates: in one process here, in two of the command's own where there are two cores
     assert kq(whole, *arguments).code == 0
     kill = (
         "import os, kronos_quant.signals.store as store\n"

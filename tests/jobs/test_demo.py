@@ -46,7 +46,7 @@ def test_one_date_tells_nothing():
 def test_the_summary_ends_with_the_backtest_and_its_page():
     finding = Finding(0.2, MeanEstimate(0.1, 0.02, 30), ORACLE, 0.5)
     metrics = {"annual_return": 0.1234, "sharpe_ratio": 0.678}
-    backtest = BacktestSummary(Path("runs/x"), metrics, "", None, None)
+    backtest = BacktestSummary(Path("runs/x"), metrics, "", "", None, None)
     lines = DemoSummary(finding, backtest).lines()
     assert lines[:-2] == finding.lines()
     assert lines[-2:] == ["Top-K after costs: +12.3% a year, Sharpe 0.68", "tearsheet: runs/x/tearsheet.html"]

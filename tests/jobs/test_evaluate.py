@@ -6,14 +6,19 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 import pytest
+import scoringrules
+import torch
 import yaml
+from made import intraday_workspace
 
 from kronos_quant import CheckpointError, ConfigError, DataError
 from kronos_quant.evaluation import Boundary, forward_returns, make_grid, rank_ic
 from kronos_quant.jobs.evaluate import boundaries_of, run_evaluation, stored_dates
-from kronos_quant.jobs.signals import open_source
+from kronos_quant.jobs.signal_store import list_signals, prune_signals
+from kronos_quant.jobs.signals import ensure_signals, open_source
 from kronos_quant.jobs.trading import first_unseen
 from kronos_quant.market import workspace_market
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import read_foreign, store_foreign
 
@@ -142,19 +147,36 @@ def test_other_recipes_stand_beside_the_signal(market_workspace):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "begins", "words"),
     [
-        (pl.lit(1.0), "all scores of every date are equal"),
-        (pl.when(pl.col("symbol") == "MADE0000").then("score"), "found at most 1"),
+        (pl.lit(1.0), "TOO FEW DATES TO SAY", "all scores of every date are equal"),
+        (pl.when(pl.col("symbol") == "MADE0001").then("score"), "NO RANK IC", "found at most 1"),
     ],
 )
-def test_scores_that_cannot_rank_get_a_card_that_says_so(market_workspace, change, words):
+def test_scores_that_cannot_rank_get_a_card_that_says_so(market_workspace, change, begins, words):
     scores = made_scores(market_workspace, 0.0).with_columns(score=change)
     bring_in(market_workspace, "mine", scores.drop_nulls())
     report = run_evaluation(market_workspace, "mine", None, None, None)
-    assert report.head()[0].startswith("TOO FEW DATES TO SAY")
+    assert report.head()[0].startswith(begins)
     assert words in report.head()[0]
-    assert report.page.read_text().count("TOO FEW DATES TO SAY") == 1
+    assert report.page.read_text().count(begins) == 1
+
+
+def test_of_one_symbol_the_figures_over_time_are_given(market_workspace):
+    scores = made_scores(market_workspace, 1.0).filter(pl.col("symbol") == "MADE0001")
+    bring_in(market_workspace, "mine", with_quantiles(scores, (0.05, 0.5, 0.95), 0.1))
+    report = run_evaluation(market_workspace, "mine", None, None, None)
+    metrics = json.loads((report.folder / "metrics.json").read_text())
+    assert (metrics["kind"], metrics["edge"]) == ("nobody to rank", False)
+    close = workspace_market(market_workspace).bars(["MADE0001"]).select("date", pl.col("close").cast(pl.Float64))
+    realised = close.with_columns(later=pl.col("close").shift(-3) / pl.col("close") - 1)
+    pairs = scores.join(realised, on="date").drop_nulls()
+    over_time = metrics["contenders"]["signal"]["over_time"]
+    assert over_time["correlation"]["mean"] == pytest.approx(pairs.select(pl.corr("score", "later")).item(), abs=1e-9)
+    assert over_time["correlation"]["low"] > 0
+    assert metrics["contenders"]["signal"]["distribution"]["cells"] == pairs.height
+    assert "correlation over time" in report.rows()[0]
+    assert "Does it rank?" not in report.page.read_text()
 
 
 def test_scores_that_are_nan_are_no_opinion(market_workspace):
@@ -194,7 +216,7 @@ def test_a_failure_leaves_no_run(market_workspace, monkeypatch):
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kronos_quant.report.scorecard_page.write_scorecard_page", fail)
+    monkeypatch.setattr("kronos_quant.report.scorecard.write_scorecard_page", fail)
     with pytest.raises(KeyboardInterrupt):
         run_evaluation(market_workspace, "mine", None, None, None)
     assert list((market_workspace.runs / "evaluate").iterdir()) == []
@@ -312,3 +334,158 @@ def test_every_scored_pair_is_accounted_for(market_workspace):
     assert counts["scored"] == counts["known"] + counts["not_yet"] + counts["without_bar"]
     # of at most 12 stocks on the 3 newest sessions
     assert 0 < counts["not_yet"] <= 36
+
+
+def test_paths_that_are_stored_are_measured_exactly(trained_workspace):
+    (trained_workspace.root / "signals" / "whole.yaml").write_text("samples: 5\nhorizon: 2\npaths: true\n")
+    market = workspace_market(trained_workspace)
+    sessions = market.sessions()
+    source = open_source(trained_workspace, "whole", market)
+    ensure_signals(source, sessions[-20:], "cpu")
+    report = run_evaluation(trained_workspace, "whole", sessions[-20], None, None)
+    found = report.metrics["contenders"]["signal"]["distribution"]
+    assert found["measured_from"] == "9 quantiles, and exactly from 5 paths"
+    assert report.metrics["contenders"]["volatility band"]["distribution"]["exact"] is None
+    # computed apart, from the files of the store and the closes
+    rows = source.store.read(sessions[-20:], paths=True)
+    close = {(symbol, on): close for symbol, on, close in market.bars().select("symbol", "date", "close").rows()}
+    ahead = dict(zip(sessions, sessions[2:], strict=False))
+    crps = {}
+    for on, symbol, paths in rows.select("date", "symbol", "paths").rows():
+        later = close.get((symbol, ahead.get(on)))
+        if later is not None:
+            members = np.array(paths, dtype=np.float64)[:, -1]
+            realised = np.float64(later) / np.float64(close[symbol, on]) - 1
+            crps.setdefault(on, []).append(scoringrules.crps_ensemble(realised, members))
+    expected = np.mean([np.mean(values) for values in crps.values()])
+    assert found["exact"]["crps"]["mean"] == pytest.approx(expected, abs=1e-9)
+    assert sum(found["exact"]["rank_histogram"]) == found["cells"] == sum(len(values) for values in crps.values())
+    assert "CRPS, exact" in report.page.read_text()
+
+
+FIVE = ("SH600000", "SH600001", "SH600003", "SZ000001", "SZ000002")
+
+
+def halfhour_scores(workspace, see=1.0, horizon=6, times=("11:30", "15:00")):
+    """A score of every symbol at some times of the last thirty sessions."""
+    market = workspace_market(workspace)
+    bars = market.bars().with_columns(pl.col("close").cast(pl.Float64)).sort("symbol", "time")
+    later = (pl.col("close").shift(-horizon) / pl.col("close") - 1).over("symbol")
+    noise = np.random.default_rng(0).standard_normal(bars.height)
+    scores = bars.select(
+        pl.col("time").alias("datetime"), "symbol", score=see * later.fill_null(0) / later.std() + pl.Series(noise)
+    )
+    kept = scores.filter(pl.col("datetime").dt.strftime("%H:%M").is_in(list(times)))
+    return kept.filter(pl.col("datetime").dt.date().is_in(market.sessions()[-30:]))
+
+
+def test_signals_within_sessions_are_evaluated_by_moment_with_the_horizon_in_bars(tmp_path):
+    workspace = intraday_workspace(tmp_path, FIVE)
+    scores = halfhour_scores(workspace, 2.0)
+    bring_in(workspace, "mine", scores, horizon=6)
+    report = run_evaluation(workspace, "mine", None, None, None)
+    metrics = json.loads((report.folder / "metrics.json").read_text())
+    assert (metrics["horizon"], metrics["horizon_unit"], metrics["dates"]) == (6, "bar", 60)
+    daily = pl.read_parquet(report.folder / "dates.parquet").filter(pl.col("contender") == "signal")
+    closes = workspace_market(workspace).bars().to_pandas().pivot(index="time", columns="symbol", values="close")
+    closes = closes.astype(float)
+    label = closes.shift(-6) / closes - 1
+    wide = scores.to_pandas().pivot(index="datetime", columns="symbol", values="score")
+    expected = wide.corrwith(label.loc[wide.index], axis=1, method="spearman").dropna()
+    found = daily.drop_nulls("rank_ic")
+    assert found["asof"].to_list() == [moment.to_pydatetime() for moment in expected.index]
+    np.testing.assert_allclose(found["rank_ic"].to_numpy(), expected.to_numpy(), rtol=0, atol=1e-9)
+    assert report.head()[0].startswith("EDGE, if the model never saw these moments")
+    assert "6 bars ahead" in report.page.read_text()
+
+
+def test_one_symbol_within_sessions_has_no_rank_ic_and_says_so(tmp_path):
+    workspace = intraday_workspace(tmp_path, ("SH600000",))
+    bring_in(workspace, "mine", halfhour_scores(workspace, 1.0), horizon=6)
+    report = run_evaluation(workspace, "mine", None, None, None)
+    assert report.head()[0].startswith("NO RANK IC: it needs 3 symbols a moment with score and return, found at most 1")
+    # of the last session neither has a return yet
+    assert report.card.signal.timing.correlation.dates == 60 - 2
+
+
+def test_closes_of_intraday_sessions_are_a_moment_each(tmp_path):
+    workspace = intraday_workspace(tmp_path, FIVE)
+    scores = halfhour_scores(workspace, 2.0, times=("15:00",)).with_columns(pl.col("datetime").dt.date())
+    bring_in(workspace, "mine", scores.rename({"datetime": "date"}), horizon=6)
+    report = run_evaluation(workspace, "mine", None, None, None)
+    assert [moment.strftime("%H:%M") for moment in report.card.times] == ["15:00"] * 30
+
+
+def from_base(workspace, base="start"):
+    """Say of the trained model that it began from an untrained one, which lies in models/."""
+    torch.manual_seed(7)
+    preset = PRESETS["nano"]
+    KronosTokenizer(preset.tokenizer).save_pretrained(workspace.models / "start" / "tokenizer")
+    Kronos(preset.predictor).save_pretrained(workspace.models / "start" / "predictor")
+    [trained] = finished_runs(workspace.runs, "train")
+    path = trained.path / "checkpoints" / "best" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base": base}))
+
+
+def test_the_model_that_training_began_from_stands_beside_the_trained_one(trained_workspace):
+    from_base(trained_workspace)
+    market = workspace_market(trained_workspace)
+    sessions = market.sessions()[-16:]
+    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
+    zero = next(one for one in report.card.cards if one.name == "zero-shot")
+    assert "model start" in zero.says
+    assert zero.ranking.ahead.dates == report.card.signal.ranking.rank_ic.dates
+    assert zero.coverage == report.card.signal.coverage
+    assert zero.distribution.levels == report.card.signal.distribution.levels
+    # it is an ordinary recipe: the same by hand has the same key, and a second time nothing is computed
+    (trained_workspace.root / "signals" / "hand.yaml").write_text(
+        "model: start\nlookback_window: 16\nsamples: 8\nhorizon: 3\n"
+    )
+    by_hand = open_source(trained_workspace, "hand", market)
+    assert ensure_signals(by_hand, sessions, "cpu").computed == 0
+    again = run_evaluation(trained_workspace, "default", sessions[0], None, None, ["hand"])
+    assert [one.name for one in again.card.cards].count("zero-shot") == 0
+    hand = next(one for one in again.card.cards if one.name == "recipe hand")
+    assert hand.ranking.rank_ic == zero.ranking.rank_ic
+    without = run_evaluation(trained_workspace, "default", sessions[0], None, None, beside_base=False)
+    assert "zero-shot" not in [one.name for one in without.card.cards]
+
+
+def test_the_signals_beside_a_recipe_are_kept_when_the_store_is_tidied(trained_workspace):
+    from_base(trained_workspace)
+    market = workspace_market(trained_workspace)
+    sessions = market.sessions()[-3:]
+    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    run_evaluation(trained_workspace, "default", sessions[0], None, None)
+    states = {tuple(row.recipes): row.state for row in list_signals(trained_workspace)}
+    assert states == {("default",): "complete", (): "zero-shot of default, which kq evaluate sets beside it"}
+    assert prune_signals(trained_workspace, None, delete=True).folders == []
+    # what it would now stand beside is another recipe
+    (trained_workspace.root / "signals" / "default.yaml").write_text("samples: 9\nhorizon: 3\n")
+    assert len(prune_signals(trained_workspace, None, delete=False).folders) == 2
+
+
+def test_a_base_that_is_not_here_or_cannot_be_read_is_said_and_nothing_is_fetched(trained_workspace, monkeypatch):
+    market = workspace_market(trained_workspace)
+    sessions = market.sessions()[-3:]
+    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    monkeypatch.setattr("kronos_quant.model.hub.fetch", None)
+    from_base(trained_workspace, "Nobody/Kronos-elsewhere")
+    report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
+    assert "zero-shot Nobody/Kronos-elsewhere is left out: its weights are not on this machine." in report.lines()
+    from_base(trained_workspace, "start")
+    (trained_workspace.models / "start" / "predictor" / "model.safetensors").write_bytes(b"broken")
+    told = run_evaluation(trained_workspace, "default", sessions[0], None, None).lines()
+    assert any(line.startswith("zero-shot start is left out: ") for line in told)
+
+
+def test_code_of_a_recipe_is_not_run_for_its_base(trained_workspace):
+    from_base(trained_workspace)
+    (trained_workspace.root / "mine.py").write_text("def score(returns):\n    return returns[:, :, -1].mean(axis=1)\n")
+    (trained_workspace.root / "signals" / "own.yaml").write_text("samples: 2\nhorizon: 1\nown_score: mine.py\n")
+    market = workspace_market(trained_workspace)
+    sessions = market.sessions()[-3:]
+    ensure_signals(open_source(trained_workspace, "own", market), sessions, "cpu", allow_code=True)
+    report = run_evaluation(trained_workspace, "own", sessions[0], None, None)
+    assert any("the recipe has code of its own, which this command does not run" in line for line in report.lines())

@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+from datetime import datetime, time
 
 import pandas as pd
 import polars as pl
 import pytest
+from made import intraday_workspace
 
 from kronos_quant import CheckpointError, ConfigError, DataError
 from kronos_quant.files import file_digest
@@ -331,3 +333,97 @@ def test_signals_are_exported_for_other_programs(stored, tmp_path):
     assert pl.read_csv(tmp_path / "out.csv").height == rows.height
     with pytest.raises(ConfigError, match="--format: expected parquet, csv or qlib, found 'pickle'"):
         export_signals(stored, tmp_path / "out", "default", "pickle", None, None)
+
+
+@pytest.fixture
+def several(trained_workspace, tmp_path):
+    """Half-hour bars, and signals of three sessions at 11:30 and 15:00 under the recipe `noon`."""
+    workspace = intraday_workspace(tmp_path / "halfhours")
+    shutil.copytree(trained_workspace.runs / "train", workspace.runs / "train")
+    write_recipe(workspace, "noon", "samples: 2\nhorizon: 2\nasof: {times: [11:30, 15:00]}\n")
+    write_recipe(workspace, "close", "samples: 2\nhorizon: 2\n")
+    for name in ("noon", "close"):
+        compute(workspace, name, sessions_of(workspace)[20:23])
+    return workspace
+
+
+def test_of_several_moments_a_session_the_last_is_shown_or_the_one_asked_for(several):
+    sessions = sessions_of(several)
+    newest = show_signals(several, "noon", None)
+    assert newest.moments() == [datetime.combine(sessions[22], time(15))]
+    assert newest.lines()[0] == f"4 symbols on {sessions[22]} 15:00, 4 with a last, best and worst shown"
+    assert list(newest.ends(1)[0])[:3] == ["date", "asof", "symbol"]
+    assert show_signals(several, "noon", sessions[20]).rows.height == 3  # one symbol did not trade in the afternoon
+    assert show_signals(several, "noon", datetime.combine(sessions[20], time(11, 30))).rows.height == 4
+    with pytest.raises(DataError, match=f"noon: no signals asof {sessions[20]} 10:00") as caught:
+        show_signals(several, "noon", datetime.combine(sessions[20], time(10)))
+    assert caught.value.hint == "that session has 11:30, 15:00"
+    digest = open_source(several, "noon", workspace_market(several)).recipe.digest
+    assert show_signals(several, digest, None).rows.equals(newest.rows)
+    # at the close a session is one cross-section, also of those who saw their last bar before
+    assert show_signals(several, "close", sessions[20]).rows["asof"].n_unique() == 2
+
+
+def test_several_moments_are_listed_compared_tidied_and_exported(several, tmp_path):
+    states = {row.recipes[0]: (row.state, len(row.dates)) for row in list_signals(several)}
+    assert states == {"noon": ("complete", 3), "close": ("complete", 3)}
+    alike = diff_signals(several, "noon", "noon", None, None, 2)
+    assert alike.lines()[0] == "3 sessions in both (6 moments), 23 scores compared"
+    both = diff_signals(several, "noon", "close", None, None, 2)
+    # what is only asof 11:30 has no fellow among the closes
+    assert both.by_date["asof"].dt.hour().unique().to_list() == [15]
+    assert both.lines()[0].startswith("3 sessions in both, ")
+    export_signals(several, tmp_path / "q.parquet", "noon", "qlib", None, None)
+    series = pd.read_parquet(tmp_path / "q.parquet")["score"]
+    assert series.index.is_unique
+    assert len(series) == 23
+    export_signals(several, tmp_path / "all.csv", "noon", "csv", None, None)
+    assert pl.read_csv(tmp_path / "all.csv").height == 23
+    gone = prune_signals(several, sessions_of(several)[21], delete=True)
+    assert len(gone.files) == 2
+
+
+def test_an_export_of_moments_comes_back_as_an_import(several, tmp_path):
+    export_signals(several, tmp_path / "all.parquet", "noon", "parquet", None, None)
+    table = pl.read_parquet(tmp_path / "all.parquet").select("asof", "symbol", pl.col("last").alias("score"))
+    table.write_parquet(tmp_path / "again.parquet")
+    import_signals(several, tmp_path / "again.parquet", "again", None, 2, replace=False)
+    compared = diff_signals(several, "noon", "again", None, None, 99)
+    assert compared.by_date["rank_correlation"].to_list() == pytest.approx([1.0] * 6)
+    assert compared.differences["first_rank"].to_list() == compared.differences["second_rank"].to_list()
+
+
+def test_a_calibrated_recipe_exports_every_bar_of_the_path(trained_workspace, tmp_path):
+    write_recipe(trained_workspace, "cal", "samples: 2\nhorizon: 2\ncalibration: {sessions: 20, least: 20}\n")
+    dates = sessions_of(trained_workspace)[-2:]
+    compute(trained_workspace, "cal", dates)
+    export_signals(trained_workspace, tmp_path / "cal.parquet", "cal", "parquet", dates[0], None)
+    found = pl.read_parquet(tmp_path / "cal.parquet")
+    assert found["cal_path_q975"].dtype == pl.Array(pl.Float32, 2)
+    assert found["cal_path_q05"].to_numpy()[:, 1] == pytest.approx(found["cal_q05"].to_numpy(), abs=1e-6)
+    assert (found["cal_path_q025"].to_numpy() <= found["cal_path_q50"].to_numpy()).all()
+
+
+def test_signals_of_an_older_version_are_listed_and_shown_and_nothing_is_mixed(stored):
+    source = open_source(stored, "default", workspace_market(stored))
+    old = stored.signal_store / ("0" * 16)
+    shutil.copytree(source.store.folder, old)
+    note = json.loads((old / "recipe.json").read_text())
+    note["format"] = 2
+    del note["recipe"]["asof"]
+    (old / "recipe.json").write_text(json.dumps(note))
+    for path in old.glob("*.parquet"):
+        rows = pl.read_parquet(path).drop("q025", "q975", "path_q05", "path_q50", "path_q95")
+        rows.write_parquet(path, metadata={"kq.seen": "old", "kq.format": "2"})
+    states = {row.digest: row.state for row in list_signals(stored)}
+    assert states[old.name] == "named by no recipe"
+    assert show_signals(stored, old.name, None).score == "last"
+    # the recipe of today has its own key, and what is under it stays as it is
+    assert source.store.folder.name != old.name
+    assert show_signals(stored, "default", None).digest == source.store.folder.name
+    connection = open_market(stored.root).connect()
+    attach_signals(connection, stored.signal_store)
+    counted = connection.sql("SELECT recipe, count(q05), count(q025) FROM signals GROUP BY recipe").fetchall()
+    rows = sum(pl.read_parquet(path).height for path in old.glob("*.parquet"))
+    assert sorted(counted) == sorted([(old.name, rows, 0), (source.store.folder.name, rows, rows)])
+    assert [folder.name for folder, _ in prune_signals(stored, None, delete=False).folders] == [old.name]

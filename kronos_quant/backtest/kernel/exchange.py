@@ -1,6 +1,6 @@
 """What the exchange does with an order: whole lots, what it costs, whether it fills.
 
-Shape letters: T sessions, N symbols.
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 """
 
 from __future__ import annotations
@@ -10,87 +10,54 @@ from numba import njit, types
 
 from kronos_quant.backtest.codes import (
     BELOW_LOT,
+    BOUGHT_TODAY,
     BUY,
-    COLUMNS,
-    COST,
     COST_ABOVE_VALUE,
-    DELISTED,
     FILLED,
     IMPACT,
-    LEVY,
     LIMIT_DOWN,
     LIMIT_UP,
     NO_BAR,
     NO_CASH,
     PARTIAL,
-    PRICE,
-    REASON,
     REJECTED,
+    RESERVED,
     SELL,
-    SESSION,
-    SHARES,
-    SIDE,
     SLIPPAGE,
-    STATUS,
-    SYMBOL,
     TRADABLE,
+    UNTOUCHED,
     VOLUME,
-    WANTED,
 )
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
+    BUY_LEVY,
+    BUY_RATE,
     CHARGES,
-    HISTORY,
+    GROUP,
+    LOT,
     MARKET,
+    MINIMUM,
+    MOST,
+    PER_SHARE,
+    SELL_LEVY,
+    SELL_RATE,
+    STEP,
     Book,
     Charges,
-    History,
     Market,
     signature,
     tuple_type,
 )
+from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, record_nb
 
 LOT_SLACK = 1e-6
 """Float32 bars put a whole number of lots up to 1e-7 below itself."""
 
+DUST = 1e-9
+"""A change by less than this fraction of a holding is rounding, and no order."""
+
 CASH_MARGIN = 1e-12
 """A buy of everything stops this fraction short, so that rounding never overdraws the cash."""
-
-
-@njit(signature(BOOK, types.f8, types.i8), cache=True)
-def new_book_nb(cash: float, symbols: int) -> Book:
-    """An account of cash alone."""
-    return Book(
-        np.empty((1024, COLUMNS)),
-        np.zeros(1, np.int64),
-        np.full(1, cash),
-        np.zeros(symbols),
-        np.full(symbols, -1),
-        np.zeros(symbols),
-    )
-
-
-@njit(signature(BOOK, BOOK, types.i8), cache=True)
-def with_room_nb(book: Book, rows: int) -> Book:
-    """The same account with place for `rows` more orders."""
-    if book.placed[0] + rows <= len(book.orders):
-        return book
-    larger = np.empty((2 * len(book.orders) + rows, COLUMNS))
-    larger[: book.placed[0]] = book.orders[: book.placed[0]]
-    return Book(larger, book.placed, book.cash, book.shares, book.traded, book.pending)
-
-
-@njit(signature(types.void, BOOK, types.i8, types.i8, types.i8, *[types.f8] * 5, types.i8, types.i8), cache=True)
-def record_nb(
-    book: Book, t: int, i: int, side: int,
-    wanted: float, shares: float, price: float, cost: float, levy: float, status: int, reason: int,
-) -> None:  # fmt: skip
-    """Write an order into the book, filled at the quoted price if at all."""
-    row = book.orders[book.placed[0]]
-    row[SESSION], row[SYMBOL], row[SIDE], row[STATUS], row[REASON] = t, i, side, status, reason
-    row[WANTED], row[SHARES], row[PRICE], row[COST], row[LEVY] = wanted, shares, price, cost, levy
-    row[SLIPPAGE], row[IMPACT] = 0.0, 0.0
-    book.placed[0] += 1
 
 
 @njit("f8(f8, f8, i8, i8, f8)", cache=True)
@@ -104,59 +71,61 @@ def whole_lots_nb(shares: float, factor: float, lot: int, step: int, slack: floa
     return float((lot + np.floor((raw - lot) / step) * step) / factor)
 
 
-@njit(signature(types.f8, MARKET, CHARGES, types.i8, types.i8, types.f8), cache=True)
-def impact_nb(market: Market, charges: Charges, t: int, i: int, shares: float) -> float:
-    """How far an order moves the price, as a fraction: volatility x the square root of its share of the volume."""
-    if charges.impact == 0.0 or shares <= 0.0:
+@njit("f8(f8, f8, i8, i8)", cache=True)
+def in_lots_nb(shares: float, factor: float, lot: int, step: int) -> float:
+    """Shares rounded towards nothing to what may be ordered."""
+    lots = whole_lots_nb(abs(shares), factor, lot, step, LOT_SLACK)
+    return lots if shares > 0.0 else -lots
+
+
+@njit("f8(f8, f8, f8, i8, i8)", cache=True)
+def less_nb(held: float, target: float, factor: float, lot: int, step: int) -> float:
+    """What to sell to come down to `target` shares: a holding that is given up goes whole, part of one in whole lots.
+
+    0 where there is nothing to sell or no target.
+    """
+    if not held - target > DUST * max(abs(target), abs(held)):
         return 0.0
-    move = charges.impact * market.volatility[t, i] * np.sqrt(shares / market.volume[t, i])
+    if target > 0.0 or held <= 0.0:
+        return float(in_lots_nb(held - target, factor, lot, step))
+    return float(held - in_lots_nb(target, factor, lot, step))
+
+
+@njit("f8(f8, f8, f8, i8, i8)", cache=True)
+def more_nb(held: float, target: float, factor: float, lot: int, step: int) -> float:
+    """What to buy to come up to `target` shares; what is short is bought back whole where it is given up.
+
+    0 where there is nothing to buy or no target.
+    """
+    if not target - held > DUST * max(abs(target), abs(held)):
+        return 0.0
+    if held < 0.0 and target >= 0.0:
+        return float(in_lots_nb(target, factor, lot, step) - held)
+    return float(in_lots_nb(target - held, factor, lot, step))
+
+
+@njit("f8(f8, f8, f8)", cache=True)
+def impact_nb(scale: float, shares: float, volume: float) -> float:
+    """How far an order moves the price, as a fraction: `scale` volatilities at a whole volume, by the square root."""
+    if scale == 0.0 or shares <= 0.0:
+        return 0.0
+    move = scale * np.sqrt(shares / volume)
     return float(move) if move > 0.0 else 0.0  # where volume or volatility is not known
 
 
-@njit(signature(types.f8, MARKET, CHARGES, types.i8, types.i8, types.f8), cache=True)
-def capped_nb(market: Market, charges: Charges, t: int, i: int, shares: float) -> float:
-    """As many of `shares` as the cap on the volume lets through, in whole lots where it cuts."""
-    if charges.participation == 0.0:
-        return shares
-    most = charges.participation * market.volume[t, i]
+@njit("f8(f8, f8, f8, i8, i8)", cache=True)
+def capped_nb(shares: float, most: float, factor: float, lot: int, step: int) -> float:
+    """As many of `shares` as a cap on the volume lets through, in whole lots where it cuts."""
     if shares <= most:
         return shares
-    if not most > 0.0:
-        return 0.0
-    return whole_lots_nb(most, market.factor[t, i], market.lot[i], market.step[i], 0.0)
+    return whole_lots_nb(most, factor, lot, step, 0.0) if most > 0.0 else 0.0
 
 
-@njit(signature(types.void, BOOK, CHARGES, types.i8, types.f8, types.i8), cache=True)
-def keep_pending_nb(book: Book, charges: Charges, i: int, rest: float, reason: int) -> None:
-    """Keep what the volume cap cut of an order (a sale's is negative) for the next session."""
-    book.pending[i] = rest if charges.carry and reason == VOLUME else 0.0
-
-
-@njit(signature(tuple_type(types.f8, types.f8), CHARGES, types.i8, types.i8, types.f8), cache=True)
-def buy_cost_nb(charges: Charges, t: int, group: int, value: float) -> tuple[float, float]:
-    """What a purchase costs: all of it, and the part that is levied."""
-    levy = charges.buy_levy[t, group] * value
-    return max(charges.buy[group] * value, charges.minimum[group]) + levy, levy
-
-
-@njit(signature(tuple_type(types.f8, types.f8), CHARGES, types.i8, types.i8, types.f8, types.f8), cache=True)
-def sell_cost_nb(charges: Charges, t: int, group: int, value: float, raw_shares: float) -> tuple[float, float]:
-    """What a sale costs: all of it, and the part that is levied."""
-    levy = charges.sell_levy[t, group] * value
-    levy += min(charges.per_share[t, group] * raw_shares, charges.most[t, group])
-    return max(charges.sell[group] * value, charges.minimum[group]) + levy, levy
-
-
-@njit(signature(types.void, MARKET, BOOK, types.i8, types.f8), cache=True)
-def leave_delisted_nb(market: Market, book: Book, t: int, delisting_return: float) -> None:
-    """Turn holdings without any further bar into cash, at the last close and the delisting return, at no cost."""
-    for i in range(len(book.shares)):
-        if book.shares[i] != 0.0 and t >= market.gone[i]:
-            shares, price = abs(book.shares[i]), market.last[t, i] * (1.0 + delisting_return)
-            side = SELL if book.shares[i] > 0.0 else BUY
-            record_nb(book, t, i, side, shares, shares, price, 0.0, 0.0, FILLED, DELISTED)
-            book.cash[0] += book.shares[i] * price
-            book.shares[i], book.pending[i] = 0.0, 0.0
+@njit("f8(f8, f8, f8, f8, f8)", cache=True)
+def affordable_nb(cash: float, price: float, rate: float, minimum: float, levied: float) -> float:
+    """The most shares that some cash pays at a price, costs included."""
+    most = min((cash - minimum) / (1.0 + levied), cash / (1.0 + rate + levied)) / price
+    return most * (1.0 - CASH_MARGIN)
 
 
 @njit("b1(u1)", cache=True)
@@ -171,115 +140,151 @@ def sellable_nb(state: int) -> bool:
     return state != NO_BAR and state != LIMIT_DOWN
 
 
+@njit(signature(types.void, MARKET, BOOK, *[types.i8] * 3, types.f8, types.i8), cache=True)
+def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, asked: float, rule: int) -> None:
+    """Record an order that a risk rule did not let through at all."""
+    record_nb(book, t, i, side, asked, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, TRADABLE)
+    mark_nb(book, asked, rule)
+
+
+@njit(signature(tuple_type(types.f8, types.f8, types.f8), MARKET, CHARGES, types.i8, types.i8), cache=True)
+def liquidity_nb(market: Market, charges: Charges, t: int, i: int) -> tuple[float, float, float]:
+    """The most shares that a bar lets through, the volume, and what one whole volume moves the price by."""
+    volume, most, scale = np.nan, np.inf, 0.0
+    if charges.participation > 0.0:
+        volume = market.volume[t, i]
+        most = charges.participation * volume
+    if charges.impact > 0.0:
+        volume = market.volume[t, i]
+        scale = charges.impact * market.volatility[t, i]
+    return most, volume, scale
+
+
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
 def sell_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
-    """Sell `wanted` shares as far as the market's state and the volume cap let them through."""
-    quoted, group = market.price[t, i], market.group[i]
+    """Sell `wanted` shares as far as the market's state, the day of purchase and the volume cap let them through."""
+    quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
     if not sellable_nb(market.state[t, i]):
         record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, int(market.state[t, i]))
         return
-    sold = capped_nb(market, charges, t, i, wanted)
+    free = min(wanted, free_to_sell_nb(market, book, t, i))
+    most, volume, scale = liquidity_nb(market, charges, t, i)
+    sold = capped_nb(free, most, factor, market.trait[i, LOT], market.trait[i, STEP]) if free > 0.0 else 0.0
     if sold <= 0.0:
-        record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, VOLUME)
+        why = VOLUME if free > 0.0 else BOUGHT_TODAY
+        record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, why)
         book.pending[i] = 0.0
         return
     slipped = quoted * (1.0 - charges.slippage)
-    price = slipped * (1.0 - impact_nb(market, charges, t, i, sold))
+    price = slipped * (1.0 - impact_nb(scale, sold, volume))
     value = sold * price
-    cost, levy = sell_cost_nb(charges, t, group, value, sold * market.factor[t, i])
+    levy = charges.rate[t, g, SELL_LEVY] * value + min(
+        charges.rate[t, g, PER_SHARE] * (sold * factor), charges.rate[t, g, MOST]
+    )
+    cost = max(charges.rate[t, g, SELL_RATE] * value, charges.rate[t, g, MINIMUM]) + levy
     if cost > value:
         record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, COST_ABOVE_VALUE)
         book.pending[i] = 0.0
         return
-    reason = VOLUME if sold < wanted else TRADABLE
+    reason = VOLUME if sold < free else (BOUGHT_TODAY if free < wanted else TRADABLE)
     record_nb(book, t, i, SELL, wanted, sold, price, cost, levy, PARTIAL if sold < wanted else FILLED, reason)
     row = book.orders[book.placed[0] - 1]
     row[SLIPPAGE], row[IMPACT] = sold * (quoted - slipped), sold * (slipped - price)
     book.cash[0] += value - cost
-    book.shares[i] = 0.0 if sold == book.shares[i] else book.shares[i] - sold
-    keep_pending_nb(book, charges, i, sold - wanted, reason)
+    book.pending[i] = sold - wanted if charges.carry and reason == VOLUME else 0.0
+    hold_nb(book, i, 0.0 if sold == book.shares[i] else book.shares[i] - sold, price)
     if book.shares[i] == 0.0:
         book.traded[i] = t
-
-
-@njit(signature(types.f8, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
-def affordable_nb(market: Market, charges: Charges, book: Book, t: int, i: int, price: float) -> float:
-    """The most shares in whole lots that the cash pays at a price, costs included."""
-    group, cash = market.group[i], book.cash[0]
-    levied = charges.buy_levy[t, group]
-    most = min((cash - charges.minimum[group]) / (1.0 + levied), cash / (1.0 + charges.buy[group] + levied)) / price
-    return whole_lots_nb(most * (1.0 - CASH_MARGIN), market.factor[t, i], market.lot[i], market.step[i], 0.0)
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
 def buy_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Buy `wanted` shares as far as the market's state, the volume cap and the cash let them through."""
-    quoted = market.price[t, i]
+    quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
+    lot, step, levied = market.trait[i, LOT], market.trait[i, STEP], charges.rate[t, g, BUY_LEVY]
+    rate, minimum = charges.rate[t, g, BUY_RATE], charges.rate[t, g, MINIMUM]
     if not buyable_nb(market.state[t, i]):
         record_nb(book, t, i, BUY, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, int(market.state[t, i]))
         return
-    through = capped_nb(market, charges, t, i, wanted)
-    if through <= 0.0:
-        record_nb(book, t, i, BUY, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, VOLUME)
-        book.pending[i] = 0.0
-        return
+    most, volume, scale = liquidity_nb(market, charges, t, i)
+    through = capped_nb(wanted, most, factor, lot, step)
     slipped = quoted * (1.0 + charges.slippage)
     # fewer shares move the price less, so what can be paid at this price can be paid
-    price = slipped * (1.0 + impact_nb(market, charges, t, i, through))
-    bought = min(through, affordable_nb(market, charges, book, t, i, price))
+    price = slipped * (1.0 + impact_nb(scale, through, volume))
+    paid = affordable_nb(
+        book.cash[0] - book.cash[1], price, charges.rate[t, g, BUY_RATE], charges.rate[t, g, MINIMUM], levied
+    )
+    bought = min(through, whole_lots_nb(paid, factor, lot, step, 0.0))
+    lacking = RESERVED if book.cash[1] > 0.0 else NO_CASH
     if bought <= 0.0:
-        record_nb(book, t, i, BUY, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, NO_CASH)
+        why = VOLUME if through <= 0.0 else lacking
+        record_nb(book, t, i, BUY, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, why)
         book.pending[i] = 0.0
         return
-    price = slipped * (1.0 + impact_nb(market, charges, t, i, bought))
-    cost, levy = buy_cost_nb(charges, t, market.group[i], bought * price)
-    reason = TRADABLE if bought == wanted else (NO_CASH if bought < through else VOLUME)
-    record_nb(book, t, i, BUY, wanted, bought, price, cost, levy, FILLED if bought == wanted else PARTIAL, reason)
+    price = slipped * (1.0 + impact_nb(scale, bought, volume))
+    value = bought * price
+    cost = max(rate * value, minimum) + levied * value
+    reason = TRADABLE if bought == wanted else (lacking if bought < through else VOLUME)
+    status = FILLED if bought == wanted else PARTIAL
+    record_nb(book, t, i, BUY, wanted, bought, price, cost, levied * value, status, reason)
     row = book.orders[book.placed[0] - 1]
     row[SLIPPAGE], row[IMPACT] = bought * (slipped - quoted), bought * (price - slipped)
-    book.cash[0] -= bought * price + cost
+    book.cash[0] -= value + cost
+    book.pending[i] = wanted - bought if charges.carry and reason == VOLUME else 0.0
+    book.fresh[i] += min(bought, max(book.shares[i] + bought, 0.0))
     if book.shares[i] <= 0.0:
         book.traded[i] = t
-    book.shares[i] += bought
-    keep_pending_nb(book, charges, i, wanted - bought, reason)
+    hold_nb(book, i, book.shares[i] + bought, price)
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
-def buy_for_nb(market: Market, charges: Charges, book: Book, t: int, i: int, money: float) -> None:
-    """Buy for `money` in whole lots, at the price with its slippage; of a symbol that does not trade, at its last."""
-    near = market.last[t, i] if market.state[t, i] == NO_BAR else market.price[t, i] * (1.0 + charges.slippage)
-    wanted = whole_lots_nb(money / near, market.factor[t, i], market.lot[i], market.step[i], LOT_SLACK)
-    if wanted <= 0.0 and buyable_nb(market.state[t, i]):
+@njit(signature(types.f8, MARKET, CHARGES, types.i8, types.i8), cache=True)
+def near_nb(market: Market, charges: Charges, t: int, i: int) -> float:
+    """What a share costs: the price with its slippage; of a symbol that does not trade, its last."""
+    return float(market.last[t, i] if market.state[t, i] == NO_BAR else market.price[t, i] * (1.0 + charges.slippage))
+
+
+@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
+def buy_for_nb(
+    market: Market, charges: Charges, book: Book, t: int, i: int, asked: float, money: float, rule: int
+) -> None:
+    """Buy for `money` in whole lots; asked : the money that there was before a risk rule cut it."""
+    near, factor, lot, step = (
+        near_nb(market, charges, t, i),
+        market.factor[t, i],
+        market.trait[i, LOT],
+        market.trait[i, STEP],
+    )
+    wanted = whole_lots_nb(money / near, factor, lot, step, LOT_SLACK)
+    whole = wanted if rule == UNTOUCHED else whole_lots_nb(asked / near, factor, lot, step, LOT_SLACK)
+    if wanted > 0.0 or not buyable_nb(market.state[t, i]):
+        buy_nb(market, charges, book, t, i, wanted)
+        if whole > wanted:
+            mark_nb(book, whole, rule)
+    elif whole > 0.0:
+        refuse_nb(market, book, t, i, BUY, whole, rule)
+    else:
         record_nb(book, t, i, BUY, money / near, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, BELOW_LOT)
-        return
-    buy_nb(market, charges, book, t, i, wanted)
+
+
+@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8), cache=True)
+def buy_rest_nb(market: Market, charges: Charges, book: Book, t: int, i: int) -> None:
+    """Buy what is left of a purchase: an order of its own, which has to be of whole lots again."""
+    rest = book.pending[i]
+    wanted = rest
+    if book.shares[i] >= 0.0:
+        wanted = whole_lots_nb(rest, market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP], LOT_SLACK)
+    if wanted > 0.0:
+        buy_nb(market, charges, book, t, i, wanted)
+    else:
+        record_nb(book, t, i, BUY, rest, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, BELOW_LOT)
+        book.pending[i] = 0.0
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.b1), cache=True)
 def carry_on_nb(market: Market, charges: Charges, book: Book, t: int, buys: bool) -> None:
-    """Order again what the volume cap cut in the session before: the sales, or the purchases."""
+    """Order again what the volume cap cut in the row before: the sales, or the purchases."""
     for i in range(len(book.pending)):
         if buys and book.pending[i] > 0.0:
-            buy_nb(market, charges, book, t, i, book.pending[i])
+            buy_rest_nb(market, charges, book, t, i)
         elif not buys and book.pending[i] < 0.0:
             sell_nb(market, charges, book, t, i, -book.pending[i])
-
-
-@njit(signature(HISTORY, types.i8, types.i8, types.f8), cache=True)
-def new_history_nb(sessions: int, symbols: int, cash: float) -> History:
-    """The account before anything traded, for every session."""
-    return History(np.full(sessions, cash), np.full(sessions, cash), np.zeros(sessions), np.zeros((sessions, symbols)))
-
-
-@njit(signature(types.void, MARKET, BOOK, HISTORY, types.i8, types.f8), cache=True)
-def value_nb(market: Market, book: Book, history: History, t: int, borrow: float) -> None:
-    """Value the account at session t's closes; what is short pays for being borrowed."""
-    value, short = 0.0, 0.0
-    for i in range(len(book.shares)):
-        if book.shares[i] != 0.0:
-            value += book.shares[i] * market.last[t, i]
-            if book.shares[i] < 0.0:
-                short -= book.shares[i] * market.last[t, i]
-    book.cash[0] -= borrow * short
-    history.account[t], history.cash[t], history.held[t] = book.cash[0] + value, book.cash[0], book.shares
-    history.borrowed[t] = borrow * short

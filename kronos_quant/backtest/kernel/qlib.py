@@ -39,9 +39,7 @@ from kronos_quant.backtest.kernel.arrays import (
     signature,
     tuple_type,
 )
-from kronos_quant.backtest.kernel.exchange import (
-    new_book_nb,
-    new_history_nb,
+from kronos_quant.backtest.kernel.book import (
     record_nb,
     value_nb,
     with_room_nb,
@@ -183,11 +181,10 @@ def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, shares: flo
     record_nb(book, t, i, side, shares, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, int(market.state[t, i]))
 
 
-@njit(signature(tuple_type(BOOK, HISTORY), MARKET, SETTINGS, types.f8), cache=True, nogil=True)
-def qlib_topk_dropout_nb(market: Market, rules: Settings, account: float) -> tuple[Book, History]:
-    """The book after the last session, and the account after each. Session 0 only gives scores."""
-    T, N = market.score.shape
-    book, history = new_book_nb(account, N), new_history_nb(T, N, account)
+@njit(signature(BOOK, MARKET, SETTINGS, BOOK, HISTORY), cache=True, nogil=True)
+def qlib_topk_dropout_nb(market: Market, rules: Settings, book: Book, history: History) -> Book:
+    """The book after the last session; `history` is filled. Session 0 only gives scores."""
+    T, N = market.price.shape
     for t in range(1, T):
         book = with_room_nb(book, 2 * N)
         if market.scored[t] > 0:
@@ -206,4 +203,4 @@ def qlib_topk_dropout_nb(market: Market, rules: Settings, account: float) -> tup
                 else:
                     refuse_nb(market, book, t, i, BUY, np.nan)
         value_nb(market, book, history, t, 0.0)
-    return book, history
+    return book

@@ -1,6 +1,6 @@
 """What is prepared of a panel cell by cell: values carried forward, and whether a symbol can be traded at its price.
 
-Shape letters: T sessions, N symbols.
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit, types
 
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
-from kronos_quant.backtest.kernel.arrays import F1, F2, U2, signature
-from kronos_quant.backtest.limits import FLOAT32_NOISE, StateArray
-from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.backtest.kernel.arrays import F1, F2, I1, U2, signature
+from kronos_quant.backtest.limits import StateArray
+from kronos_quant.backtest.panel import FLOAT32_NOISE, FloatArray, IntArray
 
 
 @njit(signature(types.void, F2), cache=True, nogil=True)
@@ -30,22 +30,25 @@ def rounded_nb(price: float, tick: float) -> float:
     return float(np.floor(price * (1.0 + FLOAT32_NOISE) / tick + 0.5) * tick)
 
 
-@njit(signature(U2, F2, F2, F2, F2, F2, F2, F1, types.f8), cache=True, nogil=True)
+@njit(signature(U2, F2, F2, F2, F2, F2, F2, F1, I1, types.f8), cache=True, nogil=True)
 def states_nb(
     price: FloatArray, last: FloatArray, factor: FloatArray, up: FloatArray, down: FloatArray,
-    reference: FloatArray, tick: FloatArray, slippage: float,
+    reference: FloatArray, tick: FloatArray, session: IntArray, slippage: float,
 ) -> StateArray:  # fmt: skip
     """u1[T, N], as `limits.market_states` describes it."""
     T, N = price.shape
     states = np.full((T, N), TRADABLE, np.uint8)
+    close_before = -1
     for t in range(T):
+        if t > 0 and session[t] != session[t - 1]:
+            close_before = t - 1
         for i in range(N):
             if not price[t, i] > 0.0:
                 states[t, i] = NO_BAR
                 continue
             before = reference[t, i]
             if np.isnan(before):
-                before = last[t - 1, i] / factor[t, i] if t > 0 else np.nan
+                before = last[close_before, i] / factor[t, i] if close_before >= 0 else np.nan
             raw = price[t, i] / factor[t, i]
             # a limit that is NaN compares as no limit
             if raw * (1.0 + slippage) >= rounded_nb(before * (1.0 + up[t, i]), tick[i]) * (1.0 - FLOAT32_NOISE):

@@ -1,4 +1,4 @@
-"""One session of a strategy that says how many shares it wants: the step that the event loop of `strategies` takes.
+"""One row of a strategy that says how many shares it wants: the step that the event loop of `strategies` takes.
 
 Shape letter: N symbols.
 """
@@ -8,88 +8,99 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.backtest.codes import BUY, SELL, UNTOUCHED
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     CHARGES,
     F1,
+    GUARD,
     HISTORY,
     I1,
+    LOT,
     MARKET,
+    STEP,
+    WATCH,
     Book,
     Charges,
+    Guard,
     History,
     Market,
+    Watch,
     signature,
 )
-from kronos_quant.backtest.kernel.exchange import (
-    LOT_SLACK,
-    buy_nb,
-    carry_on_nb,
-    leave_delisted_nb,
-    sell_nb,
+from kronos_quant.backtest.kernel.book import (
+    mark_nb,
+    open_row_nb,
     value_nb,
-    whole_lots_nb,
     with_room_nb,
 )
+from kronos_quant.backtest.kernel.exchange import buy_nb, carry_on_nb, less_nb, more_nb, refuse_nb, sell_nb
+from kronos_quant.backtest.kernel.risk import guarded_nb
 from kronos_quant.backtest.panel import FloatArray, IntArray
 
-DUST = 1e-9
-"""A change by less than this fraction of a holding is rounding, and no order."""
 
+@njit(signature(types.b1, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
+def reduce_nb(
+    market: Market, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
+) -> bool:
+    """Sell down to `target` shares, where that takes a sale; returns whether it does.
 
-@njit(signature(types.f8, MARKET, types.i8, types.i8, types.f8), cache=True)
-def in_lots_nb(market: Market, t: int, i: int, shares: float) -> float:
-    """Shares rounded towards nothing to what may be ordered."""
-    lots = whole_lots_nb(abs(shares), market.factor[t, i], market.lot[i], market.step[i], LOT_SLACK)
-    return lots if shares > 0.0 else -lots
-
-
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
-def reduce_nb(market: Market, charges: Charges, book: Book, t: int, i: int, target: float) -> None:
-    """Sell down to `target` shares: a holding that is given up goes whole, part of one in whole lots."""
-    held = book.shares[i]
-    if target > 0.0 or held <= 0.0:
-        sold = in_lots_nb(market, t, i, held - target)
-    else:
-        sold = held - in_lots_nb(market, t, i, target)
+    asked : what the strategy wanted, which a risk rule may have changed
+    """
+    held, factor, lot, step = book.shares[i], market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP]
+    sold, whole = less_nb(held, target, factor, lot, step), less_nb(held, asked, factor, lot, step)
     if sold > 0.0:
         sell_nb(market, charges, book, t, i, sold)
+        if rule != UNTOUCHED:
+            mark_nb(book, whole, rule)
+    elif whole > 0.0:
+        refuse_nb(market, book, t, i, SELL, whole, rule)
+    return sold > 0.0
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
-def increase_nb(market: Market, charges: Charges, book: Book, t: int, i: int, target: float) -> None:
-    """Buy up to `target` shares; what is short is bought back whole where it is given up."""
-    held = book.shares[i]
-    if held < 0.0 and target >= 0.0:
-        bought = in_lots_nb(market, t, i, target) - held
-    else:
-        bought = in_lots_nb(market, t, i, target - held)
+@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
+def increase_nb(
+    market: Market, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
+) -> None:
+    """Buy up to `target` shares; asked : what the strategy wanted, which a risk rule may have changed."""
+    held, factor, lot, step = book.shares[i], market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP]
+    bought, whole = more_nb(held, target, factor, lot, step), more_nb(held, asked, factor, lot, step)
     if bought > 0.0:
         buy_nb(market, charges, book, t, i, bought)
+        if rule != UNTOUCHED:
+            mark_nb(book, whole, rule)
+    elif whole > 0.0:
+        refuse_nb(market, book, t, i, BUY, whole, rule)
 
 
-@njit(signature(BOOK, MARKET, CHARGES, BOOK, HISTORY, types.i8, F1, I1, types.f8), cache=True)
+@njit(
+    signature(BOOK, MARKET, CHARGES, GUARD, BOOK, WATCH, HISTORY, types.i8, F1, I1, types.f8),
+    cache=True,
+)
 def session_nb(
-    market: Market, charges: Charges, book: Book, history: History, t: int,
-    target: FloatArray, order: IntArray, delisting_return: float,
+    market: Market, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History, t: int,
+    asked: FloatArray, order: IntArray, delisting_return: float,
 ) -> Book:  # fmt: skip
-    """The book after session t: delisted holdings leave, sales, purchases, valuation.
+    """The book after row t: delisted holdings leave, sales, purchases, valuation.
 
-    target : f8[N], adjusted shares wanted, NaN for leaving a symbol as it is; order : the symbols by importance
+    asked : f8[N], adjusted shares wanted, NaN for leaving a symbol as it is; order : the symbols by importance
     What a volume cap cut before is ordered again only where the symbol has no new target.
     """
-    book = with_room_nb(book, 5 * len(target))
-    leave_delisted_nb(market, book, t, delisting_return)
-    book.pending[~np.isnan(target)] = 0.0
+    book = with_room_nb(book, 5 * len(asked))
+    open_row_nb(market, book, t, delisting_return)
+    target, rule = asked, np.zeros(len(asked), np.int64)
+    if guard.on:
+        target, rule = guarded_nb(market, guard, book, watch, history, t, asked)
+    for i in range(len(target)):
+        if not np.isnan(target[i]):
+            book.pending[i] = 0.0
     carry_on_nb(market, charges, book, t, False)
-    less = target < book.shares
-    dust = DUST * np.maximum(np.abs(target), np.abs(book.shares))
+    reduced = np.zeros(len(asked), np.bool_)
     for i in order:
-        if less[i] and book.shares[i] - target[i] > dust[i]:
-            reduce_nb(market, charges, book, t, i, target[i])
+        reduced[i] = reduce_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
     carry_on_nb(market, charges, book, t, True)
     for i in order:
-        if not less[i] and target[i] - book.shares[i] > dust[i]:
-            increase_nb(market, charges, book, t, i, target[i])
+        if not reduced[i]:
+            increase_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
     value_nb(market, book, history, t, charges.borrow)
     return book

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from kronos_quant.backtest.ledger.exchange import Exchange
+from kronos_quant.backtest.panel import Panel
 
 
 @dataclass
@@ -13,38 +15,54 @@ class Accounts:
     """The account after some sessions, and all orders so far.
 
     shares : adjusted shares by symbol number, which never change through splits; negative where short
-    traded : session of the purchase, or of having left; pending : what a volume cap cut, sales negative
+    traded : row of the purchase, or of having left; pending : what a volume cap cut, sales negative
+    entry : mean price of what is held; fresh : session of the last purchase, and shares bought in it
+    reserve : cash that buys nothing
     """
 
     exchange: Exchange
     cash: float
+    reserve: float = 0.0
     shares: dict[int, float] = field(default_factory=dict)
+    entry: dict[int, float] = field(default_factory=dict)
+    fresh: dict[int, tuple[int, float]] = field(default_factory=dict)
     traded: dict[int, int] = field(default_factory=dict)
     pending: dict[int, float] = field(default_factory=dict)
     orders: list[dict[str, Any]] = field(default_factory=list)
     accounts: list[float] = field(default_factory=list)
     cashes: list[float] = field(default_factory=list)
 
+    @property
+    def account(self) -> float:
+        """After the last row."""
+        return self.accounts[-1] if self.accounts else self.cash
+
     def leave_delisted(self, t: int) -> None:
         """Holdings without any further bar leave at the last close and the delisting return."""
         panel = self.exchange.panel
         for i in sorted(self.shares):
             if panel.gone[i] <= t:
-                shares = self.shares.pop(i)
+                shares = self.shares[i]
                 self.pending.pop(i, None)
                 price = self.exchange.close(t, i) * (1 + self.exchange.strategy.delisting_return)
                 self.cash += shares * price
+                self._keep(i, 0.0, price)
                 side = "sell" if shares > 0 else "buy"
                 self.note(t, i, side, "filled", "delisted", abs(shares), abs(shares), price)
 
     def sell(self, t: int, i: int, wanted: float) -> None:
-        """Sell as far as state and volume let through."""
+        """Sell as far as state, day of purchase and volume let through."""
         exchange, quoted = self.exchange, self.exchange.price(t, i)
         reason = exchange.blocked(t, i, "sell")
         if reason is not None:
             self.note(t, i, "sell", "rejected", reason, wanted, 0.0, quoted)
             return
-        sold = exchange.through(t, i, wanted)
+        free = min(wanted, self.free_to_sell(t, i))
+        if free <= 0:
+            self.pending.pop(i, None)
+            self.note(t, i, "sell", "rejected", "bought today", wanted, 0.0, quoted)
+            return
+        sold = exchange.through(t, i, free)
         if sold <= 0:
             self.pending.pop(i, None)
             self.note(t, i, "sell", "rejected", "volume cap", wanted, 0.0, quoted)
@@ -56,15 +74,13 @@ class Accounts:
             self.pending.pop(i, None)
             self.note(t, i, "sell", "rejected", "cost above value", wanted, 0.0, quoted)
             return
-        whole = sold == wanted
+        reason = "volume cap" if sold < free else "bought today" if free < wanted else ""
         paid = (cost, levy, sold * (quoted - slipped), sold * (slipped - price))
-        self.note(
-            t, i, "sell", "filled" if whole else "partial", "" if whole else "volume cap", wanted, sold, price, paid
-        )
+        self.note(t, i, "sell", "partial" if reason else "filled", reason, wanted, sold, price, paid)
         self.cash += sold * price - cost
         left = 0.0 if sold == self.shares.get(i, 0.0) else self.shares.get(i, 0.0) - sold
-        self._keep(i, left)
-        self._carry(i, sold - wanted)
+        self._keep(i, left, price)
+        self._carry(i, sold - wanted if reason == "volume cap" else 0.0)
         if left == 0:
             self.traded[i] = t
 
@@ -82,42 +98,78 @@ class Accounts:
             return
         slipped = exchange.slipped(t, i, "buy")
         at_most = slipped * (1 + exchange.moved(t, i, through))
-        bought = min(through, exchange.affordable(t, i, self.cash, at_most))
+        bought = min(through, exchange.affordable(t, i, self.cash - self.reserve, at_most))
+        lacking = "cash buffer" if self.reserve > 0 else "not enough cash"
         if bought <= 0:
             self.pending.pop(i, None)
-            self.note(t, i, "buy", "rejected", "not enough cash", wanted, 0.0, quoted)
+            self.note(t, i, "buy", "rejected", lacking, wanted, 0.0, quoted)
             return
         price = slipped * (1 + exchange.moved(t, i, bought))
         cost, levy = exchange.cost(t, i, "buy", bought, price)
-        reason = "" if bought == wanted else "not enough cash" if bought < through else "volume cap"
+        reason = "" if bought == wanted else lacking if bought < through else "volume cap"
         paid = (cost, levy, bought * (slipped - quoted), bought * (price - slipped))
         self.note(t, i, "buy", "partial" if reason else "filled", reason, wanted, bought, price, paid)
         self.cash -= bought * price + cost
-        if self.shares.get(i, 0.0) <= 0:
+        held = self.shares.get(i, 0.0)
+        if held <= 0:
             self.traded[i] = t
-        self._keep(i, self.shares.get(i, 0.0) + bought)
+        session, before = self.fresh.get(i, (-1, 0.0))
+        more = min(bought, max(held + bought, 0.0))
+        self.fresh[i] = (exchange.session(t), more + (before if session == exchange.session(t) else 0.0))
+        self._keep(i, held + bought, price)
         self._carry(i, wanted - bought if reason == "volume cap" else 0.0)
 
     def carry_on(self, t: int, side: str) -> None:
         """Order again what a cap cut before."""
         for i in sorted(self.pending):
             if side == "buy" and self.pending[i] > 0:
-                self.buy(t, i, self.pending[i])
+                self.buy_rest(t, i, self.pending[i])
             elif side == "sell" and self.pending[i] < 0:
                 self.sell(t, i, -self.pending[i])
 
+    def buy_rest(self, t: int, i: int, rest: float) -> None:
+        """Buy what is left of a purchase, in whole lots again; what is short may be bought back in any number."""
+        wanted = rest if self.shares.get(i, 0.0) < 0 else self.exchange.whole_lots(t, i, rest, 1e-6)
+        if wanted > 0:
+            self.buy(t, i, wanted)
+        else:
+            del self.pending[i]
+            self.note(t, i, "buy", "rejected", "below one lot", rest, 0.0, self.exchange.price(t, i))
+
     def close(self, t: int) -> None:
-        """Value the account at the closes; what is short pays for being borrowed."""
+        """Value the account at the closes; what is short at the end of a session pays for being borrowed."""
         values = {i: shares * self.exchange.close(t, i) for i, shares in sorted(self.shares.items())}
-        self.cash += self.exchange.rules.borrow * sum(value for value in values.values() if value < 0)
+        if self.exchange.ends_session(t):
+            self.cash += self.exchange.rules.borrow * sum(value for value in values.values() if value < 0)
         self.accounts.append(self.cash + sum(values.values()))
         self.cashes.append(self.cash)
 
-    def _keep(self, i: int, shares: float) -> None:
+    def free_to_sell(self, t: int, i: int) -> float:
+        """The shares that may be sold today: any, where those of today's purchase may be, too."""
+        session, bought = self.fresh.get(i, (-1, 0.0))
+        if not self.exchange.rules.next_day[i] or session != self.exchange.session(t) or bought <= 0:
+            return math.inf
+        return self.shares.get(i, 0.0) - bought
+
+    def blame(self, rule: str, asked: float = 0.0) -> None:
+        """Say of the newest order that a risk rule made it or cut it; asked : what was wanted instead."""
+        order = self.orders[-1]
+        order["reason"] = "; ".join(dict.fromkeys(word for word in (rule, order["reason"]) if word))
+        if asked > order["wanted"]:
+            order["wanted"] = asked
+            order["status"] = "partial" if order["status"] == "filled" else order["status"]
+
+    def _keep(self, i: int, shares: float, price: float) -> None:
+        held = self.shares.get(i, 0.0)
         if shares == 0:
             self.shares.pop(i, None)
-        else:
-            self.shares[i] = shares
+            self.entry.pop(i, None)
+            return
+        if held * shares <= 0:
+            self.entry[i] = price
+        elif abs(shares) > abs(held):
+            self.entry[i] = (self.entry[i] * abs(held) + price * (abs(shares) - abs(held))) / abs(shares)
+        self.shares[i] = shares
 
     def _carry(self, i: int, rest: float) -> None:
         self.pending.pop(i, None)
@@ -135,3 +187,8 @@ class Accounts:
             | {"wanted": wanted, "shares": shares, "price": price}
             | dict(zip(("cost", "levies", "slippage", "impact"), paid, strict=True))
         )
+
+
+def traded_rows(panel: Panel) -> list[int]:
+    """The rows of a panel after its first session, which only gives scores."""
+    return [t for t, day in enumerate(panel.dates) if day != panel.dates[0]]

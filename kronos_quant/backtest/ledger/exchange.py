@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
+from functools import cached_property
 
 from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.rules import Rules
@@ -20,11 +21,25 @@ class Exchange:
     rules: Rules
 
     def last(self, t: int, i: int, values: FloatArray) -> float:
-        """The value of session t, or the last one before it; NaN where there is none."""
-        for session in range(t, -1, -1):
-            if not math.isnan(values[session][i]):
-                return float(values[session][i])
+        """The value of row t, or the last one before it; NaN where there is none."""
+        for row in range(t, -1, -1):
+            if not math.isnan(values[row][i]):
+                return float(values[row][i])
         return math.nan
+
+    @cached_property
+    def sessions(self) -> list[int]:
+        """The number of the session that each row belongs to."""
+        numbers = {day: number for number, day in enumerate(self.panel.sessions)}
+        return [numbers[day] for day in self.panel.dates]
+
+    def session(self, t: int) -> int:
+        """The number of the session that a row belongs to."""
+        return self.sessions[t]
+
+    def ends_session(self, t: int) -> bool:
+        """Whether a row is the last of its session."""
+        return t + 1 == len(self.panel.dates) or self.panel.dates[t + 1] != self.panel.dates[t]
 
     def close(self, t: int, i: int) -> float:
         """The last close."""
@@ -52,7 +67,8 @@ class Exchange:
         price, factor = self.slipped(t, i, side), float(self.panel.factor[t][i])
         reference = float(self.rules.reference[t][i])
         if math.isnan(reference):
-            reference = self.close(t - 1, i) / factor
+            before = self.rows_before(t, 1)
+            reference = self.close(before[-1], i) / factor if before else math.nan
         if math.isnan(reference):
             return None
         up, down, tick = float(self.rules.up[t][i]), float(self.rules.down[t][i]), float(self.rules.tick[i])
@@ -88,19 +104,26 @@ class Exchange:
         most = min((cash - least) / (1 + levied), cash / (1 + rate + levied)) / price
         return self.whole_lots(t, i, most * (1 - 1e-12), 0.0)
 
+    def rows_before(self, t: int, sessions: int) -> list[int]:
+        """The rows of some sessions before that of row t."""
+        first = t
+        while first > 0 and self.session(t) - self.session(first - 1) <= sessions:
+            first -= 1
+        return [row for row in range(first, t) if self.session(row) < self.session(t)]
+
     def volume(self, t: int, i: int) -> float:
         """The volume that an order is held against; NaN where none is known."""
         liquidity = self.strategy.liquidity
         if liquidity.volume == "bar":
             return float(self.panel.volume[t][i])
-        before = [float(self.panel.volume[s][i]) for s in range(max(t - liquidity.sessions, 0), t)]
+        before = [float(self.panel.volume[row][i]) for row in self.rows_before(t, liquidity.sessions)]
         known = [value for value in before if not math.isnan(value)]
         return sum(known) / len(known) if known else math.nan
 
     def volatility(self, t: int, i: int) -> float:
         """Standard deviation of the returns before; NaN with fewer than two."""
         moves = []
-        for s in range(max(t - self.strategy.liquidity.sessions, 1), t):
+        for s in self.rows_before(t, self.strategy.liquidity.sessions):
             before = self.close(s - 1, i)
             if not math.isnan(self.panel.close[s][i]) and not math.isnan(before):
                 moves.append(float(self.panel.close[s][i]) / before - 1)

@@ -20,8 +20,9 @@ from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_unit
-from kronos_quant.backtest.result import Ledger
+from kronos_quant.backtest.risk.settings import Risk
 from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.series import Ledger
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.tables import order_table
 
@@ -134,14 +135,17 @@ def ladder(
     N = len(panel.symbols)
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
     stay = replace_gone(panel)
+    strategy, risk = strategy.model_copy(update={"risk": Risk.model_validate({})}), strategy.risk
     accounts = [
         ("Qlib's rules", mine.account[-1]),
         ("limits by board and date, at the execution price, each for one side", limited(strategy, panel, rules, facts)),
         ("buys follow executed sales, a blocked place goes to the next name", last_account(strategy, stay, units)),
         ("delisted holdings leave", last_account(strategy, panel, units)),
         ("lots by board", last_account(strategy, panel, flat)),
-        ("commission and dated levies", real.account[-1]),
+        ("commission and dated levies", last_account(strategy, panel, rules)),
     ]
+    if risk.active:
+        accounts.append(("rules of the section risk", real.account[-1]))
     steps, before = [], accounts[0][1]
     for rule, account in accounts:
         change = (account / before - 1) * 1e4 if before > 0 else float("nan")

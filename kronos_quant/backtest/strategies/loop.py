@@ -1,14 +1,15 @@
-"""The event loop of the strategies that give weights: view -> weights -> orders -> the exchange, session by session.
+"""The event loop of the strategies that give weights: view -> weights -> orders -> the exchange, row by row.
 
-Shape letters: T sessions, N symbols.
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from kronos_quant.backtest.kernel.arrays import Book, Charges, History, Market
-from kronos_quant.backtest.kernel.exchange import new_book_nb, new_history_nb
+from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, Market
+from kronos_quant.backtest.kernel.book import first_traded_nb, new_book, new_history
+from kronos_quant.backtest.kernel.risk import begin_row_nb, new_watch
 from kronos_quant.backtest.kernel.targets import session_nb
 from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.strategies.protocol import FIELDS, Decide, View, checked_weights
@@ -16,30 +17,35 @@ from kronos_quant.backtest.strategy import Strategy
 
 
 def run_sessions(
-    strategy: Strategy, panel: Panel, market: Market, charges: Charges, decide: Decide
+    strategy: Strategy, panel: Panel, market: Market, charges: Charges, guard: Guard, decide: Decide
 ) -> tuple[Book, History]:
-    """The book after the last session, and the account after each. Session 0 only gives scores."""
+    """The book after the last row, and the account after each. The first session only gives scores.
+
+    While a drawdown halt lasts, the strategy is not asked.
+    """
     T, N = panel.score.shape
-    book, history = new_book_nb(strategy.account, N), new_history_nb(T, N, strategy.account)
+    book, history = new_book(strategy.account, N), new_history(T, N, strategy.account)
+    watch = new_watch(N, strategy.account)
     short = strategy.short or strategy.strategy == "long_short_quantile"
     name = strategy.strategy if strategy.code is None else str(strategy.code)
-    for t in range(1, T):
+    for t in range(first_traded_nb(market.session), T):
+        begin_row_nb(market, guard, book, watch, history, t)
         view = view_before(panel, market, book, history, t)
-        weights = checked_weights(decide(view), view, name, short=short)
+        weights = None if history.halted[t] else checked_weights(decide(view), view, name, short=short)
         target = np.full(N, np.nan) if weights is None else target_shares(weights, view.account, market.last[t - 1])
         order = np.arange(N) if weights is None else np.argsort(-np.abs(weights), kind="stable")
-        book = session_nb(market, charges, book, history, t, target, order, strategy.delisting_return)
+        book = session_nb(market, charges, guard, book, watch, history, t, target, order, strategy.delisting_return)
     return book, history
 
 
 def view_before(panel: Panel, market: Market, book: Book, history: History, t: int) -> View:
-    """What is known before session t."""
+    """What is known before row t."""
     factor = market.factor[t - 1]
-    scores = market.score[t].copy()
+    scores = panel.score[t - 1].copy()
     shares = np.where(book.shares == 0, 0.0, book.shares * factor)
     return View(
         date=panel.dates[t - 1],
-        number=t - 1,
+        number=int((market.scored[1:t] > 0).sum()) if panel.times else t - 1,
         symbols=panel.symbols,
         scores=scores,
         shares=shares,
@@ -47,6 +53,7 @@ def view_before(panel: Panel, market: Market, book: Book, history: History, t: i
         cash=float(history.cash[t - 1]),
         account=float(history.account[t - 1]),
         past=tuple(getattr(panel, field)[:t] for field in FIELDS),
+        time=panel.times[t - 1] if panel.times else None,
     )
 
 

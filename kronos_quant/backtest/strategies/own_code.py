@@ -22,7 +22,7 @@ def load_decide(path: Path) -> Decide:
         try:
             weights: Weights | None = function(view)
         except Exception as error:
-            raise KronosQuantError(f"{raised(path, error)} (deciding on {view.date})") from error
+            raise KronosQuantError(f"{raised(path, error)} (deciding on {view.moment})") from error
         return weights
 
     return decide

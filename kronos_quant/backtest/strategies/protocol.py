@@ -1,6 +1,6 @@
 """What a strategy sees, and what it may give back.
 
-Shape letters: T sessions, N symbols.
+Shape letter: N symbols.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from kronos_quant.backtest.panel import FloatArray
 from kronos_quant.errors import KronosQuantError, listed
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
+
+Moment = date | datetime
 
 ROUNDING = 1e-9
 """Weights may add up to this much more than 1."""
@@ -25,10 +27,12 @@ ROUNDING = 1e-9
 class View:
     """What is known before a session trades: nothing of that session or later.
 
-    date : the newest session known; number : how many sessions were decided before this one
-    symbols : N names, ascending; scores : f64[N], of `date`'s close, NaN without one
+    In an intraday market it is asked before every bar, and what is said of sessions here is of bars.
+    date : the newest session known; time : the end of the newest bar known, None where a bar is a session
+    number : how many sessions were decided before this one (of an intraday market: how many bars had scores)
+    symbols : N names, ascending; scores : f64[N], of the newest close, NaN without one
     shares : f64[N], raw, negative where short; prices : f64[N], raw closes, the last known
-    cash, account : money, after `date`'s close
+    cash, account : money, after the newest close
     """
 
     date: date
@@ -40,10 +44,16 @@ class View:
     cash: float
     account: float
     past: tuple[FloatArray, ...]
-    """The fields of FIELDS up to `date`; read them with `bars`."""
+    """The fields of FIELDS up to the newest close; read them with `bars`."""
+    time: datetime | None = None
+
+    @property
+    def moment(self) -> Moment:
+        """The time, or the session where there is none: what messages name."""
+        return self.time or self.date
 
     def bars(self, field: str, sessions: int) -> FloatArray:
-        """f64[sessions or fewer, N]: the newest values of a field, adjusted; NaN without a bar.
+        """f64[sessions or fewer, N]: the newest values of a field, adjusted, a row a bar; NaN without a bar.
 
         field : open, high, low, close, volume or factor
         """
@@ -65,7 +75,7 @@ def checked_weights(weights: object, view: View, name: str, *, short: bool) -> F
     """
     if weights is None:
         return None
-    where = f"{name} on {view.date}"
+    where = f"{name} on {view.moment}"
     if not isinstance(weights, Mapping):
         raise KronosQuantError(
             f"{where}: expected a mapping of symbols to weights or None, found {type(weights).__name__}"

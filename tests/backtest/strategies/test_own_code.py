@@ -7,7 +7,7 @@ from kronos_quant.errors import ConfigError, KronosQuantError
 
 
 class Shown:
-    date = "2024-06-18"
+    date = moment = "2024-06-18"
 
 
 def write(folder, text):

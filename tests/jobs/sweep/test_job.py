@@ -2,26 +2,22 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
 from kronos_quant import ConfigError
-from kronos_quant.jobs import sweep as job
 from kronos_quant.jobs.backtest import run_backtest
-from kronos_quant.jobs.sweep import parsed, run_sweep
+from kronos_quant.jobs.sweep import job, run_sweep
+from kronos_quant.jobs.sweep.job import parsed
 from kronos_quant.market import open_market
 from kronos_quant.runs import finished_runs, unfinished_runs
+from kronos_quant.validity import overfitting_of, read_trials
 
 
-@pytest.fixture
-def workspace(market_workspace):
-    market = open_market(market_workspace.root)
-    bars = market.bars().filter(pl.col("symbol").str.starts_with("MADE0"), pl.col("date") >= market.sessions()[-30])
-    scores = bars.select("date", "symbol", (pl.col("close").cast(pl.Float64) % 1).alias("score"))
-    scores.write_parquet(market_workspace.root / "scores.parquet")
-    text = "scores: scores.parquet\ntopk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"
-    (market_workspace.root / "strategies" / "own.yaml").write_text(text)
-    return market_workspace
+def sessions_of(workspace):
+    """Those that the strategy's scores trade in."""
+    return open_market(workspace.root).sessions()[-29:]
 
 
 def test_a_sweep_leaves_every_trial_and_its_maps(workspace):
@@ -37,6 +33,7 @@ def test_a_sweep_leaves_every_trial_and_its_maps(workspace):
     trials = pl.read_parquet(summary.folder / "trials.parquet")
     assert trials.select("topk", "n_drop").rows() == [(2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)]
     assert [run.path for run in finished_runs(workspace.runs, "sweep")] == [summary.folder]
+    assert trials["deflated_sharpe_probability"].is_between(0, 1).all()
     text = "\n".join(summary.lines())
     assert "6 trials in" in text
     assert "chosen among 6 trials" in text
@@ -49,9 +46,55 @@ def test_a_trial_is_what_a_backtest_of_its_own_gives(workspace, monkeypatch):
     monkeypatch.setattr("kronos_quant.jobs.backtest.performance_png", lambda *arguments, **settings: None)
     summary = run_sweep(workspace, "own", ["hold_thresh=2,5"], "cpu")
     alone = run_backtest(workspace, "own", "cpu").metrics
+    # the trial and the back-test are one configuration on the same scores
+    assert alone["trials"] == len(read_trials(workspace.runs)) == 2
+    assert alone["overfitting_trials"] == 2
     [same] = summary.trials.filter(hold_thresh=2).to_dicts()
-    for name in ("total_return", "sharpe_ratio", "information_ratio", "cost", "trades", "mean_holdings"):
+    shared = ("total_return", "sharpe_ratio", "information_ratio", "cost", "trades", "mean_holdings")
+    for name in (*shared, "deflated_sharpe_probability"):
         assert same[name] == pytest.approx(alone[name], rel=1e-12), name
+
+
+def test_every_trial_is_in_the_ledger_with_its_returns(workspace):
+    grid = ["topk=2,3,4", "hold_thresh=1,5"]
+    summary = run_sweep(workspace, "own", grid, "cpu")
+    ledger = read_trials(workspace.runs)
+    assert ledger.table["trial"].sort().to_list() == summary.trials["ledger"].sort().to_list()
+    assert ledger.table["run"].unique().to_list() == [f"sweep/{summary.folder.name}"]
+    assert json.loads(ledger.table["settings"][0])["topk"] == 2
+    returns = ledger.returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
+    expected = pl.read_parquet(summary.folder / "trials.parquet")["total_return"].to_numpy()
+    np.testing.assert_allclose(np.prod(1 + returns, axis=0) - 1, expected, rtol=1e-12)
+    # the same sweep again adds none, another one does
+    run_sweep(workspace, "own", grid, "cpu")
+    assert len(read_trials(workspace.runs)) == 6
+    run_sweep(workspace, "own", ["topk=4,5", "hold_thresh=5"], "cpu")
+    assert len(read_trials(workspace.runs)) == 7
+
+
+def test_a_sweep_says_how_much_of_its_best_trial_is_luck(workspace):
+    summary = run_sweep(workspace, "own", ["topk=1,2,3,4,5", "hold_thresh=1,2"], "cpu")
+    best = summary.best().row(0, named=True)
+    assert summary.luck.whole.trials == 10
+    assert summary.luck.whole.probability == pytest.approx(best["deflated_sharpe_probability"])
+    returns = read_trials(workspace.runs).returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
+    assert summary.luck.overfitting == overfitting_of(returns)
+    text = "\n".join(summary.lines())
+    assert "10 distinct configurations have been tried in this workspace" in text
+    assert "Probability of back-test overfitting" in text
+    metrics = json.loads((summary.folder / "metrics.json").read_text())
+    assert metrics["sweep_trials"] == metrics["overfitting_trials"] == 10
+    assert summary.as_dict()["luck"]["trials"] == 10
+
+
+def test_trials_without_any_trade_come_last_and_have_no_luck(workspace):
+    summary = run_sweep(workspace, "own", ["account=1,1_000_000"], "cpu")
+    assert np.isfinite(summary.best()["sharpe_ratio"][0])
+    assert np.isnan(summary.best()["sharpe_ratio"][1])
+    none = run_sweep(workspace, "own", ["account=1,2"], "cpu")
+    assert none.luck is None
+    assert none.as_dict()["luck"] is None
+    assert not any("Deflated" in line for line in none.lines())
 
 
 def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatch):
@@ -69,7 +112,9 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         run_sweep(workspace, "own", grid, "cpu")
     [run] = unfinished_runs(workspace.runs, "sweep")
-    assert len(pl.read_parquet(run.path / "trials.parquet")) == 2
+    # three were run: the batch of two, and the one that was waiting for another
+    assert len(read_trials(workspace.runs)) == 3
+    assert len(pl.read_parquet(run.path / "trials.parquet")) == 3
 
     def counted(trials, *others):
         calls.extend(trials)
@@ -77,8 +122,9 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatc
 
     monkeypatch.setattr(job, "run_trials", counted)
     summary = run_sweep(workspace, "own", grid, "cpu")
-    assert (summary.folder, summary.resumed, len(calls), len(summary.trials)) == (run.path, 2, 6, 8)
+    assert (summary.folder, summary.resumed, len(calls), len(summary.trials)) == (run.path, 3, 5, 8)
     assert not summary.trials["sharpe_ratio"].has_nulls()
+    assert len(read_trials(workspace.runs)) == 8
     assert unfinished_runs(workspace.runs, "sweep") == []
     # another grid is another sweep
     other = run_sweep(workspace, "own", ["topk=1,2"], "cpu")

@@ -1,0 +1,22 @@
+"""kq compare."""
+
+from typing import Annotated
+
+import typer
+
+from kq_cli.options import AsJson
+from kq_cli.printing import print_report
+
+Runs = Annotated[list[str], typer.Argument(help="Ids in runs/backtest/, beginnings of ids, or folders.")]
+
+
+def compare(runs: Runs, as_json: AsJson = False) -> None:
+    """Example: kq compare 20250605-101500123-a1b2 20250606
+
+    Set back-tests side by side: figures, what was set differently, and whether the daily returns differ from the first
+    run's by more than chance. Leaves a page with curves, figures.csv and metrics.json in runs/compare/.
+    """
+    from kronos_quant.jobs.compare import run_comparison
+    from kronos_quant.workspace import open_workspace
+
+    print_report(run_comparison(open_workspace(), runs), as_json)

@@ -1,0 +1,176 @@
+"""The account that the event loops keep: orders, holdings, cash, and what they were after each row.
+
+In the compiled functions plain loops stand for slices and masks, which take seconds to compile.
+
+Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+
+from kronos_quant.backtest.codes import (
+    BUY,
+    COLUMNS,
+    COST,
+    DELISTED,
+    FILLED,
+    IMPACT,
+    LEVY,
+    PARTIAL,
+    PRICE,
+    REASON,
+    RISK,
+    ROW,
+    SELL,
+    SHARES,
+    SIDE,
+    SLIPPAGE,
+    STATUS,
+    SYMBOL,
+    UNTOUCHED,
+    WANTED,
+)
+from kronos_quant.backtest.kernel.arrays import (
+    BOOK,
+    GONE,
+    HISTORY,
+    I1,
+    MARKET,
+    NEXT_DAY,
+    Book,
+    History,
+    Market,
+    signature,
+)
+from kronos_quant.backtest.panel import IntArray
+
+
+def new_book(cash: float, symbols: int) -> Book:
+    """An account of cash alone."""
+    return Book(
+        orders=np.empty((1024, COLUMNS)),
+        placed=np.zeros(1, dtype=np.int64),
+        cash=np.array([cash, 0.0]),
+        shares=np.zeros(symbols),
+        entry=np.full(symbols, np.nan),
+        traded=np.full(symbols, -1),
+        pending=np.zeros(symbols),
+        fresh=np.zeros(symbols),
+    )
+
+
+def new_history(rows: int, symbols: int, cash: float) -> History:
+    """The account before anything traded, for every row."""
+    return History(
+        account=np.full(rows, cash),
+        cash=np.full(rows, cash),
+        borrowed=np.zeros(rows),
+        held=np.zeros((rows, symbols)),
+        halted=np.zeros(rows, dtype=np.bool_),
+    )
+
+
+@njit(signature(BOOK, BOOK, types.i8), cache=True)
+def with_room_nb(book: Book, rows: int) -> Book:
+    """The same account with place for `rows` more orders."""
+    if book.placed[0] + rows <= len(book.orders):
+        return book
+    larger = np.empty((2 * len(book.orders) + rows, COLUMNS))
+    # a slice would take longer to compile than all the rest of this file
+    for row in range(book.placed[0]):
+        for column in range(COLUMNS):
+            larger[row, column] = book.orders[row, column]
+    return Book(larger, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh)
+
+
+@njit(signature(types.void, BOOK, types.i8, types.i8, types.i8, *[types.f8] * 5, types.i8, types.i8), cache=True)
+def record_nb(
+    book: Book, t: int, i: int, side: int,
+    wanted: float, shares: float, price: float, cost: float, levy: float, status: int, reason: int,
+) -> None:  # fmt: skip
+    """Write an order into the book, filled at the quoted price if at all."""
+    row = book.orders[book.placed[0]]
+    row[ROW], row[SYMBOL], row[SIDE], row[STATUS], row[REASON] = t, i, side, status, reason
+    row[WANTED], row[SHARES], row[PRICE], row[COST], row[LEVY] = wanted, shares, price, cost, levy
+    row[SLIPPAGE], row[IMPACT], row[RISK] = 0.0, 0.0, UNTOUCHED
+    book.placed[0] += 1
+
+
+@njit(signature(types.void, BOOK, types.f8, types.i8), cache=True)
+def mark_nb(book: Book, asked: float, rule: int) -> None:
+    """Say of the newest order that a risk rule made it or cut it; asked : what the strategy wanted instead."""
+    row = book.orders[book.placed[0] - 1]
+    row[RISK] = rule
+    if asked > row[WANTED]:
+        row[WANTED] = asked
+        if row[STATUS] == FILLED:
+            row[STATUS] = PARTIAL
+
+
+@njit(signature(types.void, BOOK, types.i8, types.f8, types.f8), cache=True)
+def hold_nb(book: Book, i: int, shares: float, price: float) -> None:
+    """Set a holding after a trade at `price`, and with it the mean price at which it was entered."""
+    held, grown = book.shares[i], abs(shares) - abs(book.shares[i])
+    if shares == 0.0:
+        book.entry[i] = np.nan
+    elif held * shares <= 0.0:
+        book.entry[i] = price
+    elif grown > 0.0:
+        book.entry[i] = (book.entry[i] * abs(held) + price * grown) / abs(shares)
+    book.shares[i] = shares
+
+
+@njit(signature(types.f8, MARKET, BOOK, types.i8, types.i8), cache=True)
+def free_to_sell_nb(market: Market, book: Book, t: int, i: int) -> float:
+    """The shares of a holding that may be sold in a row: not those bought in its session, where that is forbidden."""
+    if market.trait[i, NEXT_DAY] == 1 and book.fresh[i] > 0.0:
+        return float(book.shares[i] - book.fresh[i])
+    return np.inf
+
+
+@njit(signature(types.void, MARKET, BOOK, types.i8, types.f8), cache=True)
+def open_row_nb(market: Market, book: Book, t: int, delisting_return: float) -> None:
+    """Forget what another session bought, and turn holdings without any further bar into cash.
+
+    Those leave at the last close and the delisting return, at no cost.
+    """
+    if market.session[t] != market.session[t - 1]:
+        for i in range(len(book.fresh)):
+            book.fresh[i] = 0.0
+    for i in range(len(book.shares)):
+        if book.shares[i] != 0.0 and t >= market.trait[i, GONE]:
+            shares, price = abs(book.shares[i]), market.last[t, i] * (1.0 + delisting_return)
+            side = SELL if book.shares[i] > 0.0 else BUY
+            record_nb(book, t, i, side, shares, shares, price, 0.0, 0.0, FILLED, DELISTED)
+            book.cash[0] += book.shares[i] * price
+            book.pending[i] = 0.0
+            hold_nb(book, i, 0.0, price)
+
+
+@njit(signature(types.i8, I1), cache=True)
+def first_traded_nb(session: IntArray) -> int:
+    """The first row of the second session: the first session only gives scores."""
+    t = 0
+    while t < len(session) and session[t] == session[0]:
+        t += 1
+    return t
+
+
+@njit(signature(types.void, MARKET, BOOK, HISTORY, types.i8, types.f8), cache=True)
+def value_nb(market: Market, book: Book, history: History, t: int, borrow: float) -> None:
+    """Value the account at row t's closes; at the end of a session what is short pays for being borrowed."""
+    value, short = 0.0, 0.0
+    for i in range(len(book.shares)):
+        history.held[t, i] = book.shares[i]
+    for i in range(len(book.shares)):
+        if book.shares[i] != 0.0:
+            value += book.shares[i] * market.last[t, i]
+            if book.shares[i] < 0.0:
+                short -= book.shares[i] * market.last[t, i]
+    if t + 1 < len(market.session) and market.session[t + 1] == market.session[t]:
+        borrow = 0.0
+    book.cash[0] -= borrow * short
+    history.account[t], history.cash[t] = book.cash[0] + value, book.cash[0]
+    history.borrowed[t] = borrow * short

@@ -1,0 +1,18 @@
+"""What a strategy file is back-tested on: market, scores, panel and rules, for every command that runs one."""
+
+from kronos_quant.jobs.trading.beside import adjusted_volumes, bars_of_source, facts_of, in_universe
+from kronos_quant.jobs.trading.prepared import Prepared, missing_benchmark, prepare
+from kronos_quant.jobs.trading.scored import Scored, first_unseen, read_scores
+
+__all__ = [
+    "Prepared",
+    "Scored",
+    "adjusted_volumes",
+    "bars_of_source",
+    "facts_of",
+    "first_unseen",
+    "in_universe",
+    "missing_benchmark",
+    "prepare",
+    "read_scores",
+]

@@ -1,0 +1,150 @@
+"""Where a back-test's return came from: market, styles, industries, selection, trading, costs.
+
+In each session the returns of all symbols are regressed, across symbols, on what they were exposed to at the close
+before. The factor returns found, times what the portfolio held of each exposure, are what the factor gave; what is left
+of the holdings' return is selection; what trades earned from their price to the close is trading. The parts add up to
+the account's return in every session.
+
+Shape letters: S sessions traded, N symbols, K styles, G industries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kronos_quant.backtest import BacktestResult, Panel
+from kronos_quant.validity.exposures import Background, Exposures, exposures_of
+from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
+from kronos_quant.validity.regression import mean_of
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+MARKET, INDUSTRIES, SELECTION, TRADING, COSTS = "market", "industries", "selection", "trades, to the close", "costs"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one source gave.
+
+    annual_return : mean a session x sessions a year; t : of that mean, by Newey and West's error
+    exposure : mean of what the portfolio held of it, in the account's share (market, industry) or in standard scores
+    times that (styles); NaN where there is no such thing
+    """
+
+    name: str
+    annual_return: float
+    t: float
+    exposure: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """parts : in the order market, styles, industries, selection, trading, costs; their sum is `total`.
+
+    industries : each industry by itself, the largest first; empty where none are given
+    unknown : styles for which there were too few bars
+    """
+
+    parts: tuple[Part, ...]
+    total: float
+    industries: tuple[Part, ...]
+    unknown: tuple[str, ...]
+
+
+def attribution_of(result: BacktestResult, panel: Panel, background: Background) -> Attribution:
+    """The parts of a back-test's mean return. panel : by sessions"""
+    exposures = exposures_of(panel, background)
+    before = account_before(result)
+    weights = shares_of(values_before(result), before)
+    given = background.industries
+    industry, names = (None, ()) if given is None else (given.member[:-1], given.names)
+    moves = moves_of(panel)
+    factors, groups = factor_returns(moves, ~np.isnan(panel.close[1:]), exposures, industry, len(names))
+    moves = np.nan_to_num(moves, nan=0.0)
+    held = (weights * moves).sum(axis=1)
+    loads = np.vstack([weights.sum(axis=1), np.einsum("tn,ktn->kt", weights, exposures.values)])
+    of_factors = loads * factors
+    of_groups = group_sums(weights, industry, groups.shape[0])
+    by_group = of_groups * groups
+    paid = shares_of(result.cost, before)
+    years = result.sessions_per_year
+
+    def part(name: str, values: FloatArray, exposure: float = float("nan")) -> Part:
+        return Part(name, float(values.mean() * years), mean_of(values).t, exposure)
+
+    parts = [
+        part(name, values, float(load.mean()))
+        for name, values, load in zip((MARKET, *exposures.names), of_factors, loads, strict=True)
+    ]
+    explained = of_factors.sum(axis=0) + by_group.sum(axis=0)
+    if industry is not None:
+        parts.append(part(INDUSTRIES, by_group.sum(axis=0)))
+    parts += [
+        part(SELECTION, held - explained),
+        part(TRADING, result.gross_returns - held),
+        part(COSTS, -paid),
+    ]
+    each = [
+        part(name, values, float(share.mean())) for name, values, share in zip(names, by_group, of_groups, strict=True)
+    ]
+    each.sort(key=lambda one: -abs(one.annual_return))
+    return Attribution(tuple(parts), float(result.returns.mean() * years), tuple(each), exposures.unknown)
+
+
+def factor_returns(
+    moves: FloatArray, traded: npt.NDArray[np.bool_], exposures: Exposures, industry: IntArray | None, groups: int
+) -> tuple[FloatArray, FloatArray]:
+    """Returns of the market and of K styles f64[1 + K, S], and of industries f64[G, S], 0 where nobody has one.
+
+    moves : f64[S, N]; traded : whether a symbol has a bar in the session; industry : i64[S, N], -1 where unknown.
+    An industry's return is what it had beyond the market: weighted by its number of symbols they add up to 0.
+    """
+    K, S = exposures.values.shape[:2]
+    factors, of_groups = np.zeros((1 + K, S)), np.zeros((groups, S))
+    for t in range(S):
+        usable = traded[t] & ~np.isnan(moves[t])
+        if usable.sum() <= 1 + K:
+            continue
+        columns = [np.ones(int(usable.sum())), *exposures.values[:, t, usable]]
+        present: list[int] = []
+        if industry is not None:
+            dummies, present = contrasts(industry[t, usable])
+            columns += dummies
+        X = np.column_stack(columns)
+        found = np.linalg.lstsq(X.T @ X, X.T @ moves[t, usable], rcond=None)[0]
+        factors[:, t] = found[: 1 + K]
+        if len(present) > 1 and industry is not None:
+            of_groups[present, t] = completed(found[1 + K :], industry[t, usable], present)
+    return factors, of_groups
+
+
+def contrasts(industry: IntArray) -> tuple[list[FloatArray], list[int]]:
+    """A column for each industry present but the last, against the last: their weighted sum is held at 0."""
+    present = [int(number) for number in np.unique(industry) if number >= 0]
+    if len(present) < 2:
+        return [], present
+    last = (industry == present[-1]).astype(np.float64)
+    columns = []
+    for number in present[:-1]:
+        mine = (industry == number).astype(np.float64)
+        columns.append(mine - last * mine.sum() / last.sum())
+    return columns, present
+
+
+def completed(found: FloatArray, industry: IntArray, present: list[int]) -> FloatArray:
+    """The returns of all industries present, from those of all but the last."""
+    counts = np.array([(industry == number).sum() for number in present], dtype=np.float64)
+    return np.append(found, -(found @ counts[:-1]) / counts[-1])
+
+
+def group_sums(weights: FloatArray, industry: IntArray | None, groups: int) -> FloatArray:
+    """f64[G, S]: what the portfolio held of each industry."""
+    if industry is None:
+        return np.zeros((0, len(weights)))
+    return np.array([np.where(industry == number, weights, 0.0).sum(axis=1) for number in range(groups)]).reshape(
+        groups, len(weights)
+    )
