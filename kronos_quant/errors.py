@@ -50,3 +50,8 @@ def listed(offenders: Iterable[object], shown: int = SHOWN_OFFENDERS) -> str:
     if len(items) <= shown:
         return ", ".join(items)
     return f"{', '.join(items[:shown])} and {len(items) - shown} more"
+
+
+def counted(number: int, thing: str) -> str:
+    """'1 session', '2,000 sessions'."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

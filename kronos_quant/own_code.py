@@ -22,8 +22,8 @@ def load_function(path: Path, name: str, argument: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    # a stranger's code may raise anything, and its line is what its author needs
-    except Exception as error:
+    # a stranger's code may raise anything and end anywhere, and its line is what its author needs
+    except (Exception, SystemExit) as error:
         raise ConfigError(raised(path, error)) from error
     function: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(function):

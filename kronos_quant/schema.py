@@ -8,6 +8,9 @@ A session without a bar (suspension) has no row.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import polars as pl
 
 PRICES = ("open", "high", "low", "close")
@@ -40,3 +43,10 @@ UNIVERSES: dict[str, pl.DataType] = {
 
 DAILY = "day"
 """The name of the daily bar frequency; the others are 1min, 5min, 15min, 30min, 60min."""
+
+
+def quantile_columns(columns: Sequence[str], prefix: str = "") -> dict[str, float]:
+    """The quantile columns of signals and their levels, ascending: q05 is 0.05, q975 is 0.975; q5 is none."""
+    found = {name: re.fullmatch(rf"{prefix}q(\d{{2,}})", name) for name in columns}
+    levels = {name: float(f"0.{match[1]}") for name, match in found.items() if match}
+    return dict(sorted(levels.items(), key=lambda item: item[1]))

@@ -1,5 +1,5 @@
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
-from kronos_quant.errors import listed
+from kronos_quant.errors import counted, listed
 
 
 def test_each_class_has_the_exit_code_of_its_row_in_the_tree():
@@ -16,3 +16,7 @@ def test_a_hint_is_optional_and_apart_from_the_message():
 def test_listed_shows_five_and_counts_the_rest():
     assert listed(["A", "B"]) == "A, B"
     assert listed(range(7)) == "0, 1, 2, 3, 4 and 2 more"
+
+
+def test_counted_knows_one_from_many():
+    assert [counted(n, "session") for n in (0, 1, 2_000)] == ["0 sessions", "1 session", "2,000 sessions"]

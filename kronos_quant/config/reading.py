@@ -46,6 +46,8 @@ class ResolvedConfig:
 def load_yaml(model: type[Model], path: Path) -> Model:
     """Read a YAML file into `model`; raises ConfigError listing every problem with file, line and field."""
     data, lines = _read(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: expected fields (name: value), found {type(data).__name__}")
     return _validate(model, data, lambda location: f"{path}:{_line_of(lines, location)}")
 
 

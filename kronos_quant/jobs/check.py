@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.errors import listed
+from kronos_quant.errors import counted, listed
 from kronos_quant.market.quality.checking import all_checks
 from kronos_quant.market.quality.survey import Survey, by_symbol, survey
 from kronos_quant.market.reader import workspace_market
@@ -38,11 +38,12 @@ class CheckReport:
         found = self.survey
         span = found.market.snapshot.freqs[found.market.freq]
         lines = [
-            f"{found.market.freq} bars: {found.bars:,} of {span.symbols:,} symbols, {span.first} to {span.last}; "
-            f"exchange: {found.market.exchange or 'unknown'}; snapshot {found.market.snapshot.digest[:16]}",
-            f"stored with a warning: {found.found.select('symbol', 'time').n_unique():,} bars",
+            f"{found.market.freq} bars: {found.bars:,} of {counted(span.symbols, 'symbol')}, "
+            f"{span.first} to {span.last}; exchange: {found.market.exchange or 'unknown'}; "
+            f"snapshot {found.market.snapshot.digest[:16]}",
+            f"stored with a warning: {counted(found.found.select('symbol', 'time').n_unique(), 'bar')}",
             *_broken_lines(found.found),
-            f"rejected: {found.rejected.height:,} bars",
+            f"rejected: {counted(found.rejected.height, 'bar')}",
             *_broken_lines(found.refused),
             *(f"gate {'passed' if gate.passed else 'FAILED'}: {gate.line()}" for gate in found.gates),
         ]

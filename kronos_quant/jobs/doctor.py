@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kronos_quant import __version__
 from kronos_quant.config import SCRATCH
-from kronos_quant.errors import KronosQuantError
+from kronos_quant.errors import KronosQuantError, counted
 from kronos_quant.runs import finished_runs, package_versions
 from kronos_quant.workspace import Workspace, open_workspace
 
@@ -86,8 +86,8 @@ def _market(workspace: Workspace) -> Iterator[Finding]:
     yield Finding(
         "bars",
         "ok",
-        f"{market.freq} bars of {instruments.height} symbols, {len(sessions)} sessions from {sessions[0]} to "
-        f"{sessions[-1]}, snapshot {market.snapshot.digest[:16]}",
+        f"{market.freq} bars of {counted(instruments.height, 'symbol')}, {counted(len(sessions), 'session')} "
+        f"from {sessions[0]} to {sessions[-1]}, snapshot {market.snapshot.digest[:16]}",
     )
     upcoming = market.next_times(market.last_time(), 1)
     if not market.exchange:

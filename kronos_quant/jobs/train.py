@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
@@ -19,7 +18,7 @@ from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
 from kronos_quant.model import CARD_FILE, load_pair, read_json
 from kronos_quant.report import loss_curve_png
-from kronos_quant.runs import Inputs, Run, continue_run, prepare_run, start_run, unfinished_runs
+from kronos_quant.runs import Inputs, Run, continue_run, held_run, prepare_run, start_run, unfinished_runs
 from kronos_quant.training import TrainingJob, check_trackers, fill_in, fit, launch, place
 from kronos_quant.training.fit import BEST, CHECKPOINTS, read_rows
 from kronos_quant.training.head import HEAD, SCORES_FILE
@@ -208,10 +207,10 @@ def _under_way(workspace: Workspace, job: TrainingJob, former: Run | None) -> It
         start_run(workspace.runs, KIND, _inputs(job), keep=KEEP) if former is None else continue_run(former, KEEP)
     )
     if former is None:
-        with begun as run, _locked(run):
+        with begun as run, held_run(run, _trained_elsewhere(run)):
             yield run, _write_job(workspace, run, job)
     else:
-        with _locked(former), begun as run:
+        with held_run(former, _trained_elsewhere(former)), begun as run:
             yield run, _write_job(workspace, run, job)
 
 
@@ -226,18 +225,7 @@ def _write_job(workspace: Workspace, run: Run, job: TrainingJob) -> TrainingJob:
     return placed
 
 
-@contextmanager
-def _locked(run: Run) -> Iterator[None]:
-    """Hold the run; the system lets go of it when this process ends in whatever way."""
-    lock = FileLock(run.path.with_name(f".{run.id}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise KronosQuantError(
-            f"{run.path}: is being trained by another process", hint="kq train --fresh begins another run beside it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+def _trained_elsewhere(run: Run) -> KronosQuantError:
+    return KronosQuantError(
+        f"{run.path}: is being trained by another process", hint="kq train --fresh begins another run beside it"
+    )

@@ -20,6 +20,7 @@ from kronos_quant.market.ingest import (
 )
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import MadeMarket, SyntheticSpec, make_market
+from kronos_quant.market.origins import origins_of
 from kronos_quant.market.quality.checking import Check, iter_checks
 from kronos_quant.market.reader import Market, open_market, workspace_market
 from kronos_quant.market.report import IngestReport
@@ -66,6 +67,7 @@ __all__ = [
     "make_market",
     "next_times",
     "open_market",
+    "origins_of",
     "prune_snapshots",
     "raw_bars",
     "read_history",

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from kronos_quant.errors import listed
+from kronos_quant.errors import counted, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +48,24 @@ class IngestReport:
 
     def lines(self) -> list[str]:
         """The report for people, a line a fact."""
-        span = f"{self.first} to {self.last}"
+        held = f"{counted(self.symbols, 'symbol')}, {counted(self.sessions, 'session')} ({self.freq})"
         lines = [
-            f"{self.path or self.source}: {self.symbols:,} symbols, {self.sessions:,} sessions ({self.freq}), {span}",
+            f"{self.path or self.source}: {held}, {self.first} to {self.last}",
             f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} as before",
             f"rejected: {self.rejected:,}{by_rule(self.rejected_by_rule)}",
         ]
         if self.restated:
             worst = listed(f"{symbol} {count:,}" for symbol, count in self.restated.items())
             lines.append(
-                f"restated: {sum(self.restated.values()):,} past bars of {len(self.restated):,} symbols ({worst}); "
-                "the old values are in the history"
+                f"restated: {counted(sum(self.restated.values()), 'past bar')} "
+                f"of {counted(len(self.restated), 'symbol')} ({worst}); the old values are in the history"
             )
         if self.rescaled:
             lines.append(f"rescaled: {self.rescaled:,} symbols came in another scale; converted to the stored one")
         if self.vanished:
             count = sum(self.vanished.values())
             lines.append(
-                f"vanished: {count:,} stored bars of {len(self.vanished):,} symbols are no longer in the source "
+                f"vanished from the source: {counted(count, 'stored bar')} of {counted(len(self.vanished), 'symbol')} "
                 f"({listed(self.first_vanished, len(self.first_vanished))}"
                 + (f" and {count - len(self.first_vanished):,} more" if count > len(self.first_vanished) else "")
                 + "); they are kept, and noted in the history"
@@ -73,7 +73,7 @@ class IngestReport:
         if self.warnings_by_rule:
             lines.append(f"kept with a warning:{by_rule(self.warnings_by_rule)}")
         if self.suspended:
-            lines.append(f"suspended: {self.suspended:,} sessions of listed symbols without a bar")
+            lines.append(f"suspended: {counted(self.suspended, 'session')} of listed symbols without a bar")
         lines += [f"note: {note}" for note in self.notes]
         return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
 

@@ -2,7 +2,8 @@
 
     db/snapshots/CURRENT                 name of the newest folder; replaced by rename
     db/snapshots/<digest16>/bars.<freq>.parquet, sessions.<freq>.parquet, instruments.parquet, universes.parquet,
-                            rejected_bars.parquet, contradicted_bars.parquet, history.parquet, meta.json
+                            rejected_bars.parquet, contradicted_bars.parquet, history.parquet, origins.parquet,
+                            meta.json
 
 The digest is of the content, so equal bars have an equal digest whatever the order they came in. A snapshot is written
 aside, renamed, and never changed: a reader sees one whole state for as long as it likes, for a snapshot that is open
@@ -34,6 +35,7 @@ from kronos_quant.files import write_aside, write_json, write_text
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.history.published import HISTORY_FILE, write_history
 from kronos_quant.market.intervals import write_facts
+from kronos_quant.market.origins import ORIGINS_FILE, write_origins
 from kronos_quant.market.quality.screening import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.schema import BARS, DAILY
@@ -88,7 +90,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     target = folder / digest[:_NAME_LENGTH]
     if _is_whole(target):
         # the same bars, but another ingest may have refused others or missed some: that is no part of the content
-        for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE):
+        for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
             (staged / name).replace(target / name)
         shutil.rmtree(staged)
     else:
@@ -203,6 +205,7 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     parts |= {name: _frame_digest(frame) for name, frame in write_facts(folder, connection).items()}
     write_findings(folder, connection)
     write_history(folder, connection)
+    write_origins(folder, connection)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     meta = {
         "format": _FORMAT,

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
+from kronos_quant.errors import KronosQuantError
 from kronos_quant.files import disk_errors, write_aside, write_json, write_text
 from kronos_quant.runs.manifest import Inputs, new_manifest
 
@@ -99,6 +101,24 @@ def continue_run(run: Run, keep: Sequence[str]) -> Iterator[Run]:
         again = {"status": "running", "finished": None, "resumed": manifest.get("resumed", 0) + 1}
         write_json(run.folder / MANIFEST, manifest | again)
         yield run
+
+
+@contextmanager
+def held_run(run: Run, refusal: KronosQuantError) -> Iterator[None]:
+    """Keep other processes from filling a run meanwhile; raises `refusal` where one does already.
+
+    The system lets go of a run when the process ends, in whatever way.
+    """
+    lock = FileLock(run.path.with_name(f".{run.id}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise refusal from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -32,11 +32,11 @@ def workspace(tmp_path: Path) -> Workspace:
 def test_the_report_tells_what_is_stored_what_was_rejected_and_which_gates_fail(workspace: Workspace) -> None:
     report = run_check(workspace)
     lines = report.lines()
-    assert lines[0].startswith("day bars: 9 of 1 symbols, 2024-01-02 to 2024-01-16; exchange: XNYS; snapshot ")
+    assert lines[0].startswith("day bars: 9 of 1 symbol, 2024-01-02 to 2024-01-16; exchange: XNYS; snapshot ")
     assert lines[1:] == [
-        "stored with a warning: 1 bars",
+        "stored with a warning: 1 bar",
         "  price_jump                    1 bars of 1 symbols on 1 dates: AAA 1",
-        "rejected: 1 bars",
+        "rejected: 1 bar",
         "  close_outside_range           1 bars of 1 symbols on 1 dates: AAA 1",
         "gate FAILED: max_rejected_share: found 0.1, allowed 0",
         "gate FAILED: price_jump: found 1, allowed 0",

@@ -10,7 +10,7 @@ from kronos_quant.jobs import train as job
 from kronos_quant.jobs.train import TrainingSummary, prepare_training, run_training
 from kronos_quant.market import ingest_csv, open_market
 from kronos_quant.model import load_pair
-from kronos_quant.runs import finished_runs, unfinished_runs
+from kronos_quant.runs import finished_runs, held_run, unfinished_runs
 from kronos_quant.training import TrainingJob, fit
 from kronos_quant.training.logs.speed import read_launches
 from kronos_quant.training.optimise import Optimiser
@@ -234,7 +234,8 @@ def test_nothing_to_go_on_with_is_said(market_workspace):
 
 def test_a_run_that_another_process_trains_is_left_alone(market_workspace, monkeypatch):
     run = stopped_run(market_workspace, monkeypatch)
-    with job._locked(run), pytest.raises(KronosQuantError, match="is being trained by another process") as caught:
+    refused = pytest.raises(KronosQuantError, match="is being trained by another process")
+    with held_run(run, KronosQuantError("held")), refused as caught:
         run_training(settings(market_workspace, state_every_steps=1), gpus=0)
     assert caught.value.hint == "kq train --fresh begins another run beside it"
     assert run.manifest()["status"] == "failed"

@@ -44,7 +44,7 @@ def test_a_universe_comes_from_a_csv_of_intervals(root: Path) -> None:
     assert (report.first, report.last, report.without_bars) == (date(2019, 1, 2), date(2024, 1, 4), ("SH600009",))
     assert report.lines() == [
         f"{root}/list.csv: universe mine: 3 intervals of 3 symbols, 2019-01-02 to 2024-01-04; 0 stored before",
-        "without any bar: 1 symbols (SH600009)",
+        "without any bar: 1 symbol (SH600009)",
         f"snapshot {market.snapshot.digest[:16]}",
     ]
     assert json.loads(json.dumps(report.as_dict()))["without_bars"] == ["SH600009"]

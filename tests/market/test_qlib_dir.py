@@ -47,7 +47,7 @@ def test_bars_stand_on_the_sessions_their_start_index_tells(qlib_dir: QlibDir) -
     assert column(batch.bars, "SH600000", "open") == [9.5, 10.5, 11.5]
     assert batch.bars["time"].to_list()[0] == datetime(2024, 1, 3)
     assert batch.sessions == [date(2024, 1, 3), date(2024, 1, 4), date(2024, 1, 5)]
-    assert "2 sessions of the calendar lie before the first or after the last bar" in batch.notes
+    assert "2 sessions of the calendar before the first or after the last bar" in batch.notes
 
 
 @pytest.mark.parametrize("folder", ["sh600000", "SH600000", "Sh600000", "600000.sh"])
@@ -72,8 +72,8 @@ def test_fields_that_are_not_there_are_derived_and_told(qlib_dir: QlibDir) -> No
     assert column(batch.bars, "SH600000", "factor") == [1] * 5
     assert column(batch.bars, "SH600004", "volume") == [0] * 5
     assert column(batch.bars, "SH600004", "amount") == [0] * 5
-    assert "factor missing; taken as 1: 1 symbols (SH600000)" in batch.notes
-    assert "volume has no file; taken as 0: 1 symbols (SH600004)" in batch.notes
+    assert "factor missing; taken as 1: 1 symbol (SH600000)" in batch.notes
+    assert "volume has no file; taken as 0: 1 symbol (SH600004)" in batch.notes
     assert any(note.startswith("amount derived") for note in batch.notes)
 
 
@@ -86,7 +86,7 @@ def test_a_factor_with_holes_is_carried_over_them(qlib_dir: QlibDir) -> None:
     qlib_dir.stock("sh600000", [10, 11, 12, 13, 14], factor=[NAN, 2, NAN, 3, NAN])
     batch = read_qlib_dir(qlib_dir.path)
     assert column(batch.bars, "SH600000", "factor") == [2, 2, 2, 3, 3]
-    assert "factor has holes; carried forward: 1 symbols (SH600000)" in batch.notes
+    assert "factor has holes; carried forward: 1 symbol (SH600000)" in batch.notes
 
 
 def test_fields_of_unequal_length_are_aligned_and_told(tmp_path: Path, qlib_dir: QlibDir) -> None:
@@ -128,7 +128,7 @@ def test_a_symbol_without_all_four_prices_is_skipped_and_told(qlib_dir: QlibDir)
     qlib_dir.stock("sh600000", [10, 11]).stock("sh600004", [10, 11], open=[])
     batch = read_qlib_dir(qlib_dir.path)
     assert batch.bars["symbol"].unique().to_list() == ["SH600000"]
-    assert "open, high, low or close has no file; skipped: 1 symbols (SH600004)" in batch.notes
+    assert "open, high, low or close has no file; skipped: 1 symbol (SH600004)" in batch.notes
 
 
 def test_two_folders_for_one_symbol_are_refused(qlib_dir: QlibDir) -> None:
@@ -163,7 +163,7 @@ def test_all_txt_gives_listings_and_the_other_lists_universes(tmp_path: Path, ql
     assert market.members("all", date(2024, 1, 5)) == ["SH600000"]
     assert market.instruments().filter(pl.col("kind") == "index")["symbol"].to_list() == ["SH000300"]
     assert market.exchange == "XSHG"
-    assert "named in instruments/ but without bars: 1 symbols (SH600009)" in report.notes
+    assert "named in instruments/ but without bars: 1 symbol (SH600009)" in report.notes
 
 
 def test_an_untraded_name_in_no_universe_is_an_index(qlib_dir: QlibDir) -> None:
@@ -179,7 +179,7 @@ def test_intervals_that_end_before_they_begin_are_left_out_and_told(qlib_dir: Ql
     qlib_dir.stock("aaa", [10, 11]).text("instruments/top.txt", "AAA\t2024-01-03\t2024-01-02\n")
     batch = read_qlib_dir(qlib_dir.path)
     assert batch.universes.is_empty()
-    assert "an interval in instruments/ ends before it begins; left out: 1 symbols (AAA)" in batch.notes
+    assert "an interval in instruments/ ends before it begins; left out: 1 symbol (AAA)" in batch.notes
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ def report(tmp_path: Path, make_batch: BatchMaker) -> IngestReport:
 
 def test_the_lines_say_what_was_stored_refused_and_kept_with_a_warning(report: IngestReport) -> None:
     assert report.lines() == [
-        "test: 1 symbols, 3 sessions (day), 2024-01-02 to 2024-01-04",
+        "test: 1 symbol, 3 sessions (day), 2024-01-02 to 2024-01-04",
         "bars: 2 accepted: 2 new, 0 changed, 0 as before",
         "rejected: 1 (price_not_positive 1)",
         "kept with a warning: (price_jump 1)",
-        "suspended: 1 sessions of listed symbols without a bar",
+        "suspended: 1 session of listed symbols without a bar",
         f"exchange: unknown; snapshot {report.snapshot[:16]}",
     ]
 

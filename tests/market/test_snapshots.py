@@ -39,6 +39,7 @@ def test_a_snapshot_holds_everything_in_the_schemas_forms(tmp_path: Path, folder
         "rejected_bars.parquet",
         "contradicted_bars.parquet",
         "history.parquet",
+        "origins.parquet",
         "meta.json",
     }
     bars = pl.read_parquet(snapshot.folder / "bars.day.parquet")

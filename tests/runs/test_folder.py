@@ -10,6 +10,7 @@ from kronos_quant.runs import (
     Inputs,
     continue_run,
     finished_runs,
+    held_run,
     prepare_run,
     staged_run,
     start_run,
@@ -102,3 +103,15 @@ def test_a_prepared_run_waits_for_another_program(tmp_path):
     run = prepare_run(tmp_path, "train", INPUTS)
     assert run.manifest()["status"] == "running"
     assert [waiting.id for waiting in unfinished_runs(tmp_path, "train")] == [run.id]
+
+
+def test_a_run_is_filled_by_one_process_at_a_time(tmp_path):
+    run = prepare_run(tmp_path, "train", INPUTS)
+    elsewhere = KronosQuantError("another process has it")
+    with held_run(run, elsewhere):
+        with pytest.raises(KronosQuantError, match="another process has it"), held_run(run, elsewhere):
+            pass
+        assert [waiting.id for waiting in unfinished_runs(tmp_path, "train")] == [run.id]
+    with held_run(run, elsewhere):
+        pass
+    assert [path.name for path in (tmp_path / "train").iterdir()] == [run.id]

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError, counted, listed
 from kronos_quant.files import disk_errors, remove_partials, write_aside
 from kronos_quant.market.export.qlib_dir import Selection, file_name, write_qlib
 from kronos_quant.market.reader import Market
@@ -47,8 +47,8 @@ class ExportReport:
 
     def lines(self) -> list[str]:
         """The report for people."""
-        span = f"{self.first} to {self.last}"
-        told = f"{self.path}: {self.bars:,} bars of {self.symbols:,} symbols ({self.freq}), {span}, as {self.format}"
+        held = f"{counted(self.bars, 'bar')} of {counted(self.symbols, 'symbol')} ({self.freq})"
+        told = f"{self.path}: {held}, {self.first} to {self.last}, as {self.format}"
         return [told, *(f"note: {note}" for note in self.notes)]
 
     def as_dict(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kronos_quant.errors import DataError, listed
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.files import write_text
 from kronos_quant.market.reader import Market
 from kronos_quant.market.universes import ALL
@@ -158,7 +158,8 @@ def _notes(symbols: Iterable[str], without_vwap: list[str]) -> list[str]:
     notes = []
     if without_vwap:
         notes.append(
-            f"without vwap, for amount / volume is no price: {len(without_vwap)} symbols ({listed(without_vwap, 3)})"
+            f"without vwap, for amount / volume is no price: {counted(len(without_vwap), 'symbol')} "
+            f"({listed(without_vwap, 3)})"
         )
     if unreadable := sorted(set(symbols) & set(_READ_AS_MISSING)):
         notes.append(f"pyqlib takes these symbols for missing values: {', '.join(unreadable)}")

@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, counted
 from kronos_quant.market.database import statement
 from kronos_quant.schema import BARS, DAILY, FEATURES
 
@@ -129,7 +129,7 @@ class SymbolHistory:
             first, last = rows[0], rows[-1]
             span = _stamp(first, self.freq)
             if len(rows) > 1:
-                span = f"{span} to {_stamp(last, self.freq)} ({len(rows):,} bars)"
+                span = f"{span} to {_stamp(last, self.freq)} ({counted(len(rows), 'bar')})"
             by = f"ingest {first['ingest']}, {first['recorded']:%Y-%m-%d %H:%M:%S} UTC, {first['source']}"
             yield f"{span}  {first['change']}{_told(first)}  [{by}{' ' + first['path'] if first['path'] else ''}]"
 

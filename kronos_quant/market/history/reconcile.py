@@ -17,7 +17,7 @@ from datetime import datetime
 
 import duckdb
 
-from kronos_quant.errors import SHOWN_OFFENDERS
+from kronos_quant.errors import SHOWN_OFFENDERS, counted
 from kronos_quant.market.adjust import ROUNDING
 from kronos_quant.market.database import statement
 
@@ -69,11 +69,13 @@ def reconcile(
     ).fetchall()
     notes = []
     if by_seam:
-        notes.append(f"no bar in common with the store, scale told by the jump of the factor: {by_seam} symbols")
+        notes.append(
+            f"no bar in common with the store, scale told by the jump of the factor: {counted(by_seam, 'symbol')}"
+        )
     if unclear:
         notes.append(
-            f"no bar in common with the store and the factor differs: {unclear} symbols; taken as corporate actions "
-            "(a source that repeats the last stored session tells for sure)"
+            f"no bar in common with the store and the factor differs: {counted(unclear, 'symbol')}; "
+            "taken as corporate actions (a source that repeats the last stored session tells for sure)"
         )
     vanished, first_vanished, missing = _find_vanished(connection, freq, listed)
     if missing:

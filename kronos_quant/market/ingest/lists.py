@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest.columns import LINE
 from kronos_quant.market.ingest.csv_files import read_text_table
@@ -58,11 +58,11 @@ class ListReport:
     def lines(self) -> list[str]:
         """The report for people, a line a fact."""
         lines = [
-            f"{self.path}: {self.what}: {self.intervals:,} intervals of {self.symbols:,} symbols, "
+            f"{self.path}: {self.what}: {counted(self.intervals, 'interval')} of {counted(self.symbols, 'symbol')}, "
             f"{self.first} to {self.last}; {self.replaced:,} stored before"
         ]
         if self.without_bars:
-            lines.append(f"without any bar: {len(self.without_bars):,} symbols ({listed(self.without_bars)})")
+            lines.append(f"without any bar: {counted(len(self.without_bars), 'symbol')} ({listed(self.without_bars)})")
         return [*lines, f"snapshot {self.snapshot[:16]}"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _store(root: Path, what: str, source: Path, intervals: pl.DataFrame, replace
     with ingest_lock(root), open_database(root) as connection:
         with transaction(connection):
             replaced = replace(connection)
-            record = {"source": what, "path": str(source), "notes": [f"{len(intervals)} intervals"]}
+            record = {"source": what, "path": str(source), "notes": [counted(len(intervals), "interval")]}
             connection.execute(statement("insert_list"), record)
         connection.register("listed", intervals.select("symbol").unique().to_arrow())
         absent = connection.execute(

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kronos_quant.errors import DataError, listed
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, contradicted
 from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.qlib_bins import Series, read_bin
@@ -74,7 +74,7 @@ class _Findings:
             (self.backward, "an interval in instruments/ ends before it begins; left out"),
         ):
             if symbols:
-                yield f"{words}: {len(symbols)} symbols ({listed(symbols, 3)})"
+                yield f"{words}: {counted(len(symbols), 'symbol')} ({listed(symbols, 3)})"
         yield from self.volume.notes()
 
 
@@ -128,7 +128,9 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
     sessions = sorted({time.date() for time in times})
     used = [session for session in sessions if traded[0] <= session <= traded[-1]]
     if len(used) < len(sessions):
-        notes.append(f"{len(sessions) - len(used)} sessions of the calendar lie before the first or after the last bar")
+        notes.append(
+            f"{counted(len(sessions) - len(used), 'session')} of the calendar before the first or after the last bar"
+        )
     return Batch(
         source="qlib",
         path=source,
@@ -338,7 +340,7 @@ def _instruments(series: list[_Bars], lists: pl.DataFrame, exchange: str) -> tup
     )
     notes = []
     if absent := sorted(named - with_bars):
-        notes.append(f"named in instruments/ but without bars: {len(absent)} symbols ({listed(absent, 3)})")
+        notes.append(f"named in instruments/ but without bars: {counted(len(absent), 'symbol')} ({listed(absent, 3)})")
     if named and (unlisted := sorted(with_bars - named)):
-        notes.append(f"with bars but named in no list: {len(unlisted)} symbols ({listed(unlisted, 3)})")
+        notes.append(f"with bars but named in no list: {counted(len(unlisted), 'symbol')} ({listed(unlisted, 3)})")
     return told, notes

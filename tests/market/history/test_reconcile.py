@@ -70,7 +70,7 @@ def test_a_changed_past_bar_is_restated_and_its_old_value_is_kept(tmp_path: Path
     assert former["new_close"].to_list() == pytest.approx([11.2])
     assert former["recorded"].to_list() == [value for (value,) in rows(tmp_path, "SELECT max(finished) FROM ingests")]
     assert rows(tmp_path, "SELECT restated, rescaled FROM ingests ORDER BY id") == [(0, 0), (1, 0)]
-    assert "restated: 1 past bars of 1 symbols (A 1); the old values are in the history" in report.lines()
+    assert "restated: 1 past bar of 1 symbol (A 1); the old values are in the history" in report.lines()
 
 
 def test_each_restatement_of_a_bar_is_kept(tmp_path: Path, make_batch: BatchMaker) -> None:
@@ -222,7 +222,7 @@ def test_without_a_bar_in_common_a_jump_of_the_factor_alone_is_a_new_scale(
     store_bars(tmp_path, make_batch({"A": ODD, "B": DAYS}))
     report = store_bars(tmp_path, rescaled(make_batch({"A": {5: 11.73}}), 0.25))
     assert report.rescaled == 1
-    assert "no bar in common with the store, scale told by the jump of the factor: 1 symbols" in report.notes
+    assert "no bar in common with the store, scale told by the jump of the factor: 1 symbol" in report.notes
     assert stored(tmp_path, "A") == pytest.approx([*ODD.values(), 11.73], rel=1e-7)
     report = store_bars(tmp_path, rescaled(make_batch({"B": {0: 9.9}}), 8))  # before the stored ones
     assert report.rescaled == 1
@@ -241,7 +241,7 @@ def test_without_a_bar_in_common_a_split_and_a_dividend_stay_what_they_are(
     report = store_bars(tmp_path, with_factors(make_batch({"DIVIDEND": {5: 11.3}}), {5: 1.02}))
     assert stored(tmp_path, "DIVIDEND", "factor")[-1] == pytest.approx(1.02)
     assert [note for note in report.notes if "corporate actions" in note] == [
-        "no bar in common with the store and the factor differs: 1 symbols; taken as corporate actions (a source that "
+        "no bar in common with the store and the factor differs: 1 symbol; taken as corporate actions (a source that "
         "repeats the last stored session tells for sure)"
     ]
 
@@ -314,7 +314,7 @@ def test_a_bar_that_its_source_no_longer_has_is_kept_and_reported(tmp_path: Path
     assert (report.vanished, report.first_vanished) == ({"A": 2}, ("A 2024-01-03", "A 2024-01-04"))
     assert (report.snapshot, stored(tmp_path, "A")) == (before.snapshot, list(DAYS.values()))
     assert (
-        "vanished: 2 stored bars of 1 symbols are no longer in the source (A 2024-01-03, A 2024-01-04); they are kept, "
+        "vanished from the source: 2 stored bars of 1 symbol (A 2024-01-03, A 2024-01-04); they are kept, "
         "and noted in the history" in report.lines()
     )
     assert read_history(open_market(tmp_path)).select("symbol", "date", "change", "ingest").rows() == [
