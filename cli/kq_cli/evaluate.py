@@ -11,7 +11,11 @@ Recipe = Annotated[str, typer.Argument(help="A recipe: its name in signals/ or i
 Universe = Annotated[str | None, typer.Option("--universe", help="Whose members count; default: the recipe's.")]
 Against = Annotated[list[str] | None, typer.Option("--against", help="Another recipe beside it; repeatable.")]
 ZeroShot = Annotated[
-    bool, typer.Option("--zero-shot/--no-zero-shot", help="The model that training began from beside it, where it is.")
+    bool | None,
+    typer.Option(
+        "--zero-shot/--no-zero-shot",
+        help="The model that training began from beside it, where it is; default: unless that takes over 10 minutes.",
+    ),
 ]
 
 
@@ -21,7 +25,7 @@ def evaluate(
     end: End = None,
     universe: Universe = None,
     against: Against = None,
-    zero_shot: ZeroShot = True,
+    zero_shot: ZeroShot = None,
     as_json: AsJson = False,
 ) -> None:
     """Example: kq evaluate default --against mine

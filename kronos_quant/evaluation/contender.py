@@ -5,8 +5,6 @@ Shapes: T dates, N symbols, Q quantile levels. Returns are over the horizon, as 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +12,7 @@ import polars as pl
 
 from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.evaluation.grid import MarketGrid
+from kronos_quant.schema import quantile_columns
 
 SIGNAL = "signal"
 PATHS = "final_returns"
@@ -119,10 +118,3 @@ def _distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray, prefi
         paths=of(PATHS) if PATHS in signals.columns and not prefix else None,
         by_bar=(of(ends[0]), of(ends[1])) if set(ends) <= set(signals.columns) else None,
     )
-
-
-def quantile_columns(columns: Sequence[str], prefix: str = "") -> dict[str, float]:
-    """The quantile columns of signals and their levels, ascending: q05 is 0.05, q975 is 0.975."""
-    found = {name: re.fullmatch(rf"{prefix}q(\d+)", name) for name in columns}
-    levels = {name: float(f"0.{match[1]}") for name, match in found.items() if match}
-    return dict(sorted(levels.items(), key=lambda item: item[1]))

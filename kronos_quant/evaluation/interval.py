@@ -14,7 +14,7 @@ Shapes: T sessions of the span, n dates with a value.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -80,6 +80,10 @@ class MeanInterval:
             self.degrees,
             self.std * factor,
         )
+
+    def within(self, least: float, most: float) -> MeanInterval:
+        """The interval as far as such a mean can lie: a share is nowhere below 0 or above 1."""
+        return replace(self, low=max(self.low, least), high=min(self.high, most)) if self.known else self
 
     def told(self, dates: str) -> str:
         """In words; dates : the count of them."""

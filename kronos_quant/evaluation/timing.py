@@ -39,7 +39,8 @@ def timing(scores: FloatArray, returns: FloatArray, overlap: int) -> Timing:
     same = np.where(signed, np.sign(scores) == np.sign(returns), np.nan)
     products = _standard(scores, both) * _standard(returns, both)
     ranked = _standard(ranks(scores.T, both.T).T, both) * _standard(ranks(returns.T, both.T).T, both)
-    return Timing(*(mean_interval(row_means(values), overlap) for values in (products, ranked, same)))
+    pearson, spearman, signs = (mean_interval(row_means(values), overlap) for values in (products, ranked, same))
+    return Timing(pearson.within(-1, 1), spearman.within(-1, 1), signs.within(0, 1))
 
 
 def _standard(values: FloatArray, both: BoolArray) -> FloatArray:

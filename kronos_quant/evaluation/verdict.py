@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -64,6 +65,10 @@ def find(
     """
     if timing is not None:
         return _nobody_to_rank(timing, pairs, clock)
+    if pairs.known and not rank_ic.dates:
+        return Finding(
+            "nobody to rank", f"NO RANK IC: all scores of every {clock.date} are equal: they rank nobody", ""
+        )
     if not rank_ic.known:
         lack = _lack(rank_ic, horizon, pairs, clock)
         return Finding("too few dates", f"TOO FEW {clock.date.upper()}S TO SAY: {lack}", "")
@@ -107,8 +112,6 @@ def _no_edge(rank_ic: MeanInterval, clock: Clock) -> str:
 def _lack(rank_ic: MeanInterval, horizon: int, pairs: PairCounts, clock: Clock) -> str:
     if not pairs.known:
         return f"no return over {clock.bars(horizon)} is known yet for any of the scored {clock.date}s"
-    if not rank_ic.dates:
-        return f"all scores of every {clock.date} are equal: they rank nobody"
     return (
         f"rank IC {rank_ic.mean:+.3f} over {clock.dates(rank_ic.dates)}; an interval needs 12 "
         f"{clock.date}s at least, over {clock.bars(4 * horizon)} or more for a horizon of {horizon}"
@@ -143,11 +146,16 @@ def what_to_know(
     if pairs.not_yet:
         told.append(f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before.")
     if pairs.without_bar:
-        told.append(
+        left_out = (
             f"{pairs.without_bar:,} of {pairs.scored:,} scores are left out, for their symbol lacks the later "
-            f"{clock.bar} (suspended or gone). With its last close instead, the rank IC is "
-            f"{pairs.carried_rank_ic:+.3f} in place of {rank_ic.mean:+.3f}."
+            f"{clock.bar} (suspended or gone)."
         )
+        if math.isfinite(pairs.carried_rank_ic) and math.isfinite(rank_ic.mean):
+            left_out += (
+                f" With its last close instead, the rank IC is {pairs.carried_rank_ic:+.3f} in place of "
+                f"{rank_ic.mean:+.3f}."
+            )
+        told.append(left_out)
     return told
 
 

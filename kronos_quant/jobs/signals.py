@@ -237,6 +237,7 @@ def ensure_signals(
         there = set(source.store.dates())
         return _summary(source, dates, there, 0, len(there & set(needed)))
     plan = make_plan(source.market, source.recipe, source.store, needed)
+    computed = 0
     if plan.missing:
         first, last = plan.missing[0].on, plan.missing[-1].on
         count = f"{len(plan.missing)} of {len(needed)} sessions ({first} to {last}) have no signals yet"
@@ -245,10 +246,11 @@ def ensure_signals(
         check_allowed(source.recipe.own_score, allowed=allow_code)
         logger.info("%s: computing %d forecasts", count, plan.windows)
         started = time.perf_counter()
-        generate(plan, source.weights.pair, source.recipe, source.store, score_devices(device, gpus))
-        logger.info("computed %d sessions in %.0f s", len(plan.missing), time.perf_counter() - started)
+        devices = score_devices(device, gpus)
+        computed = generate(plan, source.weights.pair, source.recipe, source.store, devices)
+        logger.info("computed %d sessions in %.0f s", computed, time.perf_counter() - started)
     there = {*plan.present, *(work.on for work in plan.missing)}
-    return _summary(source, dates, there, len(plan.missing), len(plan.present))
+    return _summary(source, dates, there, computed, len(there) - computed)
 
 
 def _summary(

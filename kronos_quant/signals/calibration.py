@@ -8,12 +8,11 @@ Source: Papadopoulos et al. (2002) and Lei et al. (2018), normalised split confo
 residuals is the weibull rule of the quantiles here. The window rolls, so that a change of regime passes through.
 Residuals over many bars share most of them, and symbols move together, so that n of them tell less than n independent
 ones: see `_widening`.
-Shapes: T moments, N symbols, Q quantiles, W wanted moments.
+Shapes: T moments, N symbols, K moments learned from, n residuals of them, Q quantiles, W wanted moments.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -21,8 +20,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy.special import ndtr, stdtrit
 
 from kronos_quant.config import Section
+from kronos_quant.errors import ConfigError
 from kronos_quant.signals.moments import Moments
 from kronos_quant.signals.scores import LEVELS, QUANTILES
 
@@ -35,6 +36,9 @@ CALIBRATED_RISE = "cal_p_rise"
 CALIBRATED_PATH = tuple(f"cal_path_{name}" for name in QUANTILES)
 """The columns of the calibrated quantiles at LEVELS of each bar of the path."""
 
+LEAST_SPANS = 4
+"""Outcomes one after another, none overlapping the next, without which a date is not calibrated."""
+
 
 class Calibration(Section):
     """How the quantiles of a recipe are calibrated when they are read."""
@@ -42,6 +46,17 @@ class Calibration(Section):
     method: Literal["conformal"] = Field("conformal", description="quantiles of past residuals, scaled by the spread")
     sessions: int = Field(250, ge=20, description="past sessions with a known outcome that are learned from")
     least: int = Field(200, ge=20, description="residuals without which a date is not calibrated")
+
+
+def check_history(settings: Calibration | None, horizon: int, name: str) -> None:
+    """Raise ConfigError where the sessions learned from can never hold LEAST_SPANS outcomes over `horizon` of them."""
+    if settings is not None and settings.sessions - 1 < (LEAST_SPANS - 1) * horizon:
+        held = (settings.sessions - 1 + horizon) // horizon
+        raise ConfigError(
+            f"{name}: calibration: sessions: {settings.sessions} hold {held} outcomes of {horizon} bars that do not "
+            f"overlap, expected {LEAST_SPANS} at least",
+            hint=f"sessions: {(LEAST_SPANS - 1) * horizon + 1} or more, or leave calibration out",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,8 @@ def calibrate(
 
     median, spread : float64[T, N] of each forecast; realised : float64[T, N] its outcome `ahead` bars later.
     All may hold NaN: a forecast without an outcome teaches nothing, one without a spread is not calibrated.
-    Looks only at the outcomes of moments that lie `ahead` bars or more before.
+    Looks only at the outcomes of moments that lie `ahead` bars or more before. Where there are fewer than
+    `settings.least` of them, or fewer than LEAST_SPANS that do not overlap, nothing is said.
     """
     scale = np.where(spread > 0, spread, np.nan)
     residual = (realised - median) / scale
@@ -75,16 +91,19 @@ def calibrate(
     quantiles = np.full((len(wanted), median.shape[1], len(LEVELS)), np.nan)
     p_rise = np.full((len(wanted), median.shape[1]), np.nan)
     common = _row_means(residual)
+    there = np.isfinite(common)
     for row, (t, pool) in enumerate(zip(wanted, _pools(residual, starts, stops), strict=True)):
-        if len(pool) < settings.least:
+        learned = np.flatnonzero(there[starts[row] : stops[row]]) + starts[row]
+        spans = _spans(moments.bar[learned], ahead)
+        if len(pool) < settings.least or spans < LEAST_SPANS:
             continue
-        learned = slice(starts[row], stops[row])
-        wider = _widening(pool, common[learned], moments.bar[learned], ahead)
-        away = _weibull(pool)
-        middle = away[LEVELS.index(0.5)]
-        quantiles[row] = median[t, :, None] + (middle + wider * (away - middle)) * scale[t, :, None]
-        # the share of the residuals, as far from their middle, that would carry this forecast above 0
-        above = len(pool) - np.searchsorted(pool, middle + (-median[t] / scale[t] - middle) / wider, side="right")
+        middle = _weibull(pool)[LEVELS.index(0.5)]
+        away = pool - middle
+        shared = _row_means(np.abs(residual[learned] - middle)).var()
+        expected = middle + _widening(away, spans, common[learned].var(), shared) * away
+        quantiles[row] = median[t, :, None] + _weibull(expected) * scale[t, :, None]
+        # the share of the expected residuals that would carry this forecast above 0
+        above = len(pool) - np.searchsorted(expected, -median[t] / scale[t], side="right")
         p_rise[row] = np.where(np.isfinite(scale[t]), (above + 0.5) / (len(pool) + 1), np.nan)
     return Calibrated(quantiles, p_rise)
 
@@ -112,28 +131,48 @@ def _weibull(pool: FloatArray) -> FloatArray:
     return quantiles
 
 
-def _row_means(residual: FloatArray) -> FloatArray:
-    """float64[T]: the mean residual of each moment; NaN where it has none."""
-    known = np.isfinite(residual)
+def _row_means(values: FloatArray) -> FloatArray:
+    """float64[T]: the mean of the finite values of each row; NaN where it has none."""
+    known = np.isfinite(values)
     count = known.sum(axis=1)
-    total = np.where(known, residual, 0.0).sum(axis=1)
-    means: FloatArray = np.divide(total, count, out=np.full(len(residual), np.nan), where=count > 0)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    means: FloatArray = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
     return means
 
 
-def _widening(pool: FloatArray, common: FloatArray, bar: IntArray, ahead: int) -> float:
-    """How many times as far from their middle the next residuals lie as those of a pool.
+def _spans(bar: IntArray, ahead: int) -> float:
+    """How many outcomes of `ahead` bars, none overlapping the next, lie in those of moments at these places."""
+    return float(min((bar[-1] - bar[0] + ahead) / ahead, len(bar))) if len(bar) else 0.0
 
-    common : float64[K] mean residual of each moment of the pool, bar : int64[K] their places. Moments whose `ahead`
-    bars overlap are one look at what symbols have in common, so that the mean of the pool has the variance V of the
-    means of its moments over the number of spans of `ahead` bars, less one. The variance s around that mean is V too
-    small, and that of the next residual V too large: sqrt(1 + 2 V / s). What n independent residuals would have of it,
-    V = s / (n - 1), is in the weibull rule.
+
+def _widening(away: FloatArray, spans: float, common: float, shared: float) -> FloatArray:
+    """float64[n]: how many times as far from their middle the next residuals lie as those of a pool.
+
+    away : float64[n] distances of the pool from its middle, ascending; common : the variance of the mean residual of a
+    moment, shared : that of its mean absolute distance.
+    With k `spans` what all symbols have in common was seen k times. The mean of the pool then has the variance
+    V = common / (k - 1); the variance around it is V too small, and that of the next residual V too large. And how far
+    residuals lie from the middle is known as well as from so many independent ones as `shared` leaves degrees of
+    freedom. Each part is a Student's t of its own degrees of freedom, as many times as wide as a normal as its
+    quantiles are. What n independent residuals would have of all this is in the weibull rule.
     """
-    known, spread = np.isfinite(common), pool.var()
-    if len(pool) < 2 or spread == 0:
-        return 1.0
-    places = bar[known]
-    spans = min((places[-1] - places[0] + ahead) / ahead, len(places))
-    excess = common[known].var() / spread / max(spans - 1, 1) - 1 / (len(pool) - 1)
-    return math.sqrt(1 + 2 * max(float(excess), 0.0))
+    count, variance, spread = len(away), away.var(), np.abs(away).var()
+    if variance == 0 or spread == 0:
+        return np.ones(count)
+    mean = max(common / variance / (spans - 1) - 1 / (count - 1), 0.0)
+    share = shared / spread
+    freedom = 1 / max(share / (spans - 1 + share) - 1 / count, 1 / _MOST_FREEDOM)
+    wider = np.sqrt(_over_normal(freedom) ** 2 + 2 * mean * _over_normal(spans - 1) ** 2)
+    factors: FloatArray = np.interp(np.arange(1, count + 1) / (count + 1), _KNOTS, wider)
+    return factors
+
+
+_MOST_FREEDOM = 1e9
+_KNOT_SCORES = np.linspace(-4, 4, 82)  # normal scores; none is 0
+_KNOTS = ndtr(_KNOT_SCORES)
+
+
+def _over_normal(freedom: float) -> FloatArray:
+    """float64[knots]: the quantiles at _KNOTS of Student's t over those of the normal."""
+    ratio: FloatArray = stdtrit(freedom, _KNOTS) / _KNOT_SCORES
+    return ratio

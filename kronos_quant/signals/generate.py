@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -18,10 +19,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kronos_quant.errors import ConfigError
+from kronos_quant.errors import ConfigError, listed
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
 from kronos_quant.progress import progress
+from kronos_quant.signals.claims import Claims
 from kronos_quant.signals.moments import DecisionPoints
 from kronos_quant.signals.recipe import ResolvedRecipe
 from kronos_quant.signals.scorer import CLOSE, DateTask, score_dates
@@ -39,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 PART = 256
 """Windows of a piece, at least: a date of many moments takes little more memory than one of a few."""
+
+POLL_SECONDS = 1.0
+"""Between looks at what another process computes."""
 
 ESTIMATE_AFTER = 5
 """Sessions computed before the time that the others take is told."""
@@ -73,7 +78,11 @@ class Plan:
 
 
 def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
-    """Find out which of `dates` (sessions) are missing from the store or no longer what they would be."""
+    """Find out which of `dates` (sessions) are missing from the store or no longer what they would be.
+
+    Raises DataError where the store is of a newer version, before anything is computed for it.
+    """
+    store.note()
     table, membership = universe_table(market, recipe.universe)
     index = build_index(table, recipe.lookback, 0, recipe.recipe.max_missing, membership)
     points = recipe.recipe.asof
@@ -92,24 +101,103 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
     return Plan(table, missing, present, empty)
 
 
-def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, devices: Sequence[str]) -> None:
+def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, devices: Sequence[str]) -> int:
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished.
 
+    Dates that another process computes meanwhile are left to it, and waited for. Returns how many were computed here.
     devices : a process each, see `score_devices`; the numbers do not depend on how many.
     """
-    tasks = (_task(plan.table, work, part, recipe.clip) for work in plan.missing for part in work.parts)
-    scored = score_dates(tasks, sum(len(work.parts) for work in plan.missing), pair, recipe, devices)
-    done, begun, begun_with = 0, 0.0, 0
-    with progress("signals", plan.windows) as advance:
-        for number, work in enumerate(plan.missing, start=1):
-            store.write(work.on, pl.concat(islice(scored, len(work.parts))), work.seen)
-            done += len(work.index)
-            advance(len(work.index))
-            if number == 1:  # what came before it was the start of the model or of the processes
-                begun, begun_with = time.perf_counter(), done
-            if number == ESTIMATE_AFTER and len(plan.missing) > 2 * ESTIMATE_AFTER:
-                left = (time.perf_counter() - begun) / (done - begun_with) * (plan.windows - done)
-                logger.info("about %s more for the other %d sessions", _duration(left), len(plan.missing) - number)
+    with progress("signals", plan.windows) as advance, Claims(store.root, store.digest) as claims:
+        sharing = _Sharing(plan, store, claims)
+        while sharing.left:
+            scored = score_dates(sharing.tasks(recipe.clip), sharing.parts, pair, recipe, devices)
+            for work in sharing.stored(scored):
+                advance(len(work.index))
+            for work in sharing.elsewhere():
+                advance(len(work.index))
+            sharing.wait()
+    return sharing.computed
+
+
+class _Sharing:
+    """The missing dates of a plan, shared with whoever computes the same ones."""
+
+    def __init__(self, plan: Plan, store: SignalStore, claims: Claims) -> None:
+        self.plan, self.store, self.claims = plan, store, claims
+        self.left = list(plan.missing)
+        self.computed = 0
+        self._claimed: deque[DateWork] = deque()
+
+    @property
+    def parts(self) -> int:
+        """Tasks at most."""
+        return sum(len(work.parts) for work in self.left)
+
+    def tasks(self, clip: float) -> Iterator[DateTask]:
+        """The tasks of the dates left that nobody else has or finished, each claimed before its first."""
+        for work in self.left:
+            if not self.claims.take(work.on):
+                continue
+            if self._held(work):
+                self.claims.give_up(work.on)
+                continue
+            self._claimed.append(work)
+            yield from (_task(self.plan.table, work, part, clip) for part in work.parts)
+
+    def stored(self, scored: Iterator[pl.DataFrame]) -> Iterator[DateWork]:
+        """Store the rows of the tasks; the dates, each as soon as it is stored."""
+        pace, done = _Pace(self.left), set()
+        for first in scored:
+            work = self._claimed.popleft()
+            rows = pl.concat([first, *islice(scored, len(work.parts) - 1)])
+            self.store.write(work.on, rows, work.seen)
+            self.claims.give_up(work.on)
+            self.computed += 1
+            done.add(work.on)
+            pace.finished(work)
+            yield work
+        # one that another process has replaced since, with what it would see, is not computed again
+        self.left = [work for work in self.left if work.on not in done]
+
+    def elsewhere(self) -> list[DateWork]:
+        """The dates left that others have stored; they are no longer left."""
+        there = {work.on: work for work in self.left if self._held(work)}
+        self.left = [work for work in self.left if work.on not in there]
+        return list(there.values())
+
+    def wait(self) -> None:
+        """Until one of the dates left is stored, or nobody computes it any more; nothing is claimed meanwhile."""
+        if not self.left:
+            return
+        logger.info("waiting for another process that computes %s", listed(work.on for work in self.left))
+        while not any(self._held(work) for work in self.left):
+            for work in self.left:
+                if self.claims.take(work.on):
+                    self.claims.give_up(work.on)
+                    return
+            time.sleep(POLL_SECONDS)
+
+    def _held(self, work: DateWork) -> bool:
+        return self.store.holds(work.on, work.seen)
+
+
+class _Pace:
+    """How long dates took, to tell once how long the others will."""
+
+    def __init__(self, works: Sequence[DateWork]) -> None:
+        self._works, self._windows = len(works), sum(len(work.index) for work in works)
+        self._computed, self._done, self._begun, self._begun_with = 0, 0, 0.0, 0
+
+    def finished(self, work: DateWork) -> None:
+        """One more date is stored."""
+        self._computed += 1
+        self._done += len(work.index)
+        if self._computed == 1:  # what came before it was the start of the model or of the processes
+            self._begun, self._begun_with = time.perf_counter(), self._done
+        if self._computed == ESTIMATE_AFTER and self._works > 2 * ESTIMATE_AFTER:
+            each = (time.perf_counter() - self._begun) / (self._done - self._begun_with)
+            left = each * (self._windows - self._done)
+            logger.info("about %s more for the other %d sessions", duration(left), self._works - self._computed)
 
 
 def _task(table: BarTable, work: DateWork, part: WindowIndex, clip: float) -> DateTask:
@@ -164,8 +252,11 @@ def _as_datetime(moment: np.datetime64) -> datetime:
     return value
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def duration(seconds: float) -> str:
+    """In words: '40 s', '12 min', '3.5 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def sessions_between(market: Market, start: date | None, end: date | None) -> list[date]:

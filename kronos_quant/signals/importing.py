@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import polars as pl
 from filelock import FileLock
 
 from kronos_quant.errors import ConfigError, DataError, listed
-from kronos_quant.files import disk_errors, write_aside
+from kronos_quant.files import disk_errors
 from kronos_quant.market import Market, canonical_column
-from kronos_quant.schema import DAILY
-from kronos_quant.signals.store import IMPORTED_FILE, SignalStore
+from kronos_quant.market.ingest.stamps import parse_stamps
+from kronos_quant.market.sessions import time_zone
+from kronos_quant.schema import DAILY, quantile_columns
+from kronos_quant.signals.store import SignalStore
 
 DATE_NAMES, SYMBOL_NAMES = ("date", "datetime"), ("symbol", "instrument")
 """What the key columns may be called; the second is Qlib's name."""
@@ -35,6 +38,8 @@ class ForeignSignals:
     unknown_symbols: list[str]
     no_session: int
     """Rows of dates that are no sessions of the data, or of moments at which no bar of theirs ends."""
+    texts: list[str]
+    """Columns that hold no numbers."""
 
     def lines(self) -> list[str]:
         """What was read, in words."""
@@ -50,6 +55,8 @@ class ForeignSignals:
             told.append(f"left out: {self.unknown_rows} rows of unknown symbols: {listed(self.unknown_symbols)}")
         if self.no_session:
             told.append(f"left out: {self.no_session} rows of dates or moments that are none of the data")
+        if self.texts:
+            told.append(f"left out: columns that hold no numbers: {listed(self.texts)}")
         return told
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,20 +73,24 @@ class ForeignSignals:
             "unknown_rows": self.unknown_rows,
             "unknown_symbols": self.unknown_symbols,
             "no_session": self.no_session,
+            "without_numbers": self.texts,
         }
 
 
 def read_foreign(path: Path, market: Market, score: str | None = None) -> ForeignSignals:
     """Read and check a table of signals: date or asof, symbol, and columns of numbers.
 
+    A table without a symbol column but with columns named by symbols, as pandas' unstack gives, holds their scores.
     score : the column that ranks; None takes score, last or mean, or the only one.
     Of intraday bars asof is the end of a bar, and a date alone means the close of its session.
     Raises DataError for a file that cannot be read or lacks a column, for a value that is none, a key given twice,
     and a table of which nothing is left.
     """
-    frame = _keyed(_read(path), path, market.exchange)
-    numbers = [name for name in frame.columns if name not in ("date", "asof", "symbol")]
-    ranks = _ranking(path, numbers, score)
+    keyed = _keyed(_lengthened(_read(path), path, market), path, market.exchange)
+    wanted = score or next((name for name in PREFERRED if name in keyed.columns), None)
+    frame, texts = _with_numbers(keyed, path, wanted)
+    ranks = _ranking(path, frame.columns[3:], score)
+    _check_quantiles(frame, path)
     known = frame.filter(pl.col("symbol").is_in(market.instruments()["symbol"].implode()))
     on_session = _on_moments(known, market)
     keys = ["symbol", "date" if market.freq == DAILY else "asof"]
@@ -103,6 +114,7 @@ def read_foreign(path: Path, market: Market, score: str | None = None) -> Foreig
         unknown.height,
         unknown["symbol"].unique().sort().to_list(),
         known.height - on_session.height,
+        texts,
     )
 
 
@@ -129,8 +141,7 @@ def store_foreign(store: SignalStore, signals: ForeignSignals, *, replace: bool)
         with FileLock(store.folder / ".lock"):
             rows, replaced = _merged(store, signals, replace=replace)
             store.write_note()
-            with write_aside(store.folder / IMPORTED_FILE) as partial:
-                rows.write_parquet(partial)
+            store.write_import(rows)
     return replaced
 
 
@@ -156,7 +167,7 @@ def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tu
         return signals.rows, len(overlap)
     before = store.read(kept)
     if before.schema != signals.rows.schema:
-        there_now, new = (", ".join(frame.columns[3:]) for frame in (before, signals.rows))
+        there_now, new = (listed(frame.columns[3:]) for frame in (before, signals.rows))
         raise DataError(
             f"{store.recipe.name}: the columns differ: {there_now} there, {new} in the file",
             hint="import it under another name",
@@ -168,14 +179,27 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         with path.open("rb") as stream:
             is_parquet = stream.read(4) == b"PAR1"
-        return (
-            pl.read_parquet(path) if is_parquet else pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
-        )
+        return pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema_length=None)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: not readable as CSV or Parquet: {reason}", hint="pickles are never opened") from None
+
+
+def _lengthened(frame: pl.DataFrame, path: Path, market: Market) -> pl.DataFrame:
+    """A table of a column a symbol as rows of symbol and score; one of another kind as it is."""
+    index = [name for name in frame.columns if name in (*DATE_NAMES, "asof")]
+    columns = [name for name in frame.columns if name not in index]
+    if not index or any(name in SYMBOL_NAMES for name in columns):
+        return frame
+    symbols = canonical_column(pl.Series(columns, dtype=pl.String), market.exchange)
+    if not symbols.is_in(market.instruments()["symbol"].implode()).any():
+        return frame
+    try:
+        return frame.unpivot(columns, index=index, variable_name="symbol", value_name="score")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
 
 
 def _keyed(frame: pl.DataFrame, path: Path, exchange: str) -> pl.DataFrame:
@@ -185,37 +209,70 @@ def _keyed(frame: pl.DataFrame, path: Path, exchange: str) -> pl.DataFrame:
     symbol = next((name for name in SYMBOL_NAMES if name in frame.columns), None)
     for names, found in (("date or asof", on or asof), ("symbol", symbol)):
         if found is None:
-            raise DataError(f"{path}: expected a column {names}, found {', '.join(frame.columns)}")
+            raise DataError(
+                f"{path}: expected a column {names}, found {listed(frame.columns)}",
+                hint="a row a date and symbol (date, symbol, score), or a date and a column a symbol of the market",
+            )
     assert symbol is not None
-    for name in (on, asof):
-        if name is not None and not frame.is_empty() and not frame[name].dtype.is_temporal():
-            raise DataError(f"{path}: {name}: expected dates such as 2025-06-05, found {frame[name][0]!r}")
+    stamps = {name: _stamps(frame[name], path, exchange) for name in (on, asof) if name is not None}
     others = [name for name in frame.columns if name not in (*DATE_NAMES, "asof", *SYMBOL_NAMES)]
-    try:
-        moment = pl.col(asof or on or "").cast(pl.Datetime("us"))
-        keyed = frame.select(
-            pl.col(on or asof or "").cast(pl.Datetime("us")).cast(pl.Date).alias("date"),
-            moment.alias("asof"),
-            pl.col(symbol).cast(pl.String).alias("symbol"),
-            *(pl.col(name).cast(pl.Float64) for name in others),
-        )
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
+    keyed = frame.select(
+        stamps[on or asof or ""].cast(pl.Date).alias("date"),
+        stamps[asof or on or ""].alias("asof"),
+        pl.col(symbol).cast(pl.String).alias("symbol"),
+        *others,
+    )
     empty = keyed.filter(pl.any_horizontal(pl.col("date", "asof", "symbol").is_null()))
     if not empty.is_empty():
         raise DataError(f"{path}: {empty.height} rows lack their date or symbol")
     return keyed.with_columns(canonical_column(keyed["symbol"], exchange))
 
 
+def _stamps(stamps: pl.Series, path: Path, exchange: str) -> pl.Series:
+    """Clock times of the exchange. Raises DataError for a stamp that is none, or that could be of two days."""
+    times = parse_stamps(stamps, time_zone(exchange))
+    wrong = stamps.filter(times.is_null() & stamps.is_not_null())
+    if len(wrong):
+        raise DataError(f"{path}: {stamps.name}: expected dates such as 2025-06-05, found {wrong[0]!r}")
+    return times
+
+
+def _with_numbers(frame: pl.DataFrame, path: Path, ranks: str | None) -> tuple[pl.DataFrame, list[str]]:
+    """The keys and the columns of numbers as such, and the names of the others; `ranks` has to be one of the former."""
+    kept, texts = list(frame.columns[:3]), []
+    for name in frame.columns[3:]:
+        try:
+            frame = frame.with_columns(pl.col(name).cast(pl.Float64))
+            kept.append(name)
+        except pl.exceptions.PolarsError as error:
+            if name == ranks:
+                raise DataError(f"{path}: {name}: {str(error).partition(chr(10))[0]}") from None
+            texts.append(name)
+    return frame.select(kept), texts
+
+
+def _check_quantiles(frame: pl.DataFrame, path: Path) -> None:
+    """Raise DataError for two columns of one level, and for rows whose quantiles descend."""
+    levels = quantile_columns(frame.columns)
+    for (name, level), (other, its) in pairwise(levels.items()):
+        if level == its:
+            raise DataError(f"{path}: {name} and {other} are the same quantile")
+        wrong = frame.filter(pl.col(name).is_finite() & pl.col(other).is_finite() & (pl.col(name) > pl.col(other)))
+        if not wrong.is_empty():
+            place = " ".join(str(value) for value in wrong.select("symbol", "date").row(0))
+            raise DataError(f"{path}: {name} is above {other} in {wrong.height} rows, the first of {place}")
+
+
 def _ranking(path: Path, numbers: list[str], score: str | None) -> str:
     """The column that ranks."""
     if score is not None:
         if score not in numbers:
-            raise DataError(f"{path}: expected a column {score}, found {', '.join(numbers) or 'no scores'}")
+            raise DataError(f"{path}: expected a column {score}, found {listed(numbers) or 'no scores'}")
         return score
     found = [name for name in PREFERRED if name in numbers] or (numbers if len(numbers) == 1 else [])
     if not found:
         raise DataError(
-            f"{path}: which column ranks? found {', '.join(numbers) or 'no column of scores'}", hint="--score NAME"
+            f"{path}: which column ranks? found {listed(numbers) or 'no column of scores'}",
+            hint="--score NAME" if numbers else "a column of numbers beside date and symbol",
         )
     return found[0]

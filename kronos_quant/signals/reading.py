@@ -7,6 +7,7 @@ Shapes: T moments, N symbols, H bars of the path.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import date
 
@@ -20,6 +21,7 @@ from kronos_quant.signals.calibration import (
     CALIBRATED,
     CALIBRATED_PATH,
     CALIBRATED_RISE,
+    LEAST_SPANS,
     Calibrated,
     Calibration,
     calibrate,
@@ -29,6 +31,8 @@ from kronos_quant.signals.outcomes import realised_outcomes
 from kronos_quant.signals.recipe import RANKED, ResolvedRecipe
 from kronos_quant.signals.scores import ERROR_OF, PATH_QUANTILES
 from kronos_quant.signals.steps import Exposures, apply_steps, history_needed
+
+logger = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
@@ -139,6 +143,16 @@ class _Calibrating:
         """The columns of the main horizon."""
         median, low, high = (self.grid.matrix(self.rows, name) for name in ("median", "q05", "q95"))
         found = self._at(median, high - low, horizon)
+        without = int(np.isnan(found.quantiles).all(axis=(1, 2)).sum())
+        if without:
+            logger.warning(
+                "no calibrated quantiles on %d of %d dates: fewer than %d past outcomes are known by then, or fewer "
+                "than %d that do not overlap",
+                without,
+                len(self.wanted),
+                self.settings.least,
+                LEAST_SPANS,
+            )
         for i, name in enumerate(CALIBRATED):
             yield pl.Series(name, self._of_rows(found.quantiles[..., i]))
         yield pl.Series(CALIBRATED_RISE, self._of_rows(found.p_rise))

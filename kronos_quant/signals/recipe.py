@@ -21,7 +21,7 @@ from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.model import Context, Nucleus
 from kronos_quant.schema import DAILY
-from kronos_quant.signals.calibration import Calibration
+from kronos_quant.signals.calibration import Calibration, check_history
 from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.own_score import OwnScore
 from kronos_quant.signals.scores import OWN, SCORES
@@ -167,6 +167,7 @@ def resolve_recipe(
     assert horizon is not None
     if freq == DAILY and not recipe.asof.at_close:
         raise ConfigError("asof: daily bars have no moments but the close", hint="leave asof out of the recipe")
+    _check_calibration(recipe, horizon, freq, name)
     return ResolvedRecipe(
         recipe=recipe,
         universe=recipe.universe or universe,
@@ -184,8 +185,9 @@ def resolve_recipe(
 
 def resolve_imported(recipe: Recipe, origin: Origin, universe: str, freq: str, name: str = "") -> ResolvedRecipe:
     """The recipe of signals that were imported; what it does not say of the horizon is one session."""
-    universe = recipe.universe or universe
-    return ResolvedRecipe(recipe, universe, 0, recipe.horizon or 1, origin.digest, 0, 0, freq, name, origin.name)
+    universe, horizon = recipe.universe or universe, recipe.horizon or 1
+    _check_calibration(recipe, horizon, freq, name)
+    return ResolvedRecipe(recipe, universe, 0, horizon, origin.digest, 0, 0, freq, name, origin.name)
 
 
 def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str, name: str = "") -> ResolvedRecipe:
@@ -200,9 +202,16 @@ def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str
         if len(values) > 1:
             told = ", ".join(f"{member.name} {getattr(member, field)}" for member in members)
             raise ConfigError(f"{name}: members: expected one {field}, found {told}")
+    _check_calibration(recipe, members[0].horizon, freq, name)
     digest = hashlib.sha256("".join(member.digest for member in members).encode()).hexdigest()
     model = " + ".join(member.model for member in members)
     lookback = max(member.lookback for member in members)
     return ResolvedRecipe(
         recipe, members[0].universe, lookback, members[0].horizon, digest, 0, 0, freq, name, model, None, members
     )
+
+
+def _check_calibration(recipe: Recipe, horizon: int, freq: str, name: str) -> None:
+    """Raise ConfigError where no date could ever be calibrated; of intraday bars a session holds several."""
+    if freq == DAILY:
+        check_history(recipe.calibration, horizon, name)

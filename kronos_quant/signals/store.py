@@ -11,6 +11,7 @@ need no lock and readers see whole files.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -37,6 +38,9 @@ NOTE_FILE = "recipe.json"
 
 _SEEN = "kq.seen"
 _FORMAT = "kq.format"
+_SHAPE = "kq.shape"
+_ANEW = "delete it and run kq signal"
+_NOTE_ANEW = "delete this one file: the next kq signal, or import, of the recipe writes it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,9 @@ class SignalFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not readable as JSON: {error}", hint=f"delete {self.folder}") from None
+            raise DataError(f"{path}: not readable as JSON: {error}", hint=_NOTE_ANEW) from None
         if not isinstance(content, dict):
-            raise DataError(f"{path}: expected a mapping, found {type(content).__name__}", hint=f"delete {self.folder}")
+            raise DataError(f"{path}: expected a mapping, found {type(content).__name__}", hint=_NOTE_ANEW)
         check_format(path, content.get("format", 1))
         recipe = content.get("recipe", content)
         return Note(str(content.get("name", "")), str(content.get("model", "")), recipe)
@@ -106,7 +110,7 @@ class SignalFolder:
     def dates(self) -> list[date]:
         """The session dates that have a file or, of an import, rows; ascending."""
         if self.is_import:
-            return self._imported().select(pl.col("date").unique().sort()).collect()["date"].to_list()
+            return self._imported(["date"])["date"].unique().sort().to_list()
         return [date.fromisoformat(path.stem) for path in self.files()]
 
     def read(self, dates: Sequence[date], *, paths: bool = False) -> pl.DataFrame:
@@ -118,10 +122,9 @@ class SignalFolder:
         self.note()
         if self.is_import:
             order = pl.DataFrame({"date": list(dates)}, schema={"date": pl.Date})
-            rows = order.lazy().join(self._imported(), on="date", maintain_order="left_right")
-            frames = [rows.collect()]
+            frames = [order.join(self._imported(), on="date", maintain_order="left_right")]
         else:
-            frames = [_read(self.path(on), paths) for on in dates if self.path(on).is_file()]
+            frames = [_read(self.path(on), paths=paths) for on in dates if self.path(on).is_file()]
         if not sum(frame.height for frame in frames):
             raise DataError("no signals in the store for these dates", hint="kq signal --start … --end …")
         return pl.concat(frames)
@@ -152,11 +155,8 @@ class SignalFolder:
         """Size of all files."""
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
 
-    def _imported(self) -> pl.LazyFrame:
-        path = self.folder / IMPORTED_FILE
-        if _metadata(path) is None:
-            raise DataError(f"{path}: not a readable signal file", hint="import it again with --replace")
-        return pl.scan_parquet(path)
+    def _imported(self, names: Sequence[str] | None = None) -> pl.DataFrame:
+        return _read(self.folder / IMPORTED_FILE, names, hint=f"delete {self.folder} and import it all again")
 
 
 class SignalStore(SignalFolder):
@@ -164,7 +164,7 @@ class SignalStore(SignalFolder):
 
     def __init__(self, root: Path, recipe: ResolvedRecipe) -> None:
         super().__init__(root / recipe.digest)
-        self.recipe = recipe
+        self.root, self.recipe = root, recipe
 
     def holds(self, on: date, seen: str) -> bool:
         """Whether the date is stored and was computed from what it would see now."""
@@ -178,10 +178,12 @@ class SignalStore(SignalFolder):
     def write(self, on: date, scores: pl.DataFrame, seen: str) -> None:
         """Store a date, replacing what was there."""
         self.write_note()
-        table = scores.to_arrow().replace_schema_metadata({_SEEN: seen, _FORMAT: str(FORMAT)})
-        with write_aside(self.path(on)) as partial:
-            # without checksums two in five of the bits that a disk turns over would come back as other scores
-            pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
+        _write(self.path(on), scores, {_SEEN: seen})
+
+    def write_import(self, scores: pl.DataFrame) -> None:
+        """Store a table that was made elsewhere, replacing what was there."""
+        self.write_note()
+        _write(self.folder / IMPORTED_FILE, scores, {})
 
     def write_note(self) -> None:
         """Write recipe.json unless it is there already; one of a newer version is an error."""
@@ -213,22 +215,51 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _read(path: Path, paths: bool) -> pl.DataFrame:
-    check_format(path, (_metadata(path) or {}).get(_FORMAT, "1"))
+def _write(path: Path, rows: pl.DataFrame, metadata: dict[str, str]) -> None:
+    table = rows.to_arrow()
+    shape = _shape(table.schema, table.num_rows)
+    table = table.replace_schema_metadata(metadata | {_FORMAT: str(FORMAT), _SHAPE: shape})
+    with write_aside(path) as partial:
+        # without checksums two in five of the bits that a disk turns over would come back as other scores
+        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
+
+
+def _read(path: Path, names: Sequence[str] | None = None, *, hint: str = _ANEW, paths: bool = False) -> pl.DataFrame:
+    """Some columns of a signal file, or all but the paths; `paths` with them."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            names = [name for name in file.schema_arrow.names if paths or name != "paths"]
-            rows = pl.from_arrow(file.read(names))
+            metadata = _words(file.metadata.metadata)
+            check_format(path, metadata.get(_FORMAT, "1"))
+            if metadata.get(_SHAPE) not in (None, _shape(file.schema_arrow, file.metadata.num_rows)):
+                raise ValueError("its columns or rows are not those that were written")
+            columns = names or [name for name in file.schema_arrow.names if paths or name != "paths"]
+            # Polars would give up the whole process over metadata that are no UTF-8
+            rows = pl.from_arrow(file.read(columns).replace_schema_metadata(None))
     except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{path}: not a readable signal file: {reason}", hint="delete it and run kq signal") from error
+        raise DataError(f"{path}: not a readable signal file: {reason}", hint=hint) from error
     assert isinstance(rows, pl.DataFrame)
     return rows
+
+
+def _shape(schema: pa.Schema, rows: int) -> str:
+    """A digest of what a page's checksum does not cover: names, types and count."""
+    told = [(field.name, _kind(field.type)) for field in schema]
+    return hashlib.blake2b(repr((told, rows)).encode(), digest_size=16).hexdigest()
+
+
+def _kind(kind: pa.DataType) -> str:
+    """A type in words; what a list calls its elements is not the same before and after writing."""
+    return f"{_kind(kind.value_type)}[{kind.list_size}]" if pa.types.is_fixed_size_list(kind) else str(kind)
 
 
 def _metadata(path: Path) -> dict[str, str] | None:
     """None for a file that is cut off or no Parquet."""
     try:
-        return pl.read_parquet_metadata(path)
-    except (pl.exceptions.PolarsError, OSError):
+        return _words(pq.read_metadata(path).metadata)
+    except (OSError, ValueError, pa.ArrowException):
         return None
+
+
+def _words(metadata: dict[bytes, bytes] | None) -> dict[str, str]:
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in (metadata or {}).items()}

@@ -161,3 +161,13 @@ def test_an_interval_in_other_units_and_in_words():
     assert found.ratio == pytest.approx(0.25)
     assert (found.in_deviations().low, found.in_deviations().high) == pytest.approx((0.05, 0.45))
     assert math.isnan(MeanInterval(0.05, 0.0, 0.05, 0.05, 100, 20, 0.0).in_deviations().low)
+
+
+def test_an_interval_ends_where_its_mean_cannot_lie():
+    found = mean_interval(np.repeat([1.0, 1, 1, 0], 10), 10)
+    assert found.high > 1
+    assert found.low < 0
+    ended = found.within(0, 1)
+    assert (ended.mean, ended.low, ended.high, ended.std_error) == (found.mean, 0, 1, found.std_error)
+    few = mean_interval(np.ones(3), 1)
+    assert few.within(0, 1) is few

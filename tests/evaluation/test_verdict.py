@@ -6,7 +6,7 @@ import pytest
 from kronos_quant.evaluation import Boundary, MeanInterval
 from kronos_quant.evaluation.grid import INTRADAY
 from kronos_quant.evaluation.timing import Timing
-from kronos_quant.evaluation.verdict import PairCounts, compared, find, what_to_know
+from kronos_quant.evaluation.verdict import Finding, PairCounts, compared, find, what_to_know
 
 
 def interval(low, high, dates=100):
@@ -65,7 +65,6 @@ def test_an_edge_of_a_model_that_does_not_say_what_it_has_seen_is_conditional():
     ("found", "counts", "why"),
     [
         (NONE, {"known": 0}, "no return over 5 sessions is known yet for any of the scored dates"),
-        (NONE, {}, "all scores of every date are equal: they rank nobody"),
         (FEW, {}, "rank IC +0.040 over 8 dates; an interval needs 12 dates at least, over 20 sessions or more"),
     ],
 )
@@ -74,6 +73,12 @@ def test_too_little_to_say_says_what_is_lacking(found, counts, why):
     assert verdict.kind == "too few dates"
     assert not verdict.edge
     assert verdict.headline.startswith(f"TOO FEW DATES TO SAY: {why}")
+
+
+def test_scores_that_are_all_equal_rank_nobody():
+    verdict = find(NONE, 5, pairs(), 0)
+    assert verdict == Finding("nobody to rank", "NO RANK IC: all scores of every date are equal: they rank nobody", "")
+    assert not verdict.edge
 
 
 def test_what_a_reader_has_to_know():
@@ -85,6 +90,11 @@ def test_what_a_reader_has_to_know():
     assert told[3] == "40 of 5,000 scores have no return yet: the data end before."
     assert told[4].startswith("7 of 5,000 scores are left out")
     assert told[4].endswith("the rank IC is +0.047 in place of +0.050.")
+
+
+def test_scores_left_out_of_no_ranking_are_told_without_one():
+    told = what_to_know(pairs(without_bar=7, carried_rank_ic=math.nan), NONE, 5, 0, [KNOWN], judged=100)
+    assert told[-1] == ("7 of 5,000 scores are left out, for their symbol lacks the later session (suspended or gone).")
 
 
 def test_where_nothing_is_special_only_the_returns_are_explained():

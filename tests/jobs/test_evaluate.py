@@ -149,7 +149,7 @@ def test_other_recipes_stand_beside_the_signal(market_workspace):
 @pytest.mark.parametrize(
     ("change", "begins", "words"),
     [
-        (pl.lit(1.0), "TOO FEW DATES TO SAY", "all scores of every date are equal"),
+        (pl.lit(1.0), "NO RANK IC", "all scores of every date are equal"),
         (pl.when(pl.col("symbol") == "MADE0001").then("score"), "NO RANK IC", "found at most 1"),
     ],
 )
@@ -306,7 +306,7 @@ def test_a_distribution_of_other_quantiles_is_not_compared(market_workspace):
 
 def test_a_recipe_that_calibrates_shows_its_quantiles_before_and_after(backtest_workspace):
     recipe = (backtest_workspace.root / "signals" / "default.yaml").read_text()
-    (backtest_workspace.root / "signals" / "cal.yaml").write_text(recipe + "calibration: {sessions: 20, least: 30}\n")
+    (backtest_workspace.root / "signals" / "cal.yaml").write_text(recipe + "calibration: {sessions: 20, least: 150}\n")
     sessions = workspace_market(backtest_workspace).sessions()
     report = run_evaluation(backtest_workspace, "cal", sessions[-16], None, None)
     cards = {one.name: one.distribution for one in report.card.cards}
@@ -314,6 +314,9 @@ def test_a_recipe_that_calibrates_shows_its_quantiles_before_and_after(backtest_
     assert cards["uncalibrated"].coverage[0.9].mean != cards["signal"].coverage[0.9].mean
     # the sessions before the range that the calibration looks back on are missed too
     assert min(report.metrics["missing_sessions"]) < sessions[-16]
+    # the four outcomes that do not overlap are there from the session on that is four horizons after the first
+    [told] = [line for line in report.lines() if "have no calibrated quantiles" in line]
+    assert re.match(r"\d+ of \d+ dates have no calibrated quantiles, for too few past outcomes", told)
 
 
 def test_a_blend_is_evaluated_where_all_its_members_have_signals(market_workspace):
@@ -450,6 +453,22 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     assert hand.ranking.rank_ic == zero.ranking.rank_ic
     without = run_evaluation(trained_workspace, "default", sessions[0], None, None, beside_base=False)
     assert "zero-shot" not in [one.name for one in without.card.cards]
+
+
+def test_a_base_that_would_take_too_long_is_computed_only_for_who_asks(trained_workspace, monkeypatch):
+    from_base(trained_workspace)
+    market = workspace_market(trained_workspace)
+    sessions = market.sessions()[-6:]
+    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    monkeypatch.setattr("kronos_quant.jobs.evaluate.zero_shot.LONG_SECONDS", 0)
+    report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
+    told = (
+        r"zero-shot start is left out: its signals of 4 more sessions would take about \d+ s \(kq evaluate --zero-shot"
+    )
+    assert any(re.match(told, line) for line in report.lines())
+    assert "zero-shot" not in [one.name for one in report.card.cards]
+    asked = run_evaluation(trained_workspace, "default", sessions[0], None, None, beside_base=True)
+    assert "zero-shot" in [one.name for one in asked.card.cards]
 
 
 def test_the_signals_beside_a_recipe_are_kept_when_the_store_is_tidied(trained_workspace):

@@ -62,7 +62,7 @@ def test_the_list_says_what_each_digest_is_and_covers(stored):
     [row] = list_signals(stored)
     sessions = sessions_of(stored)
     assert (row.recipes, row.state, row.dates) == (["default"], "complete", sessions[-3:])
-    assert row.as_dict()["bytes"] == sum(path.stat().st_size for path in stored.signal_store.rglob("*.*"))
+    assert row.as_dict()["bytes"] == sum(path.stat().st_size for path in (stored.signal_store / row.digest).iterdir())
     compute(stored, "default", sessions[-6:-4])
     (stored.signal_store / row.digest / f"{sessions[-1]}.parquet").write_bytes(b"PAR1 half")
     [row] = list_signals(stored)
@@ -245,7 +245,7 @@ def test_an_import_that_was_cut_off_can_be_made_again(stored, tmp_path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(pl.DataFrame, "write_parquet", cut_off)
+        patch.setattr("kronos_quant.signals.store.pq.write_table", cut_off)
         import_signals(stored, tmp_path / "a.csv", "mine", None, None, replace=False)
     source = open_source(stored, "mine", workspace_market(stored))
     with pytest.raises(DataError, match="nothing was imported under this name"):

@@ -42,9 +42,50 @@ def test_csv_and_parquet_give_the_same_and_the_spelling_is_ours(market, table, t
     assert read_foreign(qlib, market).rows.equals(found.rows)
 
 
+def test_a_table_with_a_column_a_symbol_is_read_as_its_scores(market, table, tmp_path):
+    path = table(["2025-06-04,1,-1,5", "2025-06-05,,2,5"], "date,MADE0001,made0002,NOBODY")
+    found = read_foreign(path, market)
+    assert found.rows.select("date", "symbol", "score").rows() == [
+        (datetime(2025, 6, 4).date(), "MADE0001", 1.0),
+        (datetime(2025, 6, 4).date(), "MADE0002", -1.0),
+        (datetime(2025, 6, 5).date(), "MADE0002", 2.0),
+    ]
+    assert (found.not_finite, found.unknown_symbols) == (1, ["NOBODY"])
+    wide = found.rows.to_pandas().set_index(["date", "symbol"])["score"].unstack()
+    wide.to_parquet(tmp_path / "wide.parquet")
+    assert read_foreign(tmp_path / "wide.parquet", market).rows.equals(found.rows)
+    with pytest.raises(DataError, match=r"mine\.csv: score: conversion from"):
+        read_foreign(table(["2025-06-04,high,1"], "date,MADE0001,MADE0002"), market)
+
+
+def test_many_columns_of_a_table_of_another_form_are_not_all_told(market, table):
+    names = [f"X{i}" for i in range(80)]
+    with pytest.raises(DataError, match="expected a column symbol, found date, X0, X1, X2, X3 and 76 more") as caught:
+        read_foreign(table([], ",".join(["date", *names])), market)
+    assert caught.value.hint.startswith(
+        "a row a date and symbol (date, symbol, score), or a date and a column a symbol"
+    )
+
+
 def test_the_stamp_of_the_last_bar_seen_tells_the_session(market, table):
     found = read_foreign(table(["2025-06-05T15:00:00,MADE0001,1"], "asof,symbol,score"), market).rows
     assert found.row(0)[:2] == (datetime(2025, 6, 5).date(), datetime(2025, 6, 5, 15))
+
+
+def test_days_keep_their_date_whatever_their_zone_and_spelling(market, table, tmp_path):
+    expected = read_foreign(table(["2025-06-05,MADE0001,1"]), market).rows
+    for spelling in ("2025-06-05T00:00:00+08:00", "20250605", "2025/6/5"):
+        assert read_foreign(table([f"{spelling},MADE0001,1"]), market).rows.equals(expected)
+    days = pl.Series("date", [datetime(2025, 6, 5)]).dt.replace_time_zone("Asia/Shanghai")
+    pl.DataFrame({"date": days, "symbol": ["MADE0001"], "score": [1.0]}).write_parquet(tmp_path / "zone.parquet")
+    assert read_foreign(tmp_path / "zone.parquet", market).rows.equals(expected)
+
+
+def test_columns_without_numbers_are_left_out_and_named(market, table):
+    found = read_foreign(table(["2025-06-05,MADE0001,steel,1,2"], "date,symbol,industry,score,q5"), market)
+    assert found.rows.columns == ["date", "asof", "symbol", "score", "q5"]
+    assert found.lines()[-1] == "left out: columns that hold no numbers: industry"
+    assert found.as_dict()["without_numbers"] == ["industry"]
 
 
 def test_what_is_left_out_is_counted(market, table):
@@ -84,8 +125,15 @@ def test_the_column_that_ranks_is_chosen(market, table, header, score, expected)
         ("date,symbol", ["2025-06-05,MADE0001"], "which column ranks? found no column of scores"),
         ("date,symbol,a,b", ["2025-06-05,MADE0001,1,2"], "which column ranks? found a, b"),
         ("date,symbol,score", ["tomorrow,MADE0001,1"], "date: expected dates such as 2025-06-05, found 'tomorrow'"),
-        ("date,symbol,score", ["20250605,MADE0001,1"], "date: expected dates such as 2025-06-05, found 20250605"),
-        ("date,symbol,score", ["2025-06-05,MADE0001,high"], "mine.csv: conversion from"),
+        ("date,symbol,score", ["05/06/2025,MADE0001,1"], "date: expected dates such as 2025-06-05, found '05/06/2025'"),
+        ("date,symbol,score", ["2025-06-05,MADE0001,high"], "mine.csv: score: conversion from"),
+        ("date,symbol,industry", ["2025-06-05,MADE0001,steel"], "which column ranks? found no column of scores"),
+        ("date,symbol,score,q50,q500", ["2025-06-05,MADE0001,1,2,3"], "q50 and q500 are the same quantile"),
+        (
+            "date,symbol,score,q05,q50",
+            ["2025-06-05,MADE0001,1,2,1"],
+            "q05 is above q50 in 1 rows, the first of MADE",
+        ),
         ("date,symbol,score", ["2025-06-05,MADE0001,1"] * 2, "more than one row of MADE0001 2025-06-05"),
         ("date,symbol,score", ["2025-06-05,,1"], "1 rows lack their date or symbol"),
         ("date,symbol,score", ["2025-06-05,NOBODY,1"], "nothing to import: of 1 rows 1 are of unknown symbols"),
@@ -138,10 +186,28 @@ def test_other_columns_than_those_that_are_there_are_refused(market, table, stor
 def test_a_half_file_of_an_import_is_named(market, table, store):
     store_foreign(store, read_foreign(table(["2025-06-04,MADE0001,1"]), market), replace=False)
     path = store.folder / "imported.parquet"
-    path.write_bytes(path.read_bytes()[:40])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
     with pytest.raises(DataError, match=r"imported\.parquet: not a readable signal file") as caught:
         store.dates()
-    assert caught.value.hint == "import it again with --replace"
+    assert caught.value.hint == f"delete {store.folder} and import it all again"
+
+
+def test_no_bit_of_an_import_comes_back_as_another_score(market, table, store):
+    lines = [f"2025-06-{day:02},MADE000{i},0.{day}{i}" for day in (2, 3, 4) for i in (1, 2, 3)]
+    store_foreign(store, read_foreign(table(lines), market), replace=False)
+    path, dates = store.folder / "imported.parquet", store.dates()
+    whole, rows = path.read_bytes(), store.read(dates)
+    noticed = 0
+    for place in range(0, 8 * len(whole), 29):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert store.read(dates).equals(rows)
+        except DataError:
+            noticed += 1
+    assert noticed > 200
 
 
 @pytest.mark.parametrize("name", ["", "../mine", "a/b", ".hidden", "x" * 65])

@@ -198,3 +198,19 @@ def test_a_recipe_of_intraday_bars_ranks_at_the_close_or_at_its_moments():
     blend = Recipe.model_validate({"members": ["a", "b"]})
     assert resolve_blend(blend, (resolved(freq="5min"), resolved(freq="5min")), "5min").at_close
     assert not resolve_blend(blend, (resolved(freq="5min"), several), "5min").at_close
+
+
+def test_a_calibration_that_could_never_learn_enough_is_refused():
+    words = "mine: calibration: sessions: 180 hold 3 outcomes of 60 bars that do not overlap, expected 4 at least"
+    learned = {"calibration": {"sessions": 180}}
+    own = Recipe(horizon=60, **learned)
+    with pytest.raises(ConfigError, match=words) as found:
+        resolve_recipe(own, weights(), "all", "day", "mine")
+    assert found.value.hint == "sessions: 181 or more, or leave calibration out"
+    assert resolved(horizon=60, calibration={"sessions": 181}).horizon == 60
+    assert resolved(freq="5min", horizon=60, **learned).horizon == 60  # a session holds several bars
+    foreign = Recipe.model_validate({"imported": "mine", "horizon": 60} | learned)
+    with pytest.raises(ConfigError, match=words):
+        resolve_imported(foreign, Origin("it", "", {}), "all", "day", "mine")
+    with pytest.raises(ConfigError, match=words):
+        resolve_blend(Recipe.model_validate({"members": ["a"]} | learned), (resolved(horizon=60),), "day", "mine")

@@ -42,7 +42,7 @@ def share_inside(low: FloatArray, high: FloatArray, came: FloatArray, overlap: i
     """Share of the outcomes between two ends, all float64[T, N]; a cell counts where all three are there."""
     there = np.isfinite(low) & np.isfinite(high) & np.isfinite(came)
     inside = (came >= low) & (came <= high)
-    return mean_interval(row_means(np.where(there, inside, np.nan)), overlap)
+    return mean_interval(row_means(np.where(there, inside, np.nan)), overlap).within(0, 1)
 
 
 def _level(said: Distribution, level: float) -> int | None:

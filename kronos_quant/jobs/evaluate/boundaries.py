@@ -9,9 +9,7 @@ from kronos_quant.config import SCRATCH
 from kronos_quant.errors import CheckpointError
 from kronos_quant.evaluation import Boundary
 from kronos_quant.jobs.signals import SignalSource
-
-CUTOFF = "pretraining_cutoff"
-"""In a model's card: the last date of the data that its base was pre-trained on."""
+from kronos_quant.training.card import CUTOFF
 
 
 def boundaries_of(source: SignalSource) -> tuple[Boundary, ...]:

@@ -78,11 +78,27 @@ def _rows(bars: pl.DataFrame, main: Stored, signals: pl.DataFrame, start: date, 
     return (chosen & bars["date"].is_between(start, end)).arg_true().to_numpy().astype(np.int64)
 
 
+def _uncalibrated(ground: Ground, main: Stored) -> list[str]:
+    """What to know where a calibration had too little to learn from."""
+    said = ground.own.forecast
+    if main.source.recipe.recipe.calibration is None or said is None or ground.own.scores is None:
+        return []
+    scored = np.isfinite(ground.own.scores).any(axis=1)
+    without = scored & ~np.isfinite(said.quantiles).any(axis=(1, 2))
+    dates = ground.grid.clock.dates(int(scored.sum()))
+    told = "have no calibrated quantiles, for too few past outcomes are known there: nothing is said of them."
+    return [f"{int(without.sum())} of {dates} {told}"] if without.any() else []
+
+
 def measure(ground: Ground, main: Stored, others: Sequence[tuple[str, Stored]], notes: Sequence[str]) -> Scorecard:
     """The scorecard of a signal beside the baselines and others, each under a name."""
     grid, rows, own, horizon = ground.grid, ground.rows, ground.own, main.source.recipe.horizon
     against = raw_distribution(ground.signals, grid, rows)
-    told = [*notes, *(line for stored in (main, *(other for _, other in others)) for line in stored.lack())]
+    told = [
+        *notes,
+        *_uncalibrated(ground, main),
+        *(line for stored in (main, *(other for _, other in others)) for line in stored.lack()),
+    ]
     for name, other in others:
         theirs = stored_contender(name, other.says, other.rows(), other.source.recipe.ranks_by, grid, rows)
         alike = (other.source.recipe.horizon, theirs.levels) == (horizon, own.levels)

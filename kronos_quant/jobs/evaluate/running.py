@@ -71,13 +71,14 @@ def run_evaluation(
     universe: str | None,
     against: Sequence[str] = (),
     *,
-    beside_base: bool = True,
+    beside_base: bool | None = None,
 ) -> EvaluationReport:
     """Evaluate the stored signals of a recipe on the sessions from `start` to `end`, its horizon ahead.
 
     start : None is the first session after the model's training, or the first stored one where that is not known
     universe : None is the recipe's. beside_base : set the model that training began from beside it; its signals are
-    computed where they are not stored. Raises ConfigError or DataError before anything is written.
+    computed where they are not stored, with None only if that takes no more than minutes.
+    Raises ConfigError or DataError before anything is written.
     """
     market = workspace_market(workspace)
     names = [recipe, *against]
@@ -95,7 +96,7 @@ def run_evaluation(
         against=tuple(against),
     )
     ground = prepare_ground(market, main, first, last, settings.universe)
-    base, notes = zero_shot(workspace, main) if beside_base else (None, [])
+    base, notes = (None, []) if beside_base is False else zero_shot(workspace, main, asked=beside_base is True)
     beside = [(f"recipe {other.name}", other) for other in others]
     if base is not None and all(base.source.recipe.digest != other.source.recipe.digest for other in others):
         beside.insert(0, (ZERO_SHOT, base))

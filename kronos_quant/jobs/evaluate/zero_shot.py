@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from huggingface_hub import try_to_load_from_cache
 
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import CheckpointError
-from kronos_quant.jobs.evaluate.stored import Stored
+from kronos_quant.jobs.evaluate.stored import Stored, stored_dates
 from kronos_quant.jobs.signals import ZERO_SHOT, SignalSource, ensure_signals, zero_shot_name
 from kronos_quant.model import find_model
 from kronos_quant.model.folder import WEIGHTS_FILE
 from kronos_quant.model.hub import PINNED_REVISIONS, is_hub_id
-from kronos_quant.signals import SignalStore, Weights, find_weights, resolve_recipe
+from kronos_quant.signals import SignalStore, Weights, find_weights, resolve_recipe, score_devices, sessions_needed
+from kronos_quant.signals.generate import duration
 from kronos_quant.signals.weights import model_place
 from kronos_quant.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
+LONG_SECONDS = 600
+"""What takes longer is only computed for who asks for it."""
 
-def zero_shot(workspace: Workspace, main: Stored) -> tuple[Stored | None, list[str]]:
+
+def zero_shot(workspace: Workspace, main: Stored, *, asked: bool) -> tuple[Stored | None, list[str]]:
     """The signals of the base of a recipe's model on the same dates, computed where they are missing; and notes.
 
     None for an import, a blend, a model trained from scratch or of unknown origin, and, with a note that says so,
-    where the base is not on this machine: nothing is fetched.
+    where the base is not on this machine (nothing is fetched) or, unless it is asked for, would take LONG_SECONDS.
     """
     weights = main.source.weights
     base = str(weights.card.get("base", "")) if isinstance(weights, Weights) else ""
@@ -40,8 +45,29 @@ def zero_shot(workspace: Workspace, main: Stored) -> tuple[Stored | None, list[s
     if source is None:
         return None, [f"{left_out} its weights are not on this machine."]
     logger.info("%s %s on the same dates (--no-zero-shot leaves it out)", ZERO_SHOT, base)
+    trouble = None if asked else _too_long(source, main)
+    if trouble is not None:
+        return None, [f"{left_out} {trouble}"]
     found = ensure_signals(source, main.dates, "auto")
     return Stored(ZERO_SHOT, source, found.dates, []), []
+
+
+def _too_long(source: SignalSource, main: Stored) -> str | None:
+    """Compute two of the missing sessions, to say whether the others would take too long."""
+    missing = stored_dates(source, sessions_needed(source.market, source.recipe, main.dates))[1]
+    if len(missing) <= 2:
+        return None
+    for on in missing[:2]:  # with the first one the model is read
+        begun = time.perf_counter()
+        ensure_signals(source, [on], "auto")
+        took = time.perf_counter() - begun
+    left = took * (len(missing) - 2) / len(score_devices())
+    if left > LONG_SECONDS:
+        return (
+            f"its signals of {len(missing) - 2} more sessions would take about {duration(left)} (kq evaluate "
+            "--zero-shot computes them, once)."
+        )
+    return None
 
 
 def _source(workspace: Workspace, main: Stored, base: str) -> SignalSource:

@@ -1,0 +1,79 @@
+"""Which dates of a store a process computes, so that another computes others meanwhile.
+
+A claim is a lock of the system on a file beside the store. It ends with its process, however that ends, so that the
+claim of a killed one is void. What makes a store right is not the claims but that files are whole: without them dates
+would be computed twice, no more.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from kronos_quant.files import disk_errors
+
+FOLDER = ".claims"
+
+
+class Claims:
+    """The claims of this process on dates of one recipe; as a context, all are given up at its end."""
+
+    def __init__(self, root: Path, digest: str) -> None:
+        self._folder, self._digest = root / FOLDER, digest
+        self._held: dict[date, FileLock] = {}
+
+    def take(self, on: date) -> bool:
+        """Claim a date; False where another process has it."""
+        lock = FileLock(self._folder / f"{self._digest}-{on}.lock")
+        with disk_errors(self._folder):
+            try:
+                if not self._acquired(lock):
+                    return False
+            except NotImplementedError:  # a file system without locks
+                return True
+        self._held[on] = lock
+        return True
+
+    def give_up(self, on: date) -> None:
+        """End a claim, and remove its file: who waited for it looks whether the date is stored, and claims anew."""
+        lock = self._held.pop(on, None)
+        if lock is not None:
+            _remove(lock)
+
+    def _acquired(self, lock: FileLock) -> bool:
+        while True:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                return False
+            except FileNotFoundError:  # another process ended just now, and removed the empty folder
+                continue
+            return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for on in list(self._held):
+            self.give_up(on)
+        with suppress(OSError, NotImplementedError):
+            for path in self._folder.glob(f"{self._digest}-*.lock"):  # those of killed processes
+                with suppress(Timeout):
+                    void = FileLock(path)
+                    void.acquire(timeout=0)
+                    _remove(void)
+            self._folder.rmdir()  # unless other claims are there
+
+
+def _remove(lock: FileLock) -> None:
+    with suppress(OSError):  # Windows removes no open file
+        Path(lock.lock_file).unlink()
+    lock.release()
