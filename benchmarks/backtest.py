@@ -1,10 +1,10 @@
 """How much faster than Qlib's own back-test, with equal results?  `python benchmarks/backtest.py [--symbols 300]`
 
 A made market with suspensions, limits, late listings and delistings as a Qlib directory, a random signal, topk 50:
-canonical pyqlib, the compiled loop of the profile qlib (orders, fills, daily account), and the same with vectorbt's
-portfolio and records, in one warm process; then a thousand configurations as `kq sweep` runs them. Prints whether the
-accounts are equal, and the ratios. With --large also the
-profile exchange on 5,000 symbols x 3,500 sessions, with its peak memory.
+canonical pyqlib, the compiled loop of the profile qlib (orders, fills, daily account), the same with the account that
+vectorbt's portfolio has (what every back-test does), and with that portfolio by symbol, its records and returns, in one
+warm process; then a thousand configurations as `kq sweep` runs them. Prints whether the accounts are equal, and the
+ratios. With --large the profile exchange on 5,000 symbols x 3,500 sessions instead, with its peak memory.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.panel import filled_forward
 from kronos_quant.backtest.qlib.market import facts_of_directory
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
-from kronos_quant.backtest.replay import vectorbt_account
+from kronos_quant.backtest.replay import vectorbt_account, vectorbt_portfolio
 from kronos_quant.backtest.sweep import run_trials, trials_of
 
 REPEATS = 5
@@ -113,13 +113,19 @@ def against_qlib(symbols: int, sessions: int) -> None:
     def with_portfolio() -> None:
         vectorbt_account(run_kernel(strategy, panel, None, facts), panel)
 
-    both = best_of(with_portfolio)
+    def with_users_portfolio() -> None:
+        portfolio = vectorbt_portfolio(run_kernel(strategy, panel, None, facts), panel)
+        assert len(portfolio.orders.records) == len(ledger.fills)
+        portfolio.returns()
+
+    both, by_symbol = best_of(with_portfolio), best_of(with_users_portfolio)
     fills = len(ledger.fills)
     print(f"{symbols} symbols x {sessions - 1} sessions, topk 50, {fills:,} fills; accounts within {difference:.1e}")
     print(f"pyqlib, its back-test alone      {theirs.seconds:8.2f} s")
     print(f"kernel, profile qlib             {alone * 1e3:8.2f} ms   {theirs.seconds / alone:7.0f} times")
     print(f"kernel, profile exchange         {real * 1e3:8.2f} ms   {theirs.seconds / real:7.0f} times")
-    print(f"kernel and vectorbt's portfolio  {both * 1e3:8.2f} ms   {theirs.seconds / both:7.0f} times")
+    print(f"kernel and vectorbt's account    {both * 1e3:8.2f} ms   {theirs.seconds / both:7.0f} times")
+    print(f"kernel and vectorbt's portfolio  {by_symbol * 1e3:8.2f} ms   {theirs.seconds / by_symbol:7.0f} times")
     ten = list(range(1, 11))
     trials, _ = trials_of(exchange, {"topk": [10 * i + 10 for i in ten], "n_drop": ten, "hold_thresh": ten})
     threads = len(os.sched_getaffinity(0))

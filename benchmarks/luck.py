@@ -75,6 +75,7 @@ def judged(panels: list[Panel], grid: dict, costs: dict, threads: int) -> tuple[
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--seeds", type=int, default=400)
+parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
 arguments = parser.parse_args()
 logging.disable(logging.INFO)
 FREE, USUAL = {"buy": 0.0, "sell": 0.0, "minimum": 0.0}, {"buy": 0.0005, "sell": 0.0015}
@@ -91,7 +92,7 @@ ROWS = [
     ("best of a grid of 27, scores know 10 %", 250, 0.0, 0.1, GRID, 1, USUAL),
     ("best of a grid of 27, scores know 20 %", 250, 0.0, 0.2, GRID, 1, USUAL),
 ]
-print(f"{arguments.seeds} seeds a row")
+print(f"{arguments.seeds} seeds a row, from {arguments.first} on")
 print(f"{'what is judged':<42}{'sessions':>9}{'passes by returns':>19}{'passes':>9}{'overfitting':>13}")
 for name, sessions, drift, edge, grid, signals, costs in ROWS:
     found = [
@@ -99,7 +100,7 @@ for name, sessions, drift, edge, grid, signals, costs in ROWS:
             with_scores(made_panel(sessions + 1, drift, edge, seed), signals, seed), grid, costs,
             len(os.sched_getaffinity(0)),
         )
-        for seed in range(arguments.seeds)
+        for seed in range(arguments.first, arguments.first + arguments.seeds)
     ]  # fmt: skip
     returns, verdict, overfit = np.array(found, dtype=float).T
     told = "-" if np.isnan(overfit).all() else f"{overfit.mean():.2f}"

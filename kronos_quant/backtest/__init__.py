@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kronos_quant.backtest.engine import simulate
+    from kronos_quant.backtest.engine import run_kernel, simulate
     from kronos_quant.backtest.panel import Panel, build_panel
+    from kronos_quant.backtest.replay import vectorbt_portfolio
     from kronos_quant.backtest.result import BacktestResult
     from kronos_quant.backtest.rules import Rules, rules_of
     from kronos_quant.backtest.strategy import Costs, Strategy
@@ -23,10 +24,23 @@ _HOMES = {
     "Strategy": "strategy",
     "build_panel": "panel",
     "rules_of": "rules",
+    "run_kernel": "engine",
     "simulate": "engine",
+    "vectorbt_portfolio": "replay",
 }
 
-__all__ = ["BacktestResult", "Costs", "Panel", "Rules", "Strategy", "build_panel", "rules_of", "simulate"]
+__all__ = [
+    "BacktestResult",
+    "Costs",
+    "Panel",
+    "Rules",
+    "Strategy",
+    "build_panel",
+    "rules_of",
+    "run_kernel",
+    "simulate",
+    "vectorbt_portfolio",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.limits import StateArray, market_states
-from kronos_quant.backtest.liquidity import UNUSED, volatilities, volumes
+from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
 from kronos_quant.backtest.panel import (
     BoolArray,
     FloatArray,
@@ -22,7 +22,7 @@ from kronos_quant.backtest.panel import (
     ranking_of,
     tradable_scores,
 )
-from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, qlib_prices, qlib_states
+from kronos_quant.backtest.qlib.market import QlibFacts, as_listed, derived_facts, qlib_prices, qlib_states
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
 from kronos_quant.backtest.replay import check_accounts, start_compiling, vectorbt_account
 from kronos_quant.backtest.result import BacktestResult, result_of
@@ -32,7 +32,7 @@ from kronos_quant.backtest.series import Ledger, session_numbers
 from kronos_quant.backtest.strategies.protocol import Decide
 from kronos_quant.backtest.strategies.rules import decide_of
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.errors import DataError, listed
+from kronos_quant.errors import DataError, counted, listed
 
 DELISTED_AT = (0.0, -0.3, -1.0)
 """Returns from the last close at which delisted holdings are shown to leave."""
@@ -78,10 +78,10 @@ def delisting_outcomes(strategy: Strategy, panel: Panel, rules: Rules, ledger: L
     """
     if strategy.strategy == "python" or not (ledger.orders[:, codes.REASON] == codes.DELISTED).any():
         return {}
-    found = {}
+    found, market = {}, exchange_market(strategy, panel, rules)
     for at in DELISTED_AT:
         other = strategy.model_copy(update={"delisting_return": at})
-        known = ledger if at == strategy.delisting_return else run_kernel(other, panel, rules)
+        known = ledger if at == strategy.delisting_return else trade_exchange(other, panel, rules, market)
         found[at] = float(known.account[-1] / known.account[0] - 1)
     return found
 
@@ -104,7 +104,7 @@ def run_exchange(strategy: Strategy, panel: Panel, rules: Rules, decide: Decide 
 
 def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> Market:
     """The panel under the exchange's rules; topk, n_drop and the like do not change it."""
-    price = np.ascontiguousarray(panel.open if strategy.fill == "open" else panel.close)
+    price = execution_prices(panel, strategy.fill)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
     state = market_states(
         price, last, factor, rules.up, rules.down, rules.reference, rules.tick,
@@ -160,11 +160,12 @@ def run_qlib(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArr
 
 def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> Market:
     """The panel as Qlib's exchange sees it; topk, n_drop and the like do not change it."""
+    panel = as_listed(panel, facts)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
     if state is None:
         state = qlib_states(panel, facts.change, qlib_threshold(strategy))
     none, price = np.zeros(len(panel.symbols), dtype=np.int64), qlib_prices(panel, strategy.fill)
-    return market_of(panel, price, last, factor, state, none, none, none, none.astype(np.bool_))
+    return market_of(panel, price, last, factor, state, none, none, none, none.astype(np.bool_), facts.volume)
 
 
 def trade_qlib(strategy: Strategy, market: Market, facts: QlibFacts) -> Ledger:
@@ -173,10 +174,12 @@ def trade_qlib(strategy: Strategy, market: Market, facts: QlibFacts) -> Ledger:
     from kronos_quant.backtest.kernel.qlib import Settings, qlib_topk_dropout_nb
 
     open_cost, close_cost, min_cost = qlib_costs(strategy)
+    shares = strategy.qlib.volume_threshold
     settings = Settings(
         strategy.topk, strategy.n_drop, strategy.hold_thresh,
         strategy.qlib.only_tradable, strategy.qlib.forbid_all_trade_at_limit, qlib_unit(strategy, facts),
         strategy.risk_degree, open_cost, close_cost, min_cost,
+        np.inf if shares is None else shares.buy, np.inf if shares is None else shares.sell, strategy.qlib.impact_cost,
     )  # fmt: skip
     T, N = market.price.shape
     history = new_history(T, N, strategy.account)
@@ -226,4 +229,5 @@ def benchmark_gaps(close: FloatArray | None, panel: Panel) -> tuple[str, ...]:
     missing = [] if close is None else [panel.sessions[t] for t in np.flatnonzero(np.isnan(close))]
     if not missing:
         return ()
-    return (f"The benchmark has no bar in {len(missing)} sessions ({listed(missing)}): its return there counts as 0.",)
+    gaps = f"{counted(len(missing), 'session')} ({listed(missing)})"
+    return (f"The benchmark has no bar in {gaps}: its return there counts as 0.",)

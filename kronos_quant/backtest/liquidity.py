@@ -16,6 +16,20 @@ from kronos_quant.backtest.strategy import Liquidity
 UNUSED = np.empty((0, 0))
 
 
+def execution_prices(panel: Panel, fill: str) -> FloatArray:
+    """f64[T, N]: the prices at which orders fill; NaN where there is no bar, or one in which nobody traded.
+
+    Some sources keep a suspended session as a flat bar without volume. Of a symbol that had no volume in any bar so
+    far, nobody knows.
+    """
+    price = panel.open if fill == "open" else panel.close
+    flat = (panel.volume == 0) & (panel.high == panel.low)
+    if not flat.any():
+        return np.ascontiguousarray(price)
+    traded = np.logical_or.accumulate(panel.with_past("volume") > 0)[-len(price) :]
+    return np.ascontiguousarray(np.where(flat & traded, np.nan, price))
+
+
 def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
     """f64[T, N], adjusted shares: the mean of the bars in the sessions before, or the bar's own; NaN without any.
 
@@ -25,9 +39,10 @@ def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
         return UNUSED
     if liquidity.volume == "bar":
         return np.ascontiguousarray(panel.volume)
-    known = ~np.isnan(panel.volume)
+    volume = panel.with_past("volume")
+    known = ~np.isnan(volume)
     begin, end = rows_before(panel, liquidity.sessions)
-    total = sums_over(np.where(known, panel.volume, 0.0), begin, end)
+    total = sums_over(np.where(known, volume, 0.0), begin, end)
     count = sums_over(known.astype(np.float64), begin, end)
     return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
@@ -39,10 +54,11 @@ def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:
     """
     if liquidity.impact == 0:
         return UNUSED
-    last = filled_forward(panel.close)
+    close = panel.with_past("close")
+    last = filled_forward(close)
     moves = np.full(last.shape, np.nan)
     moves[1:] = last[1:] / last[:-1] - 1
-    moves[np.isnan(panel.close)] = np.nan
+    moves[np.isnan(close)] = np.nan
     known = ~np.isnan(moves)
     moves = np.where(known, moves, 0.0)
     begin, end = rows_before(panel, liquidity.sessions)
@@ -55,9 +71,14 @@ def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:
 
 
 def rows_before(panel: Panel, sessions: int) -> tuple[IntArray, IntArray]:
-    """The rows of the sessions before that of each row: from the first up to, and without, the second, i64[T]."""
-    session = session_numbers(panel.dates)
+    """The rows of the sessions before that of each row: from the first up to, and without, the second, i64[T].
+
+    Rows are counted from the first of the past, where there is one.
+    """
+    past = () if panel.past is None else panel.past.dates
+    session = session_numbers((*past, *panel.dates))
     first = np.searchsorted(session, np.arange(session[-1] + 1))
+    session = session[len(past) :]
     return first[np.maximum(session - sessions, 0)], first[session]
 
 

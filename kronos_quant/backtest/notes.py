@@ -11,7 +11,7 @@ import polars as pl
 from kronos_quant.backtest.codes import RISKS
 from kronos_quant.backtest.panel import FloatArray, Panel
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.errors import listed
+from kronos_quant.errors import counted, listed
 
 
 def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[str, ...]:
@@ -23,6 +23,7 @@ def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[st
         unpriced(panel),
         delisted(strategy, orders),
         own_volume(strategy, orders),
+        no_impact(strategy, orders),
         sold_short(strategy, orders),
     )
     return tuple(note for note in found if note)
@@ -48,10 +49,10 @@ def halts(halted: Sequence[date], strategy: Strategy) -> tuple[str, ...]:
     if not halted:
         return ()
     after = strategy.risk.resume_after
-    then = "the strategy never traded again" if after is None else f"it traded again {after} sessions later"
+    then = "the strategy never traded again" if after is None else f"it traded again {counted(after, 'session')} later"
     return (
         f"DRAWDOWN HALT: the account closed {strategy.risk.drawdown_halt:.1%} below its highest close, everything was "
-        f"sold from {halted[0]} on; {then} ({len(halted)} sessions without its decisions).",
+        f"sold from {halted[0]} on; {then} ({counted(len(halted), 'session')} without its decisions).",
     )
 
 
@@ -59,11 +60,13 @@ def no_trade(orders: pl.DataFrame, panel: Panel) -> str | None:
     """Said loudly: a run without any trade looks like a flat, safe strategy."""
     if (orders["status"] != "rejected").any():
         return None
+    if orders.is_empty() and not np.isnan(panel.score[:-1]).all():
+        return "NO TRADE WAS MADE: the strategy placed no order, though there were scores."
     if orders.is_empty():
         step = "bar" if panel.times else "session"
         return f"NO TRADE WAS MADE: no {step} of the period had a score from the {step} before."
-    why = ", ".join(f"{reason} ({count})" for reason, count in rejections_of(orders).items())
-    return f"NO TRADE WAS MADE: all {len(orders)} orders were rejected: {why}."
+    why = ", ".join(f"{reason} ({count:,})" for reason, count in rejections_of(orders).items())
+    return f"NO TRADE WAS MADE: all {len(orders):,} orders were rejected: {why}."
 
 
 def account_lost(account: FloatArray, panel: Panel) -> tuple[str, ...]:
@@ -91,7 +94,7 @@ def few_symbols(strategy: Strategy, panel: Panel) -> str | None:
     if strategy.topk < len(panel.symbols) or strategy.strategy in ("long_short_quantile", "python"):
         return None
     return (
-        f"topk is {strategy.topk} and only {len(panel.symbols)} symbols have scores and bars: "
+        f"topk is {strategy.topk}, and {counted(len(panel.symbols), 'symbol')} in all with scores and bars: "
         "all of them are held, so the scores choose nothing."
     )
 
@@ -126,6 +129,20 @@ def own_volume(strategy: Strategy, orders: pl.DataFrame) -> str | None:
     )
 
 
+def no_impact(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+    """Fills that moved no price because nobody knew by how much."""
+    if strategy.liquidity.impact == 0:
+        return None
+    fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
+    free = fills.filter(pl.col("impact") == 0)
+    if free.is_empty():
+        return None
+    return (
+        f"{len(free):,} of {len(fills):,} fills had no impact: too few bars were known before, or none of them moved "
+        f"the price ({listed(free['symbol'].unique().sort())})."
+    )
+
+
 def sold_short(strategy: Strategy, orders: pl.DataFrame) -> str | None:
     """Short sales, which not every market allows."""
     if not (strategy.short or strategy.strategy == "long_short_quantile"):
@@ -133,5 +150,5 @@ def sold_short(strategy: Strategy, orders: pl.DataFrame) -> str | None:
     sales = orders.filter(pl.col("side") == "sell", pl.col("status") != "rejected")
     return (
         f"ASSUMPTION: every share can be borrowed and sold short, at {strategy.costs.borrow:.1%} a year "
-        f"({len(sales)} sales, {sales['symbol'].n_unique()} symbols)."
+        f"({counted(len(sales), 'sale')}, {counted(sales['symbol'].n_unique(), 'symbol')})."
     )

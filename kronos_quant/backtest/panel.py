@@ -29,6 +29,17 @@ FIELDS = ("open", "high", "low", "close", "volume", "factor")
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """The bars of the sessions before a panel's first one, of the same symbols.
+
+    dates : the session of each of P rows, ascending; bars : float64[P, N] of each of FIELDS
+    """
+
+    dates: tuple[date, ...]
+    bars: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """Bars and scores of a back-test. NaN: no bar (suspended, not yet listed, delisted), or no opinion.
 
@@ -38,6 +49,7 @@ class Panel:
     unpriced : symbols with scores and without any bar, left out
     groups : of the symbols, where they are known
     times : the end of each row's bar in an intraday market; empty where a row is a session
+    past : what trailing figures of the first sessions refer to; None where they begin with the panel
     """
 
     dates: tuple[date, ...]
@@ -53,6 +65,12 @@ class Panel:
     unpriced: tuple[str, ...] = ()
     groups: Groups | None = None
     times: tuple[datetime, ...] = ()
+    past: Past | None = None
+
+    def with_past(self, field: str) -> FloatArray:
+        """float64[P + T, N]: the values of one of FIELDS, those before the first session too."""
+        values: FloatArray = getattr(self, field)
+        return values if self.past is None else np.vstack([self.past.bars[FIELDS.index(field)], values])
 
     @property
     def sessions(self) -> tuple[date, ...]:
@@ -132,6 +150,13 @@ def filled_panel(
     )
 
 
+def add_past(panel: Panel, bars: pl.DataFrame, rows: pl.DataFrame) -> Panel:
+    """The panel with the bars before its first session. rows : columns date and time, ascending: those of the past."""
+    times = tuple(rows["time"]) if panel.times else ()
+    grid = Grid(tuple(rows["date"]), panel.symbols, times)
+    return replace(panel, past=Past(grid.dates, tuple(grid.fill(bars, field) for field in FIELDS)))
+
+
 def session_panel(panel: Panel) -> Panel:
     """A panel of bars as one of sessions: the first open, the last close and score, the sum of the volumes."""
     if not panel.times:
@@ -154,6 +179,7 @@ def session_panel(panel: Panel) -> Panel:
         score=np.array([first_known(panel.score[part][::-1]) for part in parts]),
         gone=np.searchsorted(begins, panel.gone).astype(np.int64),
         groups=None if panel.groups is None else Groups(panel.groups.names, panel.groups.member[ends]),
+        past=None,
     )
 
 

@@ -1,6 +1,6 @@
 """The kernel's fills through vectorbt's portfolio: a second account, which must equal the kernel's.
 
-Shape letters: T sessions, M traded symbols.
+Shape letters: T rows (sessions, or bars of an intraday market), M places in the portfolio, O fills.
 """
 
 from __future__ import annotations
@@ -15,58 +15,154 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.panel import FloatArray, Panel
+from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray, Panel
 from kronos_quant.backtest.series import Ledger
-from kronos_quant.errors import KronosQuantError
+from kronos_quant.errors import DataError, KronosQuantError
 
 logger = logging.getLogger(__name__)
 
 NOTEBOOK_PARTS = ("IPython", "anywidget", "ipywidgets", "nbformat")
 
+NumberArray = TypeVar("NumberArray", FloatArray, IntArray)
+
+CUSHION = 1e-6
+"""Of the account, what vectorbt is given more."""
+
 ACCOUNT_TOLERANCE = 1e-9
 """Largest relative difference between the kernel's account and vectorbt's."""
+
+NEARLY_LOST = 1e-3
+"""Below this fraction of its highest value, an account is compared as if it were this fraction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A ledger's fills as vectorbt takes them: one cell a session and traded symbol, NaN size where nothing trades.
+    """A ledger's fills as vectorbt takes them: one cell a row and place, NaN size where nothing trades.
 
-    size, price, fee, close : f64[T, M] for the M traded symbols (two at least)
+    A symbol has a place from its first purchase until all of it is left; then another symbol may have it. vectorbt
+    looks at every cell, and there are far fewer places than symbols.
+    symbol : int64[T, M] for the M places (two at least), number of the symbol that trades there, -1 for none
+    size, price, fee, close : f64[T, M]
     turn : int64[T, M], the columns of each row in the order in which they trade, sells first
+    excess : f64[T, M], what sales cost more than they brought, which is no part of `fee`
+    cushion : money that vectorbt is given beside the account's
     """
 
+    symbol: IntArray
     size: FloatArray
     price: FloatArray
     fee: FloatArray
     close: FloatArray
-    turn: npt.NDArray[np.int64]
+    turn: IntArray
+    excess: FloatArray
+    cushion: float
 
 
 def replay_of(ledger: Ledger) -> Replay:
     """The cells of `ledger`'s fills."""
     fills = ledger.fills
-    traded, column = np.unique(fills[:, codes.SYMBOL].astype(np.int64), return_inverse=True)
-    session = fills[:, codes.ROW].astype(np.int64)
-    # one column alone is another type of array to numba, for which all would be compiled once more
-    close = np.ones((len(ledger.account), max(len(traded), 2)))
-    close[:, : len(traded)] = ledger.last[:, traded]
-    shape = close.shape
-    size, price, fee = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape)
-    turn = np.full(shape, len(fills))
-    size[session, column] = fills[:, codes.SIDE] * fills[:, codes.SHARES]
-    price[session, column] = fills[:, codes.PRICE]
-    fee[session, column] = fills[:, codes.COST]
-    turn[session, column] = np.arange(len(fills))
+    row, symbol = fills[:, codes.ROW].astype(np.int64), fills[:, codes.SYMBOL].astype(np.int64)
+    signed, price, fee = fills[:, codes.SIDE] * fills[:, codes.SHARES], fills[:, codes.PRICE], fills[:, codes.COST]
     # vectorbt refuses a price of 0, what a delisting at -100 % leaves at: it is charged as a fee on the last close
-    worthless = price == 0
-    price[worthless], fee[worthless] = close[worthless], -(size * close)[worthless]
+    last = ledger.last[row, symbol]
+    price, fee = np.where(price == 0, last, price), np.where(price == 0, -signed * last, fee)
+    # it leaves out a sale that costs more than it brings, which Qlib makes
+    excess = np.where(signed < 0, np.maximum(fee + signed * price, 0.0), 0.0)
+    # and it spends nothing that is not there: Qlib does where it rounds an order up by a tenth of a share, and the last
+    # cent is one that rounding may take
+    cushion = 2.0 * max(-float(ledger.cash.min()), 0.0) + CUSHION * float(ledger.account.max())
+    place = places_of(row, symbol, ledger.held[row, symbol] == 0)
+    # one column alone is another type of array to numba, for which all would be compiled once more
+    shape = len(ledger.account), max(int(place.max(initial=0)) + 1, 2)
+    turn = cells(np.arange(len(fills)), row, place, shape, len(fills))
+    there = cells(symbol, row, place, shape, -1)
+    return Replay(
+        symbol=there,
+        size=cells(signed, row, place, shape, np.nan),
+        price=cells(price, row, place, shape, np.nan),
+        fee=cells(fee - excess, row, place, shape, 0.0),
+        close=closes_of(ledger, there),
+        turn=np.argsort(turn, axis=1),
+        excess=cells(excess, row, place, shape, 0.0),
+        cushion=cushion,
+    )
+
+
+def places_of(row: IntArray, symbol: IntArray, left: BoolArray) -> IntArray:
+    """int64[O]: the place of each fill; left : whether nothing of its symbol is held after it.
+
+    A row trades a place once: one that was left in a row is free in the next.
+    """
+    places: dict[int, int] = {}
+    free: list[int] = []
+    leaving: list[int] = []
+    found, now = [], -1
+    for t, i, gone in zip(row.tolist(), symbol.tolist(), left.tolist(), strict=True):
+        if t != now:
+            free += leaving
+            leaving, now = [], t
+        if i not in places:
+            places[i] = free.pop() if free else len(places) + len(leaving)
+        found.append(places[i])
+        if gone:
+            leaving.append(places.pop(i))
+    return np.array(found, dtype=np.int64)
+
+
+def closes_of(ledger: Ledger, traded: IntArray) -> FloatArray:
+    """f64[T, M]: the last closes of the symbols in each place, 1 before the first of them.
+
+    traded : int64[T, M], the symbols that trade in each place, -1 for none
+    """
+    rows, places = np.arange(len(traded))[:, None], np.arange(traded.shape[1])
+    since = np.maximum.accumulate(np.where(traded >= 0, rows, 0), axis=0)
+    symbol = traded[since, places]
     # before its first bar nothing is held, and 0 shares x NaN would spoil the account
-    return Replay(size, price, fee, np.nan_to_num(close, nan=1.0), np.argsort(turn, axis=1))
+    return np.where(symbol >= 0, np.nan_to_num(ledger.last[rows, symbol], nan=1.0), 1.0)
+
+
+def cells(values: NumberArray, row: IntArray, place: IntArray, shape: tuple[int, int], empty: float) -> NumberArray:
+    """An array of `empty` but for some values in their rows and places."""
+    filled = np.full(shape, empty, dtype=values.dtype)
+    filled[row, place] = values
+    return filled
+
+
+def vectorbt_portfolio(ledger: Ledger, panel: Panel) -> Any:
+    """vectorbt's Portfolio of a ledger's fills: a column each traded symbol, one group, cash shared.
+
+    Its value is the account but for what being short cost (`ledger.borrowed`), which vectorbt has no fee for. Shares
+    and prices are adjusted ones; a delisting without anything left is a sale at the last close for as much in fees.
+    ledger : of `run_kernel`. Raises DataError where nothing was traded.
+    """
+    if len(ledger.fills) == 0:
+        raise DataError("no portfolio without a trade")
+    replay, cash = replay_of(ledger), ledger.account[0]
+    by_place = simulated(replay, panel, cash)
+    import pandas as pd
+    import vectorbt as vbt
+
+    records = by_place.order_records.copy()
+    cell = records["idx"], records["col"]
+    traded = np.unique(ledger.fills[:, codes.SYMBOL].astype(np.int64))
+    records["fees"] += replay.excess[cell]
+    records["col"] = np.searchsorted(traded, replay.symbol[cell])
+    last = np.nan_to_num(ledger.last[:, traded], nan=1.0)
+    close = pd.DataFrame(last, index=by_place.wrapper.index, columns=[panel.symbols[n] for n in traded])
+    return vbt.Portfolio(
+        vbt.ArrayWrapper.from_obj(close, freq="1D", group_by=True),
+        close,
+        records[np.argsort(records["col"], kind="stable")],
+        by_place.log_records,
+        np.array([cash]),
+        cash_sharing=True,
+        fillna_close=False,
+    )
 
 
 def vectorbt_account(ledger: Ledger, panel: Panel) -> FloatArray:
@@ -74,34 +170,39 @@ def vectorbt_account(ledger: Ledger, panel: Panel) -> FloatArray:
     cash = ledger.account[0]
     if len(ledger.fills) == 0:
         return np.full(len(panel.dates), cash)
+    replay = replay_of(ledger)
+    portfolio = simulated(replay, panel, cash)
+    from vectorbt.portfolio import nb
+    from vectorbt.portfolio.enums import Direction
+
+    # what portfolio.value() computes, without wrapping each step of it in frames, which takes longer than the steps
+    records, columns = portfolio.orders.values, portfolio.orders.col_mapper.col_map
+    flow = nb.cash_flow_nb(replay.close.shape, records, columns, False)
+    held = nb.assets_nb(nb.asset_flow_nb(replay.close.shape, records, columns, Direction.Both))
+    value = cash + np.cumsum(flow.sum(axis=1)) + (held * replay.close).sum(axis=1)
+    return np.asarray(value - np.cumsum(replay.excess.sum(axis=1) + ledger.borrowed), dtype=np.float64)
+
+
+def simulated(replay: Replay, panel: Panel, cash: float) -> Any:
+    """What vectorbt makes of the cells."""
     import pandas as pd
 
     with without_notebooks():
         import vectorbt as vbt
-        from vectorbt.portfolio import nb
-        from vectorbt.portfolio.enums import Direction
 
-    replay = replay_of(ledger)
     index = pd.DatetimeIndex(np.array(panel.times or panel.dates, dtype="datetime64[ns]"))
-    portfolio = vbt.Portfolio.from_orders(
+    return vbt.Portfolio.from_orders(
         close=pd.DataFrame(replay.close, index=index),
         size=replay.size,
         price=replay.price,
         fixed_fees=replay.fee,
-        init_cash=cash,
+        init_cash=cash + replay.cushion,
         cash_sharing=True,
         group_by=True,
         call_seq=replay.turn,
         fillna_close=False,
         freq="1D",
     )
-    # what portfolio.value() computes, without wrapping each step of it in frames, which takes longer than the steps
-    records, columns = portfolio.orders.values, portfolio.orders.col_mapper.col_map
-    flow = nb.cash_flow_nb(replay.close.shape, records, columns, False)
-    held = nb.assets_nb(nb.asset_flow_nb(replay.close.shape, records, columns, Direction.Both))
-    value = cash + np.cumsum(flow.sum(axis=1)) + (held * replay.close).sum(axis=1)
-    # vectorbt knows no fee for being short
-    return np.asarray(value - np.cumsum(ledger.borrowed), dtype=np.float64)
 
 
 @contextlib.contextmanager
@@ -155,8 +256,10 @@ def compile_portfolio() -> None:
 
 def check_accounts(kernel_account: FloatArray, portfolio_account: FloatArray, panel: Panel) -> None:
     """Raise KronosQuantError where the kernel's account and vectorbt's are not the same."""
-    # what is left of an account that lost everything is compared in units of the currency
-    difference = np.abs(portfolio_account - kernel_account) / np.maximum(np.abs(kernel_account), 1.0)
+    # both are sums of what was traded before, so what is left of an account that lost nearly everything is rounded as
+    # its highest value was
+    scale = np.maximum(np.abs(kernel_account), NEARLY_LOST * np.maximum.accumulate(kernel_account))
+    difference = np.abs(portfolio_account - kernel_account) / np.maximum(scale, 1.0)
     wrong = np.flatnonzero(~(difference <= ACCOUNT_TOLERANCE))
     if len(wrong):
         t = wrong[0]

@@ -14,7 +14,7 @@ import numpy as np
 from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray, Panel
 from kronos_quant.backtest.series import session_numbers
 from kronos_quant.backtest.strategy import Costs, Strategy
-from kronos_quant.errors import DataError, listed
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.exchanges import (
     HONG_KONG,
     UNKNOWN,
@@ -185,7 +185,7 @@ def said_costs(
     whole = costs.buy is not None and costs.sell is not None
     places: dict[str, list[str]] = {}
     for group, (buy, sell, minimum) in zip(groups, charges, strict=True):
-        rates = f"commission {buy:.4%}" if buy == sell else f"buying {buy:.4%}, selling {sell:.4%}"
+        rates = f"commission {percent(buy)}" if buy == sell else f"buying {percent(buy)}, selling {percent(sell)}"
         if costs.buy is not None or costs.sell is not None:
             rates += " (levies included where a side is stated whole)"
         levied = [] if costs.levies == "none" or whole else said_levies(costs, group, dates)
@@ -204,15 +204,28 @@ def said_levies(costs: Costs, group: str, dates: Sequence[date]) -> list[str]:
         for name, levy in now.items():
             if before.get(name) == levy:
                 continue
-            buy = levy.buy if costs.buy is None else 0.0
-            sell = levy.sell if costs.sell is None else 0.0
-            rate = f"{buy:.5%} both sides" if buy == sell else f"{buy:.5%} buying, {sell:.5%} selling"
-            if levy.per_share:
+            rate = said_rate(levy.buy if costs.buy is None else 0.0, levy.sell if costs.sell is None else 0.0)
+            if levy.per_share and costs.sell is None:
                 rate = f"{levy.per_share:g} a share sold, at most {levy.most:g}"
+            if not rate:
+                continue
             since = f" from {levy.since}" if before else ""
             said.append(f"{name} {rate}{since}")
         before = now or before
     return said
+
+
+def said_rate(buy: float, sell: float) -> str:
+    """The sides that are charged, and how much; nothing where neither is."""
+    if buy == sell:
+        return f"{percent(buy)} both sides" if buy else ""
+    sides = ((buy, "of purchases"), (sell, "of sales"))
+    return ", ".join(f"{percent(rate)} {side}" for rate, side in sides if rate)
+
+
+def percent(rate: float) -> str:
+    """A fraction in percent, with as many digits as it has."""
+    return f"{100 * rate:.6g}%"
 
 
 def unknown_exchange(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
@@ -272,8 +285,8 @@ def first_sessions_off(strategy: Strategy, panel: Panel, exchange: str, facts: F
     if not new:
         return None
     return (
-        f"No listing dates of {len(new)} symbols whose bars begin within the period ({listed(new)}): the free first "
-        "sessions of a listing are off for them (kq ingest intervals listing)."
+        f"No listing dates of {counted(len(new), 'symbol')} whose bars begin within the period ({listed(new)}): "
+        "the free first sessions of a listing are off for them (kq ingest intervals listing)."
     )
 
 
@@ -287,5 +300,6 @@ def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> str |
     if not without:
         return None
     return (
-        f"Board lots of {len(without)} symbols are unknown ({listed(without)}): single shares are traded (set `lots:`)."
+        f"No board lots of {counted(len(without), 'symbol')} ({listed(without)}): "
+        "single shares are traded (set `lots:`)."
     )

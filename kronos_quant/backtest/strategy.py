@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_validator
 
+from kronos_quant.backtest.qlib.settings import QlibSettings
 from kronos_quant.backtest.risk.settings import Risk
 from kronos_quant.config import Section
+
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 SAME_SETTINGS = (
     # the names of the Kronos fine-tuning guide, then Qlib's
@@ -99,18 +103,6 @@ class Liquidity(Section):
     carry_over: bool = Field(True, description="what the participation cuts is ordered again at the next bar")
 
 
-class QlibSettings(Section):
-    """What only the profile `qlib` asks for, by Qlib's names."""
-
-    only_tradable: bool = Field(False, description="rank tradable symbols only, by the state of the day they trade in")
-    forbid_all_trade_at_limit: bool = Field(True, description="a symbol at either limit is neither bought nor sold")
-    directory: Path | None = Field(
-        None,
-        description="Qlib directory whose $change decides the limits; null: market.qlib_dir of kq.yaml where that has "
-        "the workspace's closes, else computed from the closes",
-    )
-
-
 class Strategy(Section):
     """A back-test as a YAML file: which scores, which rule, which costs, which period."""
 
@@ -167,6 +159,13 @@ class Strategy(Section):
     risk: Risk = Field(
         default_factory=lambda: Risk.model_validate({}), description="rules that cut orders and sell holdings"
     )
+    max_missing: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="largest share of the bars that may lack a score (from a symbol's first one on; those of members "
+        "of the universe without any, too) before the back-test is refused; null: it is only said",
+    )
     account: float = Field(1e8, gt=0, description="initial cash, account currency")
     benchmark: str = Field("auto", min_length=1, description="symbol of an index; auto: the data's own; none: without")
     universe: str | None = Field(None, min_length=1, description="universe traded; null: the recipe's")
@@ -190,6 +189,13 @@ class Strategy(Section):
     @classmethod
     def _one_name_each(cls, data: Any) -> Any:
         return refuse_both_names(data)
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _a_date(cls, value: Any) -> Any:
+        if value is None or type(value) is date or (isinstance(value, str) and DATE.fullmatch(value)):
+            return value
+        raise ValueError(f"must be a date such as 2025-06-05, found {value!r}")
 
     @field_validator("lot", mode="before")
     @classmethod

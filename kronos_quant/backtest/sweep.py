@@ -70,7 +70,7 @@ def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[
     """Every combination of a grid that makes a strategy, and why the others make none.
 
     grid : field (`topk`, `costs.commission`) -> values. Raises ConfigError for a field that cannot be swept, one that
-    there is not, and a grid of which no combination is left.
+    there is not, a value that is none of its field's, and a grid of which no combination is left.
     """
     for name in grid:
         if name.split(".")[0] in FIXED:
@@ -84,7 +84,11 @@ def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[
         try:
             trials.append(Trial(tuple(chosen.items()), Strategy.model_validate(settings)))
         except ValidationError as error:
-            words = error.errors()[0]["msg"].removeprefix("Value error, ")
+            problem = error.errors()[0]
+            words = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            field = ".".join(map(str, problem["loc"]))
+            if field in chosen:
+                raise ConfigError(f"--grid {field}={chosen[field]}: {words}") from None
             refused.append(f"{', '.join(f'{name}={value}' for name, value in chosen.items())}: {words}")
     if not trials:
         raise ConfigError(f"--grid: no combination makes a strategy: {refused[0]}")

@@ -6,13 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
+from kronos_quant.backtest.performance import key_figures
 from kronos_quant.jobs.examination import examined
 from kronos_quant.jobs.trading import Prepared, missing_benchmark, prepare
-from kronos_quant.report import by_period, performance_png, report_text, sections_of, write_tearsheet
-from kronos_quant.report.text import costs_line, execution_line, liquidity_lines, rules_line, strategy_line
+from kronos_quant.report import (
+    by_period,
+    headline_of,
+    performance_png,
+    report_text,
+    sections_of,
+    terms_of,
+    write_tearsheet,
+)
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.workspace import Workspace
 
@@ -52,20 +61,6 @@ def run_backtest(
     return _leave(workspace, strategy_name, prepared, result)
 
 
-def _facts(prepared: Prepared, result: BacktestResult) -> list[str]:
-    """What was run, for the head of the tearsheet."""
-    strategy = prepared.strategy
-    return [
-        f"{strategy_line(strategy)}; {execution_line(result)}",
-        *(f"costs: {line}" for line in (*result.rules, *liquidity_lines(strategy))),
-        f"rules: {rules_line(strategy)}",
-        *(f"risk: {line}" for line in strategy.risk.said()),
-        f"paid: {costs_line(result)}",
-        f"{prepared.scored.origin}, bars {prepared.market.snapshot.digest[:16]}",
-        "for research only: a back-test is no promise, and nothing here is advice",
-    ]
-
-
 def tables_of(result: BacktestResult) -> dict[str, pl.DataFrame]:
     """The Parquet tables that a run leaves, by name."""
     tables = {
@@ -76,6 +71,12 @@ def tables_of(result: BacktestResult) -> dict[str, pl.DataFrame]:
     }
     others = {"bars": result.bars, "legs": result.legs}
     return tables | {name: table for name, table in others.items() if table is not None}
+
+
+def unknown_figures() -> dict[str, Any]:
+    """The names of all key figures, those beside a benchmark too: a script finds the same keys in every run."""
+    nothing = np.empty(0)
+    return dict.fromkeys(key_figures(nothing, nothing, nothing, 1))
 
 
 def _leave(workspace: Workspace, strategy_name: str, prepared: Prepared, result: BacktestResult) -> BacktestSummary:
@@ -91,30 +92,34 @@ def _leave(workspace: Workspace, strategy_name: str, prepared: Prepared, result:
         for kind, table in tables_of(result).items():
             table.write_parquet(run.folder / f"{kind}.parquet")
         examination = examined(workspace, prepared, result, f"backtest/{run.id}")
-        sections = sections_of(result, examination)
+        headline, sections = headline_of(result, examination, benchmark), sections_of(result, examination)
+        terms = terms_of(result, prepared.rules, benchmark)
         performance_png(run.folder / "performance.png", result, title=name, benchmark_name=benchmark)
         notes += write_tearsheet(
             run.folder / "tearsheet.html",
-            result.dates,
-            result.returns,
-            result.benchmark_returns,
-            title=f"{name} ({run.id})",
-            benchmark_name=benchmark,
-            sessions_per_year=result.sessions_per_year,
-            facts=[*_facts(prepared, result), *(f"to know: {note}" for note in (*result.notes, *notes))],
+            result,
+            f"{name} ({run.id})",
+            benchmark,
+            terms=[*terms, ("inputs", f"{scored.origin}; bars {digest[:16]}")],
+            notes=[*result.notes, *notes],
+            headline=headline,
             sections=sections,
         )
-        text, head = (report_text(result, name, benchmark, notes, told) for told in (sections, sections[:1]))
+        text = report_text(name, terms, [*headline, *sections], [*result.notes, *notes])
+        head = report_text(name, terms, headline, [*result.notes, *notes])
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
         metrics = (
-            dict(result.metrics)
+            unknown_figures()
+            | result.metrics
             | examination.as_dict()
             | {
+                "strategy": name,
                 "benchmark": benchmark,
                 "recipe": scored.digest,
                 "model": source.weights.name if source else None,
                 "rejections": result.rejections,
                 "risk": result.risk,
+                "terms": [": ".join(term) for term in terms],
                 "total_return_by_delisting_return": {f"{at:g}": total for at, total in result.delisted.items()},
                 "notes": [*result.notes, *notes],
             }

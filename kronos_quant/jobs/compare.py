@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,12 @@ from kronos_quant.report.comparison import (
     Shown,
     comparison_png,
     comparison_sections,
+    differences,
     figure_of,
     write_comparison,
 )
 from kronos_quant.report.section import Section, section_texts
+from kronos_quant.report.terms import settings_of
 from kronos_quant.runs import Inputs, Run, finished_runs, staged_run
 from kronos_quant.validity import Paired, paired
 from kronos_quant.workspace import Workspace
@@ -55,7 +56,7 @@ class ComparisonSummary:
                 {"run": run.name, "sessions": len(run.dates)} | {key: figure_of(run, key) for _, key, _ in FIGURES}
                 for run in self.runs
             ],
-            "differences": {row[0]: list(row[1:]) for row in self.sections[1].rows},
+            "differences": {row[0]: list(row[1:]) for row in differences(self.runs).rows},
             "against_first": [
                 {"run": run.name} | asdict(test) for run, test in zip(self.runs[1:], self.tests, strict=True)
             ],
@@ -78,7 +79,7 @@ def run_comparison(workspace: Workspace, names: Sequence[str]) -> ComparisonSumm
     found = [run_named(workspace, name) for name in names]
     twice = sorted({run.id for run in found if [other.path for other in found].count(run.path) > 1})
     if twice:
-        raise ConfigError(f"{listed(twice)}: given twice")
+        raise ConfigError(f"{listed(twice)}: given twice", hint="name each run once")
     runs = tuple(read_run(run) for run in found)
     tests = tuple(tested(runs[0], other) for other in runs[1:])
     sections = tuple(comparison_sections(runs, tests))
@@ -122,16 +123,7 @@ def read_run(run: Run) -> Shown:
     if not dates or not isinstance(config, dict) or not isinstance(metrics, dict):
         raise DataError(f"{run.folder}: not a whole back-test: returns, settings or figures are empty")
     returns = np.ascontiguousarray(daily["return"].cast(pl.Float64).to_numpy())
-    return Shown(run.id, dict(flattened(config)), metrics, dates, returns)
-
-
-def flattened(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted name, value) of every setting; lists and empty sections as JSON."""
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from flattened(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", json.dumps(value, default=str) if isinstance(value, (dict, list)) else value
+    return Shown(run.id, dict(settings_of(config)), metrics, dates, returns)
 
 
 def tested(first: Shown, other: Shown) -> Paired:

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from kronos_quant.report.curves import loss_curve_png
     from kronos_quant.report.fan import Fan
     from kronos_quant.report.forecast_page import write_forecast_page
+    from kronos_quant.report.headline import headline_of
     from kronos_quant.report.periods import by_period
     from kronos_quant.report.plots import forecast_png, performance_png
     from kronos_quant.report.section import Section
     from kronos_quant.report.sections import sections_of
     from kronos_quant.report.tearsheet import write_tearsheet
+    from kronos_quant.report.terms import terms_of
     from kronos_quant.report.text import report_text
 
 _HOMES = {
@@ -24,10 +26,12 @@ _HOMES = {
     "Section": "section",
     "by_period": "periods",
     "forecast_png": "plots",
+    "headline_of": "headline",
     "loss_curve_png": "curves",
     "performance_png": "plots",
     "report_text": "text",
     "sections_of": "sections",
+    "terms_of": "terms",
     "write_forecast_page": "forecast_page",
     "write_tearsheet": "tearsheet",
 }
@@ -37,10 +41,12 @@ __all__ = [
     "Section",
     "by_period",
     "forecast_png",
+    "headline_of",
     "loss_curve_png",
     "performance_png",
     "report_text",
     "sections_of",
+    "terms_of",
     "write_forecast_page",
     "write_tearsheet",
 ]

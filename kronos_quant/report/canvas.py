@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -9,7 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from matplotlib import style
+from matplotlib import rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
@@ -47,6 +49,23 @@ def save_png(figure: Figure, path: Path) -> None:
     with write_aside(path) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a name may hold signs that the font has not
         figure.savefig(partial, format="png", dpi=DOTS_PER_INCH)
+
+
+def svg_of(figure: Figure) -> str:
+    """The picture as an SVG element without references, the same text for the same figures. Needs `look`."""
+    held = io.StringIO()
+    with rc_context({"svg.hashsalt": "kronos-quant"}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        figure.savefig(held, format="svg", metadata={"Date": None})
+    return without_references(held.getvalue())
+
+
+def without_references(page: str) -> str:
+    """A page that names no web address: its SVG pictures without document type, metadata and namespaces."""
+    page = re.sub(r"<\?xml.*?\?>\s*", "", page, flags=re.DOTALL)
+    page = re.sub(r"<!DOCTYPE svg.*?>\s*", "", page, flags=re.DOTALL)
+    page = re.sub(r"<metadata>.*?</metadata>\s*", "", page, flags=re.DOTALL)
+    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", page)
 
 
 def session_axis(axes: Axes, times: Sequence[date]) -> None:

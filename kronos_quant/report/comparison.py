@@ -26,14 +26,15 @@ from kronos_quant.validity import Paired
 FloatArray = npt.NDArray[np.float64]
 
 FIGURES = (
+    ("sessions a year", "sessions_per_year", "{:.0f}"),
     ("total return", "total_return", "{:+.2%}"),
     ("annual return", "annual_return", "{:+.2%}"),
     ("annual return, before costs", "annual_return_before_cost", "{:+.2%}"),
     ("annual excess over the benchmark", "excess_annual_return", "{:+.2%}"),
     ("annual volatility", "annual_volatility", "{:.2%}"),
-    ("Sharpe ratio", "sharpe_ratio", "{:.2f}"),
-    ("Sortino ratio", "sortino_ratio", "{:.2f}"),
-    ("Calmar ratio", "calmar_ratio", "{:.2f}"),
+    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
+    ("Sortino ratio, annual", "sortino_ratio", "{:.2f}"),
+    ("Calmar ratio, annual", "calmar_ratio", "{:.2f}"),
     ("maximum drawdown", "max_drawdown", "{:.2%}"),
     ("winning sessions", "win_rate", "{:.1%}"),
     ("information ratio, annual", "information_ratio", "{:.2f}"),
@@ -63,18 +64,22 @@ body {{ margin: 1.5rem auto; max-width: 1080px; padding: 0 1rem; color: #222; fo
 h1 {{ margin: 0 0 1rem; font-size: 1.5rem; }}
 h3 {{ margin: 1.6rem 0 .4rem; font-size: 1.05rem; }}
 p {{ margin: .2rem 0 .5rem; color: #555; }}
+figure {{ margin: 0; }} figcaption {{ color: #444; font-size: 13px; }}
 img {{ width: 100%; height: auto; }}
 section {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 13px; width: 100%; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: 3px 8px; text-align: right; border-bottom: 1px solid #ddd; }}
 thead th {{ background: #eee; }}
-.words {{ text-align: left; }}
+th {{ vertical-align: bottom; }}
+.words {{ text-align: left; overflow-wrap: anywhere; }}
 footer {{ border-top: 1px solid #ccc; margin-top: 1.6rem; padding-top: .6rem; color: #555; }}
 </style>
 </head>
 <body>
 <h1>{title}</h1>
-<img alt="growth and drawdowns of the runs" src="data:image/png;base64,{curves}">
+<figure><img alt="growth and drawdowns of the runs" src="data:image/png;base64,{curves}">
+<figcaption>After costs. Good: a line that climbs steadily, with drawdowns that are shallow and short. Whether two lines
+differ by more than chance is in the last table, not in the picture.</figcaption></figure>
 {sections}
 <footer>For research only: a back-test is no promise, and nothing here is advice.</footer>
 </body>
@@ -104,19 +109,16 @@ def figure_of(run: Shown, key: str) -> float:
 
 
 def comparison_sections(runs: Sequence[Shown], tests: Sequence[Paired]) -> list[Section]:
-    """Figures, differences of the settings, and the paired tests of each run against the first."""
+    """The runs, their figures, differences of the settings, and the paired tests of each run against the first."""
     names = tuple(run.name for run in runs)
-    spans = ("period", *(f"{run.dates[0]} to {run.dates[-1]}" for run in runs))
-    counts = ("sessions", *(f"{len(run.dates):,}" for run in runs))
-    verdicts = [run.metrics.get("deflated_sharpe_passes") for run in runs]
-    passes = ("more than luck", *("-" if verdict is None else "yes" if verdict else "no" for verdict in verdicts))
     figures = [
         (label, *(shown(figure_of(run, key), form) for run in runs))
         for label, key, form in FIGURES
         if any(not math.isnan(figure_of(run, key)) for run in runs)
     ]
     return [
-        Section("Figures, after costs", (), ("figure", *names), (spans, counts, passes, *figures)),
+        the_runs(runs),
+        Section("Figures, after costs", (), ("figure", *names), tuple(figures)),
         differences(runs),
         Section(
             f"Against {names[0]}",
@@ -125,6 +127,27 @@ def comparison_sections(runs: Sequence[Shown], tests: Sequence[Paired]) -> list[
             tuple(_tested(name, test) for name, test in zip(names[1:], tests, strict=True)),
         ),
     ]
+
+
+def the_runs(runs: Sequence[Shown]) -> Section:
+    """Which strategies were run over which period, and whether they passed."""
+    spans = {run.dates for run in runs}
+    lines = () if len(spans) == 1 else (
+        "The runs cover different sessions: their figures are not of the same market; the last table compares them on "
+        "the sessions that they share.",
+    )  # fmt: skip
+    verdicts = [run.metrics.get("deflated_sharpe_passes") for run in runs]
+    rows = [
+        (
+            run.name,
+            str(run.metrics.get("strategy") or "-"),
+            f"{run.dates[0]} to {run.dates[-1]}",
+            f"{len(run.dates):,}",
+            "-" if passes is None else "yes" if passes else "no",
+        )
+        for run, passes in zip(runs, verdicts, strict=True)
+    ]
+    return Section("Runs", lines, ("run", "strategy", "period", "sessions", "more than luck, when run"), tuple(rows))
 
 
 def differences(runs: Sequence[Shown]) -> Section:
@@ -149,7 +172,7 @@ def _tested(name: str, test: Paired) -> tuple[str, ...]:
     elif test.low > 0 or test.high < 0:
         words = f"{'better' if test.low > 0 else 'worse'} than the first by more than chance"
     else:
-        words = "no difference that chance would not make"
+        words = "no more different than chance makes them"
     return (
         name,
         f"{test.sessions:,}",
@@ -159,6 +182,12 @@ def _tested(name: str, test: Paired) -> tuple[str, ...]:
         shown(test.correlation, "{:.2f}"),
         words,
     )
+
+
+def titled(run: Shown) -> str:
+    """A run's id, with its strategy where that is known."""
+    strategy = run.metrics.get("strategy")
+    return f"{run.name} ({strategy})" if strategy else run.name
 
 
 def comparison_png(path: Path, runs: Sequence[Shown]) -> None:
@@ -171,10 +200,12 @@ def comparison_png(path: Path, runs: Sequence[Shown]) -> None:
         growth, depth = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.1])
         for number, run in enumerate(runs):
             kept = [i for i, day in enumerate(run.dates) if day in place]
-            x = [place[run.dates[i]] for i in kept]
+            # every curve begins at 0 before its first session, so that one session alone is a line
+            x = [place[run.dates[kept[0]]] - 1, *(place[run.dates[i]] for i in kept)]
             colour, dash = STYLES[number % len(STYLES)]
-            growth.plot(x, np.cumprod(1 + run.returns[kept]) - 1, color=colour, linestyle=dash, label=run.name)
-            depth.plot(x, drawdowns(run.returns[kept]), color=colour, linestyle=dash)
+            grown = [0.0, *(np.cumprod(1 + run.returns[kept]) - 1)]
+            growth.plot(x, grown, color=colour, linestyle=dash, label=titled(run))
+            depth.plot(x, [0.0, *drawdowns(run.returns[kept])], color=colour, linestyle=dash)
         growth.set_title(
             "Growth" + (" on the sessions of all runs" if axis is shared else ", each on its own sessions")
         )

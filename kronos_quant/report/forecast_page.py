@@ -72,12 +72,14 @@ _PAGE = """<!DOCTYPE html>
 {narrow}
 </div>
 {key}
+<p class="soft">Good: blue bands narrower than the dashed lines, if the price then stays within them as often as they
+claim. Wider bands than a random walk's, or a median that runs far ahead of them, deserve doubt.</p>
 <h2>In words</h2>
 {words}
 <h2>The close of each bar to come</h2>
 <div class="scroll">{table}</div>
 <footer>For research only: a forecast is no promise, and nothing here is advice. The picture shows one forecast; whether
-forecasts like it have been right is what <code>kq backtest</code> measures.</footer>
+forecasts like it have been right is what <code>kq evaluate</code> measures.</footer>
 </body>
 </html>
 """

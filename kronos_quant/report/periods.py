@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.backtest.performance import annual_return, annual_volatility, beta_of, max_drawdown, sharpe_ratio
@@ -29,6 +30,10 @@ def monthly_returns(dates: Sequence[date], returns: FloatArray) -> dict[tuple[in
         month = (day.year, day.month)
         found[month] = (1 + found.get(month, 0.0)) * (1 + float(value)) - 1
     return found
+
+
+LARGEST = 5
+"""Holdings named at the end of a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,16 @@ def rolling_figures(
 
     benchmark : f64[T] or None; beta to it is one of them
     """
+    found = rolling_series(returns, benchmark, window, sessions_per_year)
+    return [_rolling(name, values) for name, values in found.items()]
+
+
+def rolling_series(
+    returns: FloatArray, benchmark: FloatArray | None, window: int, sessions_per_year: int
+) -> dict[str, FloatArray]:
+    """The figures that `rolling_figures` is of, by name, each f64[T - window + 1] from the first whole window on."""
     if len(returns) < window:
-        return []
+        return {}
     years = sessions_per_year
     figures: dict[str, Callable[[FloatArray], float]] = {
         "annual_return": lambda part: annual_return(part, years),
@@ -63,7 +76,33 @@ def rolling_figures(
     if benchmark is not None:
         others = np.lib.stride_tricks.sliding_window_view(benchmark, window)
         found["beta"] = np.array([beta_of(part, other) for part, other in zip(parts, others, strict=True)])
-    return [_rolling(name, values) for name, values in found.items()]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class MonthEnd:
+    """What was held at the close of a month's last session: symbols, their weights by side, and the largest of them."""
+
+    date: date
+    symbols: int
+    long: float
+    short: float
+    largest: tuple[tuple[str, float], ...]
+
+
+def month_ends(result: BacktestResult) -> list[MonthEnd]:
+    """The holdings at the last session of each month, ascending; weights are shares of the account."""
+    ends = {(day.year, day.month): day for day in result.dates}
+    held = result.positions.filter(pl.col("date").is_in(list(ends.values())))
+    by_date = {day: frame for (day,), frame in held.group_by("date")}
+    found = []
+    for day in ends.values():
+        frame = by_date.get(day, held.clear())
+        largest = frame.sort(pl.col("weight").abs(), "symbol", descending=[True, False]).head(LARGEST)
+        long, short = (float(frame["weight"].clip(*bounds).sum()) for bounds in ((0, None), (None, 0)))
+        names = tuple(largest.select("symbol", "weight").iter_rows())
+        found.append(MonthEnd(day, len(frame), long, short, names))
+    return found
 
 
 def half_year(sessions_per_year: int) -> int:
@@ -72,12 +111,17 @@ def half_year(sessions_per_year: int) -> int:
 
 
 def by_period(result: BacktestResult) -> dict[str, Any]:
-    """For metrics.json: returns by the month, and what every half year showed."""
+    """For metrics.json: returns and holdings by the month, and what every half year showed."""
     years = result.sessions_per_year
     months = monthly_returns(result.dates, result.returns)
     rolling = rolling_figures(result.returns, result.benchmark_returns, half_year(years), years)
     return {
         "monthly_returns": {f"{year}-{month:02d}": value for (year, month), value in months.items()},
+        "holdings": [
+            {"date": end.date, "symbols": end.symbols, "long": end.long, "short": end.short}
+            | {"largest": dict(end.largest)}
+            for end in month_ends(result)
+        ],
         "rolling_sessions": half_year(years),
         "rolling": {
             one.name: {name: value for name, value in asdict(one).items() if name != "name"} for one in rolling

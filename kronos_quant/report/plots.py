@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,34 +28,50 @@ from kronos_quant.report.fan import MEDIAN, Fan
 
 FloatArray = npt.NDArray[np.float64]
 
+LEAST_DEPTH = 0.01
+"""Of the drawdowns' axis."""
+
 BODY_WIDTH = 0.64
 """Width of a candlestick's body, bars."""
 
 
 def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
-    """Growth of portfolio and benchmark, their drawdowns, and the excess over the benchmark, one panel below the other.
-
-    Without a benchmark the last panel shows what costs took.
-    """
+    """The picture of `performance_figure`, under its title."""
     with look():
-        figure = Figure(figsize=(10, 9), layout="constrained")
-        growth, depth, excess = figure.subplots(3, 1, sharex=True, height_ratios=[2.2, 1.1, 1.1])
+        figure = performance_figure(result, benchmark_name)
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-        _growth_panel(growth, result, benchmark_name)
-        _drawdown_panel(depth, result, benchmark_name)
-        _excess_panel(excess, result, benchmark_name)
-        session_axis(excess, result.dates)
-        excess.set_xlabel("session")
-        figure.align_ylabels()
         save_png(figure, path)
 
 
+def performance_figure(result: BacktestResult, benchmark_name: str | None = None) -> Figure:
+    """Growth of portfolio and benchmark, their drawdowns, and the excess over the benchmark, one panel below the other.
+
+    Every curve begins at 0 before the first session. Without a benchmark the last panel shows what costs took. To be
+    drawn within `look`.
+    """
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    growth, depth, excess = figure.subplots(3, 1, sharex=True, height_ratios=[2.2, 1.1, 1.1])
+    _growth_panel(growth, result, benchmark_name)
+    _drawdown_panel(depth, result, benchmark_name)
+    _excess_panel(excess, result, benchmark_name)
+    session_axis(excess, result.dates)
+    excess.set_xlabel("session")
+    figure.align_ylabels()
+    return figure
+
+
 def _growth_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None) -> None:
-    axes.plot(_growth(result.returns), color=BLUE, linewidth=1.8, label="portfolio, after costs")
-    axes.plot(_growth(result.gross_returns), color=BLUE, linewidth=1.0, linestyle=":", label="portfolio, before costs")
+    before = "portfolio, before costs"
+    axes.plot(*_since_start(_growth(result.returns)), color=BLUE, linewidth=1.8, label="portfolio, after costs")
+    axes.plot(*_since_start(_growth(result.gross_returns)), color=BLUE, linewidth=1.0, linestyle=":", label=before)
     if result.benchmark_returns is not None:
         label = f"benchmark {benchmark_name or ''}".strip()
-        axes.plot(_growth(result.benchmark_returns), color=ORANGE, linewidth=1.4, linestyle="--", label=label)
+        grown = _since_start(_growth(result.benchmark_returns))
+        axes.plot(*grown, color=ORANGE, linewidth=1.4, linestyle="--", label=label)
+    if result.fills.is_empty():
+        words: dict[str, Any] = {"color": VERMILION, "fontsize": 16, "fontweight": "bold", "ha": "center", "zorder": 5}
+        box = {"facecolor": "white", "edgecolor": VERMILION, "pad": 8}
+        axes.text(0.5, 0.5, "NO TRADE WAS MADE", transform=axes.transAxes, va="center", bbox=box, **words)
     _zero_line(axes)
     axes.set_title("Growth since the start")
     axes.set_ylabel("return")
@@ -63,13 +80,15 @@ def _growth_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None
 
 
 def _drawdown_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None) -> None:
-    sessions = np.arange(len(result.dates))
-    fallen = drawdowns(result.returns)
+    sessions, fallen = _since_start(drawdowns(result.returns))
     axes.fill_between(sessions, fallen, 0, color=BLUE, alpha=0.25, linewidth=0)
     axes.plot(sessions, fallen, color=BLUE, linewidth=1.2, label="portfolio, after costs")
     if result.benchmark_returns is not None:
         label = f"benchmark {benchmark_name or ''}".strip()
-        axes.plot(drawdowns(result.benchmark_returns), color=ORANGE, linewidth=1.2, linestyle="--", label=label)
+        depth = _since_start(drawdowns(result.benchmark_returns))
+        axes.plot(*depth, color=ORANGE, linewidth=1.2, linestyle="--", label=label)
+    lowest, _ = axes.get_ylim()
+    axes.set_ylim(min(lowest, -LEAST_DEPTH), 0)
     axes.set_title("Drawdown: loss from the highest value so far")
     axes.set_ylabel("drawdown")
     axes.legend(loc="best", ncols=2)
@@ -82,9 +101,9 @@ def _excess_panel(axes: Axes, result: BacktestResult, benchmark_name: str | None
         axes.set_title("What costs took: growth after costs relative to before")
     else:
         axes.set_title(f"Excess: growth relative to the benchmark {benchmark_name or ''}".rstrip())
-        before = _relative(result.gross_returns, other)
-        axes.plot(before, color=GREEN, linewidth=1.0, linestyle=":", label="before costs")
-    axes.plot(_relative(result.returns, other), color=GREEN, linewidth=1.6, label="after costs")
+        before = _since_start(_relative(result.gross_returns, other))
+        axes.plot(*before, color=GREEN, linewidth=1.0, linestyle=":", label="before costs")
+    axes.plot(*_since_start(_relative(result.returns, other)), color=GREEN, linewidth=1.6, label="after costs")
     _zero_line(axes)
     axes.set_ylabel("costs" if result.benchmark_returns is None else "excess")
     axes.legend(loc="best", ncols=2)
@@ -152,6 +171,11 @@ def _naive_band(axes: Axes, ahead: range, fan: Fan) -> None:
 
 def _growth(returns: FloatArray) -> FloatArray:
     return np.asarray(np.cumprod(1 + returns) - 1, dtype=np.float64)
+
+
+def _since_start(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Places and values of a curve f64[T] that is 0 before the first session."""
+    return np.arange(-1.0, len(values)), np.concatenate([[0.0], values])
 
 
 def _relative(returns: FloatArray, other: FloatArray) -> FloatArray:

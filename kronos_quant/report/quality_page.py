@@ -42,6 +42,12 @@ figcaption { font-size: 12px; }
 .error, .failed { color: #b00; font-weight: 600; } .warning { color: #a60; } .passed { color: #060; }
 """
 
+HOW_TO_READ = (
+    "Bars by rule: a warning is stored all the same, an error keeps its bar out. Good is 0. In the pictures below the "
+    "line is the close, the thin strokes go from low to high, the blocks are the volume, and what breaks the rule is "
+    "marked; one mark alone is a bad tick, many at once a source that means something else by a field."
+)
+
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -105,7 +111,8 @@ def _overview(survey: Survey, stored: pl.DataFrame, refused: pl.DataFrame) -> st
             [check.name, check.severity, f"{of_rule['bars'].sum():,}", f"{of_refused['bars'].sum():,}", f"{symbols:,}"]
         )
     rows.sort(key=lambda row: -max(int(row[2].replace(",", "")), int(row[3].replace(",", ""))))
-    return "<h2>Rules</h2>" + _table(["rule", "severity", "stored", "rejected", "symbols"], rows, text=2, marked=1)
+    table = _table(["rule", "severity", "stored", "rejected", "symbols"], rows, text=2, marked=1)
+    return f'<h2>Rules</h2><p class="why">{html.escape(HOW_TO_READ)}</p>{table}'
 
 
 def _rule(survey: Survey, check: Check, stored: pl.DataFrame, refused: pl.DataFrame) -> str:

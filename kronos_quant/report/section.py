@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+
+NOTHING = re.compile(r"-0(\.0+)?%?")
+PERCENT = re.compile(r"([+-])(\d+\.?\d*)%")
+
+DEEPEST = 15.0
+"""Percent; a gain or a loss from here on has the full colour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """lines : whole sentences; columns, rows : a table whose first column names the row; either may be empty.
 
-    wide : whether the table needs the whole width of a page
+    wide : whether the table needs the whole width of a page; shaded : whether gains and losses are coloured there
     """
 
     title: str
@@ -21,6 +28,7 @@ class Section:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     wide: bool = False
+    shaded: bool = False
 
     def words(self) -> list[bool]:
         """Whether each column holds words, which begin on the left: the first does, and any with a letter in it."""
@@ -31,8 +39,11 @@ class Section:
 
 
 def shown(value: float, form: str) -> str:
-    """A figure as text, a dash where it is not determined."""
-    return "-" if math.isnan(value) else form.format(value)
+    """A figure as text, a dash where it is not determined; what rounds to nothing has no minus."""
+    if math.isnan(value):
+        return "-"
+    text = form.format(value)
+    return form.format(0.0) if NOTHING.fullmatch(text) else text
 
 
 def section_texts(sections: Sequence[Section], width: int) -> Iterator[list[str]]:
@@ -65,13 +76,27 @@ def section_html(section: Section, kind: str = "") -> str:
     if section.rows:
         sides = [' class="words"' if words else "" for words in section.words()]
         names = _cells("th", section.columns, sides)
-        rows = "".join(f"<tr>{_cells('td', row, sides)}</tr>" for row in section.rows)
+        shades = shade if section.shaded else lambda cell: ""
+        rows = "".join(
+            f"<tr>{_cells('td', row, [side + shades(cell) for cell, side in zip(row, sides, strict=True)])}</tr>"
+            for row in section.rows
+        )
         table = f"<table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<section class="{kind}"><h3>{escaped(section.title)}</h3>{lines}{table}</section>'
+    title = f"<h3>{escaped(section.title)}</h3>" if section.title else ""
+    return f'<section class="{kind}">{title}{lines}{table}</section>'
 
 
 def _cells(tag: str, texts: Sequence[str], sides: Sequence[str]) -> str:
     return "".join(f"<{tag}{side}>{escaped(text)}</{tag}>" for text, side in zip(texts, sides, strict=True))
+
+
+def shade(cell: str) -> str:
+    """The colour of a gain (blue) or a loss (orange) as an attribute: the deeper, the larger; none for other cells."""
+    found = PERCENT.fullmatch(cell)
+    if found is None:
+        return ""
+    colour = "0,114,178" if found[1] == "+" else "213,94,0"
+    return f' style="background:rgba({colour},{0.55 * min(float(found[2]) / DEEPEST, 1):.2f})"'
 
 
 def escaped(text: str) -> str:

@@ -1,21 +1,22 @@
-"""What report.txt and the tearsheet tell of a back-test beside its key figures, once for both."""
+"""What report.txt and the tearsheet tell of a back-test after its headline, once for both."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-
-import polars as pl
 
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.backtest.performance import sharpe_ratio
-from kronos_quant.report.periods import MONTHS, half_year, monthly_returns, rolling_figures
+from kronos_quant.report.headline import a_year, annual
+from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_returns, rolling_figures
 from kronos_quant.report.section import Section, shown
-from kronos_quant.validity import Examination, Legs
+from kronos_quant.report.terms import step_of
+from kronos_quant.validity import FEWEST_SESSIONS, Examination, Legs
 from kronos_quant.validity.attribution import Part
 
-LARGEST = 5
-"""Holdings named at the end of a month, and industries with the largest part."""
+MOST_INDUSTRIES = 10
+"""Industries told, those with the largest part."""
+
+OWN_FUNCTION = "a user's own function is not called a second time"
 
 PAID = (
     ("commission", "commission"),
@@ -27,7 +28,7 @@ PAID = (
 
 LATER = (
     ("annual return", "annual_return", "{:+.2%}"),
-    ("Sharpe ratio", "sharpe_ratio", "{:.2f}"),
+    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
     ("maximum drawdown", "max_drawdown", "{:.2%}"),
     ("annual excess over the benchmark", "excess_annual_return", "{:+.2%}"),
     ("turnover a session", "turnover", "{:.2%}"),
@@ -37,7 +38,7 @@ LATER = (
 ROLLING = {
     "annual_return": ("annual return", "{:+.1%}"),
     "annual_volatility": ("annual volatility", "{:.1%}"),
-    "sharpe_ratio": ("Sharpe ratio", "{:.2f}"),
+    "sharpe_ratio": ("Sharpe ratio, annual", "{:.2f}"),
     "max_drawdown": ("maximum drawdown", "{:.1%}"),
     "beta": ("beta", "{:.2f}"),
 }
@@ -46,25 +47,20 @@ ROLLING = {
 def sections_of(result: BacktestResult, found: Examination) -> list[Section]:
     """The sections of a back-test, those that apply, in the order in which they are read."""
     made = (
-        verdict(found),
         against_benchmark(result, found),
         attribution(found),
         industries(found),
         legs(result, found.legs),
         later(result, found),
-        capacity(found),
+        capacity(result, found),
         costs(result),
         rejections(result),
+        risk_rules(result),
         rolling(result),
         months(result),
         holdings(result),
     )
     return [section for section in made if section is not None]
-
-
-def verdict(found: Examination) -> Section:
-    """What luck explains."""
-    return Section("Is it luck?", tuple(found.luck.lines()))
 
 
 def against_benchmark(result: BacktestResult, found: Examination) -> Section | None:
@@ -82,11 +78,11 @@ def against_benchmark(result: BacktestResult, found: Examination) -> Section | N
     )
     rows = [(label, shown(metrics[key], form)) for label, key, form in figures]
     rows.insert(5, ("alpha, t value", shown(regression.alpha_t, "{:.1f}")))
-    line = f"t values and errors are Newey and West's, {regression.lags} lags; beta's error is "
+    told = f"Errors are Newey and West's, {regression.lags} lags; beta's is {shown(regression.beta_error, '{:.3f}')}."
     return Section(
         "Against the benchmark",
-        (line + shown(regression.beta_error, "{:.3f}") + ".",),
-        ("figure", "value"),
+        () if math.isnan(regression.beta_error) else (told,),
+        (annual(result.sessions_per_year), "value"),
         tuple(rows),
     )
 
@@ -102,7 +98,7 @@ def attribution(found: Examination) -> Section:
         lines.append(f"Too few bars before the period for: {', '.join(parts.unknown)}.")
     total = ("all of it, after costs", shown(parts.total, "{:+.2%}"), "", "")
     return Section(
-        "Where the return came from", tuple(lines), ("source", "a year", "t", "mean exposure"),
+        "Where the return came from", tuple(lines), ("source", a_year(found.sessions_per_year), "t", "mean exposure"),
         (*(_part(part) for part in parts.parts), total),
     )  # fmt: skip
 
@@ -112,7 +108,7 @@ def _part(part: Part) -> tuple[str, ...]:
         part.name,
         shown(part.annual_return, "{:+.2%}"),
         shown(part.t, "{:.1f}"),
-        "" if math.isnan(part.exposure) else f"{part.exposure:.2f}",
+        "" if math.isnan(part.exposure) else shown(part.exposure, "{:.2f}"),
     )
 
 
@@ -121,12 +117,16 @@ def industries(found: Examination) -> Section | None:
     every = found.attribution.industries
     if not every:
         return None
-    rest = [] if len(every) <= LARGEST else [f"The {LARGEST} largest of {len(every)}; metrics.json has all."]
+    rest = (
+        []
+        if len(every) <= MOST_INDUSTRIES
+        else [f"The {MOST_INDUSTRIES} largest of {len(every)}; metrics.json has all."]
+    )
     return Section(
         "Industries",
         ("What each industry gave beyond the market, and its mean share of the account.", *rest),
-        ("industry", "a year", "t", "mean share"),
-        tuple(_part(part) for part in every[:LARGEST]),
+        ("industry", a_year(found.sessions_per_year), "t", "mean share"),
+        tuple(_part(part) for part in every[:MOST_INDUSTRIES]),
     )
 
 
@@ -138,9 +138,9 @@ def legs(result: BacktestResult, found: Legs | None) -> Section | None:
     rows = tuple(
         (
             name,
-            f"{float(returns.mean()) * years:+.2%}",
+            shown(float(returns.mean()) * years, "{:+.2%}"),
             shown(sharpe_ratio(returns, years), "{:.2f}"),
-            f"{weight:+.1%}",
+            shown(weight, "{:+.1%}"),
         )
         for name, returns, weight in (
             ("long", found.long, found.mean_long),
@@ -148,59 +148,82 @@ def legs(result: BacktestResult, found: Legs | None) -> Section | None:
         )
     )
     line = "What was long and what was short, after their costs; the two add up to the mean return."
-    return Section("Long and short", (line,), ("positions", "a year", "Sharpe ratio", "mean share"), rows)
+    return Section("Long and short", (line,), ("positions", a_year(years), "Sharpe ratio, annual", "mean share"), rows)
 
 
 def later(result: BacktestResult, found: Examination) -> Section:
     """What a delay of one session, or of one bar of an intraday market, changes."""
-    step = "session" if result.bars is None else "bar"
+    step = step_of(result)
     title = f"One {step} later"
     if found.later is None:
-        return Section(title, ("Not told: a user's own function is not called a second time.",))
+        own = result.strategy.strategy == "python"
+        return Section(title, (f"Not told: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",))
     known = found.later
     rows = tuple(
         (label, shown(result.metrics[key], form), shown(known[key], form)) for label, key, form in LATER if key in known
     )
     line = f"The same strategy on the scores of one {step} earlier: an edge that is gone then was in the timing."
-    return Section(title, (line,), ("figure", "as run", title.lower()), rows)
+    return Section(title, (line,), (annual(result.sessions_per_year), "as run", title.lower()), rows)
 
 
-def capacity(found: Examination) -> Section:
+def capacity(result: BacktestResult, found: Examination) -> Section:
     """How large an account may be."""
     title = "Capacity"
     if found.capacity is None:
-        return Section(title, ("Not told: it needs volumes, the exchange's rules and a strategy that may run again.",))
+        return Section(title, (f"Not told: {_no_capacity(result)}.",))
+    account = f"account; {annual(found.sessions_per_year)}"
     rows = tuple(
         (
             f"{size.account:,.0f}",
-            f"{size.annual_return:+.2%}",
-            f"{size.annual_impact:.2%}",
-            f"{size.edge:+.2%}",
+            shown(size.annual_return, "{:+.2%}"),
+            shown(size.annual_impact, "{:.2%}"),
+            shown(size.edge, "{:+.2%}"),
         )
         for size in found.capacity.sizes
     )
-    return Section(title, (found.capacity.line(),), ("account", "annual return", "impact a year", "edge"), rows)
+    return Section(title, (found.capacity.line(),), (account, "annual return", "impact", "edge"), rows)
+
+
+def _no_capacity(result: BacktestResult) -> str:
+    """Why the account that a strategy bears cannot be told."""
+    if result.strategy.strategy == "python":
+        return OWN_FUNCTION
+    if result.strategy.profile == "qlib":
+        return "the profile qlib has no impact"
+    if len(result.dates) < FEWEST_SESSIONS:
+        return f"fewer than {FEWEST_SESSIONS} sessions"
+    return "there are no volumes"
 
 
 def costs(result: BacktestResult) -> Section:
     """What was paid, and to whom."""
     metrics = result.metrics
-    whole, a_year = metrics["cost"], metrics["annual_cost"]
+    whole, yearly = metrics["cost"], metrics["annual_cost"]
     rows = []
     for label, key in PAID:
         share = metrics[key] / whole if whole else 0.0
-        rows.append((label, f"{metrics[key]:,.2f}", f"{share:.1%}", f"{share * a_year:.2%}"))
-    total = ("all of it", f"{whole:,.2f}", "100.0%" if whole else "-", f"{a_year:.2%}")
-    return Section("Costs", (), ("cost", "paid", "share", "a year / account"), (*rows, total))
+        rows.append((label, f"{metrics[key]:,.2f}", f"{share:.1%}", f"{share * yearly:.2%}"))
+    total = ("all of it", f"{whole:,.2f}", "100.0%" if whole else "-", f"{yearly:.2%}")
+    columns = ("cost", "paid", "share", f"{a_year(result.sessions_per_year)} / account")
+    return Section("Costs", (), columns, (*rows, total))
 
 
 def rejections(result: BacktestResult) -> Section:
     """Limits and other reasons that cut or rejected orders."""
-    orders = result.metrics["orders"]
-    line = f"{sum(result.rejections.values()):,} of {orders:,.0f} orders were rejected or cut."
+    orders, cut = result.metrics["orders"], sum(result.rejections.values())
+    line = f"{cut:,} of {orders:,.0f} orders were rejected or cut" + (f" ({cut / orders:.1%})." if cut else ".")
     rows = tuple((reason, f"{count:,}") for reason, count in result.rejections.items())
-    rows += tuple((f"made or cut by a risk rule: {rule}", f"{count:,}") for rule, count in result.risk.items())
     return Section("Limits and rejections", (line,), ("reason", "orders") if rows else (), rows)
+
+
+def risk_rules(result: BacktestResult) -> Section | None:
+    """What each rule of the section `risk` did."""
+    if not result.risk:
+        return None
+    rows = tuple((rule, f"{count:,}") for rule, count in result.risk.items())
+    return Section(
+        "Risk rules", ("Orders that each rule made, cut or kept from being made.",), ("rule", "orders"), rows
+    )
 
 
 def months(result: BacktestResult) -> Section:
@@ -212,7 +235,9 @@ def months(result: BacktestResult) -> Section:
         cells = [found.get((year, month)) for month in range(1, 13)]
         whole = math.prod(1 + cell for cell in cells if cell is not None) - 1
         rows.append((str(year), *("" if cell is None else f"{cell:+.1%}" for cell in cells), f"{whole:+.1%}"))
-    return Section("Months", ("Returns after costs.",), ("year", *MONTHS, "year's"), tuple(rows), wide=True)
+    return Section(
+        "Months", ("Returns after costs.",), ("year", *MONTHS, "year's"), tuple(rows), wide=True, shaded=True
+    )
 
 
 def rolling(result: BacktestResult) -> Section | None:
@@ -228,29 +253,26 @@ def rolling(result: BacktestResult) -> Section | None:
         values = (one.lowest, one.median, one.highest, one.newest)
         rows.append((label, *(shown(value, form) for value in values)))
     line = f"Every stretch of {window} sessions: {len(result.dates) - window + 1:,} of them, which overlap."
-    return Section("Rolling half years", (line,), ("figure", "lowest", "median", "highest", "newest"), tuple(rows))
+    columns = (annual(years), "lowest", "median", "highest", "newest")
+    return Section("Rolling half years", (line,), columns, tuple(rows))
 
 
 def holdings(result: BacktestResult) -> Section:
-    """What was held at the end of each month."""
+    """What was held at the end of each month; what is short beside what is long where anything was."""
+    one_sided = result.legs is None
+    rows = tuple(
+        (
+            f"{end.date}",
+            f"{end.symbols:,}",
+            *(shown(share, "{:.1%}") for share in ((end.long,) if one_sided else (end.long, end.short))),
+            ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in end.largest),
+        )
+        for end in month_ends(result)
+    )
     return Section(
         "Holdings by date",
         ("At the last session of each month; positions.parquet has every session.",),
-        ("date", "symbols", "invested", "largest"),
-        tuple(_month_ends(result)),
+        ("date", "symbols", *(("invested",) if one_sided else ("long", "short")), "largest"),
+        rows,
         wide=True,
     )
-
-
-def _month_ends(result: BacktestResult) -> Iterator[tuple[str, ...]]:
-    ends = {(day.year, day.month): day for day in result.dates}
-    held = result.positions.filter(pl.col("date").is_in(list(ends.values())))
-    by_date = {day: frame for (day,), frame in held.group_by("date")}
-    for day in ends.values():
-        frame = by_date.get(day)
-        if frame is None:
-            yield f"{day}", "0", "0.0%", ""
-            continue
-        largest = frame.sort(pl.col("weight").abs(), descending=True).head(LARGEST)
-        names = ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in largest.select("symbol", "weight").iter_rows())
-        yield f"{day}", str(len(frame)), f"{float(frame['weight'].sum()):.1%}", names

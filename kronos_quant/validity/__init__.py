@@ -2,7 +2,7 @@
 
 from kronos_quant.validity.attribution import Attribution, Part, attribution_of
 from kronos_quant.validity.capacity import Capacity, Size, capacity_of
-from kronos_quant.validity.deflated import DeflatedSharpe, Moments, deflated_sharpe, moments_of
+from kronos_quant.validity.deflated import FEWEST_SESSIONS, DeflatedSharpe, Moments, deflated_sharpe, moments_of
 from kronos_quant.validity.delay import delayed_metrics
 from kronos_quant.validity.examination import Examination, examine
 from kronos_quant.validity.exposures import HISTORY, Background, Exposures, exposures_of
@@ -14,6 +14,7 @@ from kronos_quant.validity.regression import Mean, Paired, Regression, mean_of, 
 from kronos_quant.validity.universe import universe_returns, without_universe
 
 __all__ = [
+    "FEWEST_SESSIONS",
     "HISTORY",
     "Attribution",
     "Background",

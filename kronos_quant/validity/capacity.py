@@ -13,6 +13,7 @@ from kronos_quant.backtest.panel import FloatArray
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.series import series_of
 from kronos_quant.backtest.sweep import ready
+from kronos_quant.validity.deflated import FEWEST_SESSIONS
 
 TIMES = (0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0)
 """Accounts that are tried, as multiples of the strategy's own, up to the first without an edge."""
@@ -67,9 +68,11 @@ def capacity_of(
 
     benchmark : f64[T], its session returns; the edge of a strategy that sells short is its own return, so that of one
     without a benchmark. None where impact cannot be told: the profile qlib has none, without volumes it refers to
-    nothing, and a user's own function is not called a second time.
+    nothing, a few sessions have no annual return, and a user's own function is not called a second time.
     """
     if strategy.profile == "qlib" or strategy.strategy == "python" or not (panel.volume > 0).any():
+        return None
+    if len(panel.sessions) - 1 < FEWEST_SESSIONS:
         return None
     stated = strategy.liquidity.impact
     liquidity = strategy.liquidity.model_copy(update={"impact": stated or USUAL_IMPACT})

@@ -64,6 +64,11 @@ class DeflatedSharpe:
     moments: Moments
 
     @property
+    def told_luck(self) -> float:
+        """`luck`, NaN where the returns cannot be held against it."""
+        return math.nan if math.isnan(self.probability) else self.luck
+
+    @property
     def passes(self) -> bool:
         """Whether the probability is as high as asked."""
         return self.probability > ASKED
@@ -97,11 +102,12 @@ def expected_maximum(variance: float, trials: int) -> float:
 def deflated_sharpe(own: Moments, sharpes: FloatArray, sessions: FloatArray) -> DeflatedSharpe:
     """The test of `own` among all trials.
 
-    sharpes, sessions : f64[N], of every trial, this one included; a NaN Sharpe ratio counts as a trial and says nothing
-    of their spread. A Sharpe ratio of noise spreads as 1 / sqrt(sessions), so that those of other lengths are put at
-    this one's: among trials of one length, the published formula.
+    sharpes, sessions : f64[N], of every trial, this one included. A trial of too few sessions and one with a NaN Sharpe
+    ratio count, and say nothing of the spread: three returns may show any ratio. A Sharpe ratio of noise spreads as
+    1 / sqrt(sessions), so that those of other lengths are put at this one's: among trials of one length, the published
+    formula.
     """
-    known = ~np.isnan(sharpes)
+    known = ~np.isnan(sharpes) & (sessions >= FEWEST_SESSIONS)
     at_this_length = sharpes[known] * np.sqrt(sessions[known] / max(own.sessions, 1))
     variance = float(np.var(at_this_length, ddof=1)) if len(at_this_length) > 1 else 0.0
     luck = expected_maximum(variance, len(sharpes))

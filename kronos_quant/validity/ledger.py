@@ -1,7 +1,8 @@
 """The ledger of trials: every configuration that was ever back-tested in a workspace, so that luck can be counted.
 
 runs/trials/ holds a Parquet file for each batch of trials, written whole under a name of its own and never changed: any
-number of processes may record at once, and one that is killed leaves its batch or nothing. A trial is a configuration
+number of processes may record at once, and one that is killed leaves its batch or nothing. Its name holds a digest of
+its contents, so that a broken disk is noticed. A trial is a configuration
 on the scores of one recipe or file. Run again, it is recorded again and counts once, with its newest returns; so does
 the same strategy file on the bars of a later day. Removing the folder of a run removes none of its trials.
 """
@@ -9,8 +10,8 @@ the same strategy file on the bars of a later day. Removing the folder of a run 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -129,30 +130,28 @@ def record_trials(
         },
         schema=COLUMNS,
     )
-    path = runs / FOLDER / f"{now:%Y%m%d-%H%M%S%f}-{uuid.uuid4().hex[:8]}.parquet"
+    held = io.BytesIO()
+    frame.write_parquet(held)
+    path = runs / FOLDER / f"{now:%Y%m%d-%H%M%S%f}-{digest_of(held.getvalue())}.parquet"
     with write_aside(path) as partial:
-        frame.write_parquet(partial)
+        partial.write_bytes(held.getvalue())
     return path
 
 
 def read_trials(runs: Path) -> Trials:
     """Every distinct trial of a workspace, with what was recorded last of it.
 
-    Raises DataError for a file that is none of the ledger's: what it held is no longer counted.
+    Raises DataError for a file that is none of the ledger's or was damaged: what it held is no longer counted.
     """
     folder = runs / FOLDER
     small = [name for name in COLUMNS if name != "returns"]
     schema = {name: COLUMNS[name] for name in small}
     files = ledger_files(folder)
+    for file in files:
+        check_whole(file)
     if not files:
         return Trials(pl.DataFrame(schema=schema), folder)
-    try:
-        table = pl.read_parquet(files, columns=small).cast(schema)  # type: ignore[arg-type]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{damaged(files)}: not a readable file of the ledger of trials: {str(error).partition(chr(10))[0]}",
-            hint="move it away; the trials that it held are no longer counted then",
-        ) from None
+    table = pl.read_parquet(files, columns=small).cast(schema)  # type: ignore[arg-type]
     return Trials(table.sort("recorded").unique("trial", keep="last", maintain_order=True), folder)
 
 
@@ -161,14 +160,23 @@ def ledger_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.parquet"))
 
 
-def damaged(files: Sequence[Path]) -> Path:
-    """The first file that cannot be read."""
-    for file in files:
-        try:
-            pl.read_parquet_schema(file)
-        except (pl.exceptions.PolarsError, OSError):
-            return file
-    return files[0].parent
+def check_whole(file: Path) -> None:
+    """Raise DataError for a file of the ledger whose contents are not those that its name stands for."""
+    try:
+        if file.stem.endswith(f"-{digest_of(file.read_bytes())}"):
+            return
+        why = "its contents are not those that were written (a broken disk, or no file of the ledger)"
+    except OSError as error:
+        why = error.strerror or str(error)
+    raise DataError(
+        f"{file}: damaged file of the ledger of trials: {why}",
+        hint="put it back from a copy, or move it away; the trials that it held are no longer counted then",
+    )
+
+
+def digest_of(contents: bytes) -> str:
+    """What the name of a file of the ledger says of its contents."""
+    return hashlib.sha256(contents).hexdigest()[:16]
 
 
 def calendar_digest(dates: Sequence[date]) -> str:

@@ -45,9 +45,9 @@ class Luck:
         return {
             "trials": self.whole.trials,
             "deflated_sharpe_probability": self.whole.probability,
-            "deflated_sharpe_luck": self.whole.luck * years,
+            "deflated_sharpe_luck": self.whole.told_luck * years,
             "deflated_sharpe_probability_without_universe": self.edge.probability,
-            "deflated_sharpe_luck_without_universe": self.edge.luck * years,
+            "deflated_sharpe_luck_without_universe": self.edge.told_luck * years,
             "sharpe_ratio_without_universe": self.edge.moments.sharpe * years,
             "deflated_sharpe_asked": ASKED,
             "deflated_sharpe_passes": self.passes,

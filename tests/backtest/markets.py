@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 
 from kronos_quant.backtest import Panel, Rules, Strategy, rules_of
+from kronos_quant.backtest.panel import Past
 
 PLAIN_COSTS = {"buy": 0.001, "sell": 0.0015, "minimum": 5.0}
 """What the numbers worked out by hand were worked out with."""
@@ -93,6 +94,10 @@ def random_market(seed: int) -> tuple[Panel, np.ndarray, np.ndarray]:
         values[missing] = np.nan
     open_[rng.random((T, N)) < 0.01] = np.nan
     volume = np.where(np.isnan(close), np.nan, np.round(np.exp(rng.normal(9, 2, (T, N)))))
+    if seed % 4 == 0:  # an index among the symbols, or a symbol that is quoted and never traded
+        volume[:, 0] = np.where(np.isnan(volume[:, 0]), np.nan, 0.0)
+    suspended = np.random.default_rng([seed, 11]).random((T, N)) < (0.05 if seed % 3 == 0 else 0.0)
+    volume[suspended & ~np.isnan(volume)], open_[suspended] = 0.0, close[suspended]
     panel = panel_of(score, close * factor, open_=open_ * factor, factor=factor, volume=volume)
     if rng.random() < 0.3:  # bars go on after the last session: absent now is suspended, not delisted
         panel = panel_of(score, panel.close, open_=panel.open, factor=panel.factor, gone=np.full(N, T), volume=volume)
@@ -100,12 +105,28 @@ def random_market(seed: int) -> tuple[Panel, np.ndarray, np.ndarray]:
     return panel, limits, rng.choice([0, 1, 100], N).astype(np.int64)
 
 
+def with_past(seed: int, panel: Panel) -> Panel:
+    """The panel with a few sessions before its first one, of prices and volumes like its own."""
+    rng = np.random.default_rng([seed, 9])
+    rows, N = int(rng.integers(1, 9)), len(panel.symbols)
+    close = np.round(rng.uniform(2, 40, N) * np.exp(np.cumsum(rng.normal(0, 0.05, (rows, N)), axis=0)), 2)
+    close[rng.random((rows, N)) < 0.2] = np.nan
+    volume = np.where(np.isnan(close), np.nan, np.round(np.exp(rng.normal(9, 2, (rows, N)))))
+    volume[:, 0] *= seed % 4 > 0
+    days = tuple(panel.dates[0] - timedelta(days=rows - row) for row in range(rows))
+    return replace(panel, past=Past(days, (close, close, close, close, volume, np.ones((rows, N)))))
+
+
 def intraday(panel: Panel, bars: int) -> Panel:
-    """The same rows as bars of sessions that have `bars` of them."""
+    """The same rows as bars of sessions that have `bars` of them; those of the past as half as many."""
     T = len(panel.dates)
     days = dates(-(-T // bars))
     rows = tuple(days[t // bars] for t in range(T))
     times = tuple(datetime.combine(rows[t], time(10)) + timedelta(minutes=5 * (t % bars)) for t in range(T))
     # a symbol is delisted in the session after its last bar
     gone = [min(-(-int(end) // bars) * bars, T) for end in panel.gone]
-    return replace(panel, dates=rows, times=times, gone=np.array(gone, dtype=np.int64))
+    past = panel.past
+    if past is not None:
+        sessions = -(-len(past.dates) // 2)
+        past = replace(past, dates=tuple(days[0] - timedelta(days=sessions - p // 2) for p in range(len(past.dates))))
+    return replace(panel, dates=rows, times=times, gone=np.array(gone, dtype=np.int64), past=past)

@@ -118,7 +118,7 @@ def test_a_suspended_holding_is_kept_at_its_last_price():
 def test_holders_of_a_small_universe_do_not_trade_in_circles():
     result = simulate(strategy_of(topk=5, n_drop=2, lot=0), panel_of([[1, 2, 3]] * 6, np.full((6, 3), 10.0)))
     assert len(result.fills) == 3
-    assert "topk is 5 and only 3 symbols have scores" in result.notes[0]
+    assert "topk is 5, and 3 symbols in all with scores" in result.notes[0]
 
 
 def test_lots_are_of_raw_shares_and_an_odd_remainder_is_sold_whole():
@@ -150,7 +150,7 @@ def test_arrays_that_do_not_fit_are_refused():
 def test_benchmark_returns_are_close_to_close_and_gaps_are_said():
     result = simulate(strategy_of(), panel_of(**SWAP), benchmark_close=np.array([100.0, NAN, 110.0]))
     np.testing.assert_allclose(result.benchmark_returns, [0.0, 0.1])
-    assert "The benchmark has no bar in 1 sessions (2024-01-02)" in result.notes[-1]
+    assert "The benchmark has no bar in 1 session (2024-01-02)" in result.notes[-1]
     with pytest.raises(DataError, match="the benchmark has no bar from 2024-01-01 to 2024-01-03"):
         simulate(strategy_of(), panel_of(**SWAP), benchmark_close=np.full(3, NAN))
 

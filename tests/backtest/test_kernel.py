@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import intraday, random_market, random_rules
+from backtest.markets import intraday, random_market, random_rules, with_past
 
 from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.codes import REASONS, RISKS
@@ -15,7 +15,7 @@ from kronos_quant.backtest.ledger import simulate_slowly, simulate_targets_slowl
 from kronos_quant.backtest.risk.groups import Groups
 from kronos_quant.backtest.tables import order_table
 
-CASES = 240
+CASES, BLOCKS = 240, 3
 
 
 def random_strategy(seed: int, **fields) -> Strategy:
@@ -66,6 +66,8 @@ def random_risk(seed: int) -> dict:
         "drawdown_halt": float(rng.choice([0.02, 0.1])),
     }
     chosen = {name: value for name, value in rules.items() if rng.random() < 0.3}
+    if chosen.keys() & {"max_weight", "max_group", "max_gross", "max_net", "volatility_target"}:
+        chosen["band"] = float(rng.choice([0.0, 0.05, 0.3]))
     if chosen.keys() & {"stop_loss", "take_profit"}:
         chosen["stay_out"] = int(rng.integers(0, 6))
     if "volatility_target" in chosen:
@@ -103,11 +105,11 @@ def compare(ledger, book, panel, seed) -> None:
         )
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_kernel_equals_the_plain_ledger_on_random_markets(block):
     reasons = set()
-    for seed in range(block * CASES // 4, (block + 1) * CASES // 4):
-        panel, _, _ = random_market(seed)
+    for seed in range(block, CASES, BLOCKS):
+        panel = with_past(seed, random_market(seed)[0])
         strategy = random_strategy(seed)
         rules = random_rules(seed, strategy, panel)
         ledger = run_kernel(strategy, panel, rules)
@@ -131,10 +133,10 @@ def both(kind: str, seed: int, panel, **fields):
 
 
 @pytest.mark.parametrize("kind", ["dropout", "weights"])
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_risk_rules_cut_as_in_the_plain_ledger(block, kind):
     words = set()
-    for seed in range(block * CASES // 4, (block + 1) * CASES // 4):
+    for seed in range(block, CASES, BLOCKS):
         panel = with_groups(seed, random_market(seed)[0])
         ledger, book = both(kind, seed, panel, risk=random_risk(seed))
         compare(ledger, book, panel, seed)
@@ -143,22 +145,22 @@ def test_risk_rules_cut_as_in_the_plain_ledger(block, kind):
 
 
 @pytest.mark.parametrize("kind", ["dropout", "weights"])
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_bars_of_a_session_are_traded_as_in_the_plain_ledger(block, kind):
     words = set()
-    for seed in range(block * CASES // 4, (block + 1) * CASES // 4):
+    for seed in range(block, CASES, BLOCKS):
         rng = np.random.default_rng([seed, 7])
-        panel = intraday(with_groups(seed, random_market(seed)[0]), int(rng.integers(2, 7)))
+        panel = intraday(with_past(seed, with_groups(seed, random_market(seed)[0])), int(rng.integers(2, 7)))
         ledger, book = both(kind, seed, panel, risk=random_risk(seed) if rng.random() < 0.5 else {})
         compare(ledger, book, panel, seed)
         words |= words_in(order_table(ledger.orders, ledger.factor, panel))
     assert kind == "dropout" or "bought today" in words
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_weights_are_traded_as_in_the_plain_ledger(block):
     traded, short = 0, 0
-    for seed in range(block * CASES // 4, (block + 1) * CASES // 4):
+    for seed in range(block, CASES, BLOCKS):
         panel, _, _ = random_market(seed)
         ledger, book = both("weights", seed, panel)
         compare(ledger, book, panel, seed)

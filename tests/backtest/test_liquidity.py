@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market
@@ -7,6 +10,7 @@ from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.backtest.limits import market_states
 from kronos_quant.backtest.liquidity import rows_before, sums_over, volatilities, volumes
+from kronos_quant.backtest.panel import Past
 from kronos_quant.backtest.strategy import Liquidity
 
 NAN = float("nan")
@@ -50,6 +54,45 @@ def test_trailing_figures_equal_slow_ones_and_know_nothing_of_the_session(seed):
                 assert np.isnan(volatility[t, n])
             else:
                 assert volatility[t, n] == pytest.approx(np.std(moves, ddof=1), abs=1e-9)
+
+
+def test_the_first_sessions_refer_to_what_was_before_the_panel():
+    panel = panel_of([[1]] * 3, [[10.0], [11.0], [12.0]], volume=[[400.0], [800.0], [1_600.0]])
+    close, volume = np.array([[8.0], [10.0], [8.0]]), np.array([[100.0], [NAN], [200.0]])
+    days = tuple(panel.dates[0] - timedelta(days=3 - t) for t in range(3))
+    panel = replace(panel, past=Past(days, (close, close, close, close, volume, close / close)))
+    chosen = liquidity(impact=1.0, sessions=3)
+    # the three sessions before each: 100, -, 200; -, 200, 400; 200, 400, 800
+    np.testing.assert_allclose(volumes(chosen, panel)[:, 0], [150.0, 300.0, 1_400 / 3])
+    moves = [0.25, -0.2, 0.25, 0.1]
+    expected = [np.std(moves[begin:end], ddof=1) for begin, end in ((0, 2), (0, 3), (1, 4))]
+    np.testing.assert_allclose(volatilities(chosen, panel)[:, 0], expected)
+    # without them the first session has nothing to refer to
+    alone = replace(panel, past=None)
+    assert np.isnan(volumes(chosen, alone)[0]).all()
+    assert np.isnan(volatilities(chosen, alone)[:3]).all()
+
+
+def test_the_very_first_purchase_meets_the_cap_and_moves_the_price():
+    panel = panel_of([[1]] * 2, [[10.0]] * 2, volume=[[9e9]] * 2)
+    days = tuple(panel.dates[0] - timedelta(days=3 - t) for t in range(3))
+    close, volume = np.array([[10.0], [11.0], [10.0]]), np.full((3, 1), 20_000.0)
+    panel = replace(panel, past=Past(days, (close, close, close, close, volume, close / close)))
+    strategy = strategy_of(liquidity={"impact": 0.1, "participation": 0.25, "volume": "trailing", "sessions": 3})
+    # the mean of 20,000 twice and 9e9 once
+    known = simulate(strategy, replace(panel, volume=np.full((2, 1), 20_000.0)))
+    assert known.fills.select("status", "reason", "shares").rows() == [("partial", "volume cap", 5_000)]
+    spread = np.std([0.1, 10 / 11 - 1, 0.0], ddof=1)
+    assert known.fills["price"][0] == pytest.approx(10 * (1 + 0.1 * spread * np.sqrt(0.25)))
+
+
+def test_fills_of_which_nobody_knew_how_far_they_move_the_price_are_counted():
+    close = np.array([[10.0], [11.0], [10.0], [11.0]])
+    panel = panel_of([[1]] * 4, close, volume=np.full((4, 1), 9e6))
+    result = simulate(strategy_of(liquidity={"impact": 0.5}), panel)
+    assert result.notes[-1].startswith("1 of 1 fills had no impact: too few bars were known before")
+    later = simulate(strategy_of(liquidity={"impact": 0.5}), replace(panel, score=np.array([[NAN]] * 2 + [[1.0]] * 2)))
+    assert not any("no impact" in note for note in later.notes)
 
 
 def test_nothing_is_computed_that_nobody_asks_for():

@@ -28,6 +28,13 @@ def test_a_run_without_scores_before_any_session_says_loudly_that_nothing_traded
     assert notes[0].startswith("NO TRADE WAS MADE: no session of the period had a score")
 
 
+def test_a_strategy_that_orders_nothing_is_not_taken_for_one_without_scores():
+    panel = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))
+    # half of two symbols less than one: no leg
+    notes = noted(panel, strategy="long_short_quantile", quantile=0.4)
+    assert notes[0] == "NO TRADE WAS MADE: the strategy placed no order, though there were scores."
+
+
 def test_a_run_whose_orders_were_all_rejected_says_why():
     notes = noted(panel_of([[2, 1]] * 3, np.full((3, 2), 10.0)), account=500.0)
     assert notes == ("NO TRADE WAS MADE: all 2 orders were rejected: below one lot (2).",)

@@ -71,7 +71,11 @@ def test_combinations_that_make_no_strategy_are_left_out_and_told():
         ({"topkk": [1]}, "--grid topkk: the strategy has no such field"),
         ({"costs.tax": [1]}, "--grid costs.tax: the strategy has no such field"),
         ({"topk.deep": [1]}, "--grid topk.deep: the strategy has no such field"),
-        ({"topk": [0]}, "--grid: no combination makes a strategy: topk=0: Input should be greater than or equal to 1"),
+        ({"topk": [5, 0]}, "--grid topk=0: must be greater than or equal to 1"),
+        ({"fill": ["open", "closed"]}, "--grid fill=closed: must be 'open' or 'close'"),
+        ({"topk": ["abc"]}, "--grid topk=abc: must be a valid integer, unable to parse string as an integer"),
+        ({"costs.buy": [0.1, -0.1]}, "--grid costs.buy=-0.1: must be greater than or equal to 0"),
+        ({"topk": [2], "n_drop": [3]}, "--grid: no combination makes a strategy: topk=2, n_drop=3: n_drop must be at"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused(grid, message):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from kronos_quant.jobs import parity as job
 
 
@@ -12,7 +14,12 @@ def test_parity_prints_both_comparisons_and_the_ladder(kq, scored_workspace):
     assert "profile qlib, pyqlib:       equal: accounts within" in done.out
     assert "profile exchange, ledger:   equal: accounts within" in done.out
     assert "note: Qlib looks at the session after the last: the newest one is left out." in done.out
-    assert done.out.splitlines()[-1].startswith("commission and dated levies")
+    *_, first, second, _, _, _, last, whole = [line.rsplit(maxsplit=2) for line in done.out.splitlines()]
+    assert [line[0] for line in (first, last, whole)] == ["Qlib's rules", "commission and dated levies", "all of it"]
+    accounts = [float(line[1].replace(",", "")) for line in (first, second, last, whole)]
+    assert accounts[2] == accounts[3]
+    assert float(second[2]) == pytest.approx((accounts[1] / accounts[0] - 1) * 1e4, abs=0.06)
+    assert float(whole[2]) == pytest.approx((accounts[3] / accounts[0] - 1) * 1e4, abs=0.06)
 
 
 def test_parity_that_does_not_hold_exits_with_5(kq, scored_workspace, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from kronos_quant import ConfigError, DataError
 from kronos_quant.jobs.backtest import run_backtest
-from kronos_quant.jobs.compare import figure_table, flattened, read_run, run_comparison, run_named
+from kronos_quant.jobs.compare import figure_table, read_run, run_comparison, run_named
 from kronos_quant.runs import finished_runs
 
 
@@ -126,11 +126,6 @@ def test_a_folder_that_is_not_whole_is_refused(two, file, damage):
         path.write_bytes(b"\x00]garbage" if damage == "garbage" else b"")
     with pytest.raises(DataError, match="not a whole back-test"):
         read_run(run)
-
-
-def test_settings_are_named_by_their_places():
-    values = {"a": {"b": 1, "c": {}, "d": {"e": [1, 2]}}, "f": None}
-    assert dict(flattened(values)) == {"a.b": 1, "a.c": "{}", "a.d.e": "[1, 2]", "f": None}
 
 
 def test_the_table_of_figures_has_a_column_a_run(two):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 
 import numpy as np
@@ -27,6 +28,11 @@ def test_a_back_test_is_in_the_ledger_of_trials(backtest):
     assert row["snapshot"] == open_market(workspace.root).snapshot.digest
     assert (row["first"], row["last"]) == (summary.result.dates[0], summary.result.dates[-1])
     assert json.loads(row["settings"])["topk"] == 4
+
+
+def test_a_back_test_whose_folder_was_removed_still_counts(backtest_workspace):
+    shutil.rmtree(backtest_workspace.runs / "backtest")
+    assert len(read_trials(backtest_workspace.runs)) == 1
 
 
 def test_the_verdict_is_in_report_metrics_and_page(backtest):

@@ -2,8 +2,8 @@
 
 import polars as pl
 import pytest
+from report.pages import Reader
 from report.test_fan import make_fan
-from report.test_quality_page import Reader
 
 from kronos_quant.report import write_forecast_page
 
@@ -39,5 +39,20 @@ def test_the_key_names_the_intervals_and_the_naive_band(page):
     assert told <= set(page.words)
 
 
+def test_the_page_says_what_is_good_and_which_command_measures_it(page):
+    assert "Good: blue bands narrower than the dashed lines" in page.text
+    assert "kq evaluate" in page.words
+
+
 def test_the_table_shows_days_shares_and_flags_briefly(page):
     assert {"2024-01-27", "yes", "12.3457"} <= set(page.words)
+
+
+def test_the_table_is_that_of_the_bars_to_come(page):
+    [(heading, rows)] = page.tables
+    assert heading == "The close of each bar to come"
+    assert rows == [["time", "estimated", "q50", EVIL], ["2024-01-27", "yes", "12.3457", "x"]]
+
+
+def test_what_each_bar_holds_is_told_when_pointed_at(page):
+    assert page.tags.count("title") == 1 + 2 * len(make_fan().times)  # the page's own, and one a bar in both pictures

@@ -4,10 +4,13 @@ import math
 from datetime import date, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
+from validity.cases import run, walks
 
 from kronos_quant.backtest.performance import annual_volatility, beta_of, max_drawdown
-from kronos_quant.report.periods import half_year, monthly_returns, rolling_figures
+from kronos_quant.report import by_period
+from kronos_quant.report.periods import half_year, month_ends, monthly_returns, rolling_figures
 
 
 def test_months_compound_their_sessions():
@@ -51,3 +54,27 @@ def test_flat_returns_have_no_rolling_sharpe_ratio():
 
 def test_half_a_year_follows_the_annualisation():
     assert [half_year(years) for years in (252, 243, 365, 1)] == [126, 121, 182, 2]
+
+
+def test_month_ends_are_the_last_sessions_and_their_weights_add_up():
+    _, _, result = run(walks(60, 24, seed=6), strategy="long_short_quantile", quantile=0.25, every=4)
+    ends = month_ends(result)
+    assert [(end.date.year, end.date.month) for end in ends] == [(2023, 1), (2023, 2), (2023, 3)]
+    last = result.positions.filter(pl.col("date") == ends[-1].date)["weight"]
+    assert ends[-1].date == result.dates[-1]
+    assert ends[-1].symbols == len(last)
+    assert ends[-1].long == pytest.approx(sum(weight for weight in last if weight > 0))
+    assert ends[-1].short == pytest.approx(sum(weight for weight in last if weight < 0))
+    sizes = [abs(weight) for _, weight in ends[-1].largest]
+    assert sizes == sorted(map(abs, last), reverse=True)[:5]
+
+
+def test_what_goes_into_metrics_has_months_half_years_and_holdings():
+    _, _, result = run(walks(150, 8, seed=6), topk=3)
+    found = by_period(result)
+    assert list(found["monthly_returns"]) == ["2023-01", "2023-02", "2023-03", "2023-04", "2023-05"]
+    assert found["rolling_sessions"] == 126
+    assert set(found["rolling"]) == {"annual_return", "annual_volatility", "sharpe_ratio", "max_drawdown"}
+    assert set(found["rolling"]["max_drawdown"]) == {"lowest", "median", "highest", "newest"}
+    assert [end["date"] for end in found["holdings"]][-1] == result.dates[-1]
+    assert len(found["holdings"][-1]["largest"]) == found["holdings"][-1]["symbols"] == 3

@@ -79,9 +79,13 @@ def test_performance_has_growth_drawdown_and_excess_over_the_benchmark(tmp_path,
     assert labels(growth) == ["portfolio, after costs", "portfolio, before costs", "benchmark SPX"]
     assert "Drawdown" in depth.get_title(loc="left")
     assert "relative to the benchmark SPX" in excess.get_title(loc="left")
-    np.testing.assert_allclose(growth.lines[0].get_ydata(), result.account / 1e5 - 1)
+    np.testing.assert_allclose(growth.lines[0].get_ydata(), [0, *(result.account / 1e5 - 1)])
     expected = (result.account / 1e5) / np.cumprod(1 + result.benchmark_returns) - 1
-    np.testing.assert_allclose(excess.lines[1].get_ydata(), expected)
+    np.testing.assert_allclose(excess.lines[1].get_ydata(), [0, *expected])
+    # every curve begins at 0 before the first session, so that one session alone is a line
+    assert {line.get_xdata()[0] for axes in figures[0].axes for line in axes.lines if len(line.get_xdata()) > 2} == {-1}
+    assert depth.get_ylim()[1] == 0
+    assert not growth.texts
     assert all(axes.get_ylabel() for axes in figures[0].axes)
 
 
@@ -93,6 +97,17 @@ def test_performance_without_a_benchmark_shows_what_costs_took(tmp_path, figures
     growth, _, costs = figures[0].axes
     assert len(labels(growth)) == 2
     assert "What costs took" in costs.get_title(loc="left")
+
+
+def test_a_run_without_a_trade_says_so_in_the_picture(tmp_path, figures):
+    panel, limits, lots = random_market(8)
+    strategy = Strategy.model_validate({"topk": 2, "n_drop": 1, "account": 0.01, "lot": 100})
+    result = simulate(strategy, panel, rules_with(strategy, panel, limits, lots))
+    assert result.fills.is_empty()
+    performance_png(tmp_path / "p.png", result, title="topk")
+    growth, depth, _ = figures[0].axes
+    assert [text.get_text() for text in growth.texts] == ["NO TRADE WAS MADE"]
+    assert depth.get_ylim() == (pytest.approx(-0.055, abs=0.05), 0)
 
 
 def test_names_with_dollars_and_unknown_signs_are_drawn_as_they_are(tmp_path, figures, result):

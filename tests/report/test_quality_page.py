@@ -13,7 +13,7 @@ from kronos_quant.market import Batch, open_market, store_bars
 from kronos_quant.market.quality.checking import iter_checks
 from kronos_quant.market.quality.survey import survey
 from kronos_quant.market.store import instruments_of
-from kronos_quant.report.quality_page import PICTURES_A_RULE, write_quality_page
+from kronos_quant.report.quality_page import PICTURES_A_RULE, REJECTED_SHOWN, SYMBOLS_A_RULE, write_quality_page
 
 SESSIONS = weekdays(60)
 EVIL = "<SCRIPT>&A"
@@ -50,6 +50,15 @@ def test_the_page_shows_the_worst_symbols_of_a_rule_and_its_gates(page: Reader) 
     assert "12" in page.words  # each jump is up and down
 
 
+def test_each_rule_has_a_row_with_what_is_stored_and_what_was_rejected(page: Reader) -> None:
+    rules = page.table("Rules")
+    assert rules["rule"] == ["severity", "stored", "rejected", "symbols"]
+    assert rules["price_jump"][0] == "warning"
+    assert int(rules["price_jump"][1]) == 12
+    assert rules["close_outside_range"] == ["error", "0", "1", "1"]
+    assert "Good is 0" in page.text
+
+
 def test_a_market_without_faults_has_a_page_too(tmp_path: Path) -> None:
     bars = make_bars(["A"], SESSIONS)
     universes = pl.DataFrame(schema=schema.UNIVERSES)
@@ -58,3 +67,41 @@ def test_a_market_without_faults_has_a_page_too(tmp_path: Path) -> None:
     page = Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
     assert "svg" not in page.tags
     assert "0 bars are stored with a warning, 0 were rejected" in page.words
+
+
+def test_gates_are_held_against_what_was_found(page: Reader) -> None:
+    gates = page.table("Gates")
+    assert gates["gate"] == ["allowed", "found", ""]
+    assert [row[-1] for name, row in gates.items() if name != "gate"] == ["passed", "failed"]
+    jumps = next(row for name, row in gates.items() if "price_jump" in name)
+    assert jumps[:2] == ["2", "12"]
+
+
+def test_a_rejected_bar_is_shown_with_its_values_and_why(page: Reader) -> None:
+    [row] = [row for name, rows in page.tables if name == "Rejected bars" for row in rows[1:]]
+    assert row[0] == EVIL
+    assert row[1] == str(SESSIONS[10])
+    assert row[2] == "close_outside_range"
+    assert row[7] == "0.5"
+
+
+def test_a_rule_lists_its_symbols_with_first_and_last_date(page: Reader) -> None:
+    rows = next(rows for name, rows in page.tables if name.endswith("price_jump"))
+    assert rows[0] == ["symbol", "bars", "first", "last"]
+    assert {row[0] for row in rows[1:]} == {EVIL, "B", "C", "D", "E", "F"}
+    assert {tuple(row[1:]) for row in rows[1:]} == {("2", str(SESSIONS[30]), str(SESSIONS[31]))}
+
+
+def test_more_symbols_and_more_rejected_bars_than_fit_are_counted(tmp_path: Path) -> None:
+    symbols = [f"S{i:03d}" for i in range(SYMBOLS_A_RULE + 3)]
+    bad = pl.col("date").is_in(SESSIONS[:12])
+    bars = make_bars(symbols, SESSIONS).with_columns(close=pl.when(bad).then(0.5).otherwise("close"))
+    universes = pl.DataFrame(schema=schema.UNIVERSES)
+    store_bars(tmp_path, Batch("test", None, "day", bars, instruments_of(symbols, ""), universes, SESSIONS, ""))
+    write_quality_page(tmp_path / "q.html", survey(open_market(tmp_path), list(iter_checks()), GatesConfig()))
+    page = Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
+    rows = next(rows for name, rows in page.tables if name.endswith("close_outside_range"))
+    assert len(rows) == 1 + SYMBOLS_A_RULE
+    assert "and 3 more symbols" in page.text
+    more = 12 * len(symbols) - REJECTED_SHOWN
+    assert f"and {more:,} more; all are in" in page.text

@@ -48,3 +48,27 @@ def test_every_text_is_escaped():
 
 def test_a_figure_that_is_not_determined_is_a_dash():
     assert (shown(float("nan"), "{:.2f}"), shown(1.234, "{:.2f}")) == ("-", "1.23")
+
+
+def test_what_rounds_to_nothing_has_no_minus():
+    assert [shown(-1e-9, form) for form in ("{:.2f}", "{:+.1%}", "{:.2%}", "{:+.0f}")] == [
+        "0.00",
+        "+0.0%",
+        "0.00%",
+        "+0",
+    ]
+    assert shown(-0.006, "{:.2f}") == "-0.01"
+
+
+def test_gains_and_losses_are_shaded_by_their_size_and_nothing_else_is():
+    table = Section("Months", (), ("year", "Jan", "Feb", "Mar"), (("2024", "+3.0%", "-30.0%", ""),), shaded=True)
+    page = section_html(table)
+    assert '<td style="background:rgba(0,114,178,0.11)">+3.0%</td>' in page
+    assert '<td style="background:rgba(213,94,0,0.55)">-30.0%</td>' in page
+    assert page.count("style=") == 2
+
+
+def test_a_table_without_a_title_has_no_empty_heading():
+    page = Reader(section_html(Section("", (), ("setting", "value"), (("topk", "5"),))))
+    assert page.headings == []
+    assert page.tables == [("", [["setting", "value"], ["topk", "5"]])]

@@ -1,50 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from validity.cases import run, walks
+from report.cases import Examined, examined
+from validity.cases import walks
 
-from kronos_quant.backtest import Strategy, rules_of, simulate
-from kronos_quant.backtest.risk.groups import Groups
 from kronos_quant.report import sections_of
 from kronos_quant.report.section import Section
-from kronos_quant.validity import (
-    HISTORY,
-    Background,
-    TrialRow,
-    examine,
-    luck_of,
-    read_trials,
-    record_trials,
-    universe_returns,
-    without_universe,
-)
-
-PLAIN = {"topk": 8, "n_drop": 2, "hold_thresh": 1, "account": 1e6, "lot": 0, "price_limit": "none"}
 
 
-def sections(tmp_path, panel, result, rules, industries=None) -> dict[str, Section]:
-    edge = without_universe(result.returns, universe_returns(panel))
-    record_trials(tmp_path, "r", "s", "p", result.dates, [TrialRow("own", "{}", result.returns, edge)])
-    luck = luck_of(result.returns, edge, read_trials(tmp_path), None, result.sessions_per_year)
-    earlier = walks(HISTORY, len(panel.symbols), seed=7)
-    known = Background(earlier.close, earlier.volume, industries)
-    found = sections_of(result, examine(result, panel, rules, None, known, luck))
-    return {section.title: section for section in found}
+def sections(case: Examined) -> dict[str, Section]:
+    return {section.title: section for section in sections_of(case.result, case.found)}
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory):
-    """A long-only run of 200 sessions beside a benchmark, with industries."""
-    panel = walks(201, 24, seed=6)
-    strategy = Strategy.model_validate(PLAIN)
-    rules = rules_of(strategy, panel)
-    close = 100 * np.cumprod(1 + np.random.default_rng(8).normal(0.0005, 0.01, 201))
-    result = simulate(strategy, panel, rules, benchmark_close=close)
-    industries = Groups(tuple("ABCDEFG"), np.tile(np.arange(24) % 7, (201, 1)))
-    return result, sections(tmp_path_factory.mktemp("full"), panel, result, rules, industries)
+def full(whole_case):
+    return whole_case.result, sections(whole_case)
 
 
 def cells(section: Section) -> dict[str, tuple[str, ...]]:
@@ -53,7 +27,6 @@ def cells(section: Section) -> dict[str, tuple[str, ...]]:
 
 def test_every_part_is_told_in_the_order_in_which_it_is_read(full):
     assert list(full[1]) == [
-        "Is it luck?",
         "Against the benchmark",
         "Where the return came from",
         "Industries",
@@ -83,8 +56,10 @@ def test_sources_and_industries_have_a_row_each(full):
     assert names[0] == "market"
     assert {"size (traded value)", "momentum", "volatility", "industries", "selection", "costs"} < set(names)
     assert names[-1] == "all of it, after costs"
-    assert len(found["Industries"].rows) == 5
-    assert "The 5 largest of 7; metrics.json has all." in found["Industries"].lines
+    assert len(found["Industries"].rows) == 10
+    assert "The 10 largest of 12; metrics.json has all." in found["Industries"].lines
+    sizes = [abs(float(row[1].rstrip("%"))) for row in found["Industries"].rows]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_costs_are_split_and_add_up(full):
@@ -104,7 +79,7 @@ def test_months_and_half_years_cover_the_period(full):
     [row] = months.rows
     assert row[-1] == f"{result.metrics['total_return']:+.1%}"
     rolling = cells(found["Rolling half years"])
-    assert list(rolling) == ["annual return", "annual volatility", "Sharpe ratio", "maximum drawdown", "beta"]
+    assert list(rolling) == ["annual return", "annual volatility", "Sharpe ratio, annual", "maximum drawdown", "beta"]
     assert "126 sessions: 75 of them" in found["Rolling half years"].lines[0]
 
 
@@ -127,22 +102,54 @@ def test_the_delay_stands_beside_the_run(full):
     assert row[1] != row[0]
 
 
+def test_every_table_of_annual_figures_names_the_sessions_of_a_year(full):
+    _, found = full
+    annual = {"Against the benchmark", "Where the return came from", "Industries", "One session later", "Capacity"}
+    for title in (*annual, "Costs", "Rolling half years"):
+        assert any("252 sessions" in column for column in found[title].columns), title
+
+
 def test_shorts_have_legs_and_no_benchmark_is_compared(tmp_path):
-    panel = walks(60, 24, seed=6)
-    _, rules, result = run(panel, strategy="long_short_quantile", quantile=0.25, every=4)
-    found = sections(tmp_path, panel, result, rules)
+    case = examined(tmp_path, walks(60, 24, seed=6), strategy="long_short_quantile", quantile=0.25, every=4)
+    found = sections(case)
     assert [row[0] for row in found["Long and short"].rows] == ["long", "short"]
     assert not {"Against the benchmark", "Industries", "Rolling half years"} & set(found)
-    rows = found["Holdings by date"].rows
-    assert "-" in rows[-1][3]  # the largest by size, short ones too
+    held = found["Holdings by date"]
+    assert held.columns[2:4] == ("long", "short")
+    last = case.result.positions.filter(date=case.result.dates[-1])["weight"]
+    assert held.rows[-1][2:4] == (f"{last.clip(0, None).sum():.1%}", f"{last.clip(None, 0).sum():.1%}")
+    assert "-" in held.rows[-1][4]  # the largest by size, short ones too
 
 
 def test_a_run_without_a_trade_is_told_plainly(tmp_path):
-    panel = walks(60, 24, seed=6)
-    _, rules, result = run(panel, account=1.0, lot=100)
-    found = sections(tmp_path, panel, result, rules)
+    case = examined(tmp_path, walks(60, 24, seed=6), account=1.0, lot=100)
+    found = sections(case)
     assert cells(found["Costs"])["all of it"] == ("0.00", "-", "0.00%")
-    assert found["Is it luck?"].lines[0].startswith("DOES NOT PASS: returns that do not move")
+    assert case.found.luck.headline().startswith("DOES NOT PASS: returns that do not move")
+    orders = len(case.result.orders)
+    assert found["Limits and rejections"].lines == (f"{orders:,} of {orders:,} orders were rejected or cut (100.0%).",)
     assert found["Limits and rejections"].rows[0][0] in ("below one lot", "not enough cash")
     assert found["Holdings by date"].rows[-1][1:] == ("0", "0.0%", "")
     assert not any("nan" in cell for section in found.values() for row in section.rows for cell in row)
+
+
+def test_what_risk_rules_did_stands_apart_from_the_rejections(tmp_path):
+    case = examined(tmp_path, walks(60, 24, seed=6), risk={"stop_loss": 0.03})
+    found = sections(case)
+    assert cells(found["Risk rules"])["stop-loss"] == (f"{case.result.risk['stop-loss']:,}",)
+    assert not any("risk rule" in row[0] for row in found["Limits and rejections"].rows)
+
+
+def test_a_single_session_says_what_it_cannot_tell(tmp_path):
+    found = sections(examined(tmp_path, walks(2, 24, seed=6), benchmark=np.array([100.0, 101.0])))
+    assert found["One session later"].lines == ("Not told: the delay leaves no session to trade in.",)
+    assert "fewer than 20 sessions" in found["Capacity"].lines[0]
+    assert found["Against the benchmark"].lines == ()
+
+
+def test_a_users_own_function_is_not_run_again_and_the_report_says_so(whole_case):
+    case = whole_case
+    own = replace(case.result, strategy=case.result.strategy.model_copy(update={"strategy": "python"}))
+    found = {s.title: s for s in sections_of(own, replace(case.found, later=None, capacity=None))}
+    assert "a user's own function is not called a second time" in found["One session later"].lines[0]
+    assert "a user's own function is not called a second time" in found["Capacity"].lines[0]

@@ -61,6 +61,39 @@ def test_each_size_is_a_back_test_of_its_own():
         assert size.annual_impact == pytest.approx(metrics["impact"] / metrics["cost"] * metrics["annual_cost"])
 
 
+def test_impact_is_the_square_root_law_in_closed_form():
+    # one symbol of constant volume and volatility, bought once with nearly the whole account: an order of Q shares
+    # of a volume V moves the price by c x volatility x sqrt(Q / V), so that the impact's share grows as sqrt(account)
+    T = 80
+    close = (100 * np.cumprod(np.tile([1.01, 1 / 1.01], T // 2)))[:, None]
+    panel = replace(
+        walks(T, 1), open=close, high=close, low=close, close=close, volume=np.full((T, 1), 1e6),
+        factor=np.ones((T, 1)), score=np.ones((T, 1)),
+    )  # fmt: skip
+    panel.score[:40] = np.nan  # nothing is bought before the volatility is known
+    fields = {"strategy": "buy_and_hold", "topk": 1, "account": 1e6, "costs": {"buy": 0, "sell": 0, "minimum": 0}}
+    strategy, rules, _ = run(panel, **fields, liquidity={"impact": 0.5})
+    found = capacity_of(strategy, panel, rules, None, 252)
+    moves = np.diff(close[:, 0]) / close[:-1, 0]
+    volatility = np.std(moves[:20], ddof=1)
+    price = close[41, 0]
+    for size in found.sizes[:2]:
+        bought = 0.95 * size.account / price
+        paid = 0.5 * volatility * np.sqrt(bought / 1e6) * bought * price
+        assert size.annual_impact == pytest.approx(paid / size.account * 252 / (T - 1), rel=0.02)
+    impacts = [size.annual_impact for size in found.sizes[:2]]
+    assert impacts[1] / impacts[0] == pytest.approx(np.sqrt(10), rel=0.02)
+
+
+def test_a_few_sessions_have_no_annual_return_to_lose():
+    panel = walks(20, 10)
+    strategy, rules, _ = run(panel)
+    assert capacity_of(strategy, panel, rules, None, 252) is None
+    longer = walks(21, 10)
+    strategy, rules, _ = run(longer)
+    assert capacity_of(strategy, longer, rules, None, 252) is not None
+
+
 def test_who_sells_short_is_held_against_0():
     panel = walks(60, 16)
     strategy, rules, _ = run(panel, strategy="long_short_quantile", quantile=0.25, every=5)

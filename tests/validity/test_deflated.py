@@ -92,6 +92,15 @@ def test_a_trial_without_a_sharpe_ratio_counts_all_the_same():
     assert flat.luck == pytest.approx(expected_maximum(0.02, 3))
 
 
+def test_a_trial_of_a_few_sessions_counts_and_does_not_make_luck_look_large():
+    own = Moments(400, 0.1, 0.0, 3.0)
+    sharpes, sessions = np.array([0.1, -0.1, 60.0]), np.array([400.0, 400.0, 3.0])
+    found = deflated_sharpe(own, sharpes, sessions)
+    assert found.trials == 3
+    assert found.variance == pytest.approx(0.02)
+    assert deflated_sharpe(own, sharpes, np.array([400.0, 400.0, 20.0])).variance > 1
+
+
 def test_too_few_sessions_do_not_pass():
     strong = Moments(19, 5.0, 0.0, 3.0)
     assert math.isnan(deflated_sharpe(strong, np.array([5.0]), np.array([19.0])).probability)

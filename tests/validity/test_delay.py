@@ -35,3 +35,12 @@ def test_a_users_own_function_is_not_called_again():
     strategy, rules, _ = run(panel)
     own = strategy.model_copy(update={"strategy": "python"})
     assert delayed_metrics(own, panel, rules, None, None, 252) is None
+
+
+def test_a_delay_that_leaves_nothing_to_trade_on_has_no_figures():
+    panel = walks(2, 10)
+    strategy, rules, _ = run(panel)
+    assert delayed_metrics(strategy, panel, rules, None, None, 252) is None
+    longer = walks(3, 10)
+    strategy, rules, _ = run(longer)
+    assert delayed_metrics(strategy, longer, rules, None, None, 252)["trades"] > 0

@@ -111,9 +111,39 @@ def test_a_file_that_is_none_of_the_ledgers_is_named(tmp_path):
     path = record(tmp_path, row("a"))
     wrong = path.with_name("20200101-000000-bad.parquet")
     wrong.write_bytes(b"no parquet")
-    with pytest.raises(DataError, match=r"20200101-000000-bad\.parquet: not a readable file of the ledger") as error:
+    with pytest.raises(DataError, match=r"20200101-000000-bad\.parquet: damaged file of the ledger") as error:
         read_trials(tmp_path)
     assert "no longer counted" in error.value.hint
+
+
+@pytest.mark.parametrize("at", [0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999])
+def test_a_single_bit_of_a_broken_disk_is_noticed_in_one_line(tmp_path, at):
+    record(tmp_path, row("a", 1))
+    path = record(tmp_path, row("b", 2))
+    contents = bytearray(path.read_bytes())
+    contents[int(at * len(contents))] ^= 0x10
+    path.write_bytes(contents)
+    with pytest.raises(DataError, match=f"{path.name}: damaged file of the ledger of trials") as error:
+        read_trials(tmp_path)
+    assert "\n" not in str(error.value)
+    path.unlink()
+    assert read_trials(tmp_path).table["trial"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("length", [0, 4, 300])
+def test_half_a_file_is_noticed(tmp_path, length):
+    path = record(tmp_path, row("a"))
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match="damaged file of the ledger of trials"):
+        read_trials(tmp_path)
+
+
+def test_thousands_of_trials_in_many_files_are_all_counted(tmp_path):
+    for batch in range(20):
+        record(tmp_path, *(row(f"{batch}-{number}", number, 30) for number in range(100)))
+    trials = read_trials(tmp_path)
+    assert len(trials) == 2000
+    assert trials.returns_on(DAYS).shape == (30, 2000)
 
 
 def test_what_a_killed_writer_left_is_not_read(tmp_path):

@@ -139,7 +139,7 @@ class Guard(NamedTuple):
 
     on : whether any rule is; stop, profit : fractions of the entry price; stay_out : sessions
     weight, group_most, gross, net : largest values as fractions of the account; member : i8[T, N], the group of a
-    symbol or -1, empty where unused; groups : how many there are
+    symbol or -1, empty where unused; groups : how many there are; band : fraction of a bound that holdings may pass it
     volatility : of a session; window : sessions; turnover, buffer, drawdown : fractions of the account
     resume : sessions, -1 for never
     """
@@ -152,6 +152,7 @@ class Guard(NamedTuple):
     group_most: float
     member: IntArray
     groups: int
+    band: float
     gross: float
     net: float
     volatility: float
@@ -163,7 +164,7 @@ class Guard(NamedTuple):
 
 
 GUARD = named_type(
-    (types.b1, types.f8, types.f8, types.i8, types.f8, types.f8, I2, types.i8,
+    (types.b1, types.f8, types.f8, types.i8, types.f8, types.f8, I2, types.i8, types.f8,
      types.f8, types.f8, types.f8, types.i8, types.f8, types.f8, types.f8, types.i8),
     Guard,
 )  # fmt: skip

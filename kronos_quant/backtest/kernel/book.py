@@ -10,28 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import (
-    BUY,
-    COLUMNS,
-    COST,
-    DELISTED,
-    FILLED,
-    IMPACT,
-    LEVY,
-    PARTIAL,
-    PRICE,
-    REASON,
-    RISK,
-    ROW,
-    SELL,
-    SHARES,
-    SIDE,
-    SLIPPAGE,
-    STATUS,
-    SYMBOL,
-    UNTOUCHED,
-    WANTED,
-)
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     GONE,
@@ -50,7 +29,7 @@ from kronos_quant.backtest.panel import IntArray
 def new_book(cash: float, symbols: int) -> Book:
     """An account of cash alone."""
     return Book(
-        orders=np.empty((1024, COLUMNS)),
+        orders=np.empty((1024, codes.COLUMNS)),
         placed=np.zeros(1, dtype=np.int64),
         cash=np.array([cash, 0.0]),
         shares=np.zeros(symbols),
@@ -77,36 +56,48 @@ def with_room_nb(book: Book, rows: int) -> Book:
     """The same account with place for `rows` more orders."""
     if book.placed[0] + rows <= len(book.orders):
         return book
-    larger = np.empty((2 * len(book.orders) + rows, COLUMNS))
+    larger = np.empty((2 * len(book.orders) + rows, codes.COLUMNS))
     # a slice would take longer to compile than all the rest of this file
     for row in range(book.placed[0]):
-        for column in range(COLUMNS):
+        for column in range(codes.COLUMNS):
             larger[row, column] = book.orders[row, column]
     return Book(larger, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh)
 
 
-@njit(signature(types.void, BOOK, types.i8, types.i8, types.i8, *[types.f8] * 5, types.i8, types.i8), cache=True)
+@njit(signature(types.void, BOOK, *[types.i8] * 3, *[types.f8] * 5, types.i8), cache=True)
 def record_nb(
     book: Book, t: int, i: int, side: int,
-    wanted: float, shares: float, price: float, cost: float, levy: float, status: int, reason: int,
+    wanted: float, shares: float, price: float, cost: float, levy: float, reason: int,
 ) -> None:  # fmt: skip
-    """Write an order into the book, filled at the quoted price if at all."""
+    """Write an order into the book, filled at the quoted price if at all; the reason tells whether it was cut."""
     row = book.orders[book.placed[0]]
-    row[ROW], row[SYMBOL], row[SIDE], row[STATUS], row[REASON] = t, i, side, status, reason
-    row[WANTED], row[SHARES], row[PRICE], row[COST], row[LEVY] = wanted, shares, price, cost, levy
-    row[SLIPPAGE], row[IMPACT], row[RISK] = 0.0, 0.0, UNTOUCHED
+    whole = reason == codes.TRADABLE or reason == codes.DELISTED
+    filled = codes.FILLED if whole else codes.PARTIAL
+    row[codes.ROW], row[codes.SYMBOL], row[codes.SIDE] = t, i, side
+    row[codes.WANTED], row[codes.SHARES], row[codes.PRICE] = wanted, shares, price
+    row[codes.COST], row[codes.LEVY], row[codes.REASON] = cost, levy, reason
+    row[codes.STATUS] = filled if shares > 0.0 else codes.REJECTED
+    row[codes.SLIPPAGE], row[codes.IMPACT], row[codes.RISK] = 0.0, 0.0, codes.UNTOUCHED
     book.placed[0] += 1
+
+
+@njit(signature(types.void, BOOK, *[types.i8] * 3, types.f8, types.f8, types.i8), cache=True)
+def reject_nb(book: Book, t: int, i: int, side: int, wanted: float, price: float, reason: int) -> None:
+    """Write an order into the book of which nothing was filled; only a market that is shut lets it be ordered again."""
+    record_nb(book, t, i, side, wanted, 0.0, price, 0.0, 0.0, reason)
+    if reason >= codes.BELOW_LOT:
+        book.pending[i] = 0.0
 
 
 @njit(signature(types.void, BOOK, types.f8, types.i8), cache=True)
 def mark_nb(book: Book, asked: float, rule: int) -> None:
     """Say of the newest order that a risk rule made it or cut it; asked : what the strategy wanted instead."""
     row = book.orders[book.placed[0] - 1]
-    row[RISK] = rule
-    if asked > row[WANTED]:
-        row[WANTED] = asked
-        if row[STATUS] == FILLED:
-            row[STATUS] = PARTIAL
+    row[codes.RISK] = rule
+    if asked > row[codes.WANTED]:
+        row[codes.WANTED] = asked
+        if row[codes.STATUS] == codes.FILLED:
+            row[codes.STATUS] = codes.PARTIAL
 
 
 @njit(signature(types.void, BOOK, types.i8, types.f8, types.f8), cache=True)
@@ -142,8 +133,8 @@ def open_row_nb(market: Market, book: Book, t: int, delisting_return: float) -> 
     for i in range(len(book.shares)):
         if book.shares[i] != 0.0 and t >= market.trait[i, GONE]:
             shares, price = abs(book.shares[i]), market.last[t, i] * (1.0 + delisting_return)
-            side = SELL if book.shares[i] > 0.0 else BUY
-            record_nb(book, t, i, side, shares, shares, price, 0.0, 0.0, FILLED, DELISTED)
+            side = codes.SELL if book.shares[i] > 0.0 else codes.BUY
+            record_nb(book, t, i, side, shares, shares, price, 0.0, 0.0, codes.DELISTED)
             book.cash[0] += book.shares[i] * price
             book.pending[i] = 0.0
             hold_nb(book, i, 0.0, price)

@@ -8,26 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import (
-    BELOW_LOT,
-    BOUGHT_TODAY,
-    BUY,
-    COST_ABOVE_VALUE,
-    FILLED,
-    IMPACT,
-    LIMIT_DOWN,
-    LIMIT_UP,
-    NO_BAR,
-    NO_CASH,
-    PARTIAL,
-    REJECTED,
-    RESERVED,
-    SELL,
-    SLIPPAGE,
-    TRADABLE,
-    UNTOUCHED,
-    VOLUME,
-)
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     BUY_LEVY,
@@ -48,7 +29,7 @@ from kronos_quant.backtest.kernel.arrays import (
     signature,
     tuple_type,
 )
-from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, record_nb
+from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, record_nb, reject_nb
 
 LOT_SLACK = 1e-6
 """Float32 bars put a whole number of lots up to 1e-7 below itself."""
@@ -57,7 +38,7 @@ DUST = 1e-9
 """A change by less than this fraction of a holding is rounding, and no order."""
 
 CASH_MARGIN = 1e-12
-"""A buy of everything stops this fraction short, so that rounding never overdraws the cash."""
+"""A buy of everything that rounding would overdraw the cash by stops this fraction short."""
 
 
 @njit("f8(f8, f8, i8, i8, f8)", cache=True)
@@ -107,10 +88,10 @@ def more_nb(held: float, target: float, factor: float, lot: int, step: int) -> f
 @njit("f8(f8, f8, f8)", cache=True)
 def impact_nb(scale: float, shares: float, volume: float) -> float:
     """How far an order moves the price, as a fraction: `scale` volatilities at a whole volume, by the square root."""
-    if scale == 0.0 or shares <= 0.0:
+    if scale == 0.0 or shares <= 0.0 or not volume > 0.0:
         return 0.0
     move = scale * np.sqrt(shares / volume)
-    return float(move) if move > 0.0 else 0.0  # where volume or volatility is not known
+    return float(move) if move > 0.0 else 0.0  # where the volatility is not known
 
 
 @njit("f8(f8, f8, f8, i8, i8)", cache=True)
@@ -121,29 +102,41 @@ def capped_nb(shares: float, most: float, factor: float, lot: int, step: int) ->
     return whole_lots_nb(most, factor, lot, step, 0.0) if most > 0.0 else 0.0
 
 
-@njit("f8(f8, f8, f8, f8, f8)", cache=True)
-def affordable_nb(cash: float, price: float, rate: float, minimum: float, levied: float) -> float:
-    """The most shares that some cash pays at a price, costs included."""
+@njit("f8(f8, f8, f8, f8)", cache=True)
+def buying_cost_nb(value: float, rate: float, minimum: float, levied: float) -> float:
+    """What a purchase pays beside its value."""
+    return max(rate * value, minimum) + levied * value
+
+
+@njit("f8(f8, f8, f8, f8, f8, f8, i8, i8)", cache=True)
+def affordable_nb(
+    cash: float, price: float, rate: float, minimum: float, levied: float, factor: float, lot: int, step: int
+) -> float:
+    """The most shares that some cash pays at a price, costs included: to the last cent, and never more."""
     most = min((cash - minimum) / (1.0 + levied), cash / (1.0 + rate + levied)) / price
-    return most * (1.0 - CASH_MARGIN)
+    shares = whole_lots_nb(most, factor, lot, step, CASH_MARGIN)
+    value = shares * price
+    if value + buying_cost_nb(value, rate, minimum, levied) <= cash:
+        return shares
+    return float(whole_lots_nb(most * (1.0 - CASH_MARGIN), factor, lot, step, 0.0))
 
 
 @njit("b1(u1)", cache=True)
 def buyable_nb(state: int) -> bool:
     """Whether a market state lets a symbol be bought."""
-    return state != NO_BAR and state != LIMIT_UP
+    return state != codes.NO_BAR and state != codes.LIMIT_UP
 
 
 @njit("b1(u1)", cache=True)
 def sellable_nb(state: int) -> bool:
     """Whether a market state lets a symbol be sold."""
-    return state != NO_BAR and state != LIMIT_DOWN
+    return state != codes.NO_BAR and state != codes.LIMIT_DOWN
 
 
 @njit(signature(types.void, MARKET, BOOK, *[types.i8] * 3, types.f8, types.i8), cache=True)
 def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, asked: float, rule: int) -> None:
     """Record an order that a risk rule did not let through at all."""
-    record_nb(book, t, i, side, asked, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, TRADABLE)
+    reject_nb(book, t, i, side, asked, market.price[t, i], codes.TRADABLE)
     mark_nb(book, asked, rule)
 
 
@@ -165,33 +158,30 @@ def sell_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted
     """Sell `wanted` shares as far as the market's state, the day of purchase and the volume cap let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
     if not sellable_nb(market.state[t, i]):
-        record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, int(market.state[t, i]))
+        reject_nb(book, t, i, codes.SELL, wanted, quoted, int(market.state[t, i]))
         return
     free = min(wanted, free_to_sell_nb(market, book, t, i))
     most, volume, scale = liquidity_nb(market, charges, t, i)
     sold = capped_nb(free, most, factor, market.trait[i, LOT], market.trait[i, STEP]) if free > 0.0 else 0.0
     if sold <= 0.0:
-        why = VOLUME if free > 0.0 else BOUGHT_TODAY
-        record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, why)
-        book.pending[i] = 0.0
+        why = codes.VOLUME if free > 0.0 else codes.BOUGHT_TODAY
+        reject_nb(book, t, i, codes.SELL, wanted, quoted, why)
         return
     slipped = quoted * (1.0 - charges.slippage)
     price = slipped * (1.0 - impact_nb(scale, sold, volume))
     value = sold * price
-    levy = charges.rate[t, g, SELL_LEVY] * value + min(
-        charges.rate[t, g, PER_SHARE] * (sold * factor), charges.rate[t, g, MOST]
-    )
+    by_share = min(charges.rate[t, g, PER_SHARE] * (sold * factor), charges.rate[t, g, MOST])
+    levy = charges.rate[t, g, SELL_LEVY] * value + by_share
     cost = max(charges.rate[t, g, SELL_RATE] * value, charges.rate[t, g, MINIMUM]) + levy
     if cost > value:
-        record_nb(book, t, i, SELL, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, COST_ABOVE_VALUE)
-        book.pending[i] = 0.0
+        reject_nb(book, t, i, codes.SELL, wanted, quoted, codes.COST_ABOVE_VALUE)
         return
-    reason = VOLUME if sold < free else (BOUGHT_TODAY if free < wanted else TRADABLE)
-    record_nb(book, t, i, SELL, wanted, sold, price, cost, levy, PARTIAL if sold < wanted else FILLED, reason)
+    reason = codes.VOLUME if sold < free else (codes.BOUGHT_TODAY if free < wanted else codes.TRADABLE)
+    record_nb(book, t, i, codes.SELL, wanted, sold, price, cost, levy, reason)
     row = book.orders[book.placed[0] - 1]
-    row[SLIPPAGE], row[IMPACT] = sold * (quoted - slipped), sold * (slipped - price)
+    row[codes.SLIPPAGE], row[codes.IMPACT] = sold * (quoted - slipped), sold * (slipped - price)
     book.cash[0] += value - cost
-    book.pending[i] = sold - wanted if charges.carry and reason == VOLUME else 0.0
+    book.pending[i] = sold - wanted if charges.carry and reason == codes.VOLUME else 0.0
     hold_nb(book, i, 0.0 if sold == book.shares[i] else book.shares[i] - sold, price)
     if book.shares[i] == 0.0:
         book.traded[i] = t
@@ -204,33 +194,28 @@ def buy_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted:
     lot, step, levied = market.trait[i, LOT], market.trait[i, STEP], charges.rate[t, g, BUY_LEVY]
     rate, minimum = charges.rate[t, g, BUY_RATE], charges.rate[t, g, MINIMUM]
     if not buyable_nb(market.state[t, i]):
-        record_nb(book, t, i, BUY, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, int(market.state[t, i]))
+        reject_nb(book, t, i, codes.BUY, wanted, quoted, int(market.state[t, i]))
         return
     most, volume, scale = liquidity_nb(market, charges, t, i)
     through = capped_nb(wanted, most, factor, lot, step)
     slipped = quoted * (1.0 + charges.slippage)
     # fewer shares move the price less, so what can be paid at this price can be paid
     price = slipped * (1.0 + impact_nb(scale, through, volume))
-    paid = affordable_nb(
-        book.cash[0] - book.cash[1], price, charges.rate[t, g, BUY_RATE], charges.rate[t, g, MINIMUM], levied
-    )
-    bought = min(through, whole_lots_nb(paid, factor, lot, step, 0.0))
-    lacking = RESERVED if book.cash[1] > 0.0 else NO_CASH
+    bought = min(through, affordable_nb(book.cash[0] - book.cash[1], price, rate, minimum, levied, factor, lot, step))
+    lacking = codes.RESERVED if book.cash[1] > 0.0 else codes.NO_CASH
     if bought <= 0.0:
-        why = VOLUME if through <= 0.0 else lacking
-        record_nb(book, t, i, BUY, wanted, 0.0, quoted, 0.0, 0.0, REJECTED, why)
-        book.pending[i] = 0.0
+        why = codes.VOLUME if through <= 0.0 else lacking
+        reject_nb(book, t, i, codes.BUY, wanted, quoted, why)
         return
     price = slipped * (1.0 + impact_nb(scale, bought, volume))
     value = bought * price
-    cost = max(rate * value, minimum) + levied * value
-    reason = TRADABLE if bought == wanted else (lacking if bought < through else VOLUME)
-    status = FILLED if bought == wanted else PARTIAL
-    record_nb(book, t, i, BUY, wanted, bought, price, cost, levied * value, status, reason)
+    cost = buying_cost_nb(value, rate, minimum, levied)
+    reason = codes.TRADABLE if bought == wanted else (lacking if bought < through else codes.VOLUME)
+    record_nb(book, t, i, codes.BUY, wanted, bought, price, cost, levied * value, reason)
     row = book.orders[book.placed[0] - 1]
-    row[SLIPPAGE], row[IMPACT] = bought * (slipped - quoted), bought * (price - slipped)
+    row[codes.SLIPPAGE], row[codes.IMPACT] = bought * (slipped - quoted), bought * (price - slipped)
     book.cash[0] -= value + cost
-    book.pending[i] = wanted - bought if charges.carry and reason == VOLUME else 0.0
+    book.pending[i] = wanted - bought if charges.carry and reason == codes.VOLUME else 0.0
     book.fresh[i] += min(bought, max(book.shares[i] + bought, 0.0))
     if book.shares[i] <= 0.0:
         book.traded[i] = t
@@ -240,7 +225,9 @@ def buy_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted:
 @njit(signature(types.f8, MARKET, CHARGES, types.i8, types.i8), cache=True)
 def near_nb(market: Market, charges: Charges, t: int, i: int) -> float:
     """What a share costs: the price with its slippage; of a symbol that does not trade, its last."""
-    return float(market.last[t, i] if market.state[t, i] == NO_BAR else market.price[t, i] * (1.0 + charges.slippage))
+    return float(
+        market.last[t, i] if market.state[t, i] == codes.NO_BAR else market.price[t, i] * (1.0 + charges.slippage)
+    )
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
@@ -255,15 +242,15 @@ def buy_for_nb(
         market.trait[i, STEP],
     )
     wanted = whole_lots_nb(money / near, factor, lot, step, LOT_SLACK)
-    whole = wanted if rule == UNTOUCHED else whole_lots_nb(asked / near, factor, lot, step, LOT_SLACK)
+    whole = wanted if rule == codes.UNTOUCHED else whole_lots_nb(asked / near, factor, lot, step, LOT_SLACK)
     if wanted > 0.0 or not buyable_nb(market.state[t, i]):
         buy_nb(market, charges, book, t, i, wanted)
         if whole > wanted:
             mark_nb(book, whole, rule)
     elif whole > 0.0:
-        refuse_nb(market, book, t, i, BUY, whole, rule)
+        refuse_nb(market, book, t, i, codes.BUY, whole, rule)
     else:
-        record_nb(book, t, i, BUY, money / near, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, BELOW_LOT)
+        reject_nb(book, t, i, codes.BUY, money / near, market.price[t, i], codes.BELOW_LOT)
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8), cache=True)
@@ -276,8 +263,7 @@ def buy_rest_nb(market: Market, charges: Charges, book: Book, t: int, i: int) ->
     if wanted > 0.0:
         buy_nb(market, charges, book, t, i, wanted)
     else:
-        record_nb(book, t, i, BUY, rest, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, BELOW_LOT)
-        book.pending[i] = 0.0
+        reject_nb(book, t, i, codes.BUY, rest, market.price[t, i], codes.BELOW_LOT)
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.b1), cache=True)

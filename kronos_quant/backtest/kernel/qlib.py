@@ -13,20 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import (
-    BELOW_LOT,
-    BUY,
-    COST_ABOVE_VALUE,
-    FILLED,
-    LIMIT_DOWN,
-    LIMIT_UP,
-    NO_BAR,
-    NO_CASH,
-    PARTIAL,
-    REJECTED,
-    SELL,
-    TRADABLE,
-)
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     HISTORY,
@@ -39,11 +26,7 @@ from kronos_quant.backtest.kernel.arrays import (
     signature,
     tuple_type,
 )
-from kronos_quant.backtest.kernel.book import (
-    record_nb,
-    value_nb,
-    with_room_nb,
-)
+from kronos_quant.backtest.kernel.book import record_nb, reject_nb, value_nb, with_room_nb
 from kronos_quant.backtest.panel import IntArray
 
 NOTHING = 1e-5
@@ -53,8 +36,8 @@ NOTHING = 1e-5
 class Settings(NamedTuple):
     """What Qlib's strategy and exchange are told.
 
-    unit : raw shares that orders are rounded to, 0 for none; sell_limited : a holding at its upper limit may be sold
-    and a symbol at its lower bought (forbid_all_trade_at_limit: false); the rest as Qlib calls it
+    unit : raw shares that orders are rounded to, 0 for none; forbid_all : forbid_all_trade_at_limit
+    buy_share, sell_share : largest shares of the day's volume, infinite for any; the rest as Qlib calls it
     """
 
     topk: int
@@ -67,9 +50,12 @@ class Settings(NamedTuple):
     open_cost: float
     close_cost: float
     min_cost: float
+    buy_share: float
+    sell_share: float
+    impact_cost: float
 
 
-SETTINGS = named_type((types.i8, types.i8, types.i8, types.b1, types.b1, types.i8, *[types.f8] * 4), Settings)
+SETTINGS = named_type((types.i8, types.i8, types.i8, types.b1, types.b1, types.i8, *[types.f8] * 7), Settings)
 
 
 @njit("f8(f8, f8, i8)", cache=True)
@@ -83,11 +69,11 @@ def rounded_nb(shares: float, factor: float, unit: int) -> float:
 @njit("b1(u1, i8, b1)", cache=True)
 def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
     """Whether a state lets an order through: any limit blocks both sides where `forbid_all`."""
-    if state == TRADABLE:
+    if state == codes.TRADABLE:
         return True
-    if forbid_all or state == NO_BAR:
+    if forbid_all or state == codes.NO_BAR:
         return False
-    return state != (LIMIT_UP if side == BUY else LIMIT_DOWN)
+    return state != (codes.LIMIT_UP if side == codes.BUY else codes.LIMIT_DOWN)
 
 
 @njit(signature(I1, MARKET, types.i8, I1, types.i8, types.b1), cache=True)
@@ -98,7 +84,7 @@ def first_nb(market: Market, t: int, symbols: IntArray, count: int, only_tradabl
     taken = np.empty(len(symbols), np.int64)
     found = 0
     for i in symbols:
-        if market.state[t, i] == TRADABLE:
+        if market.state[t, i] == codes.TRADABLE:
             taken[found] = i
             found += 1
             if found >= count:
@@ -131,45 +117,75 @@ def decide_nb(market: Market, book: Book, t: int, rules: Settings) -> tuple[np.n
     return sell, today[:end]
 
 
+@njit("b1(f8, f8)", cache=True)
+def close_nb(one: float, other: float) -> bool:
+    """numpy's isclose, by which Qlib tells whether a holding is sold whole."""
+    return abs(one - other) <= 1e-8 + 1e-5 * abs(other)
+
+
+@njit("f8(f8, f8, f8)", cache=True)
+def through_nb(wanted: float, volume: float, share: float) -> float:
+    """What a share of the day's volume lets through; NaN where that is not known. Qlib's limit is a float32."""
+    if share == np.inf:
+        return wanted
+    limit = float(np.float32(share) * np.float32(volume))
+    return limit if np.isnan(limit) else max(min(limit, wanted), 0.0)
+
+
+@njit("f8(f8, f8, f8)", cache=True)
+def impact_nb(impact: float, value: float, whole: float) -> float:
+    """What an order's own weight adds to the rate of its cost: of the value of a day, or all where none is known."""
+    return impact * (value / whole) ** 2 if whole != 0.0 and not np.isnan(whole) else impact
+
+
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, SETTINGS), cache=True)
 def sell_nb(market: Market, book: Book, t: int, i: int, rules: Settings) -> None:
-    """Sell a holding whole, if its costs can be paid."""
-    shares, price = book.shares[i], market.price[t, i]
+    """Sell a holding whole, or what the volume lets through in units, if its costs can be paid."""
+    held, price, volume = book.shares[i], market.price[t, i], market.volume[t, i]
+    shares = through_nb(held, volume, rules.sell_share)
+    rate = rules.close_cost + impact_nb(rules.impact_cost, shares * price, volume * price)
+    cut = not close_nb(shares, held)
+    if cut:
+        # Python's min gives the holding where the volume is NaN
+        shares = rounded_nb(held if np.isnan(shares) else min(held, shares), market.factor[t, i], rules.unit)
     value = shares * price
-    if book.cash[0] + value < max(value * rules.close_cost, rules.min_cost) or value <= NOTHING:
-        record_nb(book, t, i, SELL, shares, 0.0, price, 0.0, 0.0, REJECTED, COST_ABOVE_VALUE)
+    cost = max(value * rate, rules.min_cost)
+    if book.cash[0] + value < cost or value <= NOTHING:
+        reject_nb(book, t, i, codes.SELL, held, price, codes.VOLUME if cut else codes.COST_ABOVE_VALUE)
         return
-    cost = max(value * rules.close_cost, rules.min_cost)
-    record_nb(book, t, i, SELL, shares, shares, price, cost, 0.0, FILLED, TRADABLE)
+    partly = cut and shares < held
+    record_nb(book, t, i, codes.SELL, held, shares, price, cost, 0.0, codes.VOLUME if partly else codes.TRADABLE)
     book.cash[0] += value - cost
-    book.shares[i] = 0.0
+    book.shares[i] = 0.0 if close_nb(held, value / price) else held - value / price
 
 
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.f8, SETTINGS), cache=True)
 def buy_nb(market: Market, book: Book, t: int, i: int, money: float, rules: Settings) -> None:
-    """Buy for `money`, as far as the cash goes, in Qlib's order of arithmetic."""
-    price, factor, cash, rate = market.price[t, i], market.factor[t, i], book.cash[0], rules.open_cost
+    """Buy for `money`, as far as volume and cash go, in Qlib's order of arithmetic."""
+    price, factor, cash, volume = market.price[t, i], market.factor[t, i], book.cash[0], market.volume[t, i]
     wanted = rounded_nb(money / price, factor, rules.unit)
-    value = wanted * price
+    through = through_nb(wanted, volume, rules.buy_share)
+    value = through * price
+    rate = rules.open_cost + impact_nb(rules.impact_cost, value, volume * price)
     cost = max(value * rate, rules.min_cost)
     shares = 0.0
     if cash >= value + cost:
-        shares = rounded_nb(wanted, factor, rules.unit)
+        shares = rounded_nb(through, factor, rules.unit)
     elif cash >= cost:
         most = 0.0
         if cash >= rules.min_cost:
             whole = rate > 0.0 and cash >= rules.min_cost / rate + rules.min_cost
             most = cash / (1.0 + rate) / price if whole else (cash - rules.min_cost) / price
-        shares = rounded_nb(min(most, wanted), factor, rules.unit)
+        shares = rounded_nb(min(most, through), factor, rules.unit)
     value = shares * price
-    if value <= NOTHING:
-        record_nb(book, t, i, BUY, wanted, 0.0, price, 0.0, 0.0, REJECTED, NO_CASH if wanted > 0.0 else BELOW_LOT)
+    lacking = codes.NO_CASH if through == wanted else codes.VOLUME
+    if not value > NOTHING:
+        why = lacking if wanted > 0.0 else codes.BELOW_LOT
+        reject_nb(book, t, i, codes.BUY, wanted, price, why)
         return
     cost = max(value * rate, rules.min_cost)
     cut = shares < wanted * (1.0 - 1e-9)
-    record_nb(
-        book, t, i, BUY, wanted, shares, price, cost, 0.0, PARTIAL if cut else FILLED, NO_CASH if cut else TRADABLE
-    )
+    record_nb(book, t, i, codes.BUY, wanted, shares, price, cost, 0.0, lacking if cut else codes.TRADABLE)
     book.cash[0] -= value + cost
     book.shares[i] = value / price
     book.traded[i] = t
@@ -178,7 +194,7 @@ def buy_nb(market: Market, book: Book, t: int, i: int, money: float, rules: Sett
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.i8, types.f8), cache=True)
 def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, shares: float) -> None:
     """Record an order that the day's state does not let through; Qlib's strategy does not even place it."""
-    record_nb(book, t, i, side, shares, 0.0, market.price[t, i], 0.0, 0.0, REJECTED, int(market.state[t, i]))
+    reject_nb(book, t, i, side, shares, market.price[t, i], int(market.state[t, i]))
 
 
 @njit(signature(BOOK, MARKET, SETTINGS, BOOK, HISTORY), cache=True, nogil=True)
@@ -192,15 +208,15 @@ def qlib_topk_dropout_nb(market: Market, rules: Settings, book: Book, history: H
             for i in range(N):
                 if not sell[i] or t - book.traded[i] < rules.hold_thresh:
                     continue
-                if tradable_nb(market.state[t, i], SELL, rules.forbid_all):
+                if tradable_nb(market.state[t, i], codes.SELL, rules.forbid_all):
                     sell_nb(market, book, t, i, rules)
                 else:
-                    refuse_nb(market, book, t, i, SELL, book.shares[i])
+                    refuse_nb(market, book, t, i, codes.SELL, book.shares[i])
             money = book.cash[0] * rules.risk_degree / max(len(buy), 1)
             for i in buy:
-                if tradable_nb(market.state[t, i], BUY, rules.forbid_all):
+                if tradable_nb(market.state[t, i], codes.BUY, rules.forbid_all):
                     buy_nb(market, book, t, i, money, rules)
                 else:
-                    refuse_nb(market, book, t, i, BUY, np.nan)
+                    refuse_nb(market, book, t, i, codes.BUY, np.nan)
         value_nb(market, book, history, t, 0.0)
     return book

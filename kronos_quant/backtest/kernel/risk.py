@@ -9,23 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import (
-    CASH_BUFFER,
-    DELISTED,
-    DRAWDOWN,
-    EXPOSURE,
-    MAX_GROUP,
-    MAX_WEIGHT,
-    PRICE,
-    REASON,
-    SHARES,
-    STAY_OUT,
-    STOP_LOSS,
-    TAKE_PROFIT,
-    TURNOVER,
-    UNTOUCHED,
-    VOLATILITY,
-)
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     F1,
@@ -73,8 +57,8 @@ def note_traded_nb(book: Book, watch: Watch) -> None:
     """Add the value of the orders placed since the last call to what the session has traded."""
     for number in range(watch.number[NOTED], book.placed[0]):
         row = book.orders[number]
-        if row[SHARES] > 0.0 and row[REASON] != DELISTED:
-            watch.money[SPENT] += row[SHARES] * row[PRICE]
+        if row[codes.SHARES] > 0.0 and row[codes.REASON] != codes.DELISTED:
+            watch.money[SPENT] += row[codes.SHARES] * row[codes.PRICE]
     watch.number[NOTED] = book.placed[0]
 
 
@@ -156,14 +140,14 @@ def stop_nb(market: Market, guard: Guard, book: Book, watch: Watch, t: int, valu
         if held != 0.0:
             gain = (market.last[t - 1, i] / book.entry[i] - 1.0) * (1.0 if held > 0.0 else -1.0)
             if gain <= -guard.stop + AT_THE_BOUND or gain >= guard.profit - AT_THE_BOUND:
-                code[i] = STOP_LOSS if gain < 0.0 else TAKE_PROFIT
+                code[i] = codes.STOP_LOSS if gain < 0.0 else codes.TAKE_PROFIT
                 values[i] = 0.0
                 watch.resting[i] = market.session[t] + guard.stay_out
         if market.session[t] < watch.resting[i]:
             now = held * market.last[t - 1, i] if held != 0.0 else 0.0
             bounded = min(max(values[i], min(now, 0.0)), max(now, 0.0))
             if bounded != values[i]:
-                values[i], code[i] = bounded, STAY_OUT
+                values[i], code[i] = bounded, codes.STAY_OUT
 
 
 @njit(signature(types.void, F1, I1, types.f8, types.f8, types.i8), cache=True)
@@ -174,8 +158,8 @@ def scale_nb(values: FloatArray, code: IntArray, side: float, factor: float, rul
             values[i], code[i] = values[i] * factor, rule
 
 
-@njit(signature(types.void, GUARD, types.i8, types.f8, F1, I1), cache=True)
-def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code: IntArray) -> None:
+@njit(signature(types.void, GUARD, types.i8, types.f8, F1, I1, types.f8), cache=True)
+def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float) -> None:
     """Bring every group down to its largest share of the account, in place."""
     if len(guard.member) == 0:
         return
@@ -185,32 +169,37 @@ def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code
         if member[i] >= 0:
             total[member[i]] += abs(values[i])
     for i in range(len(values)):
-        if values[i] != 0.0 and member[i] >= 0 and total[member[i]] > guard.group_most * account * (1.0 + ROUNDING):
+        if values[i] != 0.0 and member[i] >= 0 and total[member[i]] > guard.group_most * account * slack:
             values[i] *= guard.group_most * account / total[member[i]]
-            code[i] = MAX_GROUP
+            code[i] = codes.MAX_GROUP
 
 
-@njit(signature(types.void, MARKET, GUARD, types.i8, types.f8, F1, I1), cache=True)
-def cap_nb(market: Market, guard: Guard, t: int, account: float, values: FloatArray, code: IntArray) -> None:
-    """Bring values down to the largest weights, group by group and together, in place."""
+@njit(signature(types.void, MARKET, GUARD, types.i8, types.f8, F1, I1, types.f8), cache=True)
+def cap_nb(
+    market: Market, guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float
+) -> None:
+    """Bring values down to the largest weights, group by group and together, in place.
+
+    slack : how many times a bound has to be passed before anything comes down to it
+    """
     for i in range(len(values)):
-        if abs(values[i]) > guard.weight * account * (1.0 + ROUNDING):
+        if abs(values[i]) > guard.weight * account * slack:
             values[i] = guard.weight * account if values[i] > 0.0 else -guard.weight * account
-            code[i] = MAX_WEIGHT
-    cap_groups_nb(guard, t, account, values, code)
+            code[i] = codes.MAX_WEIGHT
+    cap_groups_nb(guard, t, account, values, code, slack)
     above, below = sides_nb(values)
-    if above + below > guard.gross * account * (1.0 + ROUNDING):
-        scale_nb(values, code, 0.0, guard.gross * account / (above + below), EXPOSURE)
+    if above + below > guard.gross * account * slack:
+        scale_nb(values, code, 0.0, guard.gross * account / (above + below), codes.EXPOSURE)
         above, below = sides_nb(values)
     # the heavier side comes down until what it is more than the other is the bound
-    if above - below > guard.net * account * (1.0 + ROUNDING):
-        scale_nb(values, code, 1.0, (below + guard.net * account) / above, EXPOSURE)
-    elif below - above > guard.net * account * (1.0 + ROUNDING):
-        scale_nb(values, code, -1.0, (above + guard.net * account) / below, EXPOSURE)
+    if above - below > guard.net * account * slack:
+        scale_nb(values, code, 1.0, (below + guard.net * account) / above, codes.EXPOSURE)
+    elif below - above > guard.net * account * slack:
+        scale_nb(values, code, -1.0, (above + guard.net * account) / below, codes.EXPOSURE)
     above, below = sides_nb(values)
     bound = gross_bound_nb(market, guard, t, account, values)
-    if above + below > bound * (1.0 + ROUNDING):
-        scale_nb(values, code, 0.0, bound / (above + below), VOLATILITY)
+    if above + below > bound * slack:
+        scale_nb(values, code, 0.0, bound / (above + below), codes.VOLATILITY)
 
 
 @njit(signature(types.void, GUARD, WATCH, types.f8, F1, F1, I1), cache=True)
@@ -225,7 +214,7 @@ def slow_nb(
         return
     forced, others = 0.0, 0.0
     for i in range(len(values)):
-        if code[i] != UNTOUCHED and abs(values[i]) < abs(now[i]):
+        if code[i] != codes.UNTOUCHED and abs(values[i]) < abs(now[i]):
             forced += abs(values[i] - now[i])
         else:
             others += abs(values[i] - now[i])
@@ -233,8 +222,8 @@ def slow_nb(
     if others <= room * (1.0 + ROUNDING):
         return
     for i in range(len(values)):
-        if values[i] != now[i] and not (code[i] != UNTOUCHED and abs(values[i]) < abs(now[i])):
-            values[i], code[i] = now[i] + (values[i] - now[i]) * room / others, TURNOVER
+        if values[i] != now[i] and not (code[i] != codes.UNTOUCHED and abs(values[i]) < abs(now[i])):
+            values[i], code[i] = now[i] + (values[i] - now[i]) * room / others, codes.TURNOVER
 
 
 @njit(
@@ -253,7 +242,7 @@ def guarded_nb(
     N = len(asked)
     if history.halted[t]:
         for i in range(N):
-            target[i], code[i] = 0.0, DRAWDOWN if book.shares[i] != 0.0 else UNTOUCHED
+            target[i], code[i] = 0.0, codes.DRAWDOWN if book.shares[i] != 0.0 else codes.UNTOUCHED
         return target, code
     if not account > 0.0:
         return target, code
@@ -264,13 +253,14 @@ def guarded_nb(
             now[i] = book.shares[i] * last[i]
             values[i] = now[i] if np.isnan(asked[i]) else asked[i] * last[i]
     stop_nb(market, guard, book, watch, t, values, code)
-    cap_nb(market, guard, t, account, values, code)
+    # what drifts a little above a bound is not sold bit by bit, what is asked for anew keeps to it
+    cap_nb(market, guard, t, account, values, code, 1.0 + max(0.0 if decided else guard.band, ROUNDING))
     bought, sold_short = sides_nb(values)
     most = (1.0 - guard.buffer) * account + sold_short
     if guard.buffer > 0.0 and bought > most * (1.0 + ROUNDING) and decided:
-        scale_nb(values, code, 1.0, most / bought, CASH_BUFFER)
+        scale_nb(values, code, 1.0, most / bought, codes.CASH_BUFFER)
     slow_nb(guard, watch, account, now, values, code)
     for i in range(N):
-        if code[i] != UNTOUCHED:
+        if code[i] != codes.UNTOUCHED:
             target[i] = values[i] / last[i] if last[i] > 0.0 else 0.0
     return target, code

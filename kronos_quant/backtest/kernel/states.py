@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import F1, F2, I1, U2, signature
 from kronos_quant.backtest.limits import StateArray
 from kronos_quant.backtest.panel import FLOAT32_NOISE, FloatArray, IntArray
@@ -37,14 +37,14 @@ def states_nb(
 ) -> StateArray:  # fmt: skip
     """u1[T, N], as `limits.market_states` describes it."""
     T, N = price.shape
-    states = np.full((T, N), TRADABLE, np.uint8)
+    states = np.full((T, N), codes.TRADABLE, np.uint8)
     close_before = -1
     for t in range(T):
         if t > 0 and session[t] != session[t - 1]:
             close_before = t - 1
         for i in range(N):
             if not price[t, i] > 0.0:
-                states[t, i] = NO_BAR
+                states[t, i] = codes.NO_BAR
                 continue
             before = reference[t, i]
             if np.isnan(before):
@@ -52,7 +52,7 @@ def states_nb(
             raw = price[t, i] / factor[t, i]
             # a limit that is NaN compares as no limit
             if raw * (1.0 + slippage) >= rounded_nb(before * (1.0 + up[t, i]), tick[i]) * (1.0 - FLOAT32_NOISE):
-                states[t, i] = LIMIT_UP
+                states[t, i] = codes.LIMIT_UP
             if raw * (1.0 - slippage) <= rounded_nb(before * (1.0 - down[t, i]), tick[i]) * (1.0 + FLOAT32_NOISE):
-                states[t, i] = LIMIT_DOWN
+                states[t, i] = codes.LIMIT_DOWN
     return states

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import BUY, SELL, UNTOUCHED
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     CHARGES,
@@ -51,10 +51,10 @@ def reduce_nb(
     sold, whole = less_nb(held, target, factor, lot, step), less_nb(held, asked, factor, lot, step)
     if sold > 0.0:
         sell_nb(market, charges, book, t, i, sold)
-        if rule != UNTOUCHED:
+        if rule != codes.UNTOUCHED:
             mark_nb(book, whole, rule)
     elif whole > 0.0:
-        refuse_nb(market, book, t, i, SELL, whole, rule)
+        refuse_nb(market, book, t, i, codes.SELL, whole, rule)
     return sold > 0.0
 
 
@@ -67,10 +67,10 @@ def increase_nb(
     bought, whole = more_nb(held, target, factor, lot, step), more_nb(held, asked, factor, lot, step)
     if bought > 0.0:
         buy_nb(market, charges, book, t, i, bought)
-        if rule != UNTOUCHED:
+        if rule != codes.UNTOUCHED:
             mark_nb(book, whole, rule)
     elif whole > 0.0:
-        refuse_nb(market, book, t, i, BUY, whole, rule)
+        refuse_nb(market, book, t, i, codes.BUY, whole, rule)
 
 
 @njit(

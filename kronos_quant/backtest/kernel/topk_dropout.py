@@ -11,18 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from kronos_quant.backtest.codes import (
-    BUY,
-    CASH_BUFFER,
-    EXPOSURE,
-    MAX_GROUP,
-    MAX_WEIGHT,
-    SELL,
-    STAY_OUT,
-    TURNOVER,
-    UNTOUCHED,
-    VOLATILITY,
-)
+from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
     CHARGES,
@@ -148,12 +137,12 @@ def bounded_money_nb(
         # before the first purchase: what is about to be bought
         for i in candidates[:topk]:
             mixture[i] = 1.0
-    rule = UNTOUCHED
+    rule = codes.UNTOUCHED
     for bound, by in (
-        (guard.weight * account, MAX_WEIGHT),
-        ((min(guard.gross, guard.net) * account - held) / places, EXPOSURE),
-        ((gross_bound_nb(market, guard, t, account, mixture) - held) / places, VOLATILITY),
-        ((book.cash[0] - book.cash[1]) / places, CASH_BUFFER),
+        (guard.weight * account, codes.MAX_WEIGHT),
+        ((min(guard.gross, guard.net) * account - held) / places, codes.EXPOSURE),
+        ((gross_bound_nb(market, guard, t, account, mixture) - held) / places, codes.VOLATILITY),
+        ((book.cash[0] - book.cash[1]) / places, codes.CASH_BUFFER),
     ):
         if bound < money:
             money, rule = max(bound, 0.0), by
@@ -166,19 +155,19 @@ def refusal_nb(
 ) -> int:
     """The risk rule that lets a symbol not be bought at all for some money in row t, if there is one."""
     if market.session[t] < watch.resting[i]:
-        return STAY_OUT
+        return codes.STAY_OUT
     if len(guard.member) > 0 and guard.member[t - 1, i] >= 0:
         group, total = guard.member[t - 1, i], money
         for j in range(len(book.shares)):
             if book.shares[j] != 0.0 and guard.member[t - 1, j] == group:
                 total += book.shares[j] * market.last[t - 1, j]
         if total > guard.group_most * account * (1.0 + ROUNDING):
-            return MAX_GROUP
+            return codes.MAX_GROUP
     if guard.turnover < np.inf:
         note_traded_nb(book, watch)
         if watch.money[SPENT] + money > guard.turnover * account * (1.0 + ROUNDING):
-            return TURNOVER
-    return UNTOUCHED
+            return codes.TURNOVER
+    return codes.UNTOUCHED
 
 
 @njit(
@@ -198,7 +187,7 @@ def fill_places_nb(
         return
     places = fillable_nb(market, book, watch, t, candidates, free)
     asked = money = float(book.cash[0] * risk_degree / places)
-    rule = UNTOUCHED
+    rule = codes.UNTOUCHED
     if guard.on:
         money, rule = bounded_money_nb(market, guard, book, account, t, candidates, topk, places, asked)
     for i in candidates:
@@ -206,10 +195,10 @@ def fill_places_nb(
             break
         if book.shares[i] > 0.0 or book.traded[i] == t:
             continue
-        refused = refusal_nb(market, guard, book, watch, account, t, i, money) if guard.on else UNTOUCHED
-        if refused != UNTOUCHED:
-            refuse_nb(market, book, t, i, BUY, asked / near_nb(market, charges, t, i), refused)
-            free -= refused == TURNOVER
+        refused = refusal_nb(market, guard, book, watch, account, t, i, money) if guard.on else codes.UNTOUCHED
+        if refused != codes.UNTOUCHED:
+            refuse_nb(market, book, t, i, codes.BUY, asked / near_nb(market, charges, t, i), refused)
+            free -= refused == codes.TURNOVER
             continue
         blocked = not buyable_nb(market.state[t, i])
         buy_for_nb(market, charges, book, t, i, asked, money, rule)
@@ -230,10 +219,10 @@ def taken_back_nb(
     for i in range(len(rule)):
         if history.halted[t] and book.pending[i] > 0.0:
             book.pending[i] = 0.0
-        if rule[i] == UNTOUCHED:
+        if rule[i] == codes.UNTOUCHED:
             continue
         if target[i] > 0.0 and book.pending[i] < 0.0:
-            rule[i] = UNTOUCHED
+            rule[i] = codes.UNTOUCHED
         else:
             book.pending[i] = 0.0
     return target, rule
@@ -248,8 +237,8 @@ def take_back_nb(
     for i in sales:
         parting[i] = True
     for i in range(len(rule)):
-        if rule[i] == UNTOUCHED or (target[i] > 0.0 and parting[i]):
-            rule[i] = UNTOUCHED
+        if rule[i] == codes.UNTOUCHED or (target[i] > 0.0 and parting[i]):
+            rule[i] = codes.UNTOUCHED
             continue
         sold = less_nb(book.shares[i], target[i], market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP])
         if sold > 0.0 and free_to_sell_nb(market, book, t, i) > 0.0:
@@ -270,7 +259,7 @@ def drop_nb(
         if capped:
             room -= book.shares[i] * market.last[t - 1, i]
             if room < 0.0:
-                refuse_nb(market, book, t, i, SELL, book.shares[i], TURNOVER)
+                refuse_nb(market, book, t, i, codes.SELL, book.shares[i], codes.TURNOVER)
                 continue
         book.pending[i] = 0.0
         sell_nb(market, charges, book, t, i, book.shares[i])
@@ -281,7 +270,7 @@ def left_nb(sales: IntArray, rule: IntArray, pending: FloatArray) -> IntArray:
     """The sales of what no risk rule has sold in this row, and what was not being sold already: one order a row."""
     left, count = np.empty(len(sales), np.int64), 0
     for i in sales:
-        if rule[i] == UNTOUCHED and pending[i] >= 0.0:
+        if rule[i] == codes.UNTOUCHED and pending[i] >= 0.0:
             left[count] = i
             count += 1
     return left[:count].copy()

@@ -51,9 +51,18 @@ class Exchange:
 
     def price(self, t: int, i: int) -> float:
         """The quoted price of execution; NaN without one."""
+        flat = self.panel.volume[t][i] == 0 and self.panel.high[t][i] == self.panel.low[t][i]
+        if flat and t + self.past > self.first_traded[i]:
+            return math.nan
         values = self.panel.open if self.strategy.fill == "open" else self.panel.close
         price = float(values[t][i])
         return price if price > 0 else math.nan
+
+    @cached_property
+    def first_traded(self) -> list[float]:
+        """The first row with a volume of each symbol, counted from that of the past: before it, nobody knows of any."""
+        columns = self.panel.with_past("volume").T
+        return [next((row for row, volume in enumerate(column) if volume > 0), math.inf) for column in columns]
 
     def slipped(self, t: int, i: int, side: str) -> float:
         """The price with its slippage."""
@@ -98,10 +107,15 @@ class Exchange:
         return max(float(rules.sell[g]) * value, float(rules.minimum[g])) + levy, levy
 
     def affordable(self, t: int, i: int, cash: float, price: float) -> float:
-        """The most shares in whole lots that some cash pays."""
-        g = int(self.rules.group[i])
-        rate, levied, least = float(self.rules.buy[g]), float(self.rules.buy_levy[t][g]), float(self.rules.minimum[g])
+        """The most shares that some cash pays at a price: all of it where that is exact, else a trifle less."""
+        group = int(self.rules.group[i])
+        levied, rate = float(self.rules.buy_levy[t][group]), float(self.rules.buy[group])
+        least = float(self.rules.minimum[group])
         most = min((cash - least) / (1 + levied), cash / (1 + rate + levied)) / price
+        shares = self.whole_lots(t, i, most, 1e-12)
+        cost, _ = self.cost(t, i, "buy", shares, price)
+        if shares * price + cost <= cash:
+            return shares
         return self.whole_lots(t, i, most * (1 - 1e-12), 0.0)
 
     def rows_before(self, t: int, sessions: int) -> list[int]:
@@ -111,22 +125,37 @@ class Exchange:
             first -= 1
         return [row for row in range(first, t) if self.session(row) < self.session(t)]
 
+    @cached_property
+    def past(self) -> int:
+        """How many rows are known of the sessions before the first."""
+        return 0 if self.panel.past is None else len(self.panel.past.dates)
+
+    def trailing(self, t: int) -> list[int]:
+        """The rows before row t that volume and volatility refer to, counted from the first of the past."""
+        sessions = self.strategy.liquidity.sessions
+        rows = [self.past + row for row in self.rows_before(t, sessions)]
+        missing = sessions - self.session(t)
+        if self.panel.past is None or missing <= 0:
+            return rows
+        known = sorted(set(self.panel.past.dates))[-missing:]
+        return [row for row, day in enumerate(self.panel.past.dates) if day in known] + rows
+
     def volume(self, t: int, i: int) -> float:
         """The volume that an order is held against; NaN where none is known."""
         liquidity = self.strategy.liquidity
         if liquidity.volume == "bar":
             return float(self.panel.volume[t][i])
-        before = [float(self.panel.volume[row][i]) for row in self.rows_before(t, liquidity.sessions)]
+        before = [float(self.panel.with_past("volume")[row][i]) for row in self.trailing(t)]
         known = [value for value in before if not math.isnan(value)]
         return sum(known) / len(known) if known else math.nan
 
     def volatility(self, t: int, i: int) -> float:
         """Standard deviation of the returns before; NaN with fewer than two."""
-        moves = []
-        for s in self.rows_before(t, self.strategy.liquidity.sessions):
-            before = self.close(s - 1, i)
-            if not math.isnan(self.panel.close[s][i]) and not math.isnan(before):
-                moves.append(float(self.panel.close[s][i]) / before - 1)
+        moves, closes = [], self.panel.with_past("close")
+        for s in self.trailing(t):
+            before = self.last(s - 1, i, closes)
+            if not math.isnan(closes[s][i]) and not math.isnan(before):
+                moves.append(float(closes[s][i]) / before - 1)
         return statistics.stdev(moves) if len(moves) >= 2 else math.nan
 
     def through(self, t: int, i: int, shares: float) -> float:

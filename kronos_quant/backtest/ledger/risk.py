@@ -65,7 +65,8 @@ class Keeper:
         aim = dict(now) if wanted is None else {i: wanted[i] * closes[i] for i in known}
         rule: dict[int, str] = {}
         self._stops(t, now, aim, rule, closes)
-        self._caps(t, account, aim, rule)
+        band = 0.0 if wanted is not None else book.exchange.strategy.risk.band
+        self._caps(t, account, aim, rule, max(band, 1e-9))
         if wanted is not None:
             self._buffer(account, aim, rule)
         self._slowly(t, account, now, aim, rule)
@@ -86,26 +87,26 @@ class Keeper:
                 if not low <= aim[i] <= high:
                     aim[i], rule[i] = min(max(aim[i], low), high), "stays out after a stop"
 
-    def _caps(self, t: int, account: float, aim: Values, rule: dict[int, str]) -> None:
+    def _caps(self, t: int, account: float, aim: Values, rule: dict[int, str], band: float) -> None:
         risk = self.book.exchange.strategy.risk
         if risk.max_weight is not None:
             for i in aim:
-                if abs(aim[i]) > risk.max_weight * account * (1 + 1e-9):
+                if abs(aim[i]) > risk.max_weight * account * (1 + band):
                     aim[i], rule[i] = math.copysign(risk.max_weight * account, aim[i]), "maximum weight"
         if risk.max_group is not None:
             for group in sorted({self.group(t, i) for i in aim} - {-1}):
                 members = [i for i in aim if self.group(t, i) == group]
-                shrink(aim, rule, members, risk.max_group * account, "group cap")
+                shrink(aim, rule, members, risk.max_group * account, "group cap", band)
         if risk.max_gross is not None:
-            shrink(aim, rule, list(aim), risk.max_gross * account, "exposure cap")
+            shrink(aim, rule, list(aim), risk.max_gross * account, "exposure cap", band)
         net = sum(aim.values())
-        if risk.max_net is not None and abs(net) > risk.max_net * account * (1 + 1e-9):
+        if risk.max_net is not None and abs(net) > risk.max_net * account * (1 + band):
             heavy = [i for i in aim if aim[i] * net > 0]
             weight = sum(abs(aim[i]) for i in heavy)
             shrink(aim, rule, heavy, weight - abs(net) + risk.max_net * account, "exposure cap")
         bound = self.bound_by_volatility(t, account, aim)
         if bound is not None:
-            shrink(aim, rule, list(aim), bound, "volatility target")
+            shrink(aim, rule, list(aim), bound, "volatility target", band)
 
     def _buffer(self, account: float, aim: Values, rule: dict[int, str]) -> None:
         risk = self.book.exchange.strategy.risk
@@ -160,10 +161,10 @@ class Keeper:
         return sum(abs(value) for value in mixture.values()) * a_session * account / spread if spread > 0 else None
 
 
-def shrink(aim: Values, rule: dict[int, str], members: list[int], most: float, why: str) -> None:
-    """Scale some values so that their sum without sign is at most `most`."""
+def shrink(aim: Values, rule: dict[int, str], members: list[int], most: float, why: str, band: float = 1e-9) -> None:
+    """Scale some values so that their sum without sign is at most `most`, where it is more by more than the band."""
     total = sum(abs(aim[i]) for i in members)
-    if total > most * (1 + 1e-9):
+    if total > most * (1 + band):
         for i in members:
             if aim[i]:
                 aim[i], rule[i] = aim[i] * most / total, why

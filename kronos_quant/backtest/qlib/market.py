@@ -5,7 +5,10 @@ Shape letters: T sessions, N symbols.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,14 @@ import numpy.typing as npt
 
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
 from kronos_quant.backtest.limits import StateArray
-from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
+from kronos_quant.backtest.panel import BoolArray, FloatArray, Panel, filled_forward
 from kronos_quant.errors import DataError
 from kronos_quant.market.ingest.qlib_bins import read_bin
-from kronos_quant.market.ingest.qlib_texts import read_calendar
+from kronos_quant.market.ingest.qlib_texts import read_calendar, read_lists
 from kronos_quant.schema import DAILY
+
+Days = npt.NDArray[np.datetime64]
+Spans = dict[str, list[tuple[date, date]]]
 
 LIMIT_THRESHOLD = 0.095
 """Qlib's for its Chinese region."""
@@ -37,26 +43,43 @@ class QlibFacts:
     """What Qlib reads beside prices.
 
     change : f64[T, N], the move of each day's close as float32 has it; NaN: not limited
+    volume : f64[T, N], as float32 has it and Qlib reads it
     unit : raw shares that orders are rounded to; 0: none
     notes : where these come from, for the reader
+    listed : b1[T, N], whether a symbol's bar lies within its spans of instruments/all.txt, without which Qlib has none;
+    None where every bar does
     """
 
     change: FloatArray
+    volume: FloatArray
     unit: int
     notes: tuple[str, ...] = ()
+    listed: BoolArray | None = None
 
 
 def derived_facts(panel: Panel) -> QlibFacts:
-    """`change` computed from the adjusted closes, and orders in units of 100."""
+    """`change` computed from the adjusted closes, the panel's volumes, and orders in units of 100."""
     last = filled_forward(panel.close)
     change = np.full(last.shape, np.nan)
     change[1:] = last[1:] / last[:-1] - 1
     change[np.isnan(panel.close)] = np.nan
-    return QlibFacts(change.astype(np.float32).astype(np.float64), TRADE_UNIT)
+    changes, volumes = (values.astype(np.float32).astype(np.float64) for values in (change, panel.volume))
+    return QlibFacts(changes, volumes_read(volumes, panel.dates), TRADE_UNIT)
+
+
+def volumes_read(volume: FloatArray, days: Sequence[date]) -> FloatArray:
+    """The volumes as Qlib's exchange reads them: on the last day before days without trading it sums them, NaN to 0.
+
+    volume : f64[T, N]; days : the T days of the calendar, and the next one where there is one
+    """
+    sums = np.array([after - before > timedelta(days=1) for before, after in pairwise(days)])[: len(volume)]
+    read = volume.copy()
+    read[: len(sums)][sums] = np.nan_to_num(volume[: len(sums)][sums], nan=0.0)
+    return read
 
 
 def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
-    """`$change` as a Qlib directory stores it, and whether Qlib would round orders on it.
+    """`$change` and `$volume` as a Qlib directory stores them, and whether Qlib would round orders on it.
 
     Qlib does not round where any symbol of instruments/all.txt has a close without a factor in the period.
     Raises DataError where the directory has other closes than the panel, or does not cover its sessions.
@@ -68,7 +91,8 @@ def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
     if rows[1] - rows[0] + 1 != len(panel.dates):
         raise DataError(f"{directory}: its calendar has other sessions from {panel.dates[0]} to {panel.dates[-1]}")
     first, end = int(rows[0]), int(rows[1]) + 1
-    change = np.full(panel.close.shape, np.nan)
+    days, spans = np.array(calendar, dtype="datetime64[D]"), listed_spans(directory)
+    change, volume = np.full(panel.close.shape, np.nan), np.full(panel.close.shape, np.nan)
     for n, symbol in enumerate(panel.symbols):
         close = field_values(directory, symbol, "close", len(calendar), first, end)
         both = ~np.isnan(close) & ~np.isnan(panel.close[:, n])
@@ -77,10 +101,14 @@ def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
                 f"{directory}: {symbol} has other closes than the workspace: another source, or another day"
             )
         change[:, n] = field_values(directory, symbol, "change", len(calendar), first, end)
+        volume[:, n] = field_values(directory, symbol, "volume", len(calendar), first, end)
     # the first session only gives scores; Qlib looks at the sessions that it trades in
-    unit = 0 if factor_missing(directory, len(calendar), first + 1, end) else TRADE_UNIT
+    unit = 0 if factor_missing(directory, days, spans, first + 1, end) else TRADE_UNIT
     notes = () if unit else ("Qlib does not round orders here: a symbol of all.txt has a close without a factor.",)
-    return QlibFacts(change, unit, notes)
+    listed = np.stack([inside(spans.get(symbol, []), days[first:end]) for symbol in panel.symbols], axis=1)
+    read = volumes_read(volume, calendar[first : end + 1])
+    everything = not spans or bool(listed[~np.isnan(panel.close)].all())
+    return QlibFacts(change, read, unit, notes, None if everything else listed)
 
 
 def field_values(directory: Path, symbol: str, name: str, length: int, first: int, end: int) -> npt.NDArray[np.float64]:
@@ -95,16 +123,39 @@ def field_values(directory: Path, symbol: str, name: str, length: int, first: in
     return values
 
 
-def factor_missing(directory: Path, length: int, first: int, end: int) -> bool:
-    """Whether a symbol of instruments/all.txt has a close and no factor in sessions first to end - 1."""
-    listed = directory / "instruments" / "all.txt"
-    lines = listed.read_text(encoding="utf-8-sig").splitlines() if listed.is_file() else []
-    for symbol in {line.split("\t")[0] for line in lines if line.strip()}:
-        close = field_values(directory, symbol, "close", length, first, end)
-        factor = field_values(directory, symbol, "factor", length, first, end)
-        if (~np.isnan(close) & np.isnan(factor)).any():
+def listed_spans(directory: Path) -> Spans:
+    """The first and the last day of each span of instruments/all.txt, by symbol."""
+    spans: Spans = {}
+    rows = read_lists(directory / "instruments").filter(universe="all").select("symbol", "start", "end")
+    for symbol, start, end in rows.iter_rows():
+        spans.setdefault(symbol, []).append((start, end))
+    return spans
+
+
+def inside(spans: Sequence[tuple[date, date]], days: Days) -> BoolArray:
+    """b1[T]: whether each of some days lies in one of a symbol's spans."""
+    found = np.zeros(len(days), dtype=np.bool_)
+    for start, end in spans:
+        found |= (days >= np.datetime64(start)) & (days <= np.datetime64(end))
+    return found
+
+
+def factor_missing(directory: Path, days: Days, spans: Spans, first: int, end: int) -> bool:
+    """Whether a symbol of instruments/all.txt has a close and no factor in its sessions of first to end - 1."""
+    for symbol, own in spans.items():
+        close = field_values(directory, symbol, "close", len(days), first, end)
+        factor = field_values(directory, symbol, "factor", len(days), first, end)
+        if (inside(own, days[first:end]) & ~np.isnan(close) & np.isnan(factor)).any():
             return True
     return False
+
+
+def as_listed(panel: Panel, facts: QlibFacts) -> Panel:
+    """The panel without the prices that Qlib does not read."""
+    if facts.listed is None:
+        return panel
+    opened, close = (np.where(facts.listed, values, np.nan) for values in (panel.open, panel.close))
+    return replace(panel, open=opened, close=close)
 
 
 def qlib_prices(panel: Panel, fill: str) -> FloatArray:

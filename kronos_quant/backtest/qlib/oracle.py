@@ -23,6 +23,10 @@ import polars as pl
 from kronos_quant.backtest.panel import FloatArray
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_threshold
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.errors import KronosQuantError
+
+NOTHING = 1e-5
+"""Qlib deals what is worth no more than this, and changes no account by it."""
 
 NOT_SYMBOLS = ("cash", "now_account_value", "cash_delay")
 """Keys of a position of Qlib's that are no holdings."""
@@ -42,6 +46,12 @@ class QlibRun:
     orders: pl.DataFrame
     seconds: float
 
+    @property
+    def fills(self) -> pl.DataFrame:
+        """The orders that changed anything: not those of NaN shares (no volume known) or worth next to nothing."""
+        worth = pl.col("shares") * pl.col("price")
+        return self.orders.filter(worth.is_not_nan() & (worth > NOTHING))
+
 
 def run_pyqlib(
     directory: Path,
@@ -58,33 +68,16 @@ def run_pyqlib(
     scores : date, symbol, score, without missing ones; the scores of a session trade at the next
     start, end : first and last session traded; the calendar must have a session before and one after
     unit : raw shares that orders are rounded to, 0 for none; canonical : with holdings and ties in order
+    Raises KronosQuantError where Qlib fails.
     """
+    rows: list[tuple[Any, ...]] = []
     with quiet(), canonical_order() if canonical else contextlib.nullcontext():
         import qlib
-        from qlib.backtest import backtest
         from qlib.config import REG_CN
-        from qlib.contrib.strategy import TopkDropoutStrategy
 
         qlib.init(provider_uri=str(directory), region=REG_CN, kernels=1, logging_level=logging.CRITICAL)
-        rows: list[tuple[Any, ...]] = []
         started = time.perf_counter()
-        portfolio, _ = backtest(
-            start_time=str(start),
-            end_time=str(end),
-            strategy=TopkDropoutStrategy(
-                topk=strategy.topk,
-                n_drop=strategy.n_drop,
-                hold_thresh=strategy.hold_thresh,
-                only_tradable=strategy.qlib.only_tradable,
-                forbid_all_trade_at_limit=strategy.qlib.forbid_all_trade_at_limit,
-                risk_degree=strategy.risk_degree,
-                signal=qlib_signal(scores),
-            ),
-            executor=recording_executor(rows),
-            account=strategy.account,
-            benchmark=no_benchmark(start, end),
-            exchange_kwargs=exchange_settings(strategy, unit),
-        )
+        portfolio = portfolio_of(scores, start, end, strategy, unit, rows)
         seconds = time.perf_counter() - started
     report = portfolio["1day"][0]
     columns = ["date", "symbol", "side", "wanted", "shares", "price", "cost"]
@@ -98,9 +91,53 @@ def run_pyqlib(
     )
 
 
+def portfolio_of(
+    scores: pl.DataFrame, start: date, end: date, strategy: Strategy, unit: int, rows: list[tuple[Any, ...]]
+) -> Any:
+    """What Qlib's `backtest` gives of a portfolio; its orders are added to `rows`."""
+    from qlib.backtest import backtest
+    from qlib.contrib.strategy import TopkDropoutStrategy
+
+    decides = TopkDropoutStrategy(
+        topk=strategy.topk,
+        n_drop=strategy.n_drop,
+        hold_thresh=strategy.hold_thresh,
+        only_tradable=strategy.qlib.only_tradable,
+        forbid_all_trade_at_limit=strategy.qlib.forbid_all_trade_at_limit,
+        risk_degree=strategy.risk_degree,
+        signal=qlib_signal(scores),
+    )
+    try:
+        portfolio, _ = backtest(
+            start_time=str(start),
+            end_time=str(end),
+            strategy=decides,
+            executor=recording_executor(rows),
+            account=strategy.account,
+            benchmark=no_benchmark(start, end),
+            exchange_kwargs=exchange_settings(strategy, unit),
+        )
+    # whatever stops Qlib is Qlib's, and no fault of the comparison
+    except Exception as error:
+        raise KronosQuantError(
+            f"pyqlib itself fails on this strategy: {type(error).__name__}: {error}", hint=failing(strategy)
+        ) from error
+    return portfolio
+
+
+def failing(strategy: Strategy) -> str | None:
+    """A setting that Qlib is known to stop at."""
+    open_cost, _, min_cost = qlib_costs(strategy)
+    if open_cost == 0 and min_cost > 0:
+        return "Qlib divides the minimum by the buying rate where the cash does not do: state costs.buy, or minimum: 0"
+    return None
+
+
 def exchange_settings(strategy: Strategy, unit: int) -> dict[str, Any]:
     """What Qlib's exchange is told, by its names."""
     open_cost, close_cost, min_cost = qlib_costs(strategy)
+    shares = strategy.qlib.volume_threshold
+    sides = {} if shares is None else shares.model_dump()
     return {
         "freq": "day",
         "limit_threshold": qlib_threshold(strategy),
@@ -109,6 +146,8 @@ def exchange_settings(strategy: Strategy, unit: int) -> dict[str, Any]:
         "close_cost": close_cost,
         "min_cost": min_cost,
         "trade_unit": unit or None,
+        "impact_cost": strategy.qlib.impact_cost,
+        "volume_threshold": {side: ("current", f"{share} * $volume") for side, share in sides.items()} or None,
     }
 
 

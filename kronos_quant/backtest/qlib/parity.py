@@ -16,6 +16,7 @@ import polars as pl
 from kronos_quant.backtest.engine import run_kernel, run_qlib
 from kronos_quant.backtest.ledger import Accounts, simulate_slowly
 from kronos_quant.backtest.limits import StateArray, market_states
+from kronos_quant.backtest.liquidity import execution_prices
 from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
@@ -23,7 +24,7 @@ from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_unit
 from kronos_quant.backtest.risk.settings import Risk
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.series import Ledger
-from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.strategy import Liquidity, Strategy
 from kronos_quant.backtest.tables import order_table
 
 QLIB_TOLERANCE = 1e-6
@@ -101,7 +102,7 @@ def parity(
 def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> Comparison:
     """The profile qlib against pyqlib."""
     fills = fills_of(mine, panel)
-    other = theirs.orders.filter(pl.col("shares") > 0).select(ORDER)
+    other = theirs.fills.select(ORDER)
     difference = relative(mine.account[1:], theirs.account)
     return Comparison("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
 
@@ -135,7 +136,8 @@ def ladder(
     N = len(panel.symbols)
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
     stay = replace_gone(panel)
-    strategy, risk = strategy.model_copy(update={"risk": Risk.model_validate({})}), strategy.risk
+    whole, nothing = strategy, {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
+    strategy = strategy.model_copy(update=nothing)
     accounts = [
         ("Qlib's rules", mine.account[-1]),
         ("limits by board and date, at the execution price, each for one side", limited(strategy, panel, rules, facts)),
@@ -144,7 +146,10 @@ def ladder(
         ("lots by board", last_account(strategy, panel, flat)),
         ("commission and dated levies", last_account(strategy, panel, rules)),
     ]
-    if risk.active:
+    if whole.liquidity != strategy.liquidity:
+        without = whole.model_copy(update={"risk": strategy.risk})
+        accounts.append(("slippage, impact and participation", last_account(without, panel, rules)))
+    if whole.risk.active:
         accounts.append(("rules of the section risk", real.account[-1]))
     steps, before = [], accounts[0][1]
     for rule, account in accounts:
@@ -168,7 +173,7 @@ def limited(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts) ->
 
 def exchange_states(strategy: Strategy, panel: Panel, rules: Rules) -> StateArray:
     """The market states of the profile exchange."""
-    price = panel.open if strategy.fill == "open" else panel.close
+    price = execution_prices(panel, strategy.fill)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
     return market_states(price, last, factor, rules.up, rules.down, rules.reference, rules.tick)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kronos_quant.backtest.qlib.market import LIMIT_THRESHOLD, QlibFacts
-from kronos_quant.backtest.rules import Terms
+from kronos_quant.backtest.qlib.settings import VolumeShares
+from kronos_quant.backtest.rules import Terms, percent
 from kronos_quant.backtest.strategy import Strategy
 
 OPEN_COST, CLOSE_COST, MIN_COST = 0.001, 0.0015, 5.0
@@ -39,10 +40,13 @@ def qlib_terms(strategy: Strategy, facts: QlibFacts, exchange: Terms) -> Terms:
     """What a reader is told: the figures are annualised as the exchange's sessions are."""
     buy, sell, minimum = qlib_costs(strategy)
     unit = qlib_unit(strategy, facts)
-    costs = f"Qlib's: buying {buy:.4%}, selling {sell:.4%}, at least {minimum:g} a trade"
+    costs = f"Qlib's: buying {percent(buy)}, selling {percent(sell)}, at least {minimum:g} a trade"
+    if strategy.qlib.impact_cost:
+        costs += f", and {strategy.qlib.impact_cost:g} x the square of the order's share of the day's value"
     rules = (
         f"Qlib's: limit {qlib_threshold(strategy):g} on the day's close-to-close change, "
         + (f"orders in units of {unit}" if unit else "orders not rounded")
+        + said_shares(strategy.qlib.volume_threshold)
         + ", delisted holdings stay at their last close"
     )
     note = (
@@ -50,3 +54,12 @@ def qlib_terms(strategy: Strategy, facts: QlibFacts, exchange: Terms) -> Terms:
         "at its open) and its zombies (delisted holdings keep their places). Use it to compare, not to believe."
     )
     return Terms((costs, rules), (note, *facts.notes), exchange.sessions_per_year)
+
+
+def said_shares(shares: VolumeShares | None) -> str:
+    """What a share of the volume lets through, in words after a comma; nothing where there is no bound."""
+    if shares is None:
+        return ""
+    if shares.buy == shares.sell:
+        return f", at most {shares.buy:g} of the day's own volume"
+    return f", at most {shares.buy:g} of the day's own volume bought and {shares.sell:g} sold"

@@ -37,6 +37,7 @@ def guard_of(risk: Risk, panel: Panel, sessions_per_year: int) -> Guard:
         group_most=_bound(risk.max_group),
         member=member,
         groups=groups,
+        band=risk.band,
         gross=_bound(risk.max_gross),
         net=_bound(risk.max_net),
         volatility=_bound(risk.volatility_target) / np.sqrt(sessions_per_year),

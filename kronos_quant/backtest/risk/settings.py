@@ -35,6 +35,13 @@ class Risk(Section):
     max_net: float | None = Field(
         None, gt=0, le=10, description="largest difference between the long and the short holdings / account"
     )
+    band: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="how far above these bounds, as a fraction of them, what is held may drift before it is sold down; "
+        "what a strategy asks for keeps to the bounds themselves",
+    )
     stop_loss: float | None = Field(
         None,
         gt=0,
@@ -85,7 +92,9 @@ class Risk(Section):
 
     @model_validator(mode="after")
     def _of_use(self) -> Risk:
+        bounded = (self.max_weight, self.max_group, self.max_gross, self.max_net, self.volatility_target)
         needs = (
+            ("band", "max_weight, max_group, max_gross, max_net or volatility_target", bounded != (None,) * 5),
             ("groups", "max_group", self.max_group is not None),
             ("stay_out", "stop_loss or take_profit", self.stop_loss is not None or self.take_profit is not None),
             ("volatility_sessions", "volatility_target", self.volatility_target is not None),

@@ -11,8 +11,8 @@ from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, M
 from kronos_quant.backtest.kernel.book import first_traded_nb, new_book, new_history
 from kronos_quant.backtest.kernel.risk import begin_row_nb, new_watch
 from kronos_quant.backtest.kernel.targets import session_nb
-from kronos_quant.backtest.panel import FloatArray, Panel
-from kronos_quant.backtest.strategies.protocol import FIELDS, Decide, View, checked_weights
+from kronos_quant.backtest.panel import FIELDS, FloatArray, Panel
+from kronos_quant.backtest.strategies.protocol import Decide, View, checked_weights
 from kronos_quant.backtest.strategy import Strategy
 
 
@@ -52,9 +52,16 @@ def view_before(panel: Panel, market: Market, book: Book, history: History, t: i
         prices=market.last[t - 1] / factor,
         cash=float(history.cash[t - 1]),
         account=float(history.account[t - 1]),
-        past=tuple(getattr(panel, field)[:t] for field in FIELDS),
+        past=tuple(read_only(getattr(panel, field)[:t]) for field in FIELDS),
+        earlier=() if panel.past is None else tuple(read_only(values[:]) for values in panel.past.bars),
         time=panel.times[t - 1] if panel.times else None,
     )
+
+
+def read_only(values: FloatArray) -> FloatArray:
+    """The same values, a view of their own, which refuses to be changed."""
+    values.flags.writeable = False
+    return values
 
 
 def target_shares(weights: FloatArray, account: float, last: FloatArray) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 
 from kronos_quant.backtest.strategies.protocol import Decide, View, Weights
@@ -12,16 +14,19 @@ from kronos_quant.own_code import load_function, raised
 def load_decide(path: Path) -> Decide:
     """The function `decide` of a Python file; what it raises names the file's own line.
 
+    What the file prints goes to stderr: stdout is the command's own.
     Raises ConfigError for a file that is not there, cannot be run, or has no such function.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file of Python code")
-    function = load_function(path, "decide", "view")
+    with contextlib.redirect_stdout(sys.stderr):
+        function = load_function(path, "decide", "view")
 
     def decide(view: View) -> Weights | None:
         try:
-            weights: Weights | None = function(view)
-        except Exception as error:
+            with contextlib.redirect_stdout(sys.stderr):
+                weights: Weights | None = function(view)
+        except (Exception, SystemExit) as error:
             raise KronosQuantError(f"{raised(path, error)} (deciding on {view.moment})") from error
         return weights
 

@@ -12,10 +12,8 @@ from datetime import date, datetime
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.backtest.panel import FIELDS, FloatArray
 from kronos_quant.errors import KronosQuantError, listed
-
-FIELDS = ("open", "high", "low", "close", "volume", "factor")
 
 Moment = date | datetime
 
@@ -46,6 +44,8 @@ class View:
     past: tuple[FloatArray, ...]
     """The fields of FIELDS up to the newest close; read them with `bars`."""
     time: datetime | None = None
+    earlier: tuple[FloatArray, ...] = ()
+    """The same of the sessions before the back-test, where they are known."""
 
     @property
     def moment(self) -> Moment:
@@ -55,12 +55,17 @@ class View:
     def bars(self, field: str, sessions: int) -> FloatArray:
         """f64[sessions or fewer, N]: the newest values of a field, adjusted, a row a bar; NaN without a bar.
 
+        Of the time before the back-test, the bars of `liquidity.sessions` sessions are there.
         field : open, high, low, close, volume or factor
         """
         if field not in FIELDS:
             raise KronosQuantError(f"view.bars: expected one of {', '.join(FIELDS)}, found {field!r}")
         past = self.past[FIELDS.index(field)]
-        return past[max(len(past) - sessions, 0) :].copy()
+        missing = max(sessions - len(past), 0)
+        if not missing or not self.earlier:
+            return past[max(len(past) - sessions, 0) :].copy()
+        earlier = self.earlier[FIELDS.index(field)]
+        return np.vstack([earlier[max(len(earlier) - missing, 0) :], past])
 
 
 Weights = Mapping[str, float]
@@ -101,4 +106,6 @@ def checked_weights(weights: object, view: View, name: str, *, short: bool) -> F
 
 def is_number(weight: object) -> bool:
     """Whether a weight is a finite number."""
-    return isinstance(weight, (int, float, np.floating, np.integer)) and math.isfinite(weight)
+    if isinstance(weight, bool) or not isinstance(weight, (int, float, np.floating, np.integer)):
+        return False
+    return math.isfinite(weight)

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,16 @@ import yaml
 from kronos_quant.backtest.engine import benchmark_returns
 from kronos_quant.backtest.panel import FloatArray, session_panel
 from kronos_quant.backtest.rules import Rules, rules_of
-from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.strategy import SAME_SETTINGS, Strategy
 from kronos_quant.backtest.sweep import Done, Trial, Value, run_trials, trials_of
-from kronos_quant.errors import ConfigError
+from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.jobs.examination import key_of, settings_of
 from kronos_quant.jobs.sweep.cluster import Cluster, connected, run_on_ray
 from kronos_quant.jobs.sweep.summary import SweepSummary, ranked
 from kronos_quant.jobs.trading import Prepared, facts_of, prepare
 from kronos_quant.progress import progress
-from kronos_quant.runs import Inputs, Run, continue_run, start_run, unfinished_runs
+from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
 from kronos_quant.validity import (
     Luck,
     TrialRow,
@@ -50,6 +50,8 @@ SWEEP = "sweep.json"
 SAVE_EVERY = 200
 """Trials between two writings of what is done."""
 
+OWN_NAMES = {other: name for name, other in SAME_SETTINGS}
+
 
 def run_sweep(
     workspace: Workspace,
@@ -63,7 +65,8 @@ def run_sweep(
     """Run every combination of a grid; a sweep that was interrupted goes on where it was.
 
     grid : texts like `topk=20,50,100`; ray : address of a Ray cluster that runs the trials, None: this machine's cores
-    Raises ConfigError for a grid that is none, and where Ray is not installed or its cluster not reached.
+    Raises ConfigError for a grid that is none, and where Ray is not installed or its cluster not reached;
+    KronosQuantError where another process is running the same sweep.
     """
     started = time.perf_counter()
     with connected(ray) as cluster:
@@ -84,13 +87,20 @@ def run_sweep(
 
 
 def parsed(grid: Sequence[str]) -> dict[str, list[Value]]:
-    """`topk=20,50` -> {"topk": [20, 50]}. Raises ConfigError for other forms and for a field given twice."""
+    """`topk=20,50` -> {"topk": [20, 50]}; a field's other name (`n_symbol_hold`) stands for it.
+
+    Raises ConfigError for other forms and for a field given twice.
+    """
     chosen: dict[str, list[Value]] = {}
     for text in grid:
         name, equals, values = text.partition("=")
-        name = name.strip()
-        found = [yaml.safe_load(value) for value in values.split(",")] if values.strip() else []
-        if not equals or not name or not found or any(isinstance(value, (list, dict)) for value in found):
+        *sections, last = name.strip().split(".")
+        name = ".".join([*sections, OWN_NAMES.get(last, last)])
+        try:
+            found = [value_of(value) for value in values.split(",")] if values.strip() else []
+        except ValueError:
+            found = []
+        if not equals or not name or not found:
             raise ConfigError(f"--grid: expected a field and values like topk=20,50,100, found {text!r}")
         if name in chosen:
             raise ConfigError(f"--grid {name}: given twice")
@@ -100,21 +110,52 @@ def parsed(grid: Sequence[str]) -> dict[str, list[Value]]:
     return chosen
 
 
+def value_of(text: str) -> Value:
+    """A number, word, yes or no as YAML has it. Raises ValueError for a list, a mapping, and what is no YAML."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    # YAML takes 10:20 for a number in base 60
+    if not isinstance(value, Value) or (":" in text and not isinstance(value, str)):
+        raise ValueError(text)
+    return value
+
+
 def sweep_key(prepared: Prepared, trials: Sequence[Trial]) -> str:
     """What a sweep is made of: bars, scores, strategy and combinations."""
     parts = [prepared.market.snapshot.digest, prepared.scored.digest, prepared.strategy.model_dump_json()]
     return hashlib.sha256(json.dumps([*parts, sorted(trial.key for trial in trials)]).encode()).hexdigest()
 
 
-def sweep_run(workspace: Workspace, prepared: Prepared, key: str) -> AbstractContextManager[Run]:
-    """The run of a sweep that was interrupted, or a new one."""
+@contextmanager
+def sweep_run(workspace: Workspace, prepared: Prepared, key: str) -> Iterator[Run]:
+    """The run of a sweep that was interrupted, or a new one; no other process may fill it meanwhile."""
+    former = unfinished_sweep(workspace, key)
+    if former is not None:
+        with held_run(former, swept_elsewhere(former)), continue_run(former, [TRIALS]) as run:
+            logger.info("going on with %s", run.path)
+            yield run
+        return
+    inputs = Inputs(prepared.market.snapshot.digest, prepared.scored.digest)
+    with start_run(workspace.runs, "sweep", inputs, [TRIALS]) as run, held_run(run, swept_elsewhere(run)):
+        yield run
+
+
+def unfinished_sweep(workspace: Workspace, key: str) -> Run | None:
+    """The newest run of a sweep that was begun and not finished."""
     for run in reversed(unfinished_runs(workspace.runs, "sweep")):
         note = run.folder / SWEEP
         if note.exists() and json.loads(note.read_text(encoding="utf-8"))["key"] == key:
-            logger.info("going on with %s", run.path)
-            return continue_run(run, [TRIALS])
-    inputs = Inputs(prepared.market.snapshot.digest, prepared.scored.digest)
-    return start_run(workspace.runs, "sweep", inputs, [TRIALS])
+            return run
+    return None
+
+
+def swept_elsewhere(run: Run) -> KronosQuantError:
+    """Two processes that fill one table of trials would write over each other's."""
+    return KronosQuantError(
+        f"{run.path}: another process is running this sweep", hint="wait for it; its trials are kept if it is stopped"
+    )
 
 
 def read_done(path: Path) -> pl.DataFrame:

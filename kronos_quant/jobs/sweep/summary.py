@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.errors import listed
+from kronos_quant.errors import counted, listed
 from kronos_quant.validity import Luck
 
 SHOWN = (
@@ -53,12 +53,12 @@ class SweepSummary:
     def lines(self) -> list[str]:
         """The outcome in words."""
         again = f", {self.resumed:,} of them from before" if self.resumed else ""
-        told = [f"{len(self.trials):,} trials in {self.seconds:.1f} s{again}"]
+        count = counted(len(self.trials), "trial")
+        told = [f"{count} in {self.seconds:.1f} s{again}"]
         if self.refused:
-            told.append(f"{len(self.refused)} combinations make no strategy: {listed(self.refused, 2)}")
-        told.append(
-            f"the {min(BEST, len(self.trials))} best by Sharpe ratio, chosen among {len(self.trials):,} trials:"
-        )
+            make = "makes" if len(self.refused) == 1 else "make"
+            told.append(f"{counted(len(self.refused), 'combination')} {make} no strategy: {listed(self.refused, 2)}")
+        told.append(f"the {min(BEST, len(self.trials))} best by Sharpe ratio, chosen among {count}:")
         best = self.best().rename({"deflated_sharpe_probability": "deflated"})
         with pl.Config(tbl_rows=BEST, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
                        tbl_formatting="NOTHING", float_precision=4, tbl_width_chars=160):  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +15,7 @@ from kronos_quant.backtest import Panel, Strategy
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, facts_of_directory
 from kronos_quant.backtest.risk.groups import groups_of
 from kronos_quant.errors import DataError
-from kronos_quant.market import Facts, Market, canonical_column
+from kronos_quant.market import Facts, Market, canonical_column, origins_of
 from kronos_quant.market.quality.screening import read_rejected
 from kronos_quant.workspace import Workspace
 
@@ -124,19 +125,33 @@ def bars_of_source(market: Market, bars: pl.DataFrame, start: date) -> pl.DataFr
     )
 
 
-def qlib_facts(workspace: Workspace, strategy: Strategy, panel: Panel) -> QlibFacts:
+def source_directory(
+    workspace: Workspace, market: Market, strategy: Strategy, panel: Panel
+) -> tuple[Path, QlibFacts] | None:
+    """The Qlib directory of a panel's bars, and what Qlib reads there: the one that the strategy names or, with these
+    closes, one that they were read from or that kq.yaml names; None without any.
+
+    Raises DataError where the one that the strategy names has other bars.
+    """
+    if strategy.qlib.directory is not None:
+        directory = workspace.root / strategy.qlib.directory.expanduser()
+        return directory, facts_of_directory(panel, directory)
+    configured = workspace.root / workspace.config.market.qlib_dir.expanduser()
+    for directory in dict.fromkeys([*origins_of(market, "qlib"), configured]):
+        if (directory / "calendars").is_dir():
+            with suppress(DataError):
+                return directory, facts_of_directory(panel, directory)
+    return None
+
+
+def qlib_facts(workspace: Workspace, market: Market, strategy: Strategy, panel: Panel) -> QlibFacts:
     """What Qlib reads of its own directory, or what the closes tell where there is none of these bars."""
-    stated = strategy.qlib.directory
-    directory = workspace.root / (stated or workspace.config.market.qlib_dir).expanduser()
-    try:
-        if stated is not None or (directory / "calendars").is_dir():
-            return facts_of_directory(panel, directory)
-    except DataError:
-        if stated is not None:
-            raise
+    found = source_directory(workspace, market, strategy, panel)
+    if found is not None:
+        return found[1]
     facts = derived_facts(panel)
     note = "No Qlib directory of these bars was found: $change is computed from the closes (set `qlib.directory`)."
-    return QlibFacts(facts.change, facts.unit, (note,))
+    return replace(facts, notes=(note,))
 
 
 def benchmark_close(market: Market, benchmark: str, panel: Panel) -> FloatArray:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from kronos_quant import schema
 from kronos_quant.backtest import Panel, Rules, Strategy, build_panel, rules_of
-from kronos_quant.backtest.panel import build_bar_panel, in_ticks
+from kronos_quant.backtest.panel import add_past, build_bar_panel, in_ticks
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.strategies.own_code import load_decide
 from kronos_quant.backtest.strategies.protocol import Decide
@@ -26,8 +28,9 @@ from kronos_quant.jobs.trading.beside import (
     in_universe,
     qlib_facts,
 )
+from kronos_quant.jobs.trading.coverage import missing_signals
 from kronos_quant.jobs.trading.scored import Scored, scores_of_file, scores_of_recipe
-from kronos_quant.market import Market, workspace_market
+from kronos_quant.market import Market, universes, workspace_market
 from kronos_quant.workspace import Workspace
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,13 +73,16 @@ def prepare(
     )
     panel = grouped(panel_of(market, strategy, scored), spans)
     rules = rules_of(strategy, panel, market.exchange, facts_of(market))
+    missing = missing_signals(strategy, panel, market, members_of(market, strategy, scored))
+    if missing is not None:
+        scored = replace(scored, notes=(*scored.notes, missing))
     return Prepared(
         strategy,
         market,
         scored,
         panel if strategy.profile == "qlib" else in_ticks(panel, rules.tick),
         rules,
-        qlib_facts(workspace, strategy, panel) if strategy.profile == "qlib" else None,
+        qlib_facts(workspace, market, strategy, panel) if strategy.profile == "qlib" else None,
         benchmark,
         None if benchmark is None else benchmark_close(market, benchmark, panel),
         decide,
@@ -85,15 +91,36 @@ def prepare(
 
 def panel_of(market: Market, strategy: Strategy, scored: Scored) -> Panel:
     """Bars and scores, a row a session or, of an intraday market, a row a bar."""
-    bars, scores = market.bars(start=scored.sessions[0]), in_universe(market, strategy, scored.frame)
-    bars = adjusted_volumes(market, bars)
+    scores, before = in_universe(market, strategy, scored.frame), rows_before(market, strategy, scored.sessions[0])
+    bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), scored.sessions[0])))
     if market.freq != schema.DAILY:
         times = market.times()
-        return build_bar_panel(bars, scores, times.filter(times["date"].is_in(scored.sessions)))
+        panel = build_bar_panel(bars, scores, times.filter(times["date"].is_in(scored.sessions)))
+        return add_past(panel, bars, before)
     if strategy.profile == "qlib":
         bars = bars_of_source(market, bars, scored.sessions[0])
         return build_panel(bars, scores, scored.sessions, keep_unpriced=True)
-    return build_panel(bars, scores, scored.sessions)
+    return add_past(build_panel(bars, scores, scored.sessions), bars, before)
+
+
+def with_background(panel: Panel, market: Market, strategy: Strategy) -> Panel:
+    """A panel of sessions with the bars before its first, which trailing figures refer to."""
+    before = rows_before(market, strategy, panel.dates[0])
+    bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), panel.dates[0])))
+    return add_past(panel, bars, before)
+
+
+def rows_before(market: Market, strategy: Strategy, first: date) -> pl.DataFrame:
+    """(date, time) of the bars in the sessions before the first one that trailing figures refer to."""
+    sessions = [on for on in market.sessions() if on < first][-strategy.liquidity.sessions :]
+    times = market.times()
+    return times.filter(times["date"].is_in(sessions))
+
+
+def members_of(market: Market, strategy: Strategy, scored: Scored) -> pl.DataFrame | None:
+    """The intervals of the universe that is scored: the strategy's, else the recipe's; None for every symbol."""
+    universe = strategy.universe or (scored.source.recipe.universe if scored.source is not None else universes.ALL)
+    return None if universe == universes.ALL else market.universe(universe)
 
 
 def own_code(workspace: Workspace, strategy: Strategy, *, allowed: bool) -> Decide | None:
@@ -116,8 +143,10 @@ def check_against(market: Market, strategy: Strategy) -> str | None:
             f"the profile qlib steps on daily bars, and this workspace holds {market.freq} bars",
             hint="profile: exchange steps on any; or set market.freq to day in kq.yaml if there are daily bars too",
         )
+    known = market.sessions()
     for on in (strategy.start, strategy.end):
-        if on is not None:
+        # a day without trading between two sessions is as good as the session next to it
+        if on is not None and not known[0] <= on <= known[-1]:
             market.check_session(on)
     if strategy.score is not None and strategy.score not in known_scores():
         raise ConfigError(f"score: expected one of {', '.join(known_scores())}, found {strategy.score!r}")

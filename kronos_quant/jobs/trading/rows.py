@@ -7,6 +7,7 @@ from datetime import time, timedelta
 import polars as pl
 
 from kronos_quant import schema
+from kronos_quant.errors import counted
 from kronos_quant.market import Market
 from kronos_quant.market.sessions import freq_minutes
 
@@ -68,4 +69,4 @@ def _on_bars(scores: pl.DataFrame, bars: pl.DataFrame, step: timedelta) -> tuple
 
 
 def _left_out(dates: int) -> list[str]:
-    return [f"{dates} dates of the scores are no sessions of the data: left out."] if dates else []
+    return [f"Left out: {counted(dates, 'date')} of the scores that the data have no session of."] if dates else []

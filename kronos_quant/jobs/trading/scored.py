@@ -14,10 +14,12 @@ import polars as pl
 
 from kronos_quant import schema
 from kronos_quant.backtest import Strategy
-from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.files import file_digest
 from kronos_quant.jobs.trading.rows import on_rows
 from kronos_quant.market import Market, canonical_column
+from kronos_quant.market.ingest.stamps import parse_stamps
+from kronos_quant.market.sessions import time_zone
 from kronos_quant.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,8 +70,8 @@ def scores_of_recipe(
     used = list(dict.fromkeys([*asked, sessions[-1]]))
     notes += [FOREIGN_SCORES] if imported else contamination(source, used)
     if signals.empty:
-        why = "are not among those imported" if imported else "have no signals: no symbol had enough bars"
-        notes.append(f"{len(signals.empty)} sessions {why}.")
+        why = "not among those imported" if imported else "no symbol had enough bars"
+        notes.append(f"No signals of {counted(len(signals.empty), 'session')}: {why}.")
     return Scored(
         frame,
         sessions,
@@ -115,10 +117,11 @@ def scores_of_file(workspace: Workspace, market: Market, strategy: Strategy) -> 
 def read_scores(path: Path, exchange: str = "") -> pl.DataFrame:
     """(time, symbol, score) of a Parquet or CSV file; Qlib's names datetime and instrument are known too.
 
+    exchange : ISO code of the market, whose clock the times are of, whatever their time zone
     Raises DataError for a file that cannot be read, a column that is missing, and a value that is none.
     """
     try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file of scores") from None
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -129,9 +132,13 @@ def read_scores(path: Path, exchange: str = "") -> pl.DataFrame:
         if not found:
             raise DataError(f"{path}: expected a column {' or '.join(names[:2])}, found {', '.join(frame.columns)}")
         columns[ours] = found[-1] if ours == "time" else found[0]
+    times = parse_stamps(frame[columns["time"]], time_zone(exchange))
+    wrong = frame[columns["time"]].filter(times.is_null() & frame[columns["time"]].is_not_null())
+    if len(wrong):
+        raise DataError(f"{path}: {columns['time']}: expected times such as 2025-06-05, found {wrong[0]!r}")
     try:
         frame = frame.select(
-            pl.col(columns["time"]).cast(pl.Datetime("us")).dt.replace_time_zone(None).alias("time"),
+            times.alias("time"),
             pl.col(columns["symbol"]).cast(pl.String).alias("symbol"),
             pl.col(columns["score"]).cast(pl.Float64).alias("score"),
         )

@@ -146,7 +146,12 @@ def _decay_words(card: Scorecard) -> str:
     assert ranking is not None
     known = {horizon: found.mean for horizon, found in ranking.decay.items() if found.known}
     highest = max(known, key=lambda horizon: known[horizon]) if known else None
-    told = "" if highest is None else f" Here it is highest {card.clock.bars(highest)} ahead."
+    if highest is None:
+        told = ""
+    elif known[highest] <= 0:
+        told = " Here it is above 0 at none of them."
+    else:
+        told = f" Here it is highest {card.clock.bars(highest)} ahead."
     return f"<b>How to read it:</b> the same scores against returns over more or fewer {card.clock.bar}s.{told}"
 
 
@@ -234,7 +239,7 @@ def _coverage_words(own: DistributionCard) -> str:
         told = "too few: it is surer than it may be" if gap < 0 else "too many: it is less sure than it could be"
     return (
         "<b>How to read it:</b> on the dashed line, intervals hold what they claim; below it the forecast is too sure "
-        f"of itself. Its {nominal:.0%} interval held {found.mean:.1%}: {told}."
+        f"of itself. Its {nominal * 100:.0f} % interval held {found.mean * 100:.1f} %: {told}."
     )
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kronos_quant.evaluation import MeanInterval, Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
-from kronos_quant.report.canvas import BLUE, GREY, ORANGE, VERMILION, look, percent_axis, session_axis
-from kronos_quant.report.tearsheet import without_references
+from kronos_quant.report.canvas import BLUE, GREY, ORANGE, VERMILION, look, percent_axis, session_axis, svg_of
 
 INK = "#444444"
 ROLLING = 20
@@ -154,7 +151,7 @@ def coverage_by_bar(said: dict[str, DistributionCard], bar: str) -> str:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel(f"{bar}s ahead")
         axes.set_ylabel("90 % interval held")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
 
     return _picture(draw, (4.8, 3.3))
 
@@ -169,7 +166,7 @@ def pit(card: DistributionCard) -> str:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlabel("quantile of the forecast that the outcome fell on")
         axes.set_ylabel("outcomes / expected")
-        axes.legend(loc="upper center")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
     return _picture(draw, (4.8, 3.3))
 
@@ -200,9 +197,7 @@ def _diagonal(axes: Axes) -> None:
 
 def _picture(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
     """An SVG element without references, the same bytes for the same figures."""
-    with look(), rc_context({"svg.hashsalt": "scorecard"}):
+    with look():
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
-        held = io.StringIO()
-        figure.savefig(held, format="svg", metadata={"Date": None})
-    return without_references(held.getvalue())
+        return svg_of(figure)

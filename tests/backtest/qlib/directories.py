@@ -12,6 +12,12 @@ from kronos_quant.backtest import Panel
 from kronos_quant.backtest.panel import filled_forward
 
 
+def weekdays_from(first: date, count: int) -> tuple[date, ...]:
+    """The first `count` weekdays from a day on: Qlib reads the day before a gap in another way."""
+    days = (first + timedelta(days=t) for t in range(count * 7 // 5 + 7))
+    return tuple([day for day in days if day.weekday() < 5][:count])
+
+
 def made_panel(seed: int, T: int = 60, N: int = 16) -> Panel:
     """Moves at and near the limits, suspensions, late listings, delistings, splits, missing opens, missing scores."""
     rng = np.random.default_rng(seed)
@@ -29,6 +35,9 @@ def made_panel(seed: int, T: int = 60, N: int = 16) -> Panel:
         gone[int(rng.integers(T // 2, T - 5)) :, i + 3] = True
     score = np.round(rng.normal(0, 1, (T, N)), 1)  # with ties
     score[(rng.random((T, N)) < 0.1) | gone] = np.nan
+    volume = np.exp(rng.normal(12, 1.5, (T, N))).astype(np.float32).astype(np.float64)
+    volume[rng.random((T, N)) < 0.01] = 0.0
+    volume[(rng.random((T, N)) < 0.01) | gone] = np.nan
     adjusted = (close * factor).astype(np.float32).astype(np.float64)
     opened = (open_ * factor).astype(np.float32).astype(np.float64)
     factor = factor.astype(np.float32).astype(np.float64)
@@ -36,22 +45,27 @@ def made_panel(seed: int, T: int = 60, N: int = 16) -> Panel:
         values[gone] = np.nan
     last = np.array([np.flatnonzero(~np.isnan(column)).max() for column in adjusted.T])
     return Panel(
-        dates=tuple(date(2024, 1, 1) + timedelta(days=t) for t in range(T)),
+        dates=weekdays_from(date(2024, 1, 1), T),
         symbols=tuple(f"SH6{i:05d}" for i in range(N)),
         open=opened,
         high=adjusted,
         low=adjusted,
         close=adjusted,
-        volume=np.where(gone, np.nan, 1e6),
+        volume=volume,
         factor=factor,
         score=score,
         gone=last + 1,
     )
 
 
-def write_directory(panel: Panel, root: Path, *, without_factor: str | None = None) -> Path:
-    """The panel as a Qlib directory, with a day before it and one after it in the calendar."""
-    days = [panel.dates[0] - timedelta(days=1), *panel.dates, panel.dates[-1] + timedelta(days=1)]
+def write_directory(
+    panel: Panel, root: Path, *, without_factor: str | None = None, unlisted: dict[str, tuple[int, int]] | None = None
+) -> Path:
+    """The panel as a Qlib directory, with a day before it and one after it in the calendar.
+
+    unlisted : by symbol, the first and last row that lie between two spans of its listing, in spite of its bars
+    """
+    days = [panel.dates[0] - timedelta(days=1), *panel.dates, *weekdays_from(panel.dates[-1] + timedelta(days=1), 1)]
     (root / "calendars").mkdir(parents=True)
     (root / "calendars" / "day.txt").write_text("".join(f"{day}\n" for day in days))
     (root / "instruments").mkdir()
@@ -63,7 +77,9 @@ def write_directory(panel: Panel, root: Path, *, without_factor: str | None = No
     for n, symbol in enumerate(panel.symbols):
         rows = np.flatnonzero(~np.isnan(panel.close[:, n]))
         first, end = int(rows[0]), int(rows[-1])
-        lines.append(f"{symbol}\t{panel.dates[first]}\t{panel.dates[end]}\n")
+        away = (unlisted or {}).get(symbol)
+        spans = [(first, end)] if away is None else [(first, away[0] - 1), (away[1] + 1, end)]
+        lines += [f"{symbol}\t{panel.dates[begin]}\t{panel.dates[last_row]}\n" for begin, last_row in spans]
         folder = root / "features" / symbol.lower()
         folder.mkdir(parents=True)
         fields = {name: getattr(panel, name) for name in ("open", "high", "low", "close", "volume", "factor")}

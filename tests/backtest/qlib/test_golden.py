@@ -34,7 +34,7 @@ def run(name: str, *, stored_change: bool = True):
     panel = build_panel(bars, scores, sessions[first - 1 : last + 1], keep_unpriced=True)
     facts = derived_facts(panel)
     if stored_change:
-        facts = QlibFacts(Grid(panel.dates, panel.symbols).fill(bars, "change"), 100)
+        facts = QlibFacts(Grid(panel.dates, panel.symbols).fill(bars, "change"), panel.volume, 100)
     ledger = run_kernel(strategy, panel, None, facts)
     return ledger, order_table(ledger.orders, ledger.factor, panel)
 

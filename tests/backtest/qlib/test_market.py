@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -9,7 +9,13 @@ from backtest.qlib.directories import made_panel, write_directory
 
 from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
-from kronos_quant.backtest.qlib.market import derived_facts, facts_of_directory, qlib_prices, qlib_states
+from kronos_quant.backtest.qlib.market import (
+    derived_facts,
+    facts_of_directory,
+    qlib_prices,
+    qlib_states,
+    volumes_read,
+)
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.errors import DataError
@@ -57,6 +63,17 @@ def test_nothing_is_rounded_where_a_symbol_of_all_txt_has_no_factor(tmp_path):
     assert qlib_unit(Strategy.model_validate({"lot": 100}), facts) == 0
 
 
+def test_a_volume_that_is_missing_before_a_gap_counts_as_none_and_else_as_unknown():
+    days = [date(2024, 1, 4), date(2024, 1, 5), date(2024, 1, 8), date(2024, 1, 9)]
+    volume = np.array([[NAN, 1.0], [NAN, 2.0], [NAN, NAN], [5.0, NAN]])
+    # Friday is followed by two days without trading
+    np.testing.assert_array_equal(volumes_read(volume, days), [[NAN, 1], [0, 2], [NAN, NAN], [5, NAN]])
+    # with the next day of the calendar, the last one too
+    later = volumes_read(volume, [*days, date(2024, 1, 12)])
+    np.testing.assert_array_equal(later[3], [5, 0])
+    assert np.isnan(volume[1, 0])
+
+
 def test_another_directory_is_refused(tmp_path):
     panel = made_panel(5)
     directory = write_directory(panel, tmp_path / "qlib")
@@ -81,7 +98,7 @@ def test_what_the_strategy_leaves_open_is_the_guides():
     assert (qlib_unit(plain, facts), qlib_unit(own, facts)) == (100, 10)
     assert qlib_threshold(Strategy.model_validate({"profile": "qlib", "price_limit": "none"})) > 1
     terms = qlib_terms(own, facts, Terms((), (), 243))
-    assert terms.said[0] == "Qlib's: buying 0.0000%, selling 0.1500%, at least 5 a trade"
+    assert terms.said[0] == "Qlib's: buying 0%, selling 0.15%, at least 5 a trade"
     assert "limit 0.2" in terms.said[1]
     assert terms.notes[0].startswith("Profile qlib:")
     assert terms.sessions_per_year == 243

@@ -10,6 +10,8 @@ from kronos_quant.backtest import Strategy, rules_of
 from kronos_quant.backtest.qlib import parity as module
 from kronos_quant.backtest.qlib.market import facts_of_directory
 from kronos_quant.backtest.qlib.parity import ladder, parity, relative
+from kronos_quant.backtest.risk.settings import Risk
+from kronos_quant.backtest.strategy import Liquidity
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,24 @@ def test_a_rule_that_changes_nothing_is_worth_nothing(found):
     assert worth["lots by board"] == 0
     assert worth["commission and dated levies"] == 0
     assert worth["buys follow executed sales, a blocked place goes to the next name"] != 0
+
+
+def test_liquidity_and_risk_are_steps_of_their_own(found):
+    strategy, panel, rules, facts, compared = found
+    plain = [step.rule for step in compared.steps]
+    rich = strategy.model_copy(
+        update={
+            "liquidity": Liquidity.model_validate({"slippage": 0.01, "participation": 0.2}),
+            "risk": Risk.model_validate({"max_gross": 0.5}),
+        }
+    )
+    qlib = module.run_kernel(strategy.model_copy(update={"profile": "qlib"}), panel, rules, facts)
+    steps = ladder(rich, panel, rules, facts, qlib, module.run_kernel(rich, panel, rules))
+    assert [step.rule for step in steps] == [*plain, "slippage, impact and participation", "rules of the section risk"]
+    # the steps before are what they were without both sections
+    assert [step.account for step in steps[:-2]] == [step.account for step in compared.steps]
+    assert steps[-2].account < steps[-3].account
+    assert steps[-1].account == module.run_kernel(rich, panel, rules).account[-1]
 
 
 def test_a_difference_is_found_and_named(found):

@@ -49,6 +49,19 @@ def test_a_purchase_is_cut_to_the_maximum_weight_and_what_outgrows_it_is_sold_do
     assert result.rejections == {"maximum weight": 1}
 
 
+def test_what_drifts_within_the_band_is_not_sold_bit_by_bit():
+    close = [[10, 10], [10, 10], [10.4, 10], [10.6, 10], [10.6, 10]]
+    risk = {"max_weight": 0.5, "band": 0.02}
+    result = weights_of(risk, {"S00": 0.6}, None, None, None, close=close)
+    # 50 shares; at 10.4 they are 51.0 % (520 of 1,020), within the band; at 10.6 51.5 %, and come down to 50 %
+    [bought, sold] = result.fills.rows(named=True)
+    assert (bought["shares"], bought["reason"]) == (50, "maximum weight")
+    assert sold["date"] == result.dates[3]
+    assert sold["shares"] == pytest.approx(50 - 0.5 * 1_030 / 10.6)
+    # without one, both are sold
+    assert len(weights_of(risk | {"band": 0}, {"S00": 0.6}, None, None, None, close=close).fills) == 3
+
+
 def test_a_weight_above_the_maximum_is_cut_long_and_short():
     result = weights_of({"max_weight": 0.25}, {"S00": 0.5, "S01": -0.4}, short=True)
     assert told(result) == [
@@ -217,10 +230,10 @@ def test_with_few_sessions_known_a_volatility_target_bounds_nothing():
 
 
 def test_purchases_leave_the_cash_buffer_whatever_the_open_does():
-    # 95,000 buy 8,600 at 11, 88,000 would buy 8,000 to the last cent
+    # 95,000 buy 8,600 at 11; 88,000 buy 8,000, to the last cent
     panel = panel_of([[2, NAN]] * 2, [[10, 10], [11, 10]], open_=[[10, 10], [11, 10]])
     result = simulate(strategy_of({"cash_buffer": 0.12}, costs=FREE), panel)
-    assert told(result) == [("S00", "buy", "partial", "cash buffer", 8_600, 7_900)]
+    assert told(result) == [("S00", "buy", "partial", "cash buffer", 8_600, 8_000)]
     assert result.cash[0] >= 0.12 * 100_000
     result = weights_of({"cash_buffer": 0.3}, {"S00": 0.5, "S01": 0.5}, open_=[[10, 20], [11, 22]])
     assert result.cash[0] == pytest.approx(300)

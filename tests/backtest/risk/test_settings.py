@@ -50,6 +50,7 @@ def test_the_rules_are_told_in_one_line():
         ({"volatility_target": 0.1, "volatility_sessions": 5}, "greater than or equal to 10"),
         ({"maximum_weight": 0.1}, "Extra inputs"),
         ({"groups": "a.csv"}, "groups needs max_group"),
+        ({"band": 0.1, "stop_loss": 0.1}, "band needs max_weight, max_group, max_gross, max_net or volatility_target"),
         ({"stay_out": 3}, "stay_out needs stop_loss or take_profit"),
         ({"volatility_sessions": 20}, "volatility_sessions needs volatility_target"),
         ({"resume_after": 5}, "resume_after needs drawdown_halt"),

@@ -36,6 +36,15 @@ def test_an_exception_names_the_files_own_line_and_the_session(tmp_path):
         load_decide(path)(Shown())
 
 
+def test_an_exit_is_an_error_with_its_line_too(tmp_path):
+    path = write(tmp_path, "import sys\ndef decide(view):\n    sys.exit(3)\n")
+    with pytest.raises(KronosQuantError, match=r"own\.py:3: SystemExit: 3 \(deciding on 2024-06-18\)") as error:
+        load_decide(path)(Shown())
+    assert error.value.exit_code == 1
+    with pytest.raises(ConfigError, match=r"own\.py:1: SystemExit"):
+        load_decide(write(tmp_path, "raise SystemExit\ndef decide(view):\n    return {}\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from backtest.markets import panel_of
 
 from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest.panel import Past
 from kronos_quant.errors import KronosQuantError
 
 NAN = float("nan")
@@ -47,6 +51,29 @@ def test_what_a_strategy_was_shown_is_its_own_to_change():
     result = run(decide)
     assert result.orders.is_empty()
     assert result.account.tolist() == [1_000, 1_000]
+
+
+def test_the_bars_that_a_strategy_was_shown_cannot_be_changed():
+    def decide(view):
+        view.past[0][:] = 1
+
+    with pytest.raises(ValueError, match="read-only"):
+        run(decide)
+
+
+def test_the_bars_before_the_first_session_are_there_to_be_read():
+    seen = []
+    panel = panel_of([[2, 1]] * 3, [[10, 20], [11, 20], [12, 20]])
+    close = np.array([[8.0, 16.0], [9.0, 18.0]])
+    days = tuple(panel.dates[0] - timedelta(days=2 - t) for t in range(2))
+    panel = replace(panel, past=Past(days, (close - 1, close, close, close, close * 100, close / close)))
+    plain = {"strategy": "python", "code": "own.py", "account": 1_000.0, "lot": 0, "price_limit": "none"}
+    simulate(Strategy.model_validate(plain), panel, decide=lambda view: seen.append(view))
+    first, second = seen
+    assert first.bars("close", 1).tolist() == [[10, 20]]
+    assert first.bars("close", 2).tolist() == [[9, 18], [10, 20]]
+    assert first.bars("open", 9).tolist() == [[7, 15], [8, 17], [10, 20]]
+    assert second.bars("close", 3).tolist() == [[9, 18], [10, 20], [11, 20]]
 
 
 def test_no_decision_leaves_everything_and_an_empty_one_sells_everything():

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronos_quant import ConfigError
+from kronos_quant import ConfigError, KronosQuantError
 from kronos_quant.jobs.backtest import run_backtest
 from kronos_quant.jobs.sweep import job, run_sweep
 from kronos_quant.jobs.sweep.job import parsed
@@ -132,6 +132,33 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatc
     assert json.loads((other.folder / "sweep.json").read_text())["grid"] == {"topk": [1, 2]}
 
 
+def test_a_sweep_that_another_process_runs_is_left_alone(workspace, monkeypatch):
+    grid, whole = ["topk=1,2,3"], job.run_trials
+
+    def meanwhile(trials, *others):
+        monkeypatch.setattr(job, "run_trials", whole)
+        with pytest.raises(KronosQuantError, match="another process is running this sweep") as caught:
+            run_sweep(workspace, "own", grid, "cpu")
+        assert caught.value.hint == "wait for it; its trials are kept if it is stopped"
+        # another sweep is nobody's business
+        run_sweep(workspace, "own", ["topk=2,3"], "cpu")
+        yield from whole(trials, *others)
+
+    monkeypatch.setattr(job, "run_trials", meanwhile)
+    summary = run_sweep(workspace, "own", grid, "cpu")
+    assert len(summary.trials) == len(read_trials(workspace.runs)) == 3
+    assert [run.manifest()["status"] for run in finished_runs(workspace.runs, "sweep")] == ["finished"] * 2
+    assert not list((workspace.runs / "sweep").glob(".*"))
+
+
+def test_one_trial_and_one_combination_are_told_in_the_singular(workspace):
+    summary = run_sweep(workspace, "own", ["topk=2", "n_drop=1,3"], "cpu")
+    lines = summary.lines()
+    assert lines[0].startswith("1 trial in ")
+    assert lines[1] == "1 combination makes no strategy: topk=2, n_drop=3: n_drop must be at most topk (2), found 3"
+    assert lines[2] == "the 1 best by Sharpe ratio, chosen among 1 trial:"
+
+
 def test_a_sweep_that_fails_before_anything_is_done_leaves_no_folder(workspace, monkeypatch):
     def fail(*arguments):
         raise MemoryError
@@ -149,6 +176,8 @@ def test_grids_are_read_as_yaml_values():
         "liquidity.participation": [None, 0.1],
         "lot": ["exchange", 0],
     }
+    # the guide's and Qlib's names are those of the same fields
+    assert parsed(["n_symbol_hold=20", "costs.open_cost=0.001,1e-3"]) == {"topk": [20], "costs.buy": [0.001, "1e-3"]}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +186,12 @@ def test_grids_are_read_as_yaml_values():
         (["topk"], "expected a field and values like topk=20,50,100, found 'topk'"),
         (["topk="], "expected a field and values"),
         (["=1"], "expected a field and values"),
+        (["topk=[1,2]"], r"found 'topk=\[1,2\]'"),
+        (["topk=5,{a"], "found 'topk=5,{a'"),
+        (["topk=10:20"], "found 'topk=10:20'"),
+        (["topk=2024-01-02"], "found 'topk=2024-01-02'"),
         (["topk=1", "topk=2"], "--grid topk: given twice"),
+        (["topk=1", "n_symbol_hold=2"], "--grid topk: given twice"),
         ([], "a sweep needs a grid"),
     ],
 )

@@ -74,7 +74,7 @@ def test_moments_outside_the_data_are_left_out_and_the_very_last_bar_trades_nowh
 def test_dates_alone_mean_the_close_of_their_sessions():
     frame, notes = on_rows(scores(at(DAY, "00:00"), at(date(2024, 6, 20), "00:00")), Made())
     assert frame.rows() == [(DAY, at(DAY, "15:00"), "A", 0.0)]
-    assert notes == ["1 dates of the scores are no sessions of the data: left out."]
+    assert notes == ["Left out: 1 date of the scores that the data have no session of."]
 
 
 def test_on_daily_bars_the_time_of_day_says_nothing():

@@ -191,3 +191,86 @@ def test_the_intervals_on_the_way_to_the_horizon_have_a_picture(tmp_path):
     found = page(tmp_path, 2.0, replace(believing(0.03), by_bar=tuple(ends)))
     assert "Do they hold on the way to the horizon?" in found.text
     assert found.tags.count("svg") == 9
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory):
+    """A card with its page, to hold the page's numbers against the card's."""
+    path = tmp_path_factory.mktemp("known")
+    card = make_scorecard(
+        Contender("signal", EVIL, seeing(GRID, ROWS, 5, 2.0), believing(0.03)), GRID, ROWS, 5,
+        boundaries=[Boundary("training data", GRID.sessions[0])],
+    )  # fmt: skip
+    write_scorecard_page(path / "card.html", card, "known", [])
+    return card, Reader((path / "card.html").read_text(encoding="utf-8"))
+
+
+def figures_of(read: Reader) -> dict[str, list[str]]:
+    return read.table("The ranking in figures")
+
+
+def test_the_ranking_in_figures_is_that_of_the_card(known):
+    card, read = known
+    ranking, rows = card.signal.ranking, figures_of(known[1])
+    assert rows["rank IC"] == [
+        f"{ranking.rank_ic.mean:+.3f}", f"{ranking.rank_ic.low:+.3f} to {ranking.rank_ic.high:+.3f}",
+    ]  # fmt: skip
+    assert rows["IC"][0] == f"{ranking.ic.mean:+.3f}"
+    assert rows["ICIR of the rank IC"][0] == f"{ranking.rank_ic.ratio:+.2f}"
+    spread = ranking.portfolios.long_short
+    assert rows["best less worst fifth, return over the horizon"][0] == f"{spread.mean:+.3%}"
+    assert rows["share of a fifth replaced after the horizon"][0] == f"{ranking.portfolios.turnover:.1%}"
+    cost = rows["break-even cost, best less worst fifth, basis points a trade"][0]
+    assert cost == f"{ranking.portfolios.break_even_bps:.1f}"
+    needed = rows["dates needed to tell such a rank IC from 0 (chance 80 %)"][0]
+    assert int(needed.replace(",", "")) == ranking.dates_needed
+    assert read.text.count("95 % interval") > 5
+
+
+def test_parts_of_the_dates_have_their_own_intervals_or_say_that_they_are_too_short(known):
+    card, read = known
+    [rows] = [rows for _, rows in read.tables if rows[0][0] == "part"]
+    assert [row[0] for row in rows[1:]] == [f"{part.kind}: {part.label}" for part in card.slices]
+    for row, part in zip(rows[1:], card.slices, strict=True):
+        assert row[3] == f"{part.rank_ic.dates:,}"
+        assert (row[2] == "too few dates to say") == (not part.rank_ic.known)
+
+
+def test_the_forecasts_errors_are_told_beside_those_of_the_baselines(known):
+    card, read = known
+    [rows] = [rows for _, rows in read.tables if "KS" in rows[0]]
+    names = rows[0]
+    told = {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in rows[1:]}
+    assert set(told) == {one.name for one in card.cards if one.distribution is not None}
+    own = card.signal.distribution
+    assert told["signal"]["CRPS"] == f"{own.crps.mean:.6f}"
+    assert told["signal"]["90% holds"] == f"{own.coverage[0.9].mean:.1%}"
+    assert told["signal"]["MAE"] == f"{own.errors.mae:.5f}"
+    assert told["signal"]["direction right"] == "-"  # its median is 0 throughout
+
+
+def test_the_decay_names_the_best_horizon(known):
+    card, read = known
+    means = {horizon: found.mean for horizon, found in card.signal.ranking.decay.items() if found.known}
+    best = max(means, key=means.get)
+    assert f"Here it is highest {card.clock.bars(best)} ahead." in read.text
+
+
+def test_a_decay_that_is_nowhere_above_0_is_not_called_highest(tmp_path):
+    card = make_scorecard(Contender("signal", "", -seeing(GRID, ROWS, 5, 1.0), None), GRID, ROWS, 5)
+    assert max(found.mean for found in card.signal.ranking.decay.values()) < 0
+    write_scorecard_page(tmp_path / "card.html", card, "backwards", [])
+    text = Reader((tmp_path / "card.html").read_text(encoding="utf-8")).text
+    assert "Here it is above 0 at none of them." in text
+    assert "Here it is highest" not in text
+
+
+def test_no_number_that_is_not_one_is_printed(known, whole):
+    for read in (known[1], whole):
+        cells = [cell for _, rows in read.tables for row in rows for cell in row]
+        assert not {"nan", "inf", "None", "+nan", "-inf"} & {word for cell in cells for word in cell.split()}
+
+
+def test_names_of_contenders_and_notes_are_escaped_in_every_table(whole):
+    assert EVIL in " ".join(whole.listed)
+    assert whole.handlers == []

@@ -110,3 +110,54 @@ def test_the_intervals_are_set_against_what_they_claim(card, monkeypatch):
     [own] = [line for line in axes.lines if line.get_label() == "signal"]
     assert own.get_xdata().tolist() == [0.5, 0.9]
     assert own.get_ydata().tolist() == [said.coverage[0.5].mean, said.coverage[0.9].mean]
+
+
+def test_dots_of_the_reliability_lie_where_forecast_and_outcome_say(card, monkeypatch):
+    found = card.signal.distribution.reliability
+    axes = drawn(monkeypatch, lambda: plots.reliability(card.signal.distribution))
+    [dots] = axes.collections
+    there = found.count > 0
+    np.testing.assert_allclose(dots.get_offsets(), np.column_stack([found.forecast[there], found.rose[there]]))
+    sizes = dots.get_sizes()
+    assert sizes.argmax() == found.count[there].argmax()
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
+
+
+def test_where_outcomes_fell_is_a_density(card, monkeypatch):
+    said = card.signal.distribution
+    axes = drawn(monkeypatch, lambda: plots.pit(said))
+    [stairs] = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+    values, edges, _ = stairs.get_data()
+    assert (values * np.diff(edges)).sum() == pytest.approx(said.pit.sum())
+    [even] = [line for line in axes.lines if line.get_label() == "a true forecast"]
+    assert set(even.get_ydata()) == {1}
+
+
+def test_parts_that_are_too_short_have_open_dots_and_no_line(card, monkeypatch):
+    axes = drawn(monkeypatch, lambda: plots.slices(card))
+    parts = [part for part in card.slices if part.rank_ic.dates]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() != "o"]
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [not part.rank_ic.known for part in parts]
+    assert len(lines) == sum(part.rank_ic.known for part in parts) + 1  # and the line of chance
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{part.kind}: {part.label}" for part in parts]
+
+
+def test_a_flat_rank_ic_has_no_band_around_its_mean(monkeypatch):
+    few = card_of(rows=np.arange(130, 134))
+    axes = drawn(monkeypatch, lambda: plots.ic_over_time(few))
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "95 % interval of the mean" not in labels
+
+
+def test_intervals_of_every_bar_are_drawn_against_what_they_claim(monkeypatch):
+    from dataclasses import replace
+
+    said = card_of().signal.distribution
+    held = said.coverage[0.9]
+    by_bar = [replace(held, mean=mean) for mean in (0.5, 0.7, 0.9)]
+    axes = drawn(monkeypatch, lambda: plots.coverage_by_bar({"signal": replace(said, by_bar=by_bar)}, "session"))
+    own, claimed = axes.lines
+    assert own.get_xydata().tolist() == [[1, 0.5], [2, 0.7], [3, 0.9]]
+    assert set(claimed.get_ydata()) == {0.9}
+    assert axes.get_xlabel() == "sessions ahead"

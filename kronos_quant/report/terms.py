@@ -1,0 +1,166 @@
+"""What was run, in words: the strategy, its period, and the values of every rule and cost that applied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kronos_quant.backtest import BacktestResult, Rules, Strategy
+from kronos_quant.errors import counted
+
+Term = tuple[str, str]
+"""Label and line."""
+
+WEIGHTS = {"equal": "equally", "score": "by score", "inverse_volatility": "by inverse volatility"}
+
+
+def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = None) -> list[Term]:
+    """What a reader has to know of a run before its figures. rules : those of the back-test"""
+    strategy = result.strategy
+    terms = [
+        ("period", f"{result.dates[0]} to {result.dates[-1]}, {counted(len(result.dates), 'session')} traded"),
+        ("symbols", f"{len(result.symbols):,} with scores and bars"),
+        ("signal", signal_line(strategy)),
+        ("strategy", strategy_line(result)),
+        ("execution", execution_line(result)),
+    ]
+    if strategy.profile == "qlib":
+        costs, said = result.rules[:1], list(result.rules[1:])
+    else:
+        costs, said = result.rules, rules_lines(strategy, rules)
+    terms += [("costs", line) for line in costs]
+    terms += [("liquidity", line) for line in liquidity_lines(strategy)]
+    terms += [("rules", line) for line in said]
+    terms += [("risk", line) for line in strategy.risk.said()]
+    return [
+        *terms,
+        ("account", f"{strategy.account:,.0f} at the start, {result.account[-1]:,.2f} at the end"),
+        ("benchmark", "none" if result.benchmark_returns is None else benchmark_name or "unnamed"),
+    ]
+
+
+def labelled(terms: Sequence[Term]) -> list[Term]:
+    """The terms, a label that is that of the line before left out."""
+    before = ["", *(label for label, _ in terms)]
+    return [("" if label == above else label, line) for (label, line), above in zip(terms, before, strict=False)]
+
+
+def signal_line(strategy: Strategy) -> str:
+    """Which scores are traded."""
+    if strategy.scores is not None:
+        return f"scores of {strategy.scores}"
+    return strategy.signal + (f", score {strategy.score}" if strategy.score else "")
+
+
+def step_of(result: BacktestResult) -> str:
+    """What a row of the back-test is."""
+    return "session" if result.bars is None else "bar"
+
+
+def execution_line(result: BacktestResult) -> str:
+    """When scores trade."""
+    step = step_of(result)
+    return f"scores of a {step} trade at the next {step}'s {result.strategy.fill}"
+
+
+def strategy_line(result: BacktestResult) -> str:
+    """What the strategy does."""
+    strategy, step = result.strategy, step_of(result)
+    scored = step if step == "session" else "bar with scores"
+    every = f"every {scored}" if strategy.every == 1 else f"every {strategy.every} {scored.replace(step, step + 's')}"
+    return {
+        "topk_dropout": f"hold the {strategy.topk} best, replace at most {strategy.n_drop} a {step}, "
+        f"keep each for {counted(strategy.hold_thresh, 'session')} at least",
+        "topk_rebalance": f"hold the {strategy.topk} best, weighted {WEIGHTS[strategy.weighting]}, rebalanced {every}",
+        "long_short_quantile": f"hold the best {strategy.quantile:.0%}, be short of the worst {strategy.quantile:.0%}, "
+        f"rebalanced {every}",
+        "buy_and_hold": f"buy the {strategy.topk} best of the first {step}, keep them",
+        "python": f"the function decide of {strategy.code}",
+    }[strategy.strategy]
+
+
+def liquidity_lines(strategy: Strategy) -> list[str]:
+    """What the size of an order changes, where it changes anything."""
+    liquidity = strategy.liquidity
+    lines = [f"slippage {liquidity.slippage:.3%} of the price"] if liquidity.slippage else []
+    volume = (
+        f"the mean volume of the {liquidity.sessions} sessions before"
+        if liquidity.volume == "trailing"
+        else "the traded bar's own volume"
+    )
+    if liquidity.participation is not None:
+        rest = "the rest is ordered again" if liquidity.carry_over else "the rest is dropped"
+        lines.append(f"an order fills up to {liquidity.participation:.2%} of {volume}, {rest}")
+    if liquidity.impact:
+        lines.append(f"impact {liquidity.impact:g} x volatility x the square root of (order / {volume})")
+    return lines
+
+
+def rules_lines(strategy: Strategy, rules: Rules) -> list[str]:
+    """The lots, limits and settlement that applied, with how many symbols each one is of."""
+    return [
+        lots_line(rules),
+        limits_line(rules),
+        settlement_line(rules),
+        f"delisted holdings leave at {strategy.delisting_return:+.0%} from the last close",
+    ]
+
+
+def lots_line(rules: Rules) -> str:
+    """In which numbers of shares is bought."""
+    pairs = list(zip(rules.lot.tolist(), rules.step.tolist(), strict=True))
+    counts = {lot_words(*pair): pairs.count(pair) for pair in sorted(set(pairs))}
+    return f"bought in {said_of(counts, len(pairs))}"
+
+
+def lot_words(lot: int, step: int) -> str:
+    """A lot in words."""
+    if lot == 0:
+        return "fractions of shares"
+    if lot == 1:
+        return "single shares"
+    return f"lots of {lot:,}" + ("" if step == lot else f" and then by {step:,}")
+
+
+def limits_line(rules: Rules) -> str:
+    """How far a price may move in a session; a symbol whose limit changes in the period counts with each of them."""
+    known = pl.DataFrame({"up": rules.up.ravel(), "down": rules.down.ravel()}).filter(pl.col("up").is_not_nan())
+    symbols = rules.up.shape[1]
+    counts: dict[str, int] = {}
+    for up, down in known.unique().sort("up", "down").iter_rows():
+        words = f"{up * 100:.4g}%" if up == down else f"+{up * 100:.4g}%/-{down * 100:.4g}%"
+        counts[words] = int(((rules.up == up) & (rules.down == down)).any(axis=0).sum())
+    if not counts:
+        return "no daily price limits"
+    without = int(np.isnan(rules.up).all(axis=0).sum())
+    free = {"none": without} if without else {}
+    return f"daily price limits: {said_of(counts | free, symbols)}"
+
+
+def settlement_line(rules: Rules) -> str:
+    """When what was bought may be sold."""
+    later, symbols = int(rules.next_day.sum()), len(rules.next_day)
+    if later == 0:
+        return "what is bought may be sold in the same session"
+    whose = "" if later == symbols else f" ({later:,} of {counted(symbols, 'symbol')}; the others at once)"
+    return f"what is bought is sold in the next session at the earliest{whose}"
+
+
+def said_of(counts: dict[str, int], symbols: int) -> str:
+    """'10% (70 symbols), 20% (10 symbols)'; the number is left out where one holds for all."""
+    if list(counts.values()) == [symbols]:
+        return next(iter(counts))
+    return ", ".join(f"{words} ({counted(count, 'symbol')})" for words, count in counts.items())
+
+
+def settings_of(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of every setting; lists and empty sections as JSON."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from settings_of(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", json.dumps(value, default=str) if isinstance(value, (dict, list)) else value
