@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.config import load_yaml
-from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market, workspace_market
 from kronos_quant.runs import Inputs, staged_run
@@ -138,15 +138,15 @@ class SignalSummary:
     def lines(self) -> list[str]:
         """The outcome in words."""
         told = [
-            f"signals of {len(self.dates)} session(s) from {self.dates[0]} to {self.dates[-1]}: {self.computed} "
-            f"computed, {self.present} already there",
+            f"signals of {counted(len(self.dates), 'session')} from {self.dates[0]} to {self.dates[-1]}: "
+            f"{self.computed} computed, {self.present} already there",
             f"model {self.model} (weights {self.recipe.weights[:16]}), recipe {self.recipe.digest}",
             f"store: {self.folder}",
         ]
         if self.empty:
             why = "any symbol" if self.recipe.recipe.imported is None else "any symbol in the import"
             enough = "enough bars" if self.recipe.recipe.imported is None else "a score"
-            told.insert(1, f"{len(self.empty)} session(s) without {enough} for {why}")
+            told.insert(1, f"{counted(len(self.empty), 'session')} without {enough} for {why}")
         return told
 
 
@@ -260,12 +260,18 @@ def _summary(
     found = [on for on in sorted(set(dates)) if on in there]
     if found:
         return SignalSummary(source, found, computed, present, [on for on in dates if on not in there])
-    asked = f"any session from {dates[0]} to {dates[-1]}"
+    asked = str(dates[0]) if dates[0] == dates[-1] else f"any session from {dates[0]} to {dates[-1]}"
     if source.recipe.recipe.imported is not None:
         span = f"they are of {min(there)} to {max(there)}" if there else "nothing was imported under this name"
         raise DataError(
             f"{source.recipe.name}: no imported signals of {asked}: {span}",
             hint=f"choose other dates, or kq signal import FILE --name {source.recipe.recipe.imported}",
+        )
+    universe = source.recipe.universe
+    if not any(source.market.members(universe, on) for on in dates):
+        raise DataError(
+            f"{source.recipe.name}: universe {universe} has no member on {asked}",
+            hint=f"choose other dates; who belongs when is what kq ingest universe {universe} FILE brought in",
         )
     raise DataError(
         f"no symbol has {source.recipe.lookback} bars up to {asked}",

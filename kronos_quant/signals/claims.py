@@ -39,6 +39,10 @@ class Claims:
         self._held[on] = lock
         return True
 
+    def alone(self, on: date) -> bool:
+        """Whether nobody else can be writing a date that was taken: not where the file system has no locks."""
+        return on in self._held
+
     def give_up(self, on: date) -> None:
         """End a claim, and remove its file: who waited for it looks whether the date is stored, and claims anew."""
         lock = self._held.pop(on, None)

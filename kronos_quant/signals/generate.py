@@ -20,6 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError, listed
+from kronos_quant.files import remove_partials
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
 from kronos_quant.progress import progress
@@ -141,6 +142,8 @@ class _Sharing:
             if self._held(work):
                 self.claims.give_up(work.on)
                 continue
+            if self.claims.alone(work.on):
+                remove_partials(self.store.path(work.on))
             self._claimed.append(work)
             yield from (_task(self.plan.table, work, part, clip) for part in work.parts)
 
@@ -237,6 +240,8 @@ def _date_work(
         seen.update(table.symbols[table.symbol_id[anchor]].encode())
         seen.update(table.time[rows].tobytes())
         seen.update(table.values[rows].tobytes())
+        # they give the raw closes that are stored beside the scores
+        seen.update(table.factor[rows].tobytes())
     for asof, stamp in future.items():
         seen.update(str(asof).encode() + stamp.tobytes())
     cuts = [0]

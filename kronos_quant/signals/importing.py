@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from filelock import FileLock
 
-from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors
 from kronos_quant.market import Market, canonical_column
 from kronos_quant.market.ingest.stamps import parse_stamps
@@ -46,8 +46,8 @@ class ForeignSignals:
         dates, moments = self.rows["date"].unique().sort(), self.rows["asof"].n_unique()
         several = f" ({moments} moments)" if moments > len(dates) else ""
         told = [
-            f"{self.rows.height:,} signals of {self.rows['symbol'].n_unique()} symbols on {len(dates)} sessions"
-            f"{several} from {dates[0]} to {dates[-1]}, ranked by {self.score}"
+            f"{counted(self.rows.height, 'signal')} of {counted(self.rows['symbol'].n_unique(), 'symbol')} "
+            f"on {counted(len(dates), 'session')}{several} from {dates[0]} to {dates[-1]}, ranked by {self.score}"
         ]
         if self.not_finite:
             told.append(f"left out: {self.not_finite} rows without a finite {self.score}")
@@ -179,12 +179,19 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         with path.open("rb") as stream:
             is_parquet = stream.read(4) == b"PAR1"
-        return pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema_length=None)
+        # a symbol is as it is written: 000001 is not 1
+        texts = dict.fromkeys(SYMBOL_NAMES, pl.String)
+        frame = (
+            pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
+        )
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: not readable as CSV or Parquet: {reason}", hint="pickles are never opened") from None
+    if any("\N{REPLACEMENT CHARACTER}" in name for name in frame.columns):
+        raise DataError(f"{path}: its first line is no UTF-8: {listed(frame.columns)}", hint="save it as UTF-8")
+    return frame
 
 
 def _lengthened(frame: pl.DataFrame, path: Path, market: Market) -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,15 +45,19 @@ def check_allowed(own: OwnScore | None, *, allowed: bool) -> None:
 def load_own_score(own: OwnScore) -> Callable[[FloatArray], FloatArray]:
     """The file's function: returns float64[B, S, H] over the base -> a score each, float64[B]; NaN is no opinion.
 
+    It is given a copy of the returns, to do with as it likes. What the file prints goes to stderr: stdout is the
+    command's own.
     Raises ConfigError for a file that cannot be run or has no such function; the function raises KronosQuantError,
     naming the file's line, for what its code raises and for a result of another shape.
     """
-    function = load_function(own.path, "score", "returns")
+    with contextlib.redirect_stdout(sys.stderr):
+        function = load_function(own.path, "score", "returns")
 
     def score(returns: FloatArray) -> FloatArray:
         try:
-            found = np.asarray(function(returns), dtype=np.float64)
-        except Exception as error:
+            with contextlib.redirect_stdout(sys.stderr):
+                found = np.asarray(function(returns.copy()), dtype=np.float64)
+        except (Exception, SystemExit) as error:
             raise KronosQuantError(raised(own.path, error)) from error
         if found.shape != returns.shape[:1]:
             raise KronosQuantError(f"{own.path}: score: expected {len(returns)} numbers, found shape {found.shape}")

@@ -58,7 +58,7 @@ def test_signals_are_imported_compared_exported_and_pruned(kq, folder, tmp_path)
         kq(folder, "signal", "diff", "default", "mine").out.splitlines()[-1].endswith("scores only in default") is False
     )
     done = kq(folder, "signal", "export", str(tmp_path / "q.parquet"), "--recipe", "mine", "--format", "qlib")
-    assert done.out.startswith(f"{tmp_path / 'q.parquet'}: {len(rows)} signals of 1 sessions")
+    assert done.out.startswith(f"{tmp_path / 'q.parquet'}: {len(rows)} signals of 1 session")
     assert pd.read_parquet(tmp_path / "q.parquet")["score"].max() == len(rows) - 1
     (folder / "signals" / "mine.yaml").unlink()
     assert "give --yes to do it" in kq(folder, "signal", "prune").out
@@ -111,15 +111,17 @@ def test_a_killed_computation_leaves_what_an_uninterrupted_one_would(kq, kq_proc
     arguments = ("signal", "--start", "2025-05-22", "--gpus", "0", "--top", "0")
     # eleven dates: in one process here, in two of the command's own where there are two cores
     assert kq(whole, *arguments).code == 0
+    # the third file is written, and not yet renamed
     kill = (
         "import os, kronos_quant.signals.store as store\n"
-        "write, done = store.SignalStore.write, []\n"
-        "def killed(self, *given):\n"
-        "    if len(done) == 2: os.kill(os.getpid(), 9)\n"
-        "    done.append(write(self, *given))\n"
-        "store.SignalStore.write = killed\n"
+        "write, done = store.pq.write_table, []\n"
+        "def killed(*given, **named):\n"
+        "    done.append(write(*given, **named))\n"
+        "    if len(done) == 3: os.kill(os.getpid(), 9)\n"
+        "store.pq.write_table = killed\n"
     )
     assert kq_process(root, *arguments, before=kill).code == -9
+    assert len(list(root.glob("signals/store/*/.partial-*"))) == 1
     assert kq(root, *arguments).code == 0
 
     def parts(folder):

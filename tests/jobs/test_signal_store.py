@@ -218,7 +218,7 @@ def test_an_import_asked_for_other_dates_says_what_it_has(stored, tmp_path):
     found = ensure_signals(source, sessions[-3:], "cpu")
     assert found.empty == sessions[-1:]
     assert "without a score" in found.lines()[1]
-    with pytest.raises(DataError, match=f"mine: no imported signals of any session from .* they are of {sessions[-3]}"):
+    with pytest.raises(DataError, match=f"mine: no imported signals of {sessions[-1]}: they are of {sessions[-3]}"):
         ensure_signals(source, sessions[-1:], "cpu")
     with pytest.raises(ConfigError, match="imported as mine: has no model of its own"):
         _ = source.weights.pair

@@ -7,7 +7,7 @@ import yaml
 
 from kronos_quant import ConfigError, DataError
 from kronos_quant.jobs.signals import ensure_signals, one_range, open_source, run_signals
-from kronos_quant.market import open_market, workspace_market
+from kronos_quant.market import ingest_universe, open_market, workspace_market
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe, SignalStore
 
@@ -83,7 +83,21 @@ def test_dates_before_there_are_enough_bars_are_told(trained_workspace):
         ensure_signals(source, sessions[:10], "cpu")
     summary = ensure_signals(source, sessions[13:17], "cpu")
     assert summary.empty == sessions[13:15]
-    assert summary.lines()[1] == "2 session(s) without enough bars for any symbol"
+    assert summary.lines()[1] == "2 sessions without enough bars for any symbol"
+
+
+def test_a_date_on_which_the_universe_is_empty_is_told_as_that(trained_workspace, tmp_path):
+    sessions = sessions_of(trained_workspace)
+    listed = tmp_path / "few.csv"
+    listed.write_text(f"symbol,start,end\nMADE0001,{sessions[0]},{sessions[-4]}\n")
+    ingest_universe(trained_workspace.root, "few", listed)
+    (trained_workspace.root / "signals" / "few.yaml").write_text("samples: 2\nhorizon: 1\nuniverse: few\n")
+    source = source_of(trained_workspace, "few")
+    with pytest.raises(DataError, match=f"^few: universe few has no member on {sessions[-1]}$"):
+        ensure_signals(source, sessions[-1:], "cpu")
+    with pytest.raises(DataError, match=f"no member on any session from {sessions[-3]} to {sessions[-1]}$"):
+        ensure_signals(source, sessions[-3:], "cpu")
+    assert ensure_signals(source, sessions[-4:], "cpu").empty == sessions[-3:]
 
 
 def test_interrupted_signals_leave_no_run_and_keep_the_dates_that_were_finished(trained_workspace, monkeypatch):

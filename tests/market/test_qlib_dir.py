@@ -131,6 +131,15 @@ def test_a_symbol_without_all_four_prices_is_skipped_and_told(qlib_dir: QlibDir)
     assert "open, high, low or close has no file; skipped: 1 symbol (SH600004)" in batch.notes
 
 
+def test_where_no_symbol_has_all_four_prices_the_refusal_says_what_is_missing(qlib_dir: QlibDir) -> None:
+    qlib_dir.stock("sh600000", [10, 11], high=[]).stock("sh600004", [10, 11], open=[])
+    expected = (
+        r"expected open, high, low, close of each symbol, found 2 symbols without one of them \(SH600000, SH600004\)"
+    )
+    with pytest.raises(DataError, match=expected):
+        read_qlib_dir(qlib_dir.path)
+
+
 def test_two_folders_for_one_symbol_are_refused(qlib_dir: QlibDir) -> None:
     qlib_dir.stock("sh600000", [10, 11]).stock("SH600000", [10, 11])
     with pytest.raises(DataError, match=r"two folders for SH600000: "):

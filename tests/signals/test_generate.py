@@ -44,6 +44,15 @@ def test_a_restated_bar_makes_exactly_the_dates_missing_whose_windows_hold_it(be
     assert made.missing(sessions) == sessions[60 : 60 + made.recipe.lookback]
 
 
+def test_a_restated_factor_alone_makes_the_dates_missing_that_store_raw_closes_by_it(bench):
+    made = bench()
+    sessions, bars = made.market.sessions(), made.market.bars()
+    made.pretend(sessions)
+    one = bars.filter((pl.col("symbol") == STEADY) & (pl.col("date") == sessions[60]))
+    made.ingest(one.with_columns(pl.col("factor") * 2))
+    assert made.missing(sessions) == sessions[60 : 60 + made.recipe.lookback]
+
+
 def test_a_bar_after_a_date_changes_nothing_before_it(bench):
     made = bench()
     sessions, bars = made.market.sessions(), made.market.bars()

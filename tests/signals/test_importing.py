@@ -42,6 +42,19 @@ def test_csv_and_parquet_give_the_same_and_the_spelling_is_ours(market, table, t
     assert read_foreign(qlib, market).rows.equals(found.rows)
 
 
+@pytest.mark.parametrize("name", ["symbol", "instrument"])
+def test_the_leading_zeros_of_a_symbol_are_kept(market, table, name):
+    found = read_foreign(table(["2025-06-05,MADE0002,0.5", "2025-06-05,000001,1"], f"date,{name},score"), market)
+    assert found.unknown_symbols == ["000001"]
+
+
+def test_a_first_line_that_is_no_utf8_is_refused(market, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes("date,symbol,分数\n2025-06-05,MADE0002,1\n".encode("gbk"))
+    with pytest.raises(DataError, match=r"mine\.csv: its first line is no UTF-8"):
+        read_foreign(path, market)
+
+
 def test_a_table_with_a_column_a_symbol_is_read_as_its_scores(market, table, tmp_path):
     path = table(["2025-06-04,1,-1,5", "2025-06-05,,2,5"], "date,MADE0001,made0002,NOBODY")
     found = read_foreign(path, market)
@@ -99,7 +112,7 @@ def test_what_is_left_out_is_counted(market, table):
         ["ELSE", "NOBODY"],
         1,
     )
-    assert found.lines()[0].startswith("1 signals of 1 symbols on 1 sessions from 2025-06-05 to 2025-06-05, ranked by")
+    assert found.lines()[0].startswith("1 signal of 1 symbol on 1 session from 2025-06-05 to 2025-06-05, ranked by")
     assert len(found.lines()) == 4
     assert found.as_dict()["columns"] == ["score"]
 
@@ -233,7 +246,7 @@ def test_of_intraday_bars_the_moments_are_ends_of_bars_and_a_session_has_several
     found = read_foreign(table(lines, "datetime,symbol,score"), halfhours)
     assert [row[1].strftime("%H:%M") for row in found.rows.rows()] == ["11:30", "15:00"]
     assert found.lines() == [
-        "2 signals of 1 symbols on 1 sessions (2 moments) from 2024-01-03 to 2024-01-03, ranked by score",
+        "2 signals of 1 symbol on 1 session (2 moments) from 2024-01-03 to 2024-01-03, ranked by score",
         "left out: 1 rows of dates or moments that are none of the data",
     ]
     with pytest.raises(DataError, match="more than one row of SH600000 2024-01-03 11:30:00"):

@@ -37,6 +37,19 @@ def test_what_is_not_finite_is_no_opinion(own):
     assert np.array_equal(found(RETURNS), [np.nan, 1.0], equal_nan=True)
 
 
+def test_what_it_does_to_the_returns_stays_with_it(own):
+    returns = RETURNS.copy()
+    load_own_score(own("def score(returns):\n    returns[:] = 0\n    return returns[:, 0, 0]\n"))(returns)
+    assert np.array_equal(returns, RETURNS)
+
+
+def test_what_it_prints_is_none_of_the_commands_output(own, capsys):
+    load_own_score(own("print('loaded')\ndef score(returns):\n    print('asked')\n    return returns[:, 0, 0]\n"))(
+        RETURNS
+    )
+    assert capsys.readouterr() == ("", "loaded\nasked\n")
+
+
 def test_code_runs_only_where_that_was_allowed(own):
     code = own("raise SystemExit\n")
     check_allowed(None, allowed=False)
@@ -65,6 +78,7 @@ def test_a_file_that_is_no_score_names_its_line(own, text, message):
         ("[1, 2, 3]", r"score: expected 2 numbers, found shape \(3,\)"),
         ("returns[5]", r"mine\.py:2: IndexError"),
         ("'abc'", r"mine\.py: ValueError"),
+        ("exit(0)", r"mine\.py:2: SystemExit: 0"),
     ],
 )
 def test_a_score_that_goes_wrong_is_one_clear_line(own, body, message):

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, counted, listed
 from kronos_quant.jobs.signals import SignalSource, in_order, open_source, shown_columns
 from kronos_quant.market import Market
 from kronos_quant.signals import MOMENT, RANKED, SCORES, SignalFolder, make_plan, sessions_needed, stored_folders
@@ -70,7 +70,7 @@ class Shown:
         on, moment = self.rows["date"][0], self.moments()[-1]
         when = on if moment.date() == on and moment.time() == time() else moment.strftime("%Y-%m-%d %H:%M")
         return [
-            f"{self.rows.height} symbols on {when}, {known} with a {self.score}, best and worst shown",
+            f"{counted(self.rows.height, 'symbol')} on {when}, {known} with a {self.score}, best and worst shown",
             f"recipe {self.name} ({self.digest}), {self.model}",
         ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from kronos_quant.config import load_yaml
-from kronos_quant.errors import ConfigError
+from kronos_quant.errors import ConfigError, counted
 from kronos_quant.files import write_text
 from kronos_quant.jobs.signal_store.finding import stored_signals
 from kronos_quant.jobs.signals import open_source
@@ -50,7 +50,9 @@ def export_signals(
     shown = stored_signals(workspace, name, workspace_market(workspace), start, end, by_bar=form == "parquet")
     write_export(out, shown.rows, shown.score, form, shown.moment)  # type: ignore[arg-type]
     dates = shown.rows["date"].unique().sort()
-    return [f"{out}: {shown.rows.height:,} signals of {len(dates)} sessions, {dates[0]} to {dates[-1]}"]
+    return [
+        f"{out}: {counted(shown.rows.height, 'signal')} of {counted(len(dates), 'session')}, {dates[0]} to {dates[-1]}"
+    ]
 
 
 def import_signals(

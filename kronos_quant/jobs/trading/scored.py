@@ -32,6 +32,7 @@ FOREIGN_SCORES = "The scores were made elsewhere: nothing is known of the data b
 
 WHEN = ("date", "datetime", "time", "asof")
 """What the column of a score's moment may be called; Qlib calls it datetime, the signal store asof."""
+SYMBOLS = ("symbol", "instrument")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +122,13 @@ def read_scores(path: Path, exchange: str = "") -> pl.DataFrame:
     Raises DataError for a file that cannot be read, a column that is missing, and a value that is none.
     """
     try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file of scores") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not a readable file of scores: {str(error).partition(chr(10))[0]}") from None
     columns = {}
-    for ours, names in (("time", WHEN), ("symbol", ("symbol", "instrument")), ("score", ("score",))):
+    for ours, names in (("time", WHEN), ("symbol", SYMBOLS), ("score", ("score",))):
         found = [name for name in names if name in frame.columns]
         if not found:
             raise DataError(f"{path}: expected a column {' or '.join(names[:2])}, found {', '.join(frame.columns)}")
@@ -146,6 +147,11 @@ def read_scores(path: Path, exchange: str = "") -> pl.DataFrame:
         raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
     frame = frame.drop_nulls().filter(pl.col("score").is_not_nan())
     return frame.with_columns(canonical_column(frame["symbol"], exchange))
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    """A CSV file, its symbols as they are written: 000001 is not 1."""
+    return pl.read_csv(path, infer_schema_length=None, schema_overrides=dict.fromkeys(SYMBOLS, pl.String))
 
 
 def chosen_sessions(market: Market, strategy: Strategy, first: date, last: date) -> tuple[list[date], list[date]]:

@@ -171,6 +171,13 @@ def _read_features(folder: Path, freq: str, sessions: int, findings: _Findings) 
         bars = _read_symbol(symbol, files, sessions, findings)
         if len(bars.positions):
             found.append(bars)
+    if not found and findings.incomplete:
+        lacking = findings.incomplete
+        raise DataError(
+            f"{folder}: no bars: expected {', '.join(PRICES)} of each symbol, found {counted(len(lacking), 'symbol')} "
+            f"without one of them ({listed(lacking, 3)})",
+            hint="a Qlib directory of bars has all four prices",
+        )
     if not found:
         raise DataError(
             f"{folder}: no bars: expected files like sh600000/close.{freq}.bin with values, found none in "

@@ -73,6 +73,18 @@ def test_a_moment_with_its_offset_is_told_by_the_exchanges_clock(tmp_path):
     assert read_scores(path, "XSHG")["time"].to_list() == [datetime(2024, 6, 18, 15), datetime(2024, 6, 18, 9, 30)]
 
 
+@pytest.mark.parametrize("name", ["symbol", "instrument"])
+def test_the_leading_zeros_of_a_symbol_are_kept(tmp_path, name):
+    frame = read_scores(written(tmp_path, f"date,{name},score\n2024-06-18,000001,1\n2024-06-18,600000,2\n"), "XSHG")
+    assert frame["symbol"].to_list() == ["SZ000001", "SH600000"]
+
+
+def test_scores_that_begin_as_whole_numbers_may_go_on_as_others(tmp_path):
+    rows = [f"2024-06-18,A{number},1" for number in range(150)] + ["2024-06-18,B,0.5"]
+    frame = read_scores(written(tmp_path, "\n".join(["date,symbol,score", *rows]) + "\n"))
+    assert frame["score"].sum() == 150.5
+
+
 def test_rows_without_a_score_are_none(tmp_path):
     text = "date,symbol,score\n2024-06-17,AAA,\n2024-06-17,BBB,nan\n2024-06-17,CCC,1\n"
     assert read_scores(written(tmp_path, text))["symbol"].to_list() == ["CCC"]
