@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from kronos_quant.jobs.demo import make_workspace, measure
-from kronos_quant.jobs.train import run_training
+from kronos_quant.workflows.demo import make_workspace, measure
+from kronos_quant.workflows.train import run_training
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--strength", type=float, default=0.0)

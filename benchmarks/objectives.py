@@ -19,12 +19,12 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.evaluation import estimate_mean, rank_ic
-from kronos_quant.jobs.demo import HORIZON, forward_returns, make_workspace, measure
-from kronos_quant.jobs.signals import ensure_signals, open_source
-from kronos_quant.jobs.trading import first_unseen
-from kronos_quant.jobs.train import run_training
 from kronos_quant.market import ingest_table, workspace_market
-from kronos_quant.workspace import init_workspace, open_workspace
+from kronos_quant.workflows.demo import HORIZON, forward_returns, make_workspace, measure
+from kronos_quant.workflows.signals import ensure_signals, open_source
+from kronos_quant.workflows.trading import first_unseen
+from kronos_quant.workflows.train import run_training
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 VARIANTS = {
     "future bars, true s1": {},
@@ -72,7 +72,7 @@ def real(seed: int, table: Path) -> tuple[float, float, float]:
         init_workspace(folder, REAL_CONFIG)
         (folder / "signals" / "default.yaml").write_text(RECIPE)
         ingest_table(folder, table)
-        workspace = open_workspace(folder, {"train.seed": seed})
+        workspace = open_workspace_folder(folder, {"train.seed": seed})
         run_training(workspace, gpus=0)
         source = open_source(workspace, "default", workspace_market(workspace))
         sessions = source.market.sessions()

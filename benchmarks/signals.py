@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from kronos_quant.jobs.signals import ensure_signals, open_source
 from kronos_quant.market import SyntheticSpec, make_market, store_bars, workspace_market
 from kronos_quant.model import PRESETS, Forecaster, Kronos, KronosTokenizer
 from kronos_quant.signals import scorer
-from kronos_quant.workspace import init_workspace, open_workspace
+from kronos_quant.workflows.signals import ensure_signals, open_source
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 LOOKBACK, HORIZON = 90, 10
 
@@ -67,7 +67,7 @@ with tempfile.TemporaryDirectory() as folder:
     (root / "signals" / "default.yaml").write_text(recipe)
     wanted = {"strength": 0.2, "symbols": arguments.symbols, "sessions": max(400, 5 * arguments.sessions + LOOKBACK)}
     store_bars(root, make_market(SyntheticSpec.model_validate(wanted)).batch)
-    workspace = open_workspace(root)
+    workspace = open_workspace_folder(root)
     source = open_source(workspace, "default", workspace_market(workspace))
     sessions = source.market.sessions()
     print(f"before any model call: {peak_mib():.0f} MiB")

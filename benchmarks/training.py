@@ -29,7 +29,6 @@ from pathlib import Path
 import torch
 
 from kronos_quant.config import TrainConfig
-from kronos_quant.jobs.train import prepare_training
 from kronos_quant.market import ingest_synthetic
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.training import launch
@@ -38,7 +37,8 @@ from kronos_quant.training.batches import Batch
 from kronos_quant.training.logs.speed import read_launches
 from kronos_quant.training.objectives import PredictorObjective
 from kronos_quant.training.optimise import Optimiser
-from kronos_quant.workspace import init_workspace, open_workspace
+from kronos_quant.workflows.train import prepare_training
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 LOOKBACK, BARS = 90, 101
 SCALING = """\
@@ -143,7 +143,7 @@ def scaling(size: str, batch: int, ranks: list[int], rounds: int, samples: int) 
         folder = Path(made)
         init_workspace(folder, SCALING.format(preset=size, batch=batch, samples=samples))
         ingest_synthetic(folder, strength=0.2, symbols=60, sessions=500, seed=0)
-        workspace = open_workspace(folder)
+        workspace = open_workspace_folder(folder)
         for _ in range(rounds):
             for count in ranks:
                 job_file = prepare_training(workspace, gpus=0).job_file

@@ -57,7 +57,7 @@ signals/store/
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class WorkspaceFolder:
     """The paths of a workspace and its resolved configuration."""
 
     root: Path
@@ -98,7 +98,7 @@ class Workspace:
         return self.root / folder / f"{name}.yaml"
 
 
-def open_workspace(start: Path | None = None, flags: Mapping[str, Any] | None = None) -> Workspace:
+def open_workspace_folder(start: Path | None = None, flags: Mapping[str, Any] | None = None) -> WorkspaceFolder:
     """The workspace that holds `start` (default: the current folder), looked for upwards.
 
     flags : {"train.seed": 1}; a None is "not given". Raises ConfigError when there is no kq.yaml or it is wrong.
@@ -108,7 +108,7 @@ def open_workspace(start: Path | None = None, flags: Mapping[str, Any] | None = 
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / CONFIG_FILE).is_file():
-            return Workspace(folder, load_workspace_config(folder / CONFIG_FILE, flags))
+            return WorkspaceFolder(folder, load_workspace_config(folder / CONFIG_FILE, flags))
     raise ConfigError(
         f"{here}: not in a workspace: no {CONFIG_FILE} here or above",
         hint="kq init my-research && cd my-research",

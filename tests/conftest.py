@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from made import make_bars, weekdays, write_scores
 
-from kronos_quant.workspace import Workspace, init_workspace, open_workspace
+from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
 
 TINY_CONFIG = """\
 market: {exchange: XNYS}
@@ -66,30 +66,30 @@ def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained_folder(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a tiny model trained on it."""
-    from kronos_quant.jobs.train import run_training
+    from kronos_quant.workflows.train import run_training
 
     folder = tmp_path_factory.mktemp("trained") / "workspace"
     shutil.copytree(market_folder, folder)
-    run_training(open_workspace(folder), gpus=0)
+    run_training(open_workspace_folder(folder), gpus=0)
     return folder
 
 
 @pytest.fixture
-def market_workspace(market_folder: Path, tmp_path: Path) -> Workspace:
+def market_workspace(market_folder: Path, tmp_path: Path) -> WorkspaceFolder:
     """A copy, to change, of the workspace with bars."""
     shutil.copytree(market_folder, tmp_path / "workspace")
-    return open_workspace(tmp_path / "workspace")
+    return open_workspace_folder(tmp_path / "workspace")
 
 
 @pytest.fixture
-def trained_workspace(trained_folder: Path, tmp_path: Path) -> Workspace:
+def trained_workspace(trained_folder: Path, tmp_path: Path) -> WorkspaceFolder:
     """A copy, to change, of the workspace with bars and a tiny trained model."""
     shutil.copytree(trained_folder, tmp_path / "workspace")
-    return open_workspace(tmp_path / "workspace")
+    return open_workspace_folder(tmp_path / "workspace")
 
 
 @pytest.fixture
-def scored_workspace(market_workspace: Workspace) -> Workspace:
+def scored_workspace(market_workspace: WorkspaceFolder) -> WorkspaceFolder:
     """The workspace with bars, and the strategy `own` on made scores of its newest 30 sessions."""
     write_scores(market_workspace, "scores.csv", 30)
     text = "scores: scores.csv\ntopk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"

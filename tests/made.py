@@ -12,7 +12,7 @@ import polars as pl
 from kronos_quant import schema
 
 if TYPE_CHECKING:
-    from kronos_quant.workspace import Workspace
+    from kronos_quant.workspace import WorkspaceFolder
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -86,12 +86,12 @@ class MarketOf:
 HALF_HOUR_SYMBOLS = ("SH600000", "SH600001", "SZ000001", "SZ000002")
 
 
-def intraday_workspace(root: Path, symbols: tuple[str, ...] = HALF_HOUR_SYMBOLS, count: int = 40) -> Workspace:
+def intraday_workspace(root: Path, symbols: tuple[str, ...] = HALF_HOUR_SYMBOLS, count: int = 40) -> WorkspaceFolder:
     """A workspace with half-hour bars of Shanghai, eight a session; SZ000002 misses the afternoon of the 21st."""
     from kronos_quant.market import Batch, store_bars
     from kronos_quant.market.sessions import sessions_between
     from kronos_quant.market.store import instruments_of
-    from kronos_quant.workspace import init_workspace, open_workspace
+    from kronos_quant.workspace import init_workspace, open_workspace_folder
 
     init_workspace(root)
     days = sessions_between("XSHG", date(2024, 1, 2), date(2024, 6, 28))[:count]
@@ -99,10 +99,10 @@ def intraday_workspace(root: Path, symbols: tuple[str, ...] = HALF_HOUR_SYMBOLS,
     bars = make_intraday_bars(list(symbols), days).filter(~gone)
     instruments, nothing = instruments_of(list(symbols), "XSHG"), pl.DataFrame(schema=schema.UNIVERSES)
     store_bars(root, Batch("test", None, "30min", bars, instruments, nothing, days, "XSHG"))
-    return open_workspace(root)
+    return open_workspace_folder(root)
 
 
-def write_scores(workspace: Workspace, name: str, sessions: int, *, without_newest: bool = False) -> list[date]:
+def write_scores(workspace: WorkspaceFolder, name: str, sessions: int, *, without_newest: bool = False) -> list[date]:
     """Scores of the newest sessions, made up from the closes, as a CSV or Parquet file; returns the market's sessions.
 
     without_newest : the newest session has none, so that all of them trade

@@ -18,12 +18,12 @@ ROOMS = (
     "evaluation",
     "validity",
     "report",
-    "jobs",
+    "workflows",
 )
 """In the order of the data: a room imports only from rooms before it."""
 
-SHARED_MODULES = {"errors", "files", "schema", "assets", "config", "workspace", "progress", "own_code", "runs"}
-SHARED_ORDER = ("errors", "files", "schema", "assets", "config", "progress", "own_code", "workspace", "runs")
+SHARED_ORDER = ("arrays", "errors", "files", "schema", "assets", "config", "progress", "own_code", "workspace", "runs")
+SHARED_MODULES = set(SHARED_ORDER)
 
 
 def imported(file: Path) -> set[str]:

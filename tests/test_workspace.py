@@ -2,7 +2,7 @@ import pytest
 from made import ROOT
 
 from kronos_quant import ConfigError
-from kronos_quant.workspace import TEMPLATE, init_workspace, open_workspace
+from kronos_quant.workspace import TEMPLATE, init_workspace, open_workspace_folder
 
 
 def test_init_writes_config_recipes_and_strategies_and_can_be_repeated(tmp_path):
@@ -10,26 +10,26 @@ def test_init_writes_config_recipes_and_strategies_and_can_be_repeated(tmp_path)
     assert {"kq.yaml", ".gitignore", "signals/default.yaml", "strategies/topk.yaml"} <= written
     (tmp_path / "kq.yaml").write_text("market:\n  universe: csi300\n")
     assert init_workspace(tmp_path) == []
-    assert open_workspace(tmp_path).config.market.universe == "csi300"
+    assert open_workspace_folder(tmp_path).config.market.universe == "csi300"
 
 
 def test_a_workspace_is_found_from_a_folder_inside_it(tmp_path):
     init_workspace(tmp_path)
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
-    assert open_workspace(inner).root == tmp_path.resolve()
+    assert open_workspace_folder(inner).root == tmp_path.resolve()
 
 
 def test_outside_a_workspace_the_error_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigError, match=r"not in a workspace: no kq\.yaml here or above") as caught:
-        open_workspace(tmp_path)
+        open_workspace_folder(tmp_path)
     assert caught.value.hint == "kq init my-research && cd my-research"
 
 
 def test_recipes_and_strategies_are_found_by_name_and_by_path(tmp_path, monkeypatch):
     init_workspace(tmp_path)
     monkeypatch.chdir(tmp_path / "db")
-    workspace = open_workspace(tmp_path)
+    workspace = open_workspace_folder(tmp_path)
     expected = tmp_path.resolve() / "strategies" / "topk.yaml"
     assert workspace.strategy_file("topk") == expected
     assert workspace.strategy_file("strategies/topk.yaml") == expected
@@ -39,4 +39,4 @@ def test_recipes_and_strategies_are_found_by_name_and_by_path(tmp_path, monkeypa
 
 def test_the_repository_is_itself_a_workspace_with_the_file_that_init_writes():
     assert (ROOT / "kq.yaml").read_text(encoding="utf-8") == TEMPLATE
-    assert open_workspace(ROOT).config.model.base == "NeoQuasar/Kronos-small"
+    assert open_workspace_folder(ROOT).config.model.base == "NeoQuasar/Kronos-small"

@@ -24,10 +24,10 @@ def backtest(
     Run a strategy on the signals of its recipe; signals of its range that are missing are computed first. Leaves
     orders, fills, positions, returns, figures, a picture and a tearsheet in runs/backtest/.
     """
-    from kronos_quant.jobs.backtest import run_backtest
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.backtest import run_backtest
+    from kronos_quant.workspace import open_workspace_folder
 
-    summary = run_backtest(open_workspace(), strategy, device, compute=not no_compute, allow_code=allow_code)
+    summary = run_backtest(open_workspace_folder(), strategy, device, compute=not no_compute, allow_code=allow_code)
     if as_json:
         print_json(summary.metrics | {"folder": summary.folder})
     else:

@@ -18,9 +18,9 @@ def check(html: Html = None, checks: Checks = None, as_json: AsJson = False) -> 
     Run every rule (the package's, and the SQL files in the workspace's db/checks) on the stored bars, and report what
     was found and what ingests rejected, by rule and symbol. Exits with 3 when a gate of kq.yaml fails.
     """
-    from kronos_quant.jobs.check import run_check
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.check import run_check
+    from kronos_quant.workspace import open_workspace_folder
 
-    report = run_check(open_workspace(), html, checks)
+    report = run_check(open_workspace_folder(), html, checks)
     print_report(report, as_json)
     report.enforce_gates()

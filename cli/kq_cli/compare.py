@@ -16,7 +16,7 @@ def compare(runs: Runs, as_json: AsJson = False) -> None:
     Set back-tests side by side: figures, what was set differently, and whether the daily returns differ from the first
     run's by more than chance. Leaves a page with curves, figures.csv and metrics.json in runs/compare/.
     """
-    from kronos_quant.jobs.compare import run_comparison
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.compare import run_comparison
+    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(run_comparison(open_workspace(), runs), as_json)
+    print_report(run_comparison(open_workspace_folder(), runs), as_json)

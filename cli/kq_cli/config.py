@@ -14,9 +14,9 @@ def show(as_json: AsJson = False) -> None:
 
     Print every field of kq.yaml, its value and where it came from: flag, environment, file or default.
     """
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    rows = open_workspace().resolved.rows()
+    rows = open_workspace_folder().resolved.rows()
     if as_json:
         print_json([{"field": field, "value": value, "from": origin} for field, value, origin in rows])
     else:

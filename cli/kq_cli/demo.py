@@ -20,6 +20,6 @@ def demo(folder: Folder = Path("kq-demo"), strength: Strength = 0.2) -> None:
     pattern, train a small Kronos from scratch, write signals for dates it has not seen, back-test, and say what was
     found. With --strength 0 there is nothing to find, and it says so.
     """
-    from kronos_quant.jobs.demo import run_demo
+    from kronos_quant.workflows.demo import run_demo
 
     print_lines(run_demo(folder, strength).lines())

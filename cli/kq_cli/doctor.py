@@ -10,7 +10,7 @@ def doctor(as_json: AsJson = False) -> None:
     Say what is here and what is missing (versions, device, disk, weights, bars, calendar), and the command that mends
     it.
     """
-    from kronos_quant.jobs.doctor import examine
+    from kronos_quant.workflows.doctor import examine
 
     findings = examine()
     if as_json:

@@ -35,11 +35,13 @@ def evaluate(
     true; what a trade may cost. Leaves a page with pictures, metrics.json and tables in runs/evaluate/. Computes no
     signals but the zero-shot ones, once; names those that are missing.
     """
-    from kronos_quant.jobs.evaluate import run_evaluation
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.evaluate import run_evaluation
+    from kronos_quant.workspace import open_workspace_folder
 
     first, last = (None if on is None else on.date() for on in (start, end))
-    report = run_evaluation(open_workspace(), recipe, first, last, universe, against or (), beside_base=zero_shot)
+    report = run_evaluation(
+        open_workspace_folder(), recipe, first, last, universe, against or (), beside_base=zero_shot
+    )
     if as_json:
         print_json(report.as_dict())
     else:

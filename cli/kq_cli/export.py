@@ -31,10 +31,10 @@ def bars(
     Write the stored bars, adjusted prices beside their factor. Reading them again gives the same bars bit for bit.
     """
     from kronos_quant.market import export_bars, workspace_market
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
     report = export_bars(
-        workspace_market(open_workspace(), freq),
+        workspace_market(open_workspace_folder(), freq),
         out,
         form,
         symbols=None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()],

@@ -24,10 +24,10 @@ def forecast(
     Forecast the next bars of one symbol: quantiles of the close, the probability of a rise, and a picture (PNG, and
     a page that needs no network) with the naive random-walk band beside.
     """
-    from kronos_quant.jobs.forecast import run_forecast
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.forecast import run_forecast
+    from kronos_quant.workspace import open_workspace_folder
 
-    result = run_forecast(open_workspace(), symbol, date.date() if date else None, horizon, recipe, device)
+    result = run_forecast(open_workspace_folder(), symbol, date.date() if date else None, horizon, recipe, device)
     if as_json:
         print_json(result.as_dict())
     else:

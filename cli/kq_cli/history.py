@@ -22,7 +22,7 @@ def history(symbol: Symbol, since: Since = None, freq: Freq = None, as_json: AsJ
     and bars that vanished from their source, which are kept. Reads the published snapshot: no ingest waits for it.
     """
     from kronos_quant.market import symbol_history, workspace_market
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    market = workspace_market(open_workspace(), freq)
+    market = workspace_market(open_workspace_folder(), freq)
     print_report(symbol_history(market, symbol, None if since is None else since.date()), as_json)

@@ -42,9 +42,9 @@ def qlib(
     Read a Qlib directory (calendars/, instruments/, features/) into the workspace.
     """
     from kronos_quant.market import ingest_qlib
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace(flags={"market.qlib_dir": source, "market.exchange": exchange})
+    workspace = open_workspace_folder(flags={"market.qlib_dir": source, "market.exchange": exchange})
     market = workspace.config.market
     source = market.qlib_dir.expanduser()
     report = ingest_qlib(workspace.root, source, freq=freq, exchange=market.exchange, labels=labels)
@@ -65,9 +65,9 @@ def csv(
     Read K-lines with the columns timestamps, open, high, low, close, volume, amount, in any order.
     """
     from kronos_quant.market import ingest_csv
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace(flags={"market.exchange": exchange})
+    workspace = open_workspace_folder(flags={"market.exchange": exchange})
     exchange = workspace.config.market.exchange
     report = ingest_csv(workspace.root, source, symbol=symbol, exchange=exchange, amount=amount, labels=labels)
     print_report(report, as_json)
@@ -87,9 +87,9 @@ def table(
     Read K-lines from Parquet, Arrow or Feather: the same columns as CSV, typed or as text.
     """
     from kronos_quant.market import ingest_table
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace(flags={"market.exchange": exchange})
+    workspace = open_workspace_folder(flags={"market.exchange": exchange})
     exchange = workspace.config.market.exchange
     report = ingest_table(workspace.root, source, symbol=symbol, exchange=exchange, amount=amount, labels=labels)
     print_report(report, as_json)
@@ -102,9 +102,9 @@ def universe(name: Universe, source: ListSource, as_json: AsJson = False) -> Non
     Read a universe's intervals; a symbol may have several. Qlib directories bring theirs along.
     """
     from kronos_quant.market import ingest_universe
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    report = ingest_universe(open_workspace().root, name, source)
+    report = ingest_universe(open_workspace_folder().root, name, source)
     print_report(report, as_json)
 
 
@@ -115,9 +115,9 @@ def intervals(kind: Kind, source: ListSource, as_json: AsJson = False) -> None:
     Read dated facts about symbols that Qlib does not carry; without them the rules that need them are off.
     """
     from kronos_quant.market import ingest_intervals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    report = ingest_intervals(open_workspace().root, kind, source)
+    report = ingest_intervals(open_workspace_folder().root, kind, source)
     print_report(report, as_json)
 
 
@@ -130,7 +130,9 @@ def synthetic(
     Make a market with a known, weak, learnable pattern of next-days returns; equal options make equal bars.
     """
     from kronos_quant.market import ingest_synthetic
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    report = ingest_synthetic(open_workspace().root, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
+    report = ingest_synthetic(
+        open_workspace_folder().root, strength=strength, symbols=symbols, sessions=sessions, seed=seed
+    )
     print_report(report, as_json)

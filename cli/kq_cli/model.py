@@ -25,10 +25,10 @@ def list_(as_json: AsJson = False) -> None:
     List the models in models/ and those that were trained here: kind, shape, parameters, digest, and where each came
     from.
     """
-    from kronos_quant.jobs.models import list_models
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.models import list_models
+    from kronos_quant.workspace import open_workspace_folder
 
-    models = list_models(open_workspace())
+    models = list_models(open_workspace_folder())
     if as_json:
         print_json([model.as_dict() for model in models])
     else:
@@ -49,10 +49,10 @@ def add(
     Copy a model into models/, all of it or nothing, after every weight was read and found to fit. A Hub id is fetched
     once; from then on no network is asked.
     """
-    from kronos_quant.jobs.models import add_model
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.models import add_model
+    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(add_model(open_workspace(), source, tokenizer, name, revision), as_json)
+    print_report(add_model(open_workspace_folder(), source, tokenizer, name, revision), as_json)
 
 
 @app.command(short_help="Everything that is known of a model.")
@@ -61,7 +61,7 @@ def show(name: Name = "latest", as_json: AsJson = False) -> None:
 
     Read a model whole, check it, and print what it is: sizes, digest, configuration, and how it was trained.
     """
-    from kronos_quant.jobs.models import show_model
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.models import show_model
+    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(show_model(open_workspace(), name), as_json)
+    print_report(show_model(open_workspace_folder(), name), as_json)

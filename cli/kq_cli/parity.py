@@ -18,10 +18,10 @@ def parity(
     Run a strategy's signals through the engine, the plain ledger and pyqlib, and print what each rule is worth in basis
     points. Exit 5 where engine and witness are not equal.
     """
-    from kronos_quant.jobs.parity import run_parity
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.parity import run_parity
+    from kronos_quant.workspace import open_workspace_folder
 
-    report = run_parity(open_workspace(), strategy, device, compute=not no_compute)
+    report = run_parity(open_workspace_folder(), strategy, device, compute=not no_compute)
     if as_json:
         print_json(report.as_dict())
     else:

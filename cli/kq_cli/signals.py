@@ -60,11 +60,11 @@ def signal(
             if source is not None and source.name != "DEFAULT":
                 raise typer.BadParameter(f"goes after {context.invoked_subcommand}", param_hint=f"--{name}")
         return
-    from kronos_quant.jobs.signals import one_range, run_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signals import one_range, run_signals
+    from kronos_quant.workspace import open_workspace_folder
 
     first, last = one_range(date, start, end)
-    summary = run_signals(open_workspace(), recipe, first, last, device, gpus=gpus, allow_code=allow_code)
+    summary = run_signals(open_workspace_folder(), recipe, first, last, device, gpus=gpus, allow_code=allow_code)
     if as_json:
         print_json(summary.as_dict(top))
     else:
@@ -78,10 +78,10 @@ def list_(as_json: AsJson = False) -> None:
 
     List the recipes in the store: sessions, size, and whether they are complete and still of today's bars.
     """
-    from kronos_quant.jobs.signal_store import list_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signal_store import list_signals
+    from kronos_quant.workspace import open_workspace_folder
 
-    stored = list_signals(open_workspace())
+    stored = list_signals(open_workspace_folder())
     if as_json:
         print_json([recipe.as_dict() for recipe in stored])
     else:
@@ -97,10 +97,10 @@ def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json
     Monte-Carlo standard error of their score. Of a session with several moments the last one, or the one whose time
     is given: --date 2025-06-05T11:30. Nothing is computed.
     """
-    from kronos_quant.jobs.signal_store import show_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signal_store import show_signals
+    from kronos_quant.workspace import open_workspace_folder
 
-    shown = show_signals(open_workspace(), recipe, date)
+    shown = show_signals(open_workspace_folder(), recipe, date)
     if as_json:
         print_json(shown.as_dict(top))
     else:
@@ -122,11 +122,11 @@ def diff(
     Compare what two recipes have in the store: the rank correlation of every session that both have, and the symbols
     that they rank most differently.
     """
-    from kronos_quant.jobs.signal_store import diff_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signal_store import diff_signals
+    from kronos_quant.workspace import open_workspace_folder
 
     days = (None if start is None else start.date(), None if end is None else end.date())
-    comparison = diff_signals(open_workspace(), first, second, *days, top)
+    comparison = diff_signals(open_workspace_folder(), first, second, *days, top)
     if as_json:
         print_json(comparison.as_dict())
     else:
@@ -141,11 +141,11 @@ def prune(older_than: Older = None, yes: Yes = False, as_json: AsJson = False) -
 
     Say which recipe digests in the store no recipe of this workspace names, and with --yes delete them.
     """
-    from kronos_quant.jobs.signal_store import prune_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signal_store import prune_signals
+    from kronos_quant.workspace import open_workspace_folder
 
     before = None if older_than is None else older_than.date()
-    print_report(prune_signals(open_workspace(), before, delete=yes), as_json)
+    print_report(prune_signals(open_workspace_folder(), before, delete=yes), as_json)
 
 
 @app.command("import", short_help="Signals made elsewhere.")
@@ -161,10 +161,10 @@ def import_(
 
     Bring a table of signals in, all of it or nothing, so that a strategy with `signal: mine` trades on it.
     """
-    from kronos_quant.jobs.signal_store import import_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signal_store import import_signals
+    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(import_signals(open_workspace(), file, name, score, horizon, replace=replace), as_json)
+    print_report(import_signals(open_workspace_folder(), file, name, score, horizon, replace=replace), as_json)
 
 
 @app.command(short_help="Stored signals for other programs.")
@@ -175,8 +175,8 @@ def export(
 
     Write stored signals: every column as Parquet or CSV, or the score as the series that Qlib's back-test reads.
     """
-    from kronos_quant.jobs.signal_store import export_signals
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.signal_store import export_signals
+    from kronos_quant.workspace import open_workspace_folder
 
     days = (None if start is None else start.date(), None if end is None else end.date())
-    print_lines(export_signals(open_workspace(), out, recipe, form, *days))
+    print_lines(export_signals(open_workspace_folder(), out, recipe, form, *days))

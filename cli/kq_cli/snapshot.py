@@ -20,9 +20,9 @@ def list_(as_json: AsJson = False) -> None:
     open somewhere.
     """
     from kronos_quant.market import list_snapshots
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    snapshots = list_snapshots(open_workspace().root)
+    snapshots = list_snapshots(open_workspace_folder().root)
     if as_json:
         print_json([one.as_dict() for one in snapshots])
     else:
@@ -38,7 +38,7 @@ def prune(keep: Keep = 3, as_json: AsJson = False) -> None:
     are open somewhere.
     """
     from kronos_quant.market import prune_snapshots
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    pruned = prune_snapshots(open_workspace().root, keep)
+    pruned = prune_snapshots(open_workspace_folder().root, keep)
     print_json(pruned.as_dict()) if as_json else print_lines(pruned.lines())

@@ -29,10 +29,10 @@ def sweep(
     runs/sweep/, and says how much of the best one's success luck explains; the same command goes on with a sweep that
     was interrupted.
     """
-    from kronos_quant.jobs.sweep import run_sweep
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.sweep import run_sweep
+    from kronos_quant.workspace import open_workspace_folder
 
-    summary = run_sweep(open_workspace(), strategy, grid, device, compute=not no_compute, ray=ray)
+    summary = run_sweep(open_workspace_folder(), strategy, grid, device, compute=not no_compute, ray=ray)
     if as_json:
         print_json(summary.as_dict())
     else:

@@ -49,8 +49,8 @@ def train(gpus: Gpus = None, resume: Resume = None, prepare: Prepare = False, as
     bars are the same; else another one begins. --resume refuses to begin
     another, --fresh never goes on. Ctrl-C saves the state first.
     """
-    from kronos_quant.jobs.train import prepare_training, run_training
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workflows.train import prepare_training, run_training
+    from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace()
+    workspace = open_workspace_folder()
     print_report(prepare_training(workspace, gpus) if prepare else run_training(workspace, gpus, resume), as_json)

@@ -16,8 +16,8 @@ def universe(name: Name = "all", date: Day = None, as_json: AsJson = False) -> N
     List the members of a universe on a date; members without bars are listed and counted, not hidden.
     """
     from kronos_quant.market import workspace_market
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
-    market = workspace_market(open_workspace())
+    market = workspace_market(open_workspace_folder())
     found = market.membership(name, date.date() if date else market.sessions()[-1])
     print_json(found.as_dict()) if as_json else print_lines(found.lines())

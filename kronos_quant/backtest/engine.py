@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.limits import StateArray, market_states
+from kronos_quant.backtest.limits import market_states
 from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
-from kronos_quant.backtest.panel import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Panel,
-    filled_forward,
-    ranking_of,
-    tradable_scores,
-)
+from kronos_quant.backtest.panel import Panel, filled_forward, ranking_of, tradable_scores
 from kronos_quant.backtest.qlib.market import QlibFacts, as_listed, derived_facts, qlib_prices, qlib_states
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
 from kronos_quant.backtest.replay import check_accounts, start_compiling, vectorbt_account

@@ -6,11 +6,8 @@ Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from kronos_quant.backtest.panel import FloatArray, IntArray
-
-StateArray = npt.NDArray[np.uint8]
+from kronos_quant.arrays import FloatArray, IntArray, StateArray
 
 
 def market_states(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FloatArray, IntArray, Panel, filled_forward
+from kronos_quant.arrays import FloatArray, IntArray
+from kronos_quant.backtest.panel import Panel, filled_forward
 from kronos_quant.backtest.series import session_numbers
 from kronos_quant.backtest.strategy import Liquidity
 

@@ -8,8 +8,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.codes import RISKS
-from kronos_quant.backtest.panel import FloatArray, Panel
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import counted, listed
 

@@ -15,15 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray
 from kronos_quant.backtest.risk.groups import Groups
 from kronos_quant.errors import DataError, listed
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-
-FLOAT32_NOISE = 2e-7
-"""Relative error of a raw price that is the ratio of two float32 numbers."""
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.arrays import FloatArray
 
 ZERO_SPREAD = 1e-15
 """Below this, a standard deviation of returns is rounding noise of a flat series."""

@@ -19,8 +19,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray, Panel
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.series import Ledger
 from kronos_quant.errors import DataError, KronosQuantError
 

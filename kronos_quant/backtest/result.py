@@ -10,10 +10,11 @@ from datetime import date
 
 import polars as pl
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.legs import leg_table
 from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
-from kronos_quant.backtest.panel import FloatArray, Panel
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.performance import key_figures
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.backtest.series import Ledger, Series, rate, series_of

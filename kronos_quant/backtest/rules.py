@@ -11,7 +11,8 @@ from datetime import date
 
 import numpy as np
 
-from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray, Panel
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.series import session_numbers
 from kronos_quant.backtest.strategy import Costs, Strategy
 from kronos_quant.errors import DataError, counted, listed

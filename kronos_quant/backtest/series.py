@@ -12,8 +12,8 @@ from datetime import date
 
 import numpy as np
 
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.panel import FloatArray, IntArray, Panel
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.series import Ledger
 
 

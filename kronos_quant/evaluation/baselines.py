@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from kronos_quant.evaluation.arrays import FloatArray, IntArray
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.evaluation.boosting import EVERY, TRAINED_ON, boosted_scores
 from kronos_quant.evaluation.contender import Contender, Distribution
 from kronos_quant.evaluation.grid import MarketGrid

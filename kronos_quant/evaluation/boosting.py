@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import FloatArray, IntArray
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.evaluation.correlation import ranks
 from kronos_quant.evaluation.grid import MarketGrid, forward_returns
 

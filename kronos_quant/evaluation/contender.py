@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.evaluation.grid import MarketGrid
 from kronos_quant.schema import quantile_columns
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray
+from kronos_quant.arrays import BoolArray, FloatArray
 
 FEWEST_PAIRS = 3
 

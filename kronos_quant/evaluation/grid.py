@@ -15,7 +15,7 @@ from datetime import date, datetime, time
 import numpy as np
 import polars as pl
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 
 HISTORY = 420
 """Bars before the first date that the baselines look back on: factors, and what they learn from."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from kronos_quant.evaluation.arrays import FloatArray
+from kronos_quant.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

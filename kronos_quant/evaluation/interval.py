@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray
+from kronos_quant.arrays import BoolArray, FloatArray
 
 CONFIDENCE = 0.95
 POWER = 0.8

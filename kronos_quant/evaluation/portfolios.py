@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from kronos_quant.evaluation.arrays import FloatArray, mean_of, row_means
+from kronos_quant.arrays import FloatArray
+from kronos_quant.evaluation.arrays import mean_of, row_means
 from kronos_quant.evaluation.correlation import rank_ic, ranks
 from kronos_quant.evaluation.interval import MeanInterval, mean_interval
 

@@ -11,7 +11,8 @@ from datetime import date, datetime
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray, mean_of, row_means
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.evaluation.arrays import mean_of, row_means
 from kronos_quant.evaluation.baselines import BAND, LEVELS, baselines
 from kronos_quant.evaluation.contender import Contender, Distribution
 from kronos_quant.evaluation.correlation import FEWEST_PAIRS, ic, rank_ic

@@ -12,7 +12,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray, row_means
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.evaluation.arrays import row_means
 from kronos_quant.evaluation.correlation import rank_ic, ranks
 from kronos_quant.evaluation.grid import MarketGrid, trailing_mean
 from kronos_quant.evaluation.interval import MeanInterval, mean_interval

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray, row_means
+from kronos_quant.arrays import BoolArray, FloatArray
+from kronos_quant.evaluation.arrays import row_means
 from kronos_quant.evaluation.correlation import ranks
 from kronos_quant.evaluation.interval import MeanInterval, mean_interval
 

@@ -27,7 +27,7 @@ from kronos_quant.market.snapshots import Snapshot, current_snapshot, default_fr
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import Membership
 from kronos_quant.schema import DAILY
-from kronos_quant.workspace import Workspace
+from kronos_quant.workspace import WorkspaceFolder
 
 _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
 """CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
@@ -239,7 +239,7 @@ def open_market(root: Path, freq: str | None = None) -> Market:
     return Market(snapshot, freq)
 
 
-def workspace_market(workspace: Workspace, freq: str | None = None) -> Market:
+def workspace_market(workspace: WorkspaceFolder, freq: str | None = None) -> Market:
     """`open_market` at the frequency given, else at the one that kq.yaml names."""
     return open_market(workspace.root, freq or workspace.config.market.freq)
 

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, listed
 from kronos_quant.market import FutureTimes
 from kronos_quant.model.sampling import series_seed
@@ -23,7 +24,6 @@ from kronos_quant.windows import WindowIndex, Windows, bar_table, denormalise, g
 if TYPE_CHECKING:
     from kronos_quant.model.forecaster import Forecaster
 
-FloatArray = NDArray[np.float64]
 Base = Literal["actual", "decoded"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.model.checkpoint import check_fit, native_context
 from kronos_quant.model.decoding import BarDecoder, BarEncoder, Context, PathDecoder
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from kronos_quant.model.forecast import Base, Forecast
     from kronos_quant.model.series import Table
 
-FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.integer]
 
 CHUNK_TOKENS, CHUNK_PATHS = 3 * 2**20, 5 * 2**15
@@ -57,9 +57,9 @@ logger = logging.getLogger(__name__)
 class Paths:
     """Sample paths of some windows, in normalised units."""
 
-    paths: FloatArray
+    paths: Float32Array
     """float32[B, S, H, 6]: the future bars."""
-    last: FloatArray
+    last: Float32Array
     """float32[B, 6]: the lookback's last bar as the tokenizer decodes it; the fair base of a return."""
 
 
@@ -106,7 +106,7 @@ class Forecaster:
 
     def sample_paths(
         self,
-        x: FloatArray,
+        x: Float32Array,
         x_stamp: IntArray,
         y_stamp: IntArray,
         samples: int,
@@ -114,13 +114,13 @@ class Forecaster:
         top_k: int = 0,
         top_p: float = 0.9,
         seeds: NDArray[np.int64] | None = None,
-    ) -> FloatArray:
+    ) -> Float32Array:
         """The paths of `paths` alone: float32[B, S, H, 6]."""
         return self.paths(x, x_stamp, y_stamp, samples, temperature, top_k, top_p, seeds).paths
 
     def paths(
         self,
-        x: FloatArray,
+        x: Float32Array,
         x_stamp: IntArray,
         y_stamp: IntArray,
         samples: int,
@@ -281,7 +281,7 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
-def _check_windows(x: FloatArray, x_stamp: IntArray, y_stamp: IntArray, seeds: NDArray[np.int64]) -> None:
+def _check_windows(x: Float32Array, x_stamp: IntArray, y_stamp: IntArray, seeds: NDArray[np.int64]) -> None:
     if x.ndim != 3 or 0 in x.shape or y_stamp.ndim != 3 or y_stamp.shape[1] == 0:
         raise DataError(f"windows: expected x [B, L, 6] and y_stamp [B, H, 5], found {x.shape} and {y_stamp.shape}")
     B, L, features = x.shape

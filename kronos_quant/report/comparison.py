@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.performance import drawdowns
 from kronos_quant.files import write_text
 from kronos_quant.report.canvas import BLUE, GREEN, GREY, ORANGE, VERMILION, look, percent_axis, save_png, session_axis
 from kronos_quant.report.section import Section, escaped, section_html, shown
 from kronos_quant.validity import Paired
-
-FloatArray = npt.NDArray[np.float64]
 
 FIGURES = (
     ("sessions a year", "sessions_per_year", "{:.0f}"),

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.report.canvas import time_labels
-
-FloatArray = npt.NDArray[np.float64]
 
 MEDIAN = 0.5
 _TOP, _BOTTOM, _LEFT, _RIGHT = 12, 30, 58, 8

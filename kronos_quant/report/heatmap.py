@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.report.canvas import look, save_png
-
-FloatArray = npt.NDArray[np.float64]
 
 LONG_NAMES = 40
 """Signs of all the names of columns, from which on they are written steeply."""

@@ -12,13 +12,11 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.backtest.performance import annual_return, annual_volatility, beta_of, max_drawdown, sharpe_ratio
-
-FloatArray = npt.NDArray[np.float64]
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

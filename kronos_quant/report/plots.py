@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.backtest.performance import drawdowns
 from kronos_quant.report.canvas import (
@@ -25,8 +25,6 @@ from kronos_quant.report.canvas import (
     session_axis,
 )
 from kronos_quant.report.fan import MEDIAN, Fan
-
-FloatArray = npt.NDArray[np.float64]
 
 LEAST_DEPTH = 0.01
 """Of the drawdowns' axis."""

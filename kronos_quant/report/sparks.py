@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.report.canvas import BLUE, GREY, VERMILION
-
-FloatArray = npt.NDArray[np.float64]
 
 WIDTH, HEIGHT = 300, 130
 _PRICE_TOP, _PRICE_BOTTOM = 8, 96

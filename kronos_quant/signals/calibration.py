@@ -18,17 +18,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import ndtr, stdtrit
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.signals.moments import Moments
 from kronos_quant.signals.scores import LEVELS, QUANTILES
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 CALIBRATED = tuple(f"cal_{name}" for name in QUANTILES)
 """The columns of the calibrated quantiles at LEVELS, beside the raw ones."""

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from kronos_quant.arrays import IntArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError, listed
 from kronos_quant.market import Market
@@ -24,8 +25,6 @@ from kronos_quant.schema import DAILY
 CLOSE = "close"
 MOMENT = "moment"
 """The column of a row's moment, where one is added."""
-
-IntArray = NDArray[np.int64]
 
 
 class DecisionPoints(Section):

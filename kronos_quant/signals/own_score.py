@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import file_digest
 from kronos_quant.own_code import load_function, raised
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
 from kronos_quant.signals.calibration import (
@@ -34,7 +35,6 @@ from kronos_quant.signals.steps import Exposures, apply_steps, history_needed
 
 logger = logging.getLogger(__name__)
 
-FloatArray = NDArray[np.float64]
 
 KEYS = ["date", MOMENT, "symbol"]
 DESCRIBES = ("date", "asof", "symbol", "close")

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from psutil import virtual_memory
 
 from kronos_quant import schema
+from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors
 from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Pair, load_pair, resolve_device, series_seed
@@ -35,8 +36,6 @@ from kronos_quant.signals.recipe import Recipe, ResolvedRecipe
 from kronos_quant.signals.scores import OWN, published_score, score_paths
 from kronos_quant.training import end_with_parent, place
 from kronos_quant.windows import Windows, denormalise
-
-FloatArray = NDArray[np.float64]
 
 CLOSE = schema.FEATURES.index("close")
 

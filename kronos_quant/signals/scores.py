@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-FloatArray = NDArray[np.float64]
+from kronos_quant.arrays import FloatArray
 
 SCORES = ("mean", "last", "max", "min", "median", "p_rise", "shortfall", "mean_over_spread", "published")
 """Columns that may rank; the others describe the distribution."""

@@ -10,7 +10,7 @@ from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.model import CARD_FILE, Pair, find_model, load_pair, read_json
 from kronos_quant.runs import finished_runs
 from kronos_quant.training.fit import BEST
-from kronos_quant.workspace import Workspace
+from kronos_quant.workspace import WorkspaceFolder
 
 LATEST = "latest"
 DEFAULT_CLIP = 5.0
@@ -48,19 +48,19 @@ class Origin:
         raise ConfigError(f"{self.name}: has no model of its own", hint="choose a recipe that names a model")
 
 
-def find_weights(workspace: Workspace, name: str) -> Weights:
+def find_weights(workspace: WorkspaceFolder, name: str) -> Weights:
     """Load the model that a recipe names. Raises CheckpointError when there is none."""
     name, source = model_place(workspace, name)
     pair = load_pair(source, models_dir=workspace.models)
     return Weights(name, pair, pair.digest, _read_card(find_model(source, workspace.models)))
 
 
-def trained_models(workspace: Workspace) -> dict[str, Path]:
+def trained_models(workspace: WorkspaceFolder) -> dict[str, Path]:
     """The id of each finished training run -> the folder of its best networks, oldest first."""
     return {run.id: run.path / BEST for run in finished_runs(workspace.runs, "train")}
 
 
-def model_place(workspace: Workspace, name: str) -> tuple[str, Path | str]:
+def model_place(workspace: WorkspaceFolder, name: str) -> tuple[str, Path | str]:
     """What a model's name stands for: `latest` as the run it means, and a folder, or a Hub id as it is.
 
     Raises CheckpointError for `latest` when nothing was trained yet.
@@ -76,7 +76,7 @@ def model_place(workspace: Workspace, name: str) -> tuple[str, Path | str]:
     return name, trained.get(name, _given(workspace, name))
 
 
-def _given(workspace: Workspace, name: str) -> Path | str:
+def _given(workspace: WorkspaceFolder, name: str) -> Path | str:
     """A folder given relative to the workspace, or whatever else the name may mean (a Hub id is a string)."""
     inside = workspace.root / name
     return inside if inside.is_dir() else name

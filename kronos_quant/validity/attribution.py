@@ -15,13 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
 from kronos_quant.validity.exposures import Background, Exposures, exposures_of
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 from kronos_quant.validity.regression import mean_of
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 MARKET, INDUSTRIES, SELECTION, TRADING, COSTS = "market", "industries", "selection", "trades, to the close", "costs"
 

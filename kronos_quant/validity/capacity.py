@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
-from kronos_quant.backtest.panel import FloatArray
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.series import series_of
 from kronos_quant.backtest.sweep import ready

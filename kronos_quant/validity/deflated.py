@@ -11,10 +11,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-FloatArray = npt.NDArray[np.float64]
+from kronos_quant.arrays import FloatArray
 
 ASKED = 0.95
 """A strategy passes with a probability above it."""

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
 from kronos_quant.backtest.engine import run_kernel
-from kronos_quant.backtest.panel import FloatArray, tradable_scores
+from kronos_quant.backtest.panel import tradable_scores
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.series import series_of

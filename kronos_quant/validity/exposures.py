@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel
 from kronos_quant.backtest.liquidity import sums_over
 from kronos_quant.backtest.panel import filled_forward
 from kronos_quant.backtest.risk.groups import Groups
 
-FloatArray = npt.NDArray[np.float64]
 SIZE = "size (traded value)"
 """Bars hold no number of shares, so that the value traded stands for size."""
 

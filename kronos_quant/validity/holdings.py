@@ -6,14 +6,11 @@ Shape letters: S sessions traded, N symbols. A panel by sessions begins with the
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
 from kronos_quant.backtest.panel import filled_forward
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 def moves_of(panel: Panel) -> FloatArray:

@@ -18,15 +18,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Strategy
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside
 from kronos_quant.validity.deflated import moments_of
-
-FloatArray = npt.NDArray[np.float64]
 
 FOLDER = "trials"
 """In the folder of the runs."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult, Panel
 from kronos_quant.backtest.panel import filled_forward
 from kronos_quant.validity.holdings import account_before, places, shares_of, values_before
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from kronos_quant.arrays import FloatArray
 from kronos_quant.validity.deflated import ASKED, FEWEST_SESSIONS, DeflatedSharpe, deflated_sharpe, moments_of
 from kronos_quant.validity.ledger import Trials
 from kronos_quant.validity.overfitting import Overfitting
-
-FloatArray = npt.NDArray[np.float64]
 
 OVERFIT = 0.5
 """From this probability on, picking the best trial is no better than picking any."""

@@ -15,9 +15,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from kronos_quant.arrays import FloatArray
 
 BLOCKS = 16
 """As published: 12,870 splits."""

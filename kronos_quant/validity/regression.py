@@ -9,10 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
-FloatArray = npt.NDArray[np.float64]
+from kronos_quant.arrays import FloatArray
 
 FEWEST = 10
 """Sessions below which a regression says nothing."""

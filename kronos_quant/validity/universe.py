@@ -9,12 +9,10 @@ Shape letters: S sessions traded, N symbols.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel
 from kronos_quant.validity.holdings import moves_of
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def universe_returns(panel: Panel) -> FloatArray:

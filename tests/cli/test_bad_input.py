@@ -213,9 +213,9 @@ def test_signals_that_may_not_be_computed(refused, trained_workspace):
     ("arguments", "write"),
     [
         (("signal",), "pyarrow.parquet.write_table"),
-        (("forecast", "MADE0001"), "kronos_quant.jobs.forecast.forecast_png"),
-        (("backtest", "short"), "kronos_quant.jobs.backtest.performance_png"),
-        (("train", "--gpus", "0"), "kronos_quant.jobs.train.fit"),
+        (("forecast", "MADE0001"), "kronos_quant.workflows.forecast.forecast_png"),
+        (("backtest", "short"), "kronos_quant.workflows.backtest.performance_png"),
+        (("train", "--gpus", "0"), "kronos_quant.workflows.train.fit"),
     ],
 )
 def test_a_full_disk(kq, contents, trained_workspace, short_strategy, monkeypatch, arguments, write):
@@ -261,9 +261,9 @@ def test_a_full_disk_in_an_init(kq, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "inside"),
     [
-        (("signal",), "kronos_quant.jobs.signals.ensure_signals"),
-        (("backtest", "short"), "kronos_quant.jobs.backtest.simulate"),
-        (("train", "--gpus", "0"), "kronos_quant.jobs.train.fit"),
+        (("signal",), "kronos_quant.workflows.signals.ensure_signals"),
+        (("backtest", "short"), "kronos_quant.workflows.backtest.simulate"),
+        (("train", "--gpus", "0"), "kronos_quant.workflows.train.fit"),
         (("ingest", "synthetic"), "kronos_quant.market.ingest_synthetic"),
     ],
 )

@@ -7,7 +7,7 @@ from broken_models import BROKEN, edit_json
 
 from kronos_quant.runs import finished_runs
 from kronos_quant.training.fit import BEST
-from kronos_quant.workspace import open_workspace
+from kronos_quant.workspace import open_workspace_folder
 
 LONGEST_LINE = 1000
 
@@ -18,7 +18,7 @@ def shared_workspace(trained_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("broken") / "workspace"
     shutil.copytree(trained_folder, folder)
     (folder / "signals" / "broken.yaml").write_text("model: broken\nsamples: 2\nhorizon: 1\n")
-    return open_workspace(folder)
+    return open_workspace_folder(folder)
 
 
 @pytest.fixture

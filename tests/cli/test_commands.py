@@ -119,7 +119,7 @@ def test_the_demo_is_given_its_folder_and_strength(kq, tmp_path, monkeypatch):
         def lines(self):
             return ["FOUND"]
 
-    monkeypatch.setattr("kronos_quant.jobs.demo.run_demo", lambda *given: asked.append(given) or Summary())
+    monkeypatch.setattr("kronos_quant.workflows.demo.run_demo", lambda *given: asked.append(given) or Summary())
     assert kq(tmp_path, "demo", "--strength", "0").out == "FOUND\n"
     assert [(str(folder), strength) for folder, strength in asked] == [("kq-demo", 0.0)]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from kronos_quant.jobs import parity as job
+from kronos_quant.workflows import parity as job
 
 
 def test_parity_prints_both_comparisons_and_the_ladder(kq, scored_workspace):

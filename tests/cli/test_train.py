@@ -14,7 +14,7 @@ from kronos_quant.runs import finished_runs, unfinished_runs
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
     """How `kq train` called the library; nothing is trained."""
-    from kronos_quant.jobs.train import TrainingSummary
+    from kronos_quant.workflows.train import TrainingSummary
 
     calls = []
 
@@ -29,7 +29,7 @@ def asked(monkeypatch, tmp_path):
         metrics = {"validation_loss": losses, "decoded": decoded, "rows": 4}
         return TrainingSummary(tmp_path, tmp_path / "best", metrics, [])
 
-    monkeypatch.setattr("kronos_quant.jobs.train.run_training", run)
+    monkeypatch.setattr("kronos_quant.workflows.train.run_training", run)
     return calls
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kronos_quant.market.ingest.cross_checks import FloatArray, contradicted
+from kronos_quant.arrays import FloatArray
+from kronos_quant.market.ingest.cross_checks import contradicted
 
 LENGTH = 60
 

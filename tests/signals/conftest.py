@@ -26,14 +26,14 @@ from kronos_quant.signals import (
     resolve_recipe,
     scorer,
 )
-from kronos_quant.workspace import Workspace
+from kronos_quant.workspace import WorkspaceFolder
 
 
 @dataclass(frozen=True)
 class Bench:
     """What the signals of one recipe are made from."""
 
-    workspace: Workspace
+    workspace: WorkspaceFolder
     weights: Weights
     recipe: ResolvedRecipe
     store: SignalStore
@@ -83,7 +83,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(trained_workspace: Workspace) -> Callable[..., Bench]:
+def bench(trained_workspace: WorkspaceFolder) -> Callable[..., Bench]:
     """A function that makes a bench with other recipe settings or another store."""
 
     def make(store: Path | None = None, universe: str = "all", **settings: object) -> Bench:
@@ -98,7 +98,7 @@ def bench(trained_workspace: Workspace) -> Callable[..., Bench]:
 
 
 @pytest.fixture
-def intraday(trained_workspace: Workspace, tmp_path: Path) -> Callable[..., Bench]:
+def intraday(trained_workspace: WorkspaceFolder, tmp_path: Path) -> Callable[..., Bench]:
     """The same over half-hour bars of Shanghai, eight a session, of four symbols; the model was trained on days."""
     workspace = intraday_workspace(tmp_path / "intraday")
 

@@ -10,10 +10,10 @@ from kronos_quant.config import ModelConfig
 from kronos_quant.market import open_market
 from kronos_quant.model import load_pair
 from kronos_quant.training import TrainingJob
-from kronos_quant.workspace import Workspace
+from kronos_quant.workspace import WorkspaceFolder
 
 
-def job_in(workspace: Workspace, name: str = "run", **changes: object) -> TrainingJob:
+def job_in(workspace: WorkspaceFolder, name: str = "run", **changes: object) -> TrainingJob:
     """A job in the folder `name`, of one tokenizer and two predictor epochs of four steps."""
     folder = workspace.root / name
     folder.mkdir()

@@ -26,7 +26,7 @@ from kronos_quant.training.processes.interrupts import Stop
 from kronos_quant.training.record import RunRecord
 from kronos_quant.training.state import load_state
 from kronos_quant.training.validation import DecodedValidation
-from kronos_quant.workspace import open_workspace
+from kronos_quant.workspace import open_workspace_folder
 
 FIT = sys.modules[fit_function.__module__]
 PHASES = sys.modules[train_predictor.__module__]
@@ -78,7 +78,7 @@ def reference(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Bars and windows are read once, here: a forked process must not start the readers' threads."""
     folder = tmp_path_factory.mktemp("resume") / "workspace"
     shutil.copytree(market_folder, folder)
-    job = job_in(open_workspace(folder), "plain", **SETTINGS)
+    job = job_in(open_workspace_folder(folder), "plain", **SETTINGS)
     market = FIT.open_market(job.root, None)
     data = FIT.load_data(market, job.train, "all")
     assert data.train_scale is not None

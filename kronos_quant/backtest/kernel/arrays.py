@@ -9,21 +9,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from numba import types
 from numba.core.typing.templates import Signature
 
-from kronos_quant.backtest.limits import StateArray
-from kronos_quant.backtest.panel import BoolArray, FloatArray, IntArray
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray, RankArray, StateArray
 
 F1, F2 = types.Array(types.f8, 1, "C"), types.Array(types.f8, 2, "C")
 I1, I2 = types.Array(types.i8, 1, "C"), types.Array(types.i8, 2, "C")
 B1 = types.Array(types.b1, 1, "C")
 U2 = types.Array(types.u1, 2, "C")
 R1, R2 = types.Array(types.i4, 1, "C"), types.Array(types.i4, 2, "C")
-
-RankArray = npt.NDArray[np.int32]
 
 
 def named_type(fields: tuple[Any, ...], kind: type) -> Any:

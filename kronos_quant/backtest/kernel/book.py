@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.arrays import IntArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
@@ -23,7 +24,6 @@ from kronos_quant.backtest.kernel.arrays import (
     Market,
     signature,
 )
-from kronos_quant.backtest.panel import IntArray
 
 
 def new_book(cash: float, symbols: int) -> Book:

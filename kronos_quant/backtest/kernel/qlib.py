@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.arrays import IntArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
@@ -27,7 +28,6 @@ from kronos_quant.backtest.kernel.arrays import (
     tuple_type,
 )
 from kronos_quant.backtest.kernel.book import record_nb, reject_nb, value_nb, with_room_nb
-from kronos_quant.backtest.panel import IntArray
 
 NOTHING = 1e-5
 """A trade worth no more than this is none to Qlib, and costs nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
@@ -31,7 +32,6 @@ from kronos_quant.backtest.kernel.arrays import (
     signature,
     tuple_type,
 )
-from kronos_quant.backtest.panel import FloatArray, IntArray
 
 LEAST_RETURNS = 10
 """With fewer known, a volatility is no more than a guess and bounds nothing."""

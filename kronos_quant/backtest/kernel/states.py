@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import F1, F2, I1, U2, signature
-from kronos_quant.backtest.limits import StateArray
-from kronos_quant.backtest.panel import FLOAT32_NOISE, FloatArray, IntArray
 
 
 @njit(signature(types.void, F2), cache=True, nogil=True)

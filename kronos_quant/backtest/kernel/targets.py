@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
@@ -36,7 +37,6 @@ from kronos_quant.backtest.kernel.book import (
 )
 from kronos_quant.backtest.kernel.exchange import buy_nb, carry_on_nb, less_nb, more_nb, refuse_nb, sell_nb
 from kronos_quant.backtest.kernel.risk import guarded_nb
-from kronos_quant.backtest.panel import FloatArray, IntArray
 
 
 @njit(signature(types.b1, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)

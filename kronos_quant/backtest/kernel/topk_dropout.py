@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from kronos_quant.arrays import FloatArray, IntArray, RankArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     BOOK,
@@ -30,7 +31,6 @@ from kronos_quant.backtest.kernel.arrays import (
     Guard,
     History,
     Market,
-    RankArray,
     Watch,
     signature,
     tuple_type,
@@ -59,7 +59,6 @@ from kronos_quant.backtest.kernel.risk import (
     guarded_nb,
     note_traded_nb,
 )
-from kronos_quant.backtest.panel import FloatArray, IntArray
 
 
 @njit(signature(I1, R1, types.i8, F1, types.i8, types.i8), cache=True)

@@ -7,7 +7,8 @@ import statistics
 from dataclasses import dataclass
 from functools import cached_property
 
-from kronos_quant.backtest.panel import FloatArray, Panel
+from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.strategy import Strategy
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kronos_quant.arrays import BoolArray, FloatArray, StateArray
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
-from kronos_quant.backtest.limits import StateArray
-from kronos_quant.backtest.panel import BoolArray, FloatArray, Panel, filled_forward
+from kronos_quant.backtest.panel import Panel, filled_forward
 from kronos_quant.errors import DataError
 from kronos_quant.market.ingest.qlib_bins import read_bin
 from kronos_quant.market.ingest.qlib_texts import read_calendar, read_lists

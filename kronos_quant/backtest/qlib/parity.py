@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kronos_quant.arrays import FloatArray, StateArray
 from kronos_quant.backtest.engine import run_kernel, run_qlib
 from kronos_quant.backtest.ledger import Accounts, simulate_slowly
-from kronos_quant.backtest.limits import StateArray, market_states
+from kronos_quant.backtest.limits import market_states
 from kronos_quant.backtest.liquidity import execution_prices
-from kronos_quant.backtest.panel import FloatArray, Panel, filled_forward
+from kronos_quant.backtest.panel import Panel, filled_forward
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
 from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_unit

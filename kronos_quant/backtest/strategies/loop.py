@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, Market
 from kronos_quant.backtest.kernel.book import first_traded_nb, new_book, new_history
 from kronos_quant.backtest.kernel.risk import begin_row_nb, new_watch
 from kronos_quant.backtest.kernel.targets import session_nb
-from kronos_quant.backtest.panel import FIELDS, FloatArray, Panel
+from kronos_quant.backtest.panel import FIELDS, Panel
 from kronos_quant.backtest.strategies.protocol import Decide, View, checked_weights
 from kronos_quant.backtest.strategy import Strategy
 

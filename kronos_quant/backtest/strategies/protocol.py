@@ -12,7 +12,8 @@ from datetime import date, datetime
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FIELDS, FloatArray
+from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.panel import FIELDS
 from kronos_quant.errors import KronosQuantError, listed
 
 Moment = date | datetime

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kronos_quant.backtest.panel import FloatArray
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.strategies.protocol import Decide, View, Weights
 from kronos_quant.backtest.strategy import Strategy
 

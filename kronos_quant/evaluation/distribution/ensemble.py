@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from kronos_quant.evaluation.arrays import FloatArray, IntArray
+from kronos_quant.arrays import FloatArray, IntArray
 
 MOST_BINS = 20
 """Of the histogram of the probability integral transform."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import BoolArray, FloatArray, IntArray, mean_of, row_means
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.evaluation.arrays import mean_of, row_means
 from kronos_quant.evaluation.contender import Distribution
 from kronos_quant.evaluation.distribution.ensemble import (
     crps_ensemble,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import FloatArray, mean_of
+from kronos_quant.arrays import FloatArray
+from kronos_quant.evaluation.arrays import mean_of
 
 RELIABILITY_BINS = 10
 

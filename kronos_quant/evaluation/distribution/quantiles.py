@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from kronos_quant.evaluation.arrays import FloatArray, row_means
+from kronos_quant.arrays import FloatArray
+from kronos_quant.evaluation.arrays import row_means
 from kronos_quant.evaluation.contender import Distribution
 from kronos_quant.evaluation.interval import MeanInterval, mean_interval
 

@@ -9,11 +9,9 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.market.exchanges.boards import Limit, board_on, in_force, trading_rules
 from kronos_quant.market.symbols import MAINLAND, exchange_of
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

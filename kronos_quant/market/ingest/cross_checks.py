@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from kronos_quant.arrays import Float32Array
+
 Flags = npt.NDArray[np.bool_]
 
 CROSS_FIELDS = ("change", "vwap")
@@ -34,7 +35,7 @@ _BEYOND = 4.0
 """A bar deviates when it does so by this many times as much as the agreeing ones."""
 
 
-def contradicted(columns: Mapping[str, FloatArray], others: Mapping[str, FloatArray], *, raw_volume: bool) -> Flags:
+def contradicted(columns: Mapping[str, Float32Array], others: Mapping[str, Float32Array], *, raw_volume: bool) -> Flags:
     """Which bars of one symbol another field of its source contradicts.
 
     columns : prices, volume, amount and factor, a value a bar, in order of time. others : those of CROSS_FIELDS that

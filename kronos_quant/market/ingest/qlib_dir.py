@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, contradicted
 from kronos_quant.market.ingest.klines import check_labels
@@ -43,8 +44,6 @@ _RESERVED = "_qlib_"
 
 _LOST_SHARE = 0.1
 """A file that lacks this share of its symbol's sessions at the end was cut off; less is a field that lags behind."""
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -84,8 +83,8 @@ class _Bars:
 
     symbol: str
     positions: npt.NDArray[np.int64]
-    columns: dict[str, FloatArray]
-    others: dict[str, FloatArray]
+    columns: dict[str, Float32Array]
+    others: dict[str, Float32Array]
     """Those of CROSS_FIELDS that there are."""
 
     @property
@@ -219,7 +218,7 @@ def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _
     traded = ~np.logical_and.reduce([np.isnan(columns[name]) for name in PRICES])
     if traded.any():
         _complete(symbol, columns, traded, findings)
-    others: dict[str, FloatArray] = {}
+    others: dict[str, Float32Array] = {}
     for name in CROSS_FIELDS:
         if name in files:
             try:
@@ -252,7 +251,7 @@ def _refuse_damaged(series: dict[str, Series], files: dict[str, Path], length: i
             )
 
 
-def _aligned(series: Series, first: int, end: int) -> FloatArray:
+def _aligned(series: Series, first: int, end: int) -> Float32Array:
     """Values from session `first` to before `end`, NaN where the file has none."""
     if (series.start, series.end) == (first, end):
         return series.values
@@ -263,7 +262,9 @@ def _aligned(series: Series, first: int, end: int) -> FloatArray:
     return values
 
 
-def _complete(symbol: str, columns: dict[str, FloatArray], traded: npt.NDArray[np.bool_], findings: _Findings) -> None:
+def _complete(
+    symbol: str, columns: dict[str, Float32Array], traded: npt.NDArray[np.bool_], findings: _Findings
+) -> None:
     """Add the optional fields that a symbol lacks, where it was traded."""
     length = len(traded)
     findings.volume.add(symbol, columns)
@@ -302,7 +303,7 @@ def _contradicted(series: list[_Bars], raw: bool) -> list[npt.NDArray[np.bool_]]
     return flags
 
 
-def _carried(values: FloatArray) -> FloatArray:
+def _carried(values: Float32Array) -> Float32Array:
     """Each NaN replaced by the last value before it, at the beginning by the first after it."""
     known = ~np.isnan(values)
     last_known = np.maximum.accumulate(np.where(known, np.arange(len(values)), 0))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from kronos_quant.arrays import Float32Array
 
 _LEAST_STEP = 0.03
 """Spread of the log factor from which it shows above the noise of a mean price, relative."""
@@ -37,7 +37,7 @@ class VolumeVotes:
     adjusted: list[str] = field(default_factory=list)
     raw: list[str] = field(default_factory=list)
 
-    def add(self, symbol: str, columns: dict[str, FloatArray]) -> None:
+    def add(self, symbol: str, columns: dict[str, Float32Array]) -> None:
         """Ask one symbol, by the source's own numbers: close, volume and, where there are, amount and factor.
 
         A symbol without a factor, or whose factor hardly moves, has nothing to say.
@@ -75,7 +75,7 @@ class VolumeVotes:
         return [told] if told and votes else []
 
 
-def _by_amount(columns: dict[str, FloatArray], usable: npt.NDArray[np.bool_]) -> bool | None:
+def _by_amount(columns: dict[str, Float32Array], usable: npt.NDArray[np.bool_]) -> bool | None:
     price, volume, amount, factor = (
         np.log(columns[name][usable].astype(np.float64)) for name in ("close", "volume", "amount", "factor")
     )

@@ -23,11 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.report.canvas import without_references
-
-FloatArray = npt.NDArray[np.float64]
 
 FEWEST_PICTURED = 20
 """Sessions below which a picture shows nothing."""

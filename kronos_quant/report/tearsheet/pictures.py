@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from scipy.stats import norm
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.report.canvas import BLUE, GREY, ORANGE, VERMILION, look, percent_axis, session_axis, svg_of
 from kronos_quant.report.periods import half_year, rolling_series
 from kronos_quant.report.plots import performance_figure
-
-FloatArray = npt.NDArray[np.float64]
 
 FEWEST = 20
 """Sessions below which a distribution has no shape."""

@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.errors import counted
 from kronos_quant.files import write_text
@@ -23,7 +23,6 @@ from kronos_quant.report.terms import Term, labelled, settings_of
 
 logger = logging.getLogger(__name__)
 
-FloatArray = npt.NDArray[np.float64]
 
 LOUD = re.compile(r"[A-Z]{2,} [A-Z]{2,}|[A-Z]{4,}:")
 """How a note begins that changes everything: NO TRADE WAS MADE, CONTAMINATED: ..."""

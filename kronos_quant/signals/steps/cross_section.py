@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-FloatArray = NDArray[np.float64]
+from kronos_quant.arrays import FloatArray
 
 
 def winsorise(scores: FloatArray, limit: float) -> FloatArray:

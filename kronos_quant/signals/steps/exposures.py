@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
-
-FloatArray = NDArray[np.float64]
 
 EXPOSURES = ("volatility", "momentum", "size")
 """Those that are numbers; industries are groups."""

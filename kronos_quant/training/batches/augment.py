@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kronos_quant import schema
+from kronos_quant.arrays import FloatArray
 from kronos_quant.config import AugmentConfig
-
-FloatArray = NDArray[np.float64]
 
 WARP_KNOTS = 4
 """Points at which the speed of time is drawn; it changes smoothly between them."""

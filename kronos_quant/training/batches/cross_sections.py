@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kronos_quant.training.batches.order import IntArray
+from kronos_quant.arrays import IntArray
 from kronos_quant.windows import BarTable, WindowIndex
 
 SEED = 0

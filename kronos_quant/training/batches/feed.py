@@ -16,10 +16,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from kronos_quant.arrays import IntArray
 from kronos_quant.config import AugmentConfig
 from kronos_quant.training.batches.augment import augment
 from kronos_quant.training.batches.data import TrainingData
-from kronos_quant.training.batches.order import EpochPlan, IntArray, rank_share, validation_batches
+from kronos_quant.training.batches.order import EpochPlan, rank_share, validation_batches
 from kronos_quant.training.batches.tokens import TokenTable
 from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import WindowIndex, gather_arrays, gather_stamps

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
+from kronos_quant.arrays import IntArray
 
 
 @dataclass(frozen=True, slots=True)

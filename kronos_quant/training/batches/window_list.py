@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 import torch
 
+from kronos_quant.arrays import IntArray
 from kronos_quant.config import TrainConfig
 from kronos_quant.training.batches.data import TrainingData, epoch_plan
 from kronos_quant.training.batches.feed import Feed
-from kronos_quant.training.batches.order import IntArray
 from kronos_quant.training.processes import Ranks
 
 

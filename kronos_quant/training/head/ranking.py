@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kronos_quant.arrays import IntArray
 from kronos_quant.config import HeadConfig
 from kronos_quant.errors import DataError
 from kronos_quant.training.batches import CrossSections, TrainingData
-from kronos_quant.training.batches.order import IntArray, evenly
+from kronos_quant.training.batches.order import evenly
 from kronos_quant.training.head.contexts import last_contexts
 from kronos_quant.training.head.losses import LOSSES, date_ranks
 from kronos_quant.training.head.network import RankHead

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.training.batches.cross_sections import CrossSections
-from kronos_quant.training.batches.order import IntArray
 
-FloatArray = NDArray[np.float64]
 Figures = dict[str, float | None]
 """None where a figure does not exist."""
 

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from kronos_quant import schema
+from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import DataError
 from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Kronos, KronosTokenizer, series_seed
 from kronos_quant.training.batches import TrainingData
 from kronos_quant.training.processes import Halted, Ranks
-from kronos_quant.training.validation.figures import FEWEST_SYMBOLS, FloatArray, Score, score_forecast
+from kronos_quant.training.validation.figures import FEWEST_SYMBOLS, Score, score_forecast
 from kronos_quant.windows import BarTable, WindowIndex, denormalise, gather
 
 CLOSE = schema.FEATURES.index("close")

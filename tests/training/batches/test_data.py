@@ -9,11 +9,11 @@ from training.jobs import job_in
 from kronos_quant import ConfigError
 from kronos_quant.assets import asset_dir
 from kronos_quant.config import TrainConfig, load_workspace_config
-from kronos_quant.jobs.demo import CONFIG as DEMO_CONFIG
 from kronos_quant.market import open_market
 from kronos_quant.training import load_data
 from kronos_quant.training.batches.data import split_times
 from kronos_quant.windows import build_index, target_mask, universe_table
+from kronos_quant.workflows.demo import CONFIG as DEMO_CONFIG
 from kronos_quant.workspace import TEMPLATE
 
 

@@ -14,11 +14,11 @@ KEYS = ["symbol", "asof"]
 def loaded(market_folder, tmp_path_factory):
     import shutil
 
-    from kronos_quant.workspace import open_workspace
+    from kronos_quant.workspace import open_workspace_folder
 
     folder = tmp_path_factory.mktemp("windows") / "workspace"
     shutil.copytree(market_folder, folder)
-    workspace = open_workspace(folder)
+    workspace = open_workspace_folder(folder)
     job = job_in(workspace, samples_per_epoch="all", validation_windows="all")
     return load_data(open_market(workspace.root), job.train, "all"), job.train
 

@@ -17,7 +17,7 @@ from kronos_quant.training.logs import read_rows
 from kronos_quant.training.processes import Stop
 from kronos_quant.training.validation import Score
 from kronos_quant.windows import WindowIndex
-from kronos_quant.workspace import init_workspace, open_workspace
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 HEAD = {"epochs": 2, "dates": 30}
 
@@ -42,7 +42,7 @@ def test_training_dates_are_evenly_spaced_and_have_ten_symbols(market_workspace)
 def test_too_few_symbols_are_told_before_anything_is_trained(tmp_path):
     init_workspace(tmp_path, "market: {exchange: XNYS}\ntrain: {lookback_window: 16, predict_window: 4}\n")
     ingest_synthetic(tmp_path, strength=0.2, symbols=6, sessions=140, seed=0)
-    workspace = open_workspace(tmp_path)
+    workspace = open_workspace_folder(tmp_path)
     with pytest.raises(DataError, match=r"train\.head: needs training dates with 10 symbols, the most .* has is 6"):
         usable_dates(loaded(workspace, samples_per_epoch=16))
     job = job_in(workspace, head=HEAD, samples_per_epoch=16, batch_size=8, tokenizer_epochs=1, predictor_epochs=1)
@@ -163,7 +163,7 @@ def test_a_head_finds_the_order_that_a_hidden_state_makes(tmp_path):
     """A made market whose hidden state shows in the volume: the head ranks its unseen dates."""
     init_workspace(tmp_path, "market: {exchange: XNYS}\ntrain: {lookback_window: 16, predict_window: 4}\n")
     ingest_synthetic(tmp_path, strength=0.6, symbols=60, sessions=160, seed=1)
-    workspace = open_workspace(tmp_path)
+    workspace = open_workspace_folder(tmp_path)
     job = job_in(workspace, tokenizer_epochs=2, predictor_epochs=1, samples_per_epoch=1600, batch_size=16,
                  decoded_windows=100, head={"epochs": 4})  # fmt: skip
     finding = fit(job).card["head"]

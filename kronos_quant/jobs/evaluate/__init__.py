@@ -1,7 +1,0 @@
-"""`kq evaluate`: the scorecard of the signals that are in the store."""
-
-from kronos_quant.jobs.evaluate.boundaries import boundaries_of
-from kronos_quant.jobs.evaluate.running import EvaluationReport, run_evaluation
-from kronos_quant.jobs.evaluate.stored import Stored, stored_dates
-
-__all__ = ["EvaluationReport", "Stored", "boundaries_of", "run_evaluation", "stored_dates"]

@@ -1,0 +1,88 @@
+"""The model that a training began from, with the same recipe: what was the training worth?"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from huggingface_hub import try_to_load_from_cache
+
+from kronos_quant.config import SCRATCH
+from kronos_quant.errors import CheckpointError
+from kronos_quant.model import find_model
+from kronos_quant.model.folder import WEIGHTS_FILE
+from kronos_quant.model.hub import PINNED_REVISIONS, is_hub_id
+from kronos_quant.signals import SignalStore, Weights, find_weights, resolve_recipe, score_devices, sessions_needed
+from kronos_quant.signals.generate import duration
+from kronos_quant.signals.weights import model_place
+from kronos_quant.workflows.evaluate.stored import Stored, stored_dates
+from kronos_quant.workflows.signals import ZERO_SHOT, SignalSource, ensure_signals, zero_shot_name
+from kronos_quant.workspace import WorkspaceFolder
+
+logger = logging.getLogger(__name__)
+
+LONG_SECONDS = 600
+"""What takes longer is only computed for who asks for it."""
+
+
+def zero_shot(workspace: WorkspaceFolder, main: Stored, *, asked: bool) -> tuple[Stored | None, list[str]]:
+    """The signals of the base of a recipe's model on the same dates, computed where they are missing; and notes.
+
+    None for an import, a blend, a model trained from scratch or of unknown origin, and, with a note that says so,
+    where the base is not on this machine (nothing is fetched) or, unless it is asked for, would take LONG_SECONDS.
+    """
+    weights = main.source.weights
+    base = str(weights.card.get("base", "")) if isinstance(weights, Weights) else ""
+    if not base or base.startswith(SCRATCH):
+        return None, []
+    left_out = f"{ZERO_SHOT} {base} is left out:"
+    if main.source.recipe.own_score is not None:
+        return None, [f"{left_out} the recipe has code of its own, which this command does not run."]
+    try:
+        source = _source(workspace, main, base) if _is_here(workspace, base) else None
+    except CheckpointError as error:
+        return None, [f"{left_out} {error}"]
+    if source is None:
+        return None, [f"{left_out} its weights are not on this machine."]
+    logger.info("%s %s on the same dates (--no-zero-shot leaves it out)", ZERO_SHOT, base)
+    trouble = None if asked else _too_long(source, main)
+    if trouble is not None:
+        return None, [f"{left_out} {trouble}"]
+    found = ensure_signals(source, main.dates, "auto")
+    return Stored(ZERO_SHOT, source, found.dates, []), []
+
+
+def _too_long(source: SignalSource, main: Stored) -> str | None:
+    """Compute two of the missing sessions, to say whether the others would take too long."""
+    missing = stored_dates(source, sessions_needed(source.market, source.recipe, main.dates))[1]
+    if len(missing) <= 2:
+        return None
+    for on in missing[:2]:  # with the first one the model is read
+        begun = time.perf_counter()
+        ensure_signals(source, [on], "auto")
+        took = time.perf_counter() - begun
+    left = took * (len(missing) - 2) / len(score_devices())
+    if left > LONG_SECONDS:
+        return (
+            f"its signals of {len(missing) - 2} more sessions would take about {duration(left)} (kq evaluate "
+            "--zero-shot computes them, once)."
+        )
+    return None
+
+
+def _source(workspace: WorkspaceFolder, main: Stored, base: str) -> SignalSource:
+    """The recipe with its base in the place of its model, and all that the model's card says spelled out."""
+    resolved, market = main.source.recipe, main.source.market
+    given = {"model": base, "lookback_window": resolved.lookback, "horizon": resolved.horizon}
+    recipe, weights = resolved.recipe.model_copy(update=given), find_weights(workspace, base)
+    zero = resolve_recipe(recipe, weights, resolved.universe, resolved.freq, zero_shot_name(main.name))
+    return SignalSource(market, weights, zero, SignalStore(workspace.signal_store, zero))
+
+
+def _is_here(workspace: WorkspaceFolder, base: str) -> bool:
+    _, place = model_place(workspace, base)
+    if find_model(place, workspace.models) is not None:
+        return True
+    name = str(place)
+    cached = is_hub_id(name) and try_to_load_from_cache(name, WEIGHTS_FILE, revision=PINNED_REVISIONS.get(name))
+    return isinstance(cached, str)

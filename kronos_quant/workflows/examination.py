@@ -1,0 +1,75 @@
+"""What a finished back-test is asked: the ledger of trials, and what else is known of its symbols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from kronos_quant.backtest import BacktestResult, Panel, Strategy
+from kronos_quant.backtest.panel import Grid, session_panel
+from kronos_quant.backtest.risk.groups import Groups, groups_of
+from kronos_quant.files import file_digest
+from kronos_quant.market import Market
+from kronos_quant.validity import (
+    HISTORY,
+    Background,
+    Examination,
+    TrialRow,
+    examine,
+    luck_of,
+    overfitting_of,
+    read_trials,
+    record_trials,
+    trial_key,
+    universe_returns,
+    without_universe,
+)
+from kronos_quant.workflows.trading import Prepared, adjusted_volumes
+from kronos_quant.workspace import WorkspaceFolder
+
+
+def examined(workspace: WorkspaceFolder, prepared: Prepared, result: BacktestResult, run: str) -> Examination:
+    """Record a back-test in the ledger of trials, and examine it among them.
+
+    run : kind and id. Raises DataError for a damaged ledger: a trial more than is known may have been made.
+    """
+    sessions, snapshot = session_panel(prepared.panel), prepared.market.snapshot.digest
+    edge = without_universe(result.returns, universe_returns(sessions))
+    row = TrialRow(key_of(workspace, prepared, prepared.strategy), settings_of(prepared.strategy), result.returns, edge)
+    record_trials(workspace.runs, run, prepared.scored.digest, snapshot, result.dates, [row])
+    trials = read_trials(workspace.runs)
+    overfitting = overfitting_of(trials.returns_on(result.dates))
+    luck = luck_of(result.returns, edge, trials, overfitting, result.sessions_per_year)
+    known = background(prepared.market, sessions)
+    return examine(result, prepared.panel, prepared.rules, prepared.qlib, known, luck)
+
+
+def key_of(workspace: WorkspaceFolder, prepared: Prepared, strategy: Strategy) -> str:
+    """What makes a trial of this strategy the same as another."""
+    code = None if strategy.code is None else file_digest(workspace.root / Path(strategy.code).expanduser())
+    return trial_key(strategy, prepared.scored.digest, code)
+
+
+def settings_of(strategy: Strategy) -> str:
+    """A trial's settings, as the ledger keeps them for people."""
+    return strategy.model_dump_json(exclude_defaults=True)
+
+
+def background(market: Market, panel: Panel) -> Background:
+    """The bars before a panel by sessions, and the industries of its symbols where they were ingested."""
+    known = market.sessions()
+    first = known.index(panel.dates[0])
+    earlier = known[max(first - HISTORY, 0) : first]
+    bars = market.bars(panel.symbols, earlier[0], earlier[-1]) if earlier else market.bars([])
+    by_session = pl.col("close").sort_by("time").last(), pl.col("volume").cast(pl.Float64).sum()
+    bars = adjusted_volumes(market, bars).group_by("symbol", "date").agg(by_session)
+    grid = Grid(tuple(earlier), panel.symbols)
+    return Background(grid.fill(bars, "close"), grid.fill(bars, "volume"), panel.groups or industries(market, panel))
+
+
+def industries(market: Market, panel: Panel) -> Groups | None:
+    """The industries of a panel's symbols; None where none of them has one."""
+    spans = market.intervals("industry").rename({"value": "group"}).drop_nulls("group")
+    found = groups_of(spans, panel.dates, panel.symbols)
+    return found if found.names else None

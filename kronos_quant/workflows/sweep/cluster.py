@@ -1,0 +1,159 @@
+"""The trials of a sweep on a Ray cluster: the same trials, the same figures, on more machines.
+
+The workers need the same version of kronos-quant; panel and rules travel to them, files do not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from kronos_quant import __version__
+from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest import Panel, Rules, Strategy
+from kronos_quant.backtest.qlib.market import QlibFacts
+from kronos_quant.backtest.sweep import Done, Trial, grouped, runner_of
+from kronos_quant.errors import ConfigError, KronosQuantError
+
+CHUNK = 16
+"""Trials of a task: a market is made ready in about the time of ten of them."""
+
+PATIENCE = 5.0
+"""Seconds that a host may take to answer."""
+
+AHEAD = 3
+"""Tasks under way a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Ray cluster that this process is connected to: the package, and the address by which it was asked for."""
+
+    ray: Any
+    address: str
+
+
+def run_on_ray(
+    cluster: Cluster,
+    trials: Sequence[Trial],
+    panel: Panel,
+    make_rules: Callable[[Strategy], Rules],
+    facts: QlibFacts | None,
+    benchmark: FloatArray | None,
+) -> Iterator[Done]:
+    """Each trial as it is done, in no certain order.
+
+    make_rules : the rules of a strategy on the panel; benchmark : f64[S], returns, or None
+    Raises KronosQuantError where a worker fails, has another version of kronos-quant, or none.
+    """
+    ray = cluster.ray
+    # Ray lends arrays read-only, which compiled functions do not take: each task unpacks a copy of its own
+    shared = ray.put(pickle.dumps((panel, facts, benchmark)))
+    task = ray.remote(max_retries=3)(run_chunk)
+    waiting = (
+        task.remote(__version__, chunk, shared, rules)
+        for group in grouped(trials)
+        for rules in [ray.put(pickle.dumps(make_rules(group[0].strategy)))]
+        for chunk in (group[start : start + CHUNK] for start in range(0, len(group), CHUNK))
+    )
+    cores = int(ray.cluster_resources().get("CPU", 1))
+    under_way = list(itertools.islice(waiting, AHEAD * cores))
+    while under_way:
+        [first], under_way = ray.wait(under_way)
+        under_way += itertools.islice(waiting, 1)
+        yield from finished(cluster, first)
+
+
+def finished(cluster: Cluster, task: Any) -> list[Done]:
+    """What a task found. Raises KronosQuantError where its worker could not run it."""
+    address = cluster.address
+    try:
+        found = cluster.ray.get(task)
+    except cluster.ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None) or error
+        told = str(cause).strip() or type(cause).__name__
+        if isinstance(cause, ModuleNotFoundError):
+            raise KronosQuantError(
+                f"--ray {address}: a worker lacks a package: {cause}",
+                hint=f"pip install kronos-quant=={__version__} on every node of the cluster",
+            ) from None
+        raise KronosQuantError(
+            f"--ray {address}: a worker failed: {told.splitlines()[-1]}",
+            hint="the trials that were finished are kept; run the same command again",
+        ) from error
+    if isinstance(found, str):
+        raise KronosQuantError(
+            f"--ray {address}: a worker has kronos-quant {found}, this machine {__version__}",
+            hint=f"pip install kronos-quant=={__version__} on every node of the cluster",
+        )
+    done: list[Done] = found
+    return done
+
+
+def run_chunk(version: str, chunk: Sequence[Trial], shared: bytes, rules: bytes) -> list[Done] | str:
+    """On a worker: trials that see the market in the same way; the worker's version where it is another one."""
+    if version != __version__:
+        return __version__
+    panel, facts, benchmark = pickle.loads(shared)  # noqa: S301 (of this very sweep)
+    run = runner_of(chunk, panel, pickle.loads(rules), facts, benchmark)  # noqa: S301
+    return [run(trial) for trial in chunk]
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Cluster | None]:
+    """A cluster for the while, None for none.
+
+    address : of a cluster's head (host:port, auto), or `local` for one on this machine's cores
+    Raises ConfigError where Ray is not installed and where no cluster is reached.
+    """
+    if address is None:
+        yield None
+        return
+    check_ray(address)
+    # a cluster on this machine is nobody else's business
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change to come
+    ray: Any = import_module("ray")  # of an extra: mypy must not need it
+    if ray.is_initialized():  # a notebook's own, which is left as it is
+        yield Cluster(ray, address)
+        return
+    here = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **here)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
+        ray.shutdown()
+        raise unreached(address, error) from None
+    try:
+        yield Cluster(ray, address)
+    finally:
+        ray.shutdown()
+
+
+def check_ray(address: str) -> None:
+    """Raise ConfigError where Ray is not installed, and where nothing listens at a host:port; before any long work."""
+    if find_spec("ray") is None:
+        raise ConfigError("--ray: the package ray is not installed", hint="pip install 'kronos-quant[ray]'")
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        return
+    try:  # Ray itself would try for minutes
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise unreached(address, error) from None
+
+
+def unreached(address: str, error: Exception) -> ConfigError:
+    """The error of an address at which there is no cluster."""
+    told = str(error).strip().splitlines()
+    return ConfigError(
+        f"--ray {address}: no Ray cluster is reached there: {told[0] if told else type(error).__name__}",
+        hint="`ray start --head` prints the address of a cluster; `--ray local` starts one on this machine",
+    )

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kronos_quant import ConfigError, KronosQuantError
+from kronos_quant.market import open_market
+from kronos_quant.runs import finished_runs, unfinished_runs
+from kronos_quant.validity import overfitting_of, read_trials
+from kronos_quant.workflows.backtest import run_backtest
+from kronos_quant.workflows.sweep import job, run_sweep
+from kronos_quant.workflows.sweep.job import parsed
+
+
+def sessions_of(workspace):
+    """Those that the strategy's scores trade in."""
+    return open_market(workspace.root).sessions()[-29:]
+
+
+def test_a_sweep_leaves_every_trial_and_its_maps(workspace):
+    summary = run_sweep(workspace, "own", ["topk=2,3,4", "n_drop=1,2", "hold_thresh=1"], "cpu")
+    assert sorted(path.name for path in summary.folder.iterdir()) == [
+        "config.yaml",
+        "heatmap-topk-n_drop.png",
+        "manifest.json",
+        "metrics.json",
+        "sweep.json",
+        "trials.parquet",
+    ]
+    trials = pl.read_parquet(summary.folder / "trials.parquet")
+    assert trials.select("topk", "n_drop").rows() == [(2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)]
+    assert [run.path for run in finished_runs(workspace.runs, "sweep")] == [summary.folder]
+    assert trials["deflated_sharpe_probability"].is_between(0, 1).all()
+    text = "\n".join(summary.lines())
+    assert "6 trials in" in text
+    assert "chosen among 6 trials" in text
+    assert len(summary.best()) == 6
+    assert summary.best()["sharpe_ratio"].is_sorted(descending=True)
+
+
+def test_a_trial_is_what_a_backtest_of_its_own_gives(workspace, monkeypatch):
+    monkeypatch.setattr("kronos_quant.workflows.backtest.write_tearsheet", lambda *arguments, **settings: [])
+    monkeypatch.setattr("kronos_quant.workflows.backtest.performance_png", lambda *arguments, **settings: None)
+    summary = run_sweep(workspace, "own", ["hold_thresh=2,5"], "cpu")
+    alone = run_backtest(workspace, "own", "cpu").metrics
+    # the trial and the back-test are one configuration on the same scores
+    assert alone["trials"] == len(read_trials(workspace.runs)) == 2
+    assert alone["overfitting_trials"] == 2
+    [same] = summary.trials.filter(hold_thresh=2).to_dicts()
+    shared = ("total_return", "sharpe_ratio", "information_ratio", "cost", "trades", "mean_holdings")
+    for name in (*shared, "deflated_sharpe_probability"):
+        assert same[name] == pytest.approx(alone[name], rel=1e-12), name
+
+
+def test_every_trial_is_in_the_ledger_with_its_returns(workspace):
+    grid = ["topk=2,3,4", "hold_thresh=1,5"]
+    summary = run_sweep(workspace, "own", grid, "cpu")
+    ledger = read_trials(workspace.runs)
+    assert ledger.table["trial"].sort().to_list() == summary.trials["ledger"].sort().to_list()
+    assert ledger.table["run"].unique().to_list() == [f"sweep/{summary.folder.name}"]
+    assert json.loads(ledger.table["settings"][0])["topk"] == 2
+    returns = ledger.returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
+    expected = pl.read_parquet(summary.folder / "trials.parquet")["total_return"].to_numpy()
+    np.testing.assert_allclose(np.prod(1 + returns, axis=0) - 1, expected, rtol=1e-12)
+    # the same sweep again adds none, another one does
+    run_sweep(workspace, "own", grid, "cpu")
+    assert len(read_trials(workspace.runs)) == 6
+    run_sweep(workspace, "own", ["topk=4,5", "hold_thresh=5"], "cpu")
+    assert len(read_trials(workspace.runs)) == 7
+
+
+def test_a_sweep_says_how_much_of_its_best_trial_is_luck(workspace):
+    summary = run_sweep(workspace, "own", ["topk=1,2,3,4,5", "hold_thresh=1,2"], "cpu")
+    best = summary.best().row(0, named=True)
+    assert summary.luck.whole.trials == 10
+    assert summary.luck.whole.probability == pytest.approx(best["deflated_sharpe_probability"])
+    returns = read_trials(workspace.runs).returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
+    assert summary.luck.overfitting == overfitting_of(returns)
+    text = "\n".join(summary.lines())
+    assert "10 distinct configurations have been tried in this workspace" in text
+    assert "Probability of back-test overfitting" in text
+    metrics = json.loads((summary.folder / "metrics.json").read_text())
+    assert metrics["sweep_trials"] == metrics["overfitting_trials"] == 10
+    assert summary.as_dict()["luck"]["trials"] == 10
+
+
+def test_trials_without_any_trade_come_last_and_have_no_luck(workspace):
+    summary = run_sweep(workspace, "own", ["account=1,1_000_000"], "cpu")
+    assert np.isfinite(summary.best()["sharpe_ratio"][0])
+    assert np.isnan(summary.best()["sharpe_ratio"][1])
+    none = run_sweep(workspace, "own", ["account=1,2"], "cpu")
+    assert none.luck is None
+    assert none.as_dict()["luck"] is None
+    assert not any("Deflated" in line for line in none.lines())
+
+
+def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatch):
+    monkeypatch.setattr(job, "SAVE_EVERY", 2)
+    whole, calls = job.run_trials, []
+
+    def interrupted(trials, *others):
+        for number, done in enumerate(whole(trials, *others)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield done
+
+    grid = ["topk=1,2,3,4", "hold_thresh=1,2"]
+    monkeypatch.setattr(job, "run_trials", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(workspace, "own", grid, "cpu")
+    [run] = unfinished_runs(workspace.runs, "sweep")
+    # three were run: the batch of two, and the one that was waiting for another
+    assert len(read_trials(workspace.runs)) == 3
+    assert len(pl.read_parquet(run.path / "trials.parquet")) == 3
+
+    def counted(trials, *others):
+        calls.extend(trials)
+        return whole(trials, *others)
+
+    monkeypatch.setattr(job, "run_trials", counted)
+    summary = run_sweep(workspace, "own", grid, "cpu")
+    assert (summary.folder, summary.resumed, len(calls), len(summary.trials)) == (run.path, 3, 5, 8)
+    assert not summary.trials["sharpe_ratio"].has_nulls()
+    assert len(read_trials(workspace.runs)) == 8
+    assert unfinished_runs(workspace.runs, "sweep") == []
+    # another grid is another sweep
+    other = run_sweep(workspace, "own", ["topk=1,2"], "cpu")
+    assert other.folder != run.path
+    assert json.loads((other.folder / "sweep.json").read_text())["grid"] == {"topk": [1, 2]}
+
+
+def test_a_sweep_that_another_process_runs_is_left_alone(workspace, monkeypatch):
+    grid, whole = ["topk=1,2,3"], job.run_trials
+
+    def meanwhile(trials, *others):
+        monkeypatch.setattr(job, "run_trials", whole)
+        with pytest.raises(KronosQuantError, match="another process is running this sweep") as caught:
+            run_sweep(workspace, "own", grid, "cpu")
+        assert caught.value.hint == "wait for it; its trials are kept if it is stopped"
+        # another sweep is nobody's business
+        run_sweep(workspace, "own", ["topk=2,3"], "cpu")
+        yield from whole(trials, *others)
+
+    monkeypatch.setattr(job, "run_trials", meanwhile)
+    summary = run_sweep(workspace, "own", grid, "cpu")
+    assert len(summary.trials) == len(read_trials(workspace.runs)) == 3
+    assert [run.manifest()["status"] for run in finished_runs(workspace.runs, "sweep")] == ["finished"] * 2
+    assert not list((workspace.runs / "sweep").glob(".*"))
+
+
+def test_one_trial_and_one_combination_are_told_in_the_singular(workspace):
+    summary = run_sweep(workspace, "own", ["topk=2", "n_drop=1,3"], "cpu")
+    lines = summary.lines()
+    assert lines[0].startswith("1 trial in ")
+    assert lines[1] == "1 combination makes no strategy: topk=2, n_drop=3: n_drop must be at most topk (2), found 3"
+    assert lines[2] == "the 1 best by Sharpe ratio, chosen among 1 trial:"
+
+
+def test_a_sweep_that_fails_before_anything_is_done_leaves_no_folder(workspace, monkeypatch):
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(job, "run_trials", fail)
+    with pytest.raises(MemoryError):
+        run_sweep(workspace, "own", ["topk=1,2"], "cpu")
+    assert list((workspace.runs / "sweep").iterdir()) == []
+
+
+def test_grids_are_read_as_yaml_values():
+    assert parsed(["topk=20,50", "fill=open,close", "liquidity.participation=null,0.1", "lot=exchange,0"]) == {
+        "topk": [20, 50],
+        "fill": ["open", "close"],
+        "liquidity.participation": [None, 0.1],
+        "lot": ["exchange", 0],
+    }
+    # the guide's and Qlib's names are those of the same fields
+    assert parsed(["n_symbol_hold=20", "costs.open_cost=0.001,1e-3"]) == {"topk": [20], "costs.buy": [0.001, "1e-3"]}
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (["topk"], "expected a field and values like topk=20,50,100, found 'topk'"),
+        (["topk="], "expected a field and values"),
+        (["=1"], "expected a field and values"),
+        (["topk=[1,2]"], r"found 'topk=\[1,2\]'"),
+        (["topk=5,{a"], "found 'topk=5,{a'"),
+        (["topk=10:20"], "found 'topk=10:20'"),
+        (["topk=2024-01-02"], "found 'topk=2024-01-02'"),
+        (["topk=1", "topk=2"], "--grid topk: given twice"),
+        (["topk=1", "n_symbol_hold=2"], "--grid topk: given twice"),
+        ([], "a sweep needs a grid"),
+    ],
+)
+def test_what_is_no_grid_is_refused(grid, message):
+    with pytest.raises(ConfigError, match=message):
+        parsed(grid)
