@@ -10,6 +10,9 @@ from made import ROOT
 
 ROOMS = (
     "market",
+    "panel",
+    "stats",
+    "charts",
     "windows",
     "model",
     "training",
@@ -22,7 +25,20 @@ ROOMS = (
 )
 """In the order of the data: a room imports only from rooms before it."""
 
-SHARED_ORDER = ("arrays", "errors", "files", "schema", "assets", "config", "progress", "own_code", "workspace", "runs")
+SHARED_ORDER = (
+    "arrays",
+    "errors",
+    "files",
+    "schema",
+    "assets",
+    "inputs",
+    "display",
+    "config",
+    "progress",
+    "own_code",
+    "workspace",
+    "runs",
+)
 SHARED_MODULES = set(SHARED_ORDER)
 
 

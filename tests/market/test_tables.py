@@ -184,7 +184,7 @@ def test_what_is_no_table_of_bars_is_refused(tmp_path: Path) -> None:
     assert "symbol=" in str(caught.value.hint)
     with pytest.raises(DataError, match=r"table: expected the columns .*; missing close; found symbol, date"):
         read_tables(pa.table(FRAME.drop("close").to_arrow()))
-    with pytest.raises(DataError, match=r"table: expected a path or a table of Polars, pandas or Arrow, found dict"):
+    with pytest.raises(DataError, match=r"table: expected a table of Polars, pandas or Arrow, found dict"):
         read_tables({"open": [1]})  # type: ignore[arg-type]
     for name, kind in (("a.parquet", "Parquet"), ("a.feather", "Arrow")):
         (tmp_path / name).write_bytes(b"garbage")

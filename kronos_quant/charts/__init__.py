@@ -1,0 +1,1 @@
+"""Charts as matplotlib figures: arrays in, figures out; a chart knows no result."""

@@ -1,0 +1,131 @@
+"""What a user of the Python functions may give: one conversion for each kind of input, used by every public function.
+
+| kind    | accepted                                              | becomes          |
+|---------|-------------------------------------------------------|------------------|
+| date    | `date`, `datetime` at midnight, "2025-06-05"          | `date`           |
+| symbols | one symbol or any collection of them                  | `list[str]`      |
+| table   | Polars (eager or lazy), pandas, Arrow                 | `pl.DataFrame`   |
+| path    | `Path` or text, `~` allowed                           | `Path`           |
+
+Anything else raises ConfigError (a wrong argument) or DataError (a wrong table), never an error of a library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from kronos_quant.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+DateLike: TypeAlias = date | str
+PathLike: TypeAlias = str | Path
+Symbols: TypeAlias = str | Iterable[str]
+Table: TypeAlias = Union["pl.DataFrame", "pl.LazyFrame", "pd.DataFrame", "pa.Table"]
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def as_date(value: DateLike | None, name: str) -> date | None:
+    """A date given as a date or as ISO text; None stays None. name : of the argument, for the error.
+
+    Raises ConfigError.
+
+    >>> as_date("2025-06-05", "start")
+    datetime.date(2025, 6, 5)
+    """
+    if value is None:
+        return None
+    # numpy's and pandas' stamps have these two
+    if hasattr(value, "to_pydatetime"):
+        value = value.to_pydatetime()
+    elif type(value).__module__ == "numpy" and hasattr(value, "astype"):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, datetime):
+        if value.time() == time() and value.tzinfo is None:
+            return value.date()
+    elif isinstance(value, date):
+        return value
+    elif isinstance(value, str) and _ISO_DATE.fullmatch(value.strip()):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            pass
+    raise ConfigError(f"{name}: expected a date such as 2025-06-05, found {value!r}")
+
+
+def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None:
+    """One symbol or several, as a list without repetitions; None (all) stays None. Raises ConfigError.
+
+    >>> as_symbols("SH600000")
+    ['SH600000']
+    """
+    if value is None:
+        return None
+    given = [value] if isinstance(value, str) else value
+    try:
+        symbols = list(given)
+    except TypeError:
+        raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {value!r}") from None
+    wrong = next((symbol for symbol in symbols if not isinstance(symbol, str) or not symbol.strip()), None)
+    if wrong is not None or not symbols:
+        found = repr(wrong) if symbols else "an empty list"
+        raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {found}")
+    return list(dict.fromkeys(symbols))
+
+
+def as_path(value: PathLike, name: str) -> Path:
+    """A path given as a Path or as text, with `~` expanded. Raises ConfigError."""
+    if isinstance(value, str | Path) and str(value).strip():
+        return Path(value).expanduser()
+    raise ConfigError(f"{name}: expected a path, found {value!r}")
+
+
+def as_frame(table: Any, name: str) -> pl.DataFrame:
+    """A table of Polars, pandas or Arrow as a Polars frame.
+
+    A pandas index becomes columns, unless it only counts rows. An unnamed one becomes the column `time`.
+    Raises DataError, naming the argument, for anything else.
+    """
+    import polars as pl
+
+    if isinstance(table, pl.DataFrame):
+        return table
+    if isinstance(table, pl.LazyFrame):
+        return table.collect()
+    library = type(table).__module__.partition(".")[0]
+    try:
+        if library == "pandas" and hasattr(table, "columns"):
+            return _from_pandas(table)
+        if library == "pyarrow":
+            converted = pl.from_arrow(table)
+            if isinstance(converted, pl.DataFrame):
+                return converted
+    except (ValueError, TypeError, pl.exceptions.PolarsError) as error:  # Arrow's errors are among them
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{name}: not a table of plain columns: {reason}") from error
+    raise DataError(f"{name}: expected a table of Polars, pandas or Arrow, found {type(table).__name__}")
+
+
+def _from_pandas(table: pd.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    index = table.index
+    unnamed = index.nlevels == 1 and index.name is None
+    if unnamed and index.dtype.kind in "iu":
+        return pl.from_pandas(table.reset_index(drop=True))
+    return pl.from_pandas((table.rename_axis("time") if unnamed else table).reset_index())
+
+
+def check_columns(frame: pl.DataFrame, needed: Iterable[str], name: str) -> None:
+    """Raise DataError where a table lacks columns, naming those that it lacks and those that it has."""
+    lacking = [column for column in needed if column not in frame.columns]
+    if lacking:
+        raise DataError(f"{name}: lacks {', '.join(lacking)}; its columns are {', '.join(frame.columns) or 'none'}")

@@ -1,0 +1,31 @@
+"""A result's short repr and its table in a notebook."""
+
+import polars as pl
+
+from kronos_quant.display import Displayed, figure_text, html_table
+
+
+class Made(Displayed):
+    """A result made for these tests."""
+
+    title = "Back-test <b>"
+
+    def summary(self) -> pl.DataFrame:
+        return pl.DataFrame({"figure": ["Sharpe ratio", "costs"], "value": ["1.20", "0.1 %"]})
+
+
+def test_a_result_shows_its_title_and_one_line_a_figure():
+    assert repr(Made()).splitlines() == ["Back-test <b>", "  Sharpe ratio  1.20", "  costs         0.1 %"]
+
+
+def test_a_notebook_gets_a_table_with_every_text_escaped():
+    shown = Made()._repr_html_()
+    assert "<caption>Back-test &lt;b&gt;</caption>" in shown
+    assert "<td>Sharpe ratio</td><td>1.20</td>" in shown
+    assert "<td>&lt;i&gt;</td>" in html_table(["a"], [["<i>"]])
+
+
+def test_a_figure_that_is_not_determined_says_so_and_zero_has_no_minus():
+    assert figure_text(float("nan"), "{:.2f}") == "not available"
+    assert figure_text(-0.0001, "{:.2f}") == "0.00"
+    assert figure_text(-0.5, "{:+.1%}") == "-50.0%"

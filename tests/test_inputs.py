@@ -1,0 +1,72 @@
+"""What the public functions take: dates, symbols, paths and tables in the forms that people have them in."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from kronos_quant import ConfigError, DataError
+from kronos_quant.inputs import as_date, as_frame, as_path, as_symbols, check_columns
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["2025-06-05", date(2025, 6, 5), datetime(2025, 6, 5), pd.Timestamp("2025-06-05"), np.datetime64("2025-06-05")],
+)
+def test_a_date_may_be_given_in_any_plain_form(given):
+    assert as_date(given, "start") == date(2025, 6, 5)
+
+
+@pytest.mark.parametrize("given", ["05/06/2025", "2025-13-01", 20250605, datetime(2025, 6, 5, 9, 30), "", True])
+def test_what_may_be_another_day_is_refused_by_the_argument_s_name(given):
+    with pytest.raises(ConfigError, match=r"start: expected a date such as 2025-06-05, found"):
+        as_date(given, "start")
+
+
+def test_one_symbol_is_one_symbol_not_its_letters():
+    assert as_symbols("AAPL") == ["AAPL"]
+    assert as_symbols(("B", "A", "B")) == ["B", "A"]
+    assert as_symbols(None) is None
+
+
+@pytest.mark.parametrize("given", [5, [], [5], ["A", ""], ""])
+def test_what_is_no_symbol_is_refused(given):
+    with pytest.raises(ConfigError, match="symbols: expected a symbol or a list of symbols"):
+        as_symbols(given)
+
+
+def test_the_same_table_of_polars_pandas_and_arrow_is_the_same_frame():
+    frame = pl.DataFrame({"symbol": ["A"], "close": [1.0]})
+    for given in (
+        frame,
+        frame.lazy(),
+        pd.DataFrame({"symbol": ["A"], "close": [1.0]}),
+        pa.table({"symbol": ["A"], "close": [1.0]}),
+    ):
+        assert as_frame(given, "bars").equals(frame)
+
+
+def test_a_pandas_index_with_a_name_becomes_a_column():
+    table = pd.DataFrame({"close": [1.0]}, index=pd.Index(["A"], name="symbol"))
+    assert as_frame(table, "bars").columns == ["symbol", "close"]
+
+
+@pytest.mark.parametrize("given", [{"a": [1]}, [1, 2], "bars.csv", None, pd.Series([1.0])])
+def test_what_is_no_table_is_refused_by_the_argument_s_name(given):
+    with pytest.raises(DataError, match="bars: expected a table of Polars, pandas or Arrow, found"):
+        as_frame(given, "bars")
+
+
+def test_lacking_columns_are_named_with_those_that_are_there():
+    with pytest.raises(DataError, match="scores: lacks symbol, score; its columns are date"):
+        check_columns(pl.DataFrame({"date": []}), ("date", "symbol", "score"), "scores")
+
+
+def test_a_path_is_text_or_a_path_and_nothing_else():
+    assert as_path("~/x", "path") == Path.home() / "x"
+    with pytest.raises(ConfigError, match="path: expected a path, found 3"):
+        as_path(3, "path")
