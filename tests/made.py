@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+HANG_SECONDS = 600
+"""How long a test waits before it calls something hung: a limit ends a hang, it does not judge speed."""
 
 
 def weekdays(count: int, start: date = date(2024, 1, 1)) -> list[date]:
