@@ -20,7 +20,6 @@ from kronos_quant.market.ingest import (
 )
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import MadeMarket, SyntheticSpec, make_market
-from kronos_quant.market.origins import origins_of
 from kronos_quant.market.quality.checking import Check, iter_checks
 from kronos_quant.market.reader import Market, open_market, workspace_market
 from kronos_quant.market.report import IngestReport
@@ -67,7 +66,6 @@ __all__ = [
     "make_market",
     "next_times",
     "open_market",
-    "origins_of",
     "prune_snapshots",
     "raw_bars",
     "read_history",

@@ -23,7 +23,7 @@ from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
 from kronos_quant.market.intervals import INTERVALS, UNADJUSTED, check_kind, listing_dates
 from kronos_quant.market.sessions import FutureTimes
-from kronos_quant.market.snapshots import Snapshot, current_snapshot, default_freq
+from kronos_quant.market.snapshots import ORIGINS_FILE, Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import Membership
 from kronos_quant.schema import DAILY
@@ -197,6 +197,17 @@ class Market:
                 hint="name one of them as the benchmark, or none",
             )
         return indices[0] if indices else None
+
+    def origins(self, source: str) -> list[Path]:
+        """The files and folders that the bars were read from, each once, the last read first.
+
+        source : qlib, csv, ... Empty for a snapshot that an older version published without them.
+        """
+        path = self.snapshot.folder / ORIGINS_FILE
+        if not path.exists():
+            return []
+        read = pl.read_parquet(path).filter(freq=self.freq, source=source)
+        return [Path(place) for place in dict.fromkeys(reversed(read["path"].to_list()))]
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB for SQL: bars, instruments, universes, sessions and the views of db/views."""

@@ -33,9 +33,7 @@ from kronos_quant import __version__
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json, write_text
 from kronos_quant.market.database import DB_FOLDER, statement
-from kronos_quant.market.history.published import HISTORY_FILE, write_history
 from kronos_quant.market.intervals import write_facts
-from kronos_quant.market.origins import ORIGINS_FILE, write_origins
 from kronos_quant.market.quality.screening import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.schema import BARS, DAILY
@@ -43,9 +41,12 @@ from kronos_quant.schema import BARS, DAILY
 SNAPSHOTS = "snapshots"
 CURRENT = "CURRENT"
 META = "meta.json"
+HISTORY_FILE = "history.parquet"
+ORIGINS_FILE = "origins.parquet"
 
 _FORMAT = 1
 _ROWS_A_GROUP = 1 << 18
+_HISTORY_ROWS_A_GROUP = 1 << 16
 _NAME_LENGTH = 16
 _STAGED = ".staged-"
 
@@ -204,8 +205,8 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     parts |= {"instruments": _frame_digest(instruments), "universes": _frame_digest(universes)}
     parts |= {name: _frame_digest(frame) for name, frame in write_facts(folder, connection).items()}
     write_findings(folder, connection)
-    write_history(folder, connection)
-    write_origins(folder, connection)
+    _write_history(folder, connection)
+    _write_origins(folder, connection)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     meta = {
         "format": _FORMAT,
@@ -238,6 +239,20 @@ def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) ->
                 column_hash.update(columns[name].to_physical().to_numpy().data)
     parts = [_frame_digest(counts), *(column_hash.hexdigest() for column_hash in hashes.values())]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _write_history(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the former values of replaced bars; no part of the content, for equal bars are equal whatever they were."""
+    reader = connection.sql(statement("select_history")).to_arrow_reader(_HISTORY_ROWS_A_GROUP)
+    with pq.ParquetWriter(folder / HISTORY_FILE, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+def _write_origins(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Write what each ingest read (freq, source and path, the oldest first); no part of the content either."""
+    read = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL ORDER BY id"
+    connection.sql(read).pl().write_parquet(folder / ORIGINS_FILE)
 
 
 def _frame_digest(frame: pl.DataFrame) -> str:

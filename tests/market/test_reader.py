@@ -10,6 +10,7 @@ import pytest
 
 from kronos_quant.errors import DataError
 from kronos_quant.market import Batch, Market, open_market, store_bars
+from kronos_quant.market.snapshots import ORIGINS_FILE
 from kronos_quant.schema import BARS
 
 BatchMaker = Callable[..., Batch]
@@ -154,3 +155,24 @@ def test_a_frequency_that_is_not_there_names_those_that_are(market: Market) -> N
 
 def test_an_unchanged_market_reads_the_same_objects_again(market: Market) -> None:
     assert market.instruments() is market.instruments()
+
+
+def test_a_market_tells_where_its_bars_were_read_from_the_last_first(tmp_path: Path, make_batch: BatchMaker) -> None:
+    batch = replace(make_batch({"SH600000": SPAN}), source="qlib")
+    for name in ("old", "new", "old"):
+        store_bars(tmp_path, replace(batch, path=tmp_path / name))
+    store_bars(tmp_path, replace(batch, source="csv", path=tmp_path / "more.csv"))
+    store_bars(tmp_path, batch)
+    market = open_market(tmp_path)
+    # the same bars each time: one snapshot, whose origins are nonetheless the newest
+    assert len(list((tmp_path / "db" / "snapshots").glob("[0-9a-f]*"))) == 1
+    assert market.origins("qlib") == [tmp_path / "old", tmp_path / "new"]
+    assert market.origins("csv") == [tmp_path / "more.csv"]
+    assert market.origins("synthetic") == []
+
+
+def test_a_snapshot_of_an_older_version_tells_nothing(tmp_path: Path, make_batch: BatchMaker) -> None:
+    store_bars(tmp_path, replace(make_batch({"SH600000": SPAN}), path=tmp_path / "bars"))
+    market = open_market(tmp_path)
+    (market.snapshot.folder / ORIGINS_FILE).unlink()
+    assert market.origins("test") == []

@@ -9,36 +9,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import duckdb
 import polars as pl
-import pyarrow.parquet as pq
 
 from kronos_quant.errors import DataError, counted
-from kronos_quant.market.database import statement
+from kronos_quant.market.reader import Market
+from kronos_quant.market.snapshots import HISTORY_FILE
 from kronos_quant.schema import BARS, DAILY, FEATURES
 
-if TYPE_CHECKING:
-    from kronos_quant.market.reader import Market
-
-HISTORY_FILE = "history.parquet"
 VALUES = (*FEATURES, "factor")
 CHANGES = ("restated", "moved", "vanished", "returned")
 """restated: another value came; moved: only the level of its factor, with a factor restated before it; vanished: the
 source no longer has the bar (the stored one is kept); returned: the source has it again."""
 
-_ROWS_A_GROUP = 1 << 16
 _INGEST = ("ingest", "recorded", "source", "path")
-
-
-def write_history(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the database's history of bars into a snapshot's folder."""
-    reader = connection.sql(statement("select_history")).to_arrow_reader(_ROWS_A_GROUP)
-    with pq.ParquetWriter(folder / HISTORY_FILE, reader.schema, compression="zstd") as writer:
-        for batch in reader:
-            writer.write_batch(batch)
 
 
 def read_history(market: Market, symbols: Sequence[str] | None = None, since: date | None = None) -> pl.DataFrame:

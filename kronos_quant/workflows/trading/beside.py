@@ -14,7 +14,7 @@ from kronos_quant.backtest import Panel, Strategy
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, facts_of_directory
 from kronos_quant.backtest.risk.groups import groups_of
 from kronos_quant.errors import DataError
-from kronos_quant.market import Facts, Market, canonical_column, origins_of
+from kronos_quant.market import Facts, Market, canonical_column
 from kronos_quant.market.quality.screening import read_rejected
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -134,7 +134,7 @@ def source_directory(
         directory = workspace.root / strategy.qlib.directory.expanduser()
         return directory, facts_of_directory(panel, directory)
     configured = workspace.root / workspace.config.market.qlib_dir.expanduser()
-    for directory in dict.fromkeys([*origins_of(market, "qlib"), configured]):
+    for directory in dict.fromkeys([*market.origins("qlib"), configured]):
         if (directory / "calendars").is_dir():
             with suppress(DataError):
                 return directory, facts_of_directory(panel, directory)

@@ -15,7 +15,8 @@ from made import ROOT
 from kronos_quant.errors import DataError
 from kronos_quant.files import to_json
 from kronos_quant.market import Batch, open_market, read_history, store_bars, symbol_history
-from kronos_quant.market.history.published import HISTORY_FILE, VALUES
+from kronos_quant.market.history.published import VALUES
+from kronos_quant.market.snapshots import HISTORY_FILE
 
 BatchMaker = Callable[..., Batch]
 DAYS = {1: 10.0, 2: 11.0, 3: 12.0, 4: 11.5}
