@@ -25,8 +25,8 @@ from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.panel import filled_forward
 from kronos_quant.backtest.qlib.market import facts_of_directory
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
-from kronos_quant.backtest.replay import vectorbt_account, vectorbt_portfolio
 from kronos_quant.backtest.sweep import run_trials, trials_of
+from kronos_quant.backtest.vectorbt_check import vectorbt_account, vectorbt_portfolio
 
 REPEATS = 5
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kronos_quant.backtest.engine import run_kernel, simulate
     from kronos_quant.backtest.panel import Panel, build_panel
-    from kronos_quant.backtest.replay import vectorbt_portfolio
     from kronos_quant.backtest.result import BacktestResult
     from kronos_quant.backtest.rules import Rules, rules_of
-    from kronos_quant.backtest.strategy import Costs, Strategy
+    from kronos_quant.backtest.settings import Costs
+    from kronos_quant.backtest.strategy import Strategy
+    from kronos_quant.backtest.vectorbt_check import vectorbt_portfolio
 
 _HOMES = {
     "BacktestResult": "result",
-    "Costs": "strategy",
+    "Costs": "settings",
     "Panel": "panel",
     "Rules": "rules",
     "Strategy": "strategy",
@@ -26,7 +27,7 @@ _HOMES = {
     "rules_of": "rules",
     "run_kernel": "engine",
     "simulate": "engine",
-    "vectorbt_portfolio": "replay",
+    "vectorbt_portfolio": "vectorbt_check",
 }
 
 __all__ = [

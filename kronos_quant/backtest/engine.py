@@ -12,26 +12,37 @@ import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.limits import market_states
+from kronos_quant.backtest.accounts import Ledger, session_numbers
 from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
 from kronos_quant.backtest.panel import Panel, filled_forward, ranking_of, tradable_scores
-from kronos_quant.backtest.qlib.market import QlibFacts, as_listed, derived_facts, qlib_prices, qlib_states
-from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
-from kronos_quant.backtest.replay import check_accounts, start_compiling, vectorbt_account
+from kronos_quant.backtest.qlib.market import (
+    QlibFacts,
+    as_listed,
+    derived_facts,
+    qlib_costs,
+    qlib_prices,
+    qlib_states,
+    qlib_terms,
+    qlib_threshold,
+    qlib_unit,
+)
 from kronos_quant.backtest.result import BacktestResult, result_of
-from kronos_quant.backtest.risk.guard import guard_of
 from kronos_quant.backtest.rules import Rules, rules_of
-from kronos_quant.backtest.series import Ledger, session_numbers
+from kronos_quant.backtest.settings import Risk
 from kronos_quant.backtest.strategies.protocol import Decide
 from kronos_quant.backtest.strategies.rules import decide_of
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.vectorbt_check import check_accounts, start_compiling, vectorbt_account
 from kronos_quant.errors import DataError, counted, listed
 
 DELISTED_AT = (0.0, -0.3, -1.0)
 """Returns from the last close at which delisted holdings are shown to leave."""
 
+NEVER = -1
+"""Sessions after which a halted strategy trades again, for the kernels, where it does not."""
+
 if TYPE_CHECKING:
-    from kronos_quant.backtest.kernel.arrays import Book, Charges, History, Market
+    from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, MarketArrays
 
 
 def simulate(
@@ -95,8 +106,10 @@ def run_exchange(strategy: Strategy, panel: Panel, rules: Rules, decide: Decide 
     return trade_exchange(strategy, panel, rules, exchange_market(strategy, panel, rules), decide)
 
 
-def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> Market:
+def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> MarketArrays:
     """The panel under the exchange's rules; topk, n_drop and the like do not change it."""
+    from kronos_quant.backtest.kernel.states import market_states
+
     price = execution_prices(panel, strategy.fill)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
     state = market_states(
@@ -110,7 +123,7 @@ def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> Market:
 
 
 def trade_exchange(
-    strategy: Strategy, panel: Panel, rules: Rules, market: Market, decide: Decide | None = None
+    strategy: Strategy, panel: Panel, rules: Rules, market: MarketArrays, decide: Decide | None = None
 ) -> Ledger:
     """The event loop of a strategy on a market made ready."""
     charges = charges_of(strategy, rules)
@@ -146,12 +159,50 @@ def charges_of(strategy: Strategy, rules: Rules) -> Charges:
     )  # fmt: skip
 
 
+def guard_of(risk: Risk, panel: Panel, sessions_per_year: int) -> Guard:
+    """The rules of a strategy on a panel. Raises DataError for a group cap where no symbol has a group."""
+    from kronos_quant.backtest.kernel.arrays import Guard
+
+    member, groups = np.empty((0, 0), dtype=np.int64), 0
+    if risk.max_group is not None:
+        if panel.groups is None or (panel.groups.member < 0).all():
+            raise DataError(
+                f"risk.max_group: none of {len(panel.symbols)} symbols has a group",
+                hint="kq ingest intervals industry FILE, or name a file as risk.groups",
+            )
+        member, groups = np.ascontiguousarray(panel.groups.member), len(panel.groups.names)
+    return Guard(
+        on=risk.active,
+        stop=bound_of(risk.stop_loss),
+        profit=bound_of(risk.take_profit),
+        stay_out=risk.stay_out,
+        weight=bound_of(risk.max_weight),
+        group_most=bound_of(risk.max_group),
+        member=member,
+        groups=groups,
+        band=risk.band,
+        gross=bound_of(risk.max_gross),
+        net=bound_of(risk.max_net),
+        volatility=bound_of(risk.volatility_target) / np.sqrt(sessions_per_year),
+        window=risk.volatility_sessions,
+        turnover=bound_of(risk.max_turnover),
+        buffer=risk.cash_buffer,
+        drawdown=bound_of(risk.drawdown_halt),
+        resume=NEVER if risk.resume_after is None else risk.resume_after,
+    )
+
+
+def bound_of(value: float | None) -> float:
+    """A bound as the kernels take it: nothing reaches one that is off."""
+    return np.inf if value is None else value
+
+
 def run_qlib(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> Ledger:
     """Top-K dropout as Qlib does it. state : u1[T, N], other market states than Qlib's own."""
     return trade_qlib(strategy, qlib_market(strategy, panel, facts, state), facts)
 
 
-def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> Market:
+def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> MarketArrays:
     """The panel as Qlib's exchange sees it; topk, n_drop and the like do not change it."""
     panel = as_listed(panel, facts)
     last, factor = filled_forward(panel.close), filled_forward(panel.factor)
@@ -161,7 +212,7 @@ def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: State
     return market_of(panel, price, last, factor, state, none, none, none, none.astype(np.bool_), facts.volume)
 
 
-def trade_qlib(strategy: Strategy, market: Market, facts: QlibFacts) -> Ledger:
+def trade_qlib(strategy: Strategy, market: MarketArrays, facts: QlibFacts) -> Ledger:
     """The event loop of Qlib's on a market made ready."""
     from kronos_quant.backtest.kernel.book import new_book, new_history
     from kronos_quant.backtest.kernel.qlib import Settings, qlib_topk_dropout_nb
@@ -184,18 +235,18 @@ def market_of(
     panel: Panel, price: FloatArray, last: FloatArray, factor: FloatArray, state: StateArray,
     lot: IntArray, step: IntArray, group: IntArray, next_day: BoolArray,
     volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED,
-) -> Market:  # fmt: skip
+) -> MarketArrays:  # fmt: skip
     """The panel as the kernels take it."""
-    from kronos_quant.backtest.kernel.arrays import Market
+    from kronos_quant.backtest.kernel.arrays import MarketArrays
 
     score = tradable_scores(panel.score)
     trait = np.stack([panel.gone, lot, step, group, next_day.astype(np.int64)], axis=1)
     ranking, scored = ranking_of(score), (~np.isnan(score)).sum(axis=1)
     session = session_numbers(panel.dates)
-    return Market(ranking, scored, price, last, factor, state, volume, volatility, session, trait)
+    return MarketArrays(ranking, scored, price, last, factor, state, volume, volatility, session, trait)
 
 
-def ledger_of(market: Market, book: Book, history: History) -> Ledger:
+def ledger_of(market: MarketArrays, book: Book, history: History) -> Ledger:
     """What a kernel gave back."""
     orders = book.orders[: book.placed[0]]
     return Ledger(

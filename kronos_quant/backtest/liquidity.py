@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from kronos_quant.arrays import FloatArray, IntArray
+from kronos_quant.backtest.accounts import session_numbers
 from kronos_quant.backtest.panel import Panel, filled_forward
-from kronos_quant.backtest.series import session_numbers
-from kronos_quant.backtest.strategy import Liquidity
+from kronos_quant.backtest.settings import Liquidity
 
 UNUSED = np.empty((0, 0))
 

@@ -16,10 +16,17 @@ import numpy.typing as npt
 import polars as pl
 
 from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray
-from kronos_quant.backtest.risk.groups import Groups
 from kronos_quant.errors import DataError, listed
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolGroups:
+    """names : the groups, ascending; member : int64[T, N], the number of a symbol's group in a session, -1 without."""
+
+    names: tuple[str, ...]
+    member: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Panel:
     score: FloatArray
     gone: IntArray
     unpriced: tuple[str, ...] = ()
-    groups: Groups | None = None
+    groups: SymbolGroups | None = None
     times: tuple[datetime, ...] = ()
     past: Past | None = None
 
@@ -172,7 +179,7 @@ def session_panel(panel: Panel) -> Panel:
         factor=np.array([first_known(panel.factor[part][::-1]) for part in parts]),
         score=np.array([first_known(panel.score[part][::-1]) for part in parts]),
         gone=np.searchsorted(begins, panel.gone).astype(np.int64),
-        groups=None if panel.groups is None else Groups(panel.groups.names, panel.groups.member[ends]),
+        groups=None if panel.groups is None else SymbolGroups(panel.groups.names, panel.groups.member[ends]),
         past=None,
     )
 
@@ -239,10 +246,9 @@ def tradable_scores(score: FloatArray) -> FloatArray:
 
 def filled_forward(values: FloatArray) -> FloatArray:
     """float64[T, N] with each NaN replaced by the value above it; NaN where there is none above."""
-    from kronos_quant.backtest.kernel.states import carry_nb
-
     carried = np.array(values, dtype=np.float64, order="C")
-    carry_nb(carried)
+    for t in range(1, len(carried)):
+        np.copyto(carried[t], carried[t - 1], where=np.isnan(carried[t]))
     return carried
 
 
@@ -256,6 +262,34 @@ def ranking_of(score: FloatArray) -> npt.NDArray[np.int32]:
     for t in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
         order[t] = np.argsort(keys[t], kind="stable")
     return np.ascontiguousarray(order, dtype=np.int32)
+
+
+def groups_of(spans: pl.DataFrame, dates: Sequence[date], symbols: Sequence[str]) -> SymbolGroups:
+    """The groups of some symbols in some sessions.
+
+    spans : symbol, group, start, end (inclusive; null: from ever, for ever); other symbols are left out
+    Raises DataError where a symbol is in two groups at once.
+    """
+    place = {symbol: n for n, symbol in enumerate(symbols)}
+    rows = spans.filter(pl.col("symbol").is_in(list(symbols))).sort("symbol", "start", nulls_last=False)
+    names = tuple(rows["group"].unique().sort())
+    number = {name: g for g, name in enumerate(names)}
+    days = np.array(dates, dtype="datetime64[D]")
+    member = np.full((len(days), len(symbols)), -1, dtype=np.int64)
+    twice: list[str] = []
+    for symbol, group, start, end in rows.select("symbol", "group", "start", "end").iter_rows():
+        inside = np.ones(len(days), dtype=np.bool_)
+        if start is not None:
+            inside &= days >= np.datetime64(start)
+        if end is not None:
+            inside &= days <= np.datetime64(end)
+        column = member[:, place[symbol]]
+        if (column[inside] >= 0).any():
+            twice.append(symbol)
+        column[inside] = number[group]
+    if twice:
+        raise DataError(f"symbols in two groups at once: {listed(sorted(set(twice)))}")
+    return SymbolGroups(names, member)
 
 
 def check_sessions(sessions: Sequence[date]) -> None:

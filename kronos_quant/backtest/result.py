@@ -12,14 +12,21 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.legs import leg_table
+from kronos_quant.backtest.accounts import (
+    AccountSeries,
+    Ledger,
+    bar_table,
+    leg_table,
+    order_table,
+    position_table,
+    rate,
+    series_of,
+)
 from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.performance import key_figures
 from kronos_quant.backtest.rules import Terms
-from kronos_quant.backtest.series import Ledger, Series, rate, series_of
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.backtest.tables import bar_table, order_table, position_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ def result_of(
 
 
 def metrics_of(
-    series: Series, ledger: Ledger, benchmark: FloatArray | None, sessions_per_year: int
+    series: AccountSeries, ledger: Ledger, benchmark: FloatArray | None, sessions_per_year: int
 ) -> dict[str, float]:
     """The key figures of a ledger, NaN where not determined."""
     fills, ends = ledger.fills, ledger.ends

@@ -12,9 +12,10 @@ from datetime import date
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.backtest.accounts import session_numbers
 from kronos_quant.backtest.panel import Panel
-from kronos_quant.backtest.series import session_numbers
-from kronos_quant.backtest.strategy import Costs, Strategy
+from kronos_quant.backtest.settings import Costs
+from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.exchanges import (
     HONG_KONG,

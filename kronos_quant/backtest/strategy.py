@@ -9,98 +9,10 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_validator
 
-from kronos_quant.backtest.qlib.settings import QlibSettings
-from kronos_quant.backtest.risk.settings import Risk
+from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk, refuse_both_names
 from kronos_quant.config import Section
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-SAME_SETTINGS = (
-    # the names of the Kronos fine-tuning guide, then Qlib's
-    ("topk", "n_symbol_hold"),
-    ("n_drop", "n_symbol_drop"),
-    ("buy", "open_cost"),
-    ("sell", "close_cost"),
-    ("minimum", "min_cost"),
-)
-
-
-def refuse_both_names(data: Any) -> Any:
-    """`data` unchanged; ValueError where a setting is given under both of its names."""
-    if isinstance(data, dict):
-        for name, alias in SAME_SETTINGS:
-            if name in data and alias in data:
-                raise ValueError(f"{alias} and {name} are the same setting: give one of them")
-    return data
-
-
-class Costs(Section):
-    """What a trade costs: commission (a fraction of the value, at least the minimum), and what exchange and state levy.
-
-    `buy` and `sell` state a side whole, levies included, as Qlib's open_cost and close_cost do.
-    """
-
-    commission: float | None = Field(
-        None, ge=0, lt=1, description="the broker's fraction of the value; null: customary on the symbol's exchange"
-    )
-    minimum: float | None = Field(
-        None,
-        ge=0,
-        validation_alias=AliasChoices("minimum", "min_cost"),
-        description="least commission of a trade, account currency; null: customary on the symbol's exchange",
-    )
-    liquidity: Literal["taker", "maker"] = Field(
-        "taker", description="which customary commission, where venues (crypto) have one for each"
-    )
-    borrow: float = Field(0.03, ge=0, lt=1, description="a year, of the value of what is short")
-    levies: Literal["exchange", "none"] = Field("exchange", description="taxes and fees by exchange and date, or none")
-    buy: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        validation_alias=AliasChoices("buy", "open_cost"),
-        description="fraction of the value bought that stands for commission and levies; null: those",
-    )
-    sell: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        validation_alias=AliasChoices("sell", "close_cost"),
-        description="fraction of the value sold that stands for commission and levies; null: those",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_name_each(cls, data: Any) -> Any:
-        return refuse_both_names(data)
-
-    @model_validator(mode="after")
-    def _used(self) -> Costs:
-        if self.commission is not None and self.buy is not None and self.sell is not None:
-            raise ValueError("buy and sell stand for the commission: give either them or commission")
-        return self
-
-
-class Liquidity(Section):
-    """What the size of an order changes: how much of it fills, and at what price."""
-
-    slippage: float = Field(0.0, ge=0, lt=0.5, description="fraction of the price that every fill is worse by")
-    impact: float = Field(
-        0.0,
-        ge=0,
-        le=10,
-        description="square-root impact: volatilities that an order of a whole volume moves a price",
-    )
-    participation: float | None = Field(
-        None, gt=0, le=1, description="largest share of a bar's volume that an order fills in it; null: any"
-    )
-    volume: Literal["trailing", "bar"] = Field(
-        "trailing",
-        description="volume meant: the mean of the bars in the sessions before, known beforehand; or the traded bar's "
-        "own, an assumption about liquidity",
-    )
-    sessions: int = Field(20, ge=2, description="sessions of the trailing volume and volatility")
-    carry_over: bool = Field(True, description="what the participation cuts is ordered again at the next bar")
 
 
 class Strategy(Section):

@@ -16,12 +16,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.accounts import Ledger, series_of
 from kronos_quant.backtest.engine import exchange_market, qlib_market, trade_exchange, trade_qlib
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.rules import Rules
-from kronos_quant.backtest.series import Ledger, series_of
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import ConfigError
 

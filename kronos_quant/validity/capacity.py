@@ -10,8 +10,8 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
+from kronos_quant.backtest.accounts import series_of
 from kronos_quant.backtest.result import metrics_of
-from kronos_quant.backtest.series import series_of
 from kronos_quant.backtest.sweep import ready
 from kronos_quant.validity.deflated import FEWEST_SESSIONS
 

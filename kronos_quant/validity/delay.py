@@ -8,11 +8,11 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
+from kronos_quant.backtest.accounts import series_of
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.panel import tradable_scores
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
-from kronos_quant.backtest.series import series_of
 
 
 def delayed_metrics(

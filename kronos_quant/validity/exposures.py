@@ -13,8 +13,7 @@ import numpy as np
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel
 from kronos_quant.backtest.liquidity import sums_over
-from kronos_quant.backtest.panel import filled_forward
-from kronos_quant.backtest.risk.groups import Groups
+from kronos_quant.backtest.panel import SymbolGroups, filled_forward
 
 SIZE = "size (traded value)"
 """Bars hold no number of shares, so that the value traded stands for size."""
@@ -45,7 +44,7 @@ class Background:
 
     close: FloatArray
     volume: FloatArray
-    industries: Groups | None = None
+    industries: SymbolGroups | None = None
 
 
 @dataclass(frozen=True, slots=True)

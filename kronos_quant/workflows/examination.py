@@ -7,8 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Panel, Strategy
-from kronos_quant.backtest.panel import Grid, session_panel
-from kronos_quant.backtest.risk.groups import Groups, groups_of
+from kronos_quant.backtest.panel import Grid, SymbolGroups, groups_of, session_panel
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market
 from kronos_quant.validity import (
@@ -68,7 +67,7 @@ def background(market: Market, panel: Panel) -> Background:
     return Background(grid.fill(bars, "close"), grid.fill(bars, "volume"), panel.groups or industries(market, panel))
 
 
-def industries(market: Market, panel: Panel) -> Groups | None:
+def industries(market: Market, panel: Panel) -> SymbolGroups | None:
     """The industries of a panel's symbols; None where none of them has one."""
     spans = market.intervals("industry").rename({"value": "group"}).drop_nulls("group")
     found = groups_of(spans, panel.dates, panel.symbols)

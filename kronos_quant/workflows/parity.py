@@ -13,7 +13,7 @@ import polars as pl
 
 from kronos_quant.backtest import Panel, build_panel, rules_of
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory
-from kronos_quant.backtest.qlib.parity import Comparison, Parity, parity
+from kronos_quant.backtest.qlib.parity import Parity, ParityComparison, parity
 from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.market import export_bars
 from kronos_quant.schema import DAILY
@@ -69,7 +69,7 @@ def _told(rule: str, account: float, basis_points: float) -> str:
     return f"{rule:<74}{account:>18,.2f}{basis_points:>10.1f}"
 
 
-def _compared(one: Comparison) -> str:
+def _compared(one: ParityComparison) -> str:
     verdict = "equal" if one.holds else "NOT EQUAL"
     orders = "the same" if one.same_orders else "other"
     return (

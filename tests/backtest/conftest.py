@@ -18,6 +18,6 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     with FileLock(tmp_path_factory.getbasetemp().parent / "compiling.lock"):
         for loop in ("qlib", "states", "targets", "topk_dropout"):
             import_module(f"kronos_quant.backtest.kernel.{loop}")
-        from kronos_quant.backtest.replay import compile_portfolio
+        from kronos_quant.backtest.vectorbt_check import compile_portfolio
 
         compile_portfolio()

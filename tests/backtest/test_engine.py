@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, rules_with
 
-from kronos_quant.backtest import Panel, Strategy, engine, replay, rules_of, simulate
+from kronos_quant.backtest import Panel, Strategy, engine, rules_of, simulate, vectorbt_check
 from kronos_quant.backtest.engine import run_kernel
-from kronos_quant.backtest.replay import vectorbt_account
+from kronos_quant.backtest.vectorbt_check import vectorbt_account
 from kronos_quant.errors import DataError, KronosQuantError
 
 NAN = float("nan")
@@ -164,7 +164,7 @@ def test_vectorbt_has_the_same_account_as_the_kernel(seed):
 
 
 def test_two_accounts_that_differ_stop_the_run(monkeypatch):
-    assert replay.ACCOUNT_TOLERANCE == 1e-9
+    assert vectorbt_check.ACCOUNT_TOLERANCE == 1e-9
     monkeypatch.setattr(engine, "vectorbt_account", lambda ledger, panel: ledger.account * (1 + 1e-8))
     with pytest.raises(KronosQuantError, match="the two accounts differ: on 2024-01-01 the kernel has 100,000"):
         simulate(strategy_of(), panel_of(**SWAP))

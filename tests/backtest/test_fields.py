@@ -10,10 +10,8 @@ import pytest
 from backtest.markets import panel_of
 
 from kronos_quant.backtest import Strategy, rules_of, simulate
-from kronos_quant.backtest.qlib.settings import QlibSettings
-from kronos_quant.backtest.risk.groups import Groups
-from kronos_quant.backtest.risk.settings import Risk
-from kronos_quant.backtest.strategy import Costs, Liquidity
+from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk
 
 NAN = float("nan")
 
@@ -35,7 +33,7 @@ def run(fields, score=None, close=None, *, open_=None, volume=None, groups=None,
     close = close if close is not None else [[10.0, 20.0]] * len(score)
     panel = panel_of(score if score is not None else [FIRST] * len(close), close, open_=open_, volume=volume)
     if groups is not None:
-        panel = replace(panel, groups=Groups(("a", "b"), np.array([groups] * len(close))))
+        panel = replace(panel, groups=SymbolGroups(("a", "b"), np.array([groups] * len(close))))
     costs = PLAIN["costs"] | fields.get("costs", {})
     strategy = Strategy.model_validate(PLAIN | fields | {"costs": costs})
     return simulate(strategy, panel, rules_of(strategy, panel, exchange), decide=decide)

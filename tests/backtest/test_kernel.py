@@ -8,12 +8,12 @@ import pytest
 from backtest.markets import intraday, random_market, random_rules, with_past
 
 from kronos_quant.backtest import Strategy
+from kronos_quant.backtest.accounts import order_table
 from kronos_quant.backtest.codes import REASONS, RISKS
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.kernel import forget_stale
 from kronos_quant.backtest.ledger import simulate_slowly, simulate_targets_slowly
-from kronos_quant.backtest.risk.groups import Groups
-from kronos_quant.backtest.tables import order_table
+from kronos_quant.backtest.panel import SymbolGroups
 
 CASES, BLOCKS = 240, 3
 
@@ -80,7 +80,7 @@ def random_risk(seed: int) -> dict:
 def with_groups(seed: int, panel):
     """The panel with three groups that symbols move between, and symbols in none."""
     rng = np.random.default_rng([seed, 5])
-    return replace(panel, groups=Groups(("a", "b", "c"), rng.integers(-1, 3, panel.score.shape)))
+    return replace(panel, groups=SymbolGroups(("a", "b", "c"), rng.integers(-1, 3, panel.score.shape)))
 
 
 def words_in(orders) -> set[str]:

@@ -8,10 +8,10 @@ import pytest
 from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market
 
 from kronos_quant.backtest import Strategy, simulate
-from kronos_quant.backtest.limits import market_states
+from kronos_quant.backtest.kernel.states import market_states
 from kronos_quant.backtest.liquidity import rows_before, sums_over, volatilities, volumes
 from kronos_quant.backtest.panel import Past
-from kronos_quant.backtest.strategy import Liquidity
+from kronos_quant.backtest.settings import Liquidity
 
 NAN = float("nan")
 

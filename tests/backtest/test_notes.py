@@ -5,9 +5,9 @@ import pytest
 from backtest.markets import PLAIN_COSTS, panel_of
 
 from kronos_quant.backtest import Panel, Strategy, rules_of
+from kronos_quant.backtest.accounts import order_table
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.notes import notes_of, rejections_of
-from kronos_quant.backtest.tables import order_table
 
 NAN = float("nan")
 

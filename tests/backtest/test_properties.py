@@ -10,9 +10,9 @@ from backtest.markets import intraday, random_market, random_rules, with_past
 from backtest.test_kernel import by_name, random_risk, random_strategy, random_weights, with_groups
 
 from kronos_quant.backtest import Panel, Rules, Strategy, codes
+from kronos_quant.backtest.accounts import Ledger
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.liquidity import volumes
-from kronos_quant.backtest.series import Ledger
 
 SEEDS = range(60)
 KINDS = ("topk_dropout", "topk_rebalance", "long_short_quantile", "buy_and_hold", "python")

@@ -11,7 +11,7 @@ from backtest.markets import intraday, panel_of
 from kronos_quant.backtest import Strategy, rules_of, simulate
 from kronos_quant.backtest.codes import REASONS, RISKS, SIDES, STATUSES
 from kronos_quant.backtest.notes import rejections_of, risk_orders
-from kronos_quant.backtest.risk.groups import Groups
+from kronos_quant.backtest.panel import SymbolGroups
 
 NAN = float("nan")
 FREE = {"buy": 0, "sell": 0, "minimum": 0, "borrow": 0}
@@ -23,7 +23,7 @@ def orders_of(close, score=None, *, weights=None, rules=None, volume=None, bars=
     score = score if score is not None else [BEST] * len(close)
     panel = panel_of(score, close, volume=volume, gone=gone)
     if groups is not None:
-        panel = replace(panel, groups=Groups(("a", "b"), np.array([groups] * len(close))))
+        panel = replace(panel, groups=SymbolGroups(("a", "b"), np.array([groups] * len(close))))
     if bars:
         panel = intraday(panel, bars)
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 0, "account": 10_000.0, "lot": 0, "price_limit": "none",

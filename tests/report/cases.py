@@ -9,7 +9,7 @@ import numpy as np
 from validity.cases import walks
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
-from kronos_quant.backtest.risk.groups import Groups
+from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.validity import (
     HISTORY,
     Background,
@@ -39,7 +39,7 @@ def index(sessions: int, seed: int = 8) -> np.ndarray:
 
 
 def examined(
-    folder: Path, panel: Panel, *, benchmark: np.ndarray | None = None, industries: Groups | None = None, **fields
+    folder: Path, panel: Panel, *, benchmark: np.ndarray | None = None, industries: SymbolGroups | None = None, **fields
 ) -> Examined:
     """A back-test of a panel, alone in its ledger of trials."""
     strategy = Strategy.model_validate(PLAIN | fields)
@@ -55,5 +55,5 @@ def examined(
 
 def full_case(folder: Path) -> Examined:
     """A long-only run of 200 sessions beside a benchmark, with 12 industries."""
-    industries = Groups(tuple("ABCDEFGHIJKL"), np.tile(np.arange(24) % 12, (201, 1)))
+    industries = SymbolGroups(tuple("ABCDEFGHIJKL"), np.tile(np.arange(24) % 12, (201, 1)))
     return examined(folder, walks(201, 24, seed=6), benchmark=index(201), industries=industries)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from validity.cases import run, walks
 
-from kronos_quant.backtest.risk.groups import Groups
+from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.validity import HISTORY, Background, Exposures, attribution_of
 from kronos_quant.validity.attribution import completed, contrasts, factor_returns
 
@@ -16,7 +16,7 @@ def background(panel, seed: int = 9, industries: int = 0) -> Background:
     if not industries:
         return Background(earlier.close, earlier.volume)
     member = np.random.default_rng(seed).integers(-1, industries, len(panel.symbols))
-    groups = Groups(tuple(f"G{i}" for i in range(industries)), np.tile(member, (len(panel.dates), 1)))
+    groups = SymbolGroups(tuple(f"G{i}" for i in range(industries)), np.tile(member, (len(panel.dates), 1)))
     return Background(earlier.close, earlier.volume, groups)
 
 

@@ -38,10 +38,10 @@ def signature(returns: Any, *arguments: Any) -> Signature:
 
 
 GONE, LOT, STEP, GROUP, NEXT_DAY = range(5)
-"""Columns of `Market.trait`."""
+"""Columns of `MarketArrays.trait`."""
 
 
-class Market(NamedTuple):
+class MarketArrays(NamedTuple):
     """What is known, and what may be traded.
 
     ranking : i4[T, N], symbols by descending score of the row before, ties by symbol, those without one last
@@ -64,7 +64,7 @@ class Market(NamedTuple):
     trait: IntArray
 
 
-MARKET = named_type((R2, I1, F2, F2, F2, U2, F2, F2, I1, I2), Market)
+MARKET = named_type((R2, I1, F2, F2, F2, U2, F2, F2, I1, I2), MarketArrays)
 
 BUY_RATE, SELL_RATE, MINIMUM, BUY_LEVY, SELL_LEVY, PER_SHARE, MOST = range(7)
 """Of `Charges.rate`."""

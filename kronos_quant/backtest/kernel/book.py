@@ -21,7 +21,7 @@ from kronos_quant.backtest.kernel.arrays import (
     NEXT_DAY,
     Book,
     History,
-    Market,
+    MarketArrays,
     signature,
 )
 
@@ -114,7 +114,7 @@ def hold_nb(book: Book, i: int, shares: float, price: float) -> None:
 
 
 @njit(signature(types.f8, MARKET, BOOK, types.i8, types.i8), cache=True)
-def free_to_sell_nb(market: Market, book: Book, t: int, i: int) -> float:
+def free_to_sell_nb(market: MarketArrays, book: Book, t: int, i: int) -> float:
     """The shares of a holding that may be sold in a row: not those bought in its session, where that is forbidden."""
     if market.trait[i, NEXT_DAY] == 1 and book.fresh[i] > 0.0:
         return float(book.shares[i] - book.fresh[i])
@@ -122,7 +122,7 @@ def free_to_sell_nb(market: Market, book: Book, t: int, i: int) -> float:
 
 
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.f8), cache=True)
-def open_row_nb(market: Market, book: Book, t: int, delisting_return: float) -> None:
+def open_row_nb(market: MarketArrays, book: Book, t: int, delisting_return: float) -> None:
     """Forget what another session bought, and turn holdings without any further bar into cash.
 
     Those leave at the last close and the delisting return, at no cost.
@@ -150,7 +150,7 @@ def first_traded_nb(session: IntArray) -> int:
 
 
 @njit(signature(types.void, MARKET, BOOK, HISTORY, types.i8, types.f8), cache=True)
-def value_nb(market: Market, book: Book, history: History, t: int, borrow: float) -> None:
+def value_nb(market: MarketArrays, book: Book, history: History, t: int, borrow: float) -> None:
     """Value the account at row t's closes; at the end of a session what is short pays for being borrowed."""
     value, short = 0.0, 0.0
     for i in range(len(book.shares)):

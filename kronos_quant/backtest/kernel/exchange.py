@@ -25,7 +25,7 @@ from kronos_quant.backtest.kernel.arrays import (
     STEP,
     Book,
     Charges,
-    Market,
+    MarketArrays,
     signature,
     tuple_type,
 )
@@ -134,14 +134,14 @@ def sellable_nb(state: int) -> bool:
 
 
 @njit(signature(types.void, MARKET, BOOK, *[types.i8] * 3, types.f8, types.i8), cache=True)
-def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, asked: float, rule: int) -> None:
+def refuse_nb(market: MarketArrays, book: Book, t: int, i: int, side: int, asked: float, rule: int) -> None:
     """Record an order that a risk rule did not let through at all."""
     reject_nb(book, t, i, side, asked, market.price[t, i], codes.TRADABLE)
     mark_nb(book, asked, rule)
 
 
 @njit(signature(tuple_type(types.f8, types.f8, types.f8), MARKET, CHARGES, types.i8, types.i8), cache=True)
-def liquidity_nb(market: Market, charges: Charges, t: int, i: int) -> tuple[float, float, float]:
+def liquidity_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> tuple[float, float, float]:
     """The most shares that a bar lets through, the volume, and what one whole volume moves the price by."""
     volume, most, scale = np.nan, np.inf, 0.0
     if charges.participation > 0.0:
@@ -154,7 +154,7 @@ def liquidity_nb(market: Market, charges: Charges, t: int, i: int) -> tuple[floa
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
-def sell_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
+def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Sell `wanted` shares as far as the market's state, the day of purchase and the volume cap let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
     if not sellable_nb(market.state[t, i]):
@@ -188,7 +188,7 @@ def sell_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
-def buy_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
+def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Buy `wanted` shares as far as the market's state, the volume cap and the cash let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
     lot, step, levied = market.trait[i, LOT], market.trait[i, STEP], charges.rate[t, g, BUY_LEVY]
@@ -223,7 +223,7 @@ def buy_nb(market: Market, charges: Charges, book: Book, t: int, i: int, wanted:
 
 
 @njit(signature(types.f8, MARKET, CHARGES, types.i8, types.i8), cache=True)
-def near_nb(market: Market, charges: Charges, t: int, i: int) -> float:
+def near_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> float:
     """What a share costs: the price with its slippage; of a symbol that does not trade, its last."""
     return float(
         market.last[t, i] if market.state[t, i] == codes.NO_BAR else market.price[t, i] * (1.0 + charges.slippage)
@@ -232,7 +232,7 @@ def near_nb(market: Market, charges: Charges, t: int, i: int) -> float:
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
 def buy_for_nb(
-    market: Market, charges: Charges, book: Book, t: int, i: int, asked: float, money: float, rule: int
+    market: MarketArrays, charges: Charges, book: Book, t: int, i: int, asked: float, money: float, rule: int
 ) -> None:
     """Buy for `money` in whole lots; asked : the money that there was before a risk rule cut it."""
     near, factor, lot, step = (
@@ -254,7 +254,7 @@ def buy_for_nb(
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8), cache=True)
-def buy_rest_nb(market: Market, charges: Charges, book: Book, t: int, i: int) -> None:
+def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int) -> None:
     """Buy what is left of a purchase: an order of its own, which has to be of whole lots again."""
     rest = book.pending[i]
     wanted = rest
@@ -267,7 +267,7 @@ def buy_rest_nb(market: Market, charges: Charges, book: Book, t: int, i: int) ->
 
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.b1), cache=True)
-def carry_on_nb(market: Market, charges: Charges, book: Book, t: int, buys: bool) -> None:
+def carry_on_nb(market: MarketArrays, charges: Charges, book: Book, t: int, buys: bool) -> None:
     """Order again what the volume cap cut in the row before: the sales, or the purchases."""
     for i in range(len(book.pending)):
         if buys and book.pending[i] > 0.0:

@@ -22,7 +22,7 @@ from kronos_quant.backtest.kernel.arrays import (
     MARKET,
     Book,
     History,
-    Market,
+    MarketArrays,
     named_type,
     signature,
     tuple_type,
@@ -77,7 +77,7 @@ def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
 
 
 @njit(signature(I1, MARKET, types.i8, I1, types.i8, types.b1), cache=True)
-def first_nb(market: Market, t: int, symbols: IntArray, count: int, only_tradable: bool) -> IntArray:
+def first_nb(market: MarketArrays, t: int, symbols: IntArray, count: int, only_tradable: bool) -> IntArray:
     """The first `count` symbols; of the tradable ones at least one, as Qlib's loop counts after it takes."""
     if not only_tradable:
         return symbols[: max(count, 0)]
@@ -93,7 +93,7 @@ def first_nb(market: Market, t: int, symbols: IntArray, count: int, only_tradabl
 
 
 @njit(signature(tuple_type(types.Array(types.b1, 1, "C"), I1), MARKET, BOOK, types.i8, SETTINGS), cache=True)
-def decide_nb(market: Market, book: Book, t: int, rules: Settings) -> tuple[np.ndarray, IntArray]:
+def decide_nb(market: MarketArrays, book: Book, t: int, rules: Settings) -> tuple[np.ndarray, IntArray]:
     """Which holdings to sell (b1[N]), and what to buy in the order of the scores."""
     ranking, scored = market.ranking[t], market.scored[t]
     held = int(np.sum(book.shares > 0.0))
@@ -139,7 +139,7 @@ def impact_nb(impact: float, value: float, whole: float) -> float:
 
 
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, SETTINGS), cache=True)
-def sell_nb(market: Market, book: Book, t: int, i: int, rules: Settings) -> None:
+def sell_nb(market: MarketArrays, book: Book, t: int, i: int, rules: Settings) -> None:
     """Sell a holding whole, or what the volume lets through in units, if its costs can be paid."""
     held, price, volume = book.shares[i], market.price[t, i], market.volume[t, i]
     shares = through_nb(held, volume, rules.sell_share)
@@ -160,7 +160,7 @@ def sell_nb(market: Market, book: Book, t: int, i: int, rules: Settings) -> None
 
 
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.f8, SETTINGS), cache=True)
-def buy_nb(market: Market, book: Book, t: int, i: int, money: float, rules: Settings) -> None:
+def buy_nb(market: MarketArrays, book: Book, t: int, i: int, money: float, rules: Settings) -> None:
     """Buy for `money`, as far as volume and cash go, in Qlib's order of arithmetic."""
     price, factor, cash, volume = market.price[t, i], market.factor[t, i], book.cash[0], market.volume[t, i]
     wanted = rounded_nb(money / price, factor, rules.unit)
@@ -192,13 +192,13 @@ def buy_nb(market: Market, book: Book, t: int, i: int, money: float, rules: Sett
 
 
 @njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.i8, types.f8), cache=True)
-def refuse_nb(market: Market, book: Book, t: int, i: int, side: int, shares: float) -> None:
+def refuse_nb(market: MarketArrays, book: Book, t: int, i: int, side: int, shares: float) -> None:
     """Record an order that the day's state does not let through; Qlib's strategy does not even place it."""
     reject_nb(book, t, i, side, shares, market.price[t, i], int(market.state[t, i]))
 
 
 @njit(signature(BOOK, MARKET, SETTINGS, BOOK, HISTORY), cache=True, nogil=True)
-def qlib_topk_dropout_nb(market: Market, rules: Settings, book: Book, history: History) -> Book:
+def qlib_topk_dropout_nb(market: MarketArrays, rules: Settings, book: Book, history: History) -> Book:
     """The book after the last session; `history` is filled. Session 0 only gives scores."""
     T, N = market.price.shape
     for t in range(1, T):

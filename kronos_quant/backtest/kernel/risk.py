@@ -27,7 +27,7 @@ from kronos_quant.backtest.kernel.arrays import (
     Book,
     Guard,
     History,
-    Market,
+    MarketArrays,
     Watch,
     signature,
     tuple_type,
@@ -63,7 +63,7 @@ def note_traded_nb(book: Book, watch: Watch) -> None:
 
 
 @njit(signature(types.void, MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8), cache=True)
-def begin_row_nb(market: Market, guard: Guard, book: Book, watch: Watch, history: History, t: int) -> None:
+def begin_row_nb(market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int) -> None:
     """Reserve cash, begin or end a halt, and forget what another session traded."""
     account, session = history.account[t - 1], market.session[t]
     note_traded_nb(book, watch)
@@ -80,7 +80,7 @@ def begin_row_nb(market: Market, guard: Guard, book: Book, watch: Watch, history
 
 
 @njit(signature(types.f8, MARKET, types.i8, types.i8, F1), cache=True)
-def session_volatility_nb(market: Market, t: int, window: int, values: FloatArray) -> float:
+def session_volatility_nb(market: MarketArrays, t: int, window: int, values: FloatArray) -> float:
     """Standard deviation of what some values would have gained in each of the sessions that ended before row t.
 
     In money; at most `window` sessions, NaN with fewer than LEAST_RETURNS. A return that is not known is 0.
@@ -123,7 +123,7 @@ def sides_nb(values: FloatArray) -> tuple[float, float]:
 
 
 @njit(signature(types.f8, MARKET, GUARD, types.i8, types.f8, F1), cache=True)
-def gross_bound_nb(market: Market, guard: Guard, t: int, account: float, values: FloatArray) -> float:
+def gross_bound_nb(market: MarketArrays, guard: Guard, t: int, account: float, values: FloatArray) -> float:
     """How much all holdings together may be worth, so that a mixture like `values` keeps to the volatility target."""
     if guard.volatility == np.inf:
         return np.inf
@@ -133,7 +133,9 @@ def gross_bound_nb(market: Market, guard: Guard, t: int, account: float, values:
 
 
 @njit(signature(types.void, MARKET, GUARD, BOOK, WATCH, types.i8, F1, I1), cache=True)
-def stop_nb(market: Market, guard: Guard, book: Book, watch: Watch, t: int, values: FloatArray, code: IntArray) -> None:
+def stop_nb(
+    market: MarketArrays, guard: Guard, book: Book, watch: Watch, t: int, values: FloatArray, code: IntArray
+) -> None:
     """Give up what reached its stop or its profit, and hold back what rests after one, in place."""
     for i in range(len(values)):
         held = book.shares[i]
@@ -176,7 +178,7 @@ def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code
 
 @njit(signature(types.void, MARKET, GUARD, types.i8, types.f8, F1, I1, types.f8), cache=True)
 def cap_nb(
-    market: Market, guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float
+    market: MarketArrays, guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float
 ) -> None:
     """Bring values down to the largest weights, group by group and together, in place.
 
@@ -231,7 +233,7 @@ def slow_nb(
     cache=True,
 )
 def guarded_nb(
-    market: Market, guard: Guard, book: Book, watch: Watch, history: History, t: int, asked: FloatArray
+    market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int, asked: FloatArray
 ) -> tuple[FloatArray, IntArray]:
     """The shares that the rules let a strategy want, and the rule that changed each; the last one where several did.
 

@@ -1,4 +1,4 @@
-"""What is prepared of a panel cell by cell: values carried forward, and whether a symbol can be traded at its price.
+"""Whether a symbol can be bought or sold at its execution price.
 
 Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 """
@@ -13,16 +13,6 @@ from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import F1, F2, I1, U2, signature
 
 
-@njit(signature(types.void, F2), cache=True, nogil=True)
-def carry_nb(values: FloatArray) -> None:
-    """Replace each NaN by the value above it, in place; it stays where there is none above."""
-    T, N = values.shape
-    for t in range(1, T):
-        for i in range(N):
-            if np.isnan(values[t, i]):
-                values[t, i] = values[t - 1, i]
-
-
 @njit("f8(f8, f8)", cache=True)
 def rounded_nb(price: float, tick: float) -> float:
     """A price rounded to the tick, halves upwards; a half that float32 put just below itself counts as one."""
@@ -34,7 +24,7 @@ def states_nb(
     price: FloatArray, last: FloatArray, factor: FloatArray, up: FloatArray, down: FloatArray,
     reference: FloatArray, tick: FloatArray, session: IntArray, slippage: float,
 ) -> StateArray:  # fmt: skip
-    """u1[T, N], as `limits.market_states` describes it."""
+    """u1[T, N], as `market_states` describes it."""
     T, N = price.shape
     states = np.full((T, N), codes.TRADABLE, np.uint8)
     close_before = -1
@@ -55,3 +45,33 @@ def states_nb(
             if raw * (1.0 - slippage) <= rounded_nb(before * (1.0 - down[t, i]), tick[i]) * (1.0 + FLOAT32_NOISE):
                 states[t, i] = codes.LIMIT_DOWN
     return states
+
+
+def market_states(
+    price: FloatArray,
+    last: FloatArray,
+    factor: FloatArray,
+    up: FloatArray,
+    down: FloatArray,
+    reference: FloatArray | None = None,
+    tick: FloatArray | float = 0.01,
+    slippage: float = 0.0,
+    session: IntArray | None = None,
+) -> StateArray:
+    """uint8[T, N]: tradable, no bar, at the upper limit (not to be bought) or at the lower (not to be sold).
+
+    price : f64[T, N], execution price, NaN without a bar; last : close filled forward; factor : filled forward
+    up, down : f64[T, N], limits as fractions of the reference; NaN: none
+    reference : f64[T, N], raw prices that limits count from instead of the close before; NaN: the close before
+    tick : f64[N] or one for all, the price step that limits are rounded to
+    slippage : fraction by which a purchase is above the price, and a sale below it
+    session : int64[T], number of the session of each row; None: a row is a session
+    The limit is tested at the execution price against the close of the session before, so nothing later than the fill
+    decides. A first session has no close before it and, without a reference, no limit.
+    """
+    ticks = np.full(price.shape[1], tick, dtype=np.float64)
+    other = np.full(price.shape, np.nan) if reference is None else np.ascontiguousarray(reference)
+    numbers = np.arange(len(price)) if session is None else session
+    price, last, factor = (np.ascontiguousarray(values) for values in (price, last, factor))
+    up, down = np.ascontiguousarray(up), np.ascontiguousarray(down)
+    return np.asarray(states_nb(price, last, factor, up, down, other, ticks, numbers, slippage))

@@ -25,7 +25,7 @@ from kronos_quant.backtest.kernel.arrays import (
     Charges,
     Guard,
     History,
-    Market,
+    MarketArrays,
     Watch,
     signature,
 )
@@ -41,7 +41,7 @@ from kronos_quant.backtest.kernel.risk import guarded_nb
 
 @njit(signature(types.b1, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
 def reduce_nb(
-    market: Market, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
+    market: MarketArrays, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
 ) -> bool:
     """Sell down to `target` shares, where that takes a sale; returns whether it does.
 
@@ -60,7 +60,7 @@ def reduce_nb(
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
 def increase_nb(
-    market: Market, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
+    market: MarketArrays, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
 ) -> None:
     """Buy up to `target` shares; asked : what the strategy wanted, which a risk rule may have changed."""
     held, factor, lot, step = book.shares[i], market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP]
@@ -78,7 +78,7 @@ def increase_nb(
     cache=True,
 )
 def session_nb(
-    market: Market, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History, t: int,
+    market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History, t: int,
     asked: FloatArray, order: IntArray, delisting_return: float,
 ) -> Book:  # fmt: skip
     """The book after row t: delisted holdings leave, sales, purchases, valuation.

@@ -30,7 +30,7 @@ from kronos_quant.backtest.kernel.arrays import (
     Charges,
     Guard,
     History,
-    Market,
+    MarketArrays,
     Watch,
     signature,
     tuple_type,
@@ -84,7 +84,7 @@ def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n
 
 
 @njit(signature(I1, MARKET, BOOK, types.i8, *[types.i8] * 3), cache=True)
-def sales_nb(market: Market, book: Book, t: int, topk: int, n_drop: int, hold_thresh: int) -> IntArray:
+def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, hold_thresh: int) -> IntArray:
     """Holdings to sell: those dropped that are old enough, may be sold, and are not being sold already."""
     dropped = dropped_nb(market.ranking[t], market.scored[t], book.shares, topk, n_drop)
     count = 0
@@ -97,7 +97,7 @@ def sales_nb(market: Market, book: Book, t: int, topk: int, n_drop: int, hold_th
 
 
 @njit(signature(types.i8, MARKET, BOOK, WATCH, types.i8, R1, types.i8), cache=True)
-def fillable_nb(market: Market, book: Book, watch: Watch, t: int, candidates: RankArray, free: int) -> int:
+def fillable_nb(market: MarketArrays, book: Book, watch: Watch, t: int, candidates: RankArray, free: int) -> int:
     """How many of the free places can be filled in row t; all of them where none can."""
     fillable = 0
     for i in candidates:
@@ -125,7 +125,7 @@ def values_of_nb(book: Book, last: FloatArray) -> FloatArray:
     cache=True,
 )
 def bounded_money_nb(
-    market: Market, guard: Guard, book: Book, account: float, t: int,
+    market: MarketArrays, guard: Guard, book: Book, account: float, t: int,
     candidates: RankArray, topk: int, places: int, money: float,
 ) -> tuple[float, int]:  # fmt: skip
     """The money for each purchase that the risk rules leave, and the rule that cut it most."""
@@ -150,7 +150,7 @@ def bounded_money_nb(
 
 @njit(signature(types.i8, MARKET, GUARD, BOOK, WATCH, types.f8, types.i8, types.i8, types.f8), cache=True)
 def refusal_nb(
-    market: Market, guard: Guard, book: Book, watch: Watch, account: float, t: int, i: int, money: float
+    market: MarketArrays, guard: Guard, book: Book, watch: Watch, account: float, t: int, i: int, money: float
 ) -> int:
     """The risk rule that lets a symbol not be bought at all for some money in row t, if there is one."""
     if market.session[t] < watch.resting[i]:
@@ -173,7 +173,7 @@ def refusal_nb(
     signature(types.void, MARKET, CHARGES, GUARD, BOOK, WATCH, types.f8, types.i8, R1, types.i8, types.f8), cache=True
 )
 def fill_places_nb(
-    market: Market, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int,
+    market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int,
     candidates: RankArray, topk: int, risk_degree: float,
 ) -> None:  # fmt: skip
     """Fill the free places with the best symbols not held; a blocked symbol's place goes to the next one.
@@ -208,7 +208,7 @@ def fill_places_nb(
 
 @njit(signature(tuple_type(F1, I1), MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8), cache=True)
 def taken_back_nb(
-    market: Market, guard: Guard, book: Book, watch: Watch, history: History, t: int
+    market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int
 ) -> tuple[FloatArray, IntArray]:
     """The shares that the risk rules leave of each holding, and the rule; what is still to be traded is dropped there.
 
@@ -229,7 +229,7 @@ def taken_back_nb(
 
 @njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, F1, I1, I1), cache=True)
 def take_back_nb(
-    market: Market, charges: Charges, book: Book, t: int, target: FloatArray, rule: IntArray, sales: IntArray
+    market: MarketArrays, charges: Charges, book: Book, t: int, target: FloatArray, rule: IntArray, sales: IntArray
 ) -> None:
     """Sell down to what the risk rules leave; of what the strategy sells whole anyway nothing is taken in part."""
     parting = np.zeros(len(rule), np.bool_)
@@ -247,7 +247,14 @@ def take_back_nb(
 
 @njit(signature(types.void, MARKET, CHARGES, GUARD, BOOK, WATCH, types.f8, types.i8, I1), cache=True)
 def drop_nb(
-    market: Market, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int, sales: IntArray
+    market: MarketArrays,
+    charges: Charges,
+    guard: Guard,
+    book: Book,
+    watch: Watch,
+    account: float,
+    t: int,
+    sales: IntArray,
 ) -> None:
     """Sell holdings whole; with a turnover cap while half of what is left of it pays for purchases of the same size."""
     capped, room = guard.turnover < np.inf, np.inf
@@ -281,7 +288,7 @@ def left_nb(sales: IntArray, rule: IntArray, pending: FloatArray) -> IntArray:
     nogil=True,
 )
 def topk_dropout_nb(
-    market: Market, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History,
+    market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History,
     topk: int, n_drop: int, hold_thresh: int, risk_degree: float, delisting_return: float,
 ) -> Book:  # fmt: skip
     """The book after the last row; `history` is filled. The first session only gives scores."""

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_threshold
+from kronos_quant.backtest.qlib.market import qlib_costs, qlib_threshold
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import KronosQuantError
 

@@ -14,19 +14,17 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import FloatArray, StateArray
+from kronos_quant.backtest.accounts import Ledger, order_table
 from kronos_quant.backtest.engine import run_kernel, run_qlib
+from kronos_quant.backtest.kernel.states import market_states
 from kronos_quant.backtest.ledger import Accounts, simulate_slowly
-from kronos_quant.backtest.limits import market_states
 from kronos_quant.backtest.liquidity import execution_prices
 from kronos_quant.backtest.panel import Panel, filled_forward
-from kronos_quant.backtest.qlib.market import QlibFacts
+from kronos_quant.backtest.qlib.market import QlibFacts, qlib_costs, qlib_unit
 from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
-from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_unit
-from kronos_quant.backtest.risk.settings import Risk
 from kronos_quant.backtest.rules import Rules
-from kronos_quant.backtest.series import Ledger
-from kronos_quant.backtest.strategy import Liquidity, Strategy
-from kronos_quant.backtest.tables import order_table
+from kronos_quant.backtest.settings import Liquidity, Risk
+from kronos_quant.backtest.strategy import Strategy
 
 QLIB_TOLERANCE = 1e-6
 """Largest relative difference of daily account values between the profile qlib and canonical pyqlib."""
@@ -38,7 +36,7 @@ ORDER = ["date", "symbol", "side"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ParityComparison:
     """Two accounts of one set of rules.
 
     difference : largest relative difference of the daily account values; same_orders : whether date, symbol and side of
@@ -70,8 +68,8 @@ class Step:
 class Parity:
     """What `kq parity` shows."""
 
-    qlib: Comparison
-    ledger: Comparison
+    qlib: ParityComparison
+    ledger: ParityComparison
     steps: tuple[Step, ...]
 
     @property
@@ -100,20 +98,20 @@ def parity(
     )  # fmt: skip
 
 
-def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> Comparison:
+def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> ParityComparison:
     """The profile qlib against pyqlib."""
     fills = fills_of(mine, panel)
     other = theirs.fills.select(ORDER)
     difference = relative(mine.account[1:], theirs.account)
-    return Comparison("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
+    return ParityComparison("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
 
 
-def compared_with_ledger(real: Ledger, slow: Accounts, panel: Panel) -> Comparison:
+def compared_with_ledger(real: Ledger, slow: Accounts, panel: Panel) -> ParityComparison:
     """The profile exchange against the plain ledger."""
     fills = fills_of(real, panel)
     other = [tuple(order[name] for name in ORDER) for order in slow.orders if order["status"] != "rejected"]
     difference = relative(real.account[1:], np.array(slow.accounts))
-    return Comparison("profile exchange, ledger", difference, LEDGER_TOLERANCE, fills.rows() == other, len(fills))
+    return ParityComparison("profile exchange, ledger", difference, LEDGER_TOLERANCE, fills.rows() == other, len(fills))
 
 
 def fills_of(ledger: Ledger, panel: Panel) -> pl.DataFrame:

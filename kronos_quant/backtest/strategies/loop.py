@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, Market
+from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, MarketArrays
 from kronos_quant.backtest.kernel.book import first_traded_nb, new_book, new_history
 from kronos_quant.backtest.kernel.risk import begin_row_nb, new_watch
 from kronos_quant.backtest.kernel.targets import session_nb
@@ -18,7 +18,7 @@ from kronos_quant.backtest.strategy import Strategy
 
 
 def run_sessions(
-    strategy: Strategy, panel: Panel, market: Market, charges: Charges, guard: Guard, decide: Decide
+    strategy: Strategy, panel: Panel, market: MarketArrays, charges: Charges, guard: Guard, decide: Decide
 ) -> tuple[Book, History]:
     """The book after the last row, and the account after each. The first session only gives scores.
 
@@ -39,7 +39,7 @@ def run_sessions(
     return book, history
 
 
-def view_before(panel: Panel, market: Market, book: Book, history: History, t: int) -> View:
+def view_before(panel: Panel, market: MarketArrays, book: Book, history: History, t: int) -> View:
     """What is known before row t."""
     factor = market.factor[t - 1]
     scores = panel.score[t - 1].copy()

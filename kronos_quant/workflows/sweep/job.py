@@ -20,7 +20,8 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.engine import benchmark_returns
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.rules import Rules, rules_of
-from kronos_quant.backtest.strategy import SAME_SETTINGS, Strategy
+from kronos_quant.backtest.settings import SAME_SETTINGS
+from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.sweep import Done, Trial, Value, run_trials, trials_of
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import write_aside, write_json

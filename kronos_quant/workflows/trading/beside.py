@@ -11,15 +11,15 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Strategy
+from kronos_quant.backtest.panel import groups_of
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, facts_of_directory
-from kronos_quant.backtest.risk.groups import groups_of
 from kronos_quant.errors import DataError
 from kronos_quant.market import Facts, Market, canonical_column
 from kronos_quant.market.quality.screening import read_rejected
 from kronos_quant.workspace import WorkspaceFolder
 
 SPANS: dict[str, pl.DataType] = {"symbol": pl.String(), "group": pl.String(), "start": pl.Date(), "end": pl.Date()}
-"""Groups of symbols by date; start and end (inclusive) are null where they hold from ever or for ever."""
+"""SymbolGroups of symbols by date; start and end (inclusive) are null where they hold from ever or for ever."""
 
 
 def in_universe(market: Market, strategy: Strategy, scores: pl.DataFrame) -> pl.DataFrame:

@@ -13,8 +13,8 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy, build_panel, rules_of
 from kronos_quant.backtest.panel import add_past, build_bar_panel, in_ticks
 from kronos_quant.backtest.qlib.market import QlibFacts
-from kronos_quant.backtest.strategies.own_code import load_decide
 from kronos_quant.backtest.strategies.protocol import Decide
+from kronos_quant.backtest.strategies.rules import load_decide
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import Market, universes, workspace_market

@@ -11,10 +11,10 @@ import pytest
 from made import ROOT
 
 from kronos_quant.backtest import Strategy, build_panel
+from kronos_quant.backtest.accounts import order_table
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.panel import Grid
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
-from kronos_quant.backtest.tables import order_table
 
 GOLDEN = ROOT / "tests" / "data" / "qlib_golden"
 KNOWN = json.loads((GOLDEN / "configs.json").read_text())

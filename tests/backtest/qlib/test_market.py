@@ -12,11 +12,14 @@ from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
 from kronos_quant.backtest.qlib.market import (
     derived_facts,
     facts_of_directory,
+    qlib_costs,
     qlib_prices,
     qlib_states,
+    qlib_terms,
+    qlib_threshold,
+    qlib_unit,
     volumes_read,
 )
-from kronos_quant.backtest.qlib.terms import qlib_costs, qlib_terms, qlib_threshold, qlib_unit
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.errors import DataError
 

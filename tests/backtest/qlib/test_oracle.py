@@ -11,12 +11,11 @@ import pytest
 from backtest.qlib.directories import made_panel, scores_of, write_directory
 
 from kronos_quant.backtest import Panel, Strategy
+from kronos_quant.backtest.accounts import order_table
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.qlib import oracle
-from kronos_quant.backtest.qlib.market import facts_of_directory
+from kronos_quant.backtest.qlib.market import facts_of_directory, qlib_unit
 from kronos_quant.backtest.qlib.oracle import canonical_order, run_pyqlib
-from kronos_quant.backtest.qlib.terms import qlib_unit
-from kronos_quant.backtest.tables import order_table
 from kronos_quant.errors import KronosQuantError
 
 GRID = [

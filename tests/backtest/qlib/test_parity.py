@@ -10,8 +10,7 @@ from kronos_quant.backtest import Strategy, rules_of
 from kronos_quant.backtest.qlib import parity as module
 from kronos_quant.backtest.qlib.market import facts_of_directory
 from kronos_quant.backtest.qlib.parity import ladder, parity, relative
-from kronos_quant.backtest.risk.settings import Risk
-from kronos_quant.backtest.strategy import Liquidity
+from kronos_quant.backtest.settings import Liquidity, Risk
 
 
 @pytest.fixture(scope="module")

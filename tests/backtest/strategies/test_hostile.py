@@ -13,7 +13,7 @@ from backtest.markets import intraday, panel_of, random_market
 from backtest.test_kernel import random_strategy
 
 from kronos_quant.backtest import Strategy, simulate
-from kronos_quant.backtest.strategies.own_code import load_decide
+from kronos_quant.backtest.strategies.rules import load_decide
 from kronos_quant.errors import KronosQuantError
 
 NAN = float("nan")

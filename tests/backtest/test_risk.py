@@ -9,7 +9,7 @@ import pytest
 from backtest.markets import PLAIN_COSTS, panel_of
 
 from kronos_quant.backtest import Strategy, simulate
-from kronos_quant.backtest.risk.groups import Groups
+from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.errors import DataError
 
 NAN = float("nan")
@@ -72,7 +72,7 @@ def test_a_weight_above_the_maximum_is_cut_long_and_short():
 
 def test_a_full_group_gives_its_place_to_the_next_name_of_another():
     panel = panel_of([[3, 2, 1]] * 2, np.full((2, 3), 10.0))
-    panel = replace(panel, groups=Groups(("a", "b"), np.array([[0, 0, 1]] * 2)))
+    panel = replace(panel, groups=SymbolGroups(("a", "b"), np.array([[0, 0, 1]] * 2)))
     result = simulate(strategy_of({"max_group": 0.5}, topk=2), panel)
     assert [row[:4] for row in told(result)] == [
         ("S00", "buy", "filled", ""),
@@ -86,7 +86,7 @@ def test_the_weights_of_a_group_are_scaled_and_symbols_without_one_are_free():
         {"max_group": 0.3}, strategy="python", code="own.py", costs=FREE, lot=0, account=1_000.0, short=True
     )
     panel = panel_of([[3, 2, 1]] * 2, np.full((2, 3), 10.0))
-    panel = replace(panel, groups=Groups(("a",), np.array([[0, 0, -1]] * 2)))
+    panel = replace(panel, groups=SymbolGroups(("a",), np.array([[0, 0, -1]] * 2)))
     result = simulate(strategy, panel, decide=lambda view: {"S00": 0.4, "S01": -0.2, "S02": 0.5})
     held = dict(result.positions.select("symbol", "weight").iter_rows())
     # 0.4 and 0.2 make 0.6 without sign

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
-from kronos_quant.backtest.kernel.states import rounded_nb
-from kronos_quant.backtest.limits import market_states
+from kronos_quant.backtest.kernel.states import market_states, rounded_nb
 
 NAN = float("nan")
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest import codes
+from kronos_quant.backtest.accounts import Ledger
 from kronos_quant.backtest.panel import Panel
-from kronos_quant.backtest.series import Ledger
 from kronos_quant.errors import DataError, KronosQuantError
 
 logger = logging.getLogger(__name__)

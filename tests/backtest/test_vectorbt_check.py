@@ -10,10 +10,10 @@ import pytest
 from backtest.markets import panel_of
 from backtest.test_properties import SEEDS, case, run
 
-from kronos_quant.backtest import Strategy, codes, replay, rules_of, simulate
+from kronos_quant.backtest import Strategy, codes, rules_of, simulate, vectorbt_check
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.qlib.market import derived_facts
-from kronos_quant.backtest.replay import (
+from kronos_quant.backtest.vectorbt_check import (
     compile_portfolio,
     places_of,
     replay_of,
@@ -31,7 +31,7 @@ NAN = float("nan")
 def started(monkeypatch):
     """The commands of processes that would have been started."""
     commands = []
-    monkeypatch.setattr(replay.subprocess, "Popen", lambda command, **settings: commands.append(command))
+    monkeypatch.setattr(vectorbt_check.subprocess, "Popen", lambda command, **settings: commands.append(command))
     return commands
 
 
@@ -180,7 +180,7 @@ def test_the_last_cent_is_spent_by_both():
 
 def test_an_import_without_notebooks_hides_them_only_meanwhile():
     code = (
-        "import sys; from kronos_quant.backtest.replay import without_notebooks\n"
+        "import sys; from kronos_quant.backtest.vectorbt_check import without_notebooks\n"
         "with without_notebooks():\n"
         "    import plotly.io._renderers as found\n"
         "assert found.nbformat is None and 'nbformat' not in sys.modules\n"
