@@ -1,7 +1,7 @@
 """The Kronos network, its checkpoints, and fast sampling: bars or normalised windows in, sample paths out."""
 
+from kronos_quant.model.card import CARD_FILE, ModelCard, read_card
 from kronos_quant.model.checkpoint import (
-    CARD_FILE,
     Pair,
     check_fit,
     file_digests,
@@ -35,6 +35,7 @@ __all__ = [
     "Forecaster",
     "Kronos",
     "KronosTokenizer",
+    "ModelCard",
     "Nucleus",
     "Pair",
     "Paths",
@@ -51,6 +52,7 @@ __all__ = [
     "load_pair",
     "native_context",
     "quantile_name",
+    "read_card",
     "read_json",
     "resolve_device",
     "series_seed",

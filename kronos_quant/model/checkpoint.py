@@ -15,6 +15,7 @@ from typing import Any
 
 from kronos_quant.errors import CheckpointError
 from kronos_quant.files import file_digest
+from kronos_quant.model.card import CARD_FILE, read_card
 from kronos_quant.model.folder import (
     CONFIG_FILE,
     PREDICTOR_FOLDER,
@@ -32,7 +33,6 @@ from kronos_quant.model.hub import fetch, is_hub_id
 from kronos_quant.model.kronos import PRESETS, Kronos, KronosTokenizer, PredictorConfig, TokenizerConfig
 from kronos_quant.schema import FEATURES
 
-CARD_FILE = "card.json"
 ORIGIN_FILE = "origin.json"
 RECORDS = (CARD_FILE, ORIGIN_FILE)
 """What may hold `sha256`, an object of file name -> digest, in hex."""
@@ -97,7 +97,7 @@ def load_pair(
     if paired:
         beside = tokenizer is None
         _check_recorded(folder, digests if beside else file_digests({PREDICTOR_FOLDER: predictor_folder}))
-    card_context = _card_context(folder) if paired else None
+    card_context = read_card(folder).max_context if paired else None
     return Pair(
         tokenizer=loaded,
         predictor=predictor,
@@ -228,17 +228,6 @@ def _check_published(published: str, predictor: str, tokenizer: str, config: Tok
             f"{expected.group_size}), found {tokenizer} (group_size {config.group_size})",
             hint=f"use {PUBLISHED_TOKENIZERS[published]}",
         )
-
-
-def _card_context(folder: Path) -> int | None:
-    """max_context of a pair folder's card.json, where it has one."""
-    path = folder / CARD_FILE
-    if not path.exists():
-        return None
-    value = read_json(path).get("max_context")
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise CheckpointError(f"{path}: max_context: expected a positive int, found {value!r}")
-    return value
 
 
 def _check_recorded(folder: Path, digests: dict[str, str]) -> None:

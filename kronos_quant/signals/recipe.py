@@ -156,8 +156,8 @@ def resolve_recipe(
     recipe: Recipe, weights: Weights, universe: str, freq: str, name: str = "", own_score: OwnScore | None = None
 ) -> ResolvedRecipe:
     """Fill a recipe in from the model's card and the workspace's universe; raises ConfigError when a blank stays."""
-    lookback = recipe.lookback_window or weights.card.get("lookback_window")
-    horizon = recipe.horizon or weights.card.get("predict_window")
+    lookback = recipe.lookback_window or weights.card.lookback_window
+    horizon = recipe.horizon or weights.card.predict_window
     for field, value in (("lookback_window", lookback), ("horizon", horizon)):
         if value is None:
             raise ConfigError(

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kronos_quant.errors import CheckpointError, ConfigError
-from kronos_quant.model import CARD_FILE, Pair, find_model, load_pair, read_json
+from kronos_quant.model import ModelCard, Pair, find_model, load_pair, read_card
 from kronos_quant.runs import finished_runs
 from kronos_quant.training.fit import BEST
 from kronos_quant.workspace import WorkspaceFolder
 
 LATEST = "latest"
-DEFAULT_CLIP = 5.0
-"""For weights without a card: the published model's bound of the normalised values."""
-_LARGEST_CLIP = 1e6
-_LONGEST_WINDOW = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +21,12 @@ class Weights:
     name: str
     pair: Pair
     digest: str
-    card: dict[str, Any]
+    card: ModelCard
 
     @property
     def clip(self) -> float:
         """The bound of the normalised values that the model was trained with."""
-        return float(self.card.get("clip", DEFAULT_CLIP))
+        return float(self.card.clip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class Origin:
 
     name: str
     digest: str
-    card: dict[str, Any]
+    card: ModelCard
 
     @property
     def pair(self) -> Pair:
@@ -52,7 +47,7 @@ def find_weights(workspace: WorkspaceFolder, name: str) -> Weights:
     """Load the model that a recipe names. Raises CheckpointError when there is none."""
     name, source = model_place(workspace, name)
     pair = load_pair(source, models_dir=workspace.models)
-    return Weights(name, pair, pair.digest, _read_card(find_model(source, workspace.models)))
+    return Weights(name, pair, pair.digest, read_card(find_model(source, workspace.models)))
 
 
 def trained_models(workspace: WorkspaceFolder) -> dict[str, Path]:
@@ -80,18 +75,3 @@ def _given(workspace: WorkspaceFolder, name: str) -> Path | str:
     """A folder given relative to the workspace, or whatever else the name may mean (a Hub id is a string)."""
     inside = workspace.root / name
     return inside if inside.is_dir() else name
-
-
-def _read_card(folder: Path | None) -> dict[str, Any]:
-    """What a model trained here says of itself; nothing for any other."""
-    path = folder / CARD_FILE if folder is not None else None
-    if path is None or not path.is_file():
-        return {}
-    card = read_json(path)
-    for key in ("lookback_window", "predict_window"):
-        if not isinstance(card.get(key, 1), int) or not 1 <= card.get(key, 1) <= _LONGEST_WINDOW:
-            raise CheckpointError(f"{path}: {key}: expected a number of bars, found {card[key]!r}")
-    clip = card.get("clip", DEFAULT_CLIP)
-    if not isinstance(clip, int | float) or not 0 < clip <= _LARGEST_CLIP:
-        raise CheckpointError(f"{path}: clip: expected a number above 0, found {clip!r}")
-    return card

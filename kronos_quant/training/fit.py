@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from kronos_quant.errors import DataError
 from kronos_quant.market import open_market
+from kronos_quant.model.card import HeadFigures, ModelCard
 from kronos_quant.training.adapt import check_adapt
 from kronos_quant.training.batches import load_data
 from kronos_quant.training.card import make_card, pretraining_cutoff, write_pair
@@ -43,7 +43,7 @@ class FitResult:
     tokenizer: Outcome
     predictor: Outcome
     best: Path
-    card: dict[str, Any]
+    card: ModelCard
 
 
 def fit(job: TrainingJob, started: float | None = None) -> FitResult:
@@ -103,7 +103,7 @@ def _fit(training: Training, freq: str) -> FitResult:
     head = train_head(training, predictor.best) if job.train.head.epochs else None
     card = make_card(training, freq, control, tokenizer, predictor)
     if head is not None:
-        card[HEAD] = head.finding
+        card = card.model_copy(update={HEAD: HeadFigures.model_validate(head.finding)})
         write_scores(job.folder / SCORES_FILE, training, head.network)
     if ranks.first:
         if head is not None:

@@ -19,8 +19,8 @@ from kronos_quant import __version__
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import to_json, write_aside, write_json
 from kronos_quant.model import Kronos, KronosTokenizer, PredictorConfig, find_model, load_pair, native_context
+from kronos_quant.model.card import CARD_FILE
 from kronos_quant.model.checkpoint import (
-    CARD_FILE,
     ORIGIN_FILE,
     RECORDS,
     file_digests,

@@ -16,6 +16,7 @@ from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market, workspace_market
+from kronos_quant.model import ModelCard
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import (
     ERROR_OF,
@@ -186,7 +187,7 @@ def open_source(workspace: WorkspaceFolder, recipe_name: str, market: Market) ->
 
 
 def _open_import(workspace: WorkspaceFolder, name: str, recipe: Recipe, market: Market, universe: str) -> SignalSource:
-    unread = Origin(f"imported as {recipe.imported}", "", {})
+    unread = Origin(f"imported as {recipe.imported}", "", ModelCard())
     folder = SignalStore(workspace.signal_store, resolve_imported(recipe, unread, universe, market.freq, name)).folder
     # the recipe's key is its name alone; the content is told by the digest of the file
     table = folder / IMPORTED_FILE
@@ -202,10 +203,10 @@ def _open_blend(workspace: WorkspaceFolder, name: str, recipe: Recipe, market: M
             raise ConfigError(f"{name}: members: {member} is a blend itself", hint="name its members instead")
         members.append(open_source(workspace, member, market))
     resolved = resolve_blend(recipe, tuple(member.recipe for member in members), market.freq, name)
-    targets = [member.weights.card.get("targets") for member in members]
     # the blend has seen what any of its members has
-    seen = max((told for told in targets if told), key=lambda told: told["test"][0], default=None)
-    card = {"targets": seen} if all(targets) else {}
+    seen = [(member.weights.card.unseen_from, member.weights.card.targets) for member in members]
+    known = [(start, targets) for start, targets in seen if start is not None]
+    card = ModelCard(targets=max(known, key=lambda one: one[0])[1]) if len(known) == len(seen) else ModelCard()
     origin = Origin(resolved.model, resolved.weights, card)
     return SignalSource(market, origin, resolved, SignalStore(workspace.signal_store, resolved), tuple(members))
 

@@ -16,7 +16,7 @@ from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
 from kronos_quant.errors import CheckpointError, ConfigError, KronosQuantError, listed
 from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
-from kronos_quant.model import CARD_FILE, load_pair, read_json
+from kronos_quant.model import load_pair, read_card
 from kronos_quant.report import loss_curve_png
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, prepare_run, start_run, unfinished_runs
 from kronos_quant.training import TrainingJob, check_trackers, fill_in, fit, launch, place
@@ -48,7 +48,7 @@ class TrainingSummary:
     def lines(self) -> list[str]:
         """The outcome in words."""
         told = [
-            f"{phase}: validation loss {loss['before']:.4f} before training, {loss['best']:.4f} in the epoch "
+            f"{phase}: validation loss {loss['start']:.4f} before training, {loss['best']:.4f} in the epoch "
             f"kept ({loss['epoch']})"
             for phase, loss in self.metrics["validation_loss"].items()
         ]
@@ -103,9 +103,9 @@ def run_training(workspace: WorkspaceFolder, gpus: int | None, resume: bool | No
             fit(job, started)
         else:
             launch(run.folder / JOB_FILE, placement.processes, started)
-        rows, card = read_rows(run.folder), read_json(run.folder / BEST / CARD_FILE)
+        rows, card = read_rows(run.folder), read_card(run.folder / BEST)
         loss_curve_png(run.folder / "loss.png", rows)
-        metrics = {name: card[name] for name in ("validation_loss", "decoded", HEAD) if name in card}
+        metrics = {k: v for k, v in card.as_dict().items() if k in ("validation_loss", "decoded", HEAD)}
         metrics["rows"] = len(rows)
         run.write_metrics(metrics)
     return TrainingSummary(run.path, run.path / BEST, metrics, read_launches(run.path))

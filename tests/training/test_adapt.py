@@ -159,7 +159,7 @@ def test_a_training_changes_what_it_adapts_and_leaves_a_plain_pair(based, asked,
     assert before.keys() == after.keys()
     differ = {".".join(name.split(".")[1:3]) for name in before if not torch.equal(before[name], after[name])}
     assert differ == changed
-    assert result.card["adapt"] == ("lora 4" if asked is LORA else "last_layers 1")
+    assert result.card.adapt == ("lora 4" if asked is LORA else "last_layers 1")
     last = Kronos.from_pretrained(job.folder / "checkpoints" / "predictor" / "last")
     assert last.state_dict().keys() == load_pair(based.base).predictor.state_dict().keys()
 

@@ -10,7 +10,7 @@ from training.jobs import job_in
 from kronos_quant import CheckpointError
 from kronos_quant.config import ModelConfig
 from kronos_quant.training import fit
-from kronos_quant.training.card import CUTOFF, cutoff_note, pretraining_cutoff
+from kronos_quant.training.card import cutoff_note, pretraining_cutoff
 
 TARGETS = {"train": ["2020-01-01T00:00", "2023-06-30T00:00"], "val": ["2023-07-03T00:00", "2023-09-29T00:00"]}
 
@@ -78,20 +78,19 @@ def test_validation_bars_that_the_base_may_have_seen_are_said(based):
 
 def test_the_cutoff_is_carried_into_the_card_from_base_to_base(market_workspace):
     """From scratch, then tuned on its own, then told by hand: what `kq evaluate` reads."""
-    assert CUTOFF == "pretraining_cutoff"
     first = fit(job_in(market_workspace, "first", tokenizer_epochs=0, predictor_epochs=0))
-    assert first.card[CUTOFF] is None
-    last_seen = first.card["targets"]["val"][1][:10]
+    assert first.card.pretraining_cutoff is None
+    last_seen = first.card.targets.val[1].date()
 
     def tuned(name, **model):
         job = job_in(market_workspace, name, tokenizer_epochs=0, predictor_epochs=0)
         return fit(job.model_copy(update={"model": ModelConfig(base=str(first.best), **model)})).card
 
-    assert tuned("second")[CUTOFF] == last_seen
+    assert tuned("second").pretraining_cutoff == last_seen
     told = tuned("third", pretraining_cutoff=date(2020, 1, 1))
-    assert told[CUTOFF] == "2020-01-01"
-    assert not [line for line in told["decoded"]["verdict"] if "flatter" in line]
-    assert "flatter" in tuned("fourth")["decoded"]["verdict"][-1]
+    assert told.pretraining_cutoff == date(2020, 1, 1)
+    assert not [line for line in told.decoded.verdict if "flatter" in line]
+    assert "flatter" in tuned("fourth").decoded.verdict[-1]
 
 
 def test_another_cutoff_does_not_begin_another_training(based):

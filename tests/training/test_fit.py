@@ -80,14 +80,14 @@ def test_what_training_starts_from_is_scored_first_and_set_beside_what_it_came_t
         assert row.keys() > figures | beside | {"loss", "ce_s1", "ce_s2"}
         assert {row[name] for name in beside} == {rows[0][name] for name in beside}
     assert not [row for row in rows_of(job, "tokenizer") if figures & row.keys()]
-    decoded = result.card["decoded"]
+    decoded = result.card.as_dict()["decoded"]
     assert (decoded["windows"], decoded["horizon"], decoded["samples"], decoded["chosen_by"]) == (
         40,
         4,
         4,
         "token_loss",
     )
-    assert decoded["control"] == {"name": "untrained network"} | {name: rows[0][name] for name in figures}
+    assert decoded["start"] == {"name": "untrained network"} | {name: rows[0][name] for name in figures}
     best = rows_of(job, "predictor", "val")[result.predictor.best_epoch]
     assert decoded["trained"] == {name: best[name] for name in figures}
     assert decoded["last_close"]["mae"] == rows[0]["naive_mae"]
@@ -103,7 +103,7 @@ def test_a_kept_tokenizer_is_scored_once_with_the_base_and_a_trained_one_again(m
         result = fit(job)
         control, start = read_rows(job.folder)[0], rows_of(job, "predictor", "val")[0]
         assert (control["mae"] != start["mae"]) == again
-        assert result.card["decoded"]["control"]["name"] == "zero-shot model"
+        assert result.card.decoded.start["name"] == "zero-shot model"
     # nothing was trained at all the first time
     first = json.loads((market_workspace.root / "tuned-0" / "checkpoints" / "best" / "card.json").read_text())
     assert first["decoded"]["verdict"][0] == "the trained model is the zero-shot model: no epoch was better"

@@ -97,11 +97,11 @@ def in_short(figures: Figures) -> str:
 
 def decoded_lines(decoded: Mapping[str, Any]) -> list[str]:
     """The part `decoded` of a card in words: what was forecast, the figures side by side, and what they say."""
-    control = decoded["control"]
+    start = decoded["start"]
     return [
         f"decoded: {decoded['windows']} validation windows at {decoded['times']} times, {decoded['horizon']} bars "
         f"ahead, mean of {decoded['samples']} paths; the epoch was chosen by {decoded['chosen_by']}",
-        *_table([(TRAINED, decoded["trained"]), (control["name"], control), (LAST_CLOSE, decoded["last_close"])]),
+        *_table([(TRAINED, decoded["trained"]), (start["name"], start), (LAST_CLOSE, decoded["last_close"])]),
         *decoded["verdict"],
     ]
 

@@ -66,7 +66,7 @@ def find_stored(source: SignalSource, name: str, start: date | None, end: date |
 
 
 def _first(source: SignalSource) -> date | None:
-    if source.weights.card.get("targets"):
+    if source.weights.card.targets:
         return first_unseen(source)
     folders = [member.store for member in source.members] or [source.store]
     return max((dates[0] for dates in (folder.dates() for folder in folders) if dates), default=None)

@@ -7,7 +7,6 @@ import time
 
 from huggingface_hub import try_to_load_from_cache
 
-from kronos_quant.config import SCRATCH
 from kronos_quant.errors import CheckpointError
 from kronos_quant.model import find_model
 from kronos_quant.model.folder import WEIGHTS_FILE
@@ -32,8 +31,8 @@ def zero_shot(workspace: WorkspaceFolder, main: Stored, *, asked: bool) -> tuple
     where the base is not on this machine (nothing is fetched) or, unless it is asked for, would take LONG_SECONDS.
     """
     weights = main.source.weights
-    base = str(weights.card.get("base", "")) if isinstance(weights, Weights) else ""
-    if not base or base.startswith(SCRATCH):
+    base = weights.card.base if isinstance(weights, Weights) else None
+    if not base or weights.card.from_scratch:
         return None, []
     left_out = f"{ZERO_SHOT} {base} is left out:"
     if main.source.recipe.own_score is not None:

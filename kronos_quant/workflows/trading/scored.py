@@ -6,7 +6,7 @@ A score is of a moment: a session's close or, in an intraday market, the end of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -199,5 +199,4 @@ def contamination(source: SignalSource, sessions: list[date]) -> list[str]:
 
 
 def _test_start(source: SignalSource) -> date | None:
-    targets = source.weights.card.get("targets")
-    return datetime.fromisoformat(targets["test"][0]).date() if targets else None
+    return source.weights.card.unseen_from

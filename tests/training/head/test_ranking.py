@@ -104,7 +104,7 @@ def test_a_head_is_logged_kept_and_set_beside_the_decoded_forecasts(headed):
     finding = json.loads((result.best / "card.json").read_text())["head"]
     assert (finding["loss"], finding["hidden"], finding["dates"]) == ("listwise", 0, 30)
     assert finding["rank_ic"] == rows[-1]["rank_ic"]
-    assert finding["decoded_rank_ic"] == result.card["decoded"]["trained"]["rank_ic"]
+    assert finding["decoded_rank_ic"] == result.card.decoded.trained["rank_ic"]
     assert finding["verdict"].startswith("return head: ")
     assert (job.folder / "checkpoints" / "head" / "model.safetensors").exists()
 
@@ -114,7 +114,7 @@ def test_a_head_leaves_the_networks_alone(headed, market_workspace):
     for name in ("tokenizer", "predictor"):
         files = [best / name / "model.safetensors" for best in (headed[1].best, plain.best)]
         assert files[0].read_bytes() == files[1].read_bytes()
-    assert "head" not in plain.card
+    assert plain.card.head is None
     assert not (plain.best.parent / "head").exists()
 
 
@@ -123,7 +123,7 @@ def test_its_scores_of_unseen_dates_are_signals_to_import(headed, market_workspa
     market = open_market(market_workspace.root)
     signals = read_foreign(job.folder / "head_scores.parquet", market)
     assert (signals.score, signals.not_finite, signals.unknown_rows, signals.no_session) == ("score", 0, 0, 0)
-    assert str(signals.rows["date"].min()) > result.card["targets"]["train"][1][:10]
+    assert signals.rows["date"].min() > result.card.targets.train[1].date()
     # the newest session has no future yet, and scores all the same
     assert signals.rows["date"].max() == market.sessions()[-1]
 
@@ -166,5 +166,5 @@ def test_a_head_finds_the_order_that_a_hidden_state_makes(tmp_path):
     workspace = open_workspace_folder(tmp_path)
     job = job_in(workspace, tokenizer_epochs=2, predictor_epochs=1, samples_per_epoch=1600, batch_size=16,
                  decoded_windows=100, head={"epochs": 4})  # fmt: skip
-    finding = fit(job).card["head"]
+    finding = fit(job).card.head.model_dump()
     assert finding["rank_ic"] > 0.1

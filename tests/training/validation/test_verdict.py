@@ -66,7 +66,7 @@ def test_the_figures_stand_side_by_side():
     figures = {"mae": 0.02, "mse": 4e-4, "r2": -0.01, "correlation": 0.1, "direction": 0.5, "rank_ic": None}
     decoded = {
         "windows": 48, "times": 4, "horizon": 10, "samples": 20, "chosen_by": "mae", "verdict": ["so it is"],
-        "trained": figures, "control": figures | {"name": "zero-shot model"},
+        "trained": figures, "start": figures | {"name": "zero-shot model"},
         "last_close": figures | {"correlation": None, "direction": None},
     }  # fmt: skip
     lines = decoded_lines(decoded)
