@@ -5,6 +5,7 @@ the same `load_yaml`.
 """
 
 from kronos_quant.config.reading import ResolvedConfig, load_workspace_config, load_yaml
+from kronos_quant.config.section import Section, read_values
 from kronos_quant.config.sections import (
     SCRATCH,
     AdaptConfig,
@@ -14,7 +15,6 @@ from kronos_quant.config.sections import (
     HeadConfig,
     MarketConfig,
     ModelConfig,
-    Section,
     TrainConfig,
     WorkspaceConfig,
 )
@@ -34,4 +34,5 @@ __all__ = [
     "WorkspaceConfig",
     "load_workspace_config",
     "load_yaml",
+    "read_values",
 ]

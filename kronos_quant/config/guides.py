@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from kronos_quant.config.section import Location
 from kronos_quant.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-Location = tuple[str | int, ...]
 Lines = dict[Location, int]
 
 WHOLE = {"data": "train", "training": "train"}

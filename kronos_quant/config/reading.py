@@ -6,22 +6,20 @@ once, each with file, line, field, what was expected and what was found.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from kronos_quant.config.guides import Location, move_guide_sections
+from kronos_quant.config.guides import move_guide_sections
+from kronos_quant.config.section import Location, Model, field_names, joined, problem_lines
 from kronos_quant.config.sections import WorkspaceConfig
 from kronos_quant.errors import ConfigError
-
-Model = TypeVar("Model", bound=BaseModel)
 
 ENV_PREFIX = "KQ_"
 
@@ -90,8 +88,8 @@ def _by_field_name(origins: dict[str, str]) -> dict[str, str]:
         section_model = field.annotation
         assert isinstance(section_model, type)
         assert issubclass(section_model, BaseModel)
-        for name, inner in section_model.model_fields.items():
-            for alias in _names(name, inner.validation_alias):
+        for name in section_model.model_fields:
+            for alias in field_names(section_model, name):
                 if f"{section}.{alias}" in origins:
                     renamed[f"{section}.{name}"] = origins[f"{section}.{alias}"]
     return renamed
@@ -108,7 +106,7 @@ def _environment() -> dict[str, dict[str, Any]]:
         if variable.startswith(ENV_PREFIX) and "__" in variable:
             section = variable.removeprefix(ENV_PREFIX).split("__")[0]
             if section not in sections:
-                raise ConfigError(f"environment: {variable}: expected {_or(sorted(sections))} after {ENV_PREFIX}")
+                raise ConfigError(f"environment: {variable}: expected {joined(sorted(sections))} after {ENV_PREFIX}")
     found = EnvSettingsSource(Environment)()
     return {section: fields for section, fields in found.items() if isinstance(fields, dict)}
 
@@ -119,7 +117,7 @@ def _read(path: Path) -> tuple[Any, dict[Location, int]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        hint = f"there are: {_or(sorted(near))}" if near else "kq init writes the files to start from"
+        hint = f"there are: {joined(sorted(near))}" if near else "kq init writes the files to start from"
         raise ConfigError(f"{path}: no such file", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
@@ -160,48 +158,8 @@ def _line_of(lines: dict[Location, int], location: Location) -> int:
     return lines.get(location, 1)
 
 
-def _validate(model: type[Model], data: Any, place: Any) -> Model:
+def _validate(model: type[Model], data: Any, place: Callable[[Location], str]) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [
-            f"{place(problem['loc'])}: {_field_path(problem['loc'])}{_wording(problem, model)}"
-            for problem in error.errors()
-        ]
-        raise ConfigError("\n".join(problems)) from None
-
-
-def _field_path(location: Location) -> str:
-    return "".join(f"{part}: " for part in [".".join(map(str, location))] if part)
-
-
-def _wording(problem: Any, model: type[BaseModel]) -> str:
-    kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = _known_fields(model, problem["loc"][:-1])
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        return f"no such field; did you mean {near[0]}?" if near else f"no such field; expected {_or(known)}"
-    if kind == "value_error":
-        return str(context.get("error", problem["msg"]))
-    if kind == "missing":
-        return "is needed and was not given"
-    message = problem["msg"].removeprefix("Input should be ")
-    return f"must be {message[0].lower()}{message[1:]}, found {found!r}"
-
-
-def _known_fields(model: type[BaseModel], location: Location) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        model = field.annotation
-    return [alias for name, field in model.model_fields.items() for alias in _names(name, field.validation_alias)]
-
-
-def _names(name: str, alias: Any) -> list[str]:
-    choices = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
-    return list(dict.fromkeys([name, *choices]))
-
-
-def _or(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + (" or " if len(names) > 1 else "") + names[-1] if names else "nothing"
+        raise ConfigError("\n".join(problem_lines(error, model, place))) from None

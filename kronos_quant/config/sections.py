@@ -9,7 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AliasChoices, Field, NonNegativeInt, PositiveInt, model_validator
+
+from kronos_quant.config.section import Section
 
 SCRATCH = "scratch"
 """The value of `model.base` that starts training from random weights."""
@@ -17,12 +19,6 @@ RATIO_SLACK = 1e-9
 """Shares that are meant to make 1 differ from it in their last bits."""
 
 ChooseBy = Literal["token_loss", "mae", "mse", "r2", "correlation", "direction", "rank_ic"]
-
-
-class Section(BaseModel):
-    """What every part of a YAML file is: no unknown field, no change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class MarketConfig(Section):
@@ -124,7 +120,13 @@ class TrainConfig(Section):
     predict_window: int = Field(10, ge=1, description="bars it learns to forecast")
     max_context: int | None = Field(None, ge=2, description="longest window when forecasting; null: the base's")
     clip: float = Field(5.0, gt=0, description="bound of the normalised values, in standard deviations")
-    max_missing: int = Field(10, ge=0, description="sessions without a bar allowed inside one window")
+    max_missing_bars: int = Field(
+        10,
+        ge=0,
+        validation_alias=AliasChoices("max_missing_bars", "max_missing"),
+        serialization_alias="max_missing",
+        description="sessions without a bar allowed inside one window",
+    )
     train_time_range: tuple[date, date] | None = Field(None, description="target dates of training")
     val_time_range: tuple[date, date] | None = Field(
         None, description="target dates of validation; what overlaps training is lookback only"

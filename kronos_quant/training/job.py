@@ -47,7 +47,7 @@ class TrainingJob(BaseModel):
     @property
     def identity(self) -> str:
         """Digest of what decides the result: another place, device, tracker or number of workers does not."""
-        decides = self.model_dump(mode="json", exclude={"root", "folder", "models", "device"})
+        decides = self.model_dump(mode="json", by_alias=True, exclude={"root", "folder", "models", "device"})
         for section in ("model", "train"):
             decides[section] = {name: value for name, value in decides[section].items() if name not in NO_RESULT}
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kronos_quant import ConfigError
-from kronos_quant.config import TrainConfig, WorkspaceConfig, load_workspace_config, load_yaml
+from kronos_quant.config import TrainConfig, WorkspaceConfig, load_workspace_config, load_yaml, read_values
 
 
 def write(folder: Path, text: str) -> Path:
@@ -45,15 +45,46 @@ def test_the_guides_name_for_epochs_is_an_alias(tmp_path):
     assert load_workspace_config(path).config.train.tokenizer_epochs == 30
 
 
-def test_every_problem_is_told_at_once_with_file_line_field_expected_and_found(tmp_path):
+def test_every_problem_is_reported_at_once_with_file_line_field_expected_and_found(tmp_path):
     path = write(tmp_path, "market:\n  exchnge: XNYS\ntrain:\n  batch_size: 0\n  seed: many\n  colour: red\n")
     told = problems(path)
     assert told[0] == "kq.yaml:2: market.exchnge: no such field; did you mean exchange?"
     assert told[1] == "kq.yaml:4: train.batch_size: must be greater than or equal to 1, found 0"
     assert told[2].startswith("kq.yaml:5: train.seed: must be a valid integer")
     assert told[2].endswith("found 'many'")
-    assert told[3].startswith("kq.yaml:6: train.colour: no such field; expected data_path, universe, instrument")
+    assert told[3] == "kq.yaml:6: train.colour: no such field; nearest names: dropout, clip, choose_by"
     assert len(told) == 4
+
+
+def test_of_a_short_section_all_fields_are_named_after_an_unknown_one(tmp_path):
+    assert problems(write(tmp_path, "gates: {colour: red}\n")) == [
+        "kq.yaml:1: gates.colour: no such field; expected max_rejected_share or rules"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TrainConfig(seed=-1), "train: seed: must be greater than or equal to 0, found -1"),
+        (lambda: TrainConfig(batchsize=1), "train: batchsize: no such field; did you mean batch_size?"),
+        (
+            lambda: WorkspaceConfig(train={"head": {"epoch": 1}}),
+            "workspace: train.head.epoch: no such field; did you mean epochs?",
+        ),
+        (lambda: read_values(TrainConfig, {"seed": "x"}, "kq.train"), "kq.train: seed: must be a valid integer"),
+    ],
+)
+def test_a_model_made_in_python_raises_one_clear_line(make, message):
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_renamed_setting_is_read_under_both_names_and_dumped_under_either(tmp_path):
+    assert load_workspace_config(write(tmp_path, "train: {max_missing: 3}\n")).config.train.max_missing_bars == 3
+    assert origin(write(tmp_path, "train: {max_missing: 3}\n"), "train.max_missing_bars") == (3, "kq.yaml:1")
+    assert TrainConfig(max_missing_bars=3).model_dump(by_alias=True)["max_missing"] == 3
 
 
 def test_an_unknown_section_is_told_with_its_line(tmp_path):

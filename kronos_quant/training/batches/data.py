@@ -64,7 +64,7 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
     """Bars and windows of `universe`; raises DataError when a split has no window."""
     table, membership = universe_table(market, universe)
     splits = split_times(table, config, market.sessions())
-    index = build_index(table, config.lookback_window, config.predict_window, config.max_missing, membership)
+    index = build_index(table, config.lookback_window, config.predict_window, config.max_missing_bars, membership)
     train = index.where(target_mask(table, index, splits.train))
     val = index.where(target_mask(table, index, splits.val))
     for name, part, span in (("training", train, splits.train), ("validation", val, splits.val)):
@@ -76,7 +76,7 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
             )
     if index.across_holes:
         logger.info(
-            "left out: %d windows with more than %d sessions without a bar", index.across_holes, config.max_missing
+            "left out: %d windows with more than %d sessions without a bar", index.across_holes, config.max_missing_bars
         )
     logger.info("windows: %d for training (%s), %d for validation (%s)", len(train), splits.train, len(val), splits.val)
     horizon = config.decoded_horizon or config.predict_window
@@ -86,7 +86,7 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
         val = val.where(evenly(len(val), config.validation_windows))
     unseen = None
     if config.head.epochs:
-        open_ended = build_index(table, config.lookback_window, 0, config.max_missing, membership)
+        open_ended = build_index(table, config.lookback_window, 0, config.max_missing_bars, membership)
         unseen = open_ended.where(table.time[open_ended.anchor] > splits.train.end)
     return TrainingData(table, splits, train, val, decoded, config.clip, unseen)
 

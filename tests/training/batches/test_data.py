@@ -92,7 +92,7 @@ def test_no_config_that_ships_has_a_target_bar_in_two_splits(market_workspace, t
     table, _ = universe_table(market, "all")
     # windows short enough for the small market; the splits are the config's own
     splits = split_times(table, config, market.sessions())
-    index = build_index(table, 5, 3, config.max_missing)
+    index = build_index(table, 5, 3, config.max_missing_bars)
     chosen = [target_mask(table, index, span) for span in (splits.train, splits.val, splits.test)]
     seen: set[int] = set()
     for mask in chosen:

@@ -1,0 +1,124 @@
+"""The base of every model of a user's settings, and how a wrong setting is reported.
+
+A wrong value raises ConfigError however the model is made: read from a file (`load_yaml`), from plain values
+(`read_values`) or called in Python (`Strategy(topk=4)`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
+
+from kronos_quant.errors import ConfigError
+
+Location = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+ALL_NAMES = 8
+"""Of a section with no more fields than this, all are named after an unknown one; else the nearest three."""
+ONE_NAME = 0.75
+"""Similarity (difflib) from which on one name alone is suggested."""
+
+
+class Section(BaseModel):
+    """A part of a YAML file: no unknown field, no change after reading, and ConfigError for a wrong value.
+
+    A field that was renamed has its old name as an alias and as `serialization_alias`: `model_dump(by_alias=True)`
+    gives the names that stored digests were computed over.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise _config_error(error, type(self), section_name(type(self))) from None
+
+        # pydantic calls an __init__ of one's own for nested sections too, unless it is marked as its own: only the
+        # outermost section words its problems
+        __init__.__pydantic_base_init__ = True
+
+
+def read_values(model: type[Model], values: Mapping[str, Any], name: str | None = None) -> Model:
+    """Plain values as a model; raises ConfigError naming every wrong field.
+
+    name : what the values are, for the message; None: the model's name (`strategy`)
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise _config_error(error, model, name or section_name(model)) from None
+
+
+def section_name(model: type[BaseModel]) -> str:
+    """A model in words: `Strategy` is "strategy", `TrainConfig` is "train"."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"(Config|Settings)$", "", model.__name__))
+    return words.lower()
+
+
+def problem_lines(error: ValidationError, model: type[BaseModel], place: Callable[[Location], str]) -> list[str]:
+    """Every problem in one line: place, field, what was expected and what was found."""
+    return [
+        f"{place(problem['loc'])}: {_field_path(problem['loc'])}{_wording(problem, model)}"
+        for problem in error.errors()
+    ]
+
+
+def field_names(model: type[BaseModel], field: str) -> list[str]:
+    """A field's name and its aliases."""
+    alias = model.model_fields[field].validation_alias
+    choices = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+    return list(dict.fromkeys([field, *choices]))
+
+
+def joined(names: list[str], word: str = "or") -> str:
+    """'a, b or c'.
+
+    >>> joined(["gloo", "nccl"])
+    'gloo or nccl'
+    """
+    return ", ".join(names[:-1]) + (f" {word} " if len(names) > 1 else "") + names[-1] if names else "nothing"
+
+
+def _config_error(error: ValidationError, model: type[BaseModel], name: str) -> ConfigError:
+    return ConfigError("\n".join(problem_lines(error, model, lambda _: name)))
+
+
+def _field_path(location: Location) -> str:
+    return "".join(f"{part}: " for part in [".".join(map(str, location))] if part)
+
+
+def _wording(problem: Any, model: type[BaseModel]) -> str:
+    kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"no such field; {_suggestion(str(problem['loc'][-1]), _known_fields(model, problem['loc'][:-1]))}"
+    if kind == "value_error":
+        return str(context.get("error", problem["msg"]))
+    if kind == "missing":
+        return "is required"
+    message = problem["msg"].removeprefix("Input should be ")
+    return f"must be {message[0].lower()}{message[1:]}, found {found!r}"
+
+
+def _suggestion(given: str, known: list[str]) -> str:
+    """The one name that was meant, or the nearest ones."""
+    near = difflib.get_close_matches(given, known, n=3, cutoff=0.0)
+    if near and difflib.SequenceMatcher(None, near[0], given).ratio() >= ONE_NAME:
+        return f"did you mean {near[0]}?"
+    return f"expected {joined(known)}" if len(known) <= ALL_NAMES else f"nearest names: {', '.join(near)}"
+
+
+def _known_fields(model: type[BaseModel], location: Location) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return [name for field in model.model_fields for name in field_names(model, field)]
