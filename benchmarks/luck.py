@@ -17,7 +17,8 @@ import numpy as np
 
 from kronos_quant.backtest import Panel, Strategy, rules_of
 from kronos_quant.backtest.sweep import run_trials, trials_of
-from kronos_quant.validity import deflated_sharpe, moments_of, overfitting_of, universe_returns, without_universe
+from kronos_quant.stats.selection import deflated_sharpe, estimate_overfitting, return_moments
+from kronos_quant.validity import universe_returns, without_universe
 
 SYMBOLS = 60
 GRID = {"topk": [5, 10, 20], "n_drop": [1, 3, 5], "hold_thresh": [1, 5, 10]}
@@ -64,12 +65,12 @@ def judged(panels: list[Panel], grid: dict, costs: dict, threads: int) -> tuple[
         for one in run_trials(trials, panel, lambda _, rules=rules: rules, None, None, threads):
             returns.append(one.returns)
             edges.append(without_universe(one.returns, universe_returns(panel)))
-    sharpes, edge_sharpes = (np.array([moments_of(values).sharpe for values in many]) for many in (returns, edges))
+    sharpes, edge_sharpes = (np.array([return_moments(values).sharpe for values in many]) for many in (returns, edges))
     sessions = np.full(len(returns), float(len(returns[0])))
     best = int(sharpes.argmax())
-    whole = deflated_sharpe(moments_of(returns[best]), sharpes, sessions)
-    without = deflated_sharpe(moments_of(edges[best]), edge_sharpes, sessions)
-    found = overfitting_of(np.column_stack(returns), blocks=10)
+    whole = deflated_sharpe(return_moments(returns[best]), sharpes, sessions)
+    without = deflated_sharpe(return_moments(edges[best]), edge_sharpes, sessions)
+    found = estimate_overfitting(np.column_stack(returns), blocks=10)
     return whole.passes, whole.passes and without.passes, np.nan if found is None else found.probability
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kronos_quant.evaluation import estimate_mean, rank_ic
 from kronos_quant.market import ingest_table, workspace_market
+from kronos_quant.stats.correlation import rank_ic
+from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.workflows.demo import HORIZON, forward_returns, make_workspace, measure
 from kronos_quant.workflows.signals import ensure_signals, open_source
 from kronos_quant.workflows.trading import first_unseen
@@ -91,7 +92,7 @@ def real(seed: int, table: Path) -> tuple[float, float, float]:
         for name in ("last", "forward_return")
     ]
     signal, returns = (frame.select(pl.all().cast(pl.Float64).fill_null(float("nan"))).to_numpy() for frame in wide)
-    return error, ours.mean() / naive.mean(), estimate_mean(rank_ic(signal, returns)).mean
+    return error, ours.mean() / naive.mean(), independent_interval(rank_ic(signal, returns)).mean
 
 
 def some_symbols(table: Path, folder: Path) -> Path:

@@ -12,7 +12,8 @@ import time
 
 import numpy as np
 
-from kronos_quant.evaluation import mean_interval, newey_west, rank_ic
+from kronos_quant.stats.correlation import rank_ic
+from kronos_quant.stats.intervals import mean_interval, newey_west
 
 SYMBOLS = 50
 PLANTED = 0.05

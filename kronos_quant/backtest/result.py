@@ -24,9 +24,9 @@ from kronos_quant.backtest.accounts import (
 )
 from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
 from kronos_quant.backtest.panel import Panel
-from kronos_quant.backtest.performance import key_figures
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.stats.performance import key_figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.evaluation.boosting import EVERY, TRAINED_ON, boosted_scores
 from kronos_quant.evaluation.contender import Contender, Distribution
 from kronos_quant.evaluation.grid import MarketGrid
-from kronos_quant.windows.factors import factor_table, ordinary_factors, volatility
+from kronos_quant.panel.factors import factor_table, ordinary_factors, volatility
 
 BAND = "volatility band"
 BAND_WINDOW = 60

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from kronos_quant.arrays import FloatArray, IntArray
-from kronos_quant.evaluation.correlation import ranks
-from kronos_quant.evaluation.grid import MarketGrid, forward_returns
+from kronos_quant.evaluation.grid import MarketGrid
+from kronos_quant.panel.matrix import forward_returns
+from kronos_quant.stats.correlation import ranks
 
 EVERY = 20
 """Dates between two fits."""

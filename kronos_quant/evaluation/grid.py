@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
+from kronos_quant.panel.matrix import interval_mask, to_matrix
 
 HISTORY = 420
 """Bars before the first date that the baselines look back on: factors, and what they learn from."""
@@ -71,7 +72,11 @@ class MarketGrid:
 
         NaN where the frame has no row or no number; of a column with an array a row, [..., S].
         """
-        return spread(frame, column, self.times, self.symbols, rows)
+        times = self.times if rows is None else [self.times[row] for row in rows]
+        if "time" not in frame.columns:
+            frame = frame.with_columns(time=pl.col("date").cast(pl.Datetime("us")))
+        dtype = np.float32 if frame.schema[column].is_nested() else np.float64  # paths are stored in float32, and many
+        return to_matrix(frame, column, times, self.symbols, key="time", dtype=dtype)
 
 
 def history_start(sessions: Sequence[date], first: int) -> date:
@@ -94,94 +99,8 @@ def make_grid(
         sessions=list(sessions),
         times=times,
         symbols=symbols,
-        close=spread(bars, "close", times, symbols),
-        amount=spread(bars, "amount", times, symbols),
-        member=_members(membership, sessions, symbols),
+        close=to_matrix(bars, "close", times, symbols, key="time"),
+        amount=to_matrix(bars, "amount", times, symbols, key="time"),
+        member=interval_mask(membership, sessions, symbols),
         bars=bars,
     )
-
-
-def spread(
-    frame: pl.DataFrame,
-    column: str,
-    times: Sequence[datetime],
-    symbols: Sequence[str],
-    rows: IntArray | None = None,
-) -> FloatArray:
-    """See `MarketGrid.spread`; rows of other times or symbols are left out."""
-    chosen = times if rows is None else [times[row] for row in rows]
-    when = pl.col("time") if "time" in frame.columns else pl.col("date").cast(pl.Datetime("us"))
-    places = frame.select(
-        when.replace_strict(chosen, range(len(chosen)), default=None, return_dtype=pl.Int64).alias("row"),
-        pl.col("symbol").replace_strict(symbols, range(len(symbols)), default=None, return_dtype=pl.Int64).alias("at"),
-        pl.col(column).alias("value"),
-    ).drop_nulls()
-    values = places["value"]
-    plain = values.to_numpy() if values.dtype.is_nested() else values.cast(pl.Float64).to_numpy()
-    grid = np.full((len(chosen), len(symbols), *plain.shape[1:]), np.nan, dtype=plain.dtype)
-    grid[places["row"].to_numpy(), places["at"].to_numpy()] = plain
-    return grid
-
-
-def overlap(rows: IntArray, horizon: int) -> int:
-    """How many of the ascending rows a return over `horizon` bars reaches over, at most: itself and those it shares
-    bars with.
-
-    Of consecutive rows, the horizon. Rows of too short a span to tell are taken for such.
-    """
-    reached = np.searchsorted(rows, rows + horizon) - np.arange(len(rows))
-    whole = rows + horizon <= rows[-1] + 1 if len(rows) else np.empty(0, dtype=bool)
-    return int(reached[whole].max()) if whole.any() else horizon
-
-
-def _members(membership: pl.DataFrame, sessions: Sequence[date], symbols: Sequence[str]) -> BoolArray:
-    member = np.zeros((len(sessions), len(symbols)), dtype=bool)
-    calendar = np.array(sessions, dtype="datetime64[D]")
-    place = {symbol: at for at, symbol in enumerate(symbols)}
-    for symbol, start, end in membership.select("symbol", "start", "end").iter_rows():
-        if symbol in place:
-            first, stop = (
-                calendar.searchsorted(np.datetime64(start)),
-                calendar.searchsorted(np.datetime64(end), "right"),
-            )
-            member[first:stop, place[symbol]] = True
-    return member
-
-
-def forward_returns(close: FloatArray, rows: IntArray, horizon: int) -> FloatArray:
-    """float64[T, N]: close `horizon` bars after each row over the row's own close, minus 1.
-
-    NaN where the symbol lacks either bar, as alphalens and Qlib have it, and where the later one is not known yet.
-    """
-    later = rows + horizon
-    known = later < len(close)
-    returns = np.full((len(rows), close.shape[1]), np.nan)
-    returns[known] = close[later[known]] / close[rows[known]] - 1
-    return returns
-
-
-def carried_returns(close: FloatArray, rows: IntArray, horizon: int) -> FloatArray:
-    """`forward_returns` with the last close before it where the symbol lacks the later bar.
-
-    A suspended share stands at its last price, and one that is gone at the price it left with.
-    """
-    return forward_returns(_carried(close), rows, horizon) + np.where(np.isfinite(close[rows]), 0.0, np.nan)
-
-
-def _carried(close: FloatArray) -> FloatArray:
-    row = np.where(np.isfinite(close), np.arange(len(close))[:, None], 0)
-    return np.asarray(np.take_along_axis(close, np.maximum.accumulate(row, axis=0), axis=0))
-
-
-def trailing_mean(values: FloatArray, window: int) -> FloatArray:
-    """float64[M, N]: mean over the last `window` bars' values, this one included; NaN where there is none."""
-    there = np.isfinite(values)
-    total = _windowed(np.where(there, values, 0.0), window)
-    count = _windowed(there.astype(np.float64), window)
-    return np.asarray(np.divide(total, count, out=np.full(values.shape, np.nan), where=count > 0))
-
-
-def _windowed(values: FloatArray, window: int) -> FloatArray:
-    sums = np.cumsum(values, axis=0)
-    sums[window:] -= sums[:-window].copy()
-    return sums

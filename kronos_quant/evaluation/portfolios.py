@@ -12,9 +12,9 @@ import numpy as np
 from scipy import stats
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.evaluation.arrays import mean_of, row_means
-from kronos_quant.evaluation.correlation import rank_ic, ranks
-from kronos_quant.evaluation.interval import MeanInterval, mean_interval
+from kronos_quant.panel.matrix import finite_mean, row_means
+from kronos_quant.stats.correlation import rank_ic, ranks
+from kronos_quant.stats.intervals import MeanInterval, mean_interval
 
 GROUPS = 5
 BASIS_POINTS = 1e4
@@ -62,7 +62,7 @@ def quantile_portfolios(scores: FloatArray, returns: FloatArray, overlap: int) -
         monotonicity=_monotonicity(means),
         turnover=(top + bottom) / 2,
         daily_turnover=(replaced(member, GROUPS - 1, 1) + replaced(member, 0, 1)) / 2,
-        rank_persistence=mean_of(rank_ic(scores[1:], scores[:-1])) if len(scores) > 1 else math.nan,
+        rank_persistence=finite_mean(rank_ic(scores[1:], scores[:-1])) if len(scores) > 1 else math.nan,
         break_even_bps=_break_even(long_short.mean, top + bottom),
         break_even_long_bps=_break_even(intervals[-1].mean, top),
     )

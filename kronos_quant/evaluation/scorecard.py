@@ -12,13 +12,10 @@ from datetime import date, datetime
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
-from kronos_quant.evaluation.arrays import mean_of, row_means
 from kronos_quant.evaluation.baselines import BAND, LEVELS, baselines
 from kronos_quant.evaluation.contender import Contender, Distribution
-from kronos_quant.evaluation.correlation import FEWEST_PAIRS, ic, rank_ic
 from kronos_quant.evaluation.distribution import DistributionCard, judge_distribution, share_inside
-from kronos_quant.evaluation.grid import Clock, MarketGrid, carried_returns, forward_returns, overlap
-from kronos_quant.evaluation.interval import MeanInterval, NeweyWest, dates_needed, mean_interval, newey_west
+from kronos_quant.evaluation.grid import Clock, MarketGrid
 from kronos_quant.evaluation.portfolios import Portfolios, quantile_portfolios
 from kronos_quant.evaluation.slices import (
     Boundary,
@@ -31,6 +28,9 @@ from kronos_quant.evaluation.slices import (
 )
 from kronos_quant.evaluation.timing import Timing, timing
 from kronos_quant.evaluation.verdict import Finding, PairCounts, compared, find, what_to_know
+from kronos_quant.panel.matrix import carried_forward_returns, finite_mean, forward_returns, overlapping_rows, row_means
+from kronos_quant.stats.correlation import FEWEST_PAIRS, ic, rank_ic
+from kronos_quant.stats.intervals import MeanInterval, NeweyWest, dates_needed, mean_interval, newey_west
 
 DECAY = (1, 2, 3, 5, 10, 20)
 """Horizons of the decay, besides the main one."""
@@ -132,7 +132,8 @@ def make_scorecard(
     dates = [grid.sessions[row] for row in rows]
     signal = signal.where(grid.member[rows])
     assert signal.scores is not None
-    test = _Test(signal.scores, grid, rows, horizon, overlap(rows, horizon), forward_returns(grid.close, rows, horizon))
+    returns = forward_returns(grid.close, rows, horizon)
+    test = _Test(signal.scores, grid, rows, horizon, overlapping_rows(rows, horizon), returns)
     cells = np.isfinite(signal.scores)
     others = [*baselines(grid, rows, horizon, signal.levels or LEVELS), *against]
     cards = _with_crps_gains([_card(one, test) for one in (signal, *(o.where(cells) for o in others))], test)
@@ -197,7 +198,7 @@ def _card(contender: Contender, test: _Test) -> ContenderCard:
         if 0 < test.known.sum(axis=1).max(initial=0) < FEWEST_PAIRS:
             over_time = timing(contender.scores, test.returns, test.overlap)
     asked = test.grid.member[test.rows] & np.isfinite(test.signal).any(axis=1, keepdims=True)
-    coverage = mean_of(row_means(np.where(asked, np.isfinite(said), np.nan)))
+    coverage = finite_mean(row_means(np.where(asked, np.isfinite(said), np.nan)))
     return ContenderCard(contender.name, contender.says, coverage, ranking, distribution, None, over_time)
 
 
@@ -207,7 +208,9 @@ def _by_bar(said: Distribution, test: _Test) -> tuple[MeanInterval, ...]:
     low, high = said.by_bar
     close, rows = test.grid.close, test.rows
     return tuple(
-        share_inside(low[..., bar], high[..., bar], forward_returns(close, rows, bar + 1), overlap(rows, bar + 1))
+        share_inside(
+            low[..., bar], high[..., bar], forward_returns(close, rows, bar + 1), overlapping_rows(rows, bar + 1)
+        )
         for bar in range(low.shape[-1])
     )
 
@@ -224,12 +227,12 @@ def _ranking(scores: FloatArray, test: _Test) -> RankingCard:
         ic_by_date=plain,
         rank_ic_by_date=by_date,
         decay={
-            ahead: mean_interval(rank_ic(scores, forward_returns(close, rows, ahead)), overlap(rows, ahead))
+            ahead: mean_interval(rank_ic(scores, forward_returns(close, rows, ahead)), overlapping_rows(rows, ahead))
             for ahead in sorted({*DECAY, test.horizon})
         },
         portfolios=quantile_portfolios(scores, test.returns, test.overlap),
         ahead=None if own else mean_interval(rank_ic(test.signal, test.returns) - by_date, test.overlap),
-        likeness=None if own else mean_of(rank_ic(test.signal, scores)),
+        likeness=None if own else finite_mean(rank_ic(test.signal, scores)),
         dates_needed=dates_needed(found),
     )
 
@@ -249,19 +252,19 @@ def _with_crps_gains(cards: Sequence[ContenderCard], test: _Test) -> list[Conten
 
 def _crps_gain(said: DistributionCard, band: DistributionCard, overlap: int) -> MeanInterval:
     saved = band.crps_by_date - said.crps_by_date
-    usual = mean_of(np.where(np.isfinite(saved), band.crps_by_date, np.nan))
+    usual = finite_mean(np.where(np.isfinite(saved), band.crps_by_date, np.nan))
     return mean_interval(saved, overlap).scaled(1 / usual)
 
 
 def _pairs(test: _Test) -> PairCounts:
     scored, known = np.isfinite(test.signal), test.known
     not_yet = int(scored[test.rows + test.horizon >= len(test.grid.close)].sum())
-    carried = carried_returns(test.grid.close, test.rows, test.horizon)
+    carried = carried_forward_returns(test.grid.close, test.rows, test.horizon)
     return PairCounts(
         scored=int(scored.sum()),
         known=int(known.sum()),
         not_yet=not_yet,
         without_bar=int(scored.sum() - known.sum()) - not_yet,
-        carried_rank_ic=mean_of(rank_ic(test.signal, carried)),
+        carried_rank_ic=finite_mean(rank_ic(test.signal, carried)),
         most_symbols=int(known.sum(axis=1).max(initial=0)),
     )

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
-from kronos_quant.evaluation.arrays import row_means
-from kronos_quant.evaluation.correlation import rank_ic, ranks
-from kronos_quant.evaluation.grid import MarketGrid, trailing_mean
-from kronos_quant.evaluation.interval import MeanInterval, mean_interval
+from kronos_quant.evaluation.grid import MarketGrid
+from kronos_quant.panel.matrix import rolling_mean, row_means, window_rows
+from kronos_quant.stats.correlation import rank_ic, ranks
+from kronos_quant.stats.intervals import MeanInterval, mean_interval
 
 VOLATILITY_WINDOW = 20
 COMPARED_WITH = 250
@@ -69,7 +69,7 @@ def by_liquidity(
     grid: MarketGrid, rows: IntArray, scores: FloatArray, returns: FloatArray, overlap: int
 ) -> list[Slice]:
     """The mean rank IC within thirds of the scored symbols by the mean amount of their last 20 bars."""
-    amount = trailing_mean(grid.amount, LIQUIDITY_WINDOW)[rows]
+    amount = rolling_mean(grid.amount, *window_rows(len(grid.amount), LIQUIDITY_WINDOW))[rows]
     scored = np.where(np.isfinite(scores), amount, np.nan)
     count = np.isfinite(scored).sum(axis=1, keepdims=True)
     third = np.floor((ranks(scored) - 0.5) / np.maximum(count, 1) * len(LIQUIDITY_GROUPS))

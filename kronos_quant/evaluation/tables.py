@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.evaluation.distribution import DistributionCard, Exact
-from kronos_quant.evaluation.interval import CONFIDENCE, MeanInterval
 from kronos_quant.evaluation.scorecard import ContenderCard, RankingCard, Scorecard
 from kronos_quant.evaluation.timing import Timing
 from kronos_quant.evaluation.verdict import EDGE
+from kronos_quant.stats.intervals import CONFIDENCE, MeanInterval
 
 FIGURES: dict[str, pl.DataType] = {
     "contender": pl.String(),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray
-from kronos_quant.evaluation.arrays import row_means
-from kronos_quant.evaluation.correlation import ranks
-from kronos_quant.evaluation.interval import MeanInterval, mean_interval
+from kronos_quant.panel.matrix import row_means
+from kronos_quant.stats.correlation import ranks
+from kronos_quant.stats.intervals import MeanInterval, mean_interval
 
 FEWEST_DATES = 3
 

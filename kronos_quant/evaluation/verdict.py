@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kronos_quant.evaluation.correlation import FEWEST_PAIRS
 from kronos_quant.evaluation.grid import DAILY, Clock
-from kronos_quant.evaluation.interval import MeanInterval, dates_needed
 from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.evaluation.timing import Timing
+from kronos_quant.stats.correlation import FEWEST_PAIRS
+from kronos_quant.stats.intervals import MeanInterval, dates_needed
 
 EDGE = "the lower end of the two-sided 95 % interval of the mean rank IC at the main horizon is above 0"
 """What "edge" means, here and everywhere."""

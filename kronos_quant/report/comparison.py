@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest.performance import drawdowns
 from kronos_quant.files import write_text
 from kronos_quant.report.canvas import BLUE, GREEN, GREY, ORANGE, VERMILION, look, percent_axis, save_png, session_axis
 from kronos_quant.report.section import Section, escaped, section_html, shown
+from kronos_quant.stats.performance import drawdowns
 from kronos_quant.validity import Paired
 
 FIGURES = (

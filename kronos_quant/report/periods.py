@@ -16,7 +16,7 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
-from kronos_quant.backtest.performance import annual_return, annual_volatility, beta_of, max_drawdown, sharpe_ratio
+from kronos_quant.stats.performance import annual_return, annual_volatility, beta_of, max_drawdown, sharpe_ratio
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
-from kronos_quant.backtest.performance import drawdowns
 from kronos_quant.report.canvas import (
     BLUE,
     GREEN,
@@ -25,6 +24,7 @@ from kronos_quant.report.canvas import (
     session_axis,
 )
 from kronos_quant.report.fan import MEDIAN, Fan
+from kronos_quant.stats.performance import drawdowns
 
 LEAST_DEPTH = 0.01
 """Of the drawdowns' axis."""

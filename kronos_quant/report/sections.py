@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from kronos_quant.backtest import BacktestResult
-from kronos_quant.backtest.performance import sharpe_ratio
 from kronos_quant.report.headline import a_year, annual
 from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_returns, rolling_figures
 from kronos_quant.report.section import Section, shown
 from kronos_quant.report.terms import step_of
-from kronos_quant.validity import FEWEST_SESSIONS, Examination, Legs
+from kronos_quant.stats.performance import sharpe_ratio
+from kronos_quant.stats.selection import FEWEST_SESSIONS
+from kronos_quant.validity import Examination, Legs
 from kronos_quant.validity.attribution import Part
 
 MOST_INDUSTRIES = 10

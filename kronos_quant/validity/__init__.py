@@ -2,31 +2,25 @@
 
 from kronos_quant.validity.attribution import Attribution, Part, attribution_of
 from kronos_quant.validity.capacity import Capacity, Size, capacity_of
-from kronos_quant.validity.deflated import FEWEST_SESSIONS, DeflatedSharpe, Moments, deflated_sharpe, moments_of
 from kronos_quant.validity.delay import delayed_metrics
 from kronos_quant.validity.examination import Examination, examine
 from kronos_quant.validity.exposures import HISTORY, Background, Exposures, exposures_of
 from kronos_quant.validity.ledger import TrialRow, Trials, read_trials, record_trials, trial_key
 from kronos_quant.validity.legs import Legs, legs_of
 from kronos_quant.validity.luck import Luck, luck_of
-from kronos_quant.validity.overfitting import Overfitting, overfitting_of
 from kronos_quant.validity.regression import Mean, Paired, Regression, mean_of, paired, regress
 from kronos_quant.validity.universe import universe_returns, without_universe
 
 __all__ = [
-    "FEWEST_SESSIONS",
     "HISTORY",
     "Attribution",
     "Background",
     "Capacity",
-    "DeflatedSharpe",
     "Examination",
     "Exposures",
     "Legs",
     "Luck",
     "Mean",
-    "Moments",
-    "Overfitting",
     "Paired",
     "Part",
     "Regression",
@@ -35,15 +29,12 @@ __all__ = [
     "Trials",
     "attribution_of",
     "capacity_of",
-    "deflated_sharpe",
     "delayed_metrics",
     "examine",
     "exposures_of",
     "legs_of",
     "luck_of",
     "mean_of",
-    "moments_of",
-    "overfitting_of",
     "paired",
     "read_trials",
     "record_trials",

@@ -13,7 +13,7 @@ from kronos_quant.backtest import Panel, Rules, Strategy
 from kronos_quant.backtest.accounts import series_of
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.sweep import ready
-from kronos_quant.validity.deflated import FEWEST_SESSIONS
+from kronos_quant.stats.selection import FEWEST_SESSIONS
 
 TIMES = (0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0)
 """Accounts that are tried, as multiples of the strategy's own, up to the first without an edge."""

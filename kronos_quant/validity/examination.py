@@ -7,8 +7,8 @@ from typing import Any
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules
 from kronos_quant.backtest.panel import session_panel
-from kronos_quant.backtest.performance import sharpe_ratio
 from kronos_quant.backtest.qlib.market import QlibFacts
+from kronos_quant.stats.performance import sharpe_ratio
 from kronos_quant.validity.attribution import Attribution, attribution_of
 from kronos_quant.validity.capacity import Capacity, capacity_of
 from kronos_quant.validity.delay import delayed_metrics

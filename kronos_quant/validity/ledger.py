@@ -24,7 +24,7 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Strategy
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside
-from kronos_quant.validity.deflated import moments_of
+from kronos_quant.stats.selection import return_moments
 
 FOLDER = "trials"
 """In the folder of the runs."""
@@ -106,8 +106,8 @@ def record_trials(
     runs : the folder of the runs; run : kind and id; dates : the T sessions of the returns
     """
     now = datetime.now(UTC)
-    figures = [moments_of(row.returns) for row in rows]
-    edges = [moments_of(row.edge) for row in rows]
+    figures = [return_moments(row.returns) for row in rows]
+    edges = [return_moments(row.edge) for row in rows]
     frame = pl.DataFrame(
         {
             "trial": [row.key for row in rows],

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.validity.deflated import ASKED, FEWEST_SESSIONS, DeflatedSharpe, deflated_sharpe, moments_of
+from kronos_quant.stats.selection import (
+    FEWEST_SESSIONS,
+    REQUIRED_PROBABILITY,
+    DeflatedSharpe,
+    Overfitting,
+    deflated_sharpe,
+    return_moments,
+)
 from kronos_quant.validity.ledger import Trials
-from kronos_quant.validity.overfitting import Overfitting
 
 OVERFIT = 0.5
 """From this probability on, picking the best trial is no better than picking any."""
@@ -41,11 +47,11 @@ class Luck:
         return {
             "trials": self.whole.trials,
             "deflated_sharpe_probability": self.whole.probability,
-            "deflated_sharpe_luck": self.whole.told_luck * years,
+            "deflated_sharpe_luck": expected_max(self.whole) * years,
             "deflated_sharpe_probability_without_universe": self.edge.probability,
-            "deflated_sharpe_luck_without_universe": self.edge.told_luck * years,
+            "deflated_sharpe_luck_without_universe": expected_max(self.edge) * years,
             "sharpe_ratio_without_universe": self.edge.moments.sharpe * years,
-            "deflated_sharpe_asked": ASKED,
+            "deflated_sharpe_asked": REQUIRED_PROBABILITY,
             "deflated_sharpe_passes": self.passes,
             "skew": self.whole.moments.skew,
             "kurtosis": self.whole.moments.kurtosis,
@@ -79,16 +85,21 @@ class Luck:
             if math.isnan(one.probability):
                 continue
             years = math.sqrt(self.sessions_per_year)
-            chosen = f"{one.luck * years:.2f} a year, the best that luck would show of {tried(one.trials)}"
+            chosen = f"{one.expected_max * years:.2f} a year, the best that luck would show of {tried(one.trials)}"
             told.append(
-                f"Deflated Sharpe ratio of {words}: probability {one.probability:.3f} (asked for: above {ASKED}) that "
-                f"the true Sharpe ratio is above {'0' if one.trials == 1 else chosen}; "
+                f"Deflated Sharpe ratio of {words}: probability {one.probability:.3f} (asked for: above "
+                f"{REQUIRED_PROBABILITY}) that the true Sharpe ratio is above {'0' if one.trials == 1 else chosen}; "
                 f"seen {one.moments.sharpe * years:.2f}, skew {one.moments.skew:.2f}, "
                 f"kurtosis {one.moments.kurtosis:.1f}."
             )
         told.append(counted(self.whole))
         told.append(judged(self.overfitting))
         return told
+
+
+def expected_max(found: DeflatedSharpe) -> float:
+    """Its expected maximum, NaN where there is no probability either."""
+    return math.nan if math.isnan(found.probability) else found.expected_max
 
 
 def tried(trials: int) -> str:
@@ -125,6 +136,6 @@ def luck_of(
     edge : f64[T], the returns without the universe's; overfitting : of the trials that it was chosen among
     """
     sessions = trials.column("sessions")
-    whole = deflated_sharpe(moments_of(returns), trials.column("sharpe"), sessions)
-    without = deflated_sharpe(moments_of(edge), trials.column("edge_sharpe"), sessions)
+    whole = deflated_sharpe(return_moments(returns), trials.column("sharpe"), sessions)
+    without = deflated_sharpe(return_moments(edge), trials.column("edge_sharpe"), sessions)
     return Luck(whole, without, overfitting, sessions_per_year)

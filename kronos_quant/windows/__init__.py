@@ -1,6 +1,5 @@
 """Bars to windows: Polars in, arrays out. The public entry for notebooks is `make_windows`."""
 
-from kronos_quant.windows.factors import factor_table, ordinary_factors
 from kronos_quant.windows.index import WindowIndex, build_index
 from kronos_quant.windows.normalise import STD_FLOOR, Scale, denormalise, lookback_scale, normalise
 from kronos_quant.windows.samples import Windows, gather, gather_arrays, gather_stamps, index_scale, make_windows
@@ -20,7 +19,6 @@ __all__ = [
     "bar_table",
     "build_index",
     "denormalise",
-    "factor_table",
     "gather",
     "gather_arrays",
     "gather_stamps",
@@ -29,7 +27,6 @@ __all__ = [
     "make_splits",
     "make_windows",
     "normalise",
-    "ordinary_factors",
     "stamps",
     "target_mask",
     "universe_table",

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
-from kronos_quant.backtest.performance import key_figures
 from kronos_quant.report import (
     by_period,
     headline_of,
@@ -21,6 +20,7 @@ from kronos_quant.report import (
     write_tearsheet,
 )
 from kronos_quant.runs import Inputs, staged_run
+from kronos_quant.stats.performance import key_figures
 from kronos_quant.workflows.examination import examined
 from kronos_quant.workflows.trading import Prepared, missing_benchmark, prepare
 from kronos_quant.workspace import WorkspaceFolder

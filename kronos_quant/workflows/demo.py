@@ -17,7 +17,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.evaluation import MeanEstimate, estimate_mean, rank_ic
 from kronos_quant.files import write_text
 from kronos_quant.market import (
     DB_FOLDER,
@@ -28,6 +27,8 @@ from kronos_quant.market import (
     store_bars,
     workspace_market,
 )
+from kronos_quant.stats.correlation import rank_ic
+from kronos_quant.stats.intervals import MeanInterval, independent_interval
 from kronos_quant.workflows.backtest import BacktestSummary, run_backtest
 from kronos_quant.workflows.signals import ensure_signals, open_source
 from kronos_quant.workflows.trading import first_unseen
@@ -78,8 +79,8 @@ class Finding:
     """
 
     strength: float
-    ic: MeanEstimate
-    oracle: MeanEstimate
+    ic: MeanInterval
+    oracle: MeanInterval
     captured: float
 
     @property
@@ -93,14 +94,19 @@ class Finding:
             verdict = "FOUND: the signal ranks unseen returns better than chance."
         else:
             verdict = f"NOTHING FOUND: the rank IC is not told from 0 (t {self.ic.t:.1f}, not above {EDGE_T:g})."
-        told = [verdict, f"rank IC of the signal, {HORIZON} sessions ahead, unseen dates: {self.ic}"]
+        told = [verdict, f"rank IC of the signal, {HORIZON} sessions ahead, unseen dates: {estimate(self.ic)}"]
         if self.strength == 0:
             return [*told, "the market was made without a pattern (--strength 0): there was nothing to find"]
         return [
             *told,
-            f"rank IC of an oracle that knows the hidden state:      {self.oracle}",
+            f"rank IC of an oracle that knows the hidden state:      {estimate(self.oracle)}",
             f"share of the oracle's signal captured (rank correlation with it): {self.captured:.2f}",
         ]
+
+
+def estimate(found: MeanInterval) -> str:
+    """A mean with its standard error as text."""
+    return f"{found.mean:+.3f} ± {found.std_error:.3f} (t {found.t:.1f}, {found.dates} dates)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +173,9 @@ def measure(workspace: WorkspaceFolder, made: MadeMarket, strength: float) -> Fi
     signal, realised, known = (_matrix(grid, column) for column in ("last", "forward_return", "oracle"))
     return Finding(
         strength=strength,
-        ic=estimate_mean(rank_ic(signal, realised)),
-        oracle=estimate_mean(rank_ic(known, realised)),
-        captured=estimate_mean(rank_ic(signal, known)).mean,
+        ic=independent_interval(rank_ic(signal, realised)),
+        oracle=independent_interval(rank_ic(known, realised)),
+        captured=independent_interval(rank_ic(signal, known)).mean,
     )
 
 

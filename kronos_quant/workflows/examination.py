@@ -10,6 +10,7 @@ from kronos_quant.backtest import BacktestResult, Panel, Strategy
 from kronos_quant.backtest.panel import Grid, SymbolGroups, groups_of, session_panel
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market
+from kronos_quant.stats.selection import estimate_overfitting
 from kronos_quant.validity import (
     HISTORY,
     Background,
@@ -17,7 +18,6 @@ from kronos_quant.validity import (
     TrialRow,
     examine,
     luck_of,
-    overfitting_of,
     read_trials,
     record_trials,
     trial_key,
@@ -38,7 +38,7 @@ def examined(workspace: WorkspaceFolder, prepared: Prepared, result: BacktestRes
     row = TrialRow(key_of(workspace, prepared, prepared.strategy), settings_of(prepared.strategy), result.returns, edge)
     record_trials(workspace.runs, run, prepared.scored.digest, snapshot, result.dates, [row])
     trials = read_trials(workspace.runs)
-    overfitting = overfitting_of(trials.returns_on(result.dates))
+    overfitting = estimate_overfitting(trials.returns_on(result.dates))
     luck = luck_of(result.returns, edge, trials, overfitting, result.sessions_per_year)
     known = background(prepared.market, sessions)
     return examine(result, prepared.panel, prepared.rules, prepared.qlib, known, luck)

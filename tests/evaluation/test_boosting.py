@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from evaluation.markets import made_grid
 
-from kronos_quant.evaluation import boosting, forward_returns, rank_ic
+from kronos_quant.evaluation import boosting
 from kronos_quant.evaluation.boosting import EVERY, FEWEST_BARS, boosted_scores
+from kronos_quant.panel.matrix import forward_returns
+from kronos_quant.stats.correlation import rank_ic
 
 GRID = made_grid(symbols=40, sessions=260)
 EVERY_ROW = np.arange(260)

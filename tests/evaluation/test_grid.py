@@ -1,32 +1,11 @@
-import math
-
 import numpy as np
 import polars as pl
 from evaluation.markets import always, made_grid, made_intraday_grid
 from made import make_bars, weekdays
 
-from kronos_quant.evaluation import forward_returns, history_start, make_grid
-from kronos_quant.evaluation.grid import DAILY, HISTORY, INTRADAY, carried_returns, overlap, trailing_mean
-
-NAN = math.nan
-CLOSE = np.array([[10.0, 20.0], [11.0, NAN], [12.0, 24.0], [NAN, 18.0]])
-
-
-def test_forward_returns_by_hand():
-    found = forward_returns(CLOSE, np.arange(4), 2)
-    np.testing.assert_allclose(found, [[0.2, 0.2], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
-    np.testing.assert_allclose(forward_returns(CLOSE, np.array([1, 2]), 1), [[1 / 11, NAN], [NAN, -0.25]])
-
-
-def test_a_return_that_is_not_known_yet_is_none():
-    assert np.isnan(forward_returns(CLOSE, np.array([3]), 1)).all()
-    assert np.isnan(carried_returns(CLOSE, np.array([3]), 1)).all()
-
-
-def test_the_last_close_stands_in_for_a_missing_one_where_asked():
-    found = carried_returns(CLOSE, np.arange(3), 1)
-    # the second symbol has no bar on session 1 (its last close stands), so none from it; the first none on session 3
-    np.testing.assert_allclose(found, [[0.1, 0.0], [1 / 11, NAN], [0.0, -0.25]])
+from kronos_quant.evaluation import history_start, make_grid
+from kronos_quant.evaluation.grid import DAILY, HISTORY, INTRADAY
+from kronos_quant.panel.matrix import forward_returns
 
 
 def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_workspace):
@@ -88,11 +67,6 @@ def test_the_history_before_the_first_date_is_bounded():
     assert history_start([day for day in days for _ in range(8)], 8 * 100) == days[100 - 53]
 
 
-def test_the_trailing_mean_by_hand():
-    values = np.array([[1.0], [NAN], [3.0], [8.0], [NAN], [NAN]])
-    np.testing.assert_allclose(trailing_mean(values, 2), [[1.0], [1.0], [3.0], [5.5], [8.0], [NAN]])
-
-
 def test_later_bars_change_nothing_known_before():
     days = weekdays(30)
     bars = make_bars(["AAA", "BBB"], days)
@@ -126,19 +100,6 @@ def test_a_column_with_an_array_a_row_is_spread_whole():
     assert found.dtype == np.float32
     assert found[0, 1].tolist() == [1, 2, 3]
     assert np.isfinite(found).sum() == 3
-
-
-def test_how_many_dates_a_return_reaches_over():
-    assert overlap(np.arange(50), 5) == 5
-    assert overlap(np.arange(0, 480, 48), 10) == 1
-    assert overlap(np.arange(0, 480, 12), 48) == 4
-    assert overlap(np.arange(0, 480, 12), 49) == 5
-    # closes and the bar before them: two bars of each session, never three
-    pairs = np.sort(np.concatenate([np.arange(47, 480, 48), np.arange(46, 480, 48)]))
-    assert overlap(pairs, 10) == 2
-    # so short a span tells nothing: the longest there could be
-    assert overlap(np.arange(3), 10) == 10
-    assert overlap(np.array([], dtype=np.int64), 4) == 4
 
 
 def test_what_a_clock_counts_is_told_in_words():

@@ -7,15 +7,10 @@ import pytest
 from evaluation.markets import made_grid, made_intraday_grid, seeing
 from scipy import stats
 
-from kronos_quant.evaluation import (
-    Boundary,
-    Contender,
-    Distribution,
-    forward_returns,
-    make_scorecard,
-    mean_interval,
-    rank_ic,
-)
+from kronos_quant.evaluation import Boundary, Contender, Distribution, make_scorecard
+from kronos_quant.panel.matrix import forward_returns
+from kronos_quant.stats.correlation import rank_ic
+from kronos_quant.stats.intervals import mean_interval
 
 HORIZON = 5
 ROWS = np.arange(130, 195)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from evaluation.markets import made_grid
 
-from kronos_quant.evaluation import Boundary, mean_interval
+from kronos_quant.evaluation import Boundary
 from kronos_quant.evaluation.slices import (
     around_boundaries,
     by_liquidity,
@@ -14,6 +14,7 @@ from kronos_quant.evaluation.slices import (
     contaminated,
     turbulence,
 )
+from kronos_quant.stats.intervals import mean_interval
 
 DATES = [date(2023, 12, 28), date(2023, 12, 29), date(2024, 1, 2), date(2024, 1, 3)]
 VALUES = np.array([0.1, 0.3, -0.2, np.nan])

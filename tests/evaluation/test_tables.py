@@ -7,9 +7,10 @@ import pytest
 from evaluation.forecasts import LEVELS
 from evaluation.markets import made_grid, seeing
 
-from kronos_quant.evaluation import Contender, Distribution, MeanInterval, make_scorecard
+from kronos_quant.evaluation import Contender, Distribution, make_scorecard
 from kronos_quant.evaluation.tables import FIGURES, as_dict, by_date, figures, shown, span, summary
 from kronos_quant.files import to_json
+from kronos_quant.stats.intervals import MeanInterval
 
 ROWS = np.arange(130, 190)
 GRID = made_grid(symbols=20, sessions=200)

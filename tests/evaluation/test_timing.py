@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kronos_quant.evaluation.interval import mean_interval
 from kronos_quant.evaluation.timing import timing
+from kronos_quant.stats.intervals import mean_interval
 
 NAN = math.nan
 

@@ -3,10 +3,11 @@ from datetime import date
 
 import pytest
 
-from kronos_quant.evaluation import Boundary, MeanInterval
+from kronos_quant.evaluation import Boundary
 from kronos_quant.evaluation.grid import INTRADAY
 from kronos_quant.evaluation.timing import Timing
 from kronos_quant.evaluation.verdict import Finding, PairCounts, compared, find, what_to_know
+from kronos_quant.stats.intervals import MeanInterval
 
 
 def interval(low, high, dates=100):

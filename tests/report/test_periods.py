@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from validity.cases import run, walks
 
-from kronos_quant.backtest.performance import annual_volatility, beta_of, max_drawdown
 from kronos_quant.report import by_period
 from kronos_quant.report.periods import half_year, month_ends, monthly_returns, rolling_figures
+from kronos_quant.stats.performance import annual_volatility, beta_of, max_drawdown
 
 
 def test_months_compound_their_sessions():

@@ -12,7 +12,8 @@ from made import ROOT
 
 from kronos_quant import DataError
 from kronos_quant.backtest import Strategy
-from kronos_quant.validity import TrialRow, moments_of, read_trials, record_trials, trial_key
+from kronos_quant.stats.selection import return_moments
+from kronos_quant.validity import TrialRow, read_trials, record_trials, trial_key
 from kronos_quant.validity.ledger import ledger_files
 
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(30)]
@@ -41,9 +42,10 @@ def test_what_is_recorded_can_be_read_again(tmp_path):
     assert (one["trial"], other["trial"]) == ("a", "b")
     assert (one["run"], one["signals"], one["snapshot"]) == ("sweep/7", "signals", "snapshot")
     assert (one["first"], one["last"], one["sessions"]) == (DAYS[0], DAYS[-1], 30)
-    assert one["sharpe"] == moments_of(first.returns).sharpe
-    assert (one["skew"], one["kurtosis"]) == (moments_of(first.returns).skew, moments_of(first.returns).kurtosis)
-    assert other["edge_sharpe"] == moments_of(second.edge).sharpe
+    assert one["sharpe"] == return_moments(first.returns).sharpe
+    moments = return_moments(first.returns)
+    assert (one["skew"], one["kurtosis"]) == (moments.skew, moments.kurtosis)
+    assert other["edge_sharpe"] == return_moments(second.edge).sharpe
     np.testing.assert_array_equal(trials.returns_on(DAYS), np.column_stack([first.returns, second.returns]))
 
 

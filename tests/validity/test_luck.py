@@ -6,7 +6,8 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from kronos_quant.validity import TrialRow, luck_of, overfitting_of, read_trials, record_trials
+from kronos_quant.stats.selection import estimate_overfitting
+from kronos_quant.validity import TrialRow, luck_of, read_trials, record_trials
 
 DAYS = [date(2020, 1, 1) + timedelta(days=i) for i in range(500)]
 
@@ -16,7 +17,7 @@ def examined(tmp_path, own, edge=None, others=(), days=DAYS):
     rows = [TrialRow(f"other-{i}", "{}", returns, returns) for i, returns in enumerate(others)]
     record_trials(tmp_path, "r", "s", "p", days, [*rows, TrialRow("own", "{}", own, edge)])
     trials = read_trials(tmp_path)
-    return luck_of(own, edge, trials, overfitting_of(trials.returns_on(days)), 250)
+    return luck_of(own, edge, trials, estimate_overfitting(trials.returns_on(days)), 250)
 
 
 def noise(count: int, seed: int = 0, mean: float = 0.0, sessions: int = 500) -> np.ndarray:
@@ -45,7 +46,7 @@ def test_the_best_of_many_does_not(tmp_path):
     assert not found.passes
     assert found.whole.trials == 200
     # what luck would show: 2.76 standard deviations of 1 / sqrt(500)
-    assert found.whole.luck == pytest.approx(2.76 / math.sqrt(500), rel=0.1)
+    assert found.whole.expected_max == pytest.approx(2.76 / math.sqrt(500), rel=0.1)
     told = "\n".join(found.lines())
     assert told.startswith("DOES NOT PASS: the luck of 200 trials may explain it.")
     assert "over 200 trials on these 500 sessions (12,870 splits into halves)" in told

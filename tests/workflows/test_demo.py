@@ -6,17 +6,22 @@ import polars as pl
 import pytest
 
 from kronos_quant import ConfigError
-from kronos_quant.evaluation import MeanEstimate
 from kronos_quant.market import SyntheticSpec, make_market, open_market
+from kronos_quant.stats.intervals import MeanInterval
 from kronos_quant.workflows.backtest import BacktestSummary
 from kronos_quant.workflows.demo import DemoSummary, Finding, forward_returns, make_workspace, measure, run_demo
 from kronos_quant.workspace import init_workspace
 
-ORACLE = MeanEstimate(0.2, 0.02, 30)
+
+def estimated(mean: float, error: float, dates: int) -> MeanInterval:
+    return MeanInterval(mean, error, math.nan, math.nan, dates, dates - 1, math.nan)
+
+
+ORACLE = estimated(0.2, 0.02, 30)
 
 
 def test_a_signal_well_above_its_error_is_found():
-    finding = Finding(0.2, MeanEstimate(0.1, 0.02, 30), ORACLE, 0.5)
+    finding = Finding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
     assert finding.found
     lines = finding.lines()
     assert lines[0] == "FOUND: the signal ranks unseen returns better than chance."
@@ -27,24 +32,24 @@ def test_a_signal_well_above_its_error_is_found():
 
 @pytest.mark.parametrize("mean", [0.03, 0.04, 0.0, -0.1])
 def test_a_signal_within_two_errors_or_below_zero_is_not_found(mean):
-    finding = Finding(0.2, MeanEstimate(mean, 0.02, 30), ORACLE, 0.1)
+    finding = Finding(0.2, estimated(mean, 0.02, 30), ORACLE, 0.1)
     assert not finding.found
     assert finding.lines()[0] == f"NOTHING FOUND: the rank IC is not told from 0 (t {mean / 0.02:.1f}, not above 2)."
     assert len(finding.lines()) == 4
 
 
 def test_a_market_without_a_pattern_is_said_to_be_one():
-    finding = Finding(0.0, MeanEstimate(0.01, 0.02, 30), MeanEstimate(math.nan, math.nan, 0), math.nan)
+    finding = Finding(0.0, estimated(0.01, 0.02, 30), estimated(math.nan, math.nan, 0), math.nan)
     assert finding.lines()[-1] == ("the market was made without a pattern (--strength 0): there was nothing to find")
     assert "nan" not in " ".join(finding.lines())
 
 
 def test_one_date_tells_nothing():
-    assert not Finding(0.2, MeanEstimate(0.5, math.nan, 1), ORACLE, 0.5).found
+    assert not Finding(0.2, estimated(0.5, math.nan, 1), ORACLE, 0.5).found
 
 
 def test_the_summary_ends_with_the_backtest_and_its_page():
-    finding = Finding(0.2, MeanEstimate(0.1, 0.02, 30), ORACLE, 0.5)
+    finding = Finding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
     metrics = {"annual_return": 0.1234, "sharpe_ratio": 0.678}
     backtest = BacktestSummary(Path("runs/x"), metrics, "", "", None, None)
     lines = DemoSummary(finding, backtest).lines()
@@ -72,7 +77,7 @@ def test_the_signal_is_measured_on_unseen_dates_that_do_not_overlap(trained_work
     (trained_workspace.root / "signals" / "default.yaml").write_text("samples: 4\nhorizon: 5\n")
     finding = measure(trained_workspace, made, 0.2)
     # 29 unseen sessions: those at 0, 5, 10, 15 and 20 have a session 5 later that is not the next one's
-    assert finding.ic.count == finding.oracle.count == 5
+    assert finding.ic.dates == finding.oracle.dates == 5
     [folder] = trained_workspace.signal_store.iterdir()
     dates = sorted(date.fromisoformat(path.stem) for path in folder.glob("*.parquet"))
     sessions = open_market(trained_workspace.root).sessions()

@@ -12,11 +12,13 @@ import yaml
 from made import intraday_workspace
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.evaluation import Boundary, forward_returns, make_grid, rank_ic
+from kronos_quant.evaluation import Boundary, make_grid
 from kronos_quant.market import workspace_market
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, ModelCard
+from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import read_foreign, store_foreign
+from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.workflows.evaluate import boundaries_of, run_evaluation, stored_dates
 from kronos_quant.workflows.signal_store import list_signals, prune_signals
 from kronos_quant.workflows.signals import ensure_signals, open_source

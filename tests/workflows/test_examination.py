@@ -10,7 +10,8 @@ import pytest
 
 from kronos_quant import schema
 from kronos_quant.market import open_market
-from kronos_quant.validity import HISTORY, moments_of, read_trials
+from kronos_quant.stats.selection import return_moments
+from kronos_quant.validity import HISTORY, read_trials
 from kronos_quant.workflows.examination import background, industries, key_of
 from kronos_quant.workflows.trading import prepare
 
@@ -24,7 +25,7 @@ def test_a_back_test_is_in_the_ledger_of_trials(backtest):
     workspace, summary = backtest
     [row] = read_trials(workspace.runs).table.to_dicts()
     assert row["run"] == f"backtest/{summary.folder.name}"
-    assert row["sharpe"] == moments_of(summary.result.returns).sharpe
+    assert row["sharpe"] == return_moments(summary.result.returns).sharpe
     assert row["snapshot"] == open_market(workspace.root).snapshot.digest
     assert (row["first"], row["last"]) == (summary.result.dates[0], summary.result.dates[-1])
     assert json.loads(row["settings"])["topk"] == 4

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
-from kronos_quant.evaluation.arrays import mean_of, row_means
 from kronos_quant.evaluation.contender import Distribution
 from kronos_quant.evaluation.distribution.ensemble import (
     crps_ensemble,
@@ -23,7 +22,8 @@ from kronos_quant.evaluation.distribution.ensemble import (
 )
 from kronos_quant.evaluation.distribution.outcomes import PointErrors, Reliability, brier, point_errors, reliability
 from kronos_quant.evaluation.distribution.quantiles import coverages, ks_distance, pinball, pit_shares
-from kronos_quant.evaluation.interval import MeanInterval, mean_interval
+from kronos_quant.panel.matrix import finite_mean, row_means
+from kronos_quant.stats.intervals import MeanInterval, mean_interval
 
 SEED = 0
 """Of the draws that break the ties of outcomes with paths."""
@@ -105,7 +105,7 @@ def judge_distribution(said: Distribution, outcome: FloatArray, overlap: int) ->
         cells=int(there.sum()),
         crps=mean_interval(by_date, overlap),
         crps_by_date=by_date,
-        pinball=np.array([mean_of(losses[..., level]) for level in range(len(said.levels))]),
+        pinball=np.array([finite_mean(losses[..., level]) for level in range(len(said.levels))]),
         coverage={} if certain else coverages(said, came, overlap),
         pit=shares,
         ks=math.nan if certain else ks_distance(said.levels, shares),

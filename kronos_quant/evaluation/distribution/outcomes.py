@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.evaluation.arrays import mean_of
+from kronos_quant.panel.matrix import finite_mean
 
 RELIABILITY_BINS = 10
 
@@ -40,7 +40,7 @@ class PointErrors:
 def brier(p_rise: FloatArray, outcome: FloatArray) -> float:
     """Mean squared difference between the probability of a rise and whether it came; 0.25 is a coin's."""
     rose = np.where(np.isfinite(outcome), outcome > 0, np.nan)
-    return mean_of((p_rise - rose) ** 2)
+    return finite_mean((p_rise - rose) ** 2)
 
 
 def reliability(p_rise: FloatArray, outcome: FloatArray) -> Reliability:

@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.evaluation.arrays import row_means
 from kronos_quant.evaluation.contender import Distribution
-from kronos_quant.evaluation.interval import MeanInterval, mean_interval
+from kronos_quant.panel.matrix import row_means
+from kronos_quant.stats.intervals import MeanInterval, mean_interval
 
 NOMINAL = (0.5, 0.8, 0.9, 0.95)
 """The intervals whose coverage is measured, where the quantiles at their ends are stored."""

@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from kronos_quant.evaluation import MeanInterval, Scorecard
+from kronos_quant.evaluation import Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.evaluation.tables import shown, span, summary
 from kronos_quant.files import write_text
 from kronos_quant.report.scorecard import plots
 from kronos_quant.report.scorecard.words import WORDS
+from kronos_quant.stats.intervals import MeanInterval
 
 _STYLE = """
 :root { color-scheme: light; }

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from kronos_quant.evaluation import MeanInterval, Scorecard
+from kronos_quant.evaluation import Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.report.canvas import BLUE, GREY, ORANGE, VERMILION, look, percent_axis, session_axis, svg_of
+from kronos_quant.stats.intervals import MeanInterval
 
 INK = "#444444"
 ROLLING = 20

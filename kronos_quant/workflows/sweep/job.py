@@ -27,18 +27,17 @@ from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.progress import progress
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
+from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
 from kronos_quant.validity import (
     Luck,
     TrialRow,
     Trials,
     luck_of,
-    overfitting_of,
     read_trials,
     record_trials,
     universe_returns,
     without_universe,
 )
-from kronos_quant.validity.deflated import Moments, deflated_sharpe
 from kronos_quant.workflows.examination import key_of, settings_of
 from kronos_quant.workflows.sweep.cluster import Cluster, connected, run_on_ray
 from kronos_quant.workflows.sweep.summary import SweepSummary, ranked
@@ -250,7 +249,7 @@ def judged(
     own = np.ascontiguousarray(returns[:, best["place"].item()])
     edge = without_universe(own, universe_returns(session_panel(prepared.panel)))
     years = int(best["sessions_per_year"].item())
-    return table, luck_of(own, edge, ledger, overfitting_of(returns), years)
+    return table, luck_of(own, edge, ledger, estimate_overfitting(returns), years)
 
 
 def deflated(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:
@@ -258,7 +257,7 @@ def deflated(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:
     sharpes, sessions = ledger.column("sharpe"), ledger.column("sessions")
     mine = ledger.table.filter(pl.col("trial").is_in(table["ledger"].to_list()))
     found = [
-        deflated_sharpe(Moments(*row), sharpes, sessions).probability
+        deflated_sharpe(ReturnMoments(*row), sharpes, sessions).probability
         for row in mine.select("sessions", "sharpe", "skew", "kurtosis").iter_rows()
     ]
     return pl.DataFrame({"ledger": mine["trial"], "deflated_sharpe_probability": pl.Series(found, dtype=pl.Float64)})

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from report.pages import Reader
 
-from kronos_quant.backtest.performance import key_figures
 from kronos_quant.report.tearsheet.by_quantstats import CAPTIONS, plots, quantstats_part, tidied
+from kronos_quant.stats.performance import key_figures
 
 ROWS = """<h3>Key figures</h3>
 <table>

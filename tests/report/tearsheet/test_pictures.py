@@ -8,7 +8,6 @@ import pytest
 from report.cases import examined, index
 from validity.cases import walks
 
-from kronos_quant.backtest.performance import beta_of, sharpe_ratio
 from kronos_quant.report.canvas import look
 from kronos_quant.report.tearsheet.pictures import (
     bars_of,
@@ -17,6 +16,7 @@ from kronos_quant.report.tearsheet.pictures import (
     pictures_of,
     rolling_figure,
 )
+from kronos_quant.stats.performance import beta_of, sharpe_ratio
 
 
 @pytest.fixture(autouse=True)

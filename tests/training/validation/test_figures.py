@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from kronos_quant.evaluation import estimate_mean, rank_ic
 from kronos_quant.evaluation.distribution import point_errors
+from kronos_quant.stats.correlation import rank_ic
+from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.training.batches import CrossSections
 from kronos_quant.training.validation import Score, score_forecast
 from kronos_quant.training.validation.figures import margin, rank_ics
@@ -48,9 +49,9 @@ def test_the_figures_are_those_of_the_evaluation_room():
     assert found["direction"] == pytest.approx(last.directional_accuracy, rel=1e-12)
     theirs = rank_ic(said[:, -1].reshape(T, N), came[:, -1].reshape(T, N))
     assert rank_ics(said[:, -1], came[:, -1], np.repeat(np.arange(T), N)) == pytest.approx(theirs, rel=1e-12)
-    assert found["rank_ic"] == pytest.approx(estimate_mean(theirs).mean, rel=1e-12)
+    assert found["rank_ic"] == pytest.approx(independent_interval(theirs).mean, rel=1e-12)
     # Student's t of 8 degrees of freedom
-    assert found["rank_ic_margin"] == pytest.approx(2.306004 * estimate_mean(theirs).std_error, rel=1e-6)
+    assert found["rank_ic_margin"] == pytest.approx(2.306004 * independent_interval(theirs).std_error, rel=1e-6)
 
 
 def test_a_forecast_of_no_change_has_errors_only_and_its_mse_over_the_variance():

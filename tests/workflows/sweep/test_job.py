@@ -9,7 +9,8 @@ import pytest
 from kronos_quant import ConfigError, KronosQuantError
 from kronos_quant.market import open_market
 from kronos_quant.runs import finished_runs, unfinished_runs
-from kronos_quant.validity import overfitting_of, read_trials
+from kronos_quant.stats.selection import estimate_overfitting
+from kronos_quant.validity import read_trials
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.sweep import job, run_sweep
 from kronos_quant.workflows.sweep.job import parsed
@@ -78,7 +79,7 @@ def test_a_sweep_says_how_much_of_its_best_trial_is_luck(workspace):
     assert summary.luck.whole.trials == 10
     assert summary.luck.whole.probability == pytest.approx(best["deflated_sharpe_probability"])
     returns = read_trials(workspace.runs).returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
-    assert summary.luck.overfitting == overfitting_of(returns)
+    assert summary.luck.overfitting == estimate_overfitting(returns)
     text = "\n".join(summary.lines())
     assert "10 distinct configurations have been tried in this workspace" in text
     assert "Probability of back-test overfitting" in text

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from kronos_quant.evaluation import ic, rank_correlation, rank_ic
-from kronos_quant.evaluation.correlation import ranks
+from kronos_quant.stats.correlation import ic, rank_correlation, rank_ic, rank_ic_by_group, ranks
 
 
 def made(seed, dates=40, symbols=30):
@@ -101,3 +100,12 @@ def test_the_order_of_the_symbols_does_not_matter():
 def test_shapes_that_differ_are_an_error():
     with pytest.raises(ValueError, match=r"scores \(2, 3\) and returns \(1, 3\) differ in shape"):
         rank_ic(np.ones((2, 3)), np.ones((1, 3)))
+
+
+def test_the_rank_ic_of_groups_is_that_of_each_by_itself():
+    rng = np.random.default_rng(5)
+    group = np.repeat([0, 1, 2], [4, 2, 7])
+    scores, returns = rng.standard_normal((2, 13))
+    expected = [rank_correlation(scores[group == one], returns[group == one]) for one in range(3)]
+    np.testing.assert_allclose(rank_ic_by_group(scores, returns, group), expected, rtol=1e-14)
+    assert math.isnan(expected[1])

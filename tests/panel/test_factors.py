@@ -10,7 +10,8 @@ from made import make_bars, weekdays
 from polars.testing import assert_frame_equal
 
 from kronos_quant.errors import DataError
-from kronos_quant.windows import factor_table, factors, ordinary_factors
+from kronos_quant.panel import factors
+from kronos_quant.panel.factors import factor_table, ordinary_factors
 
 SHORT = {
     "momentum": factors.momentum(4, 1),

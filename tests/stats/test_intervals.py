@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kronos_quant.evaluation import MeanInterval, dates_needed, mean_interval, newey_west
-from kronos_quant.evaluation.interval import critical_value
+from kronos_quant.stats.intervals import (
+    MeanInterval,
+    critical_value,
+    dates_needed,
+    independent_interval,
+    mean_interval,
+    newey_west,
+)
 
 
 def overlapping(rng, dates, horizon):
@@ -171,3 +177,22 @@ def test_an_interval_ends_where_its_mean_cannot_lie():
     assert (ended.mean, ended.low, ended.high, ended.std_error) == (found.mean, 0, 1, found.std_error)
     few = mean_interval(np.ones(3), 1)
     assert few.within(0, 1) is few
+
+
+def test_the_interval_of_independent_values_is_that_of_scipys_t_test():
+    values = np.array([0.1, 0.2, np.nan, -0.05, 0.3])
+    found, finite = independent_interval(values), values[np.isfinite(values)]
+    tested = stats.ttest_1samp(finite, 0)
+    assert (found.dates, found.degrees) == (4, 3)
+    assert found.mean == pytest.approx(finite.mean())
+    assert found.t == pytest.approx(tested.statistic)
+    assert (found.low, found.high) == pytest.approx(tuple(tested.confidence_interval(0.95)))
+    assert found.margin == pytest.approx(found.high - found.mean)
+
+
+def test_too_few_independent_values_have_no_error_and_no_t():
+    one, none = independent_interval(np.array([0.1])), independent_interval(np.array([np.nan]))
+    assert one.mean == 0.1
+    assert math.isnan(one.t)
+    assert math.isnan(none.mean)
+    assert math.isnan(independent_interval(np.array([0.25, 0.25])).t)

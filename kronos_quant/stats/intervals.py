@@ -85,6 +85,16 @@ class MeanInterval:
         """The interval as far as such a mean can lie: a share is nowhere below 0 or above 1."""
         return replace(self, low=max(self.low, least), high=min(self.high, most)) if self.known else self
 
+    @property
+    def t(self) -> float:
+        """The mean in standard errors; NaN where the error is 0 or unknown."""
+        return self.mean / self.std_error if self.std_error > 0 else math.nan
+
+    @property
+    def margin(self) -> float:
+        """Half of the interval's width."""
+        return (self.high - self.low) / 2
+
     def told(self, dates: str) -> str:
         """In words; dates : the count of them."""
         if not self.known:
@@ -113,6 +123,21 @@ def mean_interval(values: FloatArray, horizon: int) -> MeanInterval:
     error = float(np.sqrt((looks * looks).mean() / n))
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, waves)) * error
     return MeanInterval(mean, error, mean - reach, mean + reach, n, waves, std)
+
+
+def independent_interval(values: FloatArray) -> MeanInterval:
+    """The mean of the finite values of float64[T], taken to be independent, with Student's interval.
+
+    Of returns, only those of dates that do not overlap are. No interval is given for fewer than two values.
+    """
+    finite = values[np.isfinite(values)]
+    n = len(finite)
+    mean = float(finite.mean()) if n else math.nan
+    if n < 2:
+        return MeanInterval(mean, math.nan, math.nan, math.nan, n, 0, math.nan)
+    error = float(stats.sem(finite))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * error
+    return MeanInterval(mean, error, mean - reach, mean + reach, n, n - 1, float(finite.std(ddof=1)))
 
 
 def dates_needed(found: MeanInterval) -> int | None:

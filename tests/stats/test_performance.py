@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from kronos_quant.backtest import performance
+from kronos_quant.stats import performance
 
 RETURNS = np.array([0.10, -0.20, 0.0, 0.25])  # wealth 1.1, 0.88, 0.88, 1.1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from kronos_quant.arrays import BoolArray, FloatArray
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 
 FEWEST_PAIRS = 3
 
@@ -33,6 +33,15 @@ def rank_ic(scores: FloatArray, returns: FloatArray) -> FloatArray:
 def rank_correlation(a: FloatArray, b: FloatArray) -> float:
     """`rank_ic` of two float64[N]."""
     return float(rank_ic(a[None], b[None])[0])
+
+
+def rank_ic_by_group(scores: FloatArray, returns: FloatArray, group: IntArray) -> FloatArray:
+    """float64[D]: `rank_ic` of scores and returns float64[n] in each of D groups; group : int64[n], 0 up, ascending."""
+    size = np.bincount(group)
+    place = np.arange(len(group)) - np.repeat(np.cumsum(size) - size, size)
+    wide = np.full((2, len(size), int(size.max(initial=0))), np.nan)
+    wide[:, group, place] = scores, returns
+    return rank_ic(wide[0], wide[1])
 
 
 def ranks(values: FloatArray, among: BoolArray | None = None) -> FloatArray:
