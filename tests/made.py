@@ -90,17 +90,17 @@ HALF_HOUR_SYMBOLS = ("SH600000", "SH600001", "SZ000001", "SZ000002")
 
 def intraday_workspace(root: Path, symbols: tuple[str, ...] = HALF_HOUR_SYMBOLS, count: int = 40) -> WorkspaceFolder:
     """A workspace with half-hour bars of Shanghai, eight a session; SZ000002 misses the afternoon of the 21st."""
-    from kronos_quant.market import Batch, store_bars
+    from kronos_quant.market import BarBatch, store_bars
     from kronos_quant.market.sessions import sessions_between
-    from kronos_quant.market.store import instruments_of
+    from kronos_quant.market.store import make_instruments
     from kronos_quant.workspace import init_workspace, open_workspace_folder
 
     init_workspace(root)
     days = sessions_between("XSHG", date(2024, 1, 2), date(2024, 6, 28))[:count]
     gone = (pl.col("symbol") == "SZ000002") & (pl.col("date") == days[20]) & (pl.col("time").dt.hour() > 12)
     bars = make_intraday_bars(list(symbols), days).filter(~gone)
-    instruments, nothing = instruments_of(list(symbols), "XSHG"), pl.DataFrame(schema=schema.UNIVERSES)
-    store_bars(root, Batch("test", None, "30min", bars, instruments, nothing, days, "XSHG"))
+    instruments, nothing = make_instruments(list(symbols), "XSHG"), pl.DataFrame(schema=schema.UNIVERSES)
+    store_bars(root, BarBatch("test", None, "30min", bars, instruments, nothing, days, "XSHG"))
     return open_workspace_folder(root)
 
 

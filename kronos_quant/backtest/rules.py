@@ -17,19 +17,8 @@ from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.market.exchanges import (
-    HONG_KONG,
-    UNKNOWN,
-    Brokerage,
-    Facts,
-    Levy,
-    board_on,
-    brokerage,
-    in_force,
-    levied_as,
-    levies,
-    rules_panel,
-)
+from kronos_quant.market.exchanges.boards import Facts, board_on, in_force, levy_exchange, rules_panel
+from kronos_quant.market.exchanges.levies import HONG_KONG, UNKNOWN, Brokerage, Levy, brokerage, levies
 from kronos_quant.market.symbols import MAINLAND, exchange_of
 
 
@@ -82,7 +71,7 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
     board = rules_panel(panel.symbols, panel.dates, exchange, facts)
     up, down, reference = limits_of(strategy, board.up, board.down, board.reference)
     lot, step = lots_of(strategy, panel, board.lot, board.step)
-    paying = [levied_as(symbol, exchange) for symbol in panel.symbols]
+    paying = [levy_exchange(symbol, exchange) for symbol in panel.symbols]
     groups = sorted(set(paying))
     customary = [brokerage(group or trading_place(panel, paying, exchange)) for group in groups]
     charges = [charged(strategy.costs, row) for row in customary]

@@ -21,11 +21,10 @@ from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError, listed
 from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
-from kronos_quant.market.intervals import INTERVALS, UNADJUSTED, check_kind, listing_dates
 from kronos_quant.market.sessions import FutureTimes
 from kronos_quant.market.snapshots import ORIGINS_FILE, Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
-from kronos_quant.market.universes import Membership
+from kronos_quant.market.universes import INTERVALS, UNADJUSTED, Membership, check_kind, listing_dates
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder
 

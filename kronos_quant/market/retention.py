@@ -82,7 +82,7 @@ class StoredSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class SnapshotPruneReport:
     """What `prune_snapshots` did."""
 
     removed: tuple[str, ...]
@@ -115,7 +115,7 @@ def list_snapshots(root: Path) -> list[StoredSnapshot]:
     return sorted(found, key=lambda one: one.created.isoformat() if one.created else oldest, reverse=True)
 
 
-def prune_snapshots(root: Path, keep: int = KEPT) -> Pruned:
+def prune_snapshots(root: Path, keep: int = KEPT) -> SnapshotPruneReport:
     """Remove the snapshots of the workspace `root` that nobody needs, but for the newest `keep`.
 
     Waits for a running ingest. A reader that opens a snapshot meanwhile either has it whole or finds the newer one.
@@ -129,7 +129,9 @@ def prune_snapshots(root: Path, keep: int = KEPT) -> Pruned:
             if not one.needed and _remove(root / DB_FOLDER / SNAPSHOTS / one.name):
                 removed.append(one)
     names = tuple(one.name for one in removed)
-    return Pruned(names, tuple(one.name for one in stored if one.name not in names), sum(one.size for one in removed))
+    return SnapshotPruneReport(
+        names, tuple(one.name for one in stored if one.name not in names), sum(one.size for one in removed)
+    )
 
 
 def _describe(folder: Path, current: bool, runs: dict[str, list[str]]) -> StoredSnapshot:

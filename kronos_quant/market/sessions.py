@@ -110,7 +110,7 @@ def session_parts(exchange: str, first: date, last: date) -> pl.DataFrame:
     return pl.concat([morning, afternoon]).sort("open")
 
 
-def ends_of(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
+def end_times(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
     """End stamps of intraday bars from their start stamps: a step later, or where their part of the session closes.
 
     starts : naive exchange-local times. Where the exchange is unknown, and outside its hours: a step later.

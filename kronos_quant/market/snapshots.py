@@ -33,9 +33,9 @@ from kronos_quant import __version__
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json, write_text
 from kronos_quant.market.database import DB_FOLDER, statement
-from kronos_quant.market.intervals import write_facts
-from kronos_quant.market.quality.screening import CONTRADICTED_FILE, REJECTED_FILE, write_findings
+from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
+from kronos_quant.market.universes import write_facts
 from kronos_quant.schema import BARS, DAILY
 
 SNAPSHOTS = "snapshots"

@@ -1,28 +1,26 @@
-"""From a source's batch to a published snapshot: check, store, publish."""
+"""From a source's batch to a published snapshot: check, store, publish, report."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
-from kronos_quant.market.history.reconcile import Reconciled, Span, apply_changes, reconcile
-from kronos_quant.market.intervals import keep_facts
-from kronos_quant.market.quality.check_tables import CONTRADICTED, surroundings
-from kronos_quant.market.quality.checking import all_checks
-from kronos_quant.market.quality.screening import Screened, screen
-from kronos_quant.market.report import IngestReport, by_rule
+from kronos_quant.market.quality.check_tables import CONTRADICTED, check_context
+from kronos_quant.market.quality.checks import ScreenedBars, all_checks, screen
+from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
 from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, sessions_between
 from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
 from kronos_quant.market.symbols import exchange_of, looks_like_index
-from kronos_quant.market.universes import tidy
+from kronos_quant.market.universes import record_facts, tidy
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, PRICES, UNIVERSES
 
 _log = logging.getLogger(__name__)
@@ -32,7 +30,7 @@ _OUTSIDE = "outside_session"
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BarBatch:
     """Bars of one frequency from one source, not yet checked."""
 
     source: str
@@ -72,7 +70,7 @@ class Batch:
         return first, last + days
 
 
-def tidy_bars(batch: Batch) -> pl.DataFrame:
+def tidy_bars(batch: BarBatch) -> pl.DataFrame:
     """The batch's bars in schema.BARS: missing is null, rows without any price are gone, no volume is 0.
 
     Raises DataError when nothing is left.
@@ -91,7 +89,7 @@ def tidy_bars(batch: Batch) -> pl.DataFrame:
     return bars
 
 
-def instruments_of(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
+def make_instruments(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
     """Instruments as far as the spelling tells: exchange, and "index" or nothing for the kind; dates unknown."""
     return pl.DataFrame(
         {
@@ -105,7 +103,7 @@ def instruments_of(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
     )
 
 
-def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> IngestReport:
+def store_bars(root: Path, batch: BarBatch, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> IngestReport:
     """Check a batch, store its good bars in the workspace `root`, publish a snapshot.
 
     New bars are added and restated ones replace the stored, whose values go to the history (see `history`); the rest of
@@ -114,11 +112,11 @@ def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECO
     Raises DataError when no bar passes the checks, KronosQuantError when another ingest does not finish in time.
     """
     calendar_name(batch.exchange)  # an unknown code is refused before anything is written
-    around = surroundings(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
+    around = check_context(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
     screened = screen(tidy_bars(batch), all_checks(root), around)
     if screened.bars.is_empty():
         raise DataError(
-            f"{batch.path or batch.source}: no bar passed the checks: rejected{by_rule(screened.rejected_by_rule)}"
+            f"{batch.path or batch.source}: no bar passed the checks: rejected{rule_counts(screened.rejected_by_rule)}"
         )
     batch = replace(batch, sessions=_held_sessions(batch, screened))
     with ingest_lock(root, wait_seconds), open_database(root) as connection:
@@ -130,7 +128,7 @@ def store_bars(root: Path, batch: Batch, *, wait_seconds: float = LOCK_WAIT_SECO
     return report
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screened) -> Reconciled:
+def _merge(connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: ScreenedBars) -> Reconciliation:
     """Bring a screened batch into the tables; return how it differs from what they held."""
     freq = {"freq": batch.freq}
     connection.register("incoming", screened.bars.to_arrow())
@@ -159,11 +157,11 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: Batch, screened: Screen
     connection.execute(statement("forget_contradicted"), freq)
     connection.execute(statement("insert_contradicted"), freq)
     _merge_lists(connection, batch)
-    keep_facts(connection, ingest, batch.freq, batch.options, batch.unadjusted_volume)
+    record_facts(connection, ingest, batch.freq, batch.options, batch.unadjusted_volume)
     return found
 
 
-def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None:
     """Instruments, universes and sessions of a batch."""
     instruments = batch.instruments.select(pl.col(name).cast(dtype) for name, dtype in INSTRUMENTS.items())
     connection.register("incoming_instruments", instruments.to_arrow())
@@ -177,7 +175,7 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     )
 
 
-def _report(batch: Batch, screened: Screened, found: Reconciled, snapshot: Snapshot) -> IngestReport:
+def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snapshot: Snapshot) -> IngestReport:
     bars = screened.bars
     return IngestReport(
         source=batch.source,
@@ -209,7 +207,7 @@ def _stamp(moment: datetime, freq: str) -> str:
     return f"{moment:%Y-%m-%d}" if freq == DAILY else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _held_sessions(batch: Batch, screened: Screened) -> list[date]:
+def _held_sessions(batch: BarBatch, screened: ScreenedBars) -> list[date]:
     """The source's sessions without those that only bars outside of any session made one."""
     outside = screened.refused.filter(pl.col("rules").str.contains(_OUTSIDE, literal=True))["date"].unique()
     lost = set(outside.to_list()) - set(screened.bars.filter(pl.col("date").is_in(outside.implode()))["date"].unique())
@@ -228,7 +226,7 @@ def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
     return sum(number[last] - number[first] + 1 - days for first, last, days in spans)
 
 
-def _calendar_notes(batch: Batch, bars: pl.DataFrame) -> list[str]:
+def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
     """Where the sessions and hours of the accepted bars and the exchange's calendar disagree."""
     exchange = batch.exchange or shared_exchange(bars["symbol"].unique().to_list())
     horizon = known_until(exchange)
@@ -244,3 +242,82 @@ def _calendar_notes(batch: Batch, bars: pl.DataFrame) -> list[str]:
     if batch.freq != DAILY:
         notes += hours_notes(bars["time"], exchange)
     return notes
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did."""
+
+    source: str
+    path: str | None
+    freq: str
+    exchange: str
+    """Of the store's bars of this frequency; "" where unknown."""
+    symbols: int
+    sessions: int
+    first: date
+    last: date
+    bars: int
+    """Accepted bars of this batch: added + changed + unchanged."""
+    added: int
+    changed: int
+    """Bars that replace a stored one: restated, or moved along with a factor restated before them."""
+    unchanged: int
+    restated: dict[str, int]
+    """Past bars that came with another raw value or factor, by symbol, most first."""
+    rescaled: int
+    """Symbols that came in another scale of price and factor and were converted to the stored one."""
+    vanished: dict[str, int]
+    """Stored bars, kept, that the source no longer has although it covers their symbol and date; by symbol."""
+    first_vanished: tuple[str, ...]
+    """The first few of them: symbol and time."""
+    rejected: int
+    rejected_by_rule: dict[str, int]
+    """A bar that breaks several rules counts at each."""
+    warnings_by_rule: dict[str, int]
+    suspended: int
+    """Sessions without a bar between a symbol's first and last bar, over all symbols."""
+    notes: tuple[str, ...]
+    snapshot: str
+    """Content digest of the published snapshot."""
+
+    def lines(self) -> list[str]:
+        """The report for people, a line a fact."""
+        held = f"{counted(self.symbols, 'symbol')}, {counted(self.sessions, 'session')} ({self.freq})"
+        lines = [
+            f"{self.path or self.source}: {held}, {self.first} to {self.last}",
+            f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} as before",
+            f"rejected: {self.rejected:,}{rule_counts(self.rejected_by_rule)}",
+        ]
+        if self.restated:
+            worst = listed(f"{symbol} {count:,}" for symbol, count in self.restated.items())
+            lines.append(
+                f"restated: {counted(sum(self.restated.values()), 'past bar')} "
+                f"of {counted(len(self.restated), 'symbol')} ({worst}); the old values are in the history"
+            )
+        if self.rescaled:
+            lines.append(f"rescaled: {self.rescaled:,} symbols came in another scale; converted to the stored one")
+        if self.vanished:
+            count = sum(self.vanished.values())
+            lines.append(
+                f"vanished from the source: {counted(count, 'stored bar')} of {counted(len(self.vanished), 'symbol')} "
+                f"({listed(self.first_vanished, len(self.first_vanished))}"
+                + (f" and {count - len(self.first_vanished):,} more" if count > len(self.first_vanished) else "")
+                + "); they are kept, and noted in the history"
+            )
+        if self.warnings_by_rule:
+            lines.append(f"kept with a warning:{rule_counts(self.warnings_by_rule)}")
+        if self.suspended:
+            lines.append(f"suspended: {counted(self.suspended, 'session')} of listed symbols without a bar")
+        lines += [f"note: {note}" for note in self.notes]
+        return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for `--json`: plain values, dates in ISO form."""
+        return asdict(self) | {"first": str(self.first), "last": str(self.last), "notes": list(self.notes)}
+
+
+def rule_counts(counts: dict[str, int]) -> str:
+    """' (rule 3, other 1)', most frequent first; nothing for no counts."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{rule} {count:,}' for rule, count in ordered)})" if counts else ""

@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import polars as pl
 
 from kronos_quant.errors import DataError, listed
-from kronos_quant.market.ingest.columns import match_columns
-from kronos_quant.market.ingest.stamps import infer_freq
+from kronos_quant.market.ingest.columns import infer_freq, match_columns
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
 from kronos_quant.market.symbols import exchange_of

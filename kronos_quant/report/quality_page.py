@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.files import write_text
-from kronos_quant.market.quality.checking import Check
+from kronos_quant.market.quality.checks import Check
 from kronos_quant.market.quality.survey import Survey, by_symbol
 from kronos_quant.report.canvas import time_labels
 from kronos_quant.report.sparks import bars_svg

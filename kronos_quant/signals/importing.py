@@ -14,7 +14,7 @@ from filelock import FileLock
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors
 from kronos_quant.market import Market, canonical_column
-from kronos_quant.market.ingest.stamps import parse_stamps
+from kronos_quant.market.ingest.columns import parse_stamps
 from kronos_quant.market.sessions import time_zone
 from kronos_quant.schema import DAILY, quantile_columns
 from kronos_quant.signals.store import SignalStore

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.errors import counted, listed
-from kronos_quant.market.quality.checking import all_checks
+from kronos_quant.market.quality.checks import all_checks
 from kronos_quant.market.quality.survey import Survey, by_symbol, survey
 from kronos_quant.market.reader import workspace_market
 from kronos_quant.workspace import WorkspaceFolder

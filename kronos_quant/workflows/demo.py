@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from kronos_quant.errors import ConfigError
 from kronos_quant.files import write_text
 from kronos_quant.market import (
-    DB_FOLDER,
-    MadeMarket,
     Market,
+    SyntheticMarket,
     SyntheticSpec,
     make_market,
     store_bars,
     workspace_market,
 )
+from kronos_quant.market.database import DB_FOLDER
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import MeanInterval, independent_interval
 from kronos_quant.workflows.backtest import BacktestSummary, run_backtest
@@ -135,7 +135,7 @@ def run_demo(folder: Path, strength: float, seed: int = 0) -> DemoSummary:
     return DemoSummary(measure(workspace, made, strength), backtest)
 
 
-def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceFolder, MadeMarket]:
+def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceFolder, SyntheticMarket]:
     """A workspace with the demo's settings and a made market; a `seed` makes both the market and the training.
 
     Bars of an earlier demo are replaced: those of another strength or seed must not stay among the new ones.
@@ -154,7 +154,7 @@ def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceF
     return workspace, made
 
 
-def measure(workspace: WorkspaceFolder, made: MadeMarket, strength: float) -> Finding:
+def measure(workspace: WorkspaceFolder, made: SyntheticMarket, strength: float) -> Finding:
     """Set the signal beside the returns that followed and beside the oracle, on dates that do not overlap.
 
     Signals of these dates that are missing are computed.

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronos_quant.market import Batch, canonical
-from kronos_quant.market.store import instruments_of
+from kronos_quant.market import BarBatch, canonical
+from kronos_quant.market.store import make_instruments
 from kronos_quant.schema import BARS, UNIVERSES
 
 NAN = float("nan")
@@ -66,7 +66,7 @@ def qlib_dir(tmp_path: Path) -> QlibDir:
     return directory
 
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def make_batch() -> BatchMaker:
         exchange: str = "",
         universes: Sequence[tuple[str, str, date, date]] = (),
         **columns: object,
-    ) -> Batch:
+    ) -> BarBatch:
         rows = [
             (canonical(symbol), date(2024, 1, 1) + timedelta(days=offset), close)
             for symbol, bars in closes.items()
@@ -89,12 +89,12 @@ def make_batch() -> BatchMaker:
         values = {"open": pl.col("close"), "high": pl.col("close") + 1, "low": pl.col("close") - 1}
         values |= {"volume": pl.lit(100.0), "amount": pl.lit(1000.0), "factor": pl.lit(1.0)}
         frame = frame.with_columns(time=pl.col("date").cast(pl.Datetime("us")), **values).with_columns(**columns)
-        return Batch(
+        return BarBatch(
             source="test",
             path=None,
             freq="day",
             bars=frame.select(list(BARS)),
-            instruments=instruments_of(frame["symbol"].unique().to_list(), exchange),
+            instruments=make_instruments(frame["symbol"].unique().to_list(), exchange),
             universes=pl.DataFrame(list(universes), schema=UNIVERSES, orient="row"),
             sessions=frame["date"].unique().sort().to_list(),
             exchange=exchange,

@@ -12,7 +12,7 @@ from made import SHARED
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import ingest_csv, open_market
 from kronos_quant.market.database import open_database
-from kronos_quant.market.ingest.csv_files import read_csv_files
+from kronos_quant.market.ingest.tables import read_csv_files
 from kronos_quant.schema import BARS
 
 TUTORIAL = """\

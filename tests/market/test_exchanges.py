@@ -5,19 +5,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from kronos_quant.market.exchanges import (
-    BOARDS,
-    BROKERAGE,
-    LEVIES,
-    UNKNOWN,
-    Facts,
-    board_of,
-    brokerage,
-    levied_as,
-    levies,
-    rules_panel,
-    trading_rules,
-)
+from kronos_quant.market.exchanges.boards import BOARDS, Facts, board_of, levy_exchange, rules_panel, trading_rules
+from kronos_quant.market.exchanges.levies import BROKERAGE, LEVIES, UNKNOWN, brokerage, levies
 
 WEEK = [date(2024, 6, day) for day in (17, 18, 19, 20, 21, 24, 25)]
 
@@ -223,12 +212,12 @@ def test_the_rows_of_a_levy_are_in_the_order_of_their_dates_and_have_sources() -
 
 
 def test_only_shares_pay_the_levies_of_the_mainland() -> None:
-    assert levied_as("SH600000", "") == "XSHG"
-    assert levied_as("SZ000001", "XSHG") == "XSHE"
-    assert levied_as("SH510300", "XSHG") == ""
-    assert levied_as("AAPL", "XNYS") == "XNYS"
-    assert levied_as("HK00700", "") == "XHKG"
-    assert levied_as("ANY", "") == ""
+    assert levy_exchange("SH600000", "") == "XSHG"
+    assert levy_exchange("SZ000001", "XSHG") == "XSHE"
+    assert levy_exchange("SH510300", "XSHG") == ""
+    assert levy_exchange("AAPL", "XNYS") == "XNYS"
+    assert levy_exchange("HK00700", "") == "XHKG"
+    assert levy_exchange("ANY", "") == ""
 
 
 def test_customary_costs_are_told_for_each_exchange_and_plain_ones_elsewhere() -> None:

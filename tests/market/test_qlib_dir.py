@@ -13,7 +13,7 @@ from made import SHARED
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import ingest_qlib, open_market
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
-from kronos_quant.market.ingest.qlib_texts import read_calendar, read_lists
+from kronos_quant.market.ingest.qlib_files import read_calendar, read_lists
 from kronos_quant.schema import BARS
 
 if TYPE_CHECKING:

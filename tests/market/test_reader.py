@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from kronos_quant.errors import DataError
-from kronos_quant.market import Batch, Market, open_market, store_bars
+from kronos_quant.market import BarBatch, Market, open_market, store_bars
 from kronos_quant.market.snapshots import ORIGINS_FILE
 from kronos_quant.schema import BARS
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 SPAN = {1: 10.0, 2: 11.0, 4: 12.0}  # 2024-01-02, 01-03, 01-05
 
 

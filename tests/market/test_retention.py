@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import Batch, list_snapshots, open_market, prune_snapshots, retention, snapshots, store_bars
+from kronos_quant.market import BarBatch, list_snapshots, open_market, prune_snapshots, retention, snapshots, store_bars
 from kronos_quant.market.snapshots import META, current_snapshot, lock_snapshot
 from kronos_quant.runs import Inputs, staged_run
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 
 
 @pytest.fixture

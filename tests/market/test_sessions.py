@@ -9,7 +9,7 @@ import pytest
 from kronos_quant.errors import DataError
 from kronos_quant.market.sessions import (
     calendar_name,
-    ends_of,
+    end_times,
     hours_notes,
     next_times,
     session_parts,
@@ -177,13 +177,13 @@ def test_the_first_sessions_of_an_exchange_have_hours_too() -> None:
 def test_a_bar_ends_a_step_after_its_start_or_with_its_part_of_the_session(
     exchange: str, freq: str, starts: list[str], ends: list[str]
 ) -> None:
-    assert ends_of(times(*starts), freq, exchange).to_list() == times(*ends).to_list()
+    assert end_times(times(*starts), freq, exchange).to_list() == times(*ends).to_list()
 
 
 def test_ends_keep_the_order_and_the_copies_of_their_starts() -> None:
     starts = times("2024-06-18 13:00", "2024-06-18 09:30", "2024-06-18 13:00")
     assert (
-        ends_of(starts, "5min", "XSHG").to_list()
+        end_times(starts, "5min", "XSHG").to_list()
         == times("2024-06-18 13:05", "2024-06-18 09:35", "2024-06-18 13:05").to_list()
     )
 
@@ -191,7 +191,7 @@ def test_ends_keep_the_order_and_the_copies_of_their_starts() -> None:
 def test_shifted_starts_are_the_stamps_that_the_calendar_gives() -> None:
     day = next_times(datetime(2024, 6, 18), 48, "5min", "XSHG").times
     starts = [moment - timedelta(minutes=5) for moment in day]
-    assert ends_of(pl.Series(starts), "5min", "XSHG").to_list() == day
+    assert end_times(pl.Series(starts), "5min", "XSHG").to_list() == day
     assert hours_notes(pl.Series(day), "XSHG") == []
 
 

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from kronos_quant.errors import DataError
-from kronos_quant.market import Batch, open_market, snapshots, store_bars
+from kronos_quant.market import BarBatch, open_market, snapshots, store_bars
 from kronos_quant.market.snapshots import current_snapshot, read_snapshot, shared_exchange
 from kronos_quant.schema import BARS, INSTRUMENTS, UNIVERSES
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 
 
 @pytest.fixture

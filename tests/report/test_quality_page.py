@@ -9,10 +9,10 @@ from report.pages import Reader
 
 from kronos_quant import schema
 from kronos_quant.config import GatesConfig
-from kronos_quant.market import Batch, open_market, store_bars
-from kronos_quant.market.quality.checking import iter_checks
+from kronos_quant.market import BarBatch, open_market, store_bars
+from kronos_quant.market.quality.checks import iter_checks
 from kronos_quant.market.quality.survey import survey
-from kronos_quant.market.store import instruments_of
+from kronos_quant.market.store import make_instruments
 from kronos_quant.report.quality_page import PICTURES_A_RULE, REJECTED_SHOWN, SYMBOLS_A_RULE, write_quality_page
 
 SESSIONS = weekdays(60)
@@ -30,7 +30,7 @@ def page(tmp_path: Path) -> Reader:
     beside = before & (pl.col("symbol") == EVIL)
     bars = bars.with_columns(close=pl.when(beside).then(0.5).otherwise("close"))
     universes = pl.DataFrame(schema=schema.UNIVERSES)
-    store_bars(tmp_path, Batch("test", None, "day", bars, instruments_of(symbols, ""), universes, SESSIONS, ""))
+    store_bars(tmp_path, BarBatch("test", None, "day", bars, make_instruments(symbols, ""), universes, SESSIONS, ""))
     gates = GatesConfig(max_rejected_share=0.5, rules={"price_jump": 2})
     write_quality_page(tmp_path / "q.html", survey(open_market(tmp_path), list(iter_checks()), gates))
     return Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def test_each_rule_has_a_row_with_what_is_stored_and_what_was_rejected(page: Rea
 def test_a_market_without_faults_has_a_page_too(tmp_path: Path) -> None:
     bars = make_bars(["A"], SESSIONS)
     universes = pl.DataFrame(schema=schema.UNIVERSES)
-    store_bars(tmp_path, Batch("test", None, "day", bars, instruments_of(["A"], ""), universes, SESSIONS, ""))
+    store_bars(tmp_path, BarBatch("test", None, "day", bars, make_instruments(["A"], ""), universes, SESSIONS, ""))
     write_quality_page(tmp_path / "q.html", survey(open_market(tmp_path), list(iter_checks()), GatesConfig()))
     page = Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
     assert "svg" not in page.tags
@@ -97,7 +97,7 @@ def test_more_symbols_and_more_rejected_bars_than_fit_are_counted(tmp_path: Path
     bad = pl.col("date").is_in(SESSIONS[:12])
     bars = make_bars(symbols, SESSIONS).with_columns(close=pl.when(bad).then(0.5).otherwise("close"))
     universes = pl.DataFrame(schema=schema.UNIVERSES)
-    store_bars(tmp_path, Batch("test", None, "day", bars, instruments_of(symbols, ""), universes, SESSIONS, ""))
+    store_bars(tmp_path, BarBatch("test", None, "day", bars, make_instruments(symbols, ""), universes, SESSIONS, ""))
     write_quality_page(tmp_path / "q.html", survey(open_market(tmp_path), list(iter_checks()), GatesConfig()))
     page = Reader((tmp_path / "q.html").read_text(encoding="utf-8"))
     rows = next(rows for name, rows in page.tables if name.endswith("close_outside_range"))

@@ -12,8 +12,8 @@ import pytest
 from made import intraday_workspace
 
 from kronos_quant import schema
-from kronos_quant.market import Batch, Market, open_market, store_bars
-from kronos_quant.market.store import instruments_of
+from kronos_quant.market import BarBatch, Market, open_market, store_bars
+from kronos_quant.market.store import make_instruments
 from kronos_quant.signals import (
     Plan,
     Recipe,
@@ -69,12 +69,12 @@ class Bench:
         """Bring bars in as any source does: known ones are replaced, new ones added."""
         store_bars(
             self.workspace.root,
-            Batch(
+            BarBatch(
                 source="test",
                 path=None,
                 freq=freq,
                 bars=bars,
-                instruments=instruments_of(bars["symbol"].unique().to_list(), exchange),
+                instruments=make_instruments(bars["symbol"].unique().to_list(), exchange),
                 universes=pl.DataFrame(schema=schema.UNIVERSES) if universes is None else universes,
                 sessions=bars["date"].unique().sort().to_list(),
                 exchange=exchange,

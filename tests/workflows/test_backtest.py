@@ -8,7 +8,7 @@ from made import write_scores
 
 from kronos_quant import ConfigError, DataError, schema
 from kronos_quant.backtest import Strategy
-from kronos_quant.market import Batch, Market, open_market, store_bars
+from kronos_quant.market import BarBatch, Market, open_market, store_bars
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe
 from kronos_quant.training.fit import BEST
@@ -184,7 +184,7 @@ def test_only_members_of_the_strategys_universe_are_traded(backtest_workspace):
     bars = market.bars(["MADE0000"])
     store_bars(
         backtest_workspace.root,
-        Batch(
+        BarBatch(
             source="test",
             path=None,
             freq=schema.DAILY,

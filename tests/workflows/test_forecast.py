@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from kronos_quant import DataError, schema
-from kronos_quant.market import Batch, open_market, store_bars
-from kronos_quant.market.store import instruments_of
+from kronos_quant.market import BarBatch, open_market, store_bars
+from kronos_quant.market.store import make_instruments
 from kronos_quant.runs import finished_runs
 from kronos_quant.workflows import forecast as job
 from kronos_quant.workflows.forecast import LEAST_SAMPLES, QUANTILES, random_walk_band, run_forecast
@@ -150,8 +150,8 @@ def add_symbol(workspace, name, dates, factor=1.0):
         .with_columns(symbol=pl.lit(name), factor=pl.lit(factor, pl.Float32))
     )
     universes = pl.DataFrame(schema=schema.UNIVERSES)
-    instruments = instruments_of([name], "XNYS")
-    store_bars(workspace.root, Batch("test", None, schema.DAILY, bars, instruments, universes, list(dates), "XNYS"))
+    instruments = make_instruments([name], "XNYS")
+    store_bars(workspace.root, BarBatch("test", None, schema.DAILY, bars, instruments, universes, list(dates), "XNYS"))
 
 
 def test_a_symbol_with_too_few_bars_says_how_many_are_needed(trained_workspace):

@@ -71,15 +71,15 @@ def test_the_list_says_what_each_digest_is_and_covers(stored):
 
 def test_restated_bars_make_dates_stale_and_they_are_not_shown(stored):
     from kronos_quant import schema
-    from kronos_quant.market import Batch, store_bars
-    from kronos_quant.market.store import instruments_of
+    from kronos_quant.market import BarBatch, store_bars
+    from kronos_quant.market.store import make_instruments
 
     last = sessions_of(stored)[-1]
     bars = open_market(stored.root).bars(["MADE0001"], start=last)
     bars = bars.with_columns(pl.col("close", "high") * 1.5).cast(schema.BARS)
     store_bars(
         stored.root,
-        Batch("test", None, schema.DAILY, bars, instruments_of(["MADE0001"], "XNYS"),
+        BarBatch("test", None, schema.DAILY, bars, make_instruments(["MADE0001"], "XNYS"),
               pl.DataFrame(schema=schema.UNIVERSES), [last], "XNYS"),
     )  # fmt: skip
     assert list_signals(stored)[0].state == "1 stale"

@@ -21,8 +21,7 @@ from kronos_quant.backtest.rules import Terms, percent
 from kronos_quant.backtest.settings import VolumeShares
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError
-from kronos_quant.market.ingest.qlib_bins import read_bin
-from kronos_quant.market.ingest.qlib_texts import read_calendar, read_lists
+from kronos_quant.market.ingest.qlib_files import read_bin, read_calendar, read_lists
 from kronos_quant.schema import DAILY
 
 Days = npt.NDArray[np.datetime64]

@@ -1,17 +1,15 @@
-"""Sources of bars: each reader turns one kind of source into a `Batch`; here they meet the store."""
+"""Sources of bars: each reader turns one kind of source into a `BarBatch`; here they meet the store."""
 
 from pathlib import Path
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.market.ingest.csv_files import read_csv_files
 from kronos_quant.market.ingest.lists import ingest_intervals, ingest_universe
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
-from kronos_quant.market.ingest.tables import Table, read_tables
+from kronos_quant.market.ingest.tables import Table, read_csv_files, read_tables
 from kronos_quant.market.reader import open_market
-from kronos_quant.market.report import IngestReport
 from kronos_quant.market.snapshots import current_snapshot
-from kronos_quant.market.store import store_bars
+from kronos_quant.market.store import IngestReport, store_bars
 from kronos_quant.schema import DAILY
 
 __all__ = ["ingest_csv", "ingest_intervals", "ingest_qlib", "ingest_synthetic", "ingest_table", "ingest_universe"]

@@ -1,4 +1,4 @@
-"""A table of K-lines, from whatever file or library -> the bars of a `Batch`.
+"""A table of K-lines, from whatever file or library -> the bars of a `BarBatch`.
 
 The usual columns in any order and under their usual names, as text (CSV) or typed (Parquet, Arrow, pandas). Every row
 carries its number in the source, so that an error can name place, row, column and value.
@@ -14,11 +14,19 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market.ingest.columns import LINE, NUMBERS, as_number, check_numbers, match_columns
-from kronos_quant.market.ingest.stamps import has_offsets, infer_freq, parse_stamps
-from kronos_quant.market.sessions import calendar_name, ends_of, time_zone
+from kronos_quant.market.ingest.columns import (
+    LINE,
+    NUMBERS,
+    as_number,
+    check_numbers,
+    has_offsets,
+    infer_freq,
+    match_columns,
+    parse_stamps,
+)
+from kronos_quant.market.sessions import calendar_name, end_times, time_zone
 from kronos_quant.market.snapshots import shared_exchange
-from kronos_quant.market.store import Batch, instruments_of
+from kronos_quant.market.store import BarBatch, make_instruments
 from kronos_quant.market.symbols import MAINLAND, canonical, canonical_column, symbol_from_filename
 from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
 
@@ -35,7 +43,7 @@ _FIRST_YEAR = 1980
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How a source is to be read; it cannot say this of itself."""
 
     symbol: str | None = None
@@ -83,7 +91,7 @@ def check_labels(labels: str) -> None:
         raise ConfigError(f"labels: expected {' or '.join(LABELS)}, found {labels!r}")
 
 
-def read_klines(table: RawTable, reading: Reading) -> Klines:
+def read_klines(table: RawTable, reading: ReadOptions) -> Klines:
     """The bars of one table.
 
     Raises DataError, with place, row, column and value, for what cannot be read.
@@ -102,17 +110,17 @@ def read_klines(table: RawTable, reading: Reading) -> Klines:
         for name in NUMBERS
     ]
     bars = frame.select(symbols.alias("symbol"), times.alias("time"), *numbers)
-    bars, notes = _completed(bars, "factor" in columns, reading.amount)
+    bars, notes = _fill_missing(bars, "factor" in columns, reading.amount)
     if not exchange and has_offsets(stamps):
         notes.append("times name an offset but the exchange is unknown: kept as written")
     freq = infer_freq(bars.select("symbol", "time"), table.place)
     if reading.labels == "start" and freq != DAILY:
-        bars = bars.with_columns(ends_of(bars["time"], freq, exchange))
+        bars = bars.with_columns(end_times(bars["time"], freq, exchange))
         notes.append("bars labelled at their start: moved to their end")
     return Klines(table.name.name if table.name else table.place, freq, bars, tuple(notes))
 
 
-def batch_of(klines: Sequence[Klines], kind: str, path: Path | None, reading: Reading) -> Batch:
+def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, reading: ReadOptions) -> BarBatch:
     """One batch of the bars of several tables. Raises DataError when they differ in frequency."""
     freq = klines[0].freq
     odd = next((other for other in klines if other.freq != freq), None)
@@ -121,17 +129,17 @@ def batch_of(klines: Sequence[Klines], kind: str, path: Path | None, reading: Re
             f"{path}: expected one frequency, found {freq} in {klines[0].name} and {odd.freq} in {odd.name}",
             hint="ingest them one after the other",
         )
-    bars = _dated(pl.concat([one.bars for one in klines]), freq)
-    return Batch(
+    bars = _with_dates(pl.concat([one.bars for one in klines]), freq)
+    return BarBatch(
         source=kind,
         path=path,
         freq=freq,
         bars=bars,
-        instruments=instruments_of(bars["symbol"].unique().sort().to_list(), reading.exchange),
+        instruments=make_instruments(bars["symbol"].unique().sort().to_list(), reading.exchange),
         universes=pl.DataFrame(schema=UNIVERSES),
         sessions=bars["date"].unique().sort().to_list(),
         exchange=reading.exchange,
-        notes=_summed(klines),
+        notes=_merge_notes(klines),
         options=(("labels", reading.labels), ("amount", reading.amount)),
     )
 
@@ -170,7 +178,7 @@ def _times(table: RawTable, frame: pl.DataFrame, column: str, zone: str | None) 
     return times
 
 
-def _symbols(table: RawTable, column: str | None, reading: Reading) -> pl.Series:
+def _symbols(table: RawTable, column: str | None, reading: ReadOptions) -> pl.Series:
     """The canonical symbol of every row."""
     frame, exchange = table.frame, reading.exchange
     if reading.symbol is not None:
@@ -193,7 +201,7 @@ def _symbols(table: RawTable, column: str | None, reading: Reading) -> pl.Series
     return canonical_column(names, exchange)
 
 
-def _completed(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.DataFrame, list[str]]:
+def _fill_missing(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.DataFrame, list[str]]:
     """Volume, amount and factor where the source has none, and what was done about it."""
     notes = []
     if bars["volume"].is_null().all():
@@ -214,7 +222,7 @@ def _completed(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.Da
     return (bars if has_factor else bars.with_columns(factor=pl.lit(1.0))), notes
 
 
-def _dated(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
+def _with_dates(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     """The bars with the session each belongs to, in schema.BARS."""
     if freq == DAILY:
         bars = bars.with_columns(pl.col("time").dt.truncate("1d"))
@@ -226,7 +234,7 @@ def _dated(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
     return bars.with_columns(date.alias("date")).select(list(BARS)).cast(pl.Schema(BARS))
 
 
-def _summed(klines: Sequence[Klines]) -> tuple[str, ...]:
+def _merge_notes(klines: Sequence[Klines]) -> tuple[str, ...]:
     """Each note once, with the number of files it is about where there are several."""
     counts: dict[str, int] = {}
     for one in klines:

@@ -1,4 +1,4 @@
-"""CSV files of intervals -> universes, and the dated facts of `market.intervals`.
+"""CSV files of intervals -> universes, and the dated facts of `market.universes`.
 
 Columns symbol, start, end (inclusive; empty: still so) and, where the kind wants it, value; any order, other columns
 are not read. A list replaces the stored one of its name as a whole.
@@ -17,15 +17,13 @@ import polars as pl
 
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
-from kronos_quant.market.ingest.columns import LINE
-from kronos_quant.market.ingest.csv_files import read_text_table
-from kronos_quant.market.ingest.stamps import parse_stamps
-from kronos_quant.market.intervals import INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
+from kronos_quant.market.ingest.columns import LINE, parse_stamps
+from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import publish
-from kronos_quant.market.store import instruments_of
+from kronos_quant.market.store import make_instruments
 from kronos_quant.market.symbols import canonical_column
-from kronos_quant.market.universes import ALL
+from kronos_quant.market.universes import ALL, INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
 from kronos_quant.schema import INSTRUMENTS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -158,7 +156,7 @@ def read_intervals(source: Path, exchange: str, *, needs_value: bool = False) ->
 def _listed_instruments(listings: pl.DataFrame, exchange: str) -> pl.DataFrame:
     """Instruments in schema.INSTRUMENTS with the dates that their listings tell."""
     spans = listings.group_by("symbol").agg(pl.col("start").min(), pl.col("end").max()).sort("symbol")
-    told = instruments_of(spans["symbol"].to_list(), exchange)
+    told = make_instruments(spans["symbol"].to_list(), exchange)
     dated = told.with_columns(spans["start"].alias("first_date"), spans["end"].alias("last_date"))
     return dated.select(list(INSTRUMENTS))
 

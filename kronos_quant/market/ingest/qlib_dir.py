@@ -1,4 +1,4 @@
-"""A Qlib data directory -> Batch.
+"""A Qlib data directory -> BarBatch.
 
     calendars/<freq>.txt            one session (or bar end) a line, ascending
     instruments/<universe>.txt      SYMBOL <tab> first <tab> last; all.txt lists what there is
@@ -25,14 +25,12 @@ import polars as pl
 
 from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, contradicted
+from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, contradicted
 from kronos_quant.market.ingest.klines import check_labels
-from kronos_quant.market.ingest.qlib_bins import Series, read_bin
-from kronos_quant.market.ingest.qlib_texts import read_calendar, read_lists
-from kronos_quant.market.ingest.volume_basis import VolumeVotes
-from kronos_quant.market.sessions import calendar_name, ends_of
+from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_lists
+from kronos_quant.market.sessions import calendar_name, end_times
 from kronos_quant.market.snapshots import shared_exchange
-from kronos_quant.market.store import Batch, instruments_of
+from kronos_quant.market.store import BarBatch, make_instruments
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import ALL
 from kronos_quant.schema import BARS, DAILY, PRICES
@@ -93,7 +91,7 @@ class _Bars:
         return bool((self.columns["volume"] > 0).any())
 
 
-def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end") -> Batch:
+def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end") -> BarBatch:
     """Everything a Qlib directory holds of one frequency.
 
     exchange : ISO code of the exchange, which a Qlib directory does not tell.
@@ -114,7 +112,7 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
     doubted = _contradicted(series, raw)
     if labels == "start" and freq != DAILY:
         named = exchange or shared_exchange([bars.symbol for bars in series])
-        times = ends_of(pl.Series(times, dtype=pl.Datetime("us")), freq, named).to_list()
+        times = end_times(pl.Series(times, dtype=pl.Datetime("us")), freq, named).to_list()
     # an interval that ends before it begins holds no day
     forward = pl.col("start") <= pl.col("end")
     findings.backward += lists.filter(~forward)["symbol"].unique().sort().to_list()
@@ -130,7 +128,7 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
         notes.append(
             f"{counted(len(sessions) - len(used), 'session')} of the calendar before the first or after the last bar"
         )
-    return Batch(
+    return BarBatch(
         source="qlib",
         path=source,
         freq=freq,
@@ -229,7 +227,7 @@ def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _
     return _Bars(symbol, positions, {name: column[traded] for name, column in columns.items()}, others)
 
 
-def _refuse_damaged(series: dict[str, Series], files: dict[str, Path], length: int) -> None:
+def _refuse_damaged(series: dict[str, BinSeries], files: dict[str, Path], length: int) -> None:
     """Raise DataError for a file that was cut off, or as long as the others but elsewhere in the calendar."""
     if len({len(one.values) for one in series.values()}) == 1:
         starts = [one.start for one in series.values()]
@@ -251,7 +249,7 @@ def _refuse_damaged(series: dict[str, Series], files: dict[str, Path], length: i
             )
 
 
-def _aligned(series: Series, first: int, end: int) -> Float32Array:
+def _aligned(series: BinSeries, first: int, end: int) -> Float32Array:
     """Values from session `first` to before `end`, NaN where the file has none."""
     if (series.start, series.end) == (first, end):
         return series.values
@@ -279,7 +277,7 @@ def _complete(
         columns["factor"] = np.ones(length, dtype=np.float32)
     elif np.isnan(factor[traded]).any():
         findings.filled_factor.append(symbol)
-        columns["factor"] = _carried(factor)
+        columns["factor"] = _forward_fill(factor)
 
 
 def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None:
@@ -303,7 +301,7 @@ def _contradicted(series: list[_Bars], raw: bool) -> list[npt.NDArray[np.bool_]]
     return flags
 
 
-def _carried(values: Float32Array) -> Float32Array:
+def _forward_fill(values: Float32Array) -> Float32Array:
     """Each NaN replaced by the last value before it, at the beginning by the first after it."""
     known = ~np.isnan(values)
     last_known = np.maximum.accumulate(np.where(known, np.arange(len(values)), 0))
@@ -338,7 +336,7 @@ def _instruments(series: list[_Bars], lists: pl.DataFrame, exchange: str) -> tup
     with_bars = {bars.symbol for bars in series}
     named = set(lists["symbol"])
     symbols = sorted(with_bars | set(listings["symbol"]))
-    told = instruments_of(symbols, exchange).drop("first_date", "last_date").join(listings, on="symbol", how="left")
+    told = make_instruments(symbols, exchange).drop("first_date", "last_date").join(listings, on="symbol", how="left")
     in_all, in_others = set(listings["symbol"]), set(lists.filter(pl.col("universe") != ALL)["symbol"])
     # an index is listed beside the shares, but belongs to no index itself and has no turnover of its own
     untraded = [bars.symbol for bars in series if not bars.traded]

@@ -21,7 +21,7 @@ from pydantic import Field
 from kronos_quant import schema
 from kronos_quant.config import Section
 from kronos_quant.market.sessions import sessions_before
-from kronos_quant.market.store import Batch
+from kronos_quant.market.store import BarBatch
 
 INDEX_SYMBOL = "MADE_INDEX"
 EXCHANGE = "XNYS"
@@ -47,10 +47,10 @@ class SyntheticSpec(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class MadeMarket:
+class SyntheticMarket:
     """The bars, and what nobody else knows: `drift` float64[T, N], the expected own return of the next session."""
 
-    batch: Batch
+    batch: BarBatch
     sessions: list[date]
     symbols: list[str]
     drift: NDArray[np.float64]
@@ -68,7 +68,7 @@ class MadeMarket:
         )
 
 
-def make_market(spec: SyntheticSpec) -> MadeMarket:
+def make_market(spec: SyntheticSpec) -> SyntheticMarket:
     """Make the market of `spec`: daily bars of `symbols` stocks and of their equal-weighted index."""
     rng = np.random.default_rng((spec.seed, 20250605))
     T, N = spec.sessions, spec.symbols
@@ -87,7 +87,7 @@ def make_market(spec: SyntheticSpec) -> MadeMarket:
     stocks = _frame(bars, sessions, symbols, alive)
     index = _index_frame(returns, alive, sessions)
     frame = pl.concat([stocks, index]).sort("symbol", "time")
-    batch = Batch(
+    batch = BarBatch(
         source=f"synthetic strength={spec.strength:g} symbols={N} sessions={T} seed={spec.seed}",
         path=None,
         freq=schema.DAILY,
@@ -98,7 +98,7 @@ def make_market(spec: SyntheticSpec) -> MadeMarket:
         exchange=EXCHANGE,
         notes=(),
     )
-    return MadeMarket(batch, sessions, symbols, np.where(alive, drift, np.nan))
+    return SyntheticMarket(batch, sessions, symbols, np.where(alive, drift, np.nan))
 
 
 def _hidden_state(rng: np.random.Generator, T: int, N: int) -> NDArray[np.float64]:

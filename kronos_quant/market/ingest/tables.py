@@ -1,25 +1,29 @@
-"""Parquet, Arrow and Feather files, and tables in memory (Polars, pandas, Arrow) -> Batch.
+"""CSV, Parquet, Arrow and Feather files, and tables in memory (Polars, pandas, Arrow) -> BarBatch.
 
-The same columns, names and rules as CSV files; cells may be text or typed. Errors name the row, counted from 1.
+The tutorial's form (`timestamps,open,close,high,low,volume,amount`, stamps like 2019/11/26 9:35), any column order,
+the usual other names, one file per symbol or a column that names it. CSV, plain or compressed, is read as text first,
+so that an error can name file, line, column and value; of other tables it names the row, counted from 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import polars as pl
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.inputs import as_frame
 from kronos_quant.market.ingest.columns import LINE
-from kronos_quant.market.ingest.csv_files import source_files
-from kronos_quant.market.ingest.klines import RawTable, Reading, batch_of, read_klines
-from kronos_quant.market.store import Batch
+from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
+from kronos_quant.market.store import BarBatch
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
 
 Table: TypeAlias = Union[Path, str, pl.DataFrame, "pd.DataFrame", "pa.Table"]
 
@@ -28,23 +32,79 @@ _ARROW = (".arrow", ".feather", ".ipc")
 _IN_MEMORY = "table"
 
 
+def read_csv_files(
+    source: Path, symbol: str | None = None, exchange: str = "", amount: str = "derive", labels: str = "end"
+) -> BarBatch:
+    """The bars of a CSV file, or of every CSV file in a folder.
+
+    symbol : of the one file; by default from a column `symbol` or `code`, else from the file's name.
+    exchange : ISO code, "" where unknown.
+    amount : one of klines.AMOUNT_POLICIES. labels : one of klines.LABELS.
+    Raises DataError, with file, line, column and value, for what cannot be read; ConfigError for options that do not
+    fit.
+    """
+    reading = ReadOptions(symbol, exchange, amount, labels)
+    source = source.expanduser()
+    paths = source_files(source, _SUFFIXES, symbol)
+    klines = [read_klines(RawTable(str(path), "line", path, read_text_table(path)), reading) for path in paths]
+    return to_batch(klines, "csv", source, reading)
+
+
+def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> list[Path]:
+    """The one file, or the files of a folder that end in one of `suffixes`, by name.
+
+    Raises DataError when there are none, ConfigError when one `symbol` is named for several.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise DataError(f"{source}: no such file or folder")
+    paths = sorted(path for path in source.iterdir() if path.name.lower().endswith(tuple(suffixes)))
+    if not paths:
+        found = listed(sorted(path.name for path in source.iterdir())) or "an empty folder"
+        raise DataError(f"{source}: expected files that end in {', '.join(suffixes)}, found {found}")
+    if symbol is not None and len(paths) > 1:
+        raise ConfigError(f"--symbol names one symbol, but {source} holds {len(paths)} files", hint="leave it out")
+    return paths
+
+
+def read_text_table(path: Path) -> pl.DataFrame:
+    """All cells of a CSV file as text, with the number of the line each row stands on in LINE.
+
+    Raises DataError for a file that is empty, holds no row, or is no table.
+    """
+    try:
+        text = pl.read_csv(path, infer_schema=False, row_index_name=LINE, row_index_offset=2)
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{path}: expected a header line and rows, found an empty file") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not a CSV file of one table: {reason}") from None
+    text = text.filter(pl.any_horizontal(pl.exclude(LINE).is_not_null()))
+    if text.is_empty():
+        raise DataError(f"{path}: expected rows below the header line, found none")
+    return text
+
+
 def read_tables(
     source: Table, symbol: str | None = None, exchange: str = "", amount: str = "derive", labels: str = "end"
-) -> Batch:
+) -> BarBatch:
     """The bars of a table in memory, of a Parquet, Arrow or Feather file, or of every such file in a folder.
 
     symbol, exchange, amount, labels : as in `read_csv_files`.
     Raises DataError, with place, row, column and value, for what cannot be read; ConfigError for options that do not
     fit.
     """
-    reading = Reading(symbol, exchange, amount, labels)
+    reading = ReadOptions(symbol, exchange, amount, labels)
     if not isinstance(source, Path | str):
-        table = RawTable(_IN_MEMORY, "row", None, _numbered(as_frame(source, _IN_MEMORY), _IN_MEMORY))
-        return batch_of([read_klines(table, reading)], _IN_MEMORY, None, reading)
+        table = RawTable(_IN_MEMORY, "row", None, _number_rows(as_frame(source, _IN_MEMORY), _IN_MEMORY))
+        return to_batch([read_klines(table, reading)], _IN_MEMORY, None, reading)
     folder = Path(source).expanduser()
     paths = source_files(folder, (*_PARQUET, *_ARROW), symbol)
-    tables = [RawTable(str(path), "row", path, _numbered(_read_file(path), str(path))) for path in paths]
-    return batch_of([read_klines(table, reading) for table in tables], _IN_MEMORY, folder, reading)
+    tables = [RawTable(str(path), "row", path, _number_rows(_read_file(path), str(path))) for path in paths]
+    return to_batch([read_klines(table, reading) for table in tables], _IN_MEMORY, folder, reading)
 
 
 def _read_file(path: Path) -> pl.DataFrame:
@@ -59,7 +119,7 @@ def _read_file(path: Path) -> pl.DataFrame:
         raise DataError(f"{path}: not a {kind} file: {str(error).partition(chr(10))[0]}") from None
 
 
-def _numbered(frame: pl.DataFrame, place: str) -> pl.DataFrame:
+def _number_rows(frame: pl.DataFrame, place: str) -> pl.DataFrame:
     if frame.is_empty():
         raise DataError(f"{place}: expected bars, found an empty table")
     return frame.with_row_index(LINE, offset=1)

@@ -29,14 +29,13 @@ import polars as pl
 import pyarrow as pa
 
 from kronos_quant.market.database import statement
-from kronos_quant.market.exchanges import BOARDS, Board
-from kronos_quant.market.exchanges.boards import Row
-from kronos_quant.market.quality.checking import ROW
+from kronos_quant.market.exchanges.boards import BOARDS, Board, Row
 from kronos_quant.market.sessions import calendar_name, known_until, session_parts, sessions_between
 from kronos_quant.market.symbols import exchange_of, looks_like_index
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
 _MAINLAND_CALENDAR = "XSHG"
+ROW = "row"
 _NUMBER = "number"
 CONTRADICTED: dict[str, pl.DataType] = {"symbol": pl.String(), "time": pl.Datetime("us")}
 _PERIOD: dict[str, pl.DataType] = {
@@ -48,7 +47,7 @@ _PERIOD: dict[str, pl.DataType] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CheckContext:
     """What is known beside the bars."""
 
     daily: bool
@@ -62,27 +61,27 @@ class Surroundings:
     """CONTRADICTED."""
 
 
-def surroundings(
+def check_context(
     freq: str,
     exchange: str = "",
     sessions: Sequence[date] = (),
     instruments: pl.DataFrame | None = None,
     contradicted: pl.DataFrame | None = None,
-) -> Surroundings:
+) -> CheckContext:
     """What is known beside bars of a frequency; whatever is not given, the bars tell."""
     given = pl.DataFrame(schema=INSTRUMENTS) if instruments is None else instruments
     doubted = pl.DataFrame(schema=CONTRADICTED) if contradicted is None else contradicted
-    return Surroundings(freq == DAILY, exchange, sessions, given, doubted)
+    return CheckContext(freq == DAILY, exchange, sessions, given, doubted)
 
 
-def surroundings_of(bars: pl.DataFrame) -> Surroundings:
+def context_from_bars(bars: pl.DataFrame) -> CheckContext:
     """What the bars alone tell: daily bars are stamped 00:00."""
     midnight = pl.col("time").dt.time() == time()
     daily = bars.select(midnight.all()).item()
-    return surroundings(DAILY if daily else "")
+    return check_context(DAILY if daily else "")
 
 
-def in_order(bars: pl.DataFrame) -> pl.DataFrame:
+def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
     """The bars by (symbol, time), equal ones in the order given, with their number in a column `row`."""
     symbol, end = pl.col("symbol"), pl.col("time")
     later = (symbol > symbol.shift()) | ((symbol == symbol.shift()) & (end >= end.shift()))
@@ -91,10 +90,10 @@ def in_order(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.with_row_index(ROW)
 
 
-def check_tables(numbered: pl.DataFrame, around: Surroundings) -> dict[str, pa.Table]:
+def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.Table]:
     """The tables behind what checks read (with `check_views`), as Arrow without copying the bars.
 
-    numbered : of `in_order`.
+    numbered : of `number_rows`.
     """
     instruments = _instruments(numbered["symbol"].drop_nulls().unique(), around)
     calendar = _calendar(instruments)
@@ -130,7 +129,7 @@ def _number() -> pl.Expr:
     return (pl.col(ROW) - start).alias(_NUMBER)
 
 
-def _instruments(symbols: pl.Series, around: Surroundings) -> pl.DataFrame:
+def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
     """schema.INSTRUMENTS of the symbols; the spelling tells what nobody says."""
     names = symbols.sort().to_list()
     told = pl.DataFrame(
@@ -159,7 +158,7 @@ def _calendar(instruments: pl.DataFrame) -> str:
     return (calendars.pop() or "") if len(calendars) == 1 else ""
 
 
-def _sessions(dates: pl.Series, around: Surroundings, calendar: str) -> pl.DataFrame:
+def _sessions(dates: pl.Series, around: CheckContext, calendar: str) -> pl.DataFrame:
     found = {*around.sessions, *(() if around.sessions else dates.unique())}
     first, last = dates.min(), dates.max()
     horizon = known_until(calendar)

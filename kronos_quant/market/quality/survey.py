@@ -10,9 +10,8 @@ import polars as pl
 
 from kronos_quant.config import GatesConfig
 from kronos_quant.errors import ConfigError, DataError, listed
-from kronos_quant.market.quality.check_tables import in_order, surroundings
-from kronos_quant.market.quality.checking import ROW, Check
-from kronos_quant.market.quality.screening import offenders, read_contradicted, read_rejected
+from kronos_quant.market.quality.check_tables import ROW, check_context, number_rows
+from kronos_quant.market.quality.checks import Check, offenders, read_contradicted, read_rejected
 from kronos_quant.market.reader import Market
 
 _FOUND = {"rule": pl.String(), "symbol": pl.String(), "date": pl.Date(), "time": pl.Datetime("us")}
@@ -72,8 +71,8 @@ def survey(market: Market, checks: Sequence[Check], gates: GatesConfig) -> Surve
     Raises ConfigError for a gate on a rule that no check has, DataError for a check that cannot be run.
     """
     _require_known(gates, checks)
-    numbered = in_order(market.bars())
-    around = surroundings(
+    numbered = number_rows(market.bars())
+    around = check_context(
         market.freq,
         market.exchange,
         market.sessions(),

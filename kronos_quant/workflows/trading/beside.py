@@ -15,7 +15,7 @@ from kronos_quant.backtest.panel import groups_of
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, facts_of_directory
 from kronos_quant.errors import DataError
 from kronos_quant.market import Facts, Market, canonical_column
-from kronos_quant.market.quality.screening import read_rejected
+from kronos_quant.market.quality.checks import read_rejected
 from kronos_quant.workspace import WorkspaceFolder
 
 SPANS: dict[str, pl.DataType] = {"symbol": pl.String(), "group": pl.String(), "start": pl.Date(), "end": pl.Date()}

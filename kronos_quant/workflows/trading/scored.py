@@ -17,7 +17,7 @@ from kronos_quant.backtest import Strategy
 from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market, canonical_column
-from kronos_quant.market.ingest.stamps import parse_stamps
+from kronos_quant.market.ingest.columns import parse_stamps
 from kronos_quant.market.sessions import time_zone
 from kronos_quant.workflows.trading.rows import on_rows
 from kronos_quant.workspace import WorkspaceFolder

@@ -9,12 +9,12 @@ import pytest
 
 from kronos_quant.config import GatesConfig
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import Batch, Market, open_market, store_bars
+from kronos_quant.market import BarBatch, Market, open_market, store_bars
 from kronos_quant.market.database import DATABASE, DB_FOLDER
-from kronos_quant.market.quality.checking import Check, iter_checks
+from kronos_quant.market.quality.checks import Check, iter_checks
 from kronos_quant.market.quality.survey import Gate, Survey, by_symbol, survey
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import duckdb
 import polars as pl
 import pytest
 
-from kronos_quant.market import Batch, ingest_qlib, open_market, read_history, store, store_bars
+from kronos_quant.market import BarBatch, ingest_qlib, open_market, read_history, store, store_bars
 from kronos_quant.market.database import DATABASE
 from kronos_quant.schema import PRICES
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 QlibDir = Any
 SCALED = (*PRICES, "factor")
 
@@ -35,7 +35,7 @@ def former_values(root: Path, symbols: list[str] | None = None) -> pl.DataFrame:
     return told.rename({name: name.removeprefix("old_") for name in told.columns if name.startswith("old_")})
 
 
-def rescaled(batch: Batch, scale: float, *, volume: bool = True, symbols: tuple[str, ...] | None = None) -> Batch:
+def rescaled(batch: BarBatch, scale: float, *, volume: bool = True, symbols: tuple[str, ...] | None = None) -> BarBatch:
     """The batch as a dump that was normalised otherwise holds it: in float32, as such a dump is computed."""
     number = pl.lit(scale, dtype=pl.Float32)
     hit = pl.lit(True) if symbols is None else pl.col("symbol").is_in(symbols)
@@ -45,7 +45,7 @@ def rescaled(batch: Batch, scale: float, *, volume: bool = True, symbols: tuple[
     return replace(batch, bars=batch.bars.cast(pl.Schema({"volume": pl.Float32}), strict=False).with_columns(columns))
 
 
-def with_factors(batch: Batch, factors: Mapping[int, float]) -> Batch:
+def with_factors(batch: BarBatch, factors: Mapping[int, float]) -> BarBatch:
     """The batch with the raw prices that its closes are, and these factors by day offset."""
     number = pl.col("date").dt.day().cast(pl.Int32) - 1
     factor = number.replace_strict(dict(factors), default=1.0, return_dtype=pl.Float64)

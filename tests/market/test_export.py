@@ -15,11 +15,11 @@ import pytest
 from made import ROOT, make_bars, weekdays
 
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError
-from kronos_quant.market import Batch, Market, export_bars, ingest_csv, ingest_qlib, open_market, store_bars
-from kronos_quant.market.store import instruments_of
+from kronos_quant.market import BarBatch, Market, export_bars, ingest_csv, ingest_qlib, open_market, store_bars
+from kronos_quant.market.store import make_instruments
 from kronos_quant.schema import PRICES, UNIVERSES
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 
 PYQLIB = """
 import json, sys
@@ -74,12 +74,12 @@ def market(tmp_path: Path) -> Market:
     ]
     store_bars(
         tmp_path / "from",
-        Batch(
+        BarBatch(
             source="test",
             path=None,
             freq="day",
             bars=bars,
-            instruments=instruments_of(["SH600000", "SZ000001", "SZ300750"], "XSHG"),
+            instruments=make_instruments(["SH600000", "SZ000001", "SZ300750"], "XSHG"),
             universes=pl.DataFrame(spans, schema=UNIVERSES, orient="row"),
             sessions=sessions,
             exchange="XSHG",
@@ -99,7 +99,7 @@ def test_parquet_holds_the_stored_bars(tmp_path: Path, market: Market) -> None:
 
 
 def test_many_symbols_are_written_part_by_part(tmp_path: Path, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kronos_quant.market.export.bars._SYMBOLS_A_PART", 1)
+    monkeypatch.setattr("kronos_quant.market.export._SYMBOLS_A_PART", 1)
     for form, out in (("parquet", "out.parquet"), ("csv", "out.csv")):
         assert export_bars(market, tmp_path / out, form).symbols == 3
     assert pl.read_parquet(tmp_path / "out.parquet").equals(market.bars())
@@ -291,7 +291,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, market: Market, monkeypatch:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kronos_quant.market.export.qlib_dir._write_lists", full)
+    monkeypatch.setattr("kronos_quant.market.export._write_lists", full)
     with pytest.raises(Exception, match="cannot write: no space left on the disk"):
         export_bars(market, tmp_path / "qlib", "qlib")
     assert [path.name for path in tmp_path.iterdir()] == ["from"]
@@ -301,14 +301,14 @@ STUCK = """
 import sys, time
 from pathlib import Path
 from kronos_quant.market import export_bars, open_market
-from kronos_quant.market.export import bars
+from kronos_quant.market import export
 
 def stuck(path, parts):
     path.write_bytes(b"half")
     print("writing", flush=True)
     time.sleep(60)
 
-bars._write_parquet = stuck
+export._write_parquet = stuck
 export_bars(open_market(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 

@@ -28,7 +28,7 @@ _LEAST_JUMP = 1.4
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciliation:
     """How a batch differs from the stored bars."""
 
     added: int
@@ -50,7 +50,7 @@ def reconcile(
     freq: str,
     unadjusted_volume: Sequence[str] = (),
     listed: Span | None = None,
-) -> Reconciled:
+) -> Reconciliation:
     """Compare the registered table `incoming` (schema.BARS, keys unique) with the stored bars of a frequency.
 
     The table `refused` is registered too: what is in it has not vanished.
@@ -80,7 +80,7 @@ def reconcile(
     vanished, first_vanished, missing = _find_vanished(connection, freq, listed)
     if missing:
         notes.append(f"still not in the source again: {missing:,} bars that vanished before; they are kept")
-    return Reconciled(added, changed, dict(restated), rescaled, vanished, first_vanished, tuple(notes))
+    return Reconciliation(added, changed, dict(restated), rescaled, vanished, first_vanished, tuple(notes))
 
 
 def apply_changes(connection: duckdb.DuckDBPyConnection, freq: str, ingest: int) -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from kronos_quant.errors import DataError
-from kronos_quant.market.ingest.stamps import has_offsets, infer_freq, parse_stamps
+from kronos_quant.market.ingest.columns import has_offsets, infer_freq, parse_stamps
 
 START = datetime(2024, 6, 17, 9, 30)
 

@@ -1,19 +1,21 @@
-"""The checks of db/checks, and how they are run without trusting them.
+"""The checks of db/checks: how they run without being trusted, and which bars of a batch they reject.
 
-A check is one SQL file with one SELECT, which names the offending rows of a table `incoming` by their column `row`. Its
+A check is one SQL file with one SELECT that returns the offending rows of a table `incoming` by their column `row`. Its
 first line is a comment, `-- error: why it matters` or `-- warning: ...`; the name of a check is its file's. What a
-check can read is described in `check_tables`.
+check can read is described in `check_tables`. Check files are untrusted data, and DuckDB lets a plain SELECT read and
+write files: so checks run on tables in memory, with all access to files and network disabled and a time limit.
 
-Check files are data from somebody. DuckDB lets a plain SELECT read and write files, so checks run on tables in memory
-with every way out shut, and each has a time limit.
+Rejected bars, and bars that another field of their source contradicts, are published next to each snapshot, so that
+reading them needs no database. They are no part of a snapshot's content, nor of its digest: equal bars are equal
+whatever was rejected on the way.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +25,19 @@ import pyarrow as pa
 
 from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError
-from kronos_quant.market.database import DB_FOLDER
+from kronos_quant.market.database import DB_FOLDER, statement
+from kronos_quant.market.quality.check_tables import (
+    CONTRADICTED,
+    ROW,
+    CheckContext,
+    check_tables,
+    check_views,
+    context_from_bars,
+    number_rows,
+)
+from kronos_quant.schema import BARS
 
 CHECKS = "checks"
-ROW = "row"
 
 TIME_LIMIT_SECONDS = 120.0
 """For one check; the slowest shipped one takes about 1 s on 3 million bars."""
@@ -49,6 +60,19 @@ SET allowed_directories = [];
 SET enable_external_access = false;
 SET lock_configuration = true;
 """
+
+REJECTED_FILE = "rejected_bars.parquet"
+CONTRADICTED_FILE = "contradicted_bars.parquet"
+
+REJECTED: dict[str, pl.DataType] = {
+    "freq": pl.String(),
+    **BARS,
+    "rules": pl.String(),  # names of the checks it broke, joined by ', '
+    "ingest": pl.Int32(),
+    "source": pl.String(),
+    "path": pl.String(),
+    "finished": pl.Datetime("us"),  # of the ingest, UTC
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +125,7 @@ def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
 
 
 @contextmanager
-def locked_down(tables: Mapping[str, pa.Table], views: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_isolated(tables: Mapping[str, pa.Table], views: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection that sees the given tables and views (name -> SELECT of ours), and nothing else at all."""
     with duckdb.connect(":memory:", config=_SETTINGS) as connection:
         for name, table in tables.items():
@@ -117,7 +141,7 @@ def offending_rows(
 ) -> pl.Series:
     """The numbers of the rows that a check selects, once each, ascending.
 
-    connection : of `locked_down`; rows : how many `incoming` has.
+    connection : of `open_isolated`; rows : how many `incoming` has.
     Raises DataError, naming the file, for a check that is not one SELECT, fails, takes too long, or selects other rows.
     """
     try:
@@ -172,3 +196,89 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedBars:
+    """A batch after the checks."""
+
+    bars: pl.DataFrame
+    """schema.BARS by (symbol, time): the rows that broke no error-level check."""
+    refused: pl.DataFrame
+    """The other rows, with a column `rules`: the names of the checks they broke, joined by ', '."""
+    rejected_by_rule: dict[str, int]
+    warnings_by_rule: dict[str, int]
+
+
+def screen(
+    bars: pl.DataFrame, checks: Iterable[Check] | None = None, around: CheckContext | None = None
+) -> ScreenedBars:
+    """Split a batch into the bars that pass all error-level checks and those that do not.
+
+    Warnings are looked for among the bars that passed.
+    bars : schema.BARS in any order, missing values null. checks : the package's own by default.
+    around : what is known beside the bars; by default what they tell themselves.
+    Raises DataError, naming the file, for a check that cannot be run.
+    """
+    rules = list(iter_checks() if checks is None else checks)
+    around = around or context_from_bars(bars)
+    refusing, warning = ([check for check in rules if check.severity == severity] for severity in ("error", "warning"))
+    numbered = number_rows(bars)
+    with _tables_of(numbered, around) as connection:
+        errors = _found(connection, numbered, refusing)
+        # nothing to leave out: the same tables serve
+        warnings = {} if errors else _found(connection, numbered, warning)
+    broken = [rows.to_frame(ROW).with_columns(rule=pl.lit(name)) for name, rows in errors.items()]
+    nothing = pl.DataFrame(schema={ROW: numbered.schema[ROW], "rule": pl.String})
+    reasons = pl.concat([nothing, *broken]).group_by(ROW).agg(pl.col("rule").sort().str.join(", ").alias("rules"))
+    kept = numbered.join(reasons, on=ROW, how="anti", maintain_order="left") if broken else numbered
+    good = kept.drop(ROW)
+    if errors:
+        warnings = offenders(good.with_row_index(ROW), warning, around)
+    return ScreenedBars(
+        bars=good,
+        refused=numbered.join(reasons, on=ROW, maintain_order="left").drop(ROW),
+        rejected_by_rule={name: len(rows) for name, rows in errors.items()},
+        warnings_by_rule={name: len(rows) for name, rows in warnings.items()},
+    )
+
+
+def offenders(numbered: pl.DataFrame, checks: list[Check], around: CheckContext) -> dict[str, pl.Series]:
+    """The numbers of the rows that each check selects, ascending; checks that select none are left out.
+
+    numbered : of `check_tables.in_order`.
+    """
+    with _tables_of(numbered, around) as connection:
+        return _found(connection, numbered, checks)
+
+
+def _tables_of(numbered: pl.DataFrame, around: CheckContext) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    return open_isolated(check_tables(numbered, around), check_views())
+
+
+def _found(connection: duckdb.DuckDBPyConnection, numbered: pl.DataFrame, checks: list[Check]) -> dict[str, pl.Series]:
+    rows = {check.name: offending_rows(connection, check, len(numbered)) for check in checks}
+    return {name: numbers.cast(numbered.schema[ROW]) for name, numbers in rows.items() if len(numbers)}
+
+
+def write_findings(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the database's rejected bars and those that their source contradicts into a snapshot's folder."""
+    connection.sql(statement("select_rejected")).pl().write_parquet(folder / REJECTED_FILE)
+    connection.sql("SELECT * FROM contradicted_bars ORDER BY ALL").pl().write_parquet(folder / CONTRADICTED_FILE)
+
+
+def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
+    """The rejected bars of one frequency in REJECTED; none where an older version wrote the snapshot."""
+    path = folder / REJECTED_FILE
+    if not path.exists():
+        return pl.DataFrame(schema=REJECTED)
+    frame = pl.read_parquet(path).filter(pl.col("freq") == freq)
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in REJECTED.items())
+
+
+def read_contradicted(folder: Path, freq: str) -> pl.DataFrame:
+    """The bars of one frequency that their source contradicts (CONTRADICTED); none where an older version wrote it."""
+    path = folder / CONTRADICTED_FILE
+    if not path.exists():
+        return pl.DataFrame(schema=CONTRADICTED)
+    return pl.read_parquet(path).filter(pl.col("freq") == freq).select(list(CONTRADICTED))

@@ -14,11 +14,11 @@ from made import ROOT
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import to_json
-from kronos_quant.market import Batch, open_market, read_history, store_bars, symbol_history
-from kronos_quant.market.history.published import VALUES
+from kronos_quant.market import BarBatch, open_market, read_history, store_bars, symbol_history
+from kronos_quant.market.history import VALUES
 from kronos_quant.market.snapshots import HISTORY_FILE
 
-BatchMaker = Callable[..., Batch]
+BatchMaker = Callable[..., BarBatch]
 DAYS = {1: 10.0, 2: 11.0, 3: 12.0, 4: 11.5}
 
 

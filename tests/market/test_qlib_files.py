@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kronos_quant.errors import DataError
-from kronos_quant.market.ingest.qlib_bins import read_bin
+from kronos_quant.market.ingest.qlib_files import read_bin
 
 NAN = float("nan")
 LENGTH = 10  # sessions of the calendar

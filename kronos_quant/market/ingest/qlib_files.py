@@ -1,0 +1,135 @@
+"""The files of a Qlib directory: calendars/<freq>.txt, instruments/<universe>.txt, <symbol>/<field>.<freq>.bin.
+
+A .bin file is little-endian float32: the index of the first value in the calendar, then one value per session, NaN
+where there is none. Nothing in the format reveals a damaged file, so the first number and the length are checked
+against the calendar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kronos_quant.errors import DataError, listed
+from kronos_quant.market.symbols import canonical
+from kronos_quant.market.universes import tidy
+from kronos_quant.schema import UNIVERSES
+
+_WORD = 4
+_LARGEST_PLAUSIBLE = 1e16
+"""No price, volume or amount of a bar reaches this; a float64 reading beyond it is none."""
+
+
+def read_calendar(folder: Path, freq: str) -> list[datetime]:
+    """The sessions (daily) or bar ends of calendars/<freq>.txt.
+
+    Raises DataError for a missing or empty file and, with its line, for one that is not ascending or not a date.
+    """
+    path = folder / f"{freq}.txt"
+    if not path.is_file():
+        found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
+        raise DataError(f"{path}: no such calendar: found {found}", hint="name its frequency, or add the file")
+    times: list[datetime] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").rstrip().splitlines(), start=1):
+        try:
+            time = datetime.fromisoformat(line.strip())
+        except ValueError:
+            raise DataError(f"{path}: line {number}: expected a date like 2024-06-18, found {line!r}") from None
+        if times and time <= times[-1]:
+            trouble = "is there twice" if time == times[-1] else f"comes after {times[-1]}"
+            raise DataError(f"{path}: line {number}: expected ascending dates, but {line.strip()} {trouble}")
+        times.append(time)
+    if not times:
+        raise DataError(f"{path}: expected one date a line, found an empty file")
+    return times
+
+
+def read_lists(folder: Path) -> pl.DataFrame:
+    """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; none where there is no folder.
+
+    Raises DataError, with its line, for a row that is not symbol, first and last date between tabs.
+    """
+    columns: dict[str, list[object]] = {name: [] for name in UNIVERSES}
+    for path in sorted(folder.glob("*.txt")):
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+            if not line.strip():
+                continue
+            cells = line.split("\t")
+            try:
+                start, end = (date.fromisoformat(cell.strip()[:10]) for cell in cells[1:3])
+            except ValueError:
+                raise DataError(
+                    f"{path}: line {number}: expected SYMBOL<tab>first date<tab>last date, found {line!r}"
+                ) from None
+            for column, cell in zip(
+                columns.values(), (path.stem.lower(), canonical(cells[0]), start, end), strict=True
+            ):
+                column.append(cell)
+    return tidy(pl.DataFrame(columns, schema=UNIVERSES))
+
+
+@dataclass(frozen=True, slots=True)
+class BinSeries:
+    """The values of one field over consecutive sessions."""
+
+    start: int
+    """Index of the first value in the calendar."""
+    values: npt.NDArray[np.float32]
+
+    @property
+    def end(self) -> int:
+        """Index after the last value."""
+        return self.start + len(self.values)
+
+
+def read_bin(path: Path, calendar_length: int) -> BinSeries:
+    """The values of a .bin file.
+
+    Raises DataError, with what was expected and found, for an empty or torn file, one that holds no value, float64
+    content, or an index or length that does not fit the calendar.
+    """
+    content = path.read_bytes()
+    if len(content) % _WORD:
+        raise DataError(f"{path}: expected a multiple of {_WORD} bytes (float32), found {len(content)}: truncated?")
+    if len(content) <= _WORD:
+        raise DataError(f"{path}: expected a start index and values, found {len(content)} bytes")
+    words = np.frombuffer(content, "<f4")
+    if _is_float64(content, calendar_length):
+        raise DataError(f"{path}: expected float32 values, found float64 ones: write them as '<f4'")
+    start = float(words[0])
+    if not (start.is_integer() and 0 <= start < calendar_length):
+        raise DataError(
+            f"{path}: expected a start index from 0 to {calendar_length - 1} in the first 4 bytes, found {start:g}"
+        )
+    series = BinSeries(int(start), words[1:])
+    if series.end > calendar_length:
+        raise DataError(
+            f"{path}: expected at most {calendar_length - series.start} values after session {series.start} of the "
+            f"calendar, found {len(series.values)}"
+        )
+    return series
+
+
+def _is_float64(content: bytes, calendar_length: int) -> bool:
+    """Whether a file makes sense as float64 and none as float32.
+
+    The low halves of doubles read as float32 are noise (half of it negative) or, for short numbers, all zero; fields
+    of a bar are never negative.
+    """
+    if len(content) % (2 * _WORD):
+        return False
+    doubles = np.frombuffer(content, "<f8")
+    start, values = float(doubles[0]), doubles[1:]
+    if not (start.is_integer() and start >= 0 and start + len(values) <= calendar_length and len(values)):
+        return False
+    known = values[~np.isnan(values)]
+    if not len(known) or known.min() < 0 or known.max() > _LARGEST_PLAUSIBLE:
+        return False
+    words = np.frombuffer(content, "<f4")[2:]
+    low, high = words[0::2], words[1::2]
+    return bool((words < 0).any() or (not low.any() and high.any()) or 1 + len(words) > calendar_length)
