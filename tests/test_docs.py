@@ -57,7 +57,7 @@ def test_every_recipe_that_is_shipped_is_valid(path):
 @pytest.mark.parametrize("path", sorted(asset_dir("strategies").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_strategy_that_is_shipped_is_valid_and_its_recipe_is_shipped_too(path):
     strategy = load_yaml(Strategy, path)
-    assert (asset_dir("signals") / f"{strategy.signal}.yaml").is_file()
+    assert (asset_dir("signals") / f"{strategy.recipe}.yaml").is_file()
 
 
 def test_the_shipped_recipe_and_strategy_say_what_the_defaults_are():

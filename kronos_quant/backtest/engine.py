@@ -137,7 +137,7 @@ def trade_exchange(
         history = new_history(T, N, strategy.account)
         book = topk_dropout_nb(
             market, charges, guard, new_book(strategy.account, N), new_watch(N, strategy.account), history,
-            strategy.topk, strategy.n_drop, strategy.hold_thresh, strategy.risk_degree, strategy.delisting_return,
+            strategy.topk, strategy.n_drop, strategy.hold_thresh, strategy.cash_fraction, strategy.delisting_return,
         )  # fmt: skip
     else:
         from kronos_quant.backtest.strategies.loop import run_sessions
@@ -222,7 +222,7 @@ def trade_qlib(strategy: Strategy, market: MarketArrays, facts: QlibFacts) -> Le
     settings = Settings(
         strategy.topk, strategy.n_drop, strategy.hold_thresh,
         strategy.qlib.only_tradable, strategy.qlib.forbid_all_trade_at_limit, qlib_unit(strategy, facts),
-        strategy.risk_degree, open_cost, close_cost, min_cost,
+        strategy.cash_fraction, open_cost, close_cost, min_cost,
         np.inf if shares is None else shares.buy, np.inf if shares is None else shares.sell, strategy.qlib.impact_cost,
     )  # fmt: skip
     T, N = market.price.shape

@@ -142,7 +142,7 @@ def lots_of(strategy: Strategy, panel: Panel, lot: IntArray, step: IntArray) -> 
 
 def charged(costs: Costs, customary: Brokerage) -> tuple[float, float, float]:
     """Commission of a purchase and of a sale, and its minimum."""
-    usual = customary.maker if costs.liquidity == "maker" else customary.taker
+    usual = customary.maker if costs.liquidity_role == "maker" else customary.taker
     commission = usual if costs.commission is None else costs.commission
     minimum = customary.minimum if costs.minimum is None else costs.minimum
     return (

@@ -10,58 +10,69 @@ from pydantic import AliasChoices, Field, model_validator
 
 from kronos_quant.config import Section
 
-SAME_SETTINGS = (
-    # the names of the Kronos fine-tuning guide, then Qlib's
+OTHER_NAMES = (
+    # the names of the Kronos fine-tuning guide, then Qlib's, then those of earlier versions
     ("topk", "n_symbol_hold"),
     ("n_drop", "n_symbol_drop"),
     ("buy", "open_cost"),
     ("sell", "close_cost"),
     ("minimum", "min_cost"),
+    ("recipe", "signal"),
+    ("scores_file", "scores"),
+    ("score_column", "score"),
+    ("max_missing_scores", "max_missing"),
+    ("liquidity_role", "liquidity"),
 )
+"""A setting, and what else it may be called."""
 
 
 def refuse_both_names(data: Any) -> Any:
     """`data` unchanged; ValueError where a setting is given under both of its names."""
     if isinstance(data, dict):
-        for name, alias in SAME_SETTINGS:
+        for name, alias in OTHER_NAMES:
             if name in data and alias in data:
                 raise ValueError(f"{alias} and {name} are the same setting: give one of them")
     return data
 
 
 class Costs(Section):
-    """What a trade costs: commission (a fraction of the value, at least the minimum), and what exchange and state levy.
+    """What a trade costs: commission (a fraction of the value, at least the minimum) plus levies of exchange and state.
 
-    `buy` and `sell` state a side whole, levies included, as Qlib's open_cost and close_cost do.
+    `buy` and `sell` replace commission and levies of one side, as Qlib's open_cost and close_cost do.
     """
 
     commission: float | None = Field(
-        None, ge=0, lt=1, description="the broker's fraction of the value; null: customary on the symbol's exchange"
+        None, ge=0, lt=1, description="broker's commission, fraction of the value; null: customary on the exchange"
     )
     minimum: float | None = Field(
         None,
         ge=0,
         validation_alias=AliasChoices("minimum", "min_cost"),
-        description="least commission of a trade, account currency; null: customary on the symbol's exchange",
+        description="minimum commission per trade, account currency; null: customary on the exchange",
     )
-    liquidity: Literal["taker", "maker"] = Field(
-        "taker", description="which customary commission, where venues (crypto) have one for each"
+    liquidity_role: Literal["taker", "maker"] = Field(
+        "taker",
+        validation_alias=AliasChoices("liquidity_role", "liquidity"),
+        serialization_alias="liquidity",
+        description="customary commission to apply on venues that charge takers and makers differently (crypto)",
     )
-    borrow: float = Field(0.03, ge=0, lt=1, description="a year, of the value of what is short")
-    levies: Literal["exchange", "none"] = Field("exchange", description="taxes and fees by exchange and date, or none")
+    borrow: float = Field(0.03, ge=0, lt=1, description="annual borrow fee, fraction of short market value")
+    levies: Literal["exchange", "none"] = Field(
+        "exchange", description="taxes and fees of the exchange on each date, or none"
+    )
     buy: float | None = Field(
         None,
         ge=0,
         lt=1,
         validation_alias=AliasChoices("buy", "open_cost"),
-        description="fraction of the value bought that stands for commission and levies; null: those",
+        description="total cost of a purchase, fraction of the value; null: commission plus levies",
     )
     sell: float | None = Field(
         None,
         ge=0,
         lt=1,
         validation_alias=AliasChoices("sell", "close_cost"),
-        description="fraction of the value sold that stands for commission and levies; null: those",
+        description="total cost of a sale, fraction of the value; null: commission plus levies",
     )
 
     @model_validator(mode="before")
@@ -72,45 +83,45 @@ class Costs(Section):
     @model_validator(mode="after")
     def _used(self) -> Costs:
         if self.commission is not None and self.buy is not None and self.sell is not None:
-            raise ValueError("buy and sell stand for the commission: give either them or commission")
+            raise ValueError("buy and sell replace the commission: give either them or commission")
         return self
 
 
 class Liquidity(Section):
-    """What the size of an order changes: how much of it fills, and at what price."""
+    """How the size of an order limits how much of it fills, and moves its price."""
 
-    slippage: float = Field(0.0, ge=0, lt=0.5, description="fraction of the price that every fill is worse by")
+    slippage: float = Field(0.0, ge=0, lt=0.5, description="slippage of every fill, fraction of the price")
     impact: float = Field(
         0.0,
         ge=0,
         le=10,
-        description="square-root impact: volatilities that an order of a whole volume moves a price",
+        description="coefficient of square-root market impact: price move in volatilities of an order of one volume",
     )
     participation: float | None = Field(
-        None, gt=0, le=1, description="largest share of a bar's volume that an order fills in it; null: any"
+        None, gt=0, le=1, description="largest participation rate of an order in the bar's volume; null: no limit"
     )
     volume: Literal["trailing", "bar"] = Field(
         "trailing",
-        description="volume meant: the mean of the bars in the sessions before, known beforehand; or the traded bar's "
-        "own, an assumption about liquidity",
+        description="volume that participation and impact refer to: mean of the previous sessions' bars, or that of "
+        "the traded bar, which is look-ahead",
     )
     sessions: int = Field(20, ge=2, description="sessions of the trailing volume and volatility")
-    carry_over: bool = Field(True, description="what the participation cuts is ordered again at the next bar")
+    carry_over: bool = Field(True, description="order the part that participation cut again at the next bar")
 
 
 EXPRESSION = re.compile(r"(?:(?P<before>[\d.eE+-]+) *\* *)?\$volume(?: *\* *(?P<after>[\d.eE+-]+))?")
-"""A share of the day's volume, as Qlib writes it; the only expressions that need no Qlib to be understood."""
+"""A share of the day's volume, as Qlib writes it; the only expressions that can be read without Qlib."""
 
 
 class VolumeShares(Section):
-    """The largest share of the day's own volume that an order fills.
+    """The largest share of the day's volume that an order fills.
 
-    Read from a number, from Qlib's (`cum` or `current`, "0.1 * $volume"), which are the same where a bar is a day, or
-    from either for `all`, `buy` and `sell`, of which the smaller one holds.
+    A number, Qlib's pair (`cum` or `current`, "0.1 * $volume"; the same for daily bars), or one of the two for each of
+    `all`, `buy` and `sell`; the smaller applies.
     """
 
-    buy: float = Field(gt=0, description="of a purchase")
-    sell: float = Field(gt=0, description="of a sale")
+    buy: float = Field(gt=0, description="share of the day's volume, purchases")
+    sell: float = Field(gt=0, description="share of the day's volume, sales")
 
     @model_validator(mode="before")
     @classmethod
@@ -143,95 +154,94 @@ def volume_share(value: Any) -> float:
 
 
 class QlibSettings(Section):
-    """What only the profile `qlib` asks for, by Qlib's names."""
+    """Settings of the profile `qlib` only, under Qlib's names."""
 
-    only_tradable: bool = Field(False, description="rank tradable symbols only, by the state of the day they trade in")
-    forbid_all_trade_at_limit: bool = Field(True, description="a symbol at either limit is neither bought nor sold")
+    only_tradable: bool = Field(False, description="rank only symbols that are tradable on the trading day")
+    forbid_all_trade_at_limit: bool = Field(True, description="neither buy nor sell a symbol at either price limit")
     impact_cost: float = Field(
-        0.0, ge=0, description="of the value, times the square of the order's share of the day's value: added to a cost"
+        0.0, ge=0, description="added to a cost rate: this times the square of the order's share of the day's value"
     )
     volume_threshold: VolumeShares | None = Field(
-        None, description="largest share of the day's own volume that an order fills (0.1: 0.1 * $volume); null: any"
+        None, description="largest share of the day's volume that an order fills (0.1: 0.1 * $volume); null: no limit"
     )
     directory: Path | None = Field(
         None,
-        description="Qlib directory whose $change decides the limits; null: market.qlib_dir of kq.yaml where that has "
-        "the workspace's closes, else computed from the closes",
+        description="Qlib directory whose $change decides the price limits; null: market.qlib_dir of kq.yaml if it has "
+        "the workspace's closes, else $change is computed from the closes",
     )
 
 
 class Risk(Section):
-    """Rules that cut what a strategy asks for, and sell what it would keep. Every rule is off unless it is set.
+    """Rules that cut what a strategy orders, and sell what it would keep. Every rule is off unless it is set.
 
     All of them decide at the close of a bar, from what is known then, and act at the next fill; weights are of the
-    account at the last closes, and what prices do until the next decision is not undone. In the order in which they
-    apply: drawdown halt, stop-loss and take-profit, maximum weight, group cap, exposure caps, volatility target, cash
-    buffer, turnover cap. What a rule sells or cuts is an order whose reason names it.
+    account at the last closes, and price moves until the next decision are not undone. Order of application: drawdown
+    halt, stop-loss and take-profit, maximum weight, group cap, exposure caps, volatility target, cash buffer, turnover
+    cap. The reason of an order that a rule made or cut names the rule.
     """
 
     max_weight: float | None = Field(
-        None, gt=0, le=1, description="largest share of the account in one symbol, long or short; more is sold"
+        None, gt=0, le=1, description="maximum weight of one symbol, long or short, fraction of the account"
     )
     max_group: float | None = Field(
-        None, gt=0, le=10, description="largest share of the account in one group, its long and short holdings added up"
+        None, gt=0, le=10, description="maximum weight of one group, long plus short, fraction of the account"
     )
     groups: Path | None = Field(
         None,
-        description="CSV of symbol, group and, where it changes, start and end (inclusive); null: the industries of "
+        description="CSV of symbol, group and optionally start and end (inclusive); null: the industries of "
         "`kq ingest intervals industry`. Symbols without a group have no group cap",
     )
     max_gross: float | None = Field(
-        None, gt=0, le=10, description="largest value of all holdings / account, long and short added up"
+        None, gt=0, le=10, description="maximum gross exposure, long plus short, fraction of the account"
     )
     max_net: float | None = Field(
-        None, gt=0, le=10, description="largest difference between the long and the short holdings / account"
+        None, gt=0, le=10, description="maximum absolute net exposure, long minus short, fraction of the account"
     )
     band: float = Field(
         0.05,
         ge=0,
         lt=1,
-        description="how far above these bounds, as a fraction of them, what is held may drift before it is sold down; "
-        "what a strategy asks for keeps to the bounds themselves",
+        description="tolerance above these maxima, fraction of them, before holdings that drifted are sold down; new "
+        "orders respect the maxima themselves",
     )
     stop_loss: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="a holding that closes this fraction worse than its mean entry price is sold whole",
+        description="loss at the close from the mean entry price, fraction, at which a holding is sold entirely",
     )
     take_profit: float | None = Field(
-        None, gt=0, description="a holding that closes this fraction above its mean entry price is sold whole"
+        None, gt=0, description="gain at the close from the mean entry price, fraction, at which a holding is sold"
     )
     stay_out: int = Field(
-        5, ge=0, description="sessions from a stop-loss or take-profit until the symbol may be bought again"
+        5, ge=0, description="sessions after a stop-loss or take-profit in which the symbol is not bought"
     )
     max_turnover: float | None = Field(
         None,
         gt=0,
-        description="largest value bought and sold in a session / account. topk_dropout leaves out whole orders, half "
-        "of it for sales; other rules go part of the way to their weights. What other risk rules sell comes first",
+        description="maximum two-sided turnover per session, (buys + sells) / account. topk_dropout omits whole "
+        "orders, half of the limit is for sales; other rules move part of the way. Sales by other rules come first",
     )
     volatility_target: float | None = Field(
         None,
         gt=0,
-        description="a year: the portfolio is cut so far that, as it stands, it would have moved no more than this in "
-        "the sessions before. It is not stretched: nothing is borrowed",
+        description="target annualised volatility, fraction. Positions are scaled down (never up) so that the current "
+        "portfolio's trailing volatility does not exceed it",
     )
     volatility_sessions: int = Field(
-        60, ge=10, description="sessions of that volatility; with fewer than 10 known it bounds nothing"
+        60, ge=10, description="sessions of the trailing volatility; with fewer than 10 known there is no limit"
     )
-    cash_buffer: float = Field(0.0, ge=0, lt=1, description="share of the account that purchases leave in cash")
+    cash_buffer: float = Field(0.0, ge=0, lt=1, description="cash that purchases never spend, fraction of the account")
     drawdown_halt: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="an account that closes this fraction below its highest close sells everything, and the strategy "
-        "is not asked",
+        description="drawdown of the account at the close, fraction, at which all holdings are sold and trading stops",
     )
     resume_after: int | None = Field(
         None,
         ge=1,
-        description="sessions after which a halted strategy trades again, its highest close counted anew; null: never",
+        description="sessions until trading resumes after a halt, with a new high-water mark; null: never",
     )
 
     @property
@@ -256,20 +266,20 @@ class Risk(Section):
                 raise ValueError(f"{name} needs {rule}")
         return self
 
-    def said(self) -> list[str]:
+    def lines(self) -> list[str]:
         """The rules that are set, in words: one line, or none."""
         stops = f", then {self.stay_out} sessions without the symbol" if self.stay_out else ""
         halt = "for good" if self.resume_after is None else f"for {self.resume_after} sessions"
         parts = (
-            (self.max_weight, "at most {:.2%} of the account in a symbol"),
-            (self.max_group, "at most {:.2%} in a group"),
-            (self.max_gross, "all holdings at most {:.2%}"),
-            (self.max_net, "long less short at most {:.2%}"),
+            (self.max_weight, "maximum weight {:.2%} per symbol"),
+            (self.max_group, "maximum weight {:.2%} per group"),
+            (self.max_gross, "gross exposure at most {:.2%}"),
+            (self.max_net, "net exposure at most {:.2%}"),
             (self.stop_loss, f"stop-loss {{:.2%}} below entry{stops}"),
             (self.take_profit, f"take-profit {{:.2%}} above entry{stops}"),
-            (self.volatility_target, f"volatility at most {{:.2%}} a year over {self.volatility_sessions} sessions"),
-            (self.cash_buffer or None, "{:.2%} kept in cash"),
-            (self.max_turnover, "turnover at most {:.2%} a session"),
+            (self.volatility_target, f"volatility at most {{:.2%}} per year over {self.volatility_sessions} sessions"),
+            (self.cash_buffer or None, "cash buffer {:.2%}"),
+            (self.max_turnover, "turnover at most {:.2%} per session"),
             (self.drawdown_halt, f"halt at a drawdown of {{:.2%}}, {halt}"),
         )
         words = [form.format(bound) for bound, form in parts if bound is not None]

@@ -1,4 +1,4 @@
-"""What a strategy file (strategies/*.yaml) says."""
+"""A strategy file (strategies/*.yaml): which scores, which rule, which costs, which period."""
 
 from __future__ import annotations
 
@@ -14,93 +14,142 @@ from kronos_quant.config import Section
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
+SHARE_SETTINGS = {"cash_fraction", "target_exposure"}
+"""A rule has one of them; `risk_degree` is Qlib's name of either."""
+
+USUAL_SHARE = 0.95
+"""The default of both."""
+
+
+def share_setting(rule: str) -> str:
+    """Which of SHARE_SETTINGS a rule has."""
+    return "cash_fraction" if rule == "topk_dropout" else "target_exposure"
+
 
 class Strategy(Section):
-    """A back-test as a YAML file: which scores, which rule, which costs, which period."""
+    """A back-test as settings: which scores, which rule, which costs, which period.
 
-    signal: str = Field("default", min_length=1, description="recipe in signals/ whose scores are traded")
-    scores: Path | None = Field(
+    >>> Strategy(topk=10, n_drop=2).cash_fraction
+    0.95
+    """
+
+    recipe: str = Field(
+        "default",
+        min_length=1,
+        validation_alias=AliasChoices("recipe", "signal"),
+        serialization_alias="signal",
+        description="recipe in signals/ whose scores are traded",
+    )
+    scores_file: Path | None = Field(
         None,
-        description="Parquet or CSV file of date, symbol and score that is traded instead of a recipe's signals; of an "
-        "intraday market, asof (end of the last bar seen), symbol and score",
+        validation_alias=AliasChoices("scores_file", "scores"),
+        serialization_alias="scores",
+        description="Parquet or CSV file of date, symbol and score, traded instead of a recipe's signals; in an "
+        "intraday market asof (end of the last bar seen), symbol and score",
     )
-    score: str | None = Field(None, min_length=1, description="score that ranks; null: the recipe's own")
+    score_column: str | None = Field(
+        None,
+        min_length=1,
+        validation_alias=AliasChoices("score_column", "score"),
+        serialization_alias="score",
+        description="column of the signals that ranks; null: the recipe's score",
+    )
     strategy: Literal["topk_dropout", "topk_rebalance", "long_short_quantile", "buy_and_hold", "python"] = Field(
-        "topk_dropout", description="the rule; python: the function `decide` of the file `code`"
+        "topk_dropout", description="trading rule; python: the function `decide` of the file `code`"
     )
-    code: Path | None = Field(None, description="Python file of `strategy: python`; runs only with --allow-code")
+    code: Path | None = Field(
+        None, description="Python file of `strategy: python`; it runs only where that is allowed (--allow-code)"
+    )
     every: int = Field(
-        1,
-        ge=1,
-        description="sessions (in an intraday market: bars with scores) between two decisions of a rebalancing rule",
+        1, ge=1, description="sessions between two rebalancings; in an intraday market, bars with scores"
     )
     weighting: Literal["equal", "score", "inverse_volatility"] = Field(
-        "equal", description="weights of topk_rebalance within the symbols held"
+        "equal", description="weights of topk_rebalance among the symbols held"
     )
-    quantile: float = Field(0.2, gt=0, le=0.5, description="share of the symbols in each leg of long_short_quantile")
+    quantile: float = Field(0.2, gt=0, le=0.5, description="fraction of the symbols in each leg of long_short_quantile")
     short: bool = Field(False, description="whether the function of `code` may sell short")
     profile: Literal["exchange", "qlib"] = Field(
-        "exchange", description="what decides fills and costs: the exchange's real rules, or Qlib's, surprises included"
+        "exchange", description="rules of fills and costs: those of the exchange, or those of Qlib 0.9.7"
     )
     qlib: QlibSettings = Field(
         default_factory=lambda: QlibSettings.model_validate({}), description="settings of the profile qlib"
     )
     topk: int = Field(
-        50,
-        ge=1,
-        validation_alias=AliasChoices("topk", "n_symbol_hold"),
-        description="symbols held after each session",
+        50, ge=1, validation_alias=AliasChoices("topk", "n_symbol_hold"), description="symbols held after each session"
     )
     n_drop: int = Field(
         5,
         ge=0,
         validation_alias=AliasChoices("n_drop", "n_symbol_drop"),
-        description="most symbols replaced in a session; 0 never sells",
+        description="maximum number of symbols replaced per session; 0 never sells",
     )
-    hold_thresh: int = Field(5, ge=0, description="sessions from buying a symbol to its earliest sale")
+    hold_thresh: int = Field(5, ge=0, description="minimum holding period, sessions")
     start: date | None = Field(
         None,
-        description="first session whose scores are used (they trade at the next bar); "
-        "null: the first after the model's training and validation data",
+        description="first session whose scores are used (they trade at the next bar); null: the first after the "
+        "model's training and validation data",
     )
     end: date | None = Field(None, description="last session; null: the newest")
     fill: Literal["open", "close"] = Field("open", description="price of the next bar at which orders fill")
     liquidity: Liquidity = Field(
-        default_factory=lambda: Liquidity.model_validate({}), description="slippage, impact and participation"
+        default_factory=lambda: Liquidity.model_validate({}), description="slippage, market impact and participation"
     )
     risk: Risk = Field(
         default_factory=lambda: Risk.model_validate({}), description="rules that cut orders and sell holdings"
     )
-    max_missing: float | None = Field(
+    max_missing_scores: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="largest share of the bars that may lack a score (from a symbol's first one on; those of members "
-        "of the universe without any, too) before the back-test is refused; null: it is only said",
+        validation_alias=AliasChoices("max_missing_scores", "max_missing"),
+        serialization_alias="max_missing",
+        description="maximum fraction of bars without a score (counted from a symbol's first score; for members of the "
+        "universe without any, all bars); a larger one is an error. null: it is only reported",
     )
     account: float = Field(1e8, gt=0, description="initial cash, account currency")
-    benchmark: str = Field("auto", min_length=1, description="symbol of an index; auto: the data's own; none: without")
-    universe: str | None = Field(None, min_length=1, description="universe traded; null: the recipe's")
+    benchmark: str = Field("auto", min_length=1, description="symbol of an index; auto: the index in the data; or none")
+    universe: str | None = Field(None, min_length=1, description="universe traded; null: that of the recipe")
     costs: Costs = Field(default_factory=lambda: Costs.model_validate({}), description="trading costs")
     lot: int | Literal["exchange"] = Field(
-        "exchange", description="raw shares are bought in multiples of it; 0: fractions; exchange: each symbol's own"
+        "exchange", description="board lot, raw shares; 0: fractional shares; exchange: that of each symbol"
     )
     lots: dict[str, PositiveInt] = Field(
         default_factory=dict, description="board lots by symbol, raw shares, where `lot: exchange` does not know them"
     )
     price_limit: float | Literal["exchange", "none"] = Field(
-        "exchange", description="daily limit as a fraction of the close before; exchange: each symbol's own"
+        "exchange", description="daily price limit, fraction of the previous close; exchange: that of each symbol"
     )
-    risk_degree: float = Field(0.95, gt=0, le=1, description="fraction of the free cash that a session's buys spend")
-    delisting_return: float = Field(0.0, ge=-1, le=1, description="return from the last close of a delisted holding")
+    cash_fraction: float = Field(
+        USUAL_SHARE,
+        gt=0,
+        le=1,
+        serialization_alias="risk_degree",
+        description="topk_dropout: fraction of the free cash that the purchases of a session spend",
+    )
+    target_exposure: float = Field(
+        USUAL_SHARE,
+        gt=0,
+        le=1,
+        serialization_alias="risk_degree",
+        description="the other rules: fraction of the account that is invested (long_short_quantile: both legs)",
+    )
+    delisting_return: float = Field(
+        0.0, ge=-1, le=1, description="return of a holding that is delisted, from its last close"
+    )
     sessions_per_year: int | None = Field(
-        None, ge=1, description="annualisation of the figures; null: that of the exchange"
+        None, ge=1, description="sessions per year for annualised figures; null: that of the exchange"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _one_name_each(cls, data: Any) -> Any:
-        return refuse_both_names(data)
+        if not isinstance(data, dict):
+            return data
+        refuse_both_names(data)
+        own = share_setting(data.get("strategy", "topk_dropout"))
+        if "risk_degree" in data and own in data:
+            raise ValueError(f"risk_degree and {own} are the same setting here: give one of them")
+        return {own if name == "risk_degree" else name: value for name, value in data.items()}
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -134,6 +183,10 @@ class Strategy(Section):
             self._only_what_qlib_has()
         if (self.strategy == "python") != (self.code is not None):
             raise ValueError("`strategy: python` and `code:` go together: give both or neither")
+        own = share_setting(self.strategy)
+        for name in SHARE_SETTINGS - {own}:
+            if getattr(self, name) != USUAL_SHARE:
+                raise ValueError(f"{name} does not apply to {self.strategy}: use {own}")
         if self.start is not None and self.end is not None and self.start > self.end:
             raise ValueError(f"start must not be after end ({self.end}), found {self.start}")
         return self
@@ -146,3 +199,11 @@ class Strategy(Section):
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
             raise ValueError("risk needs `profile: exchange`")
+
+    def digest_settings(self, exclude: set[str] | None = None, *, defaults: bool = True) -> dict[str, Any]:
+        """The settings as plain values under the names that stored digests were computed over.
+
+        exclude : settings to leave out; defaults : whether those at their default are there
+        """
+        left_out = SHARE_SETTINGS - {share_setting(self.strategy)} | (exclude or set())
+        return self.model_dump(mode="json", by_alias=True, exclude=left_out, exclude_defaults=not defaults)

@@ -25,14 +25,26 @@ from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import ConfigError
 
-FIXED = ("signal", "score", "scores", "start", "end", "universe", "benchmark", "code", "profile", "strategy")
+FIXED = (
+    "recipe",
+    "score_column",
+    "scores_file",
+    "start",
+    "end",
+    "universe",
+    "benchmark",
+    "code",
+    "profile",
+    "strategy",
+)
 """Settings that change what is traded on or by which rules: such runs are compared, not swept."""
 
 DECIDES = (
     "topk",
     "n_drop",
     "hold_thresh",
-    "risk_degree",
+    "cash_fraction",
+    "target_exposure",
     "account",
     "delisting_return",
     "every",
@@ -75,7 +87,10 @@ def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[
     """
     for name in grid:
         if name.split(".")[0] in FIXED:
-            raise ConfigError(f"--grid {name}: changes what is traded on", hint="run such strategies apart")
+            raise ConfigError(
+                f"--grid {name}: cannot be swept: it changes what is traded",
+                hint="run each value as a back-test of its own and set them side by side with kq compare",
+            )
     trials, refused = [], []
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))

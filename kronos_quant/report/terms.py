@@ -35,7 +35,7 @@ def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = 
     terms += [("costs", line) for line in costs]
     terms += [("liquidity", line) for line in liquidity_lines(strategy)]
     terms += [("rules", line) for line in said]
-    terms += [("risk", line) for line in strategy.risk.said()]
+    terms += [("risk", line) for line in strategy.risk.lines()]
     return [
         *terms,
         ("account", f"{strategy.account:,.0f} at the start, {result.account[-1]:,.2f} at the end"),
@@ -51,9 +51,9 @@ def labelled(terms: Sequence[Term]) -> list[Term]:
 
 def signal_line(strategy: Strategy) -> str:
     """Which scores are traded."""
-    if strategy.scores is not None:
-        return f"scores of {strategy.scores}"
-    return strategy.signal + (f", score {strategy.score}" if strategy.score else "")
+    if strategy.scores_file is not None:
+        return f"scores of {strategy.scores_file}"
+    return strategy.recipe + (f", score {strategy.score_column}" if strategy.score_column else "")
 
 
 def step_of(result: BacktestResult) -> str:

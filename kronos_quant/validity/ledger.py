@@ -48,7 +48,7 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 """Of the files; Sharpe ratios are of a session."""
 
-WITHOUT_EFFECT = {"signal", "scores", "benchmark", "sessions_per_year"}
+WITHOUT_EFFECT = {"recipe", "scores_file", "benchmark", "sessions_per_year"}
 """Settings that name what the digests identify, or change no trade."""
 
 
@@ -94,7 +94,7 @@ def trial_key(strategy: Strategy, signals: str, code: str | None = None) -> str:
 
     Settings at their defaults are left out, so that a field that a later version adds makes no trial another one.
     """
-    settings = strategy.model_dump(mode="json", exclude=WITHOUT_EFFECT, exclude_defaults=True)
+    settings = strategy.digest_settings(WITHOUT_EFFECT, defaults=False)
     return hashlib.sha256(json.dumps([settings, signals, code], sort_keys=True).encode()).hexdigest()
 
 

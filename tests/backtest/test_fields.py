@@ -12,6 +12,7 @@ from backtest.markets import panel_of
 from kronos_quant.backtest import Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk
+from kronos_quant.backtest.strategy import SHARE_SETTINGS
 
 NAN = float("nan")
 
@@ -35,7 +36,8 @@ def run(fields, score=None, close=None, *, open_=None, volume=None, groups=None,
     if groups is not None:
         panel = replace(panel, groups=SymbolGroups(("a", "b"), np.array([groups] * len(close))))
     costs = PLAIN["costs"] | fields.get("costs", {})
-    strategy = Strategy.model_validate(PLAIN | fields | {"costs": costs})
+    plain = {name: value for name, value in PLAIN.items() if name != "risk_degree" or not SHARE_SETTINGS & set(fields)}
+    strategy = Strategy.model_validate(plain | fields | {"costs": costs})
     return simulate(strategy, panel, rules_of(strategy, panel, exchange), decide=decide)
 
 
@@ -80,9 +82,15 @@ def test_the_account_is_the_cash_at_the_start():
     assert shares(run({"account": 500.0}, [FIRST] * 2)) == [pytest.approx(50.0)]
 
 
-@pytest.mark.parametrize("degree", [0.3, 0.95])
-def test_risk_degree_is_the_part_of_the_cash_that_purchases_spend(degree):
-    assert run({"risk_degree": degree}, [FIRST] * 2).cash[0] == pytest.approx(100_000 * (1 - degree))
+@pytest.mark.parametrize("part", [0.3, 0.95])
+def test_cash_fraction_is_the_part_of_the_cash_that_purchases_spend(part):
+    assert run({"cash_fraction": part}, [FIRST] * 2).cash[0] == pytest.approx(100_000 * (1 - part))
+
+
+@pytest.mark.parametrize("part", [0.3, 0.95])
+def test_target_exposure_is_the_part_of_the_account_that_is_invested(part):
+    result = run({"strategy": "buy_and_hold", "target_exposure": part}, [FIRST] * 2)
+    assert result.cash[0] == pytest.approx(100_000 * (1 - part))
 
 
 @pytest.mark.parametrize(("lot", "bought"), [(0, 9_523.809523), (1, 9_523), (100, 9_500), (1_000, 9_000)])
@@ -96,7 +104,7 @@ def test_lots_are_of_the_symbols_named():
 
 @pytest.mark.parametrize(("limit", "reason"), [(0.05, "limit up"), (0.2, ""), ("none", "")])
 def test_a_price_limit_is_of_the_close_before(limit, reason):
-    result = run({"price_limit": limit, "risk_degree": 0.9}, close=[[10, 20], [11, 20]])
+    result = run({"price_limit": limit, "cash_fraction": 0.9}, close=[[10, 20], [11, 20]])
     assert result.orders["reason"][0] == reason
 
 
@@ -139,7 +147,7 @@ def test_levies_are_the_exchanges_or_none():
 def test_liquidity_of_costs_chooses_between_the_customary_commissions():
     fields = {"costs": {"commission": None, "minimum": None}}
     taker = run(fields, [FIRST] * 2, exchange="24/7")
-    maker = run({"costs": fields["costs"] | {"liquidity": "maker"}}, [FIRST] * 2, exchange="24/7")
+    maker = run({"costs": fields["costs"] | {"liquidity_role": "maker"}}, [FIRST] * 2, exchange="24/7")
     assert maker.fills["cost"][0] / maker.fills["value"][0] < taker.fills["cost"][0] / taker.fills["value"][0]
 
 
@@ -306,7 +314,8 @@ def test_volume_threshold_of_qlib_is_of_the_days_own_volume():
 
 
 ELSEWHERE = {
-    "signal", "scores", "score", "start", "end", "universe", "benchmark", "max_missing", "code", "profile",
+    "recipe", "scores_file", "score_column", "start", "end", "universe", "benchmark", "max_missing_scores", "code",
+    "profile",
     "costs", "liquidity", "risk", "qlib",
 }  # fmt: skip
 """Read by the jobs, or sections whose own fields are tested above."""

@@ -96,21 +96,21 @@ RULES = {
 def test_every_rule_is_off_unless_it_is_set():
     nothing = Risk.model_validate({})
     assert not nothing.active
-    assert nothing.said() == []
+    assert nothing.lines() == []
     for name, value in RULES.items():
         alone = Risk.model_validate({name: value})
         assert alone.active, name
-        assert len(alone.said()) == 1, name
-        assert f"{value:.2%}" in alone.said()[0]
+        assert len(alone.lines()) == 1, name
+        assert f"{value:.2%}" in alone.lines()[0]
 
 
 def test_the_rules_are_told_in_one_line():
-    [line] = Risk.model_validate(RULES | {"resume_after": 20, "stay_out": 3}).said()
-    assert "at most 10.00% of the account in a symbol; at most 30.00% in a group" in line
+    [line] = Risk.model_validate(RULES | {"resume_after": 20, "stay_out": 3}).lines()
+    assert "maximum weight 10.00% per symbol; maximum weight 30.00% per group" in line
     assert "stop-loss 10.00% below entry, then 3 sessions without the symbol" in line
     assert "halt at a drawdown of 20.00%, for 20 sessions" in line
-    assert Risk.model_validate({"drawdown_halt": 0.2}).said() == ["halt at a drawdown of 20.00%, for good"]
-    assert Risk.model_validate({"stop_loss": 0.1, "stay_out": 0}).said() == ["stop-loss 10.00% below entry"]
+    assert Risk.model_validate({"drawdown_halt": 0.2}).lines() == ["halt at a drawdown of 20.00%, for good"]
+    assert Risk.model_validate({"stop_loss": 0.1, "stay_out": 0}).lines() == ["stop-loss 10.00% below entry"]
 
 
 @pytest.mark.parametrize(

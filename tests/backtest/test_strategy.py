@@ -4,10 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from kronos_quant.backtest import Strategy
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError
+from kronos_quant.validity.ledger import trial_key
 
 RULES = {"rebalance": "topk_rebalance", "long_short": "long_short_quantile", "buy_and_hold": "buy_and_hold"}
 STRATEGIES = Path(__file__).parents[2] / "strategies"
@@ -34,7 +36,7 @@ def test_the_shipped_topk_is_the_one_of_the_guide():
     strategy = load_yaml(Strategy, STRATEGIES / "topk.yaml")
     assert (strategy.topk, strategy.n_drop, strategy.hold_thresh) == (50, 5, 5)
     assert (strategy.costs.levies, strategy.costs.commission, strategy.costs.buy) == ("exchange", None, None)
-    assert (strategy.fill, strategy.benchmark, strategy.signal) == ("open", "auto", "default")
+    assert (strategy.fill, strategy.benchmark, strategy.recipe) == ("open", "auto", "default")
     assert strategy == Strategy.model_validate({})
 
 
@@ -83,7 +85,7 @@ def test_a_dump_with_the_fields_own_names_reads_back_as_the_same_strategy():
         ("lot: true\n", "must be a whole number of shares"),
         ("price_limit: 10\n", "must be a fraction between 0 and 1, exchange or none, found 10"),
         ("account: .nan\n", "account: must be a finite number"),
-        ("risk_degree: 1.5\n", "risk_degree: must be less than or equal to 1"),
+        ("risk_degree: 1.5\n", "cash_fraction: must be less than or equal to 1"),
     ],
 )
 def test_a_mistake_is_named_with_its_field(tmp_path, text, expected):
@@ -100,3 +102,51 @@ def test_rules_of_ones_own(tmp_path, text, lot, limit):
 def test_every_field_says_what_it_is():
     for model in (Strategy, type(Strategy.model_validate({}).costs)):
         assert all(field.description for field in model.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"signal": "own"}, {"recipe": "own"}),
+        ({"scores": "a.csv", "score": "p_rise"}, {"scores_file": "a.csv", "score_column": "p_rise"}),
+        ({"max_missing": 0.1}, {"max_missing_scores": 0.1}),
+        ({"costs": {"liquidity": "maker"}}, {"costs": {"liquidity_role": "maker"}}),
+        ({"risk_degree": 0.8}, {"cash_fraction": 0.8}),
+        ({"strategy": "topk_rebalance", "risk_degree": 0.8}, {"strategy": "topk_rebalance", "target_exposure": 0.8}),
+    ],
+)
+def test_old_names_of_settings_mean_the_new_ones(old, new):
+    assert Strategy.model_validate(old) == Strategy.model_validate(new)
+    assert Strategy.model_validate(Strategy.model_validate(old).model_dump(mode="json")) == Strategy.model_validate(new)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target_exposure": 0.8}, "target_exposure does not apply to topk_dropout: use cash_fraction"),
+        ({"strategy": "buy_and_hold", "cash_fraction": 1.0}, "cash_fraction does not apply to buy_and_hold"),
+        ({"risk_degree": 0.8, "cash_fraction": 0.8}, "risk_degree and cash_fraction are the same setting here"),
+        ({"signal": "a", "recipe": "b"}, "signal and recipe are the same setting: give one of them"),
+    ],
+)
+def test_a_share_that_the_rule_does_not_have_and_two_names_at_once_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        Strategy.model_validate(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({}, "e88ca9f45a208431ec3f9a6078bfbf9e287e64a55ccbc6b2ceec66c616eacdf3"),
+        ({"topk": 20, "n_drop": 2, "cash_fraction": 0.8},
+         "3a1ddb465d5e747c5e00840810e309c11d038ce64b4e34b3b90b4f8387f0078e"),
+        ({"strategy": "topk_rebalance", "target_exposure": 0.9, "every": 5, "weighting": "score"},
+         "4a691a844baa8933705642b74829f8b3477d52ec6bc22ae3f9fc4264732ce9e2"),
+        ({"recipe": "other", "score_column": "p_rise", "max_missing_scores": 0.05, "start": "2024-07-01"},
+         "63ffb7b16280731962b74dd143a2a43b5feb5590374f48d6a4b15da478dc820b"),
+        ({"scores_file": "a.parquet", "costs": {"liquidity_role": "maker", "buy": 0.001, "minimum": 5}},
+         "939a00bdea4c056c359e5991169be26df80630d31d215f2fc78b821399781a4d"),
+    ],
+)  # fmt: skip
+def test_renamed_settings_leave_the_digest_of_a_trial_as_it_was(settings, key):
+    assert trial_key(Strategy.model_validate(settings), "abc", "code") == key

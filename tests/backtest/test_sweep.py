@@ -67,7 +67,7 @@ def test_combinations_that_make_no_strategy_are_left_out_and_told():
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        ({"universe": ["all"]}, "--grid universe: changes what is traded on"),
+        ({"universe": ["all"]}, "--grid universe: cannot be swept: it changes what is traded"),
         ({"topkk": [1]}, "--grid topkk: the strategy has no such field"),
         ({"costs.tax": [1]}, "--grid costs.tax: the strategy has no such field"),
         ({"topk.deep": [1]}, "--grid topk.deep: the strategy has no such field"),

@@ -19,8 +19,8 @@ def test_a_sweep_can_be_read_by_a_script_and_tells_what_it_left_out(kq, scored_w
 
 def test_a_wrong_grid_is_refused_in_one_line(kq, scored_workspace):
     code, error, hint = kq(scored_workspace.root, "sweep", "own", "--grid", "scores=a.csv").refusal()
-    assert (code, error) == (2, "--grid scores: changes what is traded on")
-    assert hint == "run such strategies apart"
+    assert (code, error) == (2, "--grid scores_file: cannot be swept: it changes what is traded")
+    assert hint == "run each value as a back-test of its own and set them side by side with kq compare"
 
 
 def test_without_ray_the_extra_is_named_in_one_line(kq, scored_workspace, monkeypatch):

@@ -90,7 +90,7 @@ def buy_best(keeper: Keeper, t: int, account: float, ranked: list[int]) -> None:
     if places == 0 or not candidates:
         return
     fillable = [i for i in candidates if exchange.blocked(t, i, "buy") is None and not keeper.rests(t, i)][:places]
-    asked = book.cash * s.risk_degree / (len(fillable) or places)
+    asked = book.cash * s.cash_fraction / (len(fillable) or places)
     money, why = bounded_money(keeper, t, account, ranked, len(fillable) or places, asked)
     for i in candidates:
         if places == 0:

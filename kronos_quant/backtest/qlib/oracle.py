@@ -104,7 +104,7 @@ def portfolio_of(
         hold_thresh=strategy.hold_thresh,
         only_tradable=strategy.qlib.only_tradable,
         forbid_all_trade_at_limit=strategy.qlib.forbid_all_trade_at_limit,
-        risk_degree=strategy.risk_degree,
+        risk_degree=strategy.cash_fraction,
         signal=qlib_signal(scores),
     )
     try:

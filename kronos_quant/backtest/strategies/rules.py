@@ -46,7 +46,7 @@ def topk_rebalance(view: View, strategy: Strategy) -> Weights | None:
         raw = np.ones(len(best))
     if raw.sum() <= 0:  # one symbol, or equal scores
         raw = np.ones(len(best))
-    return weighted(view, best, raw / raw.sum() * strategy.risk_degree)
+    return weighted(view, best, raw / raw.sum() * strategy.target_exposure)
 
 
 def long_short_quantile(view: View, strategy: Strategy) -> Weights | None:
@@ -57,7 +57,7 @@ def long_short_quantile(view: View, strategy: Strategy) -> Weights | None:
     count = int(len(order) * strategy.quantile)
     if count == 0:
         return None
-    leg = strategy.risk_degree / 2 / count
+    leg = strategy.target_exposure / 2 / count
     return weighted(view, order[:count], np.full(count, leg)) | weighted(view, order[-count:], np.full(count, -leg))
 
 
@@ -66,7 +66,7 @@ def buy_and_hold(view: View, strategy: Strategy) -> Weights | None:
     if view.shares.any() or np.isnan(view.scores).all():
         return None
     best = ranked(view.scores)[: strategy.topk]
-    return weighted(view, best, np.full(len(best), strategy.risk_degree / len(best)))
+    return weighted(view, best, np.full(len(best), strategy.target_exposure / len(best)))
 
 
 def ranked(scores: FloatArray) -> FloatArray:

@@ -20,8 +20,8 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.engine import benchmark_returns
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.rules import Rules, rules_of
-from kronos_quant.backtest.settings import SAME_SETTINGS
-from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.settings import OTHER_NAMES
+from kronos_quant.backtest.strategy import Strategy, share_setting
 from kronos_quant.backtest.sweep import Done, Trial, Value, run_trials, trials_of
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import write_aside, write_json
@@ -51,7 +51,7 @@ SWEEP = "sweep.json"
 SAVE_EVERY = 200
 """Trials between two writings of what is done."""
 
-OWN_NAMES = {other: name for name, other in SAME_SETTINGS}
+OWN_NAMES = {other: name for name, other in OTHER_NAMES}
 
 
 def run_sweep(
@@ -72,7 +72,7 @@ def run_sweep(
     started = time.perf_counter()
     with connected(ray) as cluster:
         prepared = prepare(workspace, strategy_name, device, compute=compute)
-        chosen = parsed(grid)
+        chosen = parsed(grid, prepared.strategy.strategy)
         trials, refused = trials_of(prepared.strategy, chosen)
         key = sweep_key(prepared, trials)
         with sweep_run(workspace, prepared, key) as run:
@@ -87,7 +87,7 @@ def run_sweep(
     return SweepSummary(run.path, tuple(chosen), table, luck, len(done), refused, time.perf_counter() - started)
 
 
-def parsed(grid: Sequence[str]) -> dict[str, list[Value]]:
+def parsed(grid: Sequence[str], rule: str = "topk_dropout") -> dict[str, list[Value]]:
     """`topk=20,50` -> {"topk": [20, 50]}; a field's other name (`n_symbol_hold`) stands for it.
 
     Raises ConfigError for other forms and for a field given twice.
@@ -96,7 +96,7 @@ def parsed(grid: Sequence[str]) -> dict[str, list[Value]]:
     for text in grid:
         name, equals, values = text.partition("=")
         *sections, last = name.strip().split(".")
-        name = ".".join([*sections, OWN_NAMES.get(last, last)])
+        name = ".".join([*sections, share_setting(rule) if last == "risk_degree" else OWN_NAMES.get(last, last)])
         try:
             found = [value_of(value) for value in values.split(",")] if values.strip() else []
         except ValueError:
@@ -125,7 +125,8 @@ def value_of(text: str) -> Value:
 
 def sweep_key(prepared: Prepared, trials: Sequence[Trial]) -> str:
     """What a sweep is made of: bars, scores, strategy and combinations."""
-    parts = [prepared.market.snapshot.digest, prepared.scored.digest, prepared.strategy.model_dump_json()]
+    settings = json.dumps(prepared.strategy.digest_settings(), separators=(",", ":"))
+    parts = [prepared.market.snapshot.digest, prepared.scored.digest, settings]
     return hashlib.sha256(json.dumps([*parts, sorted(trial.key for trial in trials)]).encode()).hexdigest()
 
 

@@ -37,21 +37,18 @@ def missing_signals(strategy: Strategy, panel: Panel, market: Market, members: p
         return None
     empty = sum(row.any() and not found.any() for row, found in zip(missing, scored, strict=True))
     symbols = [symbol for symbol, column in zip(sessions.symbols, missing.T, strict=True) if column.any()]
-    parts = [f"{counted(empty, 'session')} without any"] if empty else []
+    parts = [f"{counted(empty, 'session')} without any score"] if empty else []
     parts += [f"{counted(len(symbols), 'symbol')} ({listed(symbols)})"] if symbols else []
     if len(unscored):
         never = unscored["symbol"].unique().sort()
-        parts.append(f"{len(never)} members of the universe that have none at all ({listed(never)})")
-    told = (
-        f"Signals are missing for {count:,} of the {whole:,} bars that could have them ({count / whole:.1%}): "
-        f"{', '.join(parts)}."
-    )
-    if strategy.max_missing is not None and count > strategy.max_missing * whole:
+        parts.append(f"{len(never)} members of the universe without any score ({listed(never)})")
+    message = f"{count:,} of {whole:,} expected scores are missing ({count / whole:.1%}): {', '.join(parts)}."
+    if strategy.max_missing_scores is not None and count > strategy.max_missing_scores * whole:
         raise DataError(
-            f"{told.rstrip('.')}; max_missing lets {strategy.max_missing:.1%} pass",
-            hint="compute or import those signals, shorten the period, or raise max_missing",
+            f"{message.rstrip('.')}; limit set by max_missing_scores: {strategy.max_missing_scores:.1%}",
+            hint="compute or import those signals, shorten the period, or raise max_missing_scores",
         )
-    return told
+    return message
 
 
 def expected(scored: BoolArray, member: BoolArray | None) -> BoolArray:

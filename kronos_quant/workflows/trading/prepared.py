@@ -65,7 +65,7 @@ def prepare(
     spans = group_spans(workspace, market, strategy)
     scored = (
         scores_of_recipe(workspace, market, strategy, device, compute=compute, allow_code=allow_code)
-        if strategy.scores is None
+        if strategy.scores_file is None
         else scores_of_file(workspace, market, strategy)
     )
     panel = grouped(panel_of(market, strategy, scored), spans)
@@ -145,8 +145,8 @@ def check_against(market: Market, strategy: Strategy) -> str | None:
         # a day without trading between two sessions is as good as the session next to it
         if on is not None and not known[0] <= on <= known[-1]:
             market.check_session(on)
-    if strategy.score is not None and strategy.score not in known_scores():
-        raise ConfigError(f"score: expected one of {', '.join(known_scores())}, found {strategy.score!r}")
+    if strategy.score_column is not None and strategy.score_column not in known_scores():
+        raise ConfigError(f"score_column: expected one of {', '.join(known_scores())}, found {strategy.score_column!r}")
     if strategy.universe is not None:
         market.universe(strategy.universe)
     return market.benchmark(strategy.benchmark)

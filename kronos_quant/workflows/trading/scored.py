@@ -61,13 +61,13 @@ def scores_of_recipe(
     # torch comes with it, which scores of a file do not need
     from kronos_quant.workflows.signals import ensure_signals, open_source
 
-    source = open_source(workspace, strategy.signal, market)
+    source = open_source(workspace, strategy.recipe, market)
     imported = source.recipe.recipe.imported is not None
     known = market.sessions()
     first, last = scored_span(known, source.store.dates()) if imported else (first_unseen(source), known[-1])
     sessions, asked = chosen_sessions(market, strategy, first, last)
     signals = ensure_signals(source, asked, device, compute=compute, allow_code=allow_code)
-    frame, notes = on_rows(ranked(signals, strategy.score), market)
+    frame, notes = on_rows(ranked(signals, strategy.score_column), market)
     used = list(dict.fromkeys([*asked, sessions[-1]]))
     notes += [FOREIGN_SCORES] if imported else contamination(source, used)
     if signals.empty:
@@ -78,7 +78,7 @@ def scores_of_recipe(
         sessions,
         source,
         signals,
-        f"model {source.weights.name}, recipe {strategy.signal} ({source.recipe.digest})",
+        f"model {source.weights.name}, recipe {strategy.recipe} ({source.recipe.digest})",
         source.recipe.digest,
         tuple(notes),
     )
@@ -102,8 +102,8 @@ def scores_of_file(workspace: WorkspaceFolder, market: Market, strategy: Strateg
 
     Raises DataError for a file that is no table of date, symbol and score, or has none for a session.
     """
-    assert strategy.scores is not None
-    path = workspace.root / strategy.scores.expanduser()
+    assert strategy.scores_file is not None
+    path = workspace.root / strategy.scores_file.expanduser()
     frame, notes = on_rows(read_scores(path, market.exchange), market)
     known = market.sessions()
     if frame.is_empty():

@@ -40,7 +40,7 @@ def test_groups_of_a_file_are_kept_to_and_the_run_tells(workspace):
     most = weights.group_by("date", "group").agg(pl.col("weight").sum())["weight"].max()
     assert most < 0.5  # 0.45 at the last closes, and a day's move
     assert summary.metrics["risk"]["group cap"] > 0
-    assert "at most 45.00% in a group" in summary.report
+    assert "maximum weight 45.00% per group" in summary.report
     assert summary.result.strategy.risk.groups is not None
 
 

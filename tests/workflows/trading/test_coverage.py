@@ -56,7 +56,7 @@ def spans(*rows: tuple[str, int, int]) -> pl.DataFrame:
 def test_bars_count_from_a_symbols_first_score_to_its_last():
     # A: sessions 1 to 4, without the second and the third; B: 2 to 5, suspended in the third; C: the fifth alone
     assert missing_signals(ANY, panel(), NONE, None) == (
-        "Signals are missing for 2 of the 8 bars that could have them (25.0%): 1 session without any, 1 symbol (A)."
+        "2 of 8 expected scores are missing (25.0%): 1 session without any score, 1 symbol (A)."
     )
     assert missing_signals(ANY, panel(score=np.ones((6, 3))), NONE, None) is None
 
@@ -72,7 +72,7 @@ def test_sessions_without_any_score_count_at_either_end_too(empty):
     score = np.ones((6, 3))
     score[empty] = NAN
     told = missing_signals(ANY, panel(score=score, close=np.ones((6, 3))), NONE, None)
-    assert told.startswith("Signals are missing for 6 of the 15 bars that could have them (40.0%): 2 sessions without")
+    assert told.startswith("6 of 15 expected scores are missing (40.0%): 2 sessions without")
 
 
 def test_without_any_score_that_could_trade_there_is_nothing_to_count():
@@ -84,7 +84,7 @@ def test_who_is_no_member_lacks_nothing():
     members = spans(("A", 1, 1), ("A", 4, 9), ("B", 1, 9), ("Z", 1, 9))
     # A is no member in the sessions that lack its scores, but is in the fifth, after its last one
     told = missing_signals(ANY, panel(), NONE, members)
-    assert "missing for 1 of the 6 bars" in told
+    assert "1 of 6 expected scores" in told
     assert missing_signals(ANY, panel(), NONE, spans(("A", 1, 1), ("A", 4, 4), ("B", 1, 9))) is None
 
 
@@ -94,7 +94,7 @@ def test_a_member_whose_scores_end_while_its_bars_go_on_lacks_them():
     members = spans(("A", 1, 9), ("B", 1, 9), ("C", 1, 9))
     assert missing_signals(ANY, panel(score=score, close=np.ones((6, 3))), NONE, None) is None
     told = missing_signals(ANY, panel(score=score, close=np.ones((6, 3))), NONE, members)
-    assert "missing for 2 of the 15 bars" in told
+    assert "2 of 15 expected scores" in told
     # before a symbol's first score there may not have been enough bars to make one
     late = np.ones((6, 3))
     late[:3, 0] = NAN
@@ -106,17 +106,17 @@ def test_members_without_any_score_are_counted_by_their_bars():
     members = spans(("A", 1, 9), ("B", 1, 9), ("C", 1, 9), ("Z", 1, 3), ("Y", 1, 9), ("X", 4, 9))
     told = missing_signals(ANY, panel(score=np.ones((6, 3)), close=np.ones((6, 3))), market, members)
     # Z in three sessions and Y in one; X has no bar while it is a member
-    assert "missing for 4 of the 19 bars" in told
-    assert told.endswith(": 2 members of the universe that have none at all (Y, Z).")
+    assert "4 of 19 expected scores" in told
+    assert told.endswith(": 2 members of the universe without any score (Y, Z).")
 
 
 def test_a_gate_refuses_more_than_it_lets_through():
     gated = Strategy.model_validate({"max_missing": 0.2})
-    with pytest.raises(DataError, match=r"2 of the 8 bars .*\(25\.0%\).*; max_missing lets 20\.0% pass") as error:
+    with pytest.raises(DataError, match=r"2 of 8 .*\(25\.0%\).*; limit set by max_missing_scores: 20\.0%") as error:
         missing_signals(gated, panel(), NONE, None)
-    assert "raise max_missing" in error.value.hint
+    assert "raise max_missing_scores" in error.value.hint
     assert missing_signals(Strategy.model_validate({"max_missing": 0.25}), panel(), NONE, None) is not None
-    with pytest.raises(DataError, match=r"max_missing lets 0\.0% pass"):
+    with pytest.raises(DataError, match=r"limit set by max_missing_scores: 0\.0%"):
         missing_signals(Strategy.model_validate({"max_missing": 0}), panel(), NONE, None)
 
 
@@ -126,9 +126,7 @@ def test_of_bars_within_a_session_one_score_is_enough():
     score = [[1, 1, 1], [NAN, NAN, NAN], [NAN, 1, NAN], [1, NAN, NAN], [1, 1, 1], [NAN, NAN, NAN]]
     bars = panel(score=score, close=np.ones((6, 3)), dates=tuple(days), times=times)
     # the first session is there for its closes
-    assert missing_signals(ANY, bars, NONE, None).startswith(
-        "Signals are missing for 1 of the 6 bars that could have them (16.7%)"
-    )
+    assert missing_signals(ANY, bars, NONE, None).startswith("1 of 6 expected scores are missing (16.7%)")
 
 
 def test_a_run_says_what_is_missing_and_its_gate_exits(scored_workspace, monkeypatch):
@@ -140,9 +138,9 @@ def test_a_run_says_what_is_missing_and_its_gate_exits(scored_workspace, monkeyp
     gone = (pl.col("date") == days[10]) | ((pl.col("symbol") == "MADE0003") & (pl.col("date") == days[12]))
     scores.filter(~gone).write_csv(path)
     notes = run_backtest(scored_workspace, "own", "cpu").metrics["notes"]
-    [told] = [note for note in notes if note.startswith("Signals are missing")]
-    assert "1 session without any" in told
+    [told] = [note for note in notes if "expected scores are missing" in note]
+    assert "1 session without any score" in told
     strategy = scored_workspace.root / "strategies" / "own.yaml"
     strategy.write_text(strategy.read_text() + "max_missing: 0.01\n")
-    with pytest.raises(DataError, match=r"max_missing lets 1\.0% pass"):
+    with pytest.raises(DataError, match=r"limit set by max_missing_scores: 1\.0%"):
         run_backtest(scored_workspace, "own", "cpu")

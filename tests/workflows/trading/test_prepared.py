@@ -83,7 +83,7 @@ def test_a_start_between_two_sessions_is_the_next_one_and_an_end_the_one_before(
     [
         ("start: 1999-01-01\n", DataError, "1999-01-01 is before the data: they begin on"),
         ("end: 2031-01-01\n", DataError, "2031-01-01 is after the data: they end on"),
-        ("score: nonsense\n", ConfigError, "score: expected one of .*, found 'nonsense'"),
+        ("score: nonsense\n", ConfigError, "score_column: expected one of .*, found 'nonsense'"),
         ("universe: nobody\n", DataError, "universe 'nobody' is unknown: known are all"),
         ("benchmark: NOWHERE\n", DataError, "symbol 'NOWHERE' is unknown"),
         ("lots: {ZZZ: 5}\n", DataError, "lots: no scores and bars of ZZZ"),
@@ -193,9 +193,9 @@ def test_the_command_refuses_what_the_gate_does_not_let_through_and_leaves_nothi
     code, out, err = run_command(monkeypatch, capsys, own.workspace.root, "backtest", "own")
     assert (code, out) == (3, "")
     line, hint = err.splitlines()[-2:]
-    assert line.startswith("error: Signals are missing for ")
-    assert line.endswith("; max_missing lets 1.0% pass")
-    assert hint == "hint:  compute or import those signals, shorten the period, or raise max_missing"
+    assert line.startswith("error: ")
+    assert line.endswith("; limit set by max_missing_scores: 1.0%")
+    assert hint == "hint:  compute or import those signals, shorten the period, or raise max_missing_scores"
     assert not list((own.workspace.root / "runs").glob("backtest/*"))
 
 
@@ -205,8 +205,8 @@ def test_the_command_says_what_is_missing_where_the_gate_lets_it_pass(own, monke
     gated(own, 0.5)
     code, out, _ = run_command(monkeypatch, capsys, own.workspace.root, "backtest", "own")
     assert code in (0, None)
-    assert "Signals are missing for" in out
-    assert "1 session without any" in " ".join(out.split())
+    assert "expected scores are missing" in " ".join(out.split())
+    assert "1 session without any score" in " ".join(out.split())
 
 
 def test_dates_are_not_shifted_by_a_universes_own_dates(own):
