@@ -19,11 +19,10 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.market import ingest_table, workspace_market
+from kronos_quant.signals import open_source
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.workflows.demo import HORIZON, forward_returns, make_workspace, measure
-from kronos_quant.workflows.signals import ensure_signals, open_source
-from kronos_quant.workflows.trading import first_unseen
 from kronos_quant.workflows.train import run_training
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
@@ -77,11 +76,11 @@ def real(seed: int, table: Path) -> tuple[float, float, float]:
         run_training(workspace, gpus=0)
         source = open_source(workspace, "default", workspace_market(workspace))
         sessions = source.market.sessions()
-        unseen = [on for on in sessions[:-HORIZON] if on >= first_unseen(source)]
+        unseen = [on for on in sessions[:-HORIZON] if on >= source.first_unseen()]
         dates = [unseen[i] for i in np.linspace(0, len(unseen) - 1, arguments.dates).round().astype(int)]
         past = forward_returns(source.market, [on for on in sessions if on < unseen[0]][:-HORIZON], HORIZON)
         low, high = past["forward_return"].quantile(0.05), past["forward_return"].quantile(0.95)
-        scores = ensure_signals(source, dates, "auto").scores
+        scores = source.ensure(dates).frame
         grid = scores.join(forward_returns(source.market, dates, HORIZON), on=["date", "symbol"]).drop_nulls()
     realised = grid["forward_return"].to_numpy()
     error = np.abs(realised - grid["median"].to_numpy()).mean() / np.abs(realised).mean()

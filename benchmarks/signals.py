@@ -19,8 +19,7 @@ import torch
 
 from kronos_quant.market import SyntheticSpec, make_market, store_bars, workspace_market
 from kronos_quant.model import PRESETS, Forecaster, Kronos, KronosTokenizer
-from kronos_quant.signals import scorer
-from kronos_quant.workflows.signals import ensure_signals, open_source
+from kronos_quant.signals import open_source, scorer
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 LOOKBACK, HORIZON = 90, 10
@@ -75,13 +74,13 @@ with tempfile.TemporaryDirectory() as folder:
     for dates in (short, long):
         spent = calls = 0
         started = time.perf_counter()
-        summary = ensure_signals(source, dates, "cpu")
+        summary = source.ensure(dates, "cpu")
         took = time.perf_counter() - started
         print(
-            f"{len(dates)} sessions, {summary.source.read(dates[-1:]).height} symbols on the last: {took:.1f} s, "
+            f"{len(dates)} sessions, {summary.read(dates[-1:]).height} symbols on the last: {took:.1f} s, "
             f"{spent / took:.1%} inside the model, {calls} model calls, peak {peak_mib():.0f} MiB"
         )
         spent = calls = 0
         started = time.perf_counter()
-        ensure_signals(source, dates, "cpu")
+        source.ensure(dates, "cpu")
         print(f"again: {calls} model calls, {time.perf_counter() - started:.1f} s")

@@ -60,11 +60,12 @@ def signal(
             if source is not None and source.name != "DEFAULT":
                 raise typer.BadParameter(f"goes after {context.invoked_subcommand}", param_hint=f"--{name}")
         return
-    from kronos_quant.workflows.signals import one_range, run_signals
+    from kronos_quant.workflows.signals import run_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    first, last = one_range(date, start, end)
-    summary = run_signals(open_workspace_folder(), recipe, first, last, device, gpus=gpus, allow_code=allow_code)
+    summary = run_signals(
+        open_workspace_folder(), recipe, start, end, device, date=date, gpus=gpus, allow_code=allow_code
+    )
     if as_json:
         print_json(summary.as_dict(top))
     else:

@@ -10,7 +10,7 @@ from kronos_quant.signals.calibration import (
 )
 from kronos_quant.signals.comparison import Comparison, compare
 from kronos_quant.signals.export import attach_signals, qlib_series, write_export
-from kronos_quant.signals.generate import Plan, generate, make_plan
+from kronos_quant.signals.generate import Plan, generate, make_plan, sessions_between
 from kronos_quant.signals.importing import ForeignSignals, check_name, read_foreign, store_foreign
 from kronos_quant.signals.moments import MOMENT, DecisionPoints, Moments
 from kronos_quant.signals.outcomes import Outcomes, realised_outcomes
@@ -18,12 +18,18 @@ from kronos_quant.signals.own_score import OwnScore, check_allowed, find_own_sco
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
 from kronos_quant.signals.recipe import (
     RANKED,
+    ZERO_SHOT,
+    BlendedRecipe,
+    ComputedRecipe,
+    ImportedRecipe,
     Recipe,
     ResolvedRecipe,
     resolve_blend,
     resolve_imported,
     resolve_recipe,
+    zero_shot_name,
 )
+from kronos_quant.signals.result import Signals, StoredSignals
 from kronos_quant.signals.scorer import score_devices
 from kronos_quant.signals.scores import (
     ERROR_OF,
@@ -34,8 +40,16 @@ from kronos_quant.signals.scores import (
     published_score,
     score_paths,
 )
+from kronos_quant.signals.source import (
+    BlendSource,
+    ComputedSource,
+    ImportedSource,
+    SignalSource,
+    open_computed,
+    open_source,
+)
 from kronos_quant.signals.store import Note, SignalFolder, SignalStore, stored_folders
-from kronos_quant.signals.weights import Origin, Weights, find_weights
+from kronos_quant.signals.weights import Weights, find_weights
 
 __all__ = [
     "CALIBRATED",
@@ -48,21 +62,30 @@ __all__ = [
     "QUANTILES",
     "RANKED",
     "SCORES",
+    "ZERO_SHOT",
+    "BlendSource",
+    "BlendedRecipe",
     "Calibrated",
     "Calibration",
     "Comparison",
+    "ComputedRecipe",
+    "ComputedSource",
     "DecisionPoints",
     "ForeignSignals",
+    "ImportedRecipe",
+    "ImportedSource",
     "Moments",
     "Note",
-    "Origin",
     "Outcomes",
     "OwnScore",
     "Plan",
     "Recipe",
     "ResolvedRecipe",
     "SignalFolder",
+    "SignalSource",
     "SignalStore",
+    "Signals",
+    "StoredSignals",
     "Weights",
     "attach_signals",
     "blended_rows",
@@ -75,6 +98,8 @@ __all__ = [
     "finished_rows",
     "generate",
     "make_plan",
+    "open_computed",
+    "open_source",
     "published_score",
     "qlib_series",
     "read_foreign",
@@ -84,8 +109,10 @@ __all__ = [
     "resolve_recipe",
     "score_devices",
     "score_paths",
+    "sessions_between",
     "sessions_needed",
     "store_foreign",
     "stored_folders",
     "write_export",
+    "zero_shot_name",
 ]

@@ -26,7 +26,7 @@ from kronos_quant.model import Pair
 from kronos_quant.progress import progress
 from kronos_quant.signals.claims import Claims
 from kronos_quant.signals.moments import DecisionPoints
-from kronos_quant.signals.recipe import ResolvedRecipe
+from kronos_quant.signals.recipe import ComputedRecipe
 from kronos_quant.signals.scorer import CLOSE, DateTask, score_dates
 from kronos_quant.signals.store import SignalStore
 from kronos_quant.windows import (
@@ -78,7 +78,7 @@ class Plan:
         return sum(len(work.index) for work in self.missing)
 
 
-def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
+def make_plan(market: Market, recipe: ComputedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
     """Find out which of `dates` (sessions) are missing from the store or no longer what they would be.
 
     Raises DataError where the store is of a newer version, before anything is computed for it.
@@ -102,7 +102,7 @@ def make_plan(market: Market, recipe: ResolvedRecipe, store: SignalStore, dates:
     return Plan(table, missing, present, empty)
 
 
-def generate(plan: Plan, pair: Pair, recipe: ResolvedRecipe, store: SignalStore, devices: Sequence[str]) -> int:
+def generate(plan: Plan, pair: Pair, recipe: ComputedRecipe, store: SignalStore, devices: Sequence[str]) -> int:
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished.
 
     Dates that another process computes meanwhile are left to it, and waited for. Returns how many were computed here.

@@ -81,7 +81,7 @@ def finished_rows(
         if by_bar and set(PATH_QUANTILES) <= set(rows.columns):
             added += calibrating.path()
     if settings.steps:
-        raw = grid.matrix(rows, RANKED if recipe.members else settings.score)
+        raw = grid.matrix(rows, recipe.raw_score)
         at_close = recipe.at_close
         moments = grid.moments
         stepped = apply_steps(

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
+from kronos_quant.arrays import BoolArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.model import Context, Nucleus
@@ -26,7 +29,7 @@ from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.own_score import OwnScore
 from kronos_quant.signals.scores import OWN, SCORES
 from kronos_quant.signals.steps import Step
-from kronos_quant.signals.weights import Origin, Weights
+from kronos_quant.signals.weights import Weights
 
 NUMERICS_VERSION = 4
 """Raised by hand whenever the same recipe would give other numbers, or other columns, than before."""
@@ -84,38 +87,24 @@ class Recipe(Section):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedRecipe:
-    """A recipe with its blanks filled and its weights named; `digest` is the key of its signals."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedRecipe(ABC):
+    """A recipe with its blanks filled in; `digest` is the key of its stored signals."""
 
     recipe: Recipe
     universe: str
-    lookback: int
     horizon: int
-    weights: str
-    """Digest of both networks; of an imported table or a blend, of what it is made from."""
-    clip: float
-    max_context: int
-    """With `clip`, what the model's card adds to its weights."""
     freq: str
+    weights: str
+    """Digest of both networks; of an import or a blend, of what it is made from."""
     name: str = ""
     """Of its file, and `model` what it stands for: for people, no part of the digest."""
     model: str = ""
-    own_score: OwnScore | None = None
-    members: tuple[ResolvedRecipe, ...] = ()
 
     @property
     def digest(self) -> str:
         """Changes with whatever changes a stored number."""
-        content = json.dumps(self.as_dict(), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-    @property
-    def at_close(self) -> bool:
-        """Whether there is one moment a session, whatever bar a symbol saw last; a blend's are those of its members."""
-        if self.members:
-            return all(member.at_close for member in self.members)
-        return self.freq == DAILY or (self.recipe.imported is None and self.recipe.asof.at_close)
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def moment(self) -> pl.Expr:
@@ -123,16 +112,46 @@ class ResolvedRecipe:
         return moment_of(self.freq, at_close=self.at_close)
 
     @property
-    def ranks_by(self) -> str:
-        """The column that ranks: the recipe's score, or `score` where steps or a blend make another of it."""
-        return RANKED if self.recipe.steps or self.members else self.recipe.score
+    def raw_score(self) -> str:
+        """The column that the steps begin with."""
+        return self.recipe.score
 
-    def as_dict(self) -> dict[str, Any]:
+    @property
+    def ranks_by(self) -> str:
+        """The column that ranks: the recipe's score, or `score` where steps make another of it."""
+        return RANKED if self.recipe.steps else self.raw_score
+
+    @property
+    @abstractmethod
+    def at_close(self) -> bool:
+        """Whether there is one moment per session, whatever bar a symbol saw last."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
         """What the digest is computed from."""
-        if self.recipe.imported is not None:
-            return {"imported": self.recipe.imported, "freq": self.freq}
-        if self.members:
-            return {"members": [member.digest for member in self.members], "freq": self.freq}
+
+    def decision_points(self, bars: pl.DataFrame) -> BoolArray:
+        """bool[M]: the bars (`Market.times`) after which the recipe makes signals, as far as it says so itself."""
+        return np.zeros(bars.height, dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputedRecipe(ResolvedRecipe):
+    """A recipe that is computed with a model."""
+
+    lookback: int
+    clip: float
+    """With `max_context`, what the model's card adds to its weights."""
+    max_context: int
+    own_score: OwnScore | None = None
+
+    @property
+    def at_close(self) -> bool:
+        """Whether signals are made after the last bar of a session alone."""
+        return self.freq == DAILY or self.recipe.asof.at_close
+
+    def content(self) -> dict[str, Any]:
+        """What the digest is computed from."""
         # the fields left out choose among what is stored, or are replaced by a digest of what they name
         content = self.recipe.model_dump(mode="json", exclude=_NOT_STORED) | {
             "universe": self.universe,
@@ -146,7 +165,47 @@ class ResolvedRecipe:
         }
         return content | ({"own_score": self.own_score.digest} if self.own_score else {})
 
+    def decision_points(self, bars: pl.DataFrame) -> BoolArray:
+        """bool[M]: the bars (`Market.times`) after which signals are made."""
+        return self.recipe.asof.among(bars)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedRecipe(ResolvedRecipe):
+    """A recipe of signals that were imported; its key is their name, `weights` the digest of their file."""
+
+    @property
+    def at_close(self) -> bool:
+        """Only of daily bars: the rows of others say which bar they were made after."""
+        return self.freq == DAILY
+
+    def content(self) -> dict[str, Any]:
+        """What the digest is computed from."""
+        return {"imported": self.recipe.imported, "freq": self.freq}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlendedRecipe(ResolvedRecipe):
+    """The average of other recipes."""
+
+    members: tuple[ResolvedRecipe, ...]
+
+    @property
+    def at_close(self) -> bool:
+        """Whether all members have one moment per session."""
+        return self.freq == DAILY or all(member.at_close for member in self.members)
+
+    @property
+    def raw_score(self) -> str:
+        """The mean of what the members rank by."""
+        return RANKED
+
+    def content(self) -> dict[str, Any]:
+        """What the digest is computed from."""
+        return {"members": [member.digest for member in self.members], "freq": self.freq}
+
+
+ZERO_SHOT = "zero-shot"
 RANKED = "score"
 """The column of the score after its steps."""
 _NOT_STORED = {"score", "model", "imported", "members", "own_score", "steps", "calibration"}
@@ -154,7 +213,7 @@ _NOT_STORED = {"score", "model", "imported", "members", "own_score", "steps", "c
 
 def resolve_recipe(
     recipe: Recipe, weights: Weights, universe: str, freq: str, name: str = "", own_score: OwnScore | None = None
-) -> ResolvedRecipe:
+) -> ComputedRecipe:
     """Fill a recipe in from the model's card and the workspace's universe; raises ConfigError when a blank stays."""
     lookback = recipe.lookback_window or weights.card.lookback_window
     horizon = recipe.horizon or weights.card.predict_window
@@ -168,29 +227,40 @@ def resolve_recipe(
     if freq == DAILY and not recipe.asof.at_close:
         raise ConfigError("asof: daily bars have no moments but the close", hint="leave asof out of the recipe")
     _check_calibration(recipe, horizon, freq, name)
-    return ResolvedRecipe(
+    return ComputedRecipe(
         recipe=recipe,
         universe=recipe.universe or universe,
-        lookback=lookback,
         horizon=horizon,
-        weights=weights.digest,
-        clip=weights.clip,
-        max_context=weights.pair.max_context,
         freq=freq,
+        weights=weights.digest,
         name=name,
         model=weights.name,
+        lookback=lookback,
+        clip=weights.clip,
+        max_context=weights.pair.max_context,
         own_score=own_score,
     )
 
 
-def resolve_imported(recipe: Recipe, origin: Origin, universe: str, freq: str, name: str = "") -> ResolvedRecipe:
-    """The recipe of signals that were imported; what it does not say of the horizon is one session."""
-    universe, horizon = recipe.universe or universe, recipe.horizon or 1
+def resolve_imported(recipe: Recipe, universe: str, freq: str, name: str = "", weights: str = "") -> ImportedRecipe:
+    """The recipe of imported signals, whose horizon is one bar unless it says another.
+
+    weights : digest of the imported table, "" where nothing was imported yet
+    """
+    horizon = recipe.horizon or 1
     _check_calibration(recipe, horizon, freq, name)
-    return ResolvedRecipe(recipe, universe, 0, horizon, origin.digest, 0, 0, freq, name, origin.name)
+    return ImportedRecipe(
+        recipe=recipe,
+        universe=recipe.universe or universe,
+        horizon=horizon,
+        freq=freq,
+        weights=weights,
+        name=name,
+        model=f"imported as {recipe.imported}",
+    )
 
 
-def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str, name: str = "") -> ResolvedRecipe:
+def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str, name: str = "") -> BlendedRecipe:
     """The recipe of an average of others.
 
     Raises ConfigError where they forecast different horizons or universes, or lie on other ones than the blend says.
@@ -200,15 +270,24 @@ def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str
     universes |= {recipe.universe} if recipe.universe else set()
     for field, values in (("horizon", horizons), ("universe", universes)):
         if len(values) > 1:
-            told = ", ".join(f"{member.name} {getattr(member, field)}" for member in members)
-            raise ConfigError(f"{name}: members: expected one {field}, found {told}")
+            found = ", ".join(f"{member.name} {getattr(member, field)}" for member in members)
+            raise ConfigError(f"{name}: members: expected one {field}, found {found}")
     _check_calibration(recipe, members[0].horizon, freq, name)
-    digest = hashlib.sha256("".join(member.digest for member in members).encode()).hexdigest()
-    model = " + ".join(member.model for member in members)
-    lookback = max(member.lookback for member in members)
-    return ResolvedRecipe(
-        recipe, members[0].universe, lookback, members[0].horizon, digest, 0, 0, freq, name, model, None, members
+    return BlendedRecipe(
+        recipe=recipe,
+        universe=members[0].universe,
+        horizon=members[0].horizon,
+        freq=freq,
+        weights=hashlib.sha256("".join(member.digest for member in members).encode()).hexdigest(),
+        name=name,
+        model=" + ".join(member.model for member in members),
+        members=members,
     )
+
+
+def zero_shot_name(recipe: str) -> str:
+    """The name, in the store, of the signals of a recipe with the base of its model: see `kq evaluate`."""
+    return f"{ZERO_SHOT} of {recipe}"
 
 
 def _check_calibration(recipe: Recipe, horizon: int, freq: str, name: str) -> None:

@@ -32,7 +32,7 @@ from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors
 from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Pair, load_pair, resolve_device, series_seed
 from kronos_quant.signals.own_score import load_own_score
-from kronos_quant.signals.recipe import Recipe, ResolvedRecipe
+from kronos_quant.signals.recipe import ComputedRecipe, Recipe
 from kronos_quant.signals.scores import OWN, published_score, score_paths
 from kronos_quant.training import end_with_parent, place
 from kronos_quant.windows import Windows, denormalise
@@ -71,7 +71,7 @@ class Sampled:
 class Scorer:
     """A model and a recipe, ready to score dates."""
 
-    def __init__(self, pair: Pair, recipe: ResolvedRecipe, device: str) -> None:
+    def __init__(self, pair: Pair, recipe: ComputedRecipe, device: str) -> None:
         self.recipe = recipe.recipe
         self.forecaster = recipe_forecaster(pair, recipe.clip, recipe.recipe, device)
         self.own_score = load_own_score(recipe.own_score) if recipe.own_score else None
@@ -161,7 +161,7 @@ def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, .
 
 
 def score_dates(
-    tasks: Iterable[DateTask], count: int, pair: Pair, recipe: ResolvedRecipe, devices: Sequence[str]
+    tasks: Iterable[DateTask], count: int, pair: Pair, recipe: ComputedRecipe, devices: Sequence[str]
 ) -> Iterator[pl.DataFrame]:
     """The rows of each of `count` tasks, in their order; devices : see `score_devices`."""
     scorer = Scorer(pair, recipe, devices[0])
@@ -190,7 +190,7 @@ def score_dates(
             pool.shutdown(kill_workers=True)
 
 
-def process_bytes(scorer: Scorer, pair: Pair, recipe: ResolvedRecipe) -> int:
+def process_bytes(scorer: Scorer, pair: Pair, recipe: ComputedRecipe) -> int:
     """About the memory of a process that scores: its weights as read and as laid out, and one chunk."""
     weights = sum(part.nbytes for network in (pair.tokenizer, pair.predictor) for part in network.parameters())
     chunk = scorer.forecaster.chunk_bytes(recipe.lookback, recipe.horizon, recipe.recipe.samples)
@@ -219,7 +219,7 @@ _claim: FileLock | None = None
 """Of a worker process, set once when it starts; the claim on its device lasts as long as it does."""
 
 
-def _start(parent: int, folder: Path, max_context: int, recipe: ResolvedRecipe, devices: tuple[str, ...]) -> None:
+def _start(parent: int, folder: Path, max_context: int, recipe: ComputedRecipe, devices: tuple[str, ...]) -> None:
     global _scorer, _claim
     # Ctrl-C reaches the whole group of processes: the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -56,7 +56,7 @@ class Note:
     @classmethod
     def of(cls, recipe: ResolvedRecipe) -> Note:
         """The note of a recipe."""
-        return cls(recipe.name, recipe.model, recipe.as_dict())
+        return cls(recipe.name, recipe.model, recipe.content())
 
     def as_dict(self) -> dict[str, Any]:
         """As it is written."""

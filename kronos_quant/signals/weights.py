@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kronos_quant.errors import CheckpointError, ConfigError
+from kronos_quant.errors import CheckpointError
 from kronos_quant.model import ModelCard, Pair, find_model, load_pair, read_card
 from kronos_quant.runs import finished_runs
 from kronos_quant.training.fit import BEST
@@ -27,20 +27,6 @@ class Weights:
     def clip(self) -> float:
         """The bound of the normalised values that the model was trained with."""
         return float(self.card.clip)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What imported signals and blends have in the place of weights."""
-
-    name: str
-    digest: str
-    card: ModelCard
-
-    @property
-    def pair(self) -> Pair:
-        """Raises ConfigError: there is no model of its own."""
-        raise ConfigError(f"{self.name}: has no model of its own", hint="choose a recipe that names a model")
 
 
 def find_weights(workspace: WorkspaceFolder, name: str) -> Weights:

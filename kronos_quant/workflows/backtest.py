@@ -26,7 +26,7 @@ from kronos_quant.workflows.trading import Prepared, missing_benchmark, prepare
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
-    from kronos_quant.workflows.signals import SignalSummary
+    from kronos_quant.signals import Signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class BacktestSummary:
     report: str
     head: str
     result: BacktestResult
-    signals: SignalSummary | None
+    signals: Signals | None
     """None where the scores came from a file."""
 
     @property
@@ -87,7 +87,7 @@ def _leave(
     scored, benchmark, source = prepared.scored, prepared.benchmark, prepared.scored.source
     digest = prepared.market.snapshot.digest
     seeds = {"sampling": source.recipe.recipe.seed} if source else {}
-    inputs = Inputs(digest, source.weights.digest if source else scored.digest, seeds)
+    inputs = Inputs(digest, source.recipe.weights if source else scored.digest, seeds)
     notes = [*scored.notes, *missing_benchmark(prepared)]
     with staged_run(workspace.runs, "backtest", inputs) as run:
         run.write_config({"strategy": prepared.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
@@ -118,7 +118,7 @@ def _leave(
                 "strategy": name,
                 "benchmark": benchmark,
                 "recipe": scored.digest,
-                "model": source.weights.name if source else None,
+                "model": source.recipe.model if source else None,
                 "rejections": result.rejections,
                 "risk": result.risk,
                 "terms": [": ".join(term) for term in terms],

@@ -27,11 +27,10 @@ from kronos_quant.market import (
     workspace_market,
 )
 from kronos_quant.market.database import DB_FOLDER
+from kronos_quant.signals import open_source
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import MeanInterval, independent_interval
 from kronos_quant.workflows.backtest import BacktestSummary, run_backtest
-from kronos_quant.workflows.signals import ensure_signals, open_source
-from kronos_quant.workflows.trading import first_unseen
 from kronos_quant.workflows.train import run_training
 from kronos_quant.workspace import CONFIG_FILE, WorkspaceFolder, init_workspace, open_workspace_folder
 
@@ -161,9 +160,9 @@ def measure(workspace: WorkspaceFolder, made: SyntheticMarket, strength: float) 
     """
     source = open_source(workspace, "default", workspace_market(workspace))
     sessions = source.market.sessions()
-    first = next(i for i, on in enumerate(sessions) if on >= first_unseen(source))
+    first = next(i for i, on in enumerate(sessions) if on >= source.first_unseen())
     dates = sessions[first:-HORIZON:HORIZON]
-    scores = ensure_signals(source, dates, "auto").scores
+    scores = source.ensure(dates).frame
     keys = ["date", "symbol"]
     grid = (
         scores.select(*keys, "last")

@@ -21,9 +21,8 @@ from kronos_quant.market import Market, workspace_market
 from kronos_quant.model import QUANTILES, Forecast, quantile_name
 from kronos_quant.report import Fan, forecast_png, write_forecast_page
 from kronos_quant.runs import Inputs, staged_run
-from kronos_quant.signals import Recipe
+from kronos_quant.signals import ComputedSource, Recipe, open_computed
 from kronos_quant.signals.scorer import recipe_forecaster
-from kronos_quant.workflows.signals import SignalSource, open_source
 from kronos_quant.workspace import WorkspaceFolder
 
 LEAST_SAMPLES = 200
@@ -124,7 +123,7 @@ def run_forecast(
     market = workspace_market(workspace)
     name = market.resolve(symbol)
     bars = market.bars([name], end=market.check_session(on) if on else None)
-    source = open_source(workspace, recipe_name, market)
+    source = open_computed(workspace, recipe_name, market)
     lookback = source.recipe.lookback
     if bars.height < lookback:
         raise DataError(f"{name}: {lookback} bars are needed up to {on or 'the newest'}, found {bars.height}")
@@ -172,7 +171,7 @@ def random_walk_band(history: NDArray[np.float64], steps: int, levels: tuple[flo
 
 
 def _sample(
-    source: SignalSource, settings: Recipe, bars: pl.DataFrame, market: Market, steps: int, device: str
+    source: ComputedSource, settings: Recipe, bars: pl.DataFrame, market: Market, steps: int, device: str
 ) -> Forecast:
     """The forecast as the recipe would have it scored, in prices as quoted at the last bar."""
     recipe = source.recipe

@@ -5,7 +5,7 @@ import pytest
 
 from kronos_quant import ConfigError, DataError
 from kronos_quant.market import open_market
-from kronos_quant.signals import Origin, Recipe, SignalStore, check_name, read_foreign, resolve_imported, store_foreign
+from kronos_quant.signals import Recipe, SignalStore, check_name, read_foreign, resolve_imported, store_foreign
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def market(trained_workspace):
 
 @pytest.fixture
 def store(tmp_path):
-    recipe = resolve_imported(Recipe(imported="mine", score="score"), Origin("mine", "", {}), "all", "day", "mine")
+    recipe = resolve_imported(Recipe(imported="mine", score="score"), "all", "day", "mine")
     return SignalStore(tmp_path / "store", recipe)
 
 

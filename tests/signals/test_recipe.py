@@ -6,7 +6,6 @@ from kronos_quant import ConfigError
 from kronos_quant.config import load_yaml
 from kronos_quant.model import Pair
 from kronos_quant.signals import (
-    Origin,
     OwnScore,
     Recipe,
     Weights,
@@ -85,11 +84,8 @@ def test_an_import_is_known_by_its_name_and_a_blend_by_its_members():
     blend = resolve_blend(Recipe(members=("a", "b")), (one, other), "day", "both")
     assert blend.digest == resolve_blend(Recipe(members=("c", "d"), horizon=4), (one, other), "day").digest
     assert blend.digest != resolve_blend(Recipe(members=("b", "a")), (other, one), "day").digest
-    assert (blend.horizon, blend.lookback, blend.universe, blend.ranks_by) == (4, 16, "all", "score")
-    mine, yours = (
-        resolve_imported(Recipe(imported=name, score="alpha"), Origin(name, "", {}), "all", "day")
-        for name in ("mine", "yours")
-    )
+    assert (blend.horizon, blend.universe, blend.ranks_by) == (4, "all", "score")
+    mine, yours = (resolve_imported(Recipe(imported=name, score="alpha"), "all", "day") for name in ("mine", "yours"))
     assert mine.digest != yours.digest
     assert (mine.horizon, mine.ranks_by) == (1, "alpha")
 
@@ -158,7 +154,7 @@ def test_the_recipe_comes_before_the_card_and_the_workspace():
 
 
 def test_what_the_digest_is_computed_from_is_plain_json_and_says_all():
-    content = json.loads(json.dumps(resolved(samples=7).as_dict()))
+    content = json.loads(json.dumps(resolved(samples=7).content()))
     assert content["samples"] == 7
     assert content["weights"] == "abc"
     assert not {"score", "model"} & set(content)
@@ -193,7 +189,7 @@ def test_a_recipe_of_intraday_bars_ranks_at_the_close_or_at_its_moments():
     assert resolved(freq="5min").at_close
     several = resolved(freq="5min", asof={"times": ["11:30"]})
     assert not several.at_close
-    imported = resolve_imported(Recipe(imported="mine", score="score"), Origin("mine", "", {}), "all", "5min")
+    imported = resolve_imported(Recipe(imported="mine", score="score"), "all", "5min")
     assert not imported.at_close  # its rows say what they are asof
     blend = Recipe.model_validate({"members": ["a", "b"]})
     assert resolve_blend(blend, (resolved(freq="5min"), resolved(freq="5min")), "5min").at_close
@@ -211,6 +207,6 @@ def test_a_calibration_that_could_never_learn_enough_is_refused():
     assert resolved(freq="5min", horizon=60, **learned).horizon == 60  # a session holds several bars
     foreign = Recipe.model_validate({"imported": "mine", "horizon": 60} | learned)
     with pytest.raises(ConfigError, match=words):
-        resolve_imported(foreign, Origin("it", "", {}), "all", "day", "mine")
+        resolve_imported(foreign, "all", "day", "mine")
     with pytest.raises(ConfigError, match=words):
         resolve_blend(Recipe.model_validate({"members": ["a"]} | learned), (resolved(horizon=60),), "day", "mine")

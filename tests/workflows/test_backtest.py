@@ -92,7 +92,7 @@ def test_the_period_starts_where_the_models_data_end(backtest):
     unseen = [on for on in sessions if on >= first]
     # scores of the first unseen session trade at the second
     assert list(summary.result.dates) == unseen[1:]
-    assert summary.signals.scores["date"].unique().sort().to_list() == unseen[:-1]
+    assert summary.signals.frame["date"].unique().sort().to_list() == unseen[:-1]
     assert "CONTAMINATED" not in summary.report
     assert summary.metrics["notes"] == []
 
@@ -169,7 +169,7 @@ def test_what_does_not_exist_is_refused_before_anything_is_computed(trained_work
 
 def test_the_score_of_the_strategy_comes_before_that_of_the_recipe(backtest_workspace):
     by_rise = run_backtest(backtest_workspace, strategy(backtest_workspace, "rise", "score: p_rise\n"), "cpu")
-    first = by_rise.signals.scores.filter(pl.col("date") == pl.col("date").min())
+    first = by_rise.signals.frame.filter(pl.col("date") == pl.col("date").min())
     ranked = first.sort("p_rise", "symbol", descending=[True, False])["symbol"].head(4).to_list()
     orders = by_rise.result.orders
     assert sorted(orders.filter(pl.col("date") == pl.col("date").min())["symbol"]) == sorted(ranked)

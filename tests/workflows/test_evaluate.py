@@ -1,7 +1,5 @@
 import json
 import re
-from datetime import date
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -12,17 +10,15 @@ import yaml
 from made import intraday_workspace
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.evaluation import Boundary, make_grid
+from kronos_quant.evaluation import make_grid
 from kronos_quant.market import workspace_market
-from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, ModelCard
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.runs import finished_runs
-from kronos_quant.signals import read_foreign, store_foreign
+from kronos_quant.signals import open_source, read_foreign, store_foreign
 from kronos_quant.stats.correlation import rank_ic
-from kronos_quant.workflows.evaluate import boundaries_of, run_evaluation, stored_dates
+from kronos_quant.workflows.evaluate import run_evaluation
 from kronos_quant.workflows.signal_store import list_signals, prune_signals
-from kronos_quant.workflows.signals import ensure_signals, open_source
-from kronos_quant.workflows.trading import first_unseen
 
 
 def bring_in(workspace, name, rows, horizon=3):
@@ -63,8 +59,8 @@ def test_stored_signals_get_a_scorecard_and_a_whole_run(backtest_workspace):
     assert config["evaluation"]["start"] == metrics["first_date"]
     assert config["recipe"]["samples"] == 8
     source = open_source(backtest_workspace, "default", market)
-    assert metrics["first_date"] == str(first_unseen(source))
-    assert run.manifest()["inputs"]["weights"] == source.weights.digest
+    assert metrics["first_date"] == str(source.first_unseen())
+    assert run.manifest()["inputs"]["weights"] == source.recipe.weights
 
 
 def test_its_rank_ic_is_that_of_a_pandas_frame(backtest_workspace):
@@ -110,10 +106,10 @@ def test_a_range_without_signals_is_refused_with_the_command(trained_workspace):
 def test_a_restated_bar_makes_the_signals_that_saw_it_missing(backtest_workspace, monkeypatch):
     source = open_source(backtest_workspace, "default", workspace_market(backtest_workspace))
     dates = source.store.dates()
-    there, missing = stored_dates(source, dates)
+    there, missing = source.coverage(dates)
     assert (sorted(there), missing) == (dates, [])
     monkeypatch.setattr("kronos_quant.signals.store.SignalStore.holds", lambda self, on, seen: on != dates[2])
-    assert stored_dates(source, dates)[1] == [dates[2]]
+    assert source.coverage(dates)[1] == [dates[2]]
 
 
 @pytest.mark.parametrize(("see", "kind"), [(0.0, "no edge"), (1.0, "edge")])
@@ -233,39 +229,6 @@ def test_it_is_the_same_twice(market_workspace):
         assert pl.read_parquet(first.folder / name).equals(pl.read_parquet(second.folder / name))
 
 
-def of_model(card):
-    """A recipe of a model with this card."""
-    recipe = SimpleNamespace(recipe=SimpleNamespace(imported=None))
-    return SimpleNamespace(recipe=recipe, members=(), weights=SimpleNamespace(card=ModelCard.model_validate(card)))
-
-
-TARGETS = {"train": ["2020-01-01T00:00", "2023-06-30T00:00"], "val": ["2023-07-03T00:00", "2023-09-29T00:00"]}
-
-
-@pytest.mark.parametrize(
-    ("card", "expected"),
-    [
-        ({"base": "scratch (nano)", "targets": TARGETS}, [("training data", date(2023, 9, 29))]),
-        ({"base": "NeoQuasar/Kronos-small", "targets": TARGETS},
-         [("training data", date(2023, 9, 29)), ("pre-training data", None)]),
-        ({"base": "mine", "targets": TARGETS, "pretraining_cutoff": "2024-06-30"},
-         [("training data", date(2023, 9, 29)), ("pre-training data", date(2024, 6, 30))]),
-        ({}, [("training data", None), ("pre-training data", None)]),
-    ],
-)  # fmt: skip
-def test_a_card_says_until_when_its_model_has_seen_data(card, expected):
-    assert boundaries_of(of_model(card)) == tuple(Boundary(*pair) for pair in expected)
-
-
-def test_a_blend_has_seen_what_any_of_its_members_has():
-    later = {part: [day.replace("2023", "2024") for day in span] for part, span in TARGETS.items()}
-    members = tuple(of_model({"base": "scratch (nano)", "targets": targets}) for targets in (later, TARGETS))
-    blend = SimpleNamespace(recipe=SimpleNamespace(recipe=SimpleNamespace(imported=None)), members=members)
-    assert boundaries_of(blend) == (Boundary("training data", date(2024, 9, 29)),)
-    unknown = SimpleNamespace(recipe=blend.recipe, members=(*members, of_model({"base": "scratch"})))
-    assert boundaries_of(unknown) == (Boundary("training data", None),)
-
-
 def test_the_correlations_of_the_card_are_those_of_the_room(market_workspace):
     scores = made_scores(market_workspace, 1.0)
     bring_in(market_workspace, "mine", scores)
@@ -340,7 +303,7 @@ def test_paths_that_are_stored_are_measured_exactly(trained_workspace):
     market = workspace_market(trained_workspace)
     sessions = market.sessions()
     source = open_source(trained_workspace, "whole", market)
-    ensure_signals(source, sessions[-20:], "cpu")
+    source.ensure(sessions[-20:], "cpu")
     report = run_evaluation(trained_workspace, "whole", sessions[-20], None, None)
     found = report.metrics["contenders"]["signal"]["distribution"]
     assert found["measured_from"] == "9 quantiles, and exactly from 5 paths"
@@ -430,7 +393,7 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     from_base(trained_workspace)
     market = workspace_market(trained_workspace)
     sessions = market.sessions()[-16:]
-    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
     zero = next(one for one in report.card.cards if one.name == "zero-shot")
     assert "model start" in zero.says
@@ -442,7 +405,7 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
         "model: start\nlookback_window: 16\nsamples: 8\nhorizon: 3\n"
     )
     by_hand = open_source(trained_workspace, "hand", market)
-    assert ensure_signals(by_hand, sessions, "cpu").computed == 0
+    assert by_hand.ensure(sessions, "cpu").computed == 0
     again = run_evaluation(trained_workspace, "default", sessions[0], None, None, ["hand"])
     assert [one.name for one in again.card.cards].count("zero-shot") == 0
     hand = next(one for one in again.card.cards if one.name == "recipe hand")
@@ -455,7 +418,7 @@ def test_a_base_that_would_take_too_long_is_computed_only_for_who_asks(trained_w
     from_base(trained_workspace)
     market = workspace_market(trained_workspace)
     sessions = market.sessions()[-6:]
-    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     monkeypatch.setattr("kronos_quant.workflows.evaluate.zero_shot.LONG_SECONDS", 0)
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
     told = (
@@ -471,7 +434,7 @@ def test_the_signals_beside_a_recipe_are_kept_when_the_store_is_tidied(trained_w
     from_base(trained_workspace)
     market = workspace_market(trained_workspace)
     sessions = market.sessions()[-3:]
-    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     run_evaluation(trained_workspace, "default", sessions[0], None, None)
     states = {tuple(row.recipes): row.state for row in list_signals(trained_workspace)}
     assert states == {("default",): "complete", (): "zero-shot of default, which kq evaluate sets beside it"}
@@ -484,7 +447,7 @@ def test_the_signals_beside_a_recipe_are_kept_when_the_store_is_tidied(trained_w
 def test_a_base_that_is_not_here_or_cannot_be_read_is_said_and_nothing_is_fetched(trained_workspace, monkeypatch):
     market = workspace_market(trained_workspace)
     sessions = market.sessions()[-3:]
-    ensure_signals(open_source(trained_workspace, "default", market), sessions, "cpu")
+    open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     monkeypatch.setattr("kronos_quant.model.hub.fetch", None)
     from_base(trained_workspace, "Nobody/Kronos-elsewhere")
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
@@ -501,6 +464,6 @@ def test_code_of_a_recipe_is_not_run_for_its_base(trained_workspace):
     (trained_workspace.root / "signals" / "own.yaml").write_text("samples: 2\nhorizon: 1\nown_score: mine.py\n")
     market = workspace_market(trained_workspace)
     sessions = market.sessions()[-3:]
-    ensure_signals(open_source(trained_workspace, "own", market), sessions, "cpu", allow_code=True)
+    open_source(trained_workspace, "own", market).ensure(sessions, "cpu", allow_code=True)
     report = run_evaluation(trained_workspace, "own", sessions[0], None, None)
     assert any("the recipe has code of its own, which this command does not run" in line for line in report.lines())

@@ -13,7 +13,7 @@ from made import intraday_workspace
 from kronos_quant import CheckpointError, ConfigError, DataError
 from kronos_quant.files import file_digest
 from kronos_quant.market import open_market, workspace_market
-from kronos_quant.signals import attach_signals
+from kronos_quant.signals import SignalFolder, attach_signals, open_computed, open_source
 from kronos_quant.signals.store import FORMAT
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.signal_store import (
@@ -24,7 +24,7 @@ from kronos_quant.workflows.signal_store import (
     prune_signals,
     show_signals,
 )
-from kronos_quant.workflows.signals import ensure_signals, open_source, run_signals
+from kronos_quant.workflows.signals import run_signals
 
 
 def sessions_of(workspace):
@@ -37,7 +37,7 @@ def write_recipe(workspace, name, text):
 
 def compute(workspace, recipe, dates):
     source = open_source(workspace, recipe, workspace_market(workspace))
-    return ensure_signals(source, dates, "cpu", allow_code=True)
+    return source.ensure(dates, "cpu", allow_code=True)
 
 
 @pytest.fixture
@@ -86,19 +86,19 @@ def test_restated_bars_make_dates_stale_and_they_are_not_shown(stored):
     with pytest.raises(DataError, match=f"default: 1 of 1 sessions were computed from other bars: {last}") as caught:
         show_signals(stored, "default", last)
     assert caught.value.hint == f"kq signal --recipe default --start {last} --end {last}"
-    assert show_signals(stored, "default", sessions_of(stored)[-2]).rows.height > 3
+    assert show_signals(stored, "default", sessions_of(stored)[-2]).frame.height > 3
 
 
 def test_the_best_and_the_worst_are_shown_with_their_error(stored):
     shown = show_signals(stored, "default", None)
     last = sessions_of(stored)[-1]
     ends = shown.ends(2)
-    values = shown.rows["last"].sort(descending=True).to_list()
+    values = shown.frame["last"].sort(descending=True).to_list()
     assert [row["last"] for row in ends] == [*values[:2], *values[-2:]]
     assert {row["date"] for row in ends} == {last}
     assert list(ends[0])[:5] == ["date", "symbol", "close", "last", "std_error"]
-    assert show_signals(stored, shown.digest[:6], last).rows.equals(shown.rows)
-    assert len(shown.ends(100)) == shown.rows.height
+    assert show_signals(stored, shown.digest[:6], last).frame.equals(shown.frame)
+    assert len(shown.ends(100)) == shown.frame.height
 
 
 def test_what_is_not_in_the_store_is_one_clear_line(stored):
@@ -119,7 +119,7 @@ def test_a_recipe_whose_model_is_gone_is_listed_kept_and_shown_as_stored(stored,
     assert "no trained model yet" in row.state
     assert prune_signals(stored, None, delete=True).folders == []
     shown = show_signals(stored, "default", None)
-    assert shown.rows.equals(before.rows)
+    assert shown.frame.equals(before.frame)
     assert "shown as stored" in caplog.text
     shutil.rmtree(stored.signal_store)
     with pytest.raises(CheckpointError, match="stored under this recipe: nothing"):
@@ -199,7 +199,7 @@ def test_an_import_is_a_recipe_like_any_other_and_can_be_backtested(backtest_wor
     assert [row.state for row in list_signals(workspace) if row.recipes == ["mine"]] == ["complete"]
     summary = run_signals(workspace, "mine", dates[-2], None, "cpu")
     assert (summary.computed, summary.present, summary.score) == (0, 2, "alpha")
-    assert summary.source.weights.digest == file_digest(report.folder / "imported.parquet")
+    assert summary.recipe.weights == file_digest(report.folder / "imported.parquet")
     assert summary.best(1)[0]["alpha"] == 11
     (workspace.root / "strategies" / "mine.yaml").write_text(
         f"topk: 2\nn_drop: 1\naccount: 1_000_000\nsignal: mine\nstart: {dates[0]}\nend: {dates[-1]}\n"
@@ -215,13 +215,13 @@ def test_an_import_asked_for_other_dates_says_what_it_has(stored, tmp_path):
     sessions = sessions_of(stored)
     import_signals(stored, alpha_file(stored, sessions[-3:-1], tmp_path / "a.csv"), "mine", None, None, replace=False)
     source = open_source(stored, "mine", workspace_market(stored))
-    found = ensure_signals(source, sessions[-3:], "cpu")
+    found = source.ensure(sessions[-3:], "cpu")
     assert found.empty == sessions[-1:]
     assert "without a score" in found.lines()[1]
     with pytest.raises(DataError, match=f"mine: no imported signals of {sessions[-1]}: they are of {sessions[-3]}"):
-        ensure_signals(source, sessions[-1:], "cpu")
+        source.ensure(sessions[-1:], "cpu")
     with pytest.raises(ConfigError, match="imported as mine: has no model of its own"):
-        _ = source.weights.pair
+        open_computed(stored, "mine", source.market)
 
 
 def test_an_import_that_is_refused_leaves_nothing(stored, tmp_path):
@@ -249,7 +249,7 @@ def test_an_import_that_was_cut_off_can_be_made_again(stored, tmp_path, monkeypa
         import_signals(stored, tmp_path / "a.csv", "mine", None, None, replace=False)
     source = open_source(stored, "mine", workspace_market(stored))
     with pytest.raises(DataError, match="nothing was imported under this name"):
-        ensure_signals(source, sessions_of(stored)[-1:], "cpu")
+        source.ensure(sessions_of(stored)[-1:], "cpu")
     report = import_signals(stored, tmp_path / "a.csv", "mine", None, None, replace=False)
     assert (report.replaced, report.signals.score) == (0, "alpha: #1")
     assert show_signals(stored, "mine", None).score == "alpha: #1"
@@ -264,9 +264,9 @@ def test_a_blend_averages_what_its_members_rank(stored, tmp_path):
     found = compute(stored, "both", [last])
     assert (found.score, found.present) == ("score", 2)
     parts = [compute(stored, name, [last]).ranked().rename({"score": name}) for name in ("ranked", "mine")]
-    joined = found.ranked().join(parts[0], on=["date", "symbol"]).join(parts[1], on=["date", "symbol"])
+    joined = found.ranked().join(parts[0], on=["time", "symbol"]).join(parts[1], on=["time", "symbol"])
     assert joined["score"].to_numpy() == pytest.approx(((joined["ranked"] + joined["mine"]) / 2).to_numpy())
-    assert show_signals(stored, "both", last).rows.height == found.scores.height
+    assert show_signals(stored, "both", last).frame.height == found.frame.height
     assert prune_signals(stored, None, delete=True).folders == []
     write_recipe(stored, "nested", "members: [both]\n")
     with pytest.raises(ConfigError, match="nested: members: both is a blend itself"):
@@ -277,7 +277,7 @@ def test_a_recipe_that_smooths_computes_the_sessions_before_too(trained_workspac
     write_recipe(trained_workspace, "smooth", "samples: 4\nhorizon: 2\nsteps: [{step: smooth, sessions: 3}]\n")
     found = compute(trained_workspace, "smooth", sessions_of(trained_workspace)[-1:])
     assert (found.computed, found.dates) == (3, sessions_of(trained_workspace)[-1:])
-    assert found.scores["date"].unique().to_list() == found.dates
+    assert found.frame["date"].unique().to_list() == found.dates
     again = compute(trained_workspace, "smooth", sessions_of(trained_workspace)[-1:])
     assert (again.computed, again.present) == (0, 3)
 
@@ -293,7 +293,7 @@ def test_only_dates_whose_history_is_stored_are_shown_and_exported(trained_works
         show_signals(trained_workspace, "smooth", sessions[-4])
     assert caught.value.hint == f"kq signal --recipe smooth --start {sessions[-4]} --end {sessions[-4]}"
     write_recipe(trained_workspace, "both", "members: [smooth]\n")
-    assert show_signals(trained_workspace, "both", sessions[-2]).rows.height > 0
+    assert show_signals(trained_workspace, "both", sessions[-2]).frame.height > 0
     with pytest.raises(DataError, match="both: the sessions before"):
         show_signals(trained_workspace, "both", sessions[-3])
 
@@ -313,10 +313,10 @@ def test_a_users_own_score_runs_only_when_allowed_and_is_stored(trained_workspac
         run_signals(trained_workspace, "own", last, None, "cpu")
     assert list_signals(trained_workspace) == []
     found = run_signals(trained_workspace, "own", last, None, "cpu", allow_code=True)
-    paths = found.source.store.read([last], paths=True)["paths"].to_numpy()
+    paths = SignalFolder(found.folder).read([last], paths=True)["paths"].to_numpy()
     assert paths.shape[1:] == (4, 2)
-    assert found.scores["own"].to_numpy() == pytest.approx(paths[:, :, -1].max(axis=1), rel=1e-5)
-    assert found.scores["last"].to_numpy() == pytest.approx(paths[:, :, -1].mean(axis=1), abs=1e-6)
+    assert found.frame["own"].to_numpy() == pytest.approx(paths[:, :, -1].max(axis=1), rel=1e-5)
+    assert found.frame["last"].to_numpy() == pytest.approx(paths[:, :, -1].mean(axis=1), abs=1e-6)
     # what is stored needs no code to be read
     assert run_signals(trained_workspace, "own", last, None, "cpu").computed == 0
 
@@ -324,8 +324,8 @@ def test_a_users_own_score_runs_only_when_allowed_and_is_stored(trained_workspac
 def test_signals_are_exported_for_other_programs(stored, tmp_path):
     told = export_signals(stored, tmp_path / "qlib.parquet", "default", "qlib", None, None)
     series = pd.read_parquet(tmp_path / "qlib.parquet")["score"]
-    rows = show_signals(stored, "default", None).rows
-    for symbol, score in rows.select("symbol", "last").rows():
+    rows = show_signals(stored, "default", None).frame
+    for symbol, score in rows.select("symbol", "last").frame():
         assert series[symbol, pd.Timestamp(sessions_of(stored)[-1])] == score
     assert told == [f"{tmp_path / 'qlib.parquet'}: {len(series)} signals of 3 sessions, "
                     f"{sessions_of(stored)[-3]} to {sessions_of(stored)[-1]}"]  # fmt: skip
@@ -353,15 +353,15 @@ def test_of_several_moments_a_session_the_last_is_shown_or_the_one_asked_for(sev
     assert newest.moments() == [datetime.combine(sessions[22], time(15))]
     assert newest.lines()[0] == f"4 symbols on {sessions[22]} 15:00, 4 with a last, best and worst shown"
     assert list(newest.ends(1)[0])[:3] == ["date", "asof", "symbol"]
-    assert show_signals(several, "noon", sessions[20]).rows.height == 3  # one symbol did not trade in the afternoon
-    assert show_signals(several, "noon", datetime.combine(sessions[20], time(11, 30))).rows.height == 4
+    assert show_signals(several, "noon", sessions[20]).frame.height == 3  # one symbol did not trade in the afternoon
+    assert show_signals(several, "noon", datetime.combine(sessions[20], time(11, 30))).frame.height == 4
     with pytest.raises(DataError, match=f"noon: no signals asof {sessions[20]} 10:00") as caught:
         show_signals(several, "noon", datetime.combine(sessions[20], time(10)))
     assert caught.value.hint == "that session has 11:30, 15:00"
     digest = open_source(several, "noon", workspace_market(several)).recipe.digest
-    assert show_signals(several, digest, None).rows.equals(newest.rows)
+    assert show_signals(several, digest, None).frame.equals(newest.frame)
     # at the close a session is one cross-section, also of those who saw their last bar before
-    assert show_signals(several, "close", sessions[20]).rows["asof"].n_unique() == 2
+    assert show_signals(several, "close", sessions[20]).frame["asof"].n_unique() == 2
 
 
 def test_several_moments_are_listed_compared_tidied_and_exported(several, tmp_path):

@@ -1,5 +1,4 @@
 import json
-from datetime import datetime
 
 import polars as pl
 import pytest
@@ -8,8 +7,9 @@ import yaml
 from kronos_quant import ConfigError, DataError
 from kronos_quant.market import ingest_universe, open_market, workspace_market
 from kronos_quant.runs import finished_runs
-from kronos_quant.signals import Recipe, SignalStore
-from kronos_quant.workflows.signals import ensure_signals, one_range, open_source, run_signals
+from kronos_quant.signals import Recipe, SignalStore, open_source
+from kronos_quant.workflows.signals import run_signals
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 
 def sessions_of(workspace):
@@ -23,7 +23,7 @@ def source_of(workspace, recipe="default"):
 def test_without_dates_the_newest_session_is_computed_and_the_run_recorded(trained_workspace):
     summary = run_signals(trained_workspace, "default", None, None, "cpu")
     newest = sessions_of(trained_workspace)[-1]
-    assert summary.scores["date"].unique().to_list() == [newest]
+    assert summary.frame["date"].unique().to_list() == [newest]
     assert (summary.computed, summary.present, summary.empty) == (1, 0, [])
     assert (summary.folder / f"{newest}.parquet").is_file()
     [run] = finished_runs(trained_workspace.runs, "signal")
@@ -36,7 +36,7 @@ def test_without_dates_the_newest_session_is_computed_and_the_run_recorded(train
         "seeds": {"sampling": 0},
     }
     assert run.metrics()["recipe_digest"] == summary.folder.name
-    assert run.metrics()["recipe"] == summary.recipe.as_dict()
+    assert run.metrics()["recipe"] == summary.recipe.content()
     config = yaml.safe_load((run.path / "config.yaml").read_text())
     assert Recipe.model_validate(config["recipe"]).samples == 8
 
@@ -47,7 +47,7 @@ def test_a_second_time_nothing_is_computed(trained_workspace):
     again = run_signals(trained_workspace, "default", first, None, "cpu")
     assert (before.computed, before.present) == (2, 0)
     assert (again.computed, again.present) == (1, 2)
-    assert again.scores.filter(pl.col("date") <= last).equals(before.scores)
+    assert again.frame.filter(pl.col("date") <= last).equals(before.frame)
     assert again.lines()[0].endswith("1 computed, 2 already there")
 
 
@@ -55,7 +55,7 @@ def test_the_best_are_those_of_the_last_date_by_the_score_of_the_recipe(trained_
     (trained_workspace.root / "signals" / "rise.yaml").write_text("samples: 4\nhorizon: 2\nscore: p_rise\n")
     start = sessions_of(trained_workspace)[-2]
     summary = run_signals(trained_workspace, "rise", start, None, "cpu")
-    last = summary.scores.filter(pl.col("date") > start)
+    last = summary.frame.filter(pl.col("date") > start)
     expected = sorted(last.select("p_rise", "symbol").rows(), key=lambda row: (-row[0], row[1]))
     best = summary.best(3)
     assert [(row["p_rise"], row["symbol"]) for row in best] == expected[:3]
@@ -69,19 +69,19 @@ def test_the_best_are_those_of_the_last_date_by_the_score_of_the_recipe(trained_
 def test_a_refusal_to_compute_says_what_is_missing_and_how_to_get_it(trained_workspace):
     source = source_of(trained_workspace)
     dates = source.market.sessions()[-4:]
-    ensure_signals(source, dates[:1], "cpu")
+    source.ensure(dates[:1], "cpu")
     with pytest.raises(DataError, match=rf"3 of 4 sessions \({dates[1]} to {dates[3]}\) have no signals yet") as caught:
-        ensure_signals(source, dates, "cpu", compute=False)
+        source.ensure(dates, "cpu", compute=False)
     assert caught.value.hint == f"kq signal --start {dates[1]} --end {dates[3]}, or leave out --no-compute"
-    assert ensure_signals(source, dates[:1], "cpu", compute=False).present == 1
+    assert source.ensure(dates[:1], "cpu", compute=False).present == 1
 
 
 def test_dates_before_there_are_enough_bars_are_told(trained_workspace):
     source = source_of(trained_workspace)
     sessions = source.market.sessions()
     with pytest.raises(DataError, match=f"no symbol has 16 bars up to any session from {sessions[0]} to {sessions[9]}"):
-        ensure_signals(source, sessions[:10], "cpu")
-    summary = ensure_signals(source, sessions[13:17], "cpu")
+        source.ensure(sessions[:10], "cpu")
+    summary = source.ensure(sessions[13:17], "cpu")
     assert summary.empty == sessions[13:15]
     assert summary.lines()[1] == "2 sessions without enough bars for any symbol"
 
@@ -94,10 +94,10 @@ def test_a_date_on_which_the_universe_is_empty_is_told_as_that(trained_workspace
     (trained_workspace.root / "signals" / "few.yaml").write_text("samples: 2\nhorizon: 1\nuniverse: few\n")
     source = source_of(trained_workspace, "few")
     with pytest.raises(DataError, match=f"^few: universe few has no member on {sessions[-1]}$"):
-        ensure_signals(source, sessions[-1:], "cpu")
+        source.ensure(sessions[-1:], "cpu")
     with pytest.raises(DataError, match=f"no member on any session from {sessions[-3]} to {sessions[-1]}$"):
-        ensure_signals(source, sessions[-3:], "cpu")
-    assert ensure_signals(source, sessions[-4:], "cpu").empty == sessions[-3:]
+        source.ensure(sessions[-3:], "cpu")
+    assert source.ensure(sessions[-4:], "cpu").empty == sessions[-3:]
 
 
 def test_interrupted_signals_leave_no_run_and_keep_the_dates_that_were_finished(trained_workspace, monkeypatch):
@@ -126,30 +126,22 @@ def test_what_a_recipe_names_must_exist(trained_workspace):
         source_of(trained_workspace, "csi")
 
 
-DAY, LATER = datetime(2025, 6, 4), datetime(2025, 6, 5)
-
-
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("dates", "message"),
     [
-        ((None, None, None), (None, None)),
-        ((DAY, None, None), (DAY.date(), DAY.date())),
-        ((None, DAY, None), (DAY.date(), None)),
-        ((None, DAY, LATER), (DAY.date(), LATER.date())),
+        ({"date": "2025-06-04", "start": "2025-06-04"}, "--date: not together with --start or --end"),
+        ({"date": "2025-06-04", "end": "2025-06-04"}, "--date: not together with --start or --end"),
+        ({"end": "2025-06-04"}, "--end: needs --start"),
+        ({"date": "June"}, "date: expected a date such as 2025-06-05, found 'June'"),
     ],
 )
-def test_a_date_or_a_range_is_asked_for(asked, expected):
-    assert one_range(*asked) == expected
-
-
-@pytest.mark.parametrize(
-    ("asked", "message"),
-    [
-        ((DAY, DAY, None), "--date: not together with --start or --end"),
-        ((DAY, None, DAY), "--date: not together with --start or --end"),
-        ((None, None, DAY), "--end: needs --start"),
-    ],
-)
-def test_a_date_and_a_range_contradict(asked, message):
+def test_dates_that_contradict_are_refused_before_anything_is_read(tmp_path, dates, message):
+    init_workspace(tmp_path)
     with pytest.raises(ConfigError, match=message):
-        one_range(*asked)
+        run_signals(open_workspace_folder(tmp_path), **dates)
+
+
+def test_a_session_given_as_text_is_that_session(trained_workspace):
+    on = sessions_of(trained_workspace)[-2]
+    for given in ({"date": str(on)}, {"start": on, "end": str(on)}):
+        assert run_signals(trained_workspace, device="cpu", **given).dates == [on]

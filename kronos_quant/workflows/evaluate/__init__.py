@@ -2,6 +2,6 @@
 
 from kronos_quant.workflows.evaluate.boundaries import boundaries_of
 from kronos_quant.workflows.evaluate.running import EvaluationReport, run_evaluation
-from kronos_quant.workflows.evaluate.stored import Stored, stored_dates
+from kronos_quant.workflows.evaluate.stored import Stored
 
-__all__ = ["EvaluationReport", "Stored", "boundaries_of", "run_evaluation", "stored_dates"]
+__all__ = ["EvaluationReport", "Stored", "boundaries_of", "run_evaluation"]

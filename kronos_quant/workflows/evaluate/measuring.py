@@ -72,9 +72,7 @@ def _rows(bars: pl.DataFrame, main: Stored, signals: pl.DataFrame, start: date, 
     if recipe.at_close:
         chosen = bars["time"] == bars.select(pl.col("time").max().over("date"))["time"]
     else:
-        chosen = bars["time"].is_in(signals["time"].unique().implode())
-        if recipe.recipe.imported is None and not recipe.members:
-            chosen |= pl.Series(recipe.recipe.asof.among(bars))
+        chosen = bars["time"].is_in(signals["time"].unique().implode()) | pl.Series(recipe.decision_points(bars))
     return (chosen & bars["date"].is_between(start, end)).arg_true().to_numpy().astype(np.int64)
 
 

@@ -16,10 +16,10 @@ from kronos_quant.evaluation import Scorecard
 from kronos_quant.evaluation.tables import as_dict, by_date, figures, summary
 from kronos_quant.market import Market, workspace_market
 from kronos_quant.runs import Inputs, staged_run
+from kronos_quant.signals import ZERO_SHOT, open_source
 from kronos_quant.workflows.evaluate.measuring import measure, prepare_ground
 from kronos_quant.workflows.evaluate.stored import Stored, find_stored
 from kronos_quant.workflows.evaluate.zero_shot import zero_shot
-from kronos_quant.workflows.signals import ZERO_SHOT, open_source
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -111,7 +111,7 @@ def _leave(
     from kronos_quant.report.scorecard import write_scorecard_page
 
     recipe = main.source.recipe
-    inputs = Inputs(market.snapshot.digest, main.source.weights.digest, {"sampling": recipe.recipe.seed})
+    inputs = Inputs(market.snapshot.digest, main.source.recipe.weights, {"sampling": recipe.recipe.seed})
     facts = [f"{main.says}, {recipe.digest}", f"bars {market.snapshot.digest[:16]}"]
     with staged_run(workspace.runs, "evaluate", inputs) as run:
         run.write_config({"evaluation": settings, "recipe": recipe.recipe})
@@ -121,7 +121,7 @@ def _leave(
         metrics = as_dict(card) | {
             "recipe": main.name,
             "recipe_digest": recipe.digest,
-            "model": main.source.weights.name,
+            "model": main.source.recipe.model,
             "missing_sessions": main.missing,
         }
         run.write_metrics(metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,10 +9,7 @@ import polars as pl
 
 from kronos_quant.errors import DataError
 from kronos_quant.evaluation.contender import PATHS
-from kronos_quant.signals import make_plan, sessions_needed
-from kronos_quant.signals.generate import sessions_between
-from kronos_quant.workflows.signals import SignalSource
-from kronos_quant.workflows.trading import first_unseen
+from kronos_quant.signals import SignalSource, sessions_between
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +24,7 @@ class Stored:
     @property
     def says(self) -> str:
         """In words."""
-        return f"recipe {self.name}, model {self.source.weights.name}, ranked by {self.source.recipe.ranks_by}"
+        return f"recipe {self.name}, model {self.source.recipe.model}, ranked by {self.source.recipe.ranks_by}"
 
     @property
     def command(self) -> str | None:
@@ -46,16 +42,17 @@ class Stored:
     def rows(self) -> pl.DataFrame:
         """The signals as the evaluation takes them: with their moments as time, and their paths where they are."""
         found, recipe = self.source.read(self.dates, by_bar=True), self.source.recipe
-        if recipe.recipe.paths:
-            finals = self.source.store.read_finals(self.dates, PATHS)
+        finals = self.source.path_returns(self.dates, PATHS)
+        if finals is not None:
             found = found.join(finals, on=["asof", "symbol"], how="left", maintain_order="left")
         return found.with_columns(recipe.moment.alias("time"))
 
 
 def find_stored(source: SignalSource, name: str, start: date | None, end: date | None) -> Stored:
     """What the store holds and would compute alike today. Raises DataError where that is nothing."""
-    dates = sessions_between(source.market, start or _first(source), end)
-    there, missing = stored_dates(source, sessions_needed(source.market, source.recipe, dates))
+    first = source.first_stored() if source.test_start is None else source.first_unseen()
+    dates = sessions_between(source.market, start or first, end)
+    there, missing = source.coverage(source.needed(dates))
     found = Stored(name, source, [on for on in dates if on in there], missing)
     if not found.dates:
         raise DataError(
@@ -63,24 +60,3 @@ def find_stored(source: SignalSource, name: str, start: date | None, end: date |
             hint=found.command or "kq signal list shows what is there",
         )
     return found
-
-
-def _first(source: SignalSource) -> date | None:
-    if source.weights.card.targets:
-        return first_unseen(source)
-    folders = [member.store for member in source.members] or [source.store]
-    return max((dates[0] for dates in (folder.dates() for folder in folders) if dates), default=None)
-
-
-def stored_dates(source: SignalSource, dates: Sequence[date]) -> tuple[set[date], list[date]]:
-    """Those of `dates` that are stored and would be computed alike today, and those that a command could compute."""
-    if source.members:
-        parts = [
-            stored_dates(member, sessions_needed(source.market, member.recipe, dates)) for member in source.members
-        ]
-        there = set.intersection(*(part[0] for part in parts))
-        return there, sorted({on for _, missing in parts for on in missing})
-    if source.recipe.recipe.imported is not None:
-        return set(source.store.dates()) & set(dates), []
-    plan = make_plan(source.market, source.recipe, source.store, dates)
-    return set(plan.present), [work.on for work in plan.missing]

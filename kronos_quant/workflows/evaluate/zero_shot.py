@@ -11,11 +11,18 @@ from kronos_quant.errors import CheckpointError
 from kronos_quant.model import find_model
 from kronos_quant.model.folder import WEIGHTS_FILE
 from kronos_quant.model.hub import PINNED_REVISIONS, is_hub_id
-from kronos_quant.signals import SignalStore, Weights, find_weights, resolve_recipe, score_devices, sessions_needed
+from kronos_quant.signals import (
+    ZERO_SHOT,
+    ComputedSource,
+    SignalStore,
+    find_weights,
+    resolve_recipe,
+    score_devices,
+    zero_shot_name,
+)
 from kronos_quant.signals.generate import duration
 from kronos_quant.signals.weights import model_place
-from kronos_quant.workflows.evaluate.stored import Stored, stored_dates
-from kronos_quant.workflows.signals import ZERO_SHOT, SignalSource, ensure_signals, zero_shot_name
+from kronos_quant.workflows.evaluate.stored import Stored
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)
@@ -30,15 +37,15 @@ def zero_shot(workspace: WorkspaceFolder, main: Stored, *, asked: bool) -> tuple
     None for an import, a blend, a model trained from scratch or of unknown origin, and, with a note that says so,
     where the base is not on this machine (nothing is fetched) or, unless it is asked for, would take LONG_SECONDS.
     """
-    weights = main.source.weights
-    base = weights.card.base if isinstance(weights, Weights) else None
-    if not base or weights.card.from_scratch:
+    trained = main.source
+    base = trained.weights.card.base if isinstance(trained, ComputedSource) else None
+    if not isinstance(trained, ComputedSource) or not base or trained.weights.card.from_scratch:
         return None, []
     left_out = f"{ZERO_SHOT} {base} is left out:"
-    if main.source.recipe.own_score is not None:
+    if trained.recipe.own_score is not None:
         return None, [f"{left_out} the recipe has code of its own, which this command does not run."]
     try:
-        source = _source(workspace, main, base) if _is_here(workspace, base) else None
+        source = _source(workspace, trained, base) if _is_here(workspace, base) else None
     except CheckpointError as error:
         return None, [f"{left_out} {error}"]
     if source is None:
@@ -47,18 +54,18 @@ def zero_shot(workspace: WorkspaceFolder, main: Stored, *, asked: bool) -> tuple
     trouble = None if asked else _too_long(source, main)
     if trouble is not None:
         return None, [f"{left_out} {trouble}"]
-    found = ensure_signals(source, main.dates, "auto")
+    found = source.ensure(main.dates)
     return Stored(ZERO_SHOT, source, found.dates, []), []
 
 
-def _too_long(source: SignalSource, main: Stored) -> str | None:
+def _too_long(source: ComputedSource, main: Stored) -> str | None:
     """Compute two of the missing sessions, to say whether the others would take too long."""
-    missing = stored_dates(source, sessions_needed(source.market, source.recipe, main.dates))[1]
+    missing = source.coverage(source.needed(main.dates))[1]
     if len(missing) <= 2:
         return None
     for on in missing[:2]:  # with the first one the model is read
         begun = time.perf_counter()
-        ensure_signals(source, [on], "auto")
+        source.ensure([on])
         took = time.perf_counter() - begun
     left = took * (len(missing) - 2) / len(score_devices())
     if left > LONG_SECONDS:
@@ -69,13 +76,13 @@ def _too_long(source: SignalSource, main: Stored) -> str | None:
     return None
 
 
-def _source(workspace: WorkspaceFolder, main: Stored, base: str) -> SignalSource:
+def _source(workspace: WorkspaceFolder, trained: ComputedSource, base: str) -> ComputedSource:
     """The recipe with its base in the place of its model, and all that the model's card says spelled out."""
-    resolved, market = main.source.recipe, main.source.market
+    resolved = trained.recipe
     given = {"model": base, "lookback_window": resolved.lookback, "horizon": resolved.horizon}
     recipe, weights = resolved.recipe.model_copy(update=given), find_weights(workspace, base)
-    zero = resolve_recipe(recipe, weights, resolved.universe, resolved.freq, zero_shot_name(main.name))
-    return SignalSource(market, weights, zero, SignalStore(workspace.signal_store, zero))
+    zero = resolve_recipe(recipe, weights, resolved.universe, resolved.freq, zero_shot_name(resolved.name))
+    return ComputedSource(trained.market, zero, SignalStore(workspace.signal_store, zero), weights)
 
 
 def _is_here(workspace: WorkspaceFolder, base: str) -> bool:

@@ -1,6 +1,5 @@
 """The store of signals, looked at, compared, tidied, filled and emptied, without computing any."""
 
-from kronos_quant.workflows.signal_store.finding import Shown
 from kronos_quant.workflows.signal_store.keeping import PruneReport, StoredRecipe, list_signals, prune_signals
 from kronos_quant.workflows.signal_store.looking import diff_signals, show_signals
 from kronos_quant.workflows.signal_store.moving import ImportReport, export_signals, import_signals
@@ -8,7 +7,6 @@ from kronos_quant.workflows.signal_store.moving import ImportReport, export_sign
 __all__ = [
     "ImportReport",
     "PruneReport",
-    "Shown",
     "StoredRecipe",
     "diff_signals",
     "export_signals",

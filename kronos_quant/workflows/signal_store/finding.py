@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
-from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, counted, listed
+from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.market import Market
-from kronos_quant.signals import MOMENT, RANKED, SCORES, SignalFolder, make_plan, sessions_needed, stored_folders
-from kronos_quant.workflows.signals import SignalSource, in_order, open_source, shown_columns
+from kronos_quant.signals import RANKED, SCORES, SignalFolder, SignalSource, StoredSignals, open_source, stored_folders
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)
@@ -28,62 +26,11 @@ class Named:
 
     def of(self, digest: str) -> list[str]:
         """The recipes whose signals lie under a digest, a blend's under those of its members."""
-        return [name for name, source in self.sources.items() if digest in _digests(source)]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Signals that are in the store, under a name: rows of date, asof, symbol and scores, and the column that ranks."""
-
-    name: str
-    digest: str
-    model: str
-    score: str
-    rows: pl.DataFrame
-    moment: pl.Expr
-    """Of a row."""
-
-    def ranked(self) -> pl.DataFrame:
-        """date, moment, symbol, score."""
-        return self.rows.select("date", self.moment.alias(MOMENT), "symbol", pl.col(self.score).alias("score"))
-
-    def moments(self) -> list[datetime]:
-        """The distinct moments of the rows, ascending."""
-        return self.rows.select(self.moment.unique().sort()).to_series().to_list()
-
-    def at(self, moment: datetime) -> Shown:
-        """The rows of one moment. Raises DataError where there are none."""
-        if moment not in self.moments():
-            there = listed(f"{each:%H:%M}" for each in self.moments())
-            raise DataError(f"{self.name}: no signals asof {moment:%Y-%m-%d %H:%M}", hint=f"that session has {there}")
-        return replace(self, rows=self.rows.filter(self.moment == moment))
-
-    def ends(self, top: int) -> list[dict[str, Any]]:
-        """The `top` best and the `top` worst rows, best first."""
-        ordered = in_order(self.rows, self.score).select(shown_columns(self.rows, self.score))
-        shown = ordered if ordered.height <= 2 * top else pl.concat([ordered.head(top), ordered.tail(top)])
-        return shown.to_dicts()
-
-    def lines(self) -> list[str]:
-        """What it is, in words."""
-        known = self.rows[self.score].is_finite().sum()
-        on, moment = self.rows["date"][0], self.moments()[-1]
-        when = on if moment.date() == on and moment.time() == time() else moment.strftime("%Y-%m-%d %H:%M")
         return [
-            f"{counted(self.rows.height, 'symbol')} on {when}, {known} with a {self.score}, best and worst shown",
-            f"recipe {self.name} ({self.digest}), {self.model}",
+            name
+            for name, source in self.sources.items()
+            if any(digest == each.recipe.digest for each in source.sources())
         ]
-
-    def as_dict(self, top: int) -> dict[str, Any]:
-        """For --json."""
-        return {
-            "recipe": self.name,
-            "recipe_digest": self.digest,
-            "model": self.model,
-            "score": self.score,
-            "symbols": self.rows.height,
-            "rows": self.ends(top),
-        }
 
 
 def open_recipes(workspace: WorkspaceFolder, market: Market) -> Named:
@@ -107,7 +54,7 @@ def stored_signals(
     *,
     newest: bool = False,
     by_bar: bool = False,
-) -> Shown:
+) -> StoredSignals:
     """What the store holds under a recipe's name or digest from `start` to `end`, or of the newest session alone.
 
     by_bar : see `signals.finished_rows`
@@ -124,35 +71,35 @@ def stored_signals(
         folder = _of_gone_model(workspace, name, error)
         logger.warning("%s: %s: shown as stored, whether the bars are still the same is not known", name, error)
         return _as_stored(folder, name, _within(folder.dates(), start, end, newest, name))
-    dates = _within(_stored_dates(source), start, end, newest, name)
+    dates = _within(source.stored_dates(), start, end, newest, name)
     broken = [path for path in source.store.broken() if date.fromisoformat(path.stem) in dates]
     if broken:
         raise DataError(
             f"{broken[0]}: not a readable signal file: cut off, or no Parquet ({len(broken)} in all)",
             hint=f"kq signal --recipe {name} --start {broken[0].stem} --end {broken[-1].stem} computes it anew",
         )
-    stale = stale_dates(source, dates)
+    stale = sorted(source.lacking(dates))
     if stale:
         raise DataError(
             f"{name}: {len(stale)} of {len(dates)} sessions were computed from other bars: {listed(stale)}",
             hint=f"kq signal --recipe {name} --start {stale[0]} --end {stale[-1]}",
         )
-    whole = _with_history(source, dates)
+    whole = source.with_history(dates)
     if not whole:
         raise DataError(
             f"{name}: the sessions before {dates[0]} that its steps or calibration look at are not in the store",
             hint=f"kq signal --recipe {name} --start {dates[0]} --end {dates[-1]}",
         )
     recipe, rows = source.recipe, source.read(whole, by_bar=by_bar)
-    return Shown(name, recipe.digest, f"model {source.weights.name}", recipe.ranks_by, rows, recipe.moment)
+    return StoredSignals(name, recipe.digest, f"model {recipe.model}", recipe.ranks_by, rows, recipe.moment)
 
 
-def _as_stored(folder: SignalFolder, name: str, dates: Sequence[date]) -> Shown:
+def _as_stored(folder: SignalFolder, name: str, dates: Sequence[date]) -> StoredSignals:
     """The raw rows of a folder that no recipe stands for, by the first column that may rank."""
     rows, note = folder.read(dates), folder.note()
     score = next((column for column in ("last", RANKED, *SCORES) if column in rows.columns), rows.columns[-1])
     moment = note.moment if note else pl.col("asof")
-    return Shown(name, folder.digest, f"model {note.model if note else 'unknown'}", score, rows, moment)
+    return StoredSignals(name, folder.digest, f"model {note.model if note else 'unknown'}", score, rows, moment)
 
 
 def _within(dates: Iterable[date], start: date | None, end: date | None, newest: bool, name: str) -> list[date]:
@@ -181,12 +128,6 @@ def _of_gone_model(workspace: WorkspaceFolder, name: str, error: CheckpointError
     return found[0]
 
 
-def _stored_dates(source: SignalSource) -> list[date]:
-    if source.members:
-        return sorted(set.intersection(*(set(_stored_dates(member)) for member in source.members)))
-    return source.store.dates()
-
-
 def _name_of(folder: SignalFolder) -> str | None:
     """The recipe that a folder was made by, if it says so readably."""
     try:
@@ -194,37 +135,3 @@ def _name_of(folder: SignalFolder) -> str | None:
     except DataError:
         return None
     return note.name if note is not None else None
-
-
-def stale_dates(source: SignalSource, dates: Sequence[date]) -> list[date]:
-    """Stored dates whose bars are not those that they were computed from."""
-    return sorted(_lacking(source, dates))
-
-
-def _lacking(source: SignalSource, dates: Sequence[date]) -> set[date]:
-    """The dates whose raw rows are missing or were computed from other bars, in any member of a blend."""
-    if source.members:
-        return {on for member in source.members for on in _lacking(member, dates)}
-    if source.recipe.recipe.imported is not None or not dates:
-        return set()
-    return {work.on for work in make_plan(source.market, source.recipe, source.store, dates).missing}
-
-
-def _with_history(source: SignalSource, dates: Sequence[date]) -> list[date]:
-    """The dates that have all in the store that they look back at: without it their score would be another one."""
-    needed = sessions_needed(source.market, source.recipe, dates)
-    lacking = _lacking(source, needed)
-    whole = [on for on in dates if not lacking.intersection(sessions_needed(source.market, source.recipe, [on]))]
-    for member in source.members:
-        back = set(needed) - set(_with_history(member, needed))
-        whole = [on for on in whole if not back.intersection(sessions_needed(source.market, source.recipe, [on]))]
-    return whole
-
-
-def with_members(source: SignalSource) -> list[SignalSource]:
-    """A source, and the sources that it blends."""
-    return [source, *(inner for member in source.members for inner in with_members(member))]
-
-
-def _digests(source: SignalSource) -> set[str]:
-    return {each.recipe.digest for each in with_members(source)}

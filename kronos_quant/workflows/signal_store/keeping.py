@@ -12,9 +12,8 @@ from typing import Any
 
 from kronos_quant.errors import DataError, KronosQuantError, listed
 from kronos_quant.market import Market, workspace_market
-from kronos_quant.signals import Note, SignalFolder, stored_folders
-from kronos_quant.workflows.signal_store.finding import Named, open_recipes, stale_dates, with_members
-from kronos_quant.workflows.signals import SignalSource, zero_shot_name
+from kronos_quant.signals import Note, SignalFolder, SignalSource, stored_folders, zero_shot_name
+from kronos_quant.workflows.signal_store.finding import Named, open_recipes
 from kronos_quant.workspace import WorkspaceFolder
 
 LEFTOVER_SECONDS = 24 * 3600
@@ -93,11 +92,11 @@ def list_signals(workspace: WorkspaceFolder) -> list[StoredRecipe]:
     found = []
     for folder in stored_folders(workspace.signal_store):
         names = named.of(folder.digest)
-        sources = [source for name in names for source in with_members(named.sources[name])]
+        sources = [source for name in names for source in named.sources[name].sources()]
         source = next((source for source in sources if source.recipe.digest == folder.digest), None)
         try:
             note, dates = folder.note(), folder.dates()
-            model = source.weights.name if source else note.model if note else ""
+            model = source.recipe.model if source else note.model if note else ""
             trouble = named.troubles.get(note.name) or _beside(note, named) if note else None
             state = _state(folder, dates, source, trouble, market)
         except KronosQuantError as error:
@@ -155,7 +154,7 @@ def _state(
     told += [f"{gaps} gaps"] if gaps else []
     if source is None:
         return "; ".join([*told, trouble or "named by no recipe"])
-    stale = set(stale_dates(source, dates)) - {date.fromisoformat(path.stem) for path in broken if not folder.is_import}
+    stale = source.lacking(dates) - {date.fromisoformat(path.stem) for path in broken if not folder.is_import}
     told += [f"{len(stale)} stale"] if stale else []
     return "; ".join(told) or "complete"
 
@@ -176,7 +175,7 @@ def _beside(note: Note, named: Named) -> str | None:
     """Of signals that an evaluation computed: beside which recipe, if that is still the same but for the model."""
     for name, source in named.sources.items():
         if note.name == zero_shot_name(name):
-            stored, now = ({**told, **OF_MODEL} for told in (note.recipe, source.recipe.as_dict()))
+            stored, now = ({**told, **OF_MODEL} for told in (note.recipe, source.recipe.content()))
             return f"{note.name}, which kq evaluate sets beside it" if stored == now else None
     return None
 

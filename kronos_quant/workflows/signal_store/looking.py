@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, time
 
 from kronos_quant.market import workspace_market
-from kronos_quant.signals import Comparison, compare
-from kronos_quant.workflows.signal_store.finding import Shown, stored_signals
+from kronos_quant.signals import Comparison, StoredSignals, compare
+from kronos_quant.workflows.signal_store.finding import stored_signals
 from kronos_quant.workspace import WorkspaceFolder
 
 
-def show_signals(workspace: WorkspaceFolder, name: str, when: date | None) -> Shown:
+def show_signals(workspace: WorkspaceFolder, name: str, when: date | None) -> StoredSignals:
     """The stored signals of one moment under a recipe's name or digest.
 
     when : a session, for its last moment; a datetime that is not 00:00, for that moment; None for the newest stored.

@@ -13,9 +13,16 @@ from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, counted
 from kronos_quant.files import write_text
 from kronos_quant.market import workspace_market
-from kronos_quant.signals import ForeignSignals, Recipe, check_name, read_foreign, store_foreign, write_export
+from kronos_quant.signals import (
+    ForeignSignals,
+    Recipe,
+    check_name,
+    open_source,
+    read_foreign,
+    store_foreign,
+    write_export,
+)
 from kronos_quant.workflows.signal_store.finding import stored_signals
-from kronos_quant.workflows.signals import open_source
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -48,10 +55,10 @@ def export_signals(
     if form not in ("parquet", "csv", "qlib"):
         raise ConfigError(f"--format: expected parquet, csv or qlib, found {form!r}")
     shown = stored_signals(workspace, name, workspace_market(workspace), start, end, by_bar=form == "parquet")
-    write_export(out, shown.rows, shown.score, form, shown.moment)  # type: ignore[arg-type]
-    dates = shown.rows["date"].unique().sort()
+    write_export(out, shown.frame, shown.score, form, shown.moment)  # type: ignore[arg-type]
+    dates = shown.frame["date"].unique().sort()
     return [
-        f"{out}: {counted(shown.rows.height, 'signal')} of {counted(len(dates), 'session')}, {dates[0]} to {dates[-1]}"
+        f"{out}: {counted(shown.frame.height, 'signal')} of {counted(len(dates), 'session')}, {dates[0]} to {dates[-1]}"
     ]
 
 

@@ -10,7 +10,7 @@ from kronos_quant.workflows.trading.beside import (
     source_directory,
 )
 from kronos_quant.workflows.trading.prepared import Prepared, missing_benchmark, prepare, with_background
-from kronos_quant.workflows.trading.scored import Scored, first_unseen, read_scores
+from kronos_quant.workflows.trading.scored import Scored, read_scores
 
 __all__ = [
     "Prepared",
@@ -18,7 +18,6 @@ __all__ = [
     "adjusted_volumes",
     "bars_of_source",
     "facts_of",
-    "first_unseen",
     "group_spans",
     "grouped",
     "in_universe",

@@ -14,7 +14,7 @@ import polars as pl
 
 from kronos_quant import schema
 from kronos_quant.backtest import Strategy
-from kronos_quant.errors import ConfigError, DataError, counted
+from kronos_quant.errors import DataError, counted
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market, canonical_column
 from kronos_quant.market.ingest.columns import parse_stamps
@@ -23,10 +23,7 @@ from kronos_quant.workflows.trading.rows import on_rows
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
-    from kronos_quant.workflows.signals import SignalSource, SignalSummary
-
-UNKNOWN_MODEL_SESSIONS = 250
-"""Without a card that says where training ended, the back-test covers the newest this many sessions."""
+    from kronos_quant.signals import Signals, SignalSource
 
 FOREIGN_SCORES = "The scores were made elsewhere: nothing is known of the data behind them."
 
@@ -48,7 +45,7 @@ class Scored:
     frame: pl.DataFrame
     sessions: list[date]
     source: SignalSource | None
-    signals: SignalSummary | None
+    signals: Signals | None
     origin: str
     digest: str
     notes: tuple[str, ...]
@@ -59,18 +56,15 @@ def scores_of_recipe(
 ) -> Scored:
     """The signals of the strategy's recipe."""
     # torch comes with it, which scores of a file do not need
-    from kronos_quant.workflows.signals import ensure_signals, open_source
+    from kronos_quant.signals import ImportedSource, open_source
 
     source = open_source(workspace, strategy.recipe, market)
-    imported = source.recipe.recipe.imported is not None
-    known = market.sessions()
-    first, last = scored_span(known, source.store.dates()) if imported else (first_unseen(source), known[-1])
-    sessions, asked = chosen_sessions(market, strategy, first, last)
-    signals = ensure_signals(source, asked, device, compute=compute, allow_code=allow_code)
-    frame, notes = on_rows(ranked(signals, strategy.score_column), market)
-    used = list(dict.fromkeys([*asked, sessions[-1]]))
-    notes += [FOREIGN_SCORES] if imported else contamination(source, used)
+    sessions, asked = chosen_sessions(market, strategy, *source.default_period())
+    signals = source.ensure(asked, device, compute=compute, allow_code=allow_code)
+    frame, notes = on_rows(signals.ranked(strategy.score_column), market)
+    notes += source.contamination(list(dict.fromkeys([*asked, sessions[-1]])))
     if signals.empty:
+        imported = isinstance(source, ImportedSource)
         why = "not among those imported" if imported else "no symbol had enough bars"
         notes.append(f"No signals of {counted(len(signals.empty), 'session')}: {why}.")
     return Scored(
@@ -78,18 +72,10 @@ def scores_of_recipe(
         sessions,
         source,
         signals,
-        f"model {source.weights.name}, recipe {strategy.recipe} ({source.recipe.digest})",
+        f"model {source.recipe.model}, recipe {strategy.recipe} ({source.recipe.digest})",
         source.recipe.digest,
         tuple(notes),
     )
-
-
-def ranked(signals: SignalSummary, score: str | None) -> pl.DataFrame:
-    """(time, symbol, score): the moments of the signals, and the column that ranks or another one as it is stored."""
-    rows, column = signals.scores, score or signals.score
-    if column not in rows.columns:
-        raise ConfigError(f"score: expected a column of the signals, found {column!r}")
-    return rows.select(signals.recipe.moment.alias("time"), "symbol", pl.col(column).alias("score"))
 
 
 def scored_span(sessions: list[date], dates: list[date]) -> tuple[date, date]:
@@ -173,30 +159,3 @@ def chosen_sessions(market: Market, strategy: Strategy, first: date, last: date)
             hint="set start and end in the strategy, or ingest newer bars",
         )
     return chosen, asked
-
-
-def first_unseen(source: SignalSource) -> date:
-    """The first session after the model's training and validation targets, by its card."""
-    sessions = source.market.sessions()
-    start = _test_start(source)
-    if start is None:
-        return sessions[-min(UNKNOWN_MODEL_SESSIONS, len(sessions))]
-    return next((on for on in sessions if on >= start), sessions[-1])
-
-
-def contamination(source: SignalSource, sessions: list[date]) -> list[str]:
-    """Whether the model may have seen sessions of the back-test."""
-    start = _test_start(source)
-    if start is None:
-        return ["The model does not say where its training data end: these figures may be contaminated by them."]
-    seen = sum(on < start for on in sessions)
-    if not seen:
-        return []
-    return [
-        f"CONTAMINATED: {seen} of {len(sessions)} sessions lie before {start}, where the model's training and "
-        "validation data end."
-    ]
-
-
-def _test_start(source: SignalSource) -> date | None:
-    return source.weights.card.unseen_from

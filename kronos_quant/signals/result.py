@@ -1,0 +1,217 @@
+"""What reading signals gives: rows of scores, the column that ranks, and how they show themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from kronos_quant.display import Displayed
+from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.signals.moments import MOMENT
+from kronos_quant.signals.recipe import ImportedRecipe, ResolvedRecipe
+from kronos_quant.signals.scores import ERROR_OF
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = ("last", "median", "p_rise", "q05", "q95", "std_error")
+"""Columns of a table for people, next to the score."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Signals(Displayed):
+    """The signals of a recipe on some dates, and how many of them were computed now.
+
+    The rows are read when they are needed, so that a long range takes no memory.
+    """
+
+    recipe: ResolvedRecipe
+    folder: Path
+    """Where they lie; of a blend, where the folders of its members do."""
+    dates: list[date]
+    """Those of the requested dates that have signals."""
+    computed: int
+    present: int
+    empty: list[date]
+    """Those that have none."""
+    read: Callable[[Sequence[date]], pl.DataFrame]
+    """The rows of some dates."""
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """Every row: date, asof, symbol, close, and the columns of scores."""
+        return self.read(self.dates)
+
+    @property
+    def score(self) -> str:
+        """The column that ranks."""
+        return self.recipe.ranks_by
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.recipe.model
+
+    @property
+    def title(self) -> str:
+        """Recipe, number of sessions, and period."""
+        name, period = self.recipe.name or "a recipe", f"{self.dates[0]} to {self.dates[-1]}"
+        return f"Signals of {name}: {counted(len(self.dates), 'session')}, {period}"
+
+    def summary(self) -> pl.DataFrame:
+        """Where the signals come from, and the best symbol of the last session."""
+        best = self.best(1)
+        figures = {
+            "ranked by": self.score,
+            "horizon": counted(self.recipe.horizon, "bar"),
+            "universe": self.recipe.universe,
+            "model": self.model,
+            "computed now": str(self.computed),
+            "already stored": str(self.present),
+            "without signals": str(len(self.empty)),
+            f"best on {self.dates[-1]}": f"{best[0]['symbol']} ({best[0][self.score]:.4g})" if best else "none",
+        }
+        return pl.DataFrame({"figure": list(figures), "value": list(figures.values())})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`frame` as a pandas table."""
+        return self.frame.to_pandas()
+
+    def ranked(self, score: str | None = None) -> pl.DataFrame:
+        """(time, symbol, score) of all dates: their moments, and the column that ranks or another one as it is stored.
+
+        Raises ConfigError for a column that is not there.
+        """
+        rows, column = self.frame, score or self.score
+        if column not in rows.columns:
+            raise ConfigError(f"score: expected a column of the signals, found {column!r}")
+        return rows.select(self.recipe.moment.alias("time"), "symbol", pl.col(column).alias("score"))
+
+    def best(self, n: int = 10) -> list[dict[str, Any]]:
+        """The `n` symbols of the last moment with the highest score, ties by symbol, a score that is NaN last."""
+        moment = self.recipe.moment
+        last = self.read(self.dates[-1:]).filter(moment == moment.max())
+        return sort_rows(last, self.score).head(n).select(shown_columns(last, self.score)).to_dicts()
+
+    def as_dict(self, top: int) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "computed": self.computed,
+            "present": self.present,
+            "without_bars": self.empty,
+            "store": self.folder,
+            "recipe_digest": self.recipe.digest,
+            "model": self.model,
+            "weights": self.recipe.weights,
+            "best": self.best(top),
+        }
+
+    def lines(self) -> list[str]:
+        """The outcome in words."""
+        lines = [
+            f"signals of {counted(len(self.dates), 'session')} from {self.dates[0]} to {self.dates[-1]}: "
+            f"{self.computed} computed, {self.present} already there",
+            f"model {self.model} (weights {self.recipe.weights[:16]}), recipe {self.recipe.digest}",
+            f"store: {self.folder}",
+        ]
+        if self.empty:
+            imported = isinstance(self.recipe, ImportedRecipe)
+            why = "a score for any symbol in the import" if imported else "enough bars for any symbol"
+            lines.insert(1, f"{counted(len(self.empty), 'session')} without {why}")
+        return lines
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredSignals(Displayed):
+    """Signals that are in the store, under a recipe's name or a digest."""
+
+    name: str
+    digest: str
+    model: str
+    score: str
+    """The column that ranks."""
+    frame: pl.DataFrame
+    """date, asof, symbol and scores."""
+    moment: pl.Expr
+    """Of a row."""
+
+    @property
+    def title(self) -> str:
+        """Recipe and period."""
+        dates = self.frame["date"].unique().sort()
+        return f"Stored signals of {self.name}: {dates[0]} to {dates[-1]}"
+
+    def summary(self) -> pl.DataFrame:
+        """How many there are, and of what."""
+        figures = {
+            "sessions": str(self.frame["date"].n_unique()),
+            "symbols": str(self.frame["symbol"].n_unique()),
+            "ranked by": self.score,
+            "model": self.model,
+            "recipe digest": self.digest,
+        }
+        return pl.DataFrame({"figure": list(figures), "value": list(figures.values())})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`frame` as a pandas table."""
+        return self.frame.to_pandas()
+
+    def ranked(self) -> pl.DataFrame:
+        """date, moment, symbol, score."""
+        return self.frame.select("date", self.moment.alias(MOMENT), "symbol", pl.col(self.score).alias("score"))
+
+    def moments(self) -> list[datetime]:
+        """The distinct moments of the rows, ascending."""
+        return self.frame.select(self.moment.unique().sort()).to_series().to_list()
+
+    def at(self, moment: datetime) -> StoredSignals:
+        """The rows of one moment. Raises DataError where there are none."""
+        if moment not in self.moments():
+            there = listed(f"{each:%H:%M}" for each in self.moments())
+            raise DataError(f"{self.name}: no signals asof {moment:%Y-%m-%d %H:%M}", hint=f"that session has {there}")
+        return replace(self, frame=self.frame.filter(self.moment == moment))
+
+    def ends(self, n: int) -> list[dict[str, Any]]:
+        """The `n` best and the `n` worst rows, best first."""
+        ordered = sort_rows(self.frame, self.score).select(shown_columns(self.frame, self.score))
+        shown = ordered if ordered.height <= 2 * n else pl.concat([ordered.head(n), ordered.tail(n)])
+        return shown.to_dicts()
+
+    def lines(self) -> list[str]:
+        """What it is, in words."""
+        known = self.frame[self.score].is_finite().sum()
+        on, moment = self.frame["date"][0], self.moments()[-1]
+        when = on if moment.date() == on and moment.time() == time() else moment.strftime("%Y-%m-%d %H:%M")
+        return [
+            f"{counted(self.frame.height, 'symbol')} on {when}, {known} with a {self.score}, best and worst shown",
+            f"recipe {self.name} ({self.digest}), {self.model}",
+        ]
+
+    def as_dict(self, top: int) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "recipe": self.name,
+            "recipe_digest": self.digest,
+            "model": self.model,
+            "score": self.score,
+            "symbols": self.frame.height,
+            "rows": self.ends(top),
+        }
+
+
+def sort_rows(rows: pl.DataFrame, score: str) -> pl.DataFrame:
+    """Rows from the best to the worst score, ties by symbol, NaN last."""
+    column = pl.col(score).fill_nan(None)
+    return rows.sort(column, "symbol", descending=[True, False], nulls_last=True)
+
+
+def shown_columns(rows: pl.DataFrame, score: str) -> list[str]:
+    """The columns of a table for people: the score and its error first; asof where it says more than the date."""
+    when = ["date"] if (rows["asof"] == rows["date"].cast(pl.Datetime("us"))).all() else ["date", "asof"]
+    wanted = (*when, "symbol", "close", score, ERROR_OF.get(score, ""), *SHOWN)
+    return [name for name in dict.fromkeys(wanted) if name in rows.columns]

@@ -1,0 +1,399 @@
+"""Where the signals of a recipe come from: a model that computes them, an imported table, or other recipes.
+
+A source joins a resolved recipe with the store and the market. It reads what is stored, says what is missing, and
+completes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from kronos_quant.config import load_yaml
+from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.files import file_digest
+from kronos_quant.market import Market
+from kronos_quant.signals.generate import generate, make_plan
+from kronos_quant.signals.own_score import check_allowed, find_own_score
+from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
+from kronos_quant.signals.recipe import (
+    BlendedRecipe,
+    ComputedRecipe,
+    ImportedRecipe,
+    Recipe,
+    ResolvedRecipe,
+    resolve_blend,
+    resolve_imported,
+    resolve_recipe,
+)
+from kronos_quant.signals.result import Signals
+from kronos_quant.signals.scorer import score_devices
+from kronos_quant.signals.store import IMPORTED_FILE, SignalStore
+from kronos_quant.signals.weights import Weights, find_weights
+from kronos_quant.workspace import WorkspaceFolder
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN_MODEL_SESSIONS = 250
+"""Without a card that says where training ended, a back-test covers the newest this many sessions."""
+IMPORTED_SCORES = "The scores were made elsewhere: nothing is known of the data behind them."
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSource(ABC):
+    """A recipe that is ready to be read on the bars of a market."""
+
+    market: Market
+    recipe: ResolvedRecipe
+    store: SignalStore
+
+    @property
+    def folder(self) -> Path:
+        """Where the signals lie; of a blend, where the folders of its members do."""
+        return self.store.folder
+
+    @property
+    def lookback(self) -> int:
+        """Bars that a symbol needs before it is scored."""
+        return 0
+
+    @property
+    def test_start(self) -> date | None:
+        """First date after the training and validation data of the model; None where that is unknown."""
+        return None
+
+    @abstractmethod
+    def data_ends(self) -> dict[str, date | None]:
+        """Each kind of data that the model has learnt from -> its last date, None where that is unknown."""
+
+    @abstractmethod
+    def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
+        """Those of `dates` whose raw rows are stored and valid, and those that `kq signal` could compute.
+
+        A blend's second part also has the dates that the steps of its members look back at.
+        """
+
+    @abstractmethod
+    def _complete(
+        self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
+    ) -> tuple[set[date], int, int]:
+        """Compute what is missing; the dates that have rows, and how many were computed now and before."""
+
+    def sources(self) -> Iterator[SignalSource]:
+        """This source and, of a blend, those of its members."""
+        yield self
+
+    def stored_dates(self) -> list[date]:
+        """The dates that have rows in the store, ascending, whatever bars they were computed from."""
+        return self.store.dates()
+
+    def first_stored(self) -> date | None:
+        """The first date that has rows in the store."""
+        return next(iter(self.stored_dates()), None)
+
+    def needed(self, dates: Sequence[date]) -> list[date]:
+        """`dates` and the sessions before them that the recipe's steps and calibration look at."""
+        return sessions_needed(self.market, self.recipe, dates)
+
+    def read(self, dates: Sequence[date], *, by_bar: bool = False) -> pl.DataFrame:
+        """The stored rows of `dates` with what the recipe's calibration and steps make of them.
+
+        by_bar : see `finished_rows`. Whether a row is still what it would be is not checked: see `ensure`.
+        """
+        rows = self._raw_rows(self.needed(dates), by_bar=by_bar)
+        return finished_rows(rows, self.market, self.recipe, dates, by_bar=by_bar)
+
+    def _raw_rows(self, dates: Sequence[date], *, by_bar: bool) -> pl.DataFrame:
+        """The stored rows before the recipe's own steps and calibration."""
+        return self.store.read(dates)
+
+    def path_returns(self, dates: Sequence[date], name: str) -> pl.DataFrame | None:
+        """asof, symbol and as `name` each path's return at the horizon; None where no paths are stored."""
+        return self.store.read_finals(dates, name) if self.recipe.recipe.paths else None
+
+    def ensure(
+        self,
+        dates: Sequence[date],
+        device: str = "auto",
+        *,
+        gpus: int | None = None,
+        compute: bool = True,
+        allow_code: bool = False,
+    ) -> Signals:
+        """The signals of `dates`, computing what is missing.
+
+        Of a recipe that smooths or calibrates, also those of the sessions before that it looks at.
+
+        Parameters
+        ----------
+        device, gpus
+            See `score_devices`.
+        compute
+            False raises DataError where a date is missing.
+        allow_code
+            Whether the recipe's own score may run; what is stored needs none.
+        """
+        needed = self.needed(dates)
+        there, computed, present = self._complete(needed, device, gpus, compute=compute, allow_code=allow_code)
+        found = [on for on in sorted(set(dates)) if on in there]
+        if not found:
+            period = str(dates[0]) if dates[0] == dates[-1] else f"any session from {dates[0]} to {dates[-1]}"
+            raise self._nothing_of(dates, period, there)
+        empty = [on for on in dates if on not in there]
+        return Signals(self.recipe, self.folder, found, computed, present, empty, self.read)
+
+    def lacking(self, dates: Sequence[date]) -> set[date]:
+        """Those of `dates` whose raw rows are missing or were computed from other bars, in any member of a blend."""
+        return set(self.coverage(dates)[1]).intersection(dates) if dates else set()
+
+    def with_history(self, dates: Sequence[date]) -> list[date]:
+        """Those of `dates` for which the store has all that they look back at: else their score would be another."""
+        return self._without(dates, self.lacking(self.needed(dates)))
+
+    def _without(self, dates: Sequence[date], lacking: set[date]) -> list[date]:
+        return [on for on in dates if not lacking.intersection(self.needed([on]))]
+
+    def first_unseen(self) -> date:
+        """First session after the training and validation data of the model, by its card."""
+        sessions, start = self.market.sessions(), self.test_start
+        if start is None:
+            return sessions[-min(UNKNOWN_MODEL_SESSIONS, len(sessions))]
+        return next((on for on in sessions if on >= start), sessions[-1])
+
+    def default_period(self) -> tuple[date, date]:
+        """First and last session of a back-test that names none: those that the model has not seen."""
+        return self.first_unseen(), self.market.sessions()[-1]
+
+    def contamination(self, sessions: Sequence[date]) -> list[str]:
+        """Whether the model may have seen sessions of a back-test, in words; nothing where it has not."""
+        start = self.test_start
+        if start is None:
+            return ["The model does not say where its training data end: these figures may be contaminated by them."]
+        seen = sum(on < start for on in sessions)
+        where = f"lie before {start}, where the model's training and validation data end."
+        return [f"CONTAMINATED: {seen} of {len(sessions)} sessions {where}"] if seen else []
+
+    def _nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
+        """The error where none of `dates` has signals."""
+        universe = self.recipe.universe
+        if not any(self.market.members(universe, on) for on in dates):
+            return DataError(
+                f"{self.recipe.name}: universe {universe} has no member on {period}",
+                hint=f"choose other dates; who belongs when is what kq ingest universe {universe} FILE brought in",
+            )
+        return DataError(
+            f"no symbol has {self.lookback} bars up to {period}",
+            hint="choose later dates, or a recipe with a shorter lookback_window",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedSource(SignalSource):
+    """Signals that a model computes."""
+
+    recipe: ComputedRecipe
+    weights: Weights
+
+    @property
+    def lookback(self) -> int:
+        """Bars that the model sees."""
+        return self.recipe.lookback
+
+    @property
+    def test_start(self) -> date | None:
+        """First date after the training and validation data of the model; None where its card does not say."""
+        return self.weights.card.unseen_from
+
+    def data_ends(self) -> dict[str, date | None]:
+        """Last dates of the model's training data and, unless it was trained from scratch, of its base's."""
+        card = self.weights.card
+        ends = {"training data": card.trained_until}
+        return ends if card.from_scratch else ends | {"pre-training data": card.pretraining_cutoff}
+
+    def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
+        """Those of `dates` that are stored and would be computed alike today, and those that could be computed."""
+        plan = make_plan(self.market, self.recipe, self.store, dates)
+        return set(plan.present), [work.on for work in plan.missing]
+
+    def _complete(
+        self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
+    ) -> tuple[set[date], int, int]:
+        plan = make_plan(self.market, self.recipe, self.store, dates)
+        computed = 0
+        if plan.missing:
+            first, last = plan.missing[0].on, plan.missing[-1].on
+            count = f"{len(plan.missing)} of {len(dates)} sessions ({first} to {last}) have no signals yet"
+            if not compute:
+                raise DataError(count, hint=f"kq signal --start {first} --end {last}, or leave out --no-compute")
+            check_allowed(self.recipe.own_score, allowed=allow_code)
+            logger.info("%s: computing %d forecasts", count, plan.windows)
+            started = time.perf_counter()
+            computed = generate(plan, self.weights.pair, self.recipe, self.store, score_devices(device, gpus))
+            logger.info("computed %d sessions in %.0f s", computed, time.perf_counter() - started)
+        there = {*plan.present, *(work.on for work in plan.missing)}
+        return there, computed, len(there) - computed
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSource(SignalSource):
+    """Signals that `kq signal import` brought in."""
+
+    recipe: ImportedRecipe
+
+    def data_ends(self) -> dict[str, date | None]:
+        """Unknown."""
+        return {"data behind the imported signals": None}
+
+    def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
+        """Those of `dates` that were imported; nothing can compute the others."""
+        return set(self.store.dates()).intersection(dates), []
+
+    def default_period(self) -> tuple[date, date]:
+        """The first session that was imported, and the session after the last one, in which its scores trade."""
+        known, dates = self.market.sessions(), self.store.dates()
+        if not dates:
+            raise self._nothing_of(dates, "any session", set())
+        return dates[0], next((on for on in known if on > dates[-1]), known[-1])
+
+    def contamination(self, sessions: Sequence[date]) -> list[str]:
+        """That nothing is known."""
+        return [IMPORTED_SCORES]
+
+    def _complete(
+        self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
+    ) -> tuple[set[date], int, int]:
+        there = set(self.store.dates())
+        return there, 0, len(there.intersection(dates))
+
+    def _nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
+        span = f"they are of {min(there)} to {max(there)}" if there else "nothing was imported under this name"
+        return DataError(
+            f"{self.recipe.name}: no imported signals of {period}: {span}",
+            hint=f"choose other dates, or kq signal import FILE --name {self.recipe.recipe.imported}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlendSource(SignalSource):
+    """The average of other recipes' signals."""
+
+    recipe: BlendedRecipe
+    members: tuple[SignalSource, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the folders of its members lie."""
+        return self.store.root
+
+    @property
+    def lookback(self) -> int:
+        """The longest of its members'."""
+        return max(member.lookback for member in self.members)
+
+    @property
+    def test_start(self) -> date | None:
+        """The latest of its members': a blend has seen what any of them has."""
+        starts = [member.test_start for member in self.members]
+        known = [start for start in starts if start is not None]
+        return max(known) if len(known) == len(starts) else None
+
+    def data_ends(self) -> dict[str, date | None]:
+        """Of each kind of data the latest end, None where one member does not know it."""
+        kinds: dict[str, list[date | None]] = {}
+        for member in self.members:
+            for kind, end in member.data_ends().items():
+                kinds.setdefault(kind, []).append(end)
+        known = {kind: [end for end in ends if end is not None] for kind, ends in kinds.items()}
+        return {kind: max(known[kind]) if len(known[kind]) == len(ends) else None for kind, ends in kinds.items()}
+
+    def sources(self) -> Iterator[SignalSource]:
+        """This source and those of its members."""
+        yield self
+        yield from self.members
+
+    def stored_dates(self) -> list[date]:
+        """The dates that all members have."""
+        return sorted(set.intersection(*(set(member.stored_dates()) for member in self.members)))
+
+    def first_stored(self) -> date | None:
+        """The first date from which on all members that have rows have some."""
+        firsts = [member.first_stored() for member in self.members]
+        return max((first for first in firsts if first is not None), default=None)
+
+    def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
+        """Those of `dates` that all members have, and all dates that could be computed for one."""
+        parts = [member.coverage(member.needed(dates)) for member in self.members]
+        return set.intersection(*(part[0] for part in parts)), sorted({on for _, missing in parts for on in missing})
+
+    def with_history(self, dates: Sequence[date]) -> list[date]:
+        """Those of `dates` for which the store has all that the blend and its members look back at."""
+        needed = self.needed(dates)
+        behind = {on for member in self.members for on in set(needed) - set(member.with_history(needed))}
+        return self._without(dates, self.lacking(needed) | behind)
+
+    def _raw_rows(self, dates: Sequence[date], *, by_bar: bool) -> pl.DataFrame:
+        return blended_rows([(member.recipe, member.read(dates, by_bar=by_bar)) for member in self.members])
+
+    def _complete(
+        self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
+    ) -> tuple[set[date], int, int]:
+        parts = [
+            member.ensure(dates, device, gpus=gpus, compute=compute, allow_code=allow_code) for member in self.members
+        ]
+        there = set.intersection(*(set(part.dates) for part in parts))
+        return there, sum(part.computed for part in parts), sum(part.present for part in parts)
+
+
+def open_source(workspace: WorkspaceFolder, recipe: str, market: Market) -> SignalSource:
+    """Load a recipe by name or path, to be read on the bars of `market`.
+
+    Raises ConfigError, DataError or CheckpointError for what it names and is not there.
+    """
+    path = workspace.recipe_file(recipe)
+    settings = load_yaml(Recipe, path)
+    universe = settings.universe or workspace.config.market.universe
+    if universe != "all":
+        market.universe(universe)
+    if settings.members:
+        return _open_blend(workspace, path.stem, settings, market)
+    if settings.imported is not None:
+        return _open_import(workspace, path.stem, settings, market)
+    weights = find_weights(workspace, settings.model)
+    own = None if settings.own_score is None else find_own_score(workspace.root / settings.own_score.expanduser())
+    resolved = resolve_recipe(settings, weights, universe, market.freq, path.stem, own)
+    return ComputedSource(market, resolved, SignalStore(workspace.signal_store, resolved), weights)
+
+
+def open_computed(workspace: WorkspaceFolder, recipe: str, market: Market) -> ComputedSource:
+    """Load a recipe that has a model; raises ConfigError for an import and a blend."""
+    source = open_source(workspace, recipe, market)
+    if not isinstance(source, ComputedSource):
+        raise ConfigError(f"{source.recipe.model}: has no model of its own", hint="choose a recipe that names a model")
+    return source
+
+
+def _open_import(workspace: WorkspaceFolder, name: str, settings: Recipe, market: Market) -> SignalSource:
+    universe = workspace.config.market.universe
+    # the recipe's key is its name alone; the content is known by the digest of the file
+    store = SignalStore(workspace.signal_store, resolve_imported(settings, universe, market.freq, name))
+    table = store.folder / IMPORTED_FILE
+    digest = file_digest(table) if table.is_file() else ""
+    resolved = resolve_imported(settings, universe, market.freq, name, digest)
+    return ImportedSource(market, resolved, SignalStore(workspace.signal_store, resolved))
+
+
+def _open_blend(workspace: WorkspaceFolder, name: str, settings: Recipe, market: Market) -> SignalSource:
+    members = []
+    for member in settings.members:
+        if load_yaml(Recipe, workspace.recipe_file(member)).members:
+            raise ConfigError(f"{name}: members: {member} is a blend itself", hint="name its members instead")
+        members.append(open_source(workspace, member, market))
+    resolved = resolve_blend(settings, tuple(member.recipe for member in members), market.freq, name)
+    return BlendSource(market, resolved, SignalStore(workspace.signal_store, resolved), tuple(members))
