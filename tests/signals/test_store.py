@@ -35,8 +35,8 @@ def test_what_is_written_is_read_back_in_the_order_asked_for(store):
         "recipe.json",
     ]
     told = json.loads((store.folder / "recipe.json").read_text())
-    assert told == {"format": FORMAT, "name": "mine", "model": "tiny", "recipe": store.recipe.as_dict()}
-    assert store.note() == Note("mine", "tiny", store.recipe.as_dict())
+    assert told == {"format": FORMAT, "name": "mine", "model": "tiny", "recipe": store.recipe.content()}
+    assert store.note() == Note("mine", "tiny", store.recipe.content())
     assert store.dates() == [ON, LATER]
     assert store.bytes() == sum(path.stat().st_size for path in store.folder.iterdir())
     assert store.folder.name == store.recipe.digest

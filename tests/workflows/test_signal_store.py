@@ -325,7 +325,7 @@ def test_signals_are_exported_for_other_programs(stored, tmp_path):
     told = export_signals(stored, tmp_path / "qlib.parquet", "default", "qlib", None, None)
     series = pd.read_parquet(tmp_path / "qlib.parquet")["score"]
     rows = show_signals(stored, "default", None).frame
-    for symbol, score in rows.select("symbol", "last").frame():
+    for symbol, score in rows.select("symbol", "last").rows():
         assert series[symbol, pd.Timestamp(sessions_of(stored)[-1])] == score
     assert told == [f"{tmp_path / 'qlib.parquet'}: {len(series)} signals of 3 sessions, "
                     f"{sessions_of(stored)[-3]} to {sessions_of(stored)[-1]}"]  # fmt: skip
