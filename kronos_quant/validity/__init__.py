@@ -4,7 +4,7 @@ from kronos_quant.validity.attribution import Attribution, Part, attribution_of
 from kronos_quant.validity.capacity import Capacity, Size, capacity_of
 from kronos_quant.validity.delay import delayed_metrics
 from kronos_quant.validity.examination import Examination, examine
-from kronos_quant.validity.exposures import HISTORY, Background, Exposures, exposures_of
+from kronos_quant.validity.exposures import HISTORY, Background, StyleScores, style_scores
 from kronos_quant.validity.ledger import TrialRow, Trials, read_trials, record_trials, trial_key
 from kronos_quant.validity.legs import Legs, legs_of
 from kronos_quant.validity.luck import Luck, luck_of
@@ -17,7 +17,6 @@ __all__ = [
     "Background",
     "Capacity",
     "Examination",
-    "Exposures",
     "Legs",
     "Luck",
     "Mean",
@@ -25,13 +24,13 @@ __all__ = [
     "Part",
     "Regression",
     "Size",
+    "StyleScores",
     "TrialRow",
     "Trials",
     "attribution_of",
     "capacity_of",
     "delayed_metrics",
     "examine",
-    "exposures_of",
     "legs_of",
     "luck_of",
     "mean_of",
@@ -39,6 +38,7 @@ __all__ = [
     "read_trials",
     "record_trials",
     "regress",
+    "style_scores",
     "trial_key",
     "universe_returns",
     "without_universe",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
-from kronos_quant.validity.exposures import Background, Exposures, exposures_of
+from kronos_quant.validity.exposures import Background, StyleScores, style_scores
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 from kronos_quant.validity.regression import mean_of
 
@@ -55,7 +55,7 @@ class Attribution:
 
 def attribution_of(result: BacktestResult, panel: Panel, background: Background) -> Attribution:
     """The parts of a back-test's mean return. panel : by sessions"""
-    exposures = exposures_of(panel, background)
+    exposures = style_scores(panel, background)
     before = account_before(result)
     weights = shares_of(values_before(result), before)
     given = background.industries
@@ -94,7 +94,7 @@ def attribution_of(result: BacktestResult, panel: Panel, background: Background)
 
 
 def factor_returns(
-    moves: FloatArray, traded: npt.NDArray[np.bool_], exposures: Exposures, industry: IntArray | None, groups: int
+    moves: FloatArray, traded: npt.NDArray[np.bool_], exposures: StyleScores, industry: IntArray | None, groups: int
 ) -> tuple[FloatArray, FloatArray]:
     """Returns of the market and of K styles f64[1 + K, S], and of industries f64[G, S], 0 where nobody has one.
 

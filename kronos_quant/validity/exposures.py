@@ -1,34 +1,26 @@
 """What each symbol is exposed to, known at the close before a session: size, momentum, volatility, industry.
 
-Shape letters: H sessions before the panel, S sessions traded, N symbols, K styles, G industries.
+Shape letters: H sessions before the panel, S sessions traded, N symbols, K styles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel
-from kronos_quant.backtest.liquidity import sums_over
-from kronos_quant.backtest.panel import SymbolGroups, filled_forward
+from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.panel.factors import style_exposures, style_history
 
 SIZE = "size (traded value)"
 """Bars hold no number of shares, so that the value traded stands for size."""
+NAMES = {"size": SIZE, "momentum": "momentum", "volatility": "volatility"}
+"""The styles of `panel.factors`, and what they are called in an attribution."""
 
-WINDOW = 60
-"""Sessions of the traded value and of the volatility."""
-
-MOMENTUM_FROM, MOMENTUM_TO = 120, 20
-"""Momentum is the return from so many sessions ago to so many; the newest are left out, as they tend to reverse."""
-
-HISTORY = MOMENTUM_FROM
+HISTORY = style_history()
 """Sessions before the first of a panel that all styles need."""
-
-FEWEST = 20
-"""Bars of the window that a value or a volatility needs."""
 
 FARTHEST = 3.0
 """Standard deviations; what is farther out counts as much."""
@@ -36,19 +28,19 @@ FARTHEST = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What is known beside a panel.
+    """What is known of a panel's symbols besides the panel.
 
-    close, volume : f64[H, N], adjusted, of the sessions just before the panel's first one; NaN without a bar
+    close, amount : float64[H + 1 + S, N], of the panel's sessions and of up to HISTORY before them; NaN without a bar
     industries : of the symbols in each session of the panel; None where none are given
     """
 
     close: FloatArray
-    volume: FloatArray
+    amount: FloatArray
     industries: SymbolGroups | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Exposures:
+class StyleScores:
     """names : K styles; values : f64[K, S, N], standard scores at the close before each session, 0 where unknown."""
 
     names: tuple[str, ...]
@@ -57,44 +49,18 @@ class Exposures:
     """Styles that no symbol has enough bars for in any session."""
 
 
-def exposures_of(panel: Panel, background: Background) -> Exposures:
+def style_scores(panel: Panel, background: Background) -> StyleScores:
     """The exposures of a panel's symbols; standard scores among those that have the figure in the session.
 
     panel : by sessions
     """
-    raw = styles(np.vstack([background.close, panel.close]), np.vstack([background.volume, panel.volume]))
-    before = slice(len(background.close), -1)  # the sessions just before those traded
-    known = {name: values[before] for name, values in raw.items()}
+    styles = style_exposures(background.close, background.amount, tuple(NAMES))
+    first = len(background.close) - len(panel.close)
+    known = {NAMES[name]: values[first:-1] for name, values in styles.items()}  # the sessions just before those traded
     usable = {name: values for name, values in known.items() if np.isfinite(values).any()}
     shape = (len(usable), *panel.close[1:].shape)
-    values = np.array([standard_scores(values) for values in usable.values()]).reshape(shape)
-    return Exposures(tuple(usable), values, tuple(name for name in known if name not in usable))
-
-
-def styles(close: FloatArray, volume: FloatArray) -> Mapping[str, FloatArray]:
-    """Each style's figure f64[H + S, N], of bars up to each session; NaN where there are too few."""
-    last = filled_forward(close)
-    moves = np.full(close.shape, np.nan)
-    moves[1:] = last[1:] / last[:-1] - 1
-    moves[np.isnan(close)] = np.nan
-    momentum = np.full(close.shape, np.nan)
-    momentum[MOMENTUM_FROM:] = np.log(last[MOMENTUM_FROM - MOMENTUM_TO : -MOMENTUM_TO] / last[:-MOMENTUM_FROM])
-    _, value = window_moments(close * volume)
-    value[~(value > 0)] = np.nan
-    spread, _ = window_moments(moves)
-    return {SIZE: np.log(value), "momentum": momentum, "volatility": spread}
-
-
-def window_moments(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Standard deviation and mean over the window that ends in each row f64[S, N]; NaN with too few values."""
-    known, row = np.isfinite(values), np.arange(len(values))
-    begin, end = np.maximum(row - WINDOW + 1, 0), row + 1
-    filled = np.where(known, values, 0.0)
-    count, total, squares = (sums_over(part, begin, end) for part in (known.astype(np.float64), filled, filled**2))
-    enough = count >= FEWEST
-    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=enough)
-    variance = np.divide(squares, count, out=np.full(total.shape, np.nan), where=enough) - mean**2
-    return np.sqrt(np.maximum(variance, 0.0)), mean
+    scores = np.array([standard_scores(values) for values in usable.values()]).reshape(shape)
+    return StyleScores(tuple(usable), scores, tuple(name for name in known if name not in usable))
 
 
 def standard_scores(values: FloatArray) -> FloatArray:

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Panel, Strategy
-from kronos_quant.backtest.panel import Grid, SymbolGroups, groups_of, session_panel
+from kronos_quant.backtest.panel import SymbolGroups, groups_of, session_panel
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market
+from kronos_quant.panel.matrix import to_matrix
 from kronos_quant.stats.selection import estimate_overfitting
 from kronos_quant.validity import (
     HISTORY,
@@ -24,7 +25,7 @@ from kronos_quant.validity import (
     universe_returns,
     without_universe,
 )
-from kronos_quant.workflows.trading import Prepared, adjusted_volumes
+from kronos_quant.workflows.trading import Prepared
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -56,15 +57,15 @@ def settings_of(strategy: Strategy) -> str:
 
 
 def background(market: Market, panel: Panel) -> Background:
-    """The bars before a panel by sessions, and the industries of its symbols where they were ingested."""
+    """The bars of a panel by sessions and of those before; industries where they were ingested."""
     known = market.sessions()
     first = known.index(panel.dates[0])
-    earlier = known[max(first - HISTORY, 0) : first]
-    bars = market.bars(panel.symbols, earlier[0], earlier[-1]) if earlier else market.bars([])
-    by_session = pl.col("close").sort_by("time").last(), pl.col("volume").cast(pl.Float64).sum()
-    bars = adjusted_volumes(market, bars).group_by("symbol", "date").agg(by_session)
-    grid = Grid(tuple(earlier), panel.symbols)
-    return Background(grid.fill(bars, "close"), grid.fill(bars, "volume"), panel.groups or industries(market, panel))
+    sessions = [*known[max(first - HISTORY, 0) : first], *panel.dates]
+    bars = market.bars(panel.symbols, sessions[0], sessions[-1])
+    by_session = pl.col("close").sort_by("time").last(), pl.col("amount").cast(pl.Float64).sum()
+    bars = bars.group_by("symbol", "date").agg(by_session)
+    close, amount = (to_matrix(bars, name, sessions, panel.symbols) for name in ("close", "amount"))
+    return Background(close, amount, panel.groups or industries(market, panel))
 
 
 def industries(market: Market, panel: Panel) -> SymbolGroups | None:

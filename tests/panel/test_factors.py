@@ -11,13 +11,15 @@ from polars.testing import assert_frame_equal
 
 from kronos_quant.errors import DataError
 from kronos_quant.panel import factors
-from kronos_quant.panel.factors import factor_table, ordinary_factors
+from kronos_quant.panel.factors import factor_table, ordinary_factors, style_exposures, style_history
+from kronos_quant.panel.matrix import forward_fill, to_matrix
 
 SHORT = {
     "momentum": factors.momentum(4, 1),
     "reversal": factors.reversal(2),
     "volatility": factors.volatility(3),
     "turnover": factors.turnover(3),
+    "size": factors.size(3),
 }
 
 
@@ -59,11 +61,41 @@ def test_turnover_is_relative_to_its_own_mean_and_null_without_trade(bars: pl.Da
     assert [found[2], found[3], found[5]] == pytest.approx([math.log(1.5), math.log(4 / 3), math.log(1.8)])
 
 
-def test_size_is_the_log_of_the_raw_value_where_shares_are_known(bars: pl.DataFrame) -> None:
-    known = bars.with_columns(shares=pl.lit(1000.0), factor=pl.lit(2.0, pl.Float32))
-    assert "size" not in factor_table(bars).columns
-    assert of(factor_table(known), "A", "size")[:2] == pytest.approx([math.log(500), math.log(1000)])
-    assert of(factor_table(known.with_columns(shares=pl.lit(0.0))), "A", "size")[0] is None
+def test_size_is_the_log_of_the_mean_amount(bars: pl.DataFrame) -> None:
+    assert of(factor_table(bars, SHORT), "A", "size")[2:4] == pytest.approx([math.log(2), math.log(3)])
+    untraded = factor_table(bars.with_columns(amount=pl.lit(0.0)), SHORT)
+    assert of(untraded, "A", "size") == [None] * 6
+
+
+@pytest.mark.parametrize("window", [20, 130])
+def test_exposures_are_the_same_factors_laid_out_by_session(window: int) -> None:
+    sessions = weekdays(300, date(2023, 1, 2))
+    whole = make_bars(["A", "B", "C"], sessions)
+    gap = (pl.col("symbol") == "B") & pl.col("date").is_between(sessions[150], sessions[157])
+    bars = whole.filter(~gap & ~((pl.col("symbol") == "C") & (pl.col("date") < sessions[200])))
+    close, amount = (to_matrix(bars, name, sessions, ["A", "B", "C"]) for name in ("close", "amount"))
+    expressions = {
+        "momentum": factors.momentum(),
+        "volatility": factors.volatility(window),
+        "size": factors.size(window),
+    }
+    table = factor_table(bars, expressions)
+    for name, values in style_exposures(close, amount, window=window).items():
+        expected = forward_fill(to_matrix(table, name, sessions, ["A", "B", "C"]))
+        np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-12)
+    # a part of the sessions gives the same bits
+    later = style_exposures(close[30:], amount[30:], window=window)
+    for name, values in style_exposures(close, amount, window=window).items():
+        np.testing.assert_array_equal(later[name][style_history(window) :], values[30 + style_history(window) :])
+
+
+def test_what_was_long_ago_is_not_known() -> None:
+    close = np.full((300, 1), np.nan)
+    close[:121] = 20.0
+    exposures = style_exposures(close, np.ones((300, 1)))
+    assert np.flatnonzero(~np.isnan(exposures["momentum"][:, 0])).tolist() == list(range(120, 241))
+    assert np.flatnonzero(~np.isnan(exposures["size"][:, 0])).tolist() == list(range(19, 300))
+    assert np.isnan(style_exposures(close[:10], close[:10])["volatility"]).all()
 
 
 def test_a_symbol_does_not_see_anothers_bars(bars: pl.DataFrame) -> None:
@@ -98,5 +130,5 @@ def test_the_usual_factors_have_their_names_and_float64_values(bars: pl.DataFram
 
 
 def test_a_factor_whose_column_is_missing_is_refused(bars: pl.DataFrame) -> None:
-    with pytest.raises(DataError, match=r"factors: expected the columns shares, found symbol, date, "):
-        factor_table(bars, {"size": factors.size()})
+    with pytest.raises(DataError, match=r"factors: expected the columns amount, found symbol, date, "):
+        factor_table(bars.drop("amount"))

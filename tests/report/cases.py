@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from validity.cases import walks
+from validity.cases import background, walks
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.validity import (
-    HISTORY,
-    Background,
     Examination,
     TrialRow,
     examine,
@@ -48,8 +46,7 @@ def examined(
     edge = without_universe(result.returns, universe_returns(panel))
     record_trials(folder, "r", "s", "p", result.dates, [TrialRow("own", "{}", result.returns, edge)])
     luck = luck_of(result.returns, edge, read_trials(folder), None, result.sessions_per_year)
-    earlier = walks(HISTORY, len(panel.symbols), seed=7)
-    known = Background(earlier.close, earlier.volume, industries)
+    known = background(panel, 7, industries)
     return Examined(result, rules, examine(result, panel, rules, None, known, luck))
 
 

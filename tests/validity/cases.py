@@ -7,6 +7,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
+from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.validity import HISTORY, Background
 
 
 def walks(sessions: int, symbols: int, seed: int = 0, edge: float = 0.0) -> Panel:
@@ -33,6 +35,13 @@ def walks(sessions: int, symbols: int, seed: int = 0, edge: float = 0.0) -> Pane
         score=score,
         gone=np.full(symbols, sessions, dtype=np.int64),
     )
+
+
+def background(panel: Panel, seed: int, industries: SymbolGroups | None = None) -> Background:
+    """A panel's bars after those of HISTORY other sessions."""
+    earlier = walks(HISTORY, len(panel.symbols), seed)
+    close, volume = (np.vstack([getattr(earlier, name), getattr(panel, name)]) for name in ("close", "volume"))
+    return Background(close, close * volume, industries)
 
 
 def run(panel: Panel, **fields) -> tuple[Strategy, Rules, BacktestResult]:

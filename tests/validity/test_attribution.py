@@ -2,22 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from validity import cases
 from validity.cases import run, walks
 
 from kronos_quant.backtest.panel import SymbolGroups
-from kronos_quant.validity import HISTORY, Background, Exposures, attribution_of
+from kronos_quant.validity import Background, StyleScores, attribution_of
 from kronos_quant.validity.attribution import completed, contrasts, factor_returns
 
 SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
 
 
 def background(panel, seed: int = 9, industries: int = 0) -> Background:
-    earlier = walks(HISTORY, len(panel.symbols), seed)
     if not industries:
-        return Background(earlier.close, earlier.volume)
+        return cases.background(panel, seed)
     member = np.random.default_rng(seed).integers(-1, industries, len(panel.symbols))
     groups = SymbolGroups(tuple(f"G{i}" for i in range(industries)), np.tile(member, (len(panel.dates), 1)))
-    return Background(earlier.close, earlier.volume, groups)
+    return cases.background(panel, seed, groups)
 
 
 @pytest.mark.parametrize("fields", [{}, SHORT, {"strategy": "buy_and_hold"}])
@@ -59,11 +59,11 @@ def test_an_edge_of_the_scores_is_selection():
     assert abs(parts["momentum"].annual_return) < 0.1 * beyond
 
 
-def planted(T: int = 6, N: int = 40) -> tuple[np.ndarray, Exposures, np.ndarray]:
+def planted(T: int = 6, N: int = 40) -> tuple[np.ndarray, StyleScores, np.ndarray]:
     rng = np.random.default_rng(5)
     scores = rng.normal(size=(2, T, N))
     industry = np.tile(rng.integers(0, 3, N), (T, 1))
-    return rng.normal(0, 0.01, T), Exposures(("a", "b"), scores, ()), industry
+    return rng.normal(0, 0.01, T), StyleScores(("a", "b"), scores, ()), industry
 
 
 def test_planted_factor_returns_are_found_exactly():

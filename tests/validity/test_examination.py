@@ -4,12 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from validity.cases import run, walks
+from validity.cases import background, run, walks
 
 from kronos_quant.files import to_json
 from kronos_quant.validity import (
-    HISTORY,
-    Background,
     TrialRow,
     examine,
     luck_of,
@@ -26,8 +24,7 @@ def examined(tmp_path, **fields):
     edge = without_universe(result.returns, universe_returns(panel))
     record_trials(tmp_path, "r", "s", "p", result.dates, [TrialRow("own", "{}", result.returns, edge)])
     luck = luck_of(result.returns, edge, read_trials(tmp_path), None, result.sessions_per_year)
-    earlier = walks(HISTORY, 24, seed=7)
-    return result, examine(result, panel, rules, None, Background(earlier.close, earlier.volume), luck)
+    return result, examine(result, panel, rules, None, background(panel, 7), luck)
 
 
 def test_everything_is_asked_of_a_back_test(tmp_path):

@@ -91,11 +91,13 @@ def test_the_bars_before_the_panel_are_those_of_the_sessions_before(prepared):
     found = background(market, panel)
     sessions = market.sessions()
     first = sessions.index(panel.dates[0])
-    assert found.close.shape == (min(first, HISTORY), len(panel.symbols))
+    history = min(first, HISTORY)
+    assert found.close.shape == (history + len(panel.dates), len(panel.symbols))
     bars = market.bars(["MADE0001"], sessions[first - 1], sessions[first - 1])
     n = panel.symbols.index("MADE0001")
-    assert found.close[-1, n] == bars["close"][0]
-    assert found.volume[-1, n] == bars["volume"][0]
+    assert found.close[history - 1, n] == bars["close"][0]
+    assert found.amount[history - 1, n] == bars["amount"][0]
+    np.testing.assert_array_equal(found.close[history:, n], panel.close[:, n])
     assert found.industries is None
 
 
