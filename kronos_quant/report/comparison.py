@@ -20,8 +20,8 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.files import write_text
 from kronos_quant.report.canvas import BLUE, GREEN, GREY, ORANGE, VERMILION, look, percent_axis, save_png, session_axis
 from kronos_quant.report.section import Section, escaped, section_html, shown
+from kronos_quant.stats.intervals import PairedTest
 from kronos_quant.stats.performance import drawdowns
-from kronos_quant.validity import Paired
 
 FIGURES = (
     ("sessions a year", "sessions_per_year", "{:.0f}"),
@@ -106,7 +106,7 @@ def figure_of(run: Shown, key: str) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
-def comparison_sections(runs: Sequence[Shown], tests: Sequence[Paired]) -> list[Section]:
+def comparison_sections(runs: Sequence[Shown], tests: Sequence[PairedTest]) -> list[Section]:
     """The runs, their figures, differences of the settings, and the paired tests of each run against the first."""
     names = tuple(run.name for run in runs)
     figures = [
@@ -164,7 +164,7 @@ def _setting(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _tested(name: str, test: Paired) -> tuple[str, ...]:
+def _tested(name: str, test: PairedTest) -> tuple[str, ...]:
     if math.isnan(test.t):
         words = "too few sessions in common" if test.sessions < 2 else "cannot be told"
     elif test.low > 0 or test.high < 0:

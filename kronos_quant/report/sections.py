@@ -79,7 +79,10 @@ def against_benchmark(result: BacktestResult, found: Examination) -> Section | N
     )
     rows = [(label, shown(metrics[key], form)) for label, key, form in figures]
     rows.insert(5, ("alpha, t value", shown(regression.alpha_t, "{:.1f}")))
-    told = f"Errors are Newey and West's, {regression.lags} lags; beta's is {shown(regression.beta_error, '{:.3f}')}."
+    told = (
+        f"HAC standard errors, {regression.degrees} degrees of freedom; standard error of beta "
+        f"{shown(regression.beta_error, '{:.3f}')}."
+    )
     return Section(
         "Against the benchmark",
         () if math.isnan(regression.beta_error) else (told,),

@@ -1,12 +1,13 @@
-"""The mean of a daily figure whose dates overlap, with a 95 % interval that holds what it claims.
+"""The mean of a series over time with its 95 % interval, and the same errors for alpha and beta: one rule for all.
 
-Returns over h sessions, measured every session, share up to h - 1 sessions with their neighbours, so that their ICs are
-correlated over time and the usual error of a mean is far too small. The interval here projects the values on the
-slowest cosine waves of the span; each wave gives one independent look at the variance of the mean, and as many looks
-make the degrees of freedom of a t interval (the equal-weighted cosine estimator: Lazarus, Lewis, Stock and Watson,
-"HAR inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018). It is a HAC interval
-as Newey and West's is, which stands beside it in the figures: with overlapping returns and few dates Newey-West's, also
-with the critical values of Kiefer and Vogelsang, covers less than it claims (benchmarks/README.md).
+Returns over h sessions, measured every session, share up to h - 1 sessions with their neighbours, and daily returns are
+correlated over time too, so that the usual error of a mean is too small. The rule here is that of Lazarus, Lewis, Stock
+and Watson, "HAR inference: recommendations for practice", Journal of Business & Economic Statistics 36 (2018): project
+the values on the slowest cosine waves of the span, 0.4 n^(2/3) of them and one per two horizons at most; each gives
+one independent look at the variance of the mean, and as many looks make the degrees of freedom of a t interval. It is
+a HAC estimator as Newey and West's is. With overlapping returns and few dates theirs covers less than it claims, with
+the usual 4 (n / 100)^(2/9) lags far less, and with the 1.3 sqrt(n) lags of the same authors and Kiefer and Vogelsang's
+critical values still somewhat less (benchmarks/README.md), so that it is reported for comparison only.
 
 Shapes: T sessions of the span, n dates with a value.
 """
@@ -30,6 +31,11 @@ WAVES = 0.4
 HORIZONS_A_WAVE = 2
 """Each further wave needs this many horizons of sessions: a faster one would no longer see the overlap whole."""
 FEWEST_WAVES = 2
+
+ROUNDING = 1e-12
+"""An error that is so small beside its mean is that of equal values."""
+FEWEST_SESSIONS = 10
+"""A regression on fewer says nothing."""
 
 BANDWIDTH = 1.3
 """Newey and West's lags: this times sqrt(n) (Lazarus and others 2018)."""
@@ -88,7 +94,7 @@ class MeanInterval:
     @property
     def t(self) -> float:
         """The mean in standard errors; NaN where the error is 0 or unknown."""
-        return self.mean / self.std_error if self.std_error > 0 else math.nan
+        return self.mean / self.std_error if self.std_error > ROUNDING * abs(self.mean) else math.nan
 
     @property
     def margin(self) -> float:
@@ -115,8 +121,7 @@ def mean_interval(values: FloatArray, horizon: int) -> MeanInterval:
     n = int(there.sum())
     mean = float(values[there].mean()) if n else math.nan
     std = float(values[there].std(ddof=1)) if n > 1 else math.nan
-    span = _span(there)
-    waves = min(int(WAVES * n ** (2 / 3)), span // (HORIZONS_A_WAVE * horizon))
+    waves = _wave_count(there, horizon)
     if waves < FEWEST_WAVES:
         return MeanInterval(mean, math.nan, math.nan, math.nan, n, 0, std)
     looks = _waves(there, waves).T @ values[there]
@@ -149,6 +154,63 @@ def dates_needed(found: MeanInterval) -> int | None:
         return None
     quantiles = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
     return math.ceil(found.dates * float(quantiles * found.std_error / found.mean) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Of session returns on those of a benchmark; NaN where they cannot say.
+
+    alpha : mean return a session that beta does not explain; alpha_t : over its error; degrees : of freedom, of both
+    """
+
+    alpha: float
+    beta: float
+    alpha_t: float
+    beta_error: float
+    degrees: int
+
+
+def regress(returns: FloatArray, benchmark: FloatArray) -> Regression:
+    """The regression of returns float64[T] on a benchmark's float64[T], with errors by the rule of `mean_interval`."""
+    nan, T = math.nan, len(returns)
+    if T < FEWEST_SESSIONS or np.ptp(benchmark) == 0 or np.ptp(returns) == 0:
+        return Regression(nan, nan, nan, nan, 0)
+    X = np.column_stack([np.ones(T), benchmark])
+    alpha, beta = (float(value) for value in np.linalg.lstsq(X, returns)[0])
+    there = np.ones(T, dtype=bool)
+    waves = _wave_count(there, 1)
+    if waves < FEWEST_WAVES:
+        return Regression(alpha, beta, nan, nan, 0)
+    looks = _waves(there, waves).T @ (X * (returns - X @ (alpha, beta))[:, None])
+    bread = np.linalg.inv(X.T @ X)
+    errors = np.sqrt(np.diag(T * bread @ (looks.T @ looks / waves) @ bread))
+    alpha_t = alpha / float(errors[0]) if errors[0] > ROUNDING * abs(alpha) else nan
+    return Regression(alpha, beta, alpha_t, float(errors[1]), waves)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """One series minus another on the same sessions; NaN where they cannot say.
+
+    annual_difference : of the mean returns; low, high : its two-sided 95 % interval; t : of the mean difference
+    correlation : of the two
+    """
+
+    sessions: int
+    annual_difference: float
+    low: float
+    high: float
+    t: float
+    correlation: float
+
+
+def paired_test(returns: FloatArray, other: FloatArray, sessions_per_year: int) -> PairedTest:
+    """Test the difference of returns float64[T] and another's float64[T]."""
+    found = mean_interval(returns - other, 1)
+    annual = found.scaled(sessions_per_year)
+    moving = len(returns) > 1 and np.ptp(returns) > 0 and np.ptp(other) > 0
+    correlation = float(np.corrcoef(returns, other)[0, 1]) if moving else math.nan
+    return PairedTest(len(returns), annual.mean, annual.low, annual.high, found.t, correlation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +254,11 @@ def critical_value(share: float) -> float:
     Econometric Theory 21 (2005), table 1, Bartlett kernel.
     """
     return 1.9600 + 2.9694 * share + 0.4160 * share**2 - 0.5324 * share**3
+
+
+def _wave_count(there: BoolArray, horizon: int) -> int:
+    """Waves for the dates bool[T] that have a value."""
+    return min(int(WAVES * int(there.sum()) ** (2 / 3)), _span(there) // (HORIZONS_A_WAVE * horizon))
 
 
 def _span(there: BoolArray) -> int:

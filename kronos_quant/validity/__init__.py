@@ -8,7 +8,6 @@ from kronos_quant.validity.exposures import HISTORY, Background, StyleScores, st
 from kronos_quant.validity.ledger import TrialRow, Trials, read_trials, record_trials, trial_key
 from kronos_quant.validity.legs import Legs, legs_of
 from kronos_quant.validity.luck import Luck, luck_of
-from kronos_quant.validity.regression import Mean, Paired, Regression, mean_of, paired, regress
 from kronos_quant.validity.universe import universe_returns, without_universe
 
 __all__ = [
@@ -19,10 +18,7 @@ __all__ = [
     "Examination",
     "Legs",
     "Luck",
-    "Mean",
-    "Paired",
     "Part",
-    "Regression",
     "Size",
     "StyleScores",
     "TrialRow",
@@ -33,11 +29,8 @@ __all__ = [
     "examine",
     "legs_of",
     "luck_of",
-    "mean_of",
-    "paired",
     "read_trials",
     "record_trials",
-    "regress",
     "style_scores",
     "trial_key",
     "universe_returns",

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
+from kronos_quant.stats.intervals import mean_interval
 from kronos_quant.validity.exposures import Background, StyleScores, style_scores
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
-from kronos_quant.validity.regression import mean_of
 
 MARKET, INDUSTRIES, SELECTION, TRADING, COSTS = "market", "industries", "selection", "trades, to the close", "costs"
 
@@ -28,7 +28,7 @@ MARKET, INDUSTRIES, SELECTION, TRADING, COSTS = "market", "industries", "selecti
 class Part:
     """What one source gave.
 
-    annual_return : mean a session x sessions a year; t : of that mean, by Newey and West's error
+    annual_return : mean a session x sessions a year; t : of that mean, by the errors of `stats.intervals`
     exposure : mean of what the portfolio held of it, in the account's share (market, industry) or in standard scores
     times that (styles); NaN where there is no such thing
     """
@@ -72,7 +72,7 @@ def attribution_of(result: BacktestResult, panel: Panel, background: Background)
     years = result.sessions_per_year
 
     def part(name: str, values: FloatArray, exposure: float = float("nan")) -> Part:
-        return Part(name, float(values.mean() * years), mean_of(values).t, exposure)
+        return Part(name, float(values.mean() * years), mean_interval(values, 1).t, exposure)
 
     parts = [
         part(name, values, float(load.mean()))

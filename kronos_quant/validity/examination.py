@@ -8,6 +8,7 @@ from typing import Any
 from kronos_quant.backtest import BacktestResult, Panel, Rules
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.qlib.market import QlibFacts
+from kronos_quant.stats.intervals import Regression, regress
 from kronos_quant.stats.performance import sharpe_ratio
 from kronos_quant.validity.attribution import Attribution, attribution_of
 from kronos_quant.validity.capacity import Capacity, capacity_of
@@ -15,7 +16,6 @@ from kronos_quant.validity.delay import delayed_metrics
 from kronos_quant.validity.exposures import Background
 from kronos_quant.validity.legs import Legs, legs_of
 from kronos_quant.validity.luck import Luck
-from kronos_quant.validity.regression import Regression, regress
 
 
 @dataclass(frozen=True, slots=True)

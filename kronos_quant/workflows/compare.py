@@ -24,7 +24,7 @@ from kronos_quant.report.comparison import (
 from kronos_quant.report.section import Section, section_texts
 from kronos_quant.report.terms import settings_of
 from kronos_quant.runs import Inputs, Run, finished_runs, staged_run
-from kronos_quant.validity import Paired, paired
+from kronos_quant.stats.intervals import PairedTest, paired_test
 from kronos_quant.workspace import WorkspaceFolder
 
 KIND = "backtest"
@@ -42,7 +42,7 @@ class ComparisonSummary:
     folder: Path
     runs: tuple[Shown, ...]
     sections: tuple[Section, ...]
-    tests: tuple[Paired, ...]
+    tests: tuple[PairedTest, ...]
 
     @property
     def page(self) -> Path:
@@ -126,13 +126,13 @@ def read_run(run: Run) -> Shown:
     return Shown(run.id, dict(settings_of(config)), metrics, dates, returns)
 
 
-def tested(first: Shown, other: Shown) -> Paired:
+def tested(first: Shown, other: Shown) -> PairedTest:
     """The paired test of a run against the first, on the sessions of both."""
     place = {day: i for i, day in enumerate(first.dates)}
     pairs = [(i, place[day]) for i, day in enumerate(other.dates) if day in place]
     mine, its = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
     years = int(first.metrics.get("sessions_per_year") or USUAL_SESSIONS)
-    return paired(other.returns[mine], first.returns[its], years)
+    return paired_test(other.returns[mine], first.returns[its], years)
 
 
 def figure_table(runs: Sequence[Shown]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from report.pages import Reader, assert_self_contained
 
 from kronos_quant.report import comparison
 from kronos_quant.report.comparison import Shown, comparison_png, comparison_sections, figure_of, write_comparison
-from kronos_quant.validity import paired
+from kronos_quant.stats.intervals import paired_test
 
 EVIL = "<script>alert(1)</script>{{x}}"
 
@@ -30,7 +30,7 @@ def runs():
 
 
 def sections(runs):
-    return comparison_sections(runs, [paired(run.returns, runs[0].returns, 252) for run in runs[1:]])
+    return comparison_sections(runs, [paired_test(run.returns, runs[0].returns, 252) for run in runs[1:]])
 
 
 def test_figures_stand_side_by_side_and_those_that_no_run_has_are_left_out(runs):
@@ -67,7 +67,7 @@ def test_only_settings_that_differ_are_listed(runs):
 )
 def test_the_paired_test_is_put_into_words(shift, words):
     first, other = made("a", 1), made("b", 2)
-    test = paired(other.returns + shift, first.returns, 252)
+    test = paired_test(other.returns + shift, first.returns, 252)
     [row] = comparison_sections([first, other], [test])[3].rows
     assert words in row[-1]
     assert row[1] == "60"
@@ -125,7 +125,7 @@ def test_the_paired_test_by_hand():
     # differences of 0.01 and 0.03 in turn: their mean is 0.02, a year of 250 sessions 5
     first = np.zeros(40)
     other = np.tile([0.01, 0.03], 20)
-    found = paired(other, first, 250)
+    found = paired_test(other, first, 250)
     assert found.annual_difference == pytest.approx(5.0)
     assert (found.low + found.high) / 2 == pytest.approx(5.0)
     assert found.low > 0

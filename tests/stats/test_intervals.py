@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 from kronos_quant.stats.intervals import (
     MeanInterval,
@@ -11,6 +12,8 @@ from kronos_quant.stats.intervals import (
     independent_interval,
     mean_interval,
     newey_west,
+    paired_test,
+    regress,
 )
 
 
@@ -196,3 +199,80 @@ def test_too_few_independent_values_have_no_error_and_no_t():
     assert math.isnan(one.t)
     assert math.isnan(none.mean)
     assert math.isnan(independent_interval(np.array([0.25, 0.25])).t)
+
+
+def correlated(seed: int, sessions: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Returns with a beta of 0.8 and noise that is correlated over time, and the benchmark's."""
+    rng = np.random.default_rng(seed)
+    benchmark = rng.normal(0.0005, 0.01, sessions)
+    noise = np.convolve(rng.normal(0, 0.004, sessions + 3), np.ones(4), mode="valid")
+    return 0.0004 + 0.8 * benchmark + noise, benchmark
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_alpha_and_beta_are_those_of_least_squares_with_errors_by_cosines(seed):
+    returns, benchmark = correlated(seed)
+    found = regress(returns, benchmark)
+    fitted = OLS(returns, np.column_stack([np.ones(300), benchmark])).fit()
+    assert found.degrees == int(0.4 * 300 ** (2 / 3)) == 17
+    assert (found.alpha, found.beta) == pytest.approx(tuple(fitted.params), rel=1e-9)
+    # by Frisch and Waugh beta's error is that of a mean: of the residuals times the centred benchmark
+    centred = benchmark - benchmark.mean()
+    scores = fitted.resid * centred * 300 / (centred @ centred)
+    assert found.beta_error == pytest.approx(mean_interval(scores, 1).std_error, rel=1e-9)
+    assert found.alpha_t != pytest.approx(fitted.tvalues[0], rel=0.1)
+
+
+def test_the_alpha_of_a_benchmark_of_mean_0_has_the_error_of_a_mean():
+    returns, benchmark = correlated(1)
+    benchmark = benchmark - benchmark.mean()
+    found = regress(returns, benchmark)
+    expected = mean_interval(returns - found.beta * benchmark, 1)
+    assert found.alpha / found.alpha_t == pytest.approx(expected.std_error, rel=1e-9)
+
+
+def test_a_regression_that_cannot_say_is_nan():
+    returns, benchmark = correlated(0, 9)
+    flat, rising = np.ones(50), np.arange(50.0)
+    for found in (regress(returns, benchmark), regress(flat, rising), regress(rising, flat)):
+        assert math.isnan(found.alpha)
+        assert found.degrees == 0
+    few = regress(*(series[:11] for series in correlated(0)))
+    assert math.isfinite(few.alpha)
+    assert math.isnan(few.alpha_t)
+    assert math.isnan(mean_interval(np.full(50, 0.01), 1).t)
+
+
+def test_a_pair_is_the_mean_of_its_differences():
+    one, other = correlated(2)
+    found, mean = paired_test(one, other, 250), mean_interval(one - other, 1)
+    assert found.sessions == 300
+    assert found.annual_difference == pytest.approx((one - other).mean() * 250)
+    assert (found.low, found.high) == pytest.approx((mean.low * 250, mean.high * 250))
+    assert found.correlation == pytest.approx(np.corrcoef(one, other)[0, 1])
+
+
+def test_the_interval_of_a_pair_contains_the_truth_as_often_as_it_claims():
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(400):
+        common = rng.normal(0, 0.01, 250)
+        found = paired_test(common + rng.normal(0.0004, 0.005, 250), common + rng.normal(0, 0.005, 250), 250)
+        held += found.low <= 0.1 <= found.high
+    assert 0.91 <= held / 400 <= 0.98
+
+
+@pytest.mark.parametrize("sessions", [0, 1, 9])
+def test_few_common_sessions_say_nothing(sessions):
+    one, other = correlated(4)
+    found = paired_test(one[:sessions], other[:sessions], 250)
+    assert found.sessions == sessions
+    assert math.isnan(found.t)
+    assert math.isnan(found.low)
+
+
+def test_a_run_against_itself_has_no_difference():
+    one, _ = correlated(5)
+    found = paired_test(one, one, 250)
+    assert (found.annual_difference, found.correlation) == pytest.approx((0.0, 1.0))
+    assert math.isnan(found.t)
