@@ -114,7 +114,7 @@ def test_a_model_without_a_card_may_be_contaminated_and_is_tested_on_the_newest_
 ):
     card_of(backtest_workspace).unlink()
     (backtest_workspace.root / "signals" / "default.yaml").write_text("samples: 4\nhorizon: 2\nlookback_window: 16\n")
-    monkeypatch.setattr("kronos_quant.workflows.trading.scored.UNKNOWN_MODEL_SESSIONS", 6)
+    monkeypatch.setattr("kronos_quant.signals.source.UNKNOWN_MODEL_SESSIONS", 6)
     summary = run_backtest(backtest_workspace, "topk", "cpu")
     assert list(summary.result.dates) == open_market(backtest_workspace.root).sessions()[-5:]
     assert summary.metrics["notes"] == [

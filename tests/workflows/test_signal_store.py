@@ -227,7 +227,7 @@ def test_an_import_asked_for_other_dates_says_what_it_has(stored, tmp_path):
 def test_an_import_that_is_refused_leaves_nothing(stored, tmp_path):
     (tmp_path / "bad.csv").write_text("date,symbol,alpha\n2025-06-05,NOBODY,1\n")
     before = files_of(stored)
-    with pytest.raises(DataError, match="nothing to import"):
+    with pytest.raises(DataError, match="no usable score"):
         import_signals(stored, tmp_path / "bad.csv", "mine", None, None, replace=False)
     good = alpha_file(stored, sessions_of(stored)[-1:], tmp_path / "a.csv")
     with pytest.raises(ConfigError, match=r"default\.yaml is another recipe already"):

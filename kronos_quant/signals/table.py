@@ -1,0 +1,270 @@
+"""Tables of scores made elsewhere: the one reader of files and of tables in memory. Nothing is ever unpickled.
+
+| what                  | rule                                                                                         |
+|-----------------------|----------------------------------------------------------------------------------------------|
+| file                  | Parquet, told by its first bytes, else CSV in UTF-8                                          |
+| time                  | a column of DATE_NAMES in any case; where there are several, `date` gives the session and    |
+|                       | `asof`, then the more exact one, the moment; a date alone is the close of its session        |
+| symbol                | a column of SYMBOL_NAMES, in any spelling; mainland codes of digits may lack leading zeros   |
+| wide table            | a time and a column for each symbol: the cells are the scores                                |
+| score                 | the column that is asked for, else `score`, `last` or `mean`, else the only one of numbers   |
+| rows that are dropped | of an unknown symbol, and without a finite score; both are counted                           |
+| refused               | a row without its time or symbol, a stamp that is none, two rows of one symbol and time      |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.inputs import PathLike, Table, as_frame, as_path
+from kronos_quant.market import Market, canonical_column
+from kronos_quant.market.ingest.columns import parse_stamps
+from kronos_quant.market.sessions import time_zone
+from kronos_quant.market.symbols import MAINLAND
+from kronos_quant.schema import DAILY
+
+DATE_NAMES = ("date", "trade_date", "day", "datetime", "time", "timestamp", "timestamps", "asof")
+"""What a column of times may be called, from the session to the moment. Qlib's is datetime, the signal store's asof."""
+SYMBOL_NAMES = ("symbol", "instrument", "ticker", "code", "ts_code")
+PREFERRED = ("score", "last", "mean")
+"""The column that ranks, where several are given and none was chosen."""
+KEYS = ("date", "asof", "symbol")
+
+_CLOCK = r"^\s*\d{1,2}:\d{2}(:\d{2})?\s*$"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """A checked table of scores: its rows with a finite score of a known symbol, and what was dropped."""
+
+    frame: pl.DataFrame
+    """date, asof, symbol and columns of float64, sorted by the first three; asof is 00:00 where no time was given."""
+    score: str
+    """The column that ranks."""
+    not_finite: int
+    """Rows without a finite score."""
+    unknown_rows: int
+    unknown_symbols: list[str]
+    texts: list[str]
+    """Columns that hold no numbers."""
+
+    def ranked(self) -> pl.DataFrame:
+        """time (the moment), symbol, score."""
+        return self.frame.select(pl.col("asof").alias("time"), "symbol", pl.col(self.score).alias("score"))
+
+    def notes(self) -> list[str]:
+        """What was dropped, in words."""
+        notes = []
+        if self.not_finite:
+            notes.append(f"{counted(self.not_finite, 'row')} without a finite {self.score}")
+        if self.unknown_rows:
+            names = listed(self.unknown_symbols)
+            notes.append(f"{counted(self.unknown_rows, 'row')} with {_plural(self.unknown_symbols)}: {names}")
+        if self.texts:
+            notes.append(f"columns without numbers: {listed(self.texts)}")
+        return [f"dropped: {note}" for note in notes]
+
+
+def read_score_table(
+    source: PathLike | Table,
+    symbols: Iterable[str],
+    *,
+    exchange: str = "",
+    freq: str = DAILY,
+    score: str | None = None,
+    name: str = "scores",
+) -> ScoreTable:
+    """Read and check a table of scores, by the rules of this module.
+
+    Parameters
+    ----------
+    source
+        A CSV or Parquet file, or a table of Polars, pandas or Arrow.
+    symbols
+        Those that are known, as this program spells them.
+    exchange
+        ISO code of their exchange: the clock of times with an offset, and the meaning of codes of digits.
+    freq
+        Of the bars: with daily ones a symbol has one score per date, else one per moment.
+    score
+        The column that ranks; None chooses.
+    name
+        Of a table in memory, for errors.
+
+    Raises
+    ------
+    DataError
+        For what cannot be read, and where no row is left.
+
+    >>> table = {"datetime": ["2025-06-05"] * 2, "instrument": ["sh600000", "NOBODY"], "alpha": [0.5, 1.0]}
+    >>> found = read_score_table(pl.DataFrame(table), ["SH600000"])
+    >>> found.ranked().rows()
+    [(datetime.datetime(2025, 6, 5, 0, 0), 'SH600000', 0.5)]
+    >>> found.notes()
+    ['dropped: 1 row with an unknown symbol: NOBODY']
+    """
+    known = pl.Series(list(symbols), dtype=pl.String)
+    place, frame = _loaded(source, name)
+    keyed = _keyed(_lengthened(frame, place, known, exchange), place, known, exchange)
+    wanted = score or next((column for column in PREFERRED if column in keyed.columns), None)
+    numbers, texts = _with_numbers(keyed, place, wanted)
+    ranks = _ranking_column(place, numbers.columns[3:], score)
+    rows = numbers.filter(pl.col("symbol").is_in(known.implode()))
+    _check_keys(rows, place, ["symbol", "date" if freq == DAILY else "asof"])
+    finite = rows.filter(pl.col(ranks).is_finite())
+    unknown = numbers.filter(~pl.col("symbol").is_in(known.implode()))
+    if finite.is_empty():
+        raise DataError(
+            f"{place}: no usable score: of {counted(numbers.height, 'row')} {unknown.height} have an unknown symbol, "
+            f"{rows.height} no finite {ranks}"
+        )
+    names = unknown["symbol"].unique().sort().to_list()
+    return ScoreTable(finite.sort(KEYS), ranks, rows.height - finite.height, unknown.height, names, texts)
+
+
+def read_market_scores(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:
+    """`read_score_table` for the symbols, clock and bars of a market."""
+    known = market.instruments()["symbol"]
+    return read_score_table(source, known, exchange=market.exchange, freq=market.freq, score=score)
+
+
+def _plural(unknown: list[str]) -> str:
+    return "an unknown symbol" if len(unknown) == 1 else "unknown symbols"
+
+
+def _loaded(source: PathLike | Table, name: str) -> tuple[str, pl.DataFrame]:
+    """What errors call the table, and the table."""
+    if isinstance(source, str | Path):
+        path = as_path(source, name)
+        return str(path), _read_file(path)
+    values: Any = source
+    if not hasattr(values, "columns") and hasattr(values, "to_frame") and hasattr(values, "index"):
+        values = values.to_frame(values.name or "score")  # a pandas Series, as Qlib's models predict
+    return name, as_frame(values, name)
+
+
+def _read_file(path: Path) -> pl.DataFrame:
+    # a symbol is as it is written: 000001 is not 1
+    texts = dict.fromkeys((*SYMBOL_NAMES, *map(str.title, SYMBOL_NAMES), *map(str.upper, SYMBOL_NAMES)), pl.String)
+    try:
+        with path.open("rb") as stream:
+            is_parquet = stream.read(4) == b"PAR1"
+        if is_parquet:
+            return pl.read_parquet(path)
+        frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not readable as CSV or Parquet: {str(error).partition(chr(10))[0]}") from None
+    if any("\ufffd" in column for column in frame.columns):
+        raise DataError(f"{path}: its first line is no UTF-8: {listed(frame.columns)}", hint="save it as UTF-8")
+    return frame
+
+
+def _matching(columns: list[str], names: tuple[str, ...]) -> dict[str, str]:
+    """Name -> the column of that name, in any case; an exact one first, for DAY and CODE may be symbols."""
+    exact = {name: name for name in names if name in columns}
+    return exact or {name: column for name in names for column in columns if column.strip().lower() == name}
+
+
+def _lengthened(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> pl.DataFrame:
+    """A table of a column per symbol as rows of symbol and score; one of another kind as it is."""
+    index = list(_matching(frame.columns, DATE_NAMES).values())
+    columns = [name for name in frame.columns if name not in index]
+    if not index or _matching(columns, SYMBOL_NAMES):
+        return frame
+    spelled = canonical_column(pl.Series(columns, dtype=pl.String), exchange)
+    if not spelled.is_in(known.implode()).any():
+        return frame
+    try:
+        return frame.unpivot(columns, index=index, variable_name="symbol", value_name="score")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{place}: {str(error).partition(chr(10))[0]}") from None
+
+
+def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> pl.DataFrame:
+    """(date, asof, symbol, others...), times by the exchange's clock, symbols as this program spells them."""
+    times, symbols = _matching(frame.columns, DATE_NAMES), _matching(frame.columns, SYMBOL_NAMES)
+    for expected, found in (("date or asof", times), ("symbol", symbols)):
+        if not found:
+            raise DataError(
+                f"{place}: expected a column {expected}, found {listed(frame.columns)}",
+                hint="a row per date and symbol (date, symbol, score), or a date and a column per symbol of the market",
+            )
+    session, symbol = next(iter(times.values())), next(iter(symbols.values()))
+    moment = times.get("asof", list(times.values())[-1])
+    others = [name for name in frame.columns if name not in (*times.values(), *symbols.values())]
+    keyed = frame.select(
+        _stamps(frame, session, session, place, exchange).cast(pl.Date).alias("date"),
+        _stamps(frame, moment, session, place, exchange).alias("asof"),
+        pl.col(symbol).cast(pl.String).str.strip_chars().alias("symbol"),
+        *others,
+    )
+    empty = keyed.filter(pl.any_horizontal(pl.col(KEYS).is_null()))
+    if not empty.is_empty():
+        raise DataError(f"{place}: {counted(empty.height, 'row')} without a date or symbol")
+    spelled = canonical_column(keyed["symbol"], exchange)
+    if exchange in MAINLAND:
+        # pandas and spreadsheets take 000001 for the number 1
+        padded = canonical_column(keyed["symbol"].str.zfill(6), exchange)
+        short = keyed["symbol"].str.contains(r"^\d{1,5}$") & padded.is_in(known.implode())
+        spelled = padded.zip_with(short, spelled)
+    return keyed.with_columns(spelled.alias("symbol"))
+
+
+def _stamps(frame: pl.DataFrame, column: str, session: str, place: str, exchange: str) -> pl.Series:
+    """Clock times of the exchange. Raises DataError for a stamp that is none, or that could be of two days."""
+    stamps = frame[column]
+    given = stamps.drop_nulls()
+    is_clock = stamps.dtype == pl.Time or (stamps.dtype == pl.String and given.str.contains(_CLOCK).all())
+    if column != session and len(given) and is_clock:
+        days = pl.col(session).cast(pl.String).str.slice(0, 10)
+        stamps = frame.select(pl.concat_str(days, column, separator=" ").alias(column)).to_series()
+    times = parse_stamps(stamps, time_zone(exchange))
+    wrong = stamps.filter(times.is_null() & stamps.is_not_null())
+    if len(wrong):
+        raise DataError(f"{place}: {column}: expected dates such as 2025-06-05, found {wrong[0]!r}")
+    return times
+
+
+def _with_numbers(frame: pl.DataFrame, place: str, ranks: str | None) -> tuple[pl.DataFrame, list[str]]:
+    """The keys and the columns of numbers as such, and the names of the others; `ranks` has to be one of the former."""
+    kept, texts = list(frame.columns[:3]), []
+    for name in frame.columns[3:]:
+        try:
+            frame = frame.with_columns(pl.col(name).cast(pl.Float64))
+            kept.append(name)
+        except pl.exceptions.PolarsError as error:
+            if name == ranks:
+                raise DataError(f"{place}: {name}: {str(error).partition(chr(10))[0]}") from None
+            texts.append(name)
+    return frame.select(kept), texts
+
+
+def _ranking_column(place: str, numbers: list[str], score: str | None) -> str:
+    if score is not None:
+        if score not in numbers:
+            raise DataError(f"{place}: expected a column {score}, found {listed(numbers) or 'no scores'}")
+        return score
+    found = [name for name in PREFERRED if name in numbers] or (numbers if len(numbers) == 1 else [])
+    if not found:
+        raise DataError(
+            f"{place}: which column ranks? found {listed(numbers) or 'no column of scores'}",
+            hint="call it `score`, or name it (kq signal import: --score; strategies: score_column)"
+            if numbers
+            else "add a column of numbers next to date and symbol",
+        )
+    return found[0]
+
+
+def _check_keys(rows: pl.DataFrame, place: str, keys: list[str]) -> None:
+    twice = rows.filter(rows.select(keys).is_duplicated())
+    if not twice.is_empty():
+        places = [f"{symbol} {on}" for symbol, on in twice.select(keys).unique(maintain_order=True).iter_rows()]
+        raise DataError(f"{place}: more than one row of {listed(places)}")
