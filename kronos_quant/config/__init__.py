@@ -4,6 +4,7 @@ Recipes and strategies have their models in their own rooms (`signals.recipe`, `
 the same `load_yaml`.
 """
 
+from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.reading import ResolvedConfig, load_workspace_config, load_yaml
 from kronos_quant.config.section import Section, read_values
 from kronos_quant.config.sections import (
@@ -11,6 +12,7 @@ from kronos_quant.config.sections import (
     AdaptConfig,
     AugmentConfig,
     ChooseBy,
+    CometConfig,
     GatesConfig,
     HeadConfig,
     MarketConfig,
@@ -24,6 +26,7 @@ __all__ = [
     "AdaptConfig",
     "AugmentConfig",
     "ChooseBy",
+    "CometConfig",
     "GatesConfig",
     "HeadConfig",
     "MarketConfig",
@@ -32,6 +35,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "WorkspaceConfig",
+    "fill_presets",
     "load_workspace_config",
     "load_yaml",
     "read_values",

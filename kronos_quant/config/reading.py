@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from kronos_quant.config.guides import move_guide_sections
+from kronos_quant.config.guides import place_guide_settings
 from kronos_quant.config.section import Location, Model, field_names, joined, problem_lines
 from kronos_quant.config.sections import WorkspaceConfig
 from kronos_quant.errors import ConfigError
@@ -30,6 +30,8 @@ class ResolvedConfig:
 
     config: WorkspaceConfig
     origins: dict[str, str]
+    notes: tuple[str, ...] = ()
+    """What a file written after a published guide means here: `kq train` and `kq config show` print it."""
 
     def rows(self) -> list[tuple[str, Any, str]]:
         """(field, value, origin) of every field, in the order of the models."""
@@ -54,7 +56,8 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
     data, lines = _read(path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: expected sections (market, model, train, gates), found {type(data).__name__}")
-    data, lines = move_guide_sections(data, lines, path.name)
+    placed = place_guide_settings(data, lines, path.name)
+    data, lines = placed.data, placed.lines
     origins = {
         ".".join(map(str, location)): f"{path.name}:{line}" for location, line in lines.items() if len(location) == 2
     }
@@ -73,7 +76,7 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
         return origin if origin.startswith((ENV_PREFIX, "flag")) else f"{path}:{_line_of(lines, location)}"
 
     config = _validate(WorkspaceConfig, data, place)
-    return ResolvedConfig(config, _by_field_name(origins))
+    return ResolvedConfig(config, _by_field_name(origins), placed.notes)
 
 
 def _put(data: dict[str, Any], section: str, name: str, value: Any) -> None:

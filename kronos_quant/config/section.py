@@ -72,10 +72,12 @@ def problem_lines(error: ValidationError, model: type[BaseModel], place: Callabl
 
 
 def field_names(model: type[BaseModel], field: str) -> list[str]:
-    """A field's name and its aliases."""
-    alias = model.model_fields[field].validation_alias
+    """A field's name, its aliases, and what else is turned into it (`use_amp` into `precision`)."""
+    info = model.model_fields[field]
+    alias, extra = info.validation_alias, info.json_schema_extra
     choices = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
-    return list(dict.fromkeys([field, *choices]))
+    also = extra.get("also") if isinstance(extra, dict) else None
+    return list(dict.fromkeys([field, *choices, *(map(str, also) if isinstance(also, list) else ())]))
 
 
 def joined(names: list[str], word: str = "or") -> str:

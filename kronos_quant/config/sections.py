@@ -1,6 +1,7 @@
 """The sections of kq.yaml as pydantic models.
 
-Of two names of a field the first is its own, the others are what the published fine-tuning guides call it.
+Of two names of a field the first is its own; the others are earlier names, or those of the published fine-tuning
+guides, whose remaining settings `config.guides` translates.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, NonNegativeInt, PositiveInt, model_validator
 
+from kronos_quant.config.guides import translate_train
 from kronos_quant.config.section import Section
 
 SCRATCH = "scratch"
@@ -19,15 +21,25 @@ RATIO_SLACK = 1e-9
 """Shares that are meant to make 1 differ from it in their last bits."""
 
 ChooseBy = Literal["token_loss", "mae", "mse", "r2", "correlation", "direction", "rank_ic"]
+DateRange = tuple[date, date]
 
 
 class MarketConfig(Section):
-    """Where the bars come from, and what a data directory does not say of itself."""
+    """Where the bars come from, and what a data directory does not state itself."""
 
-    qlib_dir: Path = Field(Path("~/.qlib/qlib_data/cn_data"), description="directory that `kq ingest qlib` reads")
-    exchange: str = Field("", description="ISO 10383 code (XSHG, XNYS, XHKG, 24/7); empty: told by the symbols")
-    freq: str | None = Field(None, description="bar frequency to use; null: the only one there is")
-    universe: str = Field("all", description="universe to train on and to score; `all` is every stock")
+    qlib_dir: Path = Field(
+        Path("~/.qlib/qlib_data/cn_data"),
+        validation_alias=AliasChoices("qlib_dir", "qlib_data_path"),
+        description="Qlib data directory that `kq ingest qlib` reads",
+    )
+    exchange: str = Field(
+        "",
+        description="exchange of the symbols: XSHG, XNYS, XHKG or 24/7 (ISO 10383); empty: inferred from the symbols",
+    )
+    freq: str | None = Field(
+        None, description="bar frequency: day, 1min, 5min, 15min, 30min or 60min; null: the only stored one"
+    )
+    universe: str = Field("all", description="universe to train on and to score, such as csi300; all: every stock")
 
 
 class ModelConfig(Section):
@@ -36,27 +48,32 @@ class ModelConfig(Section):
     base: str = Field(
         "NeoQuasar/Kronos-small",
         validation_alias=AliasChoices("base", "pretrained_predictor_path"),
-        description="folder, name in models/, Hub id, or `scratch`",
+        description="weights that training starts from: a folder, a name in models/, a Hub id, or scratch (random)",
     )
     tokenizer: str | None = Field(
         None,
         validation_alias=AliasChoices("tokenizer", "pretrained_tokenizer_path"),
-        description="tokenizer for `base`; null: the one published with it",
+        description="tokenizer of `base`: a folder, a name or a Hub id; null: the one published with it",
     )
-    revision: str | None = Field(None, description="revision of a Hub repository; null: its newest")
-    preset: Literal["nano", "mini", "small", "base"] = Field("nano", description="sizes, with `base: scratch` only")
+    revision: str | None = Field(None, description="revision of the Hub repository; null: the newest")
+    preset: Literal["nano", "mini", "small", "base"] = Field(
+        "nano", description="network size; used only with `base: scratch`"
+    )
     pretraining_cutoff: date | None = Field(
-        None, description="last date of the bars that `base` was pre-trained on; null: what its card says, if anything"
+        None,
+        description="last date of the bars that `base` was pre-trained on; null: as its model card states, if it does",
     )
 
 
 class AugmentConfig(Section):
-    """Changes of the training windows, drawn anew in every epoch; 0 is off. See `training.batches.augment`."""
+    """Random changes of the training windows, redrawn every epoch; 0 is off. See `training.batches.augment`."""
 
-    noise: float = Field(0.0, ge=0, le=1, description="standard deviation added, in those of the lookback")
-    magnitude: float = Field(0.0, ge=0, lt=1, description="deviations from the mean are scaled by up to 1 +- this")
-    time_warp: float = Field(0.0, ge=0, lt=1, description="time runs faster and slower by up to 1 +- this")
-    slice: float = Field(0.0, ge=0, lt=1, description="up to this share of the bars is cut off, the rest stretched")
+    noise: float = Field(
+        0.0, ge=0, le=1, description="standard deviation of added noise, in standard deviations of the lookback"
+    )
+    magnitude: float = Field(0.0, ge=0, lt=1, description="largest relative scaling of deviations from the mean")
+    time_warp: float = Field(0.0, ge=0, lt=1, description="largest relative speed-up or slow-down of time")
+    slice: float = Field(0.0, ge=0, lt=1, description="largest share of bars cut off; the rest is stretched")
 
     @property
     def any(self) -> bool:
@@ -67,19 +84,19 @@ class AugmentConfig(Section):
 class HeadConfig(Section):
     """A return head: a small network that ranks symbols by the predictor's context. See `training.head`."""
 
-    epochs: int = Field(0, ge=0, description="passes over its dates, after the predictor is trained; 0: no head")
-    loss: Literal["listwise", "pairwise"] = Field("listwise", description="of the order of a date's returns")
-    hidden: int = Field(0, ge=0, description="units of a hidden layer; 0: a linear map")
-    dates: int = Field(400, ge=1, description="training dates that it learns from, evenly spaced")
-    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, a step a date")
-    weight_decay: float = Field(0.1, ge=0, description="AdamW's, decoupled")
+    epochs: int = Field(0, ge=0, description="passes over the dates, after the predictor is trained; 0: no return head")
+    loss: Literal["listwise", "pairwise"] = Field("listwise", description="ranking loss over the returns of a date")
+    hidden: int = Field(0, ge=0, description="units of the hidden layer; 0: a linear map")
+    dates: int = Field(400, ge=1, description="training dates used, evenly spaced")
+    learning_rate: float = Field(1e-3, gt=0, description="AdamW learning rate, one step per date")
+    weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay, decoupled")
 
 
 class AdaptConfig(Section):
-    """Which part of the predictor learns: `full`, `{last_layers: N}` or `{lora: RANK}`. See `training.adapt`."""
+    """Which part of the predictor is trained: `full`, `{last_layers: N}` or `{lora: RANK}`. See `training.adapt`."""
 
-    last_layers: int | None = Field(None, ge=1, description="the last N layers and the heads")
-    lora: int | None = Field(None, ge=1, description="an update of this rank of every projection")
+    last_layers: int | None = Field(None, ge=1, description="number of last layers trained, with the output heads")
+    lora: int | None = Field(None, ge=1, description="rank of the low-rank update of every projection")
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +115,7 @@ class AdaptConfig(Section):
 
     @property
     def whole(self) -> bool:
-        """Whether all of it learns."""
+        """Whether all of it is trained."""
         return self.last_layers is None and self.lora is None
 
     def __str__(self) -> str:
@@ -107,135 +124,214 @@ class AdaptConfig(Section):
         return f"last_layers {self.last_layers}" if self.lora is None else f"lora {self.lora}"
 
 
-class TrainConfig(Section):
-    """Windows, splits and optimisation. A null is filled in by `training.presets`: see `kq config show`."""
+class CometConfig(Section):
+    """Where Comet ML puts the experiment; the account's key is read from COMET_API_KEY and never from a file."""
 
-    data_path: Path | None = Field(None, description="CSV file, or folder of them, that `kq train` ingests first")
+    project_name: str | None = Field(None, description="Comet project; null: COMET_PROJECT_NAME, else Comet's default")
+    workspace: str | None = Field(
+        None, description="Comet workspace; null: COMET_WORKSPACE, else the account's default"
+    )
+
+
+class TrainConfig(Section):
+    """Windows, splits and optimisation. What is null is set by `config.presets`: see `kq config show`."""
+
+    data_path: Path | None = Field(
+        None, description="CSV file or folder of CSV files that `kq train` ingests first; null: none"
+    )
     universe: str | None = Field(
         None,
         validation_alias=AliasChoices("universe", "instrument"),
-        description="of the windows; null: market.universe",
+        description="universe to train on; null: market.universe",
     )
-    lookback_window: int = Field(90, ge=3, description="bars the model looks at")
-    predict_window: int = Field(10, ge=1, description="bars it learns to forecast")
-    max_context: int | None = Field(None, ge=2, description="longest window when forecasting; null: the base's")
+    lookback_window: int = Field(90, ge=3, description="bars of history in a window")
+    predict_window: int = Field(10, ge=1, description="bars to forecast in a window")
+    max_context: int | None = Field(
+        None, ge=2, description="longest window when forecasting, in bars; null: that of the base model"
+    )
     clip: float = Field(5.0, gt=0, description="bound of the normalised values, in standard deviations")
     max_missing_bars: int = Field(
         10,
         ge=0,
         validation_alias=AliasChoices("max_missing_bars", "max_missing"),
         serialization_alias="max_missing",
-        description="sessions without a bar allowed inside one window",
+        description="sessions without a bar allowed inside a window",
     )
-    train_time_range: tuple[date, date] | None = Field(None, description="target dates of training")
-    val_time_range: tuple[date, date] | None = Field(
-        None, description="target dates of validation; what overlaps training is lookback only"
+    dataset_begin_time: date | None = Field(
+        None, description="first date of any target bar, in every split; lookbacks may start earlier; null: unbounded"
     )
-    test_time_range: tuple[date, date] | None = Field(None, description="target dates kept for testing; null: the rest")
-    train_ratio: float = Field(0.7, gt=0, lt=1, description="without dates: first share of the sessions")
-    val_ratio: float = Field(0.1, gt=0, lt=1, description="without dates: share after it")
-    test_ratio: float | None = Field(None, ge=0, lt=1, description="checked only: testing has all that is left")
+    dataset_end_time: date | None = Field(
+        None, description="last date of any target bar, in every split; null: unbounded"
+    )
+    train_time_range: DateRange | None = Field(
+        None, description="first and last date of the target bars of training; null: split by train_ratio"
+    )
+    val_time_range: DateRange | None = Field(
+        None, description="first and last date of the target bars of validation; overlap with training is lookback only"
+    )
+    test_time_range: DateRange | None = Field(
+        None, description="first and last date of the target bars kept for testing; null: everything after validation"
+    )
+    train_ratio: float = Field(
+        0.7, gt=0, lt=1, description="share of sessions for training, the earliest; used only without train_time_range"
+    )
+    val_ratio: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="share of sessions for validation, after training; used only without val_time_range",
+    )
+    test_ratio: float | None = Field(
+        None, ge=0, lt=1, description="share of sessions for testing; only checked: testing has all remaining sessions"
+    )
     embargo: int = Field(0, ge=0, description="sessions left out between two splits")
     tokenizer_epochs: int | None = Field(
         None,
         ge=0,
         validation_alias=AliasChoices("tokenizer_epochs", "epochs"),
-        description="0 keeps the base's tokenizer",
+        description="tokenizer epochs; 0: keep the base model's tokenizer; null: by preset",
     )
     predictor_epochs: int | None = Field(
         None,
         ge=0,
         validation_alias=AliasChoices("predictor_epochs", "basemodel_epochs", "epochs"),
-        description="0 keeps the base's predictor",
+        description="predictor epochs; 0: keep the base model's predictor; null: by preset",
     )
     samples_per_epoch: PositiveInt | Literal["all"] | None = Field(
         None,
         validation_alias=AliasChoices("samples_per_epoch", "n_train_iter"),
-        description="windows an epoch, or `all`; never more than there are; null: by preset",
+        description="windows per epoch, at most all there are, or all; null: by preset",
     )
     validation_windows: PositiveInt | Literal["all"] | None = Field(
         None,
         validation_alias=AliasChoices("validation_windows", "n_val_iter"),
-        description="windows whose loss a validation measures, evenly spaced, or `all`; null: by preset",
+        description="windows per validation loss, evenly spaced, or all; null: by preset",
     )
     decoded_windows: int = Field(
-        400, ge=1, description="validation windows that are forecast and decoded, the same ones at every epoch"
+        400, ge=1, description="validation windows that are forecast after every epoch, the same ones each time"
     )
     decoded_horizon: int | None = Field(
-        None, ge=1, description="bars ahead that they are forecast; null: predict_window"
+        None, ge=1, description="horizon of these forecasts, in bars; null: predict_window"
     )
-    decoded_samples: int = Field(20, ge=1, description="sample paths of each of them; their mean is the forecast")
+    decoded_samples: int = Field(20, ge=1, description="sample paths per forecast window; the forecast is their mean")
     tokenizer_choose_by: Literal["loss", "reconstruction"] = Field(
-        "loss", description="validation figure whose best epoch is kept of the tokenizer"
+        "loss", description="validation figure that selects the tokenizer's best epoch"
     )
     choose_by: ChooseBy = Field(
         "token_loss",
-        description="the same of the predictor: its loss, or a figure of the decoded forecasts (returns over the last "
-        "close; correlation, direction and rank_ic at the last bar)",
+        description="validation figure that selects the predictor's best epoch: the loss, or a figure of the forecast "
+        "returns from the last close (correlation, direction and rank_ic at the last bar)",
     )
-    batch_size: int | None = Field(None, ge=1, description="windows a pass, over all ranks together")
-    accumulation_steps: int = Field(1, ge=1, description="passes whose gradients make one step")
+    batch_size: int | None = Field(
+        None, ge=1, description="windows per pass, over all processes together (not per GPU); null: by preset"
+    )
+    accumulation_steps: int = Field(1, ge=1, description="passes whose gradients are summed for one optimiser step")
     workers: int = Field(
         0,
         ge=0,
         le=64,
         validation_alias=AliasChoices("workers", "num_workers"),
-        description="threads that prepare batches",
+        description="threads that prepare batches, per process",
     )
     adapt: AdaptConfig = Field(
         default_factory=lambda: AdaptConfig.model_validate({}),
-        description="part of the predictor that learns: full, {last_layers: N} or {lora: RANK}",
+        description="part of the predictor that is trained: full, {last_layers: N} or {lora: RANK}",
     )
-    tokenizer_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
-    predictor_learning_rate: float | None = Field(None, gt=0, description="peak rate; null: by preset")
+    tokenizer_learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of the tokenizer; null: by preset"
+    )
+    predictor_learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of the predictor; null: by preset"
+    )
     schedule: Literal["one_cycle", "cosine", "constant"] = Field(
-        "one_cycle", description="how the rate falls after the warm-up"
+        "one_cycle", description="course of the learning rate after the warm-up"
     )
-    warm_up_share: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the rate rises")
+    warm_up_share: float = Field(0.03, ge=0, lt=1, description="share of the optimiser steps in which the rate rises")
+    warm_up_steps: int | None = Field(
+        None,
+        ge=0,
+        validation_alias=AliasChoices("warm_up_steps", "warmup_steps"),
+        description="optimiser steps in which the rate rises, at most all of a phase; null: by warm_up_share",
+    )
     weight_decay: float = Field(
-        0.1, ge=0, validation_alias=AliasChoices("weight_decay", "adam_weight_decay"), description="AdamW's, decoupled"
+        0.1,
+        ge=0,
+        validation_alias=AliasChoices("weight_decay", "adam_weight_decay"),
+        description="AdamW weight decay, decoupled",
     )
-    betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's; also as adam_beta1, adam_beta2")
-    max_grad_norm: float = Field(3.0, gt=0, description="gradients are scaled down to this norm")
-    precision: Literal["float32", "bf16", "fp16"] = Field(
-        "float32", description="of the passes; weights and their averages stay float32; fp16 needs CUDA"
+    betas: tuple[float, float] = Field(
+        (0.9, 0.95),
+        json_schema_extra={"also": ["adam_beta1", "adam_beta2"]},
+        description="AdamW decay rates of the two moments, each from 0 to below 1",
     )
-    dropout: float | None = Field(None, ge=0, lt=1, description="of layers and input; null: as the base has it")
+    max_grad_norm: float = Field(3.0, gt=0, description="largest gradient norm; larger gradients are scaled down to it")
+    precision: Literal["float32", "bf16", "fp16", "auto"] = Field(
+        "float32",
+        json_schema_extra={"also": ["use_amp"]},
+        description="number format of the passes (weights stay float32); fp16 needs CUDA; auto: bf16 or fp16 on CUDA, "
+        "float32 elsewhere",
+    )
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="dropout probability of layers and input; null: that of the base model"
+    )
     attention_dropout: float | None = Field(
-        0.0, ge=0, lt=1, description="of attention weights, which slows every step; null: as the base has it"
+        0.0,
+        ge=0,
+        lt=1,
+        description="dropout probability of attention weights, slower when above 0; null: that of the base model",
     )
-    weight_average: float = Field(0.0, ge=0, lt=1, description="decay of the average that is kept; 0: none")
+    weight_average: float = Field(
+        0.0, ge=0, lt=1, description="decay of the running average of the weights that is kept; 0: no average"
+    )
     loss_region: Literal["future", "all"] = Field(
-        "future", description="bars that the loss counts: those after the lookback, or all (as published)"
+        "future", description="bars counted in the predictor loss: future (after the lookback) or all (as published)"
     )
-    teacher_forcing: bool = Field(True, description="s2 learns given the true s1; false: a sampled one (as published)")
+    teacher_forcing: bool = Field(
+        True, description="condition s2 on the true s1; false: on a sampled one (as published)"
+    )
     dependency_rotation: Literal["consistent", "published"] = Field(
-        "consistent", description="`published` makes weights that the published code forecasts rightly with"
+        "consistent",
+        description="rotary positions of the s2 layer; published: for weights that the published code runs",
     )
-    head: HeadConfig = Field(default_factory=lambda: HeadConfig.model_validate({}))
-    augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
-    patience: int = Field(3, ge=0, description="epochs without a better figure (choose_by) that end a phase; 0: never")
+    head: HeadConfig = Field(
+        default_factory=lambda: HeadConfig.model_validate({}), description="return head: a network that ranks symbols"
+    )
+    augment: AugmentConfig = Field(
+        default_factory=lambda: AugmentConfig.model_validate({}), description="random changes of the training windows"
+    )
+    patience: int = Field(
+        3, ge=0, description="epochs without improvement of choose_by before a phase stops early; 0: never"
+    )
     checkpoint_every: int = Field(5, ge=1, description="epochs between two periodic checkpoints")
-    state_every_minutes: float = Field(10.0, gt=0, description="longest time between two states to continue from")
-    state_every_steps: int | None = Field(None, ge=1, description="steps between two such states besides")
-    log_every_steps: int | None = Field(
-        None, ge=1, validation_alias=AliasChoices("log_every_steps", "log_interval"), description="null: epochs only"
+    state_every_minutes: float = Field(10.0, gt=0, description="longest time between two saved states, in minutes")
+    state_every_steps: int | None = Field(
+        None, ge=1, description="optimiser steps between two saved states, in addition; null: by time only"
     )
-    trackers: tuple[Literal["comet", "mlflow", "tensorboard"], ...] = Field((), description="besides log.jsonl")
-    backend: Literal["nccl", "gloo"] | None = Field(None, description="between ranks; null: nccl on CUDA, else gloo")
-    seed: int = Field(0, ge=0, description="of initial weights, window order, dropout and augmentation")
+    log_every_steps: int | None = Field(
+        None,
+        ge=1,
+        validation_alias=AliasChoices("log_every_steps", "log_interval"),
+        description="optimiser steps between two log lines; null: one line per epoch",
+    )
+    trackers: tuple[Literal["comet", "mlflow", "tensorboard"], ...] = Field(
+        (),
+        json_schema_extra={"also": ["use_comet"]},
+        description="experiment trackers in addition to log.jsonl: comet, mlflow, tensorboard",
+    )
+    comet: CometConfig = Field(
+        default_factory=lambda: CometConfig.model_validate({}),
+        validation_alias=AliasChoices("comet", "comet_config"),
+        description="Comet project and workspace; the key is read from COMET_API_KEY",
+    )
+    backend: Literal["nccl", "gloo"] | None = Field(
+        None, description="communication between processes; null: nccl on CUDA, else gloo"
+    )
+    seed: int = Field(0, ge=0, description="seed of initial weights, window order, dropout and augmentation")
 
     @model_validator(mode="before")
     @classmethod
-    def _adam(cls, values: Any) -> Any:
-        """The guides give the two betas one by one."""
-        if not isinstance(values, dict) or not {"adam_beta1", "adam_beta2"} & values.keys():
-            return values
-        if "betas" in values:
-            raise ValueError("betas: given twice, also as adam_beta1 or adam_beta2")
-        default = cls.model_fields["betas"].default
-        rest = {name: value for name, value in values.items() if name not in ("adam_beta1", "adam_beta2")}
-        return rest | {"betas": (values.get("adam_beta1", default[0]), values.get("adam_beta2", default[1]))}
+    def _guide_names(cls, values: Any) -> Any:
+        return translate_train(values, cls.model_fields["betas"].default) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _ranges(self) -> TrainConfig:
@@ -243,10 +339,20 @@ class TrainConfig(Section):
             raise ValueError("train_time_range and val_time_range go together: give both or neither")
         if self.test_time_range is not None and self.train_time_range is None:
             raise ValueError("test_time_range: needs train_time_range and val_time_range too")
+        bounds = self.dataset_begin_time or date.min, self.dataset_end_time or date.max
+        if bounds[0] > bounds[1]:
+            raise ValueError(f"dataset_end_time: must be after dataset_begin_time, found {bounds[0]} and {bounds[1]}")
         for name in ("train_time_range", "val_time_range", "test_time_range"):
             span = getattr(self, name)
             if span is not None and span[0] > span[1]:
                 raise ValueError(f"{name}: must start before it ends, found {span[0]} to {span[1]}")
+            if span is not None and (span[1] < bounds[0] or span[0] > bounds[1]):
+                found = f"{span[0]} to {span[1]}, outside dataset_begin_time and dataset_end_time"
+                raise ValueError(f"{name}: must lie within the dataset, found {found}")
+        return self
+
+    @model_validator(mode="after")
+    def _shares(self) -> TrainConfig:
         total = self.train_ratio + self.val_ratio
         if total > 1 + RATIO_SLACK:
             raise ValueError(f"train_ratio + val_ratio must be at most 1, found {total:g}")
@@ -262,13 +368,14 @@ class TrainConfig(Section):
 
 
 class GatesConfig(Section):
-    """What `kq check` lets pass; without gates it only reports."""
+    """Limits that `kq check` enforces; without gates it only reports."""
 
     max_rejected_share: float | None = Field(
-        None, ge=0, le=1, description="rejected bars over all bars that were brought; null: any"
+        None, ge=0, le=1, description="largest share of rejected bars among all ingested bars, fraction; null: no limit"
     )
     rules: dict[str, NonNegativeInt] = Field(
-        default_factory=dict, description="rule of db/checks -> bars that may break it, kept or rejected"
+        default_factory=dict,
+        description="largest number of bars, kept or rejected, that may break a rule of db/checks, by rule name",
     )
 
 

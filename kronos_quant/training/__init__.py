@@ -9,7 +9,6 @@ from kronos_quant.training.batches import TrainingData, list_windows, load_data
 from kronos_quant.training.fit import FitResult, fit
 from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.logs import check_trackers
-from kronos_quant.training.presets import fill_in
 from kronos_quant.training.processes import Placement, end_with_parent, launch, place
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "TrainingJob",
     "check_trackers",
     "end_with_parent",
-    "fill_in",
     "fit",
     "launch",
     "list_windows",

@@ -16,9 +16,12 @@ from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PredictorConfig
 from kronos_quant.model.folder import Undrawn
 
 NO_RESULT = (
-    "data_path", "workers", "backend", "trackers", "state_every_minutes", "state_every_steps", "pretraining_cutoff"
+    "data_path", "workers", "backend", "trackers", "state_every_minutes", "state_every_steps", "pretraining_cutoff",
+    "comet",
 )  # fmt: skip
 """Settings that may change when a run is gone on with. (data_path: what it holds is in the bars.)"""
+LATER = ("dataset_begin_time", "dataset_end_time", "warm_up_steps")
+"""Settings that older runs did not have: left out of the identity while they are null, so that those can be resumed."""
 
 
 class TrainingJob(BaseModel):
@@ -49,7 +52,11 @@ class TrainingJob(BaseModel):
         """Digest of what decides the result: another place, device, tracker or number of workers does not."""
         decides = self.model_dump(mode="json", by_alias=True, exclude={"root", "folder", "models", "device"})
         for section in ("model", "train"):
-            decides[section] = {name: value for name, value in decides[section].items() if name not in NO_RESULT}
+            decides[section] = {
+                name: value
+                for name, value in decides[section].items()
+                if name not in NO_RESULT and not (name in LATER and value is None)
+            }
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     @property

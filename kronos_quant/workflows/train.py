@@ -12,14 +12,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
+from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig, fill_presets
 from kronos_quant.errors import CheckpointError, ConfigError, KronosQuantError, listed
 from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
 from kronos_quant.model import load_pair, read_card
 from kronos_quant.report import loss_curve_png
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, prepare_run, start_run, unfinished_runs
-from kronos_quant.training import TrainingJob, check_trackers, fill_in, fit, launch, place
+from kronos_quant.training import TrainingJob, check_trackers, fit, launch, place
 from kronos_quant.training.fit import BEST, CHECKPOINTS, read_rows
 from kronos_quant.training.head import HEAD, SCORES_FILE
 from kronos_quant.training.job import NO_RESULT
@@ -123,7 +123,7 @@ def prepare_training(workspace: WorkspaceFolder, gpus: int | None) -> PreparedTr
 def _job(workspace: WorkspaceFolder, device: str) -> TrainingJob:
     """What is to be trained; the guides' `data_path` is ingested first. The folder is not known yet."""
     config = workspace.config
-    train = fill_in(config.train, config.model)
+    train = fill_presets(config.train, config.model)
     check_trackers(train.trackers)
     if train.data_path is not None:
         source = workspace.root / train.data_path.expanduser()

@@ -17,7 +17,7 @@ def list_windows(
 ) -> pl.DataFrame:
     """The windows that the loader of each of `ranks` ranks yields: split, rank, step, window, symbol, asof.
 
-    config : with no null left in batch_size and samples_per_epoch (`fill_in`). workers : threads a rank. One row a
+    config : with no null left in batch_size and samples_per_epoch (`fill_presets`). workers : threads a rank. One row a
     window that counts, in the order of rank and step; it is what the loop itself is fed with. `asof` is the last bar of
     the lookback; the steps of validation are a rank's batches.
     """
