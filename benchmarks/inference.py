@@ -39,7 +39,7 @@ import torch
 from scipy.stats import ks_2samp
 from torch.utils.flop_counter import FlopCounterMode
 
-from kronos_quant.model import PRESETS, Forecaster, Kronos, KronosTokenizer, PredictorConfig, decoding
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PathSampler, PredictorConfig, Sampling, decoding
 from kronos_quant.windows import stamps
 
 TEMPERATURE, TOP_P = 0.6, 0.9
@@ -125,7 +125,7 @@ class Runner:
         # the published shapes of two presets share one window, whatever mini could take: the cases say 512
         self.max_context = 512
         self.networks = (tokenizer, predictor)
-        self.ours = self.forecaster(case.dtype)
+        self.ours = self.sampler(case.dtype)
         self.their_tokenizer = upstream.KronosTokenizer(**asdict(preset.tokenizer))
         config = asdict(preset.predictor)
         del config["dependency_rotation"]
@@ -135,14 +135,13 @@ class Runner:
         for module in (self.their_tokenizer, self.their_model):
             module.to(self.device).eval()
 
-    def forecaster(self, dtype: str) -> Forecaster:
+    def sampler(self, dtype: str) -> PathSampler:
         settings = {"device": str(self.device), "dtype": dtype, "context": self.case.context}
-        return Forecaster(*self.networks, self.max_context, **settings)
+        return PathSampler(*self.networks, self.max_context, **settings)
 
     def our_run(self, work: Work, *, greedy: bool = False) -> None:
-        self.ours.sample_paths(
-            work.x, work.x_stamp, work.y_stamp, self.case.samples, TEMPERATURE, int(greedy), 1.0 if greedy else TOP_P
-        )
+        sampling = Sampling(TEMPERATURE, int(greedy), 1.0 if greedy else TOP_P)
+        self.ours.sample(work.x, work.x_stamp, work.y_stamp, self.case.samples, sampling)
 
     def their_run(self, work: Work, *, greedy: bool = False) -> None:
         x, x_stamp, y_stamp = (
@@ -202,11 +201,11 @@ def check_same(runner: Runner, one: Work, published: Published) -> float:
 
 def accuracy(runner: Runner, work: Work) -> Accuracy:
     """How far bfloat16 is from float32, on the same windows."""
-    wide = runner.forecaster("float32")
+    wide = runner.sampler("float32")
     first = []
-    for forecaster in (wide, runner.ours):
+    for sampler in (wide, runner.ours):
         with our_choices() as seen:
-            forecaster.sample_paths(work.x, work.x_stamp, work.y_stamp[:, :1], 1, 0.0)
+            sampler.sample(work.x, work.x_stamp, work.y_stamp[:, :1], 1, Sampling(0.0))
         first.append(seen[:2])
     (s1, s2), (s1_narrow, s2_narrow) = first
     same = s1.argmax(-1) == s1_narrow.argmax(-1)  # s2 depends on the s1 that was chosen
@@ -216,9 +215,9 @@ def accuracy(runner: Runner, work: Work) -> Accuracy:
     few = work.part(8)
     seeds = np.arange(len(few.x))
 
-    def closes(forecaster: Forecaster, offset: int) -> np.ndarray:
+    def closes(sampler: PathSampler, offset: int) -> np.ndarray:
         arrays = (few.x, few.x_stamp, few.y_stamp)
-        return forecaster.sample_paths(*arrays, 200, 1.0, 0, TOP_P, seeds=seeds + offset)[:, :, -1, CLOSE]
+        return sampler.sample(*arrays, 200, Sampling(1.0, 0, TOP_P), seeds + offset).paths[:, :, -1, CLOSE]
 
     reference = closes(wide, 0)
 

@@ -3,7 +3,7 @@
 `python benchmarks/signals.py [--symbols 300] [--sessions 5] [--preset small] [--samples 20] [--threads 2]`
 
 A made market, weights drawn at random (the time does not depend on their values), one process. Inside the model is the
-time within `Forecaster.paths`; outside it are the plan with its digests, the windows, the scores and the writing. Two
+time within `PathSampler.sample`; outside it are the plan with its digests, the windows, the scores and the writing. Two
 ranges, one four times as long as the other, show whether the memory grows with the range; a second run of each must
 call the model 0 times.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from kronos_quant.market import SyntheticSpec, make_market, store_bars, workspace_market
-from kronos_quant.model import PRESETS, Forecaster, Kronos, KronosTokenizer
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PathSampler
 from kronos_quant.signals import open_source, scorer
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
@@ -37,7 +37,7 @@ logging.disable(logging.INFO)
 scorer._cores = lambda: 1  # one process: its clock sees the model
 
 spent = calls = 0
-inside = Forecaster.paths
+inside = PathSampler.sample
 
 
 def timed(self, *given, **named):
@@ -48,7 +48,7 @@ def timed(self, *given, **named):
     return result
 
 
-Forecaster.paths = timed
+PathSampler.sample = timed
 
 
 def peak_mib() -> float:

@@ -45,8 +45,21 @@ DAILY = "day"
 """The name of the daily bar frequency; the others are 1min, 5min, 15min, 30min, 60min."""
 
 
+def quantile_name(level: float) -> str:
+    """The column of a quantile: the level's digits after the point, two at least; 1 is q100.
+
+    >>> quantile_name(0.05), quantile_name(0.5), quantile_name(0.975)
+    ('q05', 'q50', 'q975')
+    """
+    return "q100" if level == 1 else "q" + f"{level:.12f}".rstrip("0").partition(".")[2].ljust(2, "0")
+
+
 def quantile_columns(columns: Sequence[str], prefix: str = "") -> dict[str, float]:
-    """The quantile columns of signals and their levels, ascending: q05 is 0.05, q975 is 0.975; q5 is none."""
+    """The quantile columns of a table and their levels, ascending; q5 is none.
+
+    >>> quantile_columns(["q975", "q05", "close"])
+    {'q05': 0.05, 'q975': 0.975}
+    """
     found = {name: re.fullmatch(rf"{prefix}q(\d{{2,}})", name) for name in columns}
-    levels = {name: float(f"0.{match[1]}") for name, match in found.items() if match}
+    levels = {name: 1.0 if match[1] == "100" else float(f"0.{match[1]}") for name, match in found.items() if match}
     return dict(sorted(levels.items(), key=lambda item: item[1]))

@@ -1,19 +1,11 @@
 """The Kronos network, its checkpoints, and fast sampling: bars or normalised windows in, sample paths out."""
 
-from kronos_quant.model.card import CARD_FILE, ModelCard, read_card
-from kronos_quant.model.checkpoint import (
-    Pair,
-    check_fit,
-    file_digests,
-    find_model,
-    load_pair,
-    native_context,
-    weights_digest,
-)
+from kronos_quant.model.card import ModelCard, read_card
+from kronos_quant.model.checkpoint import Pair, load_pair, native_context
 from kronos_quant.model.decoding import Context
-from kronos_quant.model.folder import read_json
-from kronos_quant.model.forecast import LEAST_PRICE_SHARE, QUANTILES, Forecast, Repairs, quantile_name
-from kronos_quant.model.forecaster import Forecaster, Paths, resolve_device
+from kronos_quant.model.files import CARD_FILE, file_digests, find_model, read_json
+from kronos_quant.model.forecast import LEAST_PRICE_SHARE, QUANTILES, Forecast, Repairs
+from kronos_quant.model.forecaster import Forecaster, forecast_bars
 from kronos_quant.model.kronos import (
     PRESETS,
     Kronos,
@@ -23,7 +15,8 @@ from kronos_quant.model.kronos import (
     TokenizerConfig,
     TokenizerLoss,
 )
-from kronos_quant.model.sampling import Nucleus, Sampling, draw_tokens, series_seed, uniforms
+from kronos_quant.model.sampler import PathSampler, SamplePaths, resolve_device
+from kronos_quant.model.sampling import Nucleus, Sampling, series_seed
 
 __all__ = [
     "CARD_FILE",
@@ -38,24 +31,21 @@ __all__ = [
     "ModelCard",
     "Nucleus",
     "Pair",
-    "Paths",
+    "PathSampler",
     "PredictorConfig",
     "Preset",
     "Repairs",
+    "SamplePaths",
     "Sampling",
     "TokenizerConfig",
     "TokenizerLoss",
-    "check_fit",
-    "draw_tokens",
     "file_digests",
     "find_model",
+    "forecast_bars",
     "load_pair",
     "native_context",
-    "quantile_name",
     "read_card",
     "read_json",
     "resolve_device",
     "series_seed",
-    "uniforms",
-    "weights_digest",
 ]

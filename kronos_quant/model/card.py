@@ -21,9 +21,8 @@ from pydantic import (
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import CheckpointError
 from kronos_quant.files import write_json
-from kronos_quant.model.folder import read_json
+from kronos_quant.model.files import CARD_FILE, read_json
 
-CARD_FILE = "card.json"
 DEFAULT_CLIP = 5.0
 """Bound of the normalised values of weights without a card, the published models'."""
 

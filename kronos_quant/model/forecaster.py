@@ -1,77 +1,43 @@
-"""Normalised windows to sample paths, in chunks of fixed shape.
+"""Real bars -> Forecast: the public face of the model, for tables of one symbol or many.
 
-A chunk always holds the same number of series (the last one is padded), whatever the batch, so that the numbers of a
-series depend on nothing but its window, its seed and the settings: not on the batch, its order or free memory.
-Letters: B series, S samples, L lookback, H horizon.
+Letters: B symbols, S sample paths, L lookback, H horizon.
 """
 
 from __future__ import annotations
 
-import copy
-import logging
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
 import numpy as np
-import torch
+import polars as pl
 from numpy.typing import NDArray
-from torch import Tensor
 
-from kronos_quant.arrays import Float32Array
-from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
-from kronos_quant.model.checkpoint import check_fit, native_context
-from kronos_quant.model.decoding import BarDecoder, BarEncoder, Context, PathDecoder
-from kronos_quant.model.kronos import TIME_ROWS, Kronos, KronosTokenizer
-from kronos_quant.model.replay import Replays
-from kronos_quant.model.sampling import Nucleus, Sampling
-from kronos_quant.schema import FEATURES
-
-if TYPE_CHECKING:
-    from kronos_quant.market import FutureTimes
-    from kronos_quant.model.forecast import Base, Forecast
-    from kronos_quant.model.series import Table
-
-IntArray = NDArray[np.integer]
-
-CHUNK_TOKENS, CHUNK_PATHS = 3 * 2**20, 5 * 2**15
-"""Width times tokens of all lookbacks, and width times sample paths, of a chunk on a processor: the products of a step
-run near its best from some 150 rows on, and a chunk of few series wastes little on padding."""
-CHUNK_SERIES = 64
-"""Most series of a chunk: the caches of more are fetched from memory at every step."""
-ACCELERATOR_SCALE = 4
-"""So many times as much is a chunk on an accelerator."""
-LEAST_ROWS = 8
-"""Products of fewer than 5 rows round differently."""
-
-OTHER_BYTES = 2**26
-"""Of a chunk, beside a share that grows with its caches."""
-
-GROUP_CHUNKS = 16
-"""Chunks whose results stay on the device together, until it runs out of memory."""
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Sample paths of some windows, in normalised units."""
-
-    paths: Float32Array
-    """float32[B, S, H, 6]: the future bars."""
-    last: Float32Array
-    """float32[B, 6]: the lookback's last bar as the tokenizer decodes it; the fair base of a return."""
+from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.inputs import DateLike, PathLike, Table, as_date
+from kronos_quant.market import FutureTimes
+from kronos_quant.model.checkpoint import Pair, load_pair
+from kronos_quant.model.decoding import Context
+from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, Base, Forecast, day_text, repair_bars
+from kronos_quant.model.kronos import Kronos, KronosTokenizer
+from kronos_quant.model.sampler import PathSampler, Precision
+from kronos_quant.model.sampling import DEFAULT_SAMPLING, Sampling, series_seed
+from kronos_quant.model.series import LEAST_BARS, BarSeries, check_series, read_rows, times_after
+from kronos_quant.schema import FEATURES, PRICES
+from kronos_quant.windows import WindowIndex, Windows, bar_table, denormalise, gather, stamps
 
 
 class Forecaster:
-    """Samples future bars of normalised windows with a tokenizer and a predictor.
+    """Forecasts real bars with a tokenizer and a predictor; the parameters are those of `PathSampler`.
 
-    tokenizer, predictor : in eval mode or not, used in eval mode; their weights are copied or fused here, so make a
-    new Forecaster after training on. max_context : longest window in bars; None takes the architecture's own (2048
-    for Kronos-mini, else 512). clip : normalised values are cut to +-clip. device : see `resolve_device`. dtype : of
-    the matrix products of the predictor and of the tokenizer's decoder, float32 or bfloat16; the tokenizer's encoder
-    always works in float32. context : see `decoding.Context`.
-    nucleus : see `sampling.Nucleus`.
+    >>> from datetime import date, timedelta
+    >>> from kronos_quant.model import PRESETS
+    >>> nano = PRESETS["nano"]
+    >>> forecaster = Forecaster(KronosTokenizer(nano.tokenizer), Kronos(nano.predictor), device="cpu")
+    >>> days = [date(2025, 6, 2) + timedelta(days=i) for i in range(5)]
+    >>> bars = pl.DataFrame({"date": days, "open": 10.0, "high": 10.5, "low": 9.5, "close": 10.0})
+    >>> forecaster.forecast(bars, horizon=3, samples=8).paths.shape
+    (1, 8, 3, 6)
     """
 
     def __init__(
@@ -81,74 +47,17 @@ class Forecaster:
         max_context: int | None = None,
         clip: float = 5.0,
         device: str = "auto",
-        dtype: Literal["float32", "bfloat16"] = "float32",
+        dtype: Precision = "float32",
         context: Context = "exact",
-        nucleus: Nucleus = "combined",
     ) -> None:
-        check_fit(tokenizer.config, predictor.config)
-        if context not in ("exact", "trim"):
-            raise ConfigError(f"context: expected exact or trim, got {context!r}")
-        if dtype not in ("float32", "bfloat16"):
-            raise ConfigError(f"dtype: expected float32 or bfloat16, got {dtype!r}")
-        self.max_context = native_context(predictor.config) if max_context is None else max_context
-        if self.max_context < 1 or not clip > 0:
-            raise ConfigError(f"max_context and clip must be positive, got {self.max_context} and {clip}")
-        self.clip, self.nucleus = clip, nucleus
-        self.device = resolve_device(device)
-        self.tokenizer = copy.deepcopy(tokenizer).to(self.device).eval()
-        narrow = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-        model = copy.deepcopy(predictor).to(self.device, torch.float32).eval()
-        self.width = max(tokenizer.config.d_model, predictor.config.d_model)
-        self.path_decoder = PathDecoder(model, self.max_context, context, narrow)
-        self.bar_encoder = BarEncoder(self.tokenizer, self.max_context)
-        self.bar_decoder = BarDecoder(self.tokenizer, self.max_context, narrow)
-        self.replays = Replays(self.device)
+        self.sampler = PathSampler(tokenizer, predictor, max_context, clip, device, dtype, context)
 
-    def sample_paths(
-        self,
-        x: Float32Array,
-        x_stamp: IntArray,
-        y_stamp: IntArray,
-        samples: int,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 0.9,
-        seeds: NDArray[np.int64] | None = None,
-    ) -> Float32Array:
-        """The paths of `paths` alone: float32[B, S, H, 6]."""
-        return self.paths(x, x_stamp, y_stamp, samples, temperature, top_k, top_p, seeds).paths
-
-    def paths(
-        self,
-        x: Float32Array,
-        x_stamp: IntArray,
-        y_stamp: IntArray,
-        samples: int,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 0.9,
-        seeds: NDArray[np.int64] | None = None,
-    ) -> Paths:
-        """Sample `samples` paths of H bars for each window.
-
-        x : float32[B, L, 6], normalised, no NaN. x_stamp : [B, L, 5] and y_stamp : [B, H, 5], minute, hour, weekday,
-        day, month. temperature, top_k, top_p : see `Sampling`. seeds : int64[B] from `series_seed`; None numbers the
-        rows. A series' numbers depend on its own row and seed only.
-        Raises DataError for arrays that do not fit, ConfigError for settings out of range.
-        """
-        sampling = Sampling(temperature, top_k, top_p, self.nucleus)
-        if samples < 1:
-            raise ConfigError(f"samples: must be >= 1, got {samples}")
-        seeds = np.arange(len(x)) if seeds is None else seeds
-        _check_windows(x, x_stamp, y_stamp, seeds)
-        kinds = (np.float32, np.int64, np.int64, np.int64)
-        arrays = zip((x, x_stamp, y_stamp, seeds), kinds, strict=True)
-        batch = Batch(*(torch.from_numpy(np.array(part, dtype=kind)) for part, kind in arrays))
-        rows = chunk_series(self.width, x.shape[1], samples, self.device.type)
-        chunks = [batch.chunk(start, rows) for start in range(0, len(x), rows)]
-        done = self._run_all(chunks, sampling, samples)
-        bars, last = (torch.cat(parts)[: len(x)].numpy() for parts in zip(*done, strict=True))
-        return Paths(bars, last)
+    @classmethod
+    def of_pair(
+        cls, pair: Pair, device: str = "auto", dtype: Precision = "float32", context: Context = "exact"
+    ) -> Forecaster:
+        """The forecaster of a loaded pair, with the longest window and the clip that its card says."""
+        return cls(pair.tokenizer, pair.predictor, pair.max_context, float(pair.card.clip), device, dtype, context)
 
     def forecast(
         self,
@@ -156,11 +65,10 @@ class Forecaster:
         horizon: int,
         *,
         samples: int = 100,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 0.9,
+        sampling: Sampling = DEFAULT_SAMPLING,
         seed: int = 0,
         lookback: int | None = None,
+        asof: DateLike | None = None,
         exchange: str | None = None,
         symbol: str | None = None,
         future: FutureTimes | None = None,
@@ -168,143 +76,198 @@ class Forecaster:
     ) -> Forecast:
         """Forecast the `horizon` bars after each symbol's last one, from a table of real bars.
 
-        bars : Polars or pandas, a row a bar; columns symbol (optional), time, timestamps or date, open, high, low,
-        close, and volume and amount if there are any. Symbols may differ in length and in their last bar. What
-        becomes of unsorted, repeated, empty and faulty rows: see `model.series`. samples : paths a symbol;
-        temperature, top_k, top_p : see `Sampling`; seed : with symbol and last time it fixes a symbol's paths, whatever
-        else is in the table. lookback : bars the model sees, fewer where a symbol has fewer; None: as many as fit
-        into max_context beside the horizon, at least half of it. exchange : ISO code of the calendar that stamps the
-        bars to come; None: the one that the symbols tell, else the rhythm of the bars goes on and the stamps are
-        flagged as estimated.
-        symbol : where no column names it. future : the stamps to come, of every symbol, where they are known better.
+        Nothing after a symbol's last bar is used. Invalid sampled bars are repaired: see `repair_bars`.
+
+        Parameters
+        ----------
+        bars : Polars, pandas or Arrow, one bar per row; columns symbol (optional), time, timestamps or date, open,
+            high, low, close, and volume and amount if there are any. Symbols may differ in length and in their last
+            bar. What becomes of unsorted, repeated, empty and faulty rows: see `model.series`.
+        horizon : bars to forecast.
+        samples : paths per symbol.
+        sampling : temperature, top_k and top_p.
+        seed : with symbol and last time it fixes a symbol's paths, whatever else is in the table.
+        lookback : bars the model sees, fewer where a symbol has fewer; None: as many as fit into max_context next to
+            the horizon, at least half of it.
+        asof : forecast after this date instead; the later bars are kept as `Forecast.realised`.
+        exchange : ISO code of the calendar that stamps the bars to come; None: the one that the symbols tell, else
+            the rhythm of the bars is continued and the stamps are flagged as estimated.
+        symbol : of all rows, where no column names it.
+        future : the stamps to come, of every symbol, where they are known better.
         base : actual gives the paths as decoded; decoded scales a symbol's prices so that its last bar, as the
-        tokenizer decodes it, closes where the real one did: the tokenizer's error is then no jump at the first bar.
-        Nothing after a symbol's last bar is looked at. Invalid bars are repaired: see `forecast.repaired`.
-        Raises DataError naming symbol and row, ConfigError for settings out of range.
+            tokenizer decodes it, closes where the real one did: the tokenizer's error is then no jump at the first bar.
+
+        Raises
+        ------
+        DataError
+            For bars that cannot be forecast, naming symbol and row.
+        ConfigError
+            For settings out of range.
         """
-        from kronos_quant.model.forecast import forecast_bars
+        _check_settings(horizon, samples, lookback, future, base)
+        rows, later = _split(read_rows(bars, symbol, exchange or ""), as_date(asof, "asof"))
+        series = check_series(rows)
+        most = lookback or usual_lookback(self.sampler.max_context, horizon)
+        ahead = _ahead(series, horizon, exchange or "", future)
+        forecast = self._sample(series, most, ahead, samples, sampling, seed, base)
+        return forecast if later is None else replace(forecast, realised=_realised(later, forecast))
 
-        return forecast_bars(
-            self,
-            bars,
-            horizon,
-            samples=samples,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            seed=seed,
-            lookback=lookback,
-            exchange=exchange or "",
-            symbol=symbol,
-            future=future,
-            base=base,
-        )
-
-    def chunk_bytes(self, lookback: int, horizon: int, samples: int) -> int:
-        """About the memory that one chunk of such windows takes while it runs, beside the weights."""
-        series = chunk_series(self.width, lookback, samples, self.device.type)
-        caches = self.path_decoder.cache_bytes(series, lookback, horizon, samples)
-        return OTHER_BYTES + caches * 3 // 2
-
-    def _run_all(self, chunks: list[Batch], sampling: Sampling, samples: int) -> list[tuple[Tensor, Tensor]]:
-        """Run all chunks, a group at once; memory decides the size of a group, never the shape of a chunk."""
-        done: list[tuple[Tensor, Tensor]] = []
-        group = GROUP_CHUNKS
-        while len(done) < len(chunks):
-            try:
-                results = [self._run(chunk, sampling, samples) for chunk in chunks[len(done) : len(done) + group]]
-                done += [(bars.cpu(), last.cpu()) for bars, last in results]
-            except torch.OutOfMemoryError as error:
-                if group == 1:
-                    raise _too_large(self.device, chunks[0], samples) from error
-                group //= 2
-                self.replays.drop()
-                logger.warning("out of memory on %s: going on with %d chunks at once", self.device, group)
-            else:
-                continue
-            torch.cuda.empty_cache()  # outside the handler, whose traceback still holds the tensors
-        return done
-
-    def _run(self, chunk: Batch, sampling: Sampling, samples: int) -> tuple[Tensor, Tensor]:
-        """Bars [B, S, H, 6] and last bars [B, 6] of one chunk, on the device."""
-        inputs = (part.to(self.device) for part in (chunk.x, chunk.x_stamp, chunk.y_stamp, chunk.seeds))
-
-        def sample(x: Tensor, x_stamp: Tensor, y_stamp: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
-            tokens = self.bar_encoder.encode(x.clamp(-self.clip, self.clip))
-            paths = self.path_decoder.sample(tokens, x_stamp, y_stamp, sampling, seeds, samples)
-            return self.bar_decoder.decode(tokens, paths)
-
-        bars, last = self.replays.run((sampling, samples), sample, *inputs)
-        return bars, last
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What the network needs of some windows, as tensors."""
-
-    x: Tensor  # float32[B, L, 6]
-    x_stamp: Tensor  # [B, L, 5]
-    y_stamp: Tensor  # [B, H, 5]
-    seeds: Tensor  # int64[B]
-
-    def chunk(self, start: int, rows: int) -> Batch:
-        """`rows` windows from `start`, padded with copies of the last one."""
-        index = torch.arange(start, start + rows).clamp(max=len(self.x) - 1)
-        return Batch(self.x[index], self.x_stamp[index], self.y_stamp[index], self.seeds[index])
-
-
-def chunk_series(width: int, lookback: int, samples: int, device: str = "cpu") -> int:
-    """Series of a chunk: a power of two that depends on the shape of the work and the kind of device only."""
-    scale = 1 if device == "cpu" else ACCELERATOR_SCALE
-    limits = (CHUNK_TOKENS // (width * lookback), CHUNK_PATHS // (width * samples), CHUNK_SERIES)
-    fitting, fewest = scale * min(limits), -(-LEAST_ROWS // samples)
-    return max(1 << max(fitting.bit_length() - 1, 0), 1 << (fewest - 1).bit_length())
-
-
-def resolve_device(device: str) -> torch.device:
-    """The torch device of a name: auto (CUDA if there, else the CPU), cpu, cuda, cuda:N or mps.
-
-    Raises ConfigError in one line when it is no such name or the machine lacks it.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-        raise ConfigError(f"device: expected auto, cpu, cuda, cuda:N or mps, got {device!r}")
-    resolved = torch.device(device)
-    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device: {device} is not there: this machine has {torch.cuda.device_count()} CUDA devices",
-            hint="use --device auto",
-        )
-    if resolved.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device: mps is not there on this machine", hint="use --device auto")
-    return resolved
-
-
-def _check_windows(x: Float32Array, x_stamp: IntArray, y_stamp: IntArray, seeds: NDArray[np.int64]) -> None:
-    if x.ndim != 3 or 0 in x.shape or y_stamp.ndim != 3 or y_stamp.shape[1] == 0:
-        raise DataError(f"windows: expected x [B, L, 6] and y_stamp [B, H, 5], found {x.shape} and {y_stamp.shape}")
-    B, L, features = x.shape
-    if features != len(FEATURES):
-        raise DataError(f"windows: x: expected {len(FEATURES)} features, found {features}")
-    expected = {"x_stamp": (B, L, len(TIME_ROWS)), "y_stamp": (B, y_stamp.shape[1], len(TIME_ROWS)), "seeds": (B,)}
-    for name, array in (("x_stamp", x_stamp), ("y_stamp", y_stamp), ("seeds", seeds)):
-        if array.shape != expected[name]:
-            raise DataError(f"windows: {name}: expected shape {expected[name]}, found {array.shape}")
-    bad = np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))
-    if len(bad):
-        raise DataError(f"windows: x has values that are not finite in row {listed(bad)}", hint="kq doctor")
-    limits = np.array(list(TIME_ROWS.values()))
-    for name, stamps in (("x_stamp", x_stamp), ("y_stamp", y_stamp)):
-        if (stamps < 0).any() or (stamps >= limits).any():
-            raise DataError(
-                f"windows: {name}: minute, hour, weekday, day, month must be from 0 to {(limits - 1).tolist()}"
+    def _sample(
+        self,
+        series: BarSeries,
+        most: int,
+        ahead: dict[str, FutureTimes],
+        samples: int,
+        sampling: Sampling,
+        seed: int,
+        base: Base,
+    ) -> Forecast:
+        names, horizon = list(ahead), len(next(iter(ahead.values())).times)
+        shape = (len(names), samples, horizon, len(FEATURES))
+        paths, last = np.empty(shape), np.empty((len(names), len(FEATURES)))
+        asof, seen = np.empty(len(names), "datetime64[us]"), np.empty(len(names), np.int64)
+        for rows, windows in _windows(series, most, self.sampler.clip):
+            sampled = self.sampler.sample(
+                windows.values,
+                windows.stamp,
+                stamps([time for row in rows for time in ahead[names[row]].times]).reshape(len(rows), horizon, -1),
+                samples,
+                sampling,
+                np.array([series_seed(seed, names[row], windows.asof[i].item()) for i, row in enumerate(rows)]),
             )
+            paths[rows] = denormalise(sampled.paths, windows.scale)
+            last[rows] = denormalise(sampled.last[:, None], windows.scale)[:, 0]
+            asof[rows], seen[rows] = windows.asof, windows.lookback
+        closes = series.bars.group_by("symbol", maintain_order=True).last()["close"].cast(pl.Float64).to_numpy()
+        paths, repairs = repair_bars(paths, closes)
+        if base == "decoded":
+            decoded = np.maximum(last[:, CLOSE], closes * LEAST_PRICE_SHARE)
+            paths[..., : len(PRICES)] *= (closes / decoded)[:, None, None, None]
+        return Forecast(
+            symbols=tuple(names),
+            asof=asof,
+            lookback=seen,
+            last_close=closes,
+            paths=paths,
+            times=np.array([ahead[name].times for name in names], dtype="datetime64[us]"),
+            estimated=np.array([ahead[name].estimated for name in names]),
+            repairs=repairs,
+            notes=series.notes,
+        )
 
 
-def _too_large(device: torch.device, chunk: Batch, samples: int) -> KronosQuantError:
-    series, lookback = chunk.x.shape[:2]
-    return KronosQuantError(
-        f"out of memory on {device}: {series} series of {lookback} bars with {samples} samples do not fit",
-        hint="ask for fewer samples or a shorter lookback, or use --device cpu",
+def forecast_bars(
+    bars: Table,
+    model: PathLike | Pair | Forecaster,
+    horizon: int = 10,
+    *,
+    samples: int = 100,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 0.9,
+    seed: int = 0,
+    lookback: int | None = None,
+    asof: DateLike | None = None,
+    exchange: str | None = None,
+    symbol: str | None = None,
+    device: str = "auto",
+) -> Forecast:
+    """Forecast a table of bars without a workspace.
+
+    Parameters
+    ----------
+    bars, horizon, samples, seed, lookback, asof, exchange, symbol : see `Forecaster.forecast`.
+    model : folder or Hub id of a model, a pair from `load_pair`, or a Forecaster (quickest for many calls).
+    temperature, top_k, top_p : see `Sampling`.
+    device : auto, cpu, cuda, cuda:N or mps; of a Forecaster, its own is used.
+
+    Raises
+    ------
+    CheckpointError
+        When the model is missing, damaged or its parts do not fit.
+    DataError, ConfigError
+        As `Forecaster.forecast`.
+
+    >>> from kronos_quant.model import PRESETS
+    >>> nano = PRESETS["nano"]
+    >>> forecaster = Forecaster(KronosTokenizer(nano.tokenizer), Kronos(nano.predictor), device="cpu")
+    >>> closes = [10.0, 10.2, 10.1]
+    >>> bars = pl.DataFrame({"date": ["2025-06-02", "2025-06-03", "2025-06-04"], "open": closes, "high": closes,
+    ...                      "low": closes, "close": closes})
+    >>> forecast_bars(bars, forecaster, horizon=2, samples=4, symbol="A").title
+    'Forecast of A: 2 bars after 2025-06-04, 4 sample paths'
+    """
+    sampling = Sampling(temperature, top_k, top_p)
+    if isinstance(model, Forecaster):
+        forecaster = model
+    elif isinstance(model, Pair):
+        forecaster = Forecaster.of_pair(model, device)
+    elif isinstance(model, str | Path) and str(model).strip():
+        forecaster = Forecaster.of_pair(load_pair(model), device)
+    else:
+        raise ConfigError(f"model: expected a folder, a Hub id, a pair or a Forecaster, found {type(model).__name__}")
+    return forecaster.forecast(
+        bars,
+        horizon,
+        samples=samples,
+        sampling=sampling,
+        seed=seed,
+        lookback=lookback,
+        asof=asof,
+        exchange=exchange,
+        symbol=symbol,
     )
+
+
+def usual_lookback(max_context: int, horizon: int) -> int:
+    """Bars that fit into `max_context` next to the horizon, so that the window never slides; at least half of it."""
+    return max(LEAST_BARS, max_context // 2, max_context - horizon)
+
+
+def _split(rows: pl.DataFrame, asof: date | None) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The bars up to a date, and the later ones; None where no date is given."""
+    if asof is None:
+        return rows, None
+    seen = rows.filter(pl.col("date") <= asof)
+    if seen.is_empty():
+        raise DataError(f"bars: none up to {asof}, the first one ends {day_text(rows['time'].min())}")
+    return seen, rows.filter(pl.col("date") > asof)
+
+
+def _realised(later: pl.DataFrame, forecast: Forecast) -> pl.DataFrame:
+    """The first bars of each forecast symbol that followed, as many as were forecast."""
+    kept = later.filter(pl.col("symbol").is_in(forecast.symbols), ~pl.all_horizontal(pl.col(PRICES).is_null()))
+    first = kept.sort("symbol", "time").group_by("symbol", maintain_order=True).head(forecast.horizon)
+    return first.select("symbol", "time", pl.col(FEATURES).cast(pl.Float64))
+
+
+def _check_settings(horizon: int, samples: int, lookback: int | None, future: FutureTimes | None, base: str) -> None:
+    least = {"horizon": (horizon, 1), "samples": (samples, 1), "lookback": (lookback, LEAST_BARS)}
+    for name, (value, lowest) in least.items():
+        if name == "lookback" and value is None:
+            continue
+        if not isinstance(value, int) or value < lowest:
+            raise ConfigError(f"{name}: must be >= {lowest}, got {value}")
+    if base not in ("actual", "decoded"):
+        raise ConfigError(f"base: expected actual or decoded, got {base!r}")
+    if future is not None and len(future.times) != horizon:
+        raise ConfigError(f"future: expected {horizon} end stamps, found {len(future.times)}")
+
+
+def _ahead(series: BarSeries, horizon: int, exchange: str, future: FutureTimes | None) -> dict[str, FutureTimes]:
+    """Symbol -> its bars to come, ascending by symbol."""
+    if future is None:
+        return times_after(series, horizon, exchange)
+    return dict.fromkeys(series.bars["symbol"].unique().sort().to_list(), future)
+
+
+def _windows(series: BarSeries, most: int, clip: float) -> list[tuple[NDArray[np.int64], Windows]]:
+    """The last window of every symbol, symbols of equal lookback together: their numbers among all, and the windows."""
+    table = bar_table(series.bars, series.bars["date"].unique().sort().to_list())
+    lookback = np.minimum(np.diff(table.offset), most)
+    groups = []
+    for length in np.unique(lookback):
+        rows = np.flatnonzero(lookback == length)
+        index = WindowIndex(int(length), 0, table.offset[rows + 1] - 1)
+        groups.append((rows, gather(table, index, slice(None), clip)))
+    return groups

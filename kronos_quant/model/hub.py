@@ -13,7 +13,8 @@ from pathlib import Path
 
 from kronos_quant.errors import CheckpointError, KronosQuantError
 from kronos_quant.files import disk_errors, file_digest
-from kronos_quant.model.folder import CONFIG_FILE, WEIGHTS_FILE
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 HUB_TIMEOUT_SECONDS = 5.0
 

@@ -13,17 +13,17 @@ Letters: B batch, T bars, D width, N heads, K size of a head, V vocabulary of on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kronos_quant.errors import ConfigError
+from kronos_quant.model.files import Kind, Pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 DependencyRotation = Literal["published", "consistent"]
 Pooled: TypeAlias = "Callable[[Tensor], Tensor]"
@@ -290,13 +290,6 @@ class Attention(nn.Module):
         )
         return self.joined(mixed)
 
-    def last(self, query: Tensor, source: Tensor) -> Tensor:
-        """Attend from one query[B, D] to the whole of source[B, T, D] without any rotation (published generation)."""
-        mixed = F.scaled_dot_product_attention(
-            self.heads(self.q_proj(query)[:, None]), self.heads(self.k_proj(source)), self.heads(self.v_proj(source))
-        )
-        return self.joined(mixed)[:, 0]
-
     def heads(self, x: Tensor) -> Tensor:
         """[B, T, D] -> [B, N, T, K]."""
         return x.view(*x.shape[:-1], self.n_heads, -1).transpose(1, 2)
@@ -426,8 +419,29 @@ class TokenizerLoss:
     s2_perplexity: Tensor
 
 
-class KronosTokenizer(nn.Module):
+class SavedNetwork(Pretrained):
+    """What both networks share: their rotary frequencies are exact, however the weights were stored."""
+
+    @staticmethod
+    def restored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weights, with the rotary frequencies that a cast of the whole file has rounded drawn up again.
+
+        Distant positions would run together.
+        """
+        return {
+            key: Rotary(2 * len(value)).inv_freq
+            if key.endswith("rotary.inv_freq") and value.dtype != torch.float32
+            else value
+            for key, value in tensors.items()
+        }
+
+
+class KronosTokenizer(SavedNetwork):
     """Bars to pairs of integers (s1 coarse, s2 fine) and back, through a causal transformer on either side."""
+
+    kind: ClassVar[Kind] = "tokenizer"
+    config_type = TokenizerConfig
+    config: TokenizerConfig
 
     def __init__(self, config: TokenizerConfig) -> None:
         super().__init__()
@@ -467,10 +481,6 @@ class KronosTokenizer(nn.Module):
     def decode(self, s1: Tensor, s2: Tensor) -> Tensor:
         """Bars float32[B, T, 6] of sub-tokens int64[B, T], in one causal pass from position 0."""
         return self.decode_code(self.tokenizer.code(s1, s2))
-
-    def decode_s1(self, s1: Tensor) -> Tensor:
-        """The coarse bars float32[B, T, 6] of s1 int64[B, T] alone."""
-        return self._decoded(self.post_quant_embed_pre(self.tokenizer.s1_code(s1)))
 
     def decode_code(self, code: Tensor) -> Tensor:
         """Bars float32[B, T, 6] of codes [B, T, bits]."""
@@ -515,21 +525,6 @@ class KronosTokenizer(nn.Module):
             h = block(h)
         out: Tensor = self.head(h)
         return out
-
-    @classmethod
-    def from_pretrained(
-        cls, name_or_path: str | Path, *, models_dir: Path | None = None, revision: str | None = None
-    ) -> KronosTokenizer:
-        """Load a tokenizer in eval mode on the CPU: a local folder first, then the Hub; see `checkpoint`."""
-        from kronos_quant.model.checkpoint import load_tokenizer
-
-        return load_tokenizer(name_or_path, models_dir=models_dir, revision=revision)
-
-    def save_pretrained(self, folder: Path) -> None:
-        """Write config.json and model.safetensors into `folder`; see `checkpoint`."""
-        from kronos_quant.model.checkpoint import save
-
-        save(self, folder)
 
 
 def _perplexity(ids: Tensor, bits: int, pooled: Pooled) -> Tensor:
@@ -622,8 +617,12 @@ class DualHead(nn.Module):
         self.proj_s2 = nn.Linear(config.d_model, 2**config.s2_bits)
 
 
-class Kronos(nn.Module):
+class Kronos(SavedNetwork):
     """The predictor: tokens and stamps of past bars to the next bar's s1, then its s2 given that s1."""
+
+    kind: ClassVar[Kind] = "predictor"
+    config_type = PredictorConfig
+    config: PredictorConfig
 
     def __init__(self, config: PredictorConfig) -> None:
         super().__init__()
@@ -690,30 +689,3 @@ class Kronos(nn.Module):
         """Logits [B, T, V] of the next s2 at every position, from context [B, T, D] and s1_next int64[B, T]."""
         out: Tensor = self.head.proj_s2(self.dep_layer(context, self.embedding.emb_s1(s1_next)))
         return out
-
-    def s2_logits_last(self, context: Tensor, s1_next: Tensor) -> Tensor:
-        """Logits [B, V] of the next s2 after the last position, by the rule of generation.
-
-        context : [B, T, D]. s1_next : int64[B]. With `dependency_rotation` published nothing is rotated; with
-        consistent the query stands at T - 1 and the keys at 0 to T - 1, as in `s2_logits`.
-        """
-        if self.config.dependency_rotation == "consistent":
-            return self.s2_logits(context, s1_next[:, None].expand(context.shape[:2]))[:, -1]
-        attended = self.dep_layer.cross_attn.last(self.embedding.emb_s1(s1_next), context)
-        out: Tensor = self.head.proj_s2(self.dep_layer.norm(context[:, -1] + attended))
-        return out
-
-    @classmethod
-    def from_pretrained(
-        cls, name_or_path: str | Path, *, models_dir: Path | None = None, revision: str | None = None
-    ) -> Kronos:
-        """Load a predictor in eval mode on the CPU: a local folder first, then the Hub; see `checkpoint`."""
-        from kronos_quant.model.checkpoint import load_predictor
-
-        return load_predictor(name_or_path, models_dir=models_dir, revision=revision)
-
-    def save_pretrained(self, folder: Path) -> None:
-        """Write config.json and model.safetensors into `folder`; see `checkpoint`."""
-        from kronos_quant.model.checkpoint import save
-
-        save(self, folder)

@@ -61,6 +61,9 @@ class Sampling:
         return self.temperature == 0 or self.top_k == 1
 
 
+DEFAULT_SAMPLING = Sampling()
+
+
 @dataclass(frozen=True, slots=True)
 class Streams:
     """The random streams of some rows: which series (seed) and which of its paths (sample) each row is."""

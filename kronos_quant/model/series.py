@@ -1,4 +1,4 @@
-"""A table of real bars -> the series to forecast: bars that can be trusted, and when the next ones end.
+"""A table of real bars -> the series to forecast: checked bars, and when the next ones end.
 
 Columns, stamps and numbers are read as `kq ingest` reads them (`market.ingest`). What a table may hold, and what
 becomes of it:
@@ -20,27 +20,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import polars as pl
 
 from kronos_quant.errors import DataError, listed
+from kronos_quant.inputs import Table, as_frame
 from kronos_quant.market.ingest.columns import infer_freq, match_columns
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
 from kronos_quant.market.symbols import exchange_of
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Table: TypeAlias = Union[pl.DataFrame, "pd.DataFrame"]
-
 LEAST_BARS = 2
 """One bar has no spread to measure its successors by."""
 
 UNNAMED = "SERIES"
-"""What the one symbol of a table is called that names none."""
+"""Name of the one symbol of a table without a symbol column."""
 
 _RECENT_DAYS = 20
 """Days of a series that show on which weekdays, and at what times of day, its bars end."""
@@ -50,7 +45,7 @@ _ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class BarSeries:
     """Bars in schema.BARS, sorted, each complete, at least LEAST_BARS of each symbol."""
 
     bars: pl.DataFrame
@@ -58,25 +53,26 @@ class Series:
     """What was done to the rows of the table, in words."""
 
 
-def read_series(bars: Table, symbol: str | None = None, exchange: str = "") -> Series:
-    """The series of a table; the module's docstring says what it may hold.
+def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.DataFrame:
+    """The rows of a table in schema.BARS, before any check of their numbers.
 
-    bars : Polars or pandas; schema.BARS as `Market.bars` gives them are taken as they are. symbol : of all rows, where
-    no column names it. exchange : ISO code, "" where the symbols tell it or it is unknown.
-    Raises DataError, naming symbol and row (counted from 1), for what cannot be forecast.
+    bars : Polars, pandas or Arrow; schema.BARS as `Market.bars` gives them are taken as they are. symbol : of all
+    rows, where no column names it. exchange : ISO code, "" where the symbols tell it or it is unknown.
+    Raises DataError for a table that cannot be read.
     """
-    if isinstance(bars, pl.DataFrame) and bars.schema == pl.Schema(BARS):
-        return _trusted(bars)
-    named = symbol if symbol is not None or _names_symbols(bars) else UNNAMED
-    return _trusted(read_tables(bars, named, exchange).bars)
+    frame = as_frame(bars, _PLACE)
+    if frame.schema == pl.Schema(BARS):
+        return frame
+    named = symbol is not None or "symbol" in match_columns("table", frame.columns)
+    return read_tables(frame, symbol if named else UNNAMED, exchange).bars
 
 
-def times_after(series: Series, count: int, exchange: str = "") -> dict[str, FutureTimes]:
+def times_after(series: BarSeries, count: int, exchange: str = "") -> dict[str, FutureTimes]:
     """Symbol -> the end stamps of the `count` bars after its last one, ascending by symbol.
 
     exchange : ISO code; "" takes the one that a symbol's spelling tells. Where neither is known, the symbol's own
-    recent weekdays and times of day go on, and all stamps are flagged as estimated. Nothing but the symbol's own bars
-    is looked at, so that its forecast does not depend on what else is in the table.
+    recent weekdays and times of day are continued, and all stamps are flagged as estimated. Only the symbol's own bars
+    are used, so that its forecast does not depend on what else is in the table.
     """
     freq = infer_freq(series.bars.select("symbol", "time"), _PLACE)
     scheduled: dict[tuple[str, datetime], FutureTimes] = {}
@@ -84,7 +80,7 @@ def times_after(series: Series, count: int, exchange: str = "") -> dict[str, Fut
     for (symbol,), own in series.bars.select("symbol", "time").group_by("symbol", maintain_order=True):
         times, known = own["time"], exchange or exchange_of(str(symbol))
         if not known:
-            ahead[str(symbol)] = FutureTimes(_times_going_on(times, freq, count), [True] * count)
+            ahead[str(symbol)] = FutureTimes(_continued_times(times, freq, count), [True] * count)
             continue
         key = (known, times[-1])
         if key not in scheduled:
@@ -93,7 +89,7 @@ def times_after(series: Series, count: int, exchange: str = "") -> dict[str, Fut
     return ahead
 
 
-def _times_going_on(times: pl.Series, freq: str, count: int) -> list[datetime]:
+def _continued_times(times: pl.Series, freq: str, count: int) -> list[datetime]:
     last: datetime = times[-1]
     # a bar that ends at midnight belongs to the day before
     ends = times if freq == DAILY else times - timedelta(microseconds=1)
@@ -103,11 +99,11 @@ def _times_going_on(times: pl.Series, freq: str, count: int) -> list[datetime]:
         return [last + step * i for i in range(1, count + 1)]
     stamps = times.filter(ends.dt.date() >= days[0]).dt.time().unique().sort().to_list()
     per_day = 1 if freq == DAILY else len(stamps)
-    sessions = _days_going_on(days, last.date() - timedelta(days=1), count // per_day + 3)
+    sessions = _continued_days(days, last.date() - timedelta(days=1), count // per_day + 3)
     return next_times(last, count, freq, "", sessions=list(sessions), stamps=stamps).times
 
 
-def _days_going_on(seen: pl.Series, start: date, count: int) -> Iterator[date]:
+def _continued_days(seen: pl.Series, start: date, count: int) -> Iterator[date]:
     """`count` days from `start` on: Monday to Friday, and on weekends where the bars have some."""
     weekdays = {0, 1, 2, 3, 4} | {number - 1 for number in seen.dt.weekday()}
     day = start
@@ -118,19 +114,11 @@ def _days_going_on(seen: pl.Series, start: date, count: int) -> Iterator[date]:
         day += timedelta(days=1)
 
 
-def _names_symbols(bars: Any) -> bool:
-    """Whether a column, or a level of a pandas index, names the symbol; leaves other kinds of input to the reader."""
-    if not isinstance(bars, pl.DataFrame) and type(bars).__module__.partition(".")[0] != "pandas":
-        return True
-    levels = getattr(getattr(bars, "index", None), "names", ())
-    names = [
-        str(name) for name in [*getattr(bars, "columns", ()), *("time" if name is None else name for name in levels)]
-    ]
-    return "symbol" in match_columns("table", names)
+def check_series(rows: pl.DataFrame) -> BarSeries:
+    """Rows in schema.BARS as series, after every check and rule of the module's docstring.
 
-
-def _trusted(rows: pl.DataFrame) -> Series:
-    """The rows as a Series, after every check and rule."""
+    Raises DataError, naming symbol and row (counted from 1), for what cannot be forecast.
+    """
     notes: list[str] = []
     frame = rows.with_row_index(_ROW, offset=1).with_columns(pl.col(FEATURES).fill_nan(None))
     priced = frame.filter(~pl.all_horizontal(pl.col(PRICES).is_null()))
@@ -149,7 +137,7 @@ def _trusted(rows: pl.DataFrame) -> Series:
         notes.append(f"{repeated} rows repeat another: kept once")
     _check_repeated(distinct)
     _check_lengths(frame, distinct)
-    return Series(distinct.drop(_ROW), tuple(notes))
+    return BarSeries(distinct.drop(_ROW), tuple(notes))
 
 
 def _check_values(rows: pl.DataFrame) -> None:

@@ -30,7 +30,7 @@ from kronos_quant import schema
 from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors
-from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Pair, load_pair, resolve_device, series_seed
+from kronos_quant.model import LEAST_PRICE_SHARE, Pair, PathSampler, Sampling, load_pair, resolve_device, series_seed
 from kronos_quant.signals.own_score import load_own_score
 from kronos_quant.signals.recipe import ComputedRecipe, Recipe
 from kronos_quant.signals.scores import OWN, published_score, score_paths
@@ -73,7 +73,7 @@ class Scorer:
 
     def __init__(self, pair: Pair, recipe: ComputedRecipe, device: str) -> None:
         self.recipe = recipe.recipe
-        self.forecaster = recipe_forecaster(pair, recipe.clip, recipe.recipe, device)
+        self.sampler = recipe_sampler(pair, recipe.clip, recipe.recipe, device)
         self.own_score = load_own_score(recipe.own_score) if recipe.own_score else None
 
     def score(self, task: DateTask) -> pl.DataFrame:
@@ -81,7 +81,7 @@ class Scorer:
 
         And where the recipe asks for them: own, the user's own score; paths, the returns of every path, S x H.
         """
-        sampled = sample_closes(self.forecaster, self.recipe, task.windows, task.future, task.close)
+        sampled = sample_closes(self.sampler, self.recipe, task.windows, task.future, task.close)
         rows = pl.DataFrame(
             {
                 "asof": task.windows.asof,
@@ -109,14 +109,19 @@ class Scorer:
         return np.concatenate([score(part) for part in np.split(returns, starts[1:])])
 
 
-def recipe_forecaster(pair: Pair, clip: float, recipe: Recipe, device: str) -> Forecaster:
-    """The forecaster that samples as a recipe says."""
-    settings = (recipe.dtype, recipe.context, recipe.nucleus)
-    return Forecaster(pair.tokenizer, pair.predictor, pair.max_context, clip, device, *settings)
+def recipe_sampler(pair: Pair, clip: float, recipe: Recipe, device: str) -> PathSampler:
+    """The sampler of a recipe's model, at the recipe's precision and context."""
+    settings = (pair.max_context, clip, device, recipe.dtype, recipe.context)
+    return PathSampler(pair.tokenizer, pair.predictor, *settings)
+
+
+def recipe_sampling(recipe: Recipe) -> Sampling:
+    """How a recipe has tokens chosen."""
+    return Sampling(recipe.temperature, recipe.top_k, recipe.top_p, recipe.nucleus)
 
 
 def sample_closes(
-    forecaster: Forecaster,
+    sampler: PathSampler,
     recipe: Recipe,
     windows: Windows,
     future: NDArray[np.int16],
@@ -127,14 +132,12 @@ def sample_closes(
     future : int16[B, H, 5]; last_close : float64[B], in the units of the windows.
     """
     keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
-    forecast = forecaster.paths(
+    forecast = sampler.sample(
         windows.values,
         windows.stamp,
         future,
         samples=recipe.samples,
-        temperature=recipe.temperature,
-        top_k=recipe.top_k,
-        top_p=recipe.top_p,
+        sampling=recipe_sampling(recipe),
         seeds=np.array([series_seed(recipe.seed, symbol, asof) for symbol, asof in keys]),
     )
     floor = last_close * LEAST_PRICE_SHARE
@@ -193,7 +196,7 @@ def score_dates(
 def process_bytes(scorer: Scorer, pair: Pair, recipe: ComputedRecipe) -> int:
     """About the memory of a process that scores: its weights as read and as laid out, and one chunk."""
     weights = sum(part.nbytes for network in (pair.tokenizer, pair.predictor) for part in network.parameters())
-    chunk = scorer.forecaster.chunk_bytes(recipe.lookback, recipe.horizon, recipe.recipe.samples)
+    chunk = scorer.sampler.chunk_bytes(recipe.lookback, recipe.horizon, recipe.recipe.samples)
     return PROCESS_BYTES + 3 * weights + chunk
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PredictorConfig, load_pair
-from kronos_quant.model.folder import Undrawn
+from kronos_quant.model.files import Undrawn
 
 NO_RESULT = (
     "data_path", "workers", "backend", "trackers", "state_every_minutes", "state_every_steps", "pretraining_cutoff",

@@ -18,11 +18,12 @@ from scipy import stats
 from kronos_quant import schema
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market, workspace_market
-from kronos_quant.model import QUANTILES, Forecast, quantile_name
+from kronos_quant.model import QUANTILES, Forecast, Forecaster
 from kronos_quant.report import Fan, forecast_png, write_forecast_page
 from kronos_quant.runs import Inputs, staged_run
+from kronos_quant.schema import quantile_name
 from kronos_quant.signals import ComputedSource, Recipe, open_computed
-from kronos_quant.signals.scorer import recipe_forecaster
+from kronos_quant.signals.scorer import recipe_sampling
 from kronos_quant.workspace import WorkspaceFolder
 
 LEAST_SAMPLES = 200
@@ -175,14 +176,15 @@ def _sample(
 ) -> Forecast:
     """The forecast as the recipe would have it scored, in prices as quoted at the last bar."""
     recipe = source.recipe
-    forecaster = recipe_forecaster(source.weights.pair, recipe.clip, settings, device)
+    pair = source.weights.pair
+    forecaster = Forecaster(
+        pair.tokenizer, pair.predictor, pair.max_context, recipe.clip, device, settings.dtype, settings.context
+    )
     forecast = forecaster.forecast(
         bars,
         steps,
         samples=settings.samples,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
+        sampling=recipe_sampling(settings),
         seed=settings.seed,
         lookback=recipe.lookback,
         future=market.next_times(bars["time"][-1], steps),

@@ -19,28 +19,20 @@ from kronos_quant import __version__
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import to_json, write_aside, write_json
 from kronos_quant.model import Kronos, KronosTokenizer, PredictorConfig, find_model, load_pair, native_context
-from kronos_quant.model.card import CARD_FILE
-from kronos_quant.model.checkpoint import (
+from kronos_quant.model.checkpoint import shape_name, tokenizer_of, weights_digest
+from kronos_quant.model.files import (
+    CARD_FILE,
     ORIGIN_FILE,
-    RECORDS,
-    file_digests,
-    load_predictor,
-    load_tokenizer,
-    shape_name,
-    tokenizer_of,
-    weights_digest,
-)
-from kronos_quant.model.folder import (
-    CONFIG_FILE,
     PREDICTOR_FOLDER,
+    RECORDS,
     TOKENIZER_FOLDER,
-    WEIGHTS_FILE,
     Kind,
+    file_digests,
     kind_of,
     read_config,
     read_json,
 )
-from kronos_quant.model.hub import fetch, is_hub_id
+from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, fetch, is_hub_id
 from kronos_quant.signals.weights import model_place, trained_models
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -187,10 +179,10 @@ def show_model(workspace: WorkspaceFolder, name: str) -> ModelReport:
         pair = load_pair(folder)
         networks, context = {TOKENIZER_FOLDER: pair.tokenizer, PREDICTOR_FOLDER: pair.predictor}, pair.max_context
     elif kind == "predictor":
-        predictor = load_predictor(folder)
+        predictor = Kronos.from_pretrained(folder)
         networks, context = {kind: predictor}, native_context(predictor.config)
     else:
-        networks = {kind: load_tokenizer(folder)}
+        networks = {kind: KronosTokenizer.from_pretrained(folder)}
     files = [path / file for path in parts.values() for file in (CONFIG_FILE, WEIGHTS_FILE)]
     records = {record: read_json(folder / record) if (folder / record).exists() else None for record in RECORDS}
     return ModelReport(
@@ -221,7 +213,7 @@ def add_model(
     if kind == "tokenizer" and tokenizer is not None:
         raise ConfigError(f"--tokenizer: {source} is a tokenizer itself", hint="name a predictor first")
     if kind == "tokenizer":
-        load_tokenizer(folder)
+        KronosTokenizer.from_pretrained(folder)
         parts = {"": folder}
     else:
         loaded = load_pair(folder, tokenizer, models_dir=workspace.models)
@@ -303,7 +295,7 @@ def _checked_kind(folder: Path) -> Kind:
     kind = kind_of(folder)
     if kind is None:
         # says what is missing or unreadable
-        read_config(folder, "predictor")
+        read_config(folder, Kronos)
     assert kind is not None
     return kind
 
@@ -317,7 +309,7 @@ def _entry(name: str, folder: Path, *, latest: bool = False) -> ModelEntry:
         kind = _checked_kind(folder)
         parts = {Path(part).name or kind: path for part, path in _parts(folder, kind).items()}
         configs = {
-            part: read_config(path, "tokenizer" if part == TOKENIZER_FOLDER else "predictor")
+            part: read_config(path, KronosTokenizer if part == TOKENIZER_FOLDER else Kronos)
             for part, path in parts.items()
         }
         config = configs.get(PREDICTOR_FOLDER, configs.get(TOKENIZER_FOLDER))

@@ -5,7 +5,8 @@ import pytest
 from broken_models import edit_config, edit_weights, refusal
 
 from kronos_quant.files import file_digest
-from kronos_quant.model.checkpoint import find_model, load_pair, native_context, weights_digest
+from kronos_quant.model.checkpoint import load_pair, native_context, weights_digest
+from kronos_quant.model.files import find_model
 from kronos_quant.model.kronos import PRESETS, Kronos, KronosTokenizer
 
 
@@ -49,7 +50,7 @@ def test_other_bits_do_not_fit(pair_folder, make_tokenizer):
 def test_a_lone_predictor_takes_the_tokenizer_that_is_named(pair_folder):
     pair = load_pair(pair_folder / "predictor", pair_folder / "tokenizer")
     assert pair.digest == weights_digest(pair_folder)
-    assert refusal(load_pair, pair_folder / "predictor").endswith("no tokenizer beside the predictor")
+    assert refusal(load_pair, pair_folder / "predictor").endswith("no tokenizer next to the predictor")
 
 
 @pytest.fixture

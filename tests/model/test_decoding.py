@@ -1,5 +1,6 @@
 import pytest
 import torch
+from reference_model import s2_logits_last
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.model.decoding import BarDecoder, BarEncoder, PathDecoder, used_lookback
@@ -26,7 +27,7 @@ def naive_sample(model, tokens, x_stamp, y_stamp, sampling, seeds, samples, max_
         window = slice(-max_context, None)
         context = model.context(s1[:, window], s2[:, window], stamps[:, window])
         new_s1 = draw_tokens(model.s1_logits(context[:, -1]), sampling, streams, 2 * i)
-        new_s2 = draw_tokens(model.s2_logits_last(context, new_s1), sampling, streams, 2 * i + 1)
+        new_s2 = draw_tokens(s2_logits_last(model, context, new_s1), sampling, streams, 2 * i + 1)
         s1, s2 = torch.cat((s1, new_s1[:, None]), 1), torch.cat((s2, new_s2[:, None]), 1)
         stamps = torch.cat((stamps, future[:, i : i + 1]), 1)
     H = y_stamp.shape[1]

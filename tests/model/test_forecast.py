@@ -9,10 +9,10 @@ from made import make_bars, weekdays
 
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import FutureTimes
-from kronos_quant.model.forecast import CLOSE, QUANTILES, quantile_name, repaired, usual_lookback
-from kronos_quant.model.forecaster import Forecaster
-from kronos_quant.model.sampling import series_seed
-from kronos_quant.schema import FEATURES, PRICES
+from kronos_quant.model.forecast import CLOSE, QUANTILES, repair_bars
+from kronos_quant.model.forecaster import Forecaster, usual_lookback
+from kronos_quant.model.sampling import Sampling, series_seed
+from kronos_quant.schema import FEATURES, PRICES, quantile_columns, quantile_name
 from kronos_quant.windows import denormalise, make_windows, stamps
 
 SESSIONS = weekdays(40)
@@ -57,12 +57,12 @@ def test_the_paths_are_those_of_the_normalised_window_in_price_units(forecaster,
     future = [datetime(2024, 2, day) for day in (26, 27, 28, 29)]
     last = slice(-1, None)
     seed = series_seed(5, "AAA", SESSIONS[-1])
-    sampled = forecaster.paths(
-        windows.values[last], windows.stamp[last], stamps(future)[None], S, top_p=0.8, seeds=np.array([seed])
+    sampled = forecaster.sampler.sample(
+        windows.values[last], windows.stamp[last], stamps(future)[None], S, Sampling(top_p=0.8), np.array([seed])
     )
     scale = type(windows.scale)(windows.scale.mean[last], windows.scale.std[last])
     expected = denormalise(sampled.paths, scale)[0, ..., CLOSE]
-    found = run(forecaster, bars, lookback=12, top_p=0.8, seed=5)
+    found = run(forecaster, bars, lookback=12, sampling=Sampling(top_p=0.8), seed=5)
     assert of(found, "AAA")[..., CLOSE] == pytest.approx(expected)
 
 
@@ -90,7 +90,7 @@ def test_symbols_that_end_earlier_are_forecast_from_their_own_last_bar(forecaste
 
 
 def test_every_bar_is_valid(forecaster, bars):
-    paths = run(forecaster, bars, temperature=5.0, top_p=1.0).paths
+    paths = run(forecaster, bars, sampling=Sampling(temperature=5.0, top_p=1.0)).paths
     opened, high, low, close, volume, amount = np.moveaxis(paths, -1, 0)
     assert (high >= np.maximum(opened, close)).all()
     assert (low <= np.minimum(opened, close)).all()
@@ -118,7 +118,7 @@ def test_the_decoded_base_removes_the_tokenizers_error(forecaster, bars):
     assert (decoded.paths[..., len(PRICES) :] == actual.paths[..., len(PRICES) :]).all()
     windows = make_windows(bars.filter(pl.col("symbol") == "AAA"), lookback=12, predict=0)
     window = windows.values[-1:], windows.stamp[-1:], stamps(actual.times[0].tolist())[None]
-    last = forecaster.paths(*window, samples=1).last[0, CLOSE]
+    last = forecaster.sampler.sample(*window, samples=1).last[0, CLOSE]
     close = last * (windows.scale.std[-1, 0, CLOSE] + 1e-5) + windows.scale.mean[-1, 0, CLOSE]
     assert ratio[0, 0, 0, 0] == pytest.approx(actual.last_close[0] / close)
 
@@ -127,7 +127,7 @@ def test_repairs_by_hand():
     good = [10.0, 11.0, 9.0, 10.5, 5.0, 50.0]
     crossed = [10.0, 9.5, 10.2, 10.5, 5.0, 50.0]  # high below the close, low above the open
     sunk = [10.0, 11.0, -2.0, 10.5, -1.0, 50.0]  # a low below zero, a negative volume
-    paths, repairs = repaired(np.array([[[good, crossed, sunk]]]), np.array([100.0]))
+    paths, repairs = repair_bars(np.array([[[good, crossed, sunk]]]), np.array([100.0]))
     assert paths[0, 0].tolist() == [
         good,
         [10.0, 10.5, 10.0, 10.5, 5.0, 50.0],
@@ -135,7 +135,7 @@ def test_repairs_by_hand():
     ]
     assert (repairs.bars, repairs.raised, repairs.widened, repairs.emptied) == (3, 1, 1, 1)
     assert repairs.lines()[0].startswith("1 of 3 sampled bars had a high or low")
-    assert repaired(paths, np.array([100.0]))[1].lines() == []
+    assert repair_bars(paths, np.array([100.0]))[1].lines() == []
 
 
 def test_quantiles_and_rises_by_hand(forecaster, bars):
@@ -192,7 +192,7 @@ def test_stamps_that_are_known_better_are_used(forecaster, bars):
         ({"lookback": 1}, "lookback: must be >= 2, got 1"),
         ({"base": "last"}, "base: expected actual or decoded, got 'last'"),
         ({"future": FutureTimes([datetime(2024, 3, 4)], [False])}, "future: expected 4 end stamps, found 1"),
-        ({"temperature": -1.0}, "temperature"),
+        ({"samples": "9"}, "samples: must be >= 1, got 9"),
     ],
 )
 def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):
@@ -219,7 +219,7 @@ def test_quantiles_that_do_not_exist_are_refused(forecaster, bars, levels, colum
 
 
 def test_a_faulty_table_is_refused_before_anything_is_sampled(forecaster, bars, monkeypatch):
-    monkeypatch.setattr(forecaster, "paths", None)
+    monkeypatch.setattr(forecaster, "sampler", None)
     with pytest.raises(DataError, match="CCC: expected at least 2 bars"):
         run(forecaster, bars.filter((pl.col("symbol") != "CCC") | (pl.col("date") == SESSIONS[-1])))
 
@@ -230,12 +230,8 @@ def test_the_usual_lookback_leaves_room_for_the_horizon_but_not_too_much():
     assert usual_lookback(1, 5) == 2
 
 
-def test_names_of_quantiles():
-    assert [quantile_name(level) for level in (0.0, 0.025, 0.05, 0.5, 0.975, 1.0)] == [
-        "q00",
-        "q02.5",
-        "q05",
-        "q50",
-        "q97.5",
-        "q100",
-    ]
+def test_names_of_quantiles_are_read_as_they_are_written():
+    levels = (0.0, 0.005, 0.025, 0.05, 0.1, 0.5, 0.975, 1.0)
+    names = [quantile_name(level) for level in levels]
+    assert names == ["q00", "q005", "q025", "q05", "q10", "q50", "q975", "q100"]
+    assert quantile_columns(names) == dict(zip(names, levels, strict=True))

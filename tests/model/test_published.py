@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronos_quant.model import Forecaster, load_pair
+from kronos_quant.model import PathSampler, Sampling, load_pair
 from kronos_quant.schema import FEATURES, PRICES
 from kronos_quant.windows import denormalise, lookback_scale, normalise, stamps
 
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def forecaster():
+def sampler():
     pair = load_pair("NeoQuasar/Kronos-small", models_dir=Path(WEIGHTS).expanduser())
-    return Forecaster(pair.tokenizer, pair.predictor, device="cpu")
+    return PathSampler(pair.tokenizer, pair.predictor, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -42,28 +42,32 @@ def bars():
     return pl.read_csv(DATA / "input.csv.gz", try_parse_dates=True)
 
 
-def greedy(forecaster, bars, starts, lookback, count):
+def greedy(sampler, bars, starts, lookback, count):
     """The likeliest `count` bars after the `lookback` rows before each start, unrepaired: float64[starts, count, 6]."""
     rows = np.array(starts)[:, None] + np.arange(-lookback, count)
     values = bars.select(FEATURES).to_numpy().astype(np.float32)[rows[:, :lookback]]
     stamp = stamps(bars["timestamps"].cast(pl.Datetime("us")))[rows]
     scale = lookback_scale(values, lookback)
-    paths = forecaster.sample_paths(
-        normalise(values, scale, forecaster.clip), stamp[:, :lookback], stamp[:, lookback:], 1, top_k=1, top_p=1.0
+    sampled = sampler.sample(
+        normalise(values, scale, sampler.clip),
+        stamp[:, :lookback],
+        stamp[:, lookback:],
+        1,
+        Sampling(top_k=1, top_p=1.0),
     )
-    return denormalise(paths, scale)[:, 0]
+    return denormalise(sampled.paths, scale)[:, 0]
 
 
 @pytest.mark.parametrize("lookback", [256, 512])
-def test_greedy_bars_are_the_published_ones(forecaster, bars, lookback):
+def test_greedy_bars_are_the_published_ones(sampler, bars, lookback):
     expected = np.array(json.loads((DATA / "greedy_bars.json").read_text(encoding="utf-8"))[str(lookback)])
-    [found] = greedy(forecaster, bars, [lookback], lookback, len(expected))
+    [found] = greedy(sampler, bars, [lookback], lookback, len(expected))
     np.testing.assert_allclose(found, expected, rtol=GREEDY_TOLERANCE)
 
 
 @pytest.mark.parametrize("lookback", [256, 512])
-def test_the_mean_squared_error_of_prices_is_the_published_one(forecaster, bars, lookback):
-    found = greedy(forecaster, bars, MSE_STARTS[lookback], lookback, MSE_BARS)[..., : len(PRICES)]
+def test_the_mean_squared_error_of_prices_is_the_published_one(sampler, bars, lookback):
+    found = greedy(sampler, bars, MSE_STARTS[lookback], lookback, MSE_BARS)[..., : len(PRICES)]
     prices = bars.select(PRICES).to_numpy()
     actual = np.stack([prices[start : start + MSE_BARS] for start in MSE_STARTS[lookback]])
     assert np.mean((found - actual) ** 2) == pytest.approx(MSE_GOLDEN[lookback], abs=MSE_TOLERANCE)

@@ -9,10 +9,14 @@ import pytest
 from made import make_bars, weekdays
 
 from kronos_quant.errors import DataError
-from kronos_quant.model.series import read_series, times_after
+from kronos_quant.model.series import check_series, read_rows, times_after
 from kronos_quant.schema import BARS, FEATURES
 
 SESSIONS = weekdays(30)
+
+
+def read_series(bars, *options, **named):
+    return check_series(read_rows(bars, *options, **named))
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def test_columns_of_mixed_types_and_twice_the_same_name_are_refused(table):
     frame = table.to_pandas()
     mixed = frame.assign(close=frame["close"].astype(object))
     mixed.loc[3, "close"] = "abc"
-    assert refused(mixed).startswith("table: not a table of plain columns: Could not convert 'abc'")
+    assert refused(mixed).startswith("bars: not a table of plain columns: Could not convert 'abc'")
     assert "unique" in refused(pd.concat([frame, frame[["close"]]], axis=1))
 
 
@@ -172,7 +176,7 @@ def test_other_things_than_tables_are_refused(table):
     )
     weekly = table.with_columns(time=pl.col("time") + pl.duration(days=6) * pl.int_range(pl.len()))
     assert "found bars mostly 7 days apart" in refused(weekly)
-    with pytest.raises(DataError, match="expected a path or a table"):
+    with pytest.raises(DataError, match="bars: expected a table of Polars, pandas or Arrow, found dict"):
         read_series({"close": [1, 2]})
 
 

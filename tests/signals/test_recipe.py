@@ -4,7 +4,7 @@ import pytest
 
 from kronos_quant import ConfigError
 from kronos_quant.config import load_yaml
-from kronos_quant.model import Pair
+from kronos_quant.model import ModelCard, Pair
 from kronos_quant.signals import (
     OwnScore,
     Recipe,
@@ -19,7 +19,7 @@ CARD = {"lookback_window": 16, "predict_window": 4, "clip": 5.0}
 
 
 def weights(digest="abc", max_context=512, **card):
-    return Weights("tiny", Pair(None, None, max_context, digest), digest, CARD | card)
+    return Weights("tiny", Pair(None, None, max_context, digest), digest, ModelCard(**(CARD | card)))
 
 
 def resolved(trained=None, universe="all", freq="day", **fields):
@@ -163,7 +163,7 @@ def test_what_the_digest_is_computed_from_is_plain_json_and_says_all():
 
 @pytest.mark.parametrize("field", ["lookback_window", "horizon"])
 def test_a_blank_that_nothing_fills_is_an_error_that_names_it(field):
-    published = Weights("NeoQuasar/Kronos-small", Pair(None, None, 512, "abc"), "abc", {})
+    published = Weights("NeoQuasar/Kronos-small", Pair(None, None, 512, "abc"), "abc", ModelCard())
     given = {"lookback_window": 16, "horizon": 4}
     del given[field]
     with pytest.raises(ConfigError, match=f"{field}: NeoQuasar/Kronos-small does not say"):

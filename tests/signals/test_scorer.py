@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kronos_quant import ConfigError, KronosQuantError
-from kronos_quant.model import Paths
+from kronos_quant.model import SamplePaths
 from kronos_quant.signals import scorer
 from kronos_quant.signals.generate import _task
 from kronos_quant.signals.scorer import (
@@ -161,11 +161,11 @@ def test_gpus_that_are_not_there_and_a_device_beside_them_are_refused(monkeypatc
 
 
 def constant_paths(value, last):
-    """A forecaster that gives every future bar, and the decoded last one, fixed normalised values."""
+    """A sampler that gives every future bar, and the decoded last one, fixed normalised values."""
 
     def paths(x, x_stamp, y_stamp, samples, **settings):
         shape = (len(x), samples, y_stamp.shape[1], 6)
-        return Paths(np.full(shape, value, np.float32), np.full((len(x), 6), last, np.float32))
+        return SamplePaths(np.full(shape, value, np.float32), np.full((len(x), 6), last, np.float32))
 
     return paths
 
@@ -175,7 +175,7 @@ def test_returns_are_measured_from_the_base_asked_for(bench, monkeypatch, base):
     made = bench(base=base)
     [task] = tasks_of(made, 1)
     ready = scorer_of(made)
-    monkeypatch.setattr(ready.forecaster, "paths", constant_paths(1.0, 0.5))
+    monkeypatch.setattr(ready.sampler, "sample", constant_paths(1.0, 0.5))
     rows = ready.score(task)
     mean, std = (part[:, 0, scorer.CLOSE] for part in (task.windows.scale.mean, task.windows.scale.std + 1e-5))
     expected_base = task.close if base == "actual" else mean + 0.5 * std
@@ -187,7 +187,7 @@ def test_a_price_below_zero_is_raised_to_a_small_share_of_the_last_close(bench, 
     made = bench(base="actual")
     [task] = tasks_of(made, 1)
     ready = scorer_of(made)
-    monkeypatch.setattr(ready.forecaster, "paths", constant_paths(-1e6, 0.0))
+    monkeypatch.setattr(ready.sampler, "sample", constant_paths(-1e6, 0.0))
     assert ready.score(task)["last"].to_numpy() == pytest.approx(LEAST_PRICE_SHARE - 1)
 
 
@@ -196,13 +196,13 @@ def test_the_scores_are_those_of_the_paths_in_price_units(bench):
     [task] = tasks_of(made, 1)
     ready = scorer_of(made)
     kept = {}
-    paths = ready.forecaster.paths
+    paths = ready.sampler.sample
 
     def keep(*arguments, **settings):
         kept["paths"] = paths(*arguments, **settings)
         return kept["paths"]
 
-    ready.forecaster.paths = keep
+    ready.sampler.sample = keep
     rows = ready.score(task)
     scale = task.windows.scale
     closes = kept["paths"].paths[..., 3] * (scale.std[..., 3, None] + 1e-5) + scale.mean[..., 3, None]

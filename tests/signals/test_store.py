@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from kronos_quant import DataError, KronosQuantError
-from kronos_quant.model import Pair
+from kronos_quant.model import ModelCard, Pair
 from kronos_quant.signals import Note, Recipe, SignalStore, Weights, resolve_recipe, stored_folders
 from kronos_quant.signals.store import FORMAT
 
@@ -21,7 +21,7 @@ def rows(on, score=0.5):
 
 @pytest.fixture
 def store(tmp_path):
-    weights = Weights("tiny", Pair(None, None, 512, "abc"), "abc", {"lookback_window": 16, "predict_window": 4})
+    weights = Weights("tiny", Pair(None, None, 512, "abc"), "abc", ModelCard(lookback_window=16, predict_window=4))
     return SignalStore(tmp_path / "store", resolve_recipe(Recipe(), weights, "all", "day", "mine"))
 
 

@@ -30,8 +30,8 @@ def test_latest_is_the_newest_finished_run(trained_workspace):
     copy_run(first, "20990103-000000000-cccc", status="failed", seed=13)
     found = find_weights(trained_workspace, "latest")
     assert found.name == "20990101-000000000-aaaa"
-    assert found.card["seed"] == 11
-    assert found.card["seed"] != find_weights(trained_workspace, first.id).card["seed"]
+    assert found.card.seed == 11
+    assert found.card.seed != find_weights(trained_workspace, first.id).card.seed
 
 
 def test_a_run_id_a_folder_and_a_name_in_models_give_the_same_weights(trained_workspace, monkeypatch, tmp_path):
@@ -41,7 +41,7 @@ def test_a_run_id_a_folder_and_a_name_in_models_give_the_same_weights(trained_wo
     found = [find_weights(trained_workspace, name) for name in (run.id, str(run.path / BEST), "tiny", "latest")]
     assert len({weights.digest for weights in found}) == 1
     assert [weights.name for weights in found] == [run.id, str(run.path / BEST), "tiny", run.id]
-    assert all(weights.card["lookback_window"] == 16 and weights.clip == 5 for weights in found)
+    assert all(weights.card.lookback_window == 16 and weights.clip == 5 for weights in found)
 
 
 def test_the_digest_follows_the_weights(trained_workspace):

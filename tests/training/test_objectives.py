@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from reference_model import s2_logits_last
 
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.training.batches import Batch
@@ -156,7 +157,7 @@ def possible_pairs(teacher_forcing: bool, rotation: str) -> float:
     with torch.no_grad():
         context = predictor.context(s1, s2, stamp)
         drawn = torch.multinomial(predictor.s1_logits(context[:, -1]).softmax(-1), 1, generator=generator)[:, 0]
-        s2_logits = predictor.s2_logits_last(context, drawn)
+        s2_logits = s2_logits_last(predictor, context, drawn)
         sibling = torch.multinomial(s2_logits.softmax(-1), 1, generator=generator)[:, 0]
     known = drawn < CODES
     return (partner[drawn.clamp(max=CODES - 1)] == sibling)[known].float().mean().item()

@@ -8,7 +8,8 @@ from broken_models import edit_json, edit_weights, refusal
 
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import file_digest
-from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, load_pair, weights_digest
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, load_pair
+from kronos_quant.model.checkpoint import weights_digest
 from kronos_quant.model.hub import Fetched
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import find_weights
@@ -69,7 +70,7 @@ def test_an_added_model_that_is_changed_afterwards_is_refused(trained_workspace,
 def test_a_predictor_is_added_with_the_tokenizer_that_is_named(trained_workspace, best, tmp_path):
     shutil.copytree(best / "predictor", tmp_path / "alone")
     words = refusal(add, trained_workspace, tmp_path / "alone")
-    assert words.endswith("no tokenizer beside the predictor")
+    assert words.endswith("no tokenizer next to the predictor")
     entry = add(trained_workspace, tmp_path / "alone", best / "tokenizer")
     assert (entry.name, entry.kind, entry.digest) == ("alone", "pair", weights_digest(best))
 
@@ -168,7 +169,7 @@ def test_a_hub_id_is_fetched_once_and_its_commit_is_kept(trained_workspace, best
         return Fetched(places[name], f"commit of {name}")
 
     monkeypatch.setattr(job, "fetch", fetch)
-    monkeypatch.setattr("kronos_quant.model.checkpoint.fetch", fetch)
+    monkeypatch.setattr("kronos_quant.model.files.fetch", fetch)
     entry = add(trained_workspace, "somebody/predictor", "somebody/tokenizer", revision="v1")
     assert (entry.name, entry.kind) == ("predictor", "pair")
     assert ("somebody/predictor", "v1") in asked

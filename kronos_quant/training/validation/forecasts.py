@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kronos_quant import schema
 from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import DataError
-from kronos_quant.model import LEAST_PRICE_SHARE, Forecaster, Kronos, KronosTokenizer, series_seed
+from kronos_quant.model import LEAST_PRICE_SHARE, Kronos, KronosTokenizer, PathSampler, series_seed
 from kronos_quant.training.batches import TrainingData
 from kronos_quant.training.processes import Halted, Ranks
 from kronos_quant.training.validation.figures import FEWEST_SYMBOLS, Score, score_forecast
@@ -50,10 +50,10 @@ class DecodedValidation:
 
         Raises Halted when the user wants to stop and no other rank waits.
         """
-        forecaster = Forecaster(tokenizer, predictor, self.max_context, self.data.clip, str(self.ranks.device))
+        sampler = PathSampler(tokenizer, predictor, self.max_context, self.data.clip, str(self.ranks.device))
         said = np.zeros_like(self.came)
         for which in self._shares():
-            said[which] = self._forecast(forecaster, which)
+            said[which] = self._forecast(sampler, which)
         # every window is 0 on all ranks but one
         whole = self.ranks.total(torch.from_numpy(said)).numpy()
         found = score_forecast(whole, self.came, self.sections)
@@ -79,12 +79,12 @@ class DecodedValidation:
                 raise Halted
             yield mine[begin : begin + size]
 
-    def _forecast(self, forecaster: Forecaster, which: NDArray[np.int64]) -> FloatArray:
+    def _forecast(self, sampler: PathSampler, which: NDArray[np.int64]) -> FloatArray:
         """float64[n, H]: returns of the mean path over the last close as the tokenizer decodes it."""
         L = self.sections.index.lookback
         windows = gather(self.data.table, self.sections.index, which, self.data.clip)
         keys = zip(windows.symbol, windows.asof.tolist(), strict=True)
-        forecast = forecaster.paths(
+        forecast = sampler.sample(
             windows.values[:, :L],
             windows.stamp[:, :L],
             windows.stamp[:, L:],

@@ -9,8 +9,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from kronos_quant.errors import CheckpointError
 from kronos_quant.model import find_model
-from kronos_quant.model.folder import WEIGHTS_FILE
-from kronos_quant.model.hub import PINNED_REVISIONS, is_hub_id
+from kronos_quant.model.hub import PINNED_REVISIONS, WEIGHTS_FILE, is_hub_id
 from kronos_quant.signals import (
     ZERO_SHOT,
     ComputedSource,

@@ -9,7 +9,7 @@ from training.jobs import job_in
 
 from kronos_quant import DataError
 from kronos_quant.market import open_market
-from kronos_quant.model import PRESETS, Forecaster, Kronos, KronosTokenizer
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PathSampler
 from kronos_quant.signals import Recipe
 from kronos_quant.signals.scorer import sample_closes
 from kronos_quant.signals.scores import score_paths
@@ -50,10 +50,10 @@ def test_the_forecasts_are_those_of_a_recipe_on_the_same_windows(data, networks)
         values=whole.values[:, :L], stamp=whole.stamp[:, :L], scale=whole.scale, symbol=whole.symbol, asof=whole.asof
     )
     close = data.table.values[sections.index.anchor, 3].astype(np.float64)
-    forecaster = Forecaster(*networks, 512, data.clip, "cpu")
-    sampled = sample_closes(forecaster, Recipe(samples=SAMPLES), seen, whole.stamp[:, L:], close)
+    sampler = PathSampler(*networks, 512, data.clip, "cpu")
+    sampled = sample_closes(sampler, Recipe(samples=SAMPLES), seen, whole.stamp[:, L:], close)
     stored = score_paths(sampled.close, sampled.base)["last"].to_numpy()
-    said = decoded._forecast(Forecaster(*networks, 512, data.clip, "cpu"), np.arange(len(sections)))
+    said = decoded._forecast(PathSampler(*networks, 512, data.clip, "cpu"), np.arange(len(sections)))
     assert said.shape == (len(sections), 3)
     assert said[:, -1] == pytest.approx(stored, abs=1e-15)
 

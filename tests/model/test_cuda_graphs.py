@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from kronos_quant.model import replay as room
-from kronos_quant.model.replay import Graph, Replays
+from kronos_quant.model import cuda_graphs as room
+from kronos_quant.model.cuda_graphs import CudaGraph, CudaGraphs
 
 INPUTS = [torch.tensor([float(i), 2.0]) for i in range(4)]
 
@@ -28,7 +28,7 @@ class Recorder:
             for output, new in zip(outputs, function(*own), strict=True):
                 output.copy_(new + self.wrong_by)
 
-        return Graph(own, outputs, replay)
+        return CudaGraph(own, outputs, replay)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def recorder(monkeypatch):
 
 @pytest.fixture
 def replays():
-    return Replays(torch.device("cuda"))
+    return CudaGraphs(torch.device("cuda"))
 
 
 def test_a_shape_that_comes_again_is_captured_once_and_then_replayed(recorder, replays):
@@ -70,7 +70,7 @@ def test_a_replay_with_other_numbers_is_given_up(recorder, replays, caplog):
     assert torch.equal(found[3][0], INPUTS[3] * 2)
     assert (recorder.captured, replays.graphs, replays.enabled) == (1, {}, False)
     assert [record.getMessage() for record in caplog.records] == [
-        "going on without CUDA graphs: a replay gave other numbers than the run"
+        "continuing without CUDA graphs: a replay differed from the run"
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_run_that_cannot_be_captured_goes_on_without(replays, monkeypatch, cap
     found = [replays.run("a", doubled, x) for x in INPUTS]
     assert torch.equal(found[3][0], INPUTS[3] * 2)
     assert [record.getMessage() for record in caplog.records] == [
-        "going on without CUDA graphs: operation not permitted when stream is capturing"
+        "continuing without CUDA graphs: operation not permitted when stream is capturing"
     ]
 
 
@@ -97,7 +97,7 @@ def test_graphs_are_dropped_for_good(recorder, replays):
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_other_devices_capture_nothing(recorder, device):
-    replays = Replays(torch.device(device))
+    replays = CudaGraphs(torch.device(device))
     for x in INPUTS:
         replays.run("a", doubled, x)
     assert recorder.captured == 0

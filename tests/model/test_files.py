@@ -10,9 +10,9 @@ import pytest
 import torch
 from broken_models import BROKEN, edit_config, edit_weights, refusal
 
-from kronos_quant.model import folder as room
+from kronos_quant.model import files as room
 from kronos_quant.model.checkpoint import load_pair
-from kronos_quant.model.folder import kind_of
+from kronos_quant.model.files import kind_of
 from kronos_quant.model.kronos import Kronos, KronosTokenizer
 
 

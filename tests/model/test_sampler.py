@@ -8,16 +8,16 @@ from torch.utils._pytree import tree_leaves
 
 import kronos_quant.model as room
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError
-from kronos_quant.model.forecaster import Batch, Forecaster, chunk_series, resolve_device
 from kronos_quant.model.kronos import PRESETS, Kronos, KronosTokenizer
+from kronos_quant.model.sampler import ChunkInputs, PathSampler, chunk_series, resolve_device
 from kronos_quant.model.sampling import Sampling
 
 B, L, H, S = 17, 12, 5, 4
 
 
 @pytest.fixture
-def forecaster(make_tokenizer, make_predictor):
-    return Forecaster(make_tokenizer(), make_predictor(), max_context=32, device="cpu")
+def sampler(make_tokenizer, make_predictor):
+    return PathSampler(make_tokenizer(), make_predictor(), max_context=32, device="cpu")
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def windows(make_stamps):
     return x, stamps[:, :L], stamps[:, L:], generator.integers(-(2**62), 2**62, B)
 
 
-def run(forecaster, windows, rows=slice(None), **settings):
+def run(sampler, windows, rows=slice(None), **settings):
     x, x_stamp, y_stamp, seeds = (part[rows] for part in windows)
-    return forecaster.paths(x, x_stamp, y_stamp, S, seeds=seeds, **settings)
+    return sampler.sample(x, x_stamp, y_stamp, S, Sampling(**settings), seeds)
 
 
 def same(first, second):
@@ -39,11 +39,11 @@ def same(first, second):
 
 
 def part(paths, rows):
-    return room.Paths(paths.paths[rows], paths.last[rows])
+    return room.SamplePaths(paths.paths[rows], paths.last[rows])
 
 
-def test_paths_have_their_shapes_and_are_float32(forecaster, windows):
-    found = run(forecaster, windows)
+def test_paths_have_their_shapes_and_are_float32(sampler, windows):
+    found = run(sampler, windows)
     assert found.paths.shape == (B, S, H, 6)
     assert found.last.shape == (B, 6)
     assert found.paths.dtype == found.last.dtype == np.float32
@@ -53,84 +53,78 @@ def test_paths_have_their_shapes_and_are_float32(forecaster, windows):
 @pytest.mark.parametrize("limit", [32, 14])  # without and with a sliding window
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_a_series_has_the_same_bytes_in_any_batch(make_tokenizer, make_predictor, windows, limit, count):
-    forecaster = Forecaster(make_tokenizer(), make_predictor(), max_context=limit, device="cpu")
-    whole = run(forecaster, windows)
+    sampler = PathSampler(make_tokenizer(), make_predictor(), max_context=limit, device="cpu")
+    whole = run(sampler, windows)
     for start in (0, 5, B - count):
         rows = slice(start, start + count)
-        assert same(run(forecaster, windows, rows), part(whole, rows))
+        assert same(run(sampler, windows, rows), part(whole, rows))
 
 
-def test_a_series_has_the_same_bytes_in_any_order(forecaster, windows):
+def test_a_series_has_the_same_bytes_in_any_order(sampler, windows):
     order = np.random.default_rng(1).permutation(B)
-    assert same(run(forecaster, windows, order), part(run(forecaster, windows), order))
+    assert same(run(sampler, windows, order), part(run(sampler, windows), order))
 
 
-def test_a_series_has_the_same_bytes_in_any_chunk(forecaster, windows, monkeypatch):
-    monkeypatch.setattr("kronos_quant.model.forecaster.CHUNK_SERIES", 8)
+def test_a_series_has_the_same_bytes_in_any_chunk(sampler, windows, monkeypatch):
+    monkeypatch.setattr("kronos_quant.model.sampler.CHUNK_SERIES", 8)
     repeated = tuple(np.concatenate((part, part)) for part in windows)  # 34 rows: 5 chunks, each row in two places
-    found = run(forecaster, repeated)
+    found = run(sampler, repeated)
     assert same(part(found, slice(0, B)), part(found, slice(B, 2 * B)))
 
 
 def test_the_preset_nano_has_the_same_bytes_in_any_batch(make_stamps):
     torch.manual_seed(0)
     preset = PRESETS["nano"]
-    forecaster = Forecaster(KronosTokenizer(preset.tokenizer), Kronos(preset.predictor), device="cpu")
-    assert forecaster.max_context == 512
+    sampler = PathSampler(KronosTokenizer(preset.tokenizer), Kronos(preset.predictor), device="cpu")
+    assert sampler.max_context == 512
     x = np.random.default_rng(0).normal(size=(17, 90, 6)).astype(np.float32)
     stamps = make_stamps(17, 100).numpy()
-    whole = forecaster.sample_paths(x, stamps[:, :90], stamps[:, 90:], 20)
+    whole = sampler.sample(x, stamps[:, :90], stamps[:, 90:], 20).paths
     for count in (1, 3, 8):
-        found = forecaster.sample_paths(x[:count], stamps[:count, :90], stamps[:count, 90:], 20)
+        found = sampler.sample(x[:count], stamps[:count, :90], stamps[:count, 90:], 20).paths
         assert found.tobytes() == whole[:count].tobytes()
 
 
-def test_sample_paths_are_the_paths_alone(forecaster, windows):
-    x, x_stamp, y_stamp, seeds = windows
-    found = forecaster.sample_paths(x, x_stamp, y_stamp, S, seeds=seeds)
-    assert found.tobytes() == run(forecaster, windows).paths.tobytes()
-
-
-def test_the_last_bar_is_the_decoded_lookback(forecaster, windows, make_tokenizer):
+def test_the_last_bar_is_the_decoded_lookback(sampler, windows, make_tokenizer):
     tokenizer = make_tokenizer()
     with torch.no_grad():
         decoded = tokenizer.decode(*tokenizer.encode(torch.from_numpy(windows[0])))[:, -1]
-    assert np.abs(run(forecaster, windows).last - decoded.numpy()).max() < 1e-5
+    assert np.abs(run(sampler, windows).last - decoded.numpy()).max() < 1e-5
 
 
-def test_seeds_choose_the_paths_and_rows_number_themselves_without(forecaster, windows):
+def test_seeds_choose_the_paths_and_rows_number_themselves_without(sampler, windows):
     x, x_stamp, y_stamp, seeds = windows
-    numbered = forecaster.sample_paths(x, x_stamp, y_stamp, S)
-    assert numbered.tobytes() == forecaster.sample_paths(x, x_stamp, y_stamp, S, seeds=np.arange(B)).tobytes()
-    assert numbered.tobytes() != forecaster.sample_paths(x, x_stamp, y_stamp, S, seeds=seeds).tobytes()
+    numbered = sampler.sample(x, x_stamp, y_stamp, S).paths
+    assert numbered.tobytes() == sampler.sample(x, x_stamp, y_stamp, S, seeds=np.arange(B)).paths.tobytes()
+    assert numbered.tobytes() != sampler.sample(x, x_stamp, y_stamp, S, seeds=seeds).paths.tobytes()
 
 
-def test_greedy_paths_of_a_series_are_all_equal(forecaster, windows):
+def test_greedy_paths_of_a_series_are_all_equal(sampler, windows):
     for settings in ({"temperature": 0.0}, {"top_k": 1}):
-        paths = run(forecaster, windows, **settings).paths
+        paths = run(sampler, windows, **settings).paths
         assert np.abs(paths - paths[:, :1]).max() < 1e-6  # the same tokens, decoded in other rows of one product
 
 
-def test_the_global_generator_plays_no_part(forecaster, windows):
+def test_the_global_generator_plays_no_part(sampler, windows):
     torch.manual_seed(0)
-    first = run(forecaster, windows)
+    first = run(sampler, windows)
     torch.manual_seed(1)
-    assert same(run(forecaster, windows), first)
+    assert same(run(sampler, windows), first)
 
 
-def test_values_are_clipped_before_they_are_encoded(forecaster, windows):
+def test_values_are_clipped_before_they_are_encoded(sampler, windows):
     x, *others = windows
     far = x.copy()
     far[:, 3] = 1e6
     cut = x.copy()
     cut[:, 3] = 5.0
-    assert same(run(forecaster, (far, *others)), run(forecaster, (cut, *others)))
+    assert same(run(sampler, (far, *others)), run(sampler, (cut, *others)))
 
 
 def test_dropout_is_off_whatever_mode_the_models_are_in(make_tokenizer, make_predictor, windows):
     tokenizer, predictor = make_tokenizer(resid_dropout_p=0.5), make_predictor(ffn_dropout_p=0.5)
-    calm = run(Forecaster(tokenizer, predictor, 32, device="cpu"), windows)
-    training = Forecaster(tokenizer.train(), predictor.train(), 32, device="cpu")
+    calm = run(PathSampler(tokenizer, predictor, 32, device="cpu"), windows)
+    training = PathSampler(tokenizer.train(), predictor.train(), 32, device="cpu")
     assert same(run(training, windows), calm)
     assert tokenizer.training
     assert predictor.training
@@ -138,26 +132,26 @@ def test_dropout_is_off_whatever_mode_the_models_are_in(make_tokenizer, make_pre
 
 def test_training_on_changes_a_forecaster_that_was_made_before_in_nothing(make_tokenizer, make_predictor, windows):
     tokenizer, predictor = make_tokenizer(), make_predictor()
-    forecaster = Forecaster(tokenizer, predictor, 32, device="cpu")
-    before = run(forecaster, windows)
+    sampler = PathSampler(tokenizer, predictor, 32, device="cpu")
+    before = run(sampler, windows)
     with torch.no_grad():
         for parameter in [*tokenizer.parameters(), *predictor.parameters()]:
             parameter.add_(1)
-    assert same(run(forecaster, windows), before)
+    assert same(run(sampler, windows), before)
 
 
 def test_a_lookback_beyond_max_context_is_encoded_whole(make_tokenizer, make_predictor, windows):
-    forecaster = Forecaster(make_tokenizer(n_enc_layers=3), make_predictor(), max_context=6, device="cpu")
+    sampler = PathSampler(make_tokenizer(n_enc_layers=3), make_predictor(), max_context=6, device="cpu")
     x, *others = windows
     changed = x.copy()
     changed[:, 0] = -x[:, 0]  # outside the last 6 tokens, but the encoder has seen it
-    assert not same(run(forecaster, (x, *others)), run(forecaster, (changed, *others)))
+    assert not same(run(sampler, (x, *others)), run(sampler, (changed, *others)))
 
 
 def test_bfloat16_agrees_with_float32_on_most_tokens(make_tokenizer, make_predictor, windows):
-    exact = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
-    forecaster = Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu", dtype="bfloat16")
-    narrow = run(forecaster, windows)
+    exact = run(PathSampler(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
+    sampler = PathSampler(make_tokenizer(), make_predictor(), 32, device="cpu", dtype="bfloat16")
+    narrow = run(sampler, windows)
     # the encoder works in float32: the lookback's tokens are the same, and decoded alike to bfloat16's precision
     assert 0 < np.abs(narrow.last - exact.last).max() < 0.01 * exact.last.std()
     near = np.abs(narrow.paths[:, :, 0] - exact.paths[:, :, 0]).max(axis=-1) < 0.05 * exact.paths.std()
@@ -165,8 +159,8 @@ def test_bfloat16_agrees_with_float32_on_most_tokens(make_tokenizer, make_predic
 
 
 def test_the_context_is_the_architectures_own_unless_given(make_tokenizer, make_predictor):
-    assert Forecaster(make_tokenizer(), make_predictor(), device="cpu").max_context == 512
-    assert Forecaster(make_tokenizer(), make_predictor(), max_context=7, device="cpu").max_context == 7
+    assert PathSampler(make_tokenizer(), make_predictor(), device="cpu").max_context == 512
+    assert PathSampler(make_tokenizer(), make_predictor(), max_context=7, device="cpu").max_context == 7
 
 
 def test_a_trimmed_context_is_another_forecast_only_where_the_window_would_slide(
@@ -174,21 +168,15 @@ def test_a_trimmed_context_is_another_forecast_only_where_the_window_would_slide
 ):
     for limit, slides in ((32, False), (L + 1, True)):
         exact, trim = (
-            Forecaster(make_tokenizer(), make_predictor(), limit, device="cpu", context=context)
+            PathSampler(make_tokenizer(), make_predictor(), limit, device="cpu", context=context)
             for context in ("exact", "trim")
         )
         assert same(run(exact, windows), run(trim, windows)) != slides
 
 
-def test_the_published_nucleus_reaches_the_sampler(make_tokenizer, make_predictor, windows):
+def test_the_published_nucleus_reaches_the_sampler(sampler, windows):
     combined, published = (
-        run(
-            Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu", nucleus=nucleus),
-            windows,
-            top_k=4,
-            top_p=0.01,
-        ).paths
-        for nucleus in ("combined", "published")
+        run(sampler, windows, top_k=4, top_p=0.01, nucleus=nucleus).paths for nucleus in ("combined", "published")
     )
     assert np.abs(combined - combined[:, :1]).max() < 1e-6  # a tiny nucleus: the likeliest token
     assert np.abs(published - published[:, :1]).max() > 1e-3
@@ -196,7 +184,7 @@ def test_the_published_nucleus_reaches_the_sampler(make_tokenizer, make_predicto
 
 def test_an_unknown_context_is_refused(make_tokenizer, make_predictor):
     with pytest.raises(ConfigError, match="context: expected exact or trim, got 'cut'"):
-        Forecaster(make_tokenizer(), make_predictor(), device="cpu", context="cut")
+        PathSampler(make_tokenizer(), make_predictor(), device="cpu", context="cut")
 
 
 def test_chunks_depend_on_the_shape_of_the_work_only():
@@ -212,11 +200,11 @@ def test_chunks_depend_on_the_shape_of_the_work_only():
     assert chunk_series(512, 90, 5, "cuda") == 256
 
 
-def test_memory_decides_how_many_chunks_run_never_their_shape(forecaster, windows, monkeypatch, caplog):
-    monkeypatch.setattr("kronos_quant.model.forecaster.CHUNK_SERIES", 8)
-    monkeypatch.setattr("kronos_quant.model.forecaster.GROUP_CHUNKS", 4)
-    whole = run(forecaster, windows)
-    original, calls = forecaster._run, []
+def test_memory_decides_how_many_chunks_run_never_their_shape(sampler, windows, monkeypatch, caplog):
+    monkeypatch.setattr("kronos_quant.model.sampler.CHUNK_SERIES", 8)
+    monkeypatch.setattr("kronos_quant.model.sampler.GROUP_CHUNKS", 4)
+    whole = run(sampler, windows)
+    original, calls = sampler._run, []
 
     def scarce(chunk, *settings):
         calls.append(len(chunk.x))
@@ -224,12 +212,12 @@ def test_memory_decides_how_many_chunks_run_never_their_shape(forecaster, window
             raise torch.OutOfMemoryError("out of memory")
         return original(chunk, *settings)
 
-    monkeypatch.setattr(forecaster, "_run", scarce)
-    assert same(run(forecaster, windows), whole)
+    monkeypatch.setattr(sampler, "_run", scarce)
+    assert same(run(sampler, windows), whole)
     assert set(calls) == {8}
     assert [record.getMessage() for record in caplog.records] == [
-        "out of memory on cpu: going on with 2 chunks at once",
-        "out of memory on cpu: going on with 1 chunks at once",
+        "out of memory on cpu: continuing with 2 chunks at once",
+        "out of memory on cpu: continuing with 1 chunks at once",
     ]
 
 
@@ -257,11 +245,11 @@ class LiveBytes(TorchDispatchMode):
 )
 def test_the_memory_of_a_chunk_is_told_beforehand(lookback, horizon, samples, max_context):
     preset = PRESETS["nano"]
-    forecaster = Forecaster(KronosTokenizer(preset.tokenizer), Kronos(preset.predictor), max_context, device="cpu")
+    sampler = PathSampler(KronosTokenizer(preset.tokenizer), Kronos(preset.predictor), max_context, device="cpu")
     stamps = np.zeros((1, lookback + horizon, 5), np.int16)
     with LiveBytes() as live:
-        forecaster.paths(np.zeros((1, lookback, 6), np.float32), stamps[:, :lookback], stamps[:, lookback:], samples)
-    assert 0.7 * live.peak < forecaster.chunk_bytes(lookback, horizon, samples) < 2**26 + 1.5 * live.peak
+        sampler.sample(np.zeros((1, lookback, 6), np.float32), stamps[:, :lookback], stamps[:, lookback:], samples)
+    assert 0.7 * live.peak < sampler.chunk_bytes(lookback, horizon, samples) < 2**26 + 1.5 * live.peak
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -272,30 +260,30 @@ def test_a_run_on_an_accelerator_asks_the_host_for_nothing(
 ):
     # tensors without values: reading one, a shape that depends on one, or a tensor of the host among them raises
     device = torch.device("meta")
-    monkeypatch.setattr("kronos_quant.model.forecaster.resolve_device", lambda _: device)
-    forecaster = Forecaster(make_tokenizer(), make_predictor(), limit, dtype=dtype)
+    monkeypatch.setattr("kronos_quant.model.sampler.resolve_device", lambda _: device)
+    sampler = PathSampler(make_tokenizer(), make_predictor(), limit, dtype=dtype)
     stamps = torch.zeros(8, L + H, 5, dtype=torch.int64, device=device)
     x, seeds = torch.zeros(8, L, 6, device=device), torch.zeros(8, dtype=torch.int64, device=device)
-    chunk = Batch(x, stamps[:, :L], stamps[:, L:], seeds)
-    bars, last = forecaster._run(chunk, Sampling(0.8, top_k, 0.9), S)
+    chunk = ChunkInputs(x, stamps[:, :L], stamps[:, L:], seeds)
+    bars, last = sampler._run(chunk, Sampling(0.8, top_k, 0.9), S)
     assert (bars.shape, last.shape) == ((8, S, H, 6), (8, 6))
     assert bars.device == last.device == device
 
 
-def test_a_chunk_that_never_fits_is_one_clear_error(forecaster, windows, monkeypatch):
+def test_a_chunk_that_never_fits_is_one_clear_error(sampler, windows, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(forecaster, "_run", full)
+    monkeypatch.setattr(sampler, "_run", full)
     with pytest.raises(KronosQuantError) as caught:
-        run(forecaster, windows)
+        run(sampler, windows)
     assert str(caught.value) == "out of memory on cpu: 64 series of 12 bars with 4 samples do not fit"
     assert "fewer samples" in caught.value.hint
 
 
 def test_a_tokenizer_with_other_bits_is_refused(make_tokenizer, make_predictor):
     with pytest.raises(CheckpointError, match=r"expected s1_bits \+ s2_bits = 4 \+ 3, found 3 \+ 4"):
-        Forecaster(make_tokenizer(s1_bits=3, s2_bits=4), make_predictor(), device="cpu")
+        PathSampler(make_tokenizer(s1_bits=3, s2_bits=4), make_predictor(), device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -313,9 +301,9 @@ def test_a_tokenizer_with_other_bits_is_refused(make_tokenizer, make_predictor):
         (lambda x, a, b, s: (x, a, b - 100, s), r"y_stamp: minute, hour, weekday, day, month must be from 0 to"),
     ],
 )
-def test_windows_that_do_not_fit_are_refused(forecaster, windows, change, words):
+def test_windows_that_do_not_fit_are_refused(sampler, windows, change, words):
     with pytest.raises(DataError, match=words):
-        run(forecaster, change(*windows))
+        run(sampler, change(*windows))
 
 
 @pytest.mark.parametrize(
@@ -326,22 +314,22 @@ def test_windows_that_do_not_fit_are_refused(forecaster, windows, change, words)
         ({"top_k": -1}, "top_k: must"),
     ],
 )
-def test_sampling_out_of_range_is_refused(forecaster, windows, settings, words):
+def test_sampling_out_of_range_is_refused(sampler, windows, settings, words):
     with pytest.raises(ConfigError, match=words):
-        run(forecaster, windows, **settings)
+        run(sampler, windows, **settings)
 
 
-def test_other_settings_out_of_range_are_refused(forecaster, windows, make_tokenizer, make_predictor):
+def test_other_settings_out_of_range_are_refused(sampler, windows, make_tokenizer, make_predictor):
     x, x_stamp, y_stamp, _ = windows
     with pytest.raises(ConfigError, match="samples: must be >= 1, got 0"):
-        forecaster.paths(x, x_stamp, y_stamp, 0)
+        sampler.sample(x, x_stamp, y_stamp, 0)
     models = make_tokenizer(), make_predictor()
     with pytest.raises(ConfigError, match="dtype: expected float32 or bfloat16, got 'float16'"):
-        Forecaster(*models, device="cpu", dtype="float16")
+        PathSampler(*models, device="cpu", dtype="float16")
     with pytest.raises(ConfigError, match=r"must be positive, got 0 and 5\.0"):
-        Forecaster(*models, max_context=0, device="cpu")
+        PathSampler(*models, max_context=0, device="cpu")
     with pytest.raises(ConfigError, match="must be positive, got 8 and 0"):
-        Forecaster(*models, max_context=8, clip=0, device="cpu")
+        PathSampler(*models, max_context=8, clip=0, device="cpu")
 
 
 def test_devices_are_resolved_by_name(monkeypatch):
@@ -349,16 +337,16 @@ def test_devices_are_resolved_by_name(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(ConfigError, match="device: cuda is not there: this machine has 0 CUDA devices"):
+    with pytest.raises(ConfigError, match="device: cuda not found: this machine has 0 CUDA devices"):
         resolve_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto") == torch.device("cuda")
     assert resolve_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(ConfigError, match="device: cuda:2 is not there: this machine has 2 CUDA devices"):
+    with pytest.raises(ConfigError, match="device: cuda:2 not found: this machine has 2 CUDA devices"):
         resolve_device("cuda:2")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="device: mps is not there on this machine"):
+    with pytest.raises(ConfigError, match="device: mps not found on this machine"):
         resolve_device("mps")
 
 
@@ -371,8 +359,8 @@ def test_other_device_names_are_refused(name):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cuda_device_draws_nearly_the_same_paths(make_tokenizer, make_predictor, windows):
-    on_cpu = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
-    on_cuda = run(Forecaster(make_tokenizer(), make_predictor(), 32, device="cuda"), windows)
+    on_cpu = run(PathSampler(make_tokenizer(), make_predictor(), 32, device="cpu"), windows)
+    on_cuda = run(PathSampler(make_tokenizer(), make_predictor(), 32, device="cuda"), windows)
     assert np.isclose(on_cpu.paths, on_cuda.paths, atol=1e-4).mean() > 0.99
 
 
@@ -380,13 +368,13 @@ def test_a_cuda_device_draws_nearly_the_same_paths(make_tokenizer, make_predicto
 def test_chunks_replayed_as_a_graph_give_the_bytes_of_ordinary_runs(
     make_tokenizer, make_predictor, windows, monkeypatch
 ):
-    monkeypatch.setattr("kronos_quant.model.forecaster.CHUNK_SERIES", 2)
-    forecaster = Forecaster(make_tokenizer(), make_predictor(), 32, device="cuda")
-    forecaster.replays.enabled = False
-    ordinary = run(forecaster, windows)
-    forecaster.replays.enabled = True
-    assert same(run(forecaster, windows), ordinary)
-    assert len(forecaster.replays.graphs) == 1
+    monkeypatch.setattr("kronos_quant.model.sampler.CHUNK_SERIES", 2)
+    sampler = PathSampler(make_tokenizer(), make_predictor(), 32, device="cuda")
+    sampler.graphs.enabled = False
+    ordinary = run(sampler, windows)
+    sampler.graphs.enabled = True
+    assert same(run(sampler, windows), ordinary)
+    assert len(sampler.graphs.graphs) == 1
 
 
 def test_the_room_exports_what_it_says():

@@ -1,8 +1,10 @@
-"""One network's folder: config.json and model.safetensors, read without trusting them and written whole.
+"""Model folders: found by name, read without trusting them, written whole.
 
-Nothing is executed, and no number of the file is read before names, shapes and kinds are seen to be those that
-config.json asks for: a stranger's file costs no more memory than the network that it claims to be. Whatever is wrong
-is one CheckpointError.
+A network's folder holds config.json and model.safetensors. Nothing is executed, and no number of the file is read
+before names, shapes and kinds are those that config.json requires: a stranger's file costs no more memory than the
+network that it claims to be. A pair's folder holds two of them, `tokenizer/` and `predictor/`. Records in either,
+card.json (how it was trained) and origin.json (where it came from), may state digests of the files, which are then
+compared. Whatever is wrong is one CheckpointError.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,19 +23,19 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from kronos_quant.errors import CheckpointError, ConfigError, listed
-from kronos_quant.files import write_aside, write_json
-from kronos_quant.model.kronos import Kronos, KronosTokenizer, PredictorConfig, Rotary, TokenizerConfig
+from kronos_quant.files import file_digest, write_aside, write_json
+from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, fetch, is_hub_id
 
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 PICKLE_FILES = ("pytorch_model.bin", "model.bin", "model.pt", "model.pth", "model.ckpt")
 TOKENIZER_FOLDER, PREDICTOR_FOLDER = "tokenizer", "predictor"
+CARD_FILE, ORIGIN_FILE = "card.json", "origin.json"
+RECORDS = (CARD_FILE, ORIGIN_FILE)
+"""What may hold `sha256`, an object of file name -> digest, in hex."""
 
 Kind = Literal["pair", "tokenizer", "predictor"]
-Module = TypeVar("Module", Kronos, KronosTokenizer)
+Network = TypeVar("Network", bound="Pretrained")
 
-_KINDS: dict[type[Any], Kind] = {KronosTokenizer: "tokenizer", Kronos: "predictor"}
-_CONFIGS: dict[Kind, type[Any]] = {"tokenizer": TokenizerConfig, "predictor": PredictorConfig}
 _MARKS: dict[str, Kind] = {"n_enc_layers": "tokenizer", "n_layers": "predictor"}
 """The config key that only the one kind has."""
 
@@ -50,25 +52,127 @@ _DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.
 _PICKLE_HINT = "get the safetensors version of these weights"
 
 
-def read_network(folder: Path, build: type[Module]) -> Module:
+class Pretrained(nn.Module):
+    """A network that is kept in a folder. A subclass names its kind and the dataclass of its config.json."""
+
+    kind: ClassVar[Kind]
+    config_type: ClassVar[type[Any]]
+    config: Any
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: PathLike, *, models_dir: Path | None = None, revision: str | None = None
+    ) -> Self:
+        """Load the network in eval mode on the CPU, in float32.
+
+        Parameters
+        ----------
+        name_or_path : a folder, the name of one in `models_dir`, or a Hub id.
+        models_dir : where named models lie.
+        revision : branch, tag or commit on the Hub; None: the pinned one where it is known.
+
+        Raises
+        ------
+        CheckpointError
+            When it is missing, damaged, or not what its config.json or its records say.
+        """
+        return load_network(locate(name_or_path, models_dir, revision), cls)
+
+    def save_pretrained(self, folder: PathLike) -> None:
+        """Write config.json and model.safetensors; a new folder appears whole, in an old one each file does."""
+        path = as_path(folder, "folder")
+        if path.exists():
+            _write(self, path)
+        else:
+            with write_aside(path) as partial:
+                _write(self, partial)
+
+    @staticmethod
+    def restored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of a file, as the network takes them."""
+        return tensors
+
+
+def load_network(folder: Path, build: type[Network]) -> Network:
+    """The network in `folder`, compared with the digests that the folder's own records state."""
+    network = read_network(folder, build)
+    if any((folder / record).exists() for record in RECORDS):
+        check_recorded(folder, file_digests({"": folder}))
+    return network
+
+
+def read_network(folder: Path, build: type[Network]) -> Network:
     """The network in `folder`, on the CPU, in float32 and in eval mode.
 
     Weights may be stored in float16, bfloat16 or float64. Raises CheckpointError when anything is missing, damaged,
     or not what config.json says.
     """
-    kind = _KINDS[build]
     with readable(folder):
-        _check_single(folder, kind)
-        config = read_config(folder, kind)
+        _check_single(folder, build.kind)
+        config = read_config(folder, build)
         with torch.device("meta"), Undrawn():
             module = build(config)
         tensors = _read_weights(folder / WEIGHTS_FILE, module.state_dict())
-    for key, value in tensors.items():
-        # a cast of the whole file has rounded the rotary frequencies: distant positions would run together
-        if key.endswith("rotary.inv_freq") and value.dtype != torch.float32:
-            tensors[key] = Rotary(2 * len(value)).inv_freq
-    module.load_state_dict(tensors, strict=True, assign=True)
+    module.load_state_dict(build.restored(tensors), strict=True, assign=True)
     return module.float().eval()
+
+
+def find_model(name: PathLike, models_dir: Path | None) -> Path | None:
+    """The local folder of a model, or None: `name` as a path, `models_dir`/name, `models_dir`/last part of name."""
+    try:
+        given = Path(name).expanduser()
+    except RuntimeError:  # ~nobody
+        given = Path(name)
+    candidates = [given]
+    if models_dir is not None:
+        candidates += [models_dir / name, models_dir / Path(name).name]
+    with readable(given):
+        return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def locate(name: PathLike, models_dir: Path | None, revision: str | None = None) -> Path:
+    """The folder of a model, fetched from the Hub where it is not local; CheckpointError where there is none."""
+    folder = find_model(name, models_dir)
+    if folder is not None:
+        return folder
+    if is_hub_id(name):
+        where = models_dir if models_dir is not None else "this folder"
+        return fetch(str(name), str(where), revision).folder
+    path = Path(name)
+    if path.is_file():
+        raise CheckpointError(f"{path}: a file, expected a model's folder", hint=f"name {path.parent}")
+    if path.is_symlink():
+        raise CheckpointError(missing(path))
+    looked = "" if models_dir is None else f", nor in {models_dir}"
+    raise CheckpointError(f"{name}: no such folder{looked}", hint="kq model list")
+
+
+def file_digests(parts: dict[str, Path]) -> dict[str, str]:
+    """The files of some networks -> hex sha256. parts : name ("" for one alone) -> folder; keys are `name/file`."""
+    digests = {}
+    for part, folder in parts.items():
+        for file in (CONFIG_FILE, WEIGHTS_FILE):
+            with readable(folder / file):
+                if not (folder / file).is_file():
+                    raise CheckpointError(missing(folder / file), hint="name a folder that training has left")
+                digests[f"{part}/{file}" if part else file] = file_digest(folder / file)
+    return digests
+
+
+def check_recorded(folder: Path, digests: dict[str, str]) -> None:
+    """Compare files with the digests that the folder's records state for them; files without one pass."""
+    for record in RECORDS:
+        path = folder / record
+        stated: Any = read_json(path).get("sha256", {}) if path.exists() else {}
+        if not isinstance(stated, dict):
+            raise CheckpointError(f"{path}: sha256: expected an object of files, found {type(stated).__name__}")
+        for file, found in digests.items():
+            if stated.get(file, found) != found:
+                raise CheckpointError(
+                    f"{folder / file}: expected the sha256 {str(stated[file])[:16]}… that {record} states, found "
+                    f"{found[:16]}…: damaged or altered",
+                    hint="get the model again, or delete the record if you changed it on purpose",
+                )
 
 
 class Undrawn(TorchFunctionMode):
@@ -84,15 +188,6 @@ class Undrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def write_network(module: Kronos | KronosTokenizer, folder: Path) -> None:
-    """Write config.json and model.safetensors; a new folder appears whole, in an old one each file does."""
-    if folder.exists():
-        _write(module, folder)
-    else:
-        with write_aside(folder) as partial:
-            _write(module, partial)
-
-
 def kind_of(folder: Path) -> Kind | None:
     """What a folder holds, by its names and its config's keys alone; None for anything else."""
     if is_pair(folder):
@@ -100,7 +195,7 @@ def kind_of(folder: Path) -> Kind | None:
     with readable(folder):
         if not (folder / CONFIG_FILE).is_file():
             return None
-        return _told_kind(read_json(folder / CONFIG_FILE))
+        return _kind_by_keys(read_json(folder / CONFIG_FILE))
 
 
 def is_pair(folder: Path) -> bool:
@@ -127,20 +222,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_config(folder: Path, kind: Kind) -> Any:
-    """The TokenizerConfig or PredictorConfig in config.json; raises CheckpointError when it is none."""
+def read_config(folder: Path, build: type[Pretrained]) -> Any:
+    """The configuration of a network in config.json, a `build.config_type`; CheckpointError when it is none."""
     path = folder / CONFIG_FILE
     values = read_json(path)
-    wanted = _CONFIGS[kind]
-    told = _told_kind(values)
-    if told is not None and told != kind:
-        raise CheckpointError(f"{path}: this is a {told}, expected a {kind}", hint="is it the right folder?")
+    wanted, found_kind = build.config_type, _kind_by_keys(values)
+    if found_kind is not None and found_kind != build.kind:
+        raise CheckpointError(f"{path}: this is a {found_kind}, expected a {build.kind}", hint="check the folder")
     missing_keys = [f.name for f in fields(wanted) if f.name not in values and f.default is MISSING]
     if missing_keys:
         raise CheckpointError(f"{path}: missing keys: {listed(missing_keys)}", hint="copy the file again")
     unknown = sorted(values.keys() - {f.name for f in fields(wanted)})
     if unknown:
-        raise CheckpointError(f"{path}: unknown keys: {_named(unknown)}", hint="is it a Kronos model?")
+        raise CheckpointError(f"{path}: unknown keys: {_escaped(unknown)}", hint="expected a Kronos model")
     types = get_type_hints(wanted)
     for key, value in values.items():
         if not _is_of(types[key], value):
@@ -170,7 +264,7 @@ def missing(path: Path) -> str:
     return f"{path}: a link that leads nowhere" if path.is_symlink() else f"{path}: no such file"
 
 
-def _write(module: Kronos | KronosTokenizer, folder: Path) -> None:
+def _write(module: Pretrained, folder: Path) -> None:
     tensors = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
     with write_aside(folder / WEIGHTS_FILE) as partial:
         save_file(tensors, partial, metadata={"format": "pt"})
@@ -187,7 +281,7 @@ def _check_single(folder: Path, kind: Kind) -> None:
         raise CheckpointError(f"{folder}: an empty folder, expected {CONFIG_FILE} and {WEIGHTS_FILE}")
 
 
-def _told_kind(values: dict[str, Any]) -> Kind | None:
+def _kind_by_keys(values: dict[str, Any]) -> Kind | None:
     return next((kind for mark, kind in _MARKS.items() if mark in values), None)
 
 
@@ -251,7 +345,7 @@ def _check_names(path: Path, expected: dict[str, Tensor], found: dict[str, Any])
         raise CheckpointError(f"{path}: missing weights: {listed(missing_keys)}", hint=hint)
     unknown = sorted(found.keys() - expected.keys())
     if unknown:
-        raise CheckpointError(f"{path}: unknown weights: {_named(unknown)}", hint=hint)
+        raise CheckpointError(f"{path}: unknown weights: {_escaped(unknown)}", hint=hint)
     unlike = [
         f"{key} (expected {list(value.shape)}, found {found[key].get_shape()})"
         for key, value in expected.items()
@@ -268,7 +362,7 @@ def _check_names(path: Path, expected: dict[str, Tensor], found: dict[str, Any])
         raise CheckpointError(f"{path}: wrong dtypes: {listed(kinds)}", hint=hint)
 
 
-def _named(strange: list[str]) -> str:
+def _escaped(strange: list[str]) -> str:
     """Names out of a stranger's file, in one line and not at any length."""
     return listed(_shortened(name.encode("unicode_escape").decode()) for name in strange)
 

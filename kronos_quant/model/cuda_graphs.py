@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class CudaGraph:
     """A captured run: its own inputs and outputs, and what computes the ones from the others."""
 
     inputs: Tensors
@@ -36,20 +36,20 @@ class Graph:
         return tuple(output.clone() for output in self.outputs)
 
 
-class Replays:
+class CudaGraphs:
     """Runs chunks on one device; on CUDA those of a shape that comes again are replayed.
 
     The first run of a shape is an ordinary one. At the second its graph is captured and compared with the ordinary
-    run, bit for bit: one that differs, or cannot be captured, is given up with a warning, and all goes on without.
+    run, bit for bit: one that differs, or cannot be captured, disables the graphs with a warning.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.enabled = device.type == "cuda"
         self.seen: set[Hashable] = set()
-        self.graphs: dict[Hashable, Graph] = {}
+        self.graphs: dict[Hashable, CudaGraph] = {}
 
     def run(self, key: Hashable, function: Run, *inputs: Tensor) -> Tensors:
-        """function(*inputs); `key` names all that the function depends on beside the numbers of its inputs."""
+        """function(*inputs); `key` names everything the function depends on except its inputs' numbers."""
         key = (key, *(part.shape for part in inputs))
         if key in self.graphs:
             return self.graphs[key](*inputs)
@@ -74,12 +74,12 @@ class Replays:
             if same:
                 self.graphs[key] = graph
                 return
-            reason = "a replay gave other numbers than the run"
-        logger.warning("going on without CUDA graphs: %s", reason)
+            reason = "a replay differed from the run"
+        logger.warning("continuing without CUDA graphs: %s", reason)
         self.drop()
 
 
-def capture(function: Run, inputs: Tensors) -> Graph:
+def capture(function: Run, inputs: Tensors) -> CudaGraph:
     """Record function(*inputs) on the inputs' CUDA device; raises RuntimeError where that is not possible."""
     own = tuple(part.clone() for part in inputs)
     with torch.cuda.device(own[0].device):
@@ -87,4 +87,4 @@ def capture(function: Run, inputs: Tensors) -> Graph:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             outputs = function(*own)
-    return Graph(own, outputs, graph.replay)
+    return CudaGraph(own, outputs, graph.replay)
