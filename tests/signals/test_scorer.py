@@ -156,7 +156,7 @@ def test_gpus_that_are_not_there_and_a_device_beside_them_are_refused(monkeypatc
     assert caught.value.hint == "run kq signal --gpus 1"
     with pytest.raises(ConfigError, match="--gpus 1: not together with --device cuda:0"):
         score_devices("cuda:0", 1)
-    with pytest.raises(ConfigError, match="device: cuda:7 is not there"):
+    with pytest.raises(ConfigError, match="device: cuda:7 not found"):
         score_devices("cuda:7")
 
 

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from kronos_quant import CheckpointError
+from kronos_quant.model import ModelCard
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import find_weights
 from kronos_quant.training.fit import BEST
@@ -72,7 +73,7 @@ def test_weights_without_a_card_say_nothing_of_their_training(trained_workspace)
     run = only_run(trained_workspace)
     (run.path / BEST / "card.json").unlink()
     found = find_weights(trained_workspace, run.id)
-    assert found.card == {}
+    assert found.card == ModelCard()
     assert found.clip == 5
 
 
