@@ -197,15 +197,7 @@ def forecast_bars(
     >>> forecast_bars(bars, forecaster, horizon=2, samples=4, symbol="A").title
     'Forecast of A: 2 bars after 2025-06-04, 4 sample paths'
     """
-    sampling = Sampling(temperature, top_k, top_p)
-    if isinstance(model, Forecaster):
-        forecaster = model
-    elif isinstance(model, Pair):
-        forecaster = Forecaster.of_pair(model, device)
-    elif isinstance(model, str | Path) and str(model).strip():
-        forecaster = Forecaster.of_pair(load_pair(model), device)
-    else:
-        raise ConfigError(f"model: expected a folder, a Hub id, a pair or a Forecaster, found {type(model).__name__}")
+    sampling, forecaster = Sampling(temperature, top_k, top_p), _forecaster(model, device)
     return forecaster.forecast(
         bars,
         horizon,
@@ -217,6 +209,16 @@ def forecast_bars(
         exchange=exchange,
         symbol=symbol,
     )
+
+
+def _forecaster(model: object, device: str) -> Forecaster:
+    if isinstance(model, Forecaster):
+        return model
+    if isinstance(model, Pair):
+        return Forecaster.of_pair(model, device)
+    if isinstance(model, str | Path) and str(model).strip():
+        return Forecaster.of_pair(load_pair(model), device)
+    raise ConfigError(f"model: expected a folder, a Hub id, a pair or a Forecaster, found {type(model).__name__}")
 
 
 def usual_lookback(max_context: int, horizon: int) -> int:
