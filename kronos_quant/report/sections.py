@@ -11,8 +11,7 @@ from kronos_quant.report.section import Section, shown
 from kronos_quant.report.terms import step_of
 from kronos_quant.stats.performance import sharpe_ratio
 from kronos_quant.stats.selection import FEWEST_SESSIONS
-from kronos_quant.validity import Examination, Legs
-from kronos_quant.validity.attribution import Part
+from kronos_quant.validity import Examination, Legs, ReturnPart
 
 MOST_INDUSTRIES = 10
 """Industries told, those with the largest part."""
@@ -107,7 +106,7 @@ def attribution(found: Examination) -> Section:
     )  # fmt: skip
 
 
-def _part(part: Part) -> tuple[str, ...]:
+def _part(part: ReturnPart) -> tuple[str, ...]:
     return (
         part.name,
         shown(part.annual_return, "{:+.2%}"),
@@ -159,10 +158,10 @@ def later(result: BacktestResult, found: Examination) -> Section:
     """What a delay of one session, or of one bar of an intraday market, changes."""
     step = step_of(result)
     title = f"One {step} later"
-    if found.later is None:
+    if found.delayed is None:
         own = result.strategy.strategy == "python"
         return Section(title, (f"Not told: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",))
-    known = found.later
+    known = found.delayed
     rows = tuple(
         (label, shown(result.metrics[key], form), shown(known[key], form)) for label, key, form in LATER if key in known
     )

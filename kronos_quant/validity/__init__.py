@@ -1,14 +1,11 @@
 """Validity: is what a back-test earned an edge, or luck, its market, or something that no real account could have?"""
 
-from kronos_quant.validity.attribution import Attribution, Part, attribution_of
-from kronos_quant.validity.capacity import Capacity, Size, capacity_of
-from kronos_quant.validity.delay import delayed_metrics
-from kronos_quant.validity.examination import Examination, examine
-from kronos_quant.validity.exposures import HISTORY, Background, StyleScores, style_scores
-from kronos_quant.validity.ledger import TrialRow, Trials, read_trials, record_trials, trial_key
-from kronos_quant.validity.legs import Legs, legs_of
-from kronos_quant.validity.luck import Luck, luck_of
-from kronos_quant.validity.universe import universe_returns, without_universe
+from kronos_quant.validity.attribution import HISTORY, Attribution, Background, ReturnPart, attribute_returns
+from kronos_quant.validity.examination import Examination, Legs, examine
+from kronos_quant.validity.holdings import universe_returns, without_universe
+from kronos_quant.validity.luck import Luck, assess_luck
+from kronos_quant.validity.robustness import Capacity, delayed_metrics, estimate_capacity
+from kronos_quant.validity.trials import TrialRow, Trials, read_trials, record_trials, trial_key
 
 __all__ = [
     "HISTORY",
@@ -18,20 +15,16 @@ __all__ = [
     "Examination",
     "Legs",
     "Luck",
-    "Part",
-    "Size",
-    "StyleScores",
+    "ReturnPart",
     "TrialRow",
     "Trials",
-    "attribution_of",
-    "capacity_of",
+    "assess_luck",
+    "attribute_returns",
     "delayed_metrics",
+    "estimate_capacity",
     "examine",
-    "legs_of",
-    "luck_of",
     "read_trials",
     "record_trials",
-    "style_scores",
     "trial_key",
     "universe_returns",
     "without_universe",

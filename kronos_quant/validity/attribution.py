@@ -5,7 +5,7 @@ before. The factor returns found, times what the portfolio held of each exposure
 of the holdings' return is selection; what trades earned from their price to the close is trading. The parts add up to
 the account's return in every session.
 
-Shape letters: S sessions traded, N symbols, K styles, G industries.
+Shape letters: H sessions before the panel, S sessions traded, N symbols, K styles, G industries.
 """
 
 from __future__ import annotations
@@ -17,18 +17,31 @@ import numpy.typing as npt
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
+from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.panel.factors import style_exposures, style_history
 from kronos_quant.stats.intervals import mean_interval
-from kronos_quant.validity.exposures import Background, StyleScores, style_scores
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 
-MARKET, INDUSTRIES, SELECTION, TRADING, COSTS = "market", "industries", "selection", "trades, to the close", "costs"
+MARKET, INDUSTRIES, SELECTION, COSTS = "market", "industries", "selection", "costs"
+TRADING = "execution (fill to close)"
+
+SIZE = "size (traded value)"
+"""Bars hold no number of shares, so that the value traded stands for size."""
+NAMES = {"size": SIZE, "momentum": "momentum", "volatility": "volatility"}
+"""The styles of `panel.factors`, and what they are called in an attribution."""
+
+HISTORY = style_history()
+"""Sessions before the first of a panel that all styles need."""
+
+FARTHEST = 3.0
+"""Standard deviations; what is farther out counts as much."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReturnPart:
     """What one source gave.
 
-    annual_return : mean a session x sessions a year; t : of that mean, by the errors of `stats.intervals`
+    annual_return : mean per session x sessions per year; t : of that mean, by the errors of `stats.intervals`
     exposure : mean of what the portfolio held of it, in the account's share (market, industry) or in standard scores
     times that (styles); NaN where there is no such thing
     """
@@ -47,13 +60,13 @@ class Attribution:
     unknown : styles for which there were too few bars
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[ReturnPart, ...]
     total: float
-    industries: tuple[Part, ...]
+    industries: tuple[ReturnPart, ...]
     unknown: tuple[str, ...]
 
 
-def attribution_of(result: BacktestResult, panel: Panel, background: Background) -> Attribution:
+def attribute_returns(result: BacktestResult, panel: Panel, background: Background) -> Attribution:
     """The parts of a back-test's mean return. panel : by sessions"""
     exposures = style_scores(panel, background)
     before = account_before(result)
@@ -71,8 +84,8 @@ def attribution_of(result: BacktestResult, panel: Panel, background: Background)
     paid = shares_of(result.cost, before)
     years = result.sessions_per_year
 
-    def part(name: str, values: FloatArray, exposure: float = float("nan")) -> Part:
-        return Part(name, float(values.mean() * years), mean_interval(values, 1).t, exposure)
+    def part(name: str, values: FloatArray, exposure: float = float("nan")) -> ReturnPart:
+        return ReturnPart(name, float(values.mean() * years), mean_interval(values, 1).t, exposure)
 
     parts = [
         part(name, values, float(load.mean()))
@@ -96,7 +109,7 @@ def attribution_of(result: BacktestResult, panel: Panel, background: Background)
 def factor_returns(
     moves: FloatArray, traded: npt.NDArray[np.bool_], exposures: StyleScores, industry: IntArray | None, groups: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Returns of the market and of K styles f64[1 + K, S], and of industries f64[G, S], 0 where nobody has one.
+    """Returns of the market and of K styles f64[1 + K, S], and of industries f64[G, S], 0 without any.
 
     moves : f64[S, N]; traded : whether a symbol has a bar in the session; industry : i64[S, N], -1 where unknown.
     An industry's return is what it had beyond the market: weighted by its number of symbols they add up to 0.
@@ -146,3 +159,51 @@ def group_sums(weights: FloatArray, industry: IntArray | None, groups: int) -> F
     return np.array([np.where(industry == number, weights, 0.0).sum(axis=1) for number in range(groups)]).reshape(
         groups, len(weights)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is known of a panel's symbols besides the panel.
+
+    close, amount : float64[H + 1 + S, N], of the panel's sessions and of up to HISTORY before them; NaN without a bar
+    industries : of the symbols in each session of the panel; None where none are given
+    """
+
+    close: FloatArray
+    amount: FloatArray
+    industries: SymbolGroups | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StyleScores:
+    """names : K styles; values : f64[K, S, N], standard scores at the close before each session, 0 where unknown."""
+
+    names: tuple[str, ...]
+    values: FloatArray
+    unknown: tuple[str, ...]
+    """Styles that no symbol has enough bars for in any session."""
+
+
+def style_scores(panel: Panel, background: Background) -> StyleScores:
+    """The exposures of a panel's symbols; standard scores among those that have the figure in the session.
+
+    panel : by sessions
+    """
+    styles = style_exposures(background.close, background.amount, tuple(NAMES))
+    first = len(background.close) - len(panel.close)
+    known = {NAMES[name]: values[first:-1] for name, values in styles.items()}  # the sessions just before those traded
+    usable = {name: values for name, values in known.items() if np.isfinite(values).any()}
+    shape = (len(usable), *panel.close[1:].shape)
+    scores = np.array([standard_scores(values) for values in usable.values()]).reshape(shape)
+    return StyleScores(tuple(usable), scores, tuple(name for name in known if name not in usable))
+
+
+def standard_scores(values: FloatArray) -> FloatArray:
+    """f64[S, N]: distance from the session's mean in its standard deviations, bounded; 0 where unknown or alike."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=1), 1)[:, None]
+    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / count
+    deviation = np.where(known, values - mean, 0.0)
+    spread = np.sqrt((deviation**2).sum(axis=1, keepdims=True) / count)
+    scores = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 1e-12)
+    return np.asarray(np.clip(scores, -FARTHEST, FARTHEST))

@@ -1,35 +1,63 @@
-"""Everything that is asked of a finished back-test before it is believed."""
+"""The tests of a finished back-test: significance, attribution, legs, delayed scores, capacity."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult, Panel, Rules
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.stats.intervals import Regression, regress
 from kronos_quant.stats.performance import sharpe_ratio
-from kronos_quant.validity.attribution import Attribution, attribution_of
-from kronos_quant.validity.capacity import Capacity, capacity_of
-from kronos_quant.validity.delay import delayed_metrics
-from kronos_quant.validity.exposures import Background
-from kronos_quant.validity.legs import Legs, legs_of
+from kronos_quant.validity.attribution import Attribution, Background, attribute_returns
+from kronos_quant.validity.holdings import account_before, shares_of
 from kronos_quant.validity.luck import Luck
+from kronos_quant.validity.robustness import Capacity, delayed_metrics, estimate_capacity
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Return of the account in each session from what was long and from what was short, f64[S], after costs.
+
+    The two add up to the account's return. mean_long, mean_short : mean value at the close before / account
+    """
+
+    long: FloatArray
+    short: FloatArray
+    mean_long: float
+    mean_short: float
+
+
+def legs_of(result: BacktestResult) -> Legs | None:
+    """The legs of a back-test; None where nothing was ever short."""
+    if result.legs is None:
+        return None
+    before = account_before(result)
+
+    def mean_share(column: str) -> float:
+        value = result.legs[column].to_numpy()  # type: ignore[index]
+        return float(shares_of(np.concatenate([[0.0], value[:-1]]), before).mean())
+
+    long, short = (result.legs[f"{side}_return"].to_numpy() for side in ("long", "short"))
+    return Legs(long, short, mean_share("long_value"), mean_share("short_value"))
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found; None where it does not apply or cannot be told.
+    """What was found; None where it does not apply or is not known.
 
-    later : key figures with the scores of a session earlier
+    delayed : key figures with the scores of a session earlier
     """
 
     luck: Luck
     regression: Regression | None
     attribution: Attribution
     legs: Legs | None
-    later: dict[str, float] | None
+    delayed: dict[str, float] | None
     capacity: Capacity | None
     sessions_per_year: int
 
@@ -54,15 +82,15 @@ class Examination:
                     ("short", self.legs.short, self.legs.mean_short),
                 )
             },
-            "one_session_later": self.later,
-            "capacity": None if self.capacity is None else asdict(self.capacity) | {"said": self.capacity.line()},
+            "delayed_one_session": self.delayed,
+            "capacity": None if self.capacity is None else asdict(self.capacity) | {"summary": self.capacity.line()},
         }
 
 
 def examine(
     result: BacktestResult, panel: Panel, rules: Rules, qlib: QlibFacts | None, background: Background, luck: Luck
 ) -> Examination:
-    """Run what a finished back-test is asked beside `luck`: attribution, legs, a later start, larger accounts.
+    """Run the tests of a finished back-test besides `luck`: attribution, legs, delayed scores, larger accounts.
 
     panel, rules, qlib : those of the back-test; the strategy is run again on them some ten times, without vectorbt.
     """
@@ -71,9 +99,9 @@ def examine(
     return Examination(
         luck=luck,
         regression=None if benchmark is None else regress(result.returns, benchmark),
-        attribution=attribution_of(result, sessions, background),
-        legs=legs_of(result, sessions),
-        later=delayed_metrics(strategy, panel, rules, qlib, benchmark, years),
-        capacity=capacity_of(strategy, panel, rules, benchmark, years),
+        attribution=attribute_returns(result, sessions, background),
+        legs=legs_of(result),
+        delayed=delayed_metrics(strategy, panel, rules, qlib, benchmark, years),
+        capacity=estimate_capacity(strategy, panel, rules, benchmark, years),
         sessions_per_year=years,
     )

@@ -1,4 +1,4 @@
-"""What a back-test held and how prices moved, by session and symbol.
+"""What a back-test held, how prices moved, and what the universe of the strategy earned by itself.
 
 Shape letters: S sessions traded, N symbols. A panel by sessions begins with the one before those.
 """
@@ -47,3 +47,26 @@ def shares_of(amount: FloatArray, account: FloatArray) -> FloatArray:
     """amount / account f64[S] or f64[S, N], 0 where nothing was left."""
     whole = account if amount.ndim == 1 else account[:, None]
     return np.divide(amount, whole, out=np.zeros_like(amount), where=np.broadcast_to(whole > 0, amount.shape))
+
+
+def universe_returns(panel: Panel) -> FloatArray:
+    """f64[S]: mean return, close to close, of the symbols that had a score in the session before; 0 where none had.
+
+    A random long portfolio earns what its universe earns. Its Sharpe ratio may be far from 0 without any edge, so that
+    returns are also tested without their share in this mean. panel : by sessions. A symbol without a bar did not move;
+    one whose first bar is still to come is not counted.
+    """
+    moves = moves_of(panel)
+    counted = ~np.isnan(panel.score[:-1]) & ~np.isnan(moves)
+    total = np.where(counted, moves, 0.0).sum(axis=1)
+    return np.asarray(np.divide(total, counted.sum(axis=1), out=np.zeros(len(moves)), where=counted.any(axis=1)))
+
+
+def without_universe(returns: FloatArray, universe: FloatArray) -> FloatArray:
+    """Returns f64[S] or f64[S, M] less beta times those of the universe f64[S]; beta is that of the whole period."""
+    spread = universe - universe.mean()
+    variance = float(spread @ spread)
+    if variance == 0:
+        return returns
+    beta = spread @ returns / variance
+    return np.asarray(returns - (universe[:, None] * beta if returns.ndim == 2 else universe * beta))

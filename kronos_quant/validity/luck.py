@@ -1,4 +1,4 @@
-"""How much of a back-test's success luck explains, by the number of trials that were made to find it."""
+"""Whether a back-test is significant, given the number of trials that were made to find it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.errors import counted
 from kronos_quant.stats.selection import (
     FEWEST_SESSIONS,
     REQUIRED_PROBABILITY,
@@ -15,10 +16,10 @@ from kronos_quant.stats.selection import (
     deflated_sharpe,
     return_moments,
 )
-from kronos_quant.validity.ledger import Trials
+from kronos_quant.validity.trials import Trials
 
 OVERFIT = 0.5
-"""From this probability on, picking the best trial is no better than picking any."""
+"""From this probability on, selecting the best trial is no better than selecting any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Luck:
 
     whole : deflated Sharpe ratio of its returns; edge : of the returns without its universe's
     overfitting : of all trials on the same sessions, None where there are too few of either
-    sessions_per_year : annualisation of the Sharpe ratios that are told
+    sessions_per_year : annualisation of the Sharpe ratios in the text
     """
 
     whole: DeflatedSharpe
@@ -47,11 +48,11 @@ class Luck:
         return {
             "trials": self.whole.trials,
             "deflated_sharpe_probability": self.whole.probability,
-            "deflated_sharpe_luck": expected_max(self.whole) * years,
+            "deflated_sharpe_expected_max": expected_max(self.whole) * years,
             "deflated_sharpe_probability_without_universe": self.edge.probability,
-            "deflated_sharpe_luck_without_universe": expected_max(self.edge) * years,
+            "deflated_sharpe_expected_max_without_universe": expected_max(self.edge) * years,
             "sharpe_ratio_without_universe": self.edge.moments.sharpe * years,
-            "deflated_sharpe_asked": REQUIRED_PROBABILITY,
+            "deflated_sharpe_threshold": REQUIRED_PROBABILITY,
             "deflated_sharpe_passes": self.passes,
             "skew": self.whole.moments.skew,
             "kurtosis": self.whole.moments.kurtosis,
@@ -63,38 +64,47 @@ class Luck:
     def headline(self) -> str:
         """The verdict in one sentence."""
         if math.isnan(self.whole.probability) or math.isnan(self.edge.probability):
-            few = self.whole.moments.sessions < FEWEST_SESSIONS
-            why = f"fewer than {FEWEST_SESSIONS} sessions" if few else "returns that do not move"
-            return f"DOES NOT PASS: {why} say nothing about luck."
+            if self.whole.moments.sessions < FEWEST_SESSIONS:
+                return f"NO VERDICT: at least {FEWEST_SESSIONS} sessions are needed to test significance."
+            return "NO VERDICT: the returns do not vary, so significance cannot be tested."
+        trials = counted(self.whole.trials, "trial")
         if self.passes:
-            return f"PASSES: a Sharpe ratio like this is hardly the luck of {tried(self.whole.trials)}."
+            return (
+                "PASS: the Sharpe ratio, and its excess over the universe, are significant at "
+                f"{REQUIRED_PROBABILITY * 100:.0f} % after adjusting for {trials}."
+            )
         if self.whole.passes:
-            return "DOES NOT PASS: what its universe earned by itself explains the Sharpe ratio."
+            return "FAIL: the return is explained by holding the universe."
         if self.whole.moments.sharpe <= 0:
-            return "DOES NOT PASS: it earned nothing after costs."
-        why = "chance alone" if self.whole.trials == 1 else f"the luck of {tried(self.whole.trials)}"
+            return "FAIL: the return after costs is not positive."
         if self.edge.passes:
-            return f"DOES NOT PASS: {why} may explain the returns, though not what they were beyond its universe's."
-        return f"DOES NOT PASS: {why} may explain it."
+            return "FAIL: not significant in total, although the excess over the universe is."
+        if self.whole.trials == 1:
+            return "FAIL: the return is not significantly different from 0."
+        return f"FAIL: the best of {trials} without skill would do as well."
 
     def lines(self) -> list[str]:
         """The tests in words."""
-        told = [self.headline()]
-        tested = ((self.whole, "the returns"), (self.edge, "the returns less beta times the mean of its universe"))
-        for one, words in tested:
+        lines = [self.headline()]
+        years = math.sqrt(self.sessions_per_year)
+        for one, name in ((self.whole, "total return"), (self.edge, "return in excess of beta x universe mean")):
             if math.isnan(one.probability):
                 continue
-            years = math.sqrt(self.sessions_per_year)
-            chosen = f"{one.expected_max * years:.2f} a year, the best that luck would show of {tried(one.trials)}"
-            told.append(
-                f"Deflated Sharpe ratio of {words}: probability {one.probability:.3f} (asked for: above "
-                f"{REQUIRED_PROBABILITY}) that the true Sharpe ratio is above {'0' if one.trials == 1 else chosen}; "
-                f"seen {one.moments.sharpe * years:.2f}, skew {one.moments.skew:.2f}, "
-                f"kurtosis {one.moments.kurtosis:.1f}."
+            threshold = "0"
+            if one.trials > 1:
+                threshold = (
+                    f"{one.expected_max * years:.2f} per year, the expected maximum over {one.trials:,} trials "
+                    "without skill"
+                )
+            lines.append(
+                f"Deflated Sharpe ratio, {name}: P(true Sharpe > {threshold}) = {one.probability:.3f} "
+                f"(required: > {REQUIRED_PROBABILITY}). Observed Sharpe {one.moments.sharpe * years:.2f} per year, "
+                f"skew {one.moments.skew:.2f}, kurtosis {one.moments.kurtosis:.1f}."
             )
-        told.append(counted(self.whole))
-        told.append(judged(self.overfitting))
-        return told
+        trials = counted(self.whole.trials, "distinct configuration")
+        lines.append(f"Trials counted: {trials} in this workspace (runs/trials; repeated runs count once).")
+        lines.append(overfitting_line(self.overfitting))
+        return lines
 
 
 def expected_max(found: DeflatedSharpe) -> float:
@@ -102,33 +112,25 @@ def expected_max(found: DeflatedSharpe) -> float:
     return math.nan if math.isnan(found.probability) else found.expected_max
 
 
-def tried(trials: int) -> str:
-    """A number of trials in words."""
-    return "one trial" if trials == 1 else f"{trials:,} trials"
-
-
-def counted(found: DeflatedSharpe) -> str:
-    """Where the number of trials comes from."""
-    many = "1 distinct configuration has" if found.trials == 1 else f"{found.trials:,} distinct configurations have"
-    return f"{many} been tried in this workspace (runs/trials; the same one on the same signals counts once)."
-
-
-def judged(found: Overfitting | None) -> str:
+def overfitting_line(found: Overfitting | None) -> str:
     """The probability of overfitting in words."""
     if found is None:
-        return "Probability of back-test overfitting: needs two trials on the same 20 sessions at least (kq sweep)."
+        return (
+            "Probability of back-test overfitting (PBO): not available. It needs at least 2 trials over the same 20 or "
+            "more sessions (kq sweep)."
+        )
     verdict = (
-        "picking the best of them is no better than picking any"
+        "selecting the best in-sample trial does not help out of sample"
         if found.probability >= OVERFIT
-        else "the best of one half tends to stay ahead in the other"
+        else "in-sample winners tend to stay ahead out of sample"
     )
     return (
-        f"Probability of back-test overfitting: {found.probability:.2f} over {found.trials:,} trials on these "
+        f"Probability of back-test overfitting (PBO): {found.probability:.2f} over {found.trials:,} trials on these "
         f"{found.sessions:,} sessions ({found.splits:,} splits into halves): {verdict}."
     )
 
 
-def luck_of(
+def assess_luck(
     returns: FloatArray, edge: FloatArray, trials: Trials, overfitting: Overfitting | None, sessions_per_year: int
 ) -> Luck:
     """The tests of returns f64[T], which are recorded in `trials` already.

@@ -17,8 +17,8 @@ from kronos_quant.validity import (
     Background,
     Examination,
     TrialRow,
+    assess_luck,
     examine,
-    luck_of,
     read_trials,
     record_trials,
     trial_key,
@@ -40,7 +40,7 @@ def examined(workspace: WorkspaceFolder, prepared: Prepared, result: BacktestRes
     record_trials(workspace.runs, run, prepared.scored.digest, snapshot, result.dates, [row])
     trials = read_trials(workspace.runs)
     overfitting = estimate_overfitting(trials.returns_on(result.dates))
-    luck = luck_of(result.returns, edge, trials, overfitting, result.sessions_per_year)
+    luck = assess_luck(result.returns, edge, trials, overfitting, result.sessions_per_year)
     known = background(prepared.market, sessions)
     return examine(result, prepared.panel, prepared.rules, prepared.qlib, known, luck)
 

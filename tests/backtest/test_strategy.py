@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from kronos_quant.backtest import Strategy
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError
-from kronos_quant.validity.ledger import trial_key
+from kronos_quant.validity.trials import trial_key
 
 RULES = {"rebalance": "topk_rebalance", "long_short": "long_short_quantile", "buy_and_hold": "buy_and_hold"}
 STRATEGIES = Path(__file__).parents[2] / "strategies"

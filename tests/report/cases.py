@@ -13,8 +13,8 @@ from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.validity import (
     Examination,
     TrialRow,
+    assess_luck,
     examine,
-    luck_of,
     read_trials,
     record_trials,
     universe_returns,
@@ -45,7 +45,7 @@ def examined(
     result = simulate(strategy, panel, rules, benchmark_close=benchmark)
     edge = without_universe(result.returns, universe_returns(panel))
     record_trials(folder, "r", "s", "p", result.dates, [TrialRow("own", "{}", result.returns, edge)])
-    luck = luck_of(result.returns, edge, read_trials(folder), None, result.sessions_per_year)
+    luck = assess_luck(result.returns, edge, read_trials(folder), None, result.sessions_per_year)
     known = background(panel, 7, industries)
     return Examined(result, rules, examine(result, panel, rules, None, known, luck))
 

@@ -97,13 +97,13 @@ def test_luck_is_told_by_the_true_number_of_trials(full):
     case, page, text, metrics = full
     assert metrics["trials"] == case.found.luck.whole.trials == 1
     assert metrics["deflated_sharpe_passes"] == (
-        metrics["deflated_sharpe_probability"] > metrics["deflated_sharpe_asked"]
-        and metrics["deflated_sharpe_probability_without_universe"] > metrics["deflated_sharpe_asked"]
+        metrics["deflated_sharpe_probability"] > metrics["deflated_sharpe_threshold"]
+        and metrics["deflated_sharpe_probability_without_universe"] > metrics["deflated_sharpe_threshold"]
     )
     for where in (page.text, " ".join(text.split())):
-        assert f"probability {metrics['deflated_sharpe_probability']:.3f} (asked for: above 0.95)" in where
-        assert "1 distinct configuration has been tried in this workspace" in where
-        assert "Probability of back-test overfitting: needs two trials" in where
+        assert f"P(true Sharpe > 0) = {metrics['deflated_sharpe_probability']:.3f} (required: > 0.95)" in where
+        assert "Trials counted: 1 distinct configuration in this workspace" in where
+        assert "Probability of back-test overfitting (PBO): not available" in where
 
 
 def test_months_are_a_table_and_a_mapping(full):
@@ -127,7 +127,7 @@ def test_capacity_is_a_sentence_a_table_and_a_mapping(full):
     _, page, _, metrics = full
     found = metrics["capacity"]
     rows = page.table("Capacity")
-    assert found["said"] in page.text
+    assert found["summary"] in page.text
     for size in found["sizes"]:
         cells = rows[f"{size['account']:,.0f}"]
         assert cells == [f"{size['annual_return']:+.2%}", f"{size['annual_impact']:.2%}", f"{size['edge']:+.2%}"]
@@ -158,7 +158,7 @@ def test_sources_of_the_return_are_a_table_and_a_list_that_adds_up(full):
 def test_a_delay_is_a_table_and_a_mapping(full):
     _, page, _, metrics = full
     row = page.table("One session later")["annual return"]
-    later = metrics["one_session_later"]["annual_return"]
+    later = metrics["delayed_one_session"]["annual_return"]
     assert row == [f"{metrics['annual_return']:+.2%}", f"{later:+.2%}"]
 
 
@@ -184,6 +184,6 @@ def test_without_a_benchmark_its_figures_are_missing_rather_than_zero(short):
 
 def test_what_is_not_determined_is_null_for_scripts_and_a_dash_for_people(tmp_path):
     _, page, text, metrics = told(tmp_path, examined(tmp_path, walks(2, 24, seed=6), benchmark=np.array([100.0, 99.0])))
-    assert metrics["sharpe_ratio"] is metrics["capacity"] is metrics["one_session_later"] is None
+    assert metrics["sharpe_ratio"] is metrics["capacity"] is metrics["delayed_one_session"] is None
     assert page.table("Result, after costs")["Sharpe ratio, annual"] == ["-", "-"]
     assert not any(word in text.lower().split() for word in ("nan", "inf", "none,", "null"))

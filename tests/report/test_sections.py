@@ -125,7 +125,7 @@ def test_a_run_without_a_trade_is_told_plainly(tmp_path):
     case = examined(tmp_path, walks(60, 24, seed=6), account=1.0, lot=100)
     found = sections(case)
     assert cells(found["Costs"])["all of it"] == ("0.00", "-", "0.00%")
-    assert case.found.luck.headline().startswith("DOES NOT PASS: returns that do not move")
+    assert case.found.luck.headline().startswith("NO VERDICT: the returns do not vary")
     orders = len(case.result.orders)
     assert found["Limits and rejections"].lines == (f"{orders:,} of {orders:,} orders were rejected or cut (100.0%).",)
     assert found["Limits and rejections"].rows[0][0] in ("below one lot", "not enough cash")
@@ -150,6 +150,6 @@ def test_a_single_session_says_what_it_cannot_tell(tmp_path):
 def test_a_users_own_function_is_not_run_again_and_the_report_says_so(whole_case):
     case = whole_case
     own = replace(case.result, strategy=case.result.strategy.model_copy(update={"strategy": "python"}))
-    found = {s.title: s for s in sections_of(own, replace(case.found, later=None, capacity=None))}
+    found = {s.title: s for s in sections_of(own, replace(case.found, delayed=None, capacity=None))}
     assert "a user's own function is not called a second time" in found["One session later"].lines[0]
     assert "a user's own function is not called a second time" in found["Capacity"].lines[0]

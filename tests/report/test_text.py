@@ -6,7 +6,7 @@ from kronos_quant import report
 from kronos_quant.report import Section, report_text
 
 TERMS = [("period", "2024-01-02 to 2024-01-03, 2 sessions traded"), ("costs", "a"), ("costs", "b " * 60)]
-VERDICT = Section("Is it luck?", ("DOES NOT PASS: chance alone may explain it.",))
+VERDICT = Section("Is it luck?", ("FAIL: the return is not significantly different from 0.",))
 COSTS = Section("Costs", (), ("cost", "paid"), (("commission", "354.65"),))
 
 
@@ -14,7 +14,7 @@ def test_the_verdict_stands_before_the_terms_and_the_other_sections_after_them()
     text = report_text("topk", TERMS, [VERDICT, COSTS])
     places = [text.index(part) for part in ("Back-test: topk", "research only", "Is it luck?", "What was run", "Costs")]
     assert places == sorted(places)
-    assert "\nIs it luck?\n  DOES NOT PASS: chance alone may explain it.\n\n" in text
+    assert "\nIs it luck?\n  FAIL: the return is not significantly different from 0.\n\n" in text
     assert text.endswith("Costs\n  cost          paid\n  commission  354.65\n")
 
 

@@ -6,8 +6,8 @@ from validity import cases
 from validity.cases import run, walks
 
 from kronos_quant.backtest.panel import SymbolGroups
-from kronos_quant.validity import Background, StyleScores, attribution_of
-from kronos_quant.validity.attribution import completed, contrasts, factor_returns
+from kronos_quant.validity import Background, attribute_returns
+from kronos_quant.validity.attribution import StyleScores, completed, contrasts, factor_returns
 
 SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
 
@@ -25,12 +25,12 @@ def background(panel, seed: int = 9, industries: int = 0) -> Background:
 def test_the_parts_add_up_to_the_return(fields, industries):
     panel = walks(120, 40, seed=1)
     _, _, result = run(panel, **fields)
-    found = attribution_of(result, panel, background(panel, industries=industries))
+    found = attribute_returns(result, panel, background(panel, industries=industries))
     assert sum(part.annual_return for part in found.parts) == pytest.approx(found.total, abs=1e-12)
     assert found.total == pytest.approx(result.returns.mean() * 252)
     names = [part.name for part in found.parts]
     assert names[:4] == ["market", "size (traded value)", "momentum", "volatility"]
-    assert names[-3:] == ["selection", "trades, to the close", "costs"]
+    assert names[-3:] == ["selection", "execution (fill to close)", "costs"]
     assert ("industries" in names) == bool(industries)
     assert len(found.industries) == industries
     if industries:
@@ -41,7 +41,7 @@ def test_the_parts_add_up_to_the_return(fields, industries):
 def test_costs_and_a_long_portfolios_share_are_what_they_were():
     panel = walks(100, 30, seed=2)
     _, _, result = run(panel)
-    parts = {part.name: part for part in attribution_of(result, panel, background(panel)).parts}
+    parts = {part.name: part for part in attribute_returns(result, panel, background(panel)).parts}
     before = np.concatenate([[1e6], result.account[:-1]])
     assert parts["costs"].annual_return == pytest.approx(-(result.cost / before).mean() * 252)
     assert parts["costs"].t < -10
@@ -51,11 +51,11 @@ def test_costs_and_a_long_portfolios_share_are_what_they_were():
 def test_an_edge_of_the_scores_is_selection():
     panel = walks(250, 60, seed=3, edge=0.4)
     _, _, result = run(panel, n_drop=4, hold_thresh=0, costs={"buy": 0.0, "sell": 0.0, "minimum": 0})
-    found = attribution_of(result, panel, background(panel))
+    found = attribute_returns(result, panel, background(panel))
     parts = {part.name: part for part in found.parts}
-    beyond = parts["selection"].annual_return + parts["trades, to the close"].annual_return
+    beyond = parts["selection"].annual_return + parts["execution (fill to close)"].annual_return
     assert beyond > 0.7 * found.total > 0
-    assert max(parts["selection"].t, parts["trades, to the close"].t) > 5
+    assert max(parts["selection"].t, parts["execution (fill to close)"].t) > 5
     assert abs(parts["momentum"].annual_return) < 0.1 * beyond
 
 

@@ -9,8 +9,8 @@ from validity.cases import background, run, walks
 from kronos_quant.files import to_json
 from kronos_quant.validity import (
     TrialRow,
+    assess_luck,
     examine,
-    luck_of,
     read_trials,
     record_trials,
     universe_returns,
@@ -23,7 +23,7 @@ def examined(tmp_path, **fields):
     _, rules, result = run(panel, **fields)
     edge = without_universe(result.returns, universe_returns(panel))
     record_trials(tmp_path, "r", "s", "p", result.dates, [TrialRow("own", "{}", result.returns, edge)])
-    luck = luck_of(result.returns, edge, read_trials(tmp_path), None, result.sessions_per_year)
+    luck = assess_luck(result.returns, edge, read_trials(tmp_path), None, result.sessions_per_year)
     return result, examine(result, panel, rules, None, background(panel, 7), luck)
 
 
@@ -31,7 +31,7 @@ def test_everything_is_asked_of_a_back_test(tmp_path):
     result, found = examined(tmp_path)
     assert found.regression is None  # there is no benchmark
     assert found.legs is None
-    assert found.later["sessions_per_year"] == 252
+    assert found.delayed["sessions_per_year"] == 252
     assert found.capacity.sizes
     assert found.attribution.total == pytest.approx(result.returns.mean() * 252)
 
@@ -46,8 +46,8 @@ def test_the_figures_are_plain_and_json(tmp_path):
     assert together == pytest.approx(result.returns.mean() * 252)
     assert legs["long"]["mean_weight"] > 0 > legs["short"]["mean_weight"]
     assert figures["attribution"][0]["name"] == "market"
-    assert figures["capacity"]["said"]
-    assert figures["one_session_later"].keys() == result.metrics.keys()
+    assert figures["capacity"]["summary"]
+    assert figures["delayed_one_session"].keys() == result.metrics.keys()
 
 
 def test_flat_returns_can_be_examined_too(tmp_path):

@@ -6,7 +6,7 @@ from backtest.markets import panel_of
 from validity.cases import run, walks
 
 from kronos_quant.backtest import Strategy, simulate
-from kronos_quant.validity import legs_of
+from kronos_quant.validity.examination import legs_of
 
 SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
 
@@ -19,7 +19,7 @@ SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
 def test_the_legs_add_up_to_the_accounts_return(seed, fields):
     panel = walks(80, 16, seed)
     _, _, result = run(panel, **(SHORT | fields))
-    found = legs_of(result, panel)
+    found = legs_of(result)
     np.testing.assert_allclose(found.long + found.short, result.returns, atol=1e-13)
     assert found.mean_long > 0.3
     assert found.mean_short < -0.3
@@ -27,7 +27,7 @@ def test_the_legs_add_up_to_the_accounts_return(seed, fields):
 
 def test_a_long_strategy_has_no_legs():
     panel = walks(30, 12)
-    assert legs_of(run(panel)[2], panel) is None
+    assert legs_of(run(panel)[2]) is None
 
 
 def test_legs_by_hand():
@@ -37,7 +37,7 @@ def test_legs_by_hand():
     costs = {"buy": 0.001, "sell": 0.001, "minimum": 0, "borrow": 0.0}
     strategy = Strategy.model_validate(plain | {"strategy": "long_short_quantile", "costs": costs})
     result = simulate(strategy, panel)
-    found = legs_of(result, panel)
+    found = legs_of(result)
     # session 1: 4,750 shares rise from 10 to 11 and cost 47.5; 2,375 short at 20 stay there and cost 47.5
     np.testing.assert_allclose(result.account, [104_655, 99_905])
     np.testing.assert_allclose(found.long, [(4_750 - 47.5) / 1e5, 0.0], atol=1e-15)
@@ -55,7 +55,7 @@ def test_a_trade_through_zero_is_cut_there():
     costs = {"buy": 0.0, "sell": 0.0, "minimum": 0, "borrow": 0.0}
     strategy = Strategy.model_validate(plain | {"strategy": "long_short_quantile", "costs": costs})
     result = simulate(strategy, panel)
-    found = legs_of(result, panel)
+    found = legs_of(result)
     # from session 2's open: long 2,375 of the second from 20 to 25, short 4,750 of the first from 10 to 12
     np.testing.assert_allclose(found.long, [0.0, 2_375 * 5 / 1e5], atol=1e-15)
     np.testing.assert_allclose(found.short, [0.0, -4_750 * 2 / 1e5], atol=1e-15)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kronos_quant.stats.selection import estimate_overfitting
-from kronos_quant.validity import TrialRow, luck_of, read_trials, record_trials
+from kronos_quant.validity import TrialRow, assess_luck, read_trials, record_trials
 
 DAYS = [date(2020, 1, 1) + timedelta(days=i) for i in range(500)]
 
@@ -17,7 +17,7 @@ def examined(tmp_path, own, edge=None, others=(), days=DAYS):
     rows = [TrialRow(f"other-{i}", "{}", returns, returns) for i, returns in enumerate(others)]
     record_trials(tmp_path, "r", "s", "p", days, [*rows, TrialRow("own", "{}", own, edge)])
     trials = read_trials(tmp_path)
-    return luck_of(own, edge, trials, estimate_overfitting(trials.returns_on(days)), 250)
+    return assess_luck(own, edge, trials, estimate_overfitting(trials.returns_on(days)), 250)
 
 
 def noise(count: int, seed: int = 0, mean: float = 0.0, sessions: int = 500) -> np.ndarray:
@@ -32,9 +32,11 @@ def test_one_good_trial_passes(tmp_path):
     assert found.passes
     assert found.overfitting is None
     told = "\n".join(found.lines())
-    assert told.startswith("PASSES: a Sharpe ratio like this is hardly the luck of one trial.")
-    assert "1 distinct configuration has been tried in this workspace" in told
-    assert "needs two trials" in told
+    assert told.startswith(
+        "PASS: the Sharpe ratio, and its excess over the universe, are significant at 95 % after adjusting for 1 trial."
+    )
+    assert "Trials counted: 1 distinct configuration in this workspace" in told
+    assert "(PBO): not available. It needs at least 2 trials" in told
 
 
 def test_the_best_of_many_does_not(tmp_path):
@@ -48,7 +50,7 @@ def test_the_best_of_many_does_not(tmp_path):
     # what luck would show: 2.76 standard deviations of 1 / sqrt(500)
     assert found.whole.expected_max == pytest.approx(2.76 / math.sqrt(500), rel=0.1)
     told = "\n".join(found.lines())
-    assert told.startswith("DOES NOT PASS: the luck of 200 trials may explain it.")
+    assert told.startswith("FAIL: the best of 200 trials without skill would do as well.")
     assert "over 200 trials on these 500 sessions (12,870 splits into halves)" in told
 
 
@@ -57,27 +59,30 @@ def test_what_the_universe_earned_does_not_pass(tmp_path):
     found = examined(tmp_path, own, edge)
     assert found.whole.passes
     assert not found.passes
-    assert found.headline() == "DOES NOT PASS: what its universe earned by itself explains the Sharpe ratio."
+    assert found.headline() == "FAIL: the return is explained by holding the universe."
 
 
 def test_an_edge_that_lost_money_does_not_pass(tmp_path):
     found = examined(tmp_path, noise(1, mean=-0.002)[0], noise(1, seed=2, mean=0.002)[0])
     assert found.edge.passes
     assert not found.passes
-    beyond = "DOES NOT PASS: chance alone may explain the returns, though not what they were beyond its universe's."
-    assert found.headline() == "DOES NOT PASS: it earned nothing after costs."
+    beyond = "FAIL: not significant in total, although the excess over the universe is."
+    assert found.headline() == "FAIL: the return after costs is not positive."
     weak = examined(tmp_path / "weak", noise(1, mean=0.0002)[0], noise(1, seed=2, mean=0.002)[0])
     assert weak.headline() == beyond
 
 
 @pytest.mark.parametrize(
     ("own", "days", "why"),
-    [(np.zeros(500), DAYS, "returns that do not move"), (noise(1)[0][:19], DAYS[:19], "fewer than 20 sessions")],
+    [
+        (np.zeros(500), DAYS, "the returns do not vary, so significance cannot be tested."),
+        (noise(1)[0][:19], DAYS[:19], "at least 20 sessions are needed to test significance."),
+    ],
 )
 def test_what_cannot_be_told_does_not_pass_and_says_why(tmp_path, own, days, why):
     found = examined(tmp_path, own, days=days)
     assert not found.passes
-    assert found.lines()[0] == f"DOES NOT PASS: {why} say nothing about luck."
+    assert found.lines()[0] == f"NO VERDICT: {why}"
     assert not any("nan" in line for line in found.lines())
 
 
@@ -86,7 +91,7 @@ def test_the_figures_are_annual_and_complete(tmp_path):
     figures = examined(tmp_path, own, others=noise(20, seed=3)).as_dict()
     assert figures["trials"] == figures["overfitting_trials"] == 21
     assert figures["sharpe_ratio_without_universe"] == pytest.approx(own.mean() / own.std(ddof=1) * math.sqrt(250))
-    assert figures["deflated_sharpe_asked"] == 0.95
+    assert figures["deflated_sharpe_threshold"] == 0.95
     assert 0 <= figures["overfitting_probability"] <= 1
     assert figures["overfitting_splits"] == 12_870
     assert figures["deflated_sharpe_passes"] == (figures["deflated_sharpe_probability"] > 0.95)
@@ -94,7 +99,7 @@ def test_the_figures_are_annual_and_complete(tmp_path):
 
 def test_overfitting_is_put_into_words(tmp_path):
     ahead = examined(tmp_path / "a", noise(1, mean=0.003)[0], others=noise(5, seed=4))
-    assert "the best of one half tends to stay ahead in the other" in "\n".join(ahead.lines())
+    assert "in-sample winners tend to stay ahead out of sample" in "\n".join(ahead.lines())
     swing = np.repeat([1.0, -1.0], 250) * 0.004 + noise(1)[0]
     behind = examined(tmp_path / "b", swing, others=[-swing])
-    assert "picking the best of them is no better than picking any" in "\n".join(behind.lines())
+    assert "selecting the best in-sample trial does not help out of sample" in "\n".join(behind.lines())

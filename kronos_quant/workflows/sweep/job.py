@@ -32,7 +32,7 @@ from kronos_quant.validity import (
     Luck,
     TrialRow,
     Trials,
-    luck_of,
+    assess_luck,
     read_trials,
     record_trials,
     universe_returns,
@@ -250,7 +250,7 @@ def judged(
     own = np.ascontiguousarray(returns[:, best["place"].item()])
     edge = without_universe(own, universe_returns(session_panel(prepared.panel)))
     years = int(best["sessions_per_year"].item())
-    return table, luck_of(own, edge, ledger, estimate_overfitting(returns), years)
+    return table, assess_luck(own, edge, ledger, estimate_overfitting(returns), years)
 
 
 def deflated(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:

@@ -124,7 +124,7 @@ def test_very_short_runs_have_a_whole_page_without_empty_pictures(tmp_path, sess
     case = examined(tmp_path, walks(sessions + 1, 24, seed=6), benchmark=index(sessions + 1))
     read = assert_self_contained(written(tmp_path, case))
     assert read.tags.count("svg") == 1
-    assert "say nothing about luck" in read.text
+    assert "needed to test significance" in read.text
     assert f"extrapolated from {sessions} session" in read.text
 
 

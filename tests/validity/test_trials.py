@@ -14,7 +14,7 @@ from kronos_quant import DataError
 from kronos_quant.backtest import Strategy
 from kronos_quant.stats.selection import return_moments
 from kronos_quant.validity import TrialRow, read_trials, record_trials, trial_key
-from kronos_quant.validity.ledger import ledger_files
+from kronos_quant.validity.trials import ledger_files
 
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(30)]
 

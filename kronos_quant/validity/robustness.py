@@ -1,16 +1,19 @@
-"""How large an account a strategy bears: at which size the impact of its own orders eats what it earns."""
+"""The same strategy run again: on scores that come one session later, and with larger accounts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
 from kronos_quant.backtest.accounts import series_of
+from kronos_quant.backtest.engine import run_kernel
+from kronos_quant.backtest.panel import tradable_scores
+from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.sweep import ready
 from kronos_quant.stats.selection import FEWEST_SESSIONS
@@ -24,8 +27,30 @@ square-root laws have factors about 1 (Toth and others, "Anomalous price impact 
 financial markets", Physical Review X 1, 2011)."""
 
 
+def delayed_metrics(
+    strategy: Strategy,
+    panel: Panel,
+    rules: Rules,
+    qlib: QlibFacts | None,
+    benchmark: FloatArray | None,
+    sessions_per_year: int,
+) -> dict[str, float] | None:
+    """The key figures of the same strategy on the scores of a session earlier.
+
+    None for a user's own function, which is not called a second time: it may remember what it was shown; and where the
+    delay leaves nothing to trade on.
+    """
+    if strategy.strategy == "python":
+        return None
+    later = replace(panel, score=tradable_scores(panel.score))
+    if np.isnan(later.score[:-1]).all():
+        return None
+    ledger = run_kernel(strategy, later, rules, qlib)
+    return metrics_of(series_of(ledger), ledger, benchmark, sessions_per_year)
+
+
 @dataclass(frozen=True, slots=True)
-class Size:
+class AccountSize:
     """An account that was tried: its annual return, what impact took of it a year, and what is left as an edge."""
 
     account: float
@@ -43,25 +68,41 @@ class Capacity:
     """
 
     account: float
-    sizes: tuple[Size, ...]
+    sizes: tuple[AccountSize, ...]
     impact: float
     assumed: bool
     above: str
 
     def line(self) -> str:
-        """The estimate in words."""
-        law = f"impact = {self.impact:g} x daily volatility x the square root of (order / daily volume)"
-        origin = "an assumption" if self.assumed else "the strategy's"
-        how = f"{law}, {origin}; edge: annual return above {self.above}"
+        """The estimate in one line."""
+        origin = "assumed" if self.assumed else "as the strategy states"
+        model = (
+            f"Model: impact = {self.impact:g} x daily volatility x square root of (order / daily volume), {origin}; "
+            f"edge = annual return above {self.above}."
+        )
         if math.isnan(self.account):
-            smallest, largest = self.sizes[0].account, self.sizes[-1].account
-            return f"No edge is left at any account that was tried, from {smallest:,.0f} to {largest:,.0f} ({how})."
+            smallest = amount_text(self.sizes[0].account)
+            return f"No capacity: no edge after impact even at the smallest account tested ({smallest}). {model}"
         if math.isinf(self.account):
-            return f"More than {self.sizes[-1].account:,.0f}: an edge is left at the largest account tried ({how})."
-        return f"About {rounded(self.account):,.0f}: at this account impact eats the edge ({how})."
+            largest = amount_text(self.sizes[-1].account)
+            return f"Estimated capacity: more than {largest}, the largest account tested. {model}"
+        estimate = amount_text(float(f"{self.account:.1e}"))  # the estimate has no more than two significant digits
+        return f"Estimated capacity: about {estimate}. Above it, market impact exceeds the edge. {model}"
 
 
-def capacity_of(
+def amount_text(amount: float) -> str:
+    """An amount of money as text.
+
+    >>> amount_text(2.8e8), amount_text(1234.0)
+    ('280 million', '1,234')
+    """
+    for unit, name in ((1e9, "billion"), (1e6, "million")):
+        if amount >= unit:
+            return f"{amount / unit:,.6g} {name}"
+    return f"{amount:,.0f}"
+
+
+def estimate_capacity(
     strategy: Strategy, panel: Panel, rules: Rules, benchmark: FloatArray | None, sessions_per_year: int
 ) -> Capacity | None:
     """The estimate, from the same strategy at growing accounts.
@@ -86,14 +127,14 @@ def capacity_of(
         found = metrics_of(series, ledger, compared, sessions_per_year)
         impact = found["impact"] / found["cost"] * found["annual_cost"] if found["cost"] else 0.0
         edge = found["annual_return"] - found.get("benchmark_annual_return", 0.0)
-        sizes.append(Size(strategy.account * times, found["annual_return"], impact, edge))
+        sizes.append(AccountSize(strategy.account * times, found["annual_return"], impact, edge))
         if times >= 1 and edge <= 0:
             break
     above = "0" if compared is None else "the benchmark's"
-    return Capacity(crossing(sizes), tuple(sizes), liquidity.impact, stated == 0, above)
+    return Capacity(zero_edge_account(sizes), tuple(sizes), liquidity.impact, stated == 0, above)
 
 
-def crossing(sizes: Sequence[Size]) -> float:
+def zero_edge_account(sizes: Sequence[AccountSize]) -> float:
     """The account at which the edge is gone, between two tried on a logarithmic scale; NaN for none, inf beyond all."""
     edges = np.array([size.edge for size in sizes])
     if not (edges > 0).any():
@@ -105,8 +146,3 @@ def crossing(sizes: Sequence[Size]) -> float:
     part = edges[last] / (edges[last] - edges[last + 1])
     low, high = math.log(sizes[last].account), math.log(sizes[last + 1].account)
     return math.exp(low + float(part) * (high - low))
-
-
-def rounded(account: float) -> float:
-    """An amount with two significant digits: the estimate knows no more."""
-    return float(f"{account:.1e}")

@@ -8,32 +8,32 @@ import pytest
 from validity.cases import run, walks
 
 from kronos_quant.backtest import simulate
-from kronos_quant.validity import Size, capacity_of
-from kronos_quant.validity.capacity import TIMES, USUAL_IMPACT, crossing
+from kronos_quant.validity import estimate_capacity
+from kronos_quant.validity.robustness import TIMES, USUAL_IMPACT, AccountSize, zero_edge_account
 
 
-def sizes(*edges: float) -> list[Size]:
-    return [Size(10.0**i, edge, 0.0, edge) for i, edge in enumerate(edges)]
+def sizes(*edges: float) -> list[AccountSize]:
+    return [AccountSize(10.0**i, edge, 0.0, edge) for i, edge in enumerate(edges)]
 
 
 def test_the_crossing_lies_between_two_sizes_on_a_logarithmic_scale():
-    assert crossing(sizes(0.3, 0.2, -0.2, -0.9)) == pytest.approx(10**1.5)
-    assert crossing(sizes(0.3, 0.1, -0.3)) == pytest.approx(10**1.25)
+    assert zero_edge_account(sizes(0.3, 0.2, -0.2, -0.9)) == pytest.approx(10**1.5)
+    assert zero_edge_account(sizes(0.3, 0.1, -0.3)) == pytest.approx(10**1.25)
 
 
 def test_a_small_account_that_loses_to_whole_lots_has_no_say():
-    assert crossing(sizes(-0.1, 0.2, 0.0)) == pytest.approx(100.0)
+    assert zero_edge_account(sizes(-0.1, 0.2, 0.0)) == pytest.approx(100.0)
 
 
 def test_no_edge_and_an_edge_without_end():
-    assert math.isnan(crossing(sizes(-0.1, 0.0)))
-    assert crossing(sizes(-0.1, 0.1)) == math.inf
+    assert math.isnan(zero_edge_account(sizes(-0.1, 0.0)))
+    assert zero_edge_account(sizes(-0.1, 0.1)) == math.inf
 
 
 def test_impact_grows_with_the_account_until_it_eats_the_edge():
     panel = walks(120, 30, seed=2, edge=0.6)
     strategy, rules, _ = run(panel, n_drop=8, hold_thresh=0, costs={"minimum": 0})
-    found = capacity_of(strategy, panel, rules, None, 252)
+    found = estimate_capacity(strategy, panel, rules, None, 252)
     assert [size.account for size in found.sizes] == [1e6 * times for times in TIMES[: len(found.sizes)]]
     assert sum(size.edge <= 0 for size in found.sizes) == 1
     assert np.all(np.diff([size.annual_impact for size in found.sizes]) > 0)
@@ -43,15 +43,17 @@ def test_impact_grows_with_the_account_until_it_eats_the_edge():
     assert edges[0] > 0 > edges[-1]
     assert last < found.account < last * 10
     assert (found.impact, found.assumed) == (USUAL_IMPACT, True)
-    assert found.line().startswith(f"About {float(f'{found.account:.1e}'):,.0f}: at this account impact eats the edge")
-    assert "an assumption; edge: annual return above 0" in found.line()
+    assert found.line().startswith(
+        "Estimated capacity: about 57 million. Above it, market impact exceeds the edge. Model: "
+    )
+    assert "assumed; edge = annual return above 0" in found.line()
 
 
 def test_each_size_is_a_back_test_of_its_own():
     panel = walks(60, 15)
     strategy, rules, _ = run(panel, liquidity={"impact": 0.3})
     benchmark_close = np.linspace(100, 120, 60)
-    found = capacity_of(strategy, panel, rules, benchmark_close[1:] / benchmark_close[:-1] - 1, 252)
+    found = estimate_capacity(strategy, panel, rules, benchmark_close[1:] / benchmark_close[:-1] - 1, 252)
     assert (found.impact, found.assumed, found.above) == (0.3, False, "the benchmark's")
     for size in found.sizes[::2]:
         own = strategy.model_copy(update={"account": size.account})
@@ -73,7 +75,7 @@ def test_impact_is_the_square_root_law_in_closed_form():
     panel.score[:40] = np.nan  # nothing is bought before the volatility is known
     fields = {"strategy": "buy_and_hold", "topk": 1, "account": 1e6, "costs": {"buy": 0, "sell": 0, "minimum": 0}}
     strategy, rules, _ = run(panel, **fields, liquidity={"impact": 0.5})
-    found = capacity_of(strategy, panel, rules, None, 252)
+    found = estimate_capacity(strategy, panel, rules, None, 252)
     moves = np.diff(close[:, 0]) / close[:-1, 0]
     volatility = np.std(moves[:20], ddof=1)
     price = close[41, 0]
@@ -88,16 +90,16 @@ def test_impact_is_the_square_root_law_in_closed_form():
 def test_a_few_sessions_have_no_annual_return_to_lose():
     panel = walks(20, 10)
     strategy, rules, _ = run(panel)
-    assert capacity_of(strategy, panel, rules, None, 252) is None
+    assert estimate_capacity(strategy, panel, rules, None, 252) is None
     longer = walks(21, 10)
     strategy, rules, _ = run(longer)
-    assert capacity_of(strategy, longer, rules, None, 252) is not None
+    assert estimate_capacity(strategy, longer, rules, None, 252) is not None
 
 
 def test_who_sells_short_is_held_against_0():
     panel = walks(60, 16)
     strategy, rules, _ = run(panel, strategy="long_short_quantile", quantile=0.25, every=5)
-    found = capacity_of(strategy, panel, rules, np.full(59, 0.01), 252)
+    found = estimate_capacity(strategy, panel, rules, np.full(59, 0.01), 252)
     assert found.above == "0"
     assert found.sizes[0].edge == found.sizes[0].annual_return
 
@@ -105,14 +107,14 @@ def test_who_sells_short_is_held_against_0():
 def test_what_never_had_an_edge_says_so():
     panel = walks(60, 15, seed=4)
     strategy, rules, _ = run(panel, costs={"buy": 0.05, "sell": 0.05})
-    line = capacity_of(strategy, panel, rules, None, 252).line()
-    assert line.startswith("No edge is left at any account that was tried, from 10,000 to 1,000,000 (impact = 1 x")
+    line = estimate_capacity(strategy, panel, rules, None, 252).line()
+    assert line.startswith("No capacity: no edge after impact even at the smallest account tested (10,000). Model: ")
 
 
 def test_what_has_no_impact_has_no_capacity():
     panel = walks(30, 10)
     strategy, rules, _ = run(panel)
     for other in ({"profile": "qlib"}, {"strategy": "python"}):
-        assert capacity_of(strategy.model_copy(update=other), panel, rules, None, 252) is None
+        assert estimate_capacity(strategy.model_copy(update=other), panel, rules, None, 252) is None
     without = replace(panel, volume=np.full_like(panel.volume, np.nan))
-    assert capacity_of(strategy, without, rules, None, 252) is None
+    assert estimate_capacity(strategy, without, rules, None, 252) is None
