@@ -22,8 +22,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from kronos_quant import schema
-from kronos_quant.training.batches import EpochPlan, Feed, TrainingData, draw_cross_sections
-from kronos_quant.training.processes.ranks import Ranks
+from kronos_quant.training.batches import BatchLoader, EpochPlan, TrainingData, draw_cross_sections
+from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import STAMP_COLUMNS, Splits, TimeRange, bar_table, build_index, gather_arrays
 
 LOOKBACK, PREDICT, BATCH = 90, 11, 50
@@ -98,7 +98,7 @@ alone = Ranks(0, 1, torch.device("cpu"))
 
 def ours_known():
     """The loop's own feed: statistics of every window computed once."""
-    for _, batch in Feed(data, plan, alone).epoch(1):
+    for _, batch in BatchLoader(data, plan, alone).epoch(1):
         yield batch.values, batch.stamp
 
 

@@ -32,9 +32,9 @@ from kronos_quant.config import TrainConfig
 from kronos_quant.market import ingest_synthetic
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.training import launch
-from kronos_quant.training.adapt import to_adapt
-from kronos_quant.training.batches import Batch
-from kronos_quant.training.logs.speed import read_launches
+from kronos_quant.training.adapt import adapt_predictor
+from kronos_quant.training.batches import TrainingBatch
+from kronos_quant.training.logs import read_launches
 from kronos_quant.training.objectives import PredictorObjective
 from kronos_quant.training.optimise import Optimiser
 from kronos_quant.workflows.train import prepare_training
@@ -88,11 +88,11 @@ def our_optimiser_and_step(size: str, count: int, *, kept_tokens: bool = True, *
     if config.attention_dropout is not None:
         predictor_config = replace(predictor_config, attn_dropout_p=config.attention_dropout)
     tokenizer, predictor = KronosTokenizer(PRESETS[size].tokenizer), Kronos(predictor_config).train()
-    predictor = to_adapt(predictor, config.adapt, 0)
+    predictor = adapt_predictor(predictor, config.adapt, 0)
     objective = PredictorObjective(tokenizer, predictor, LOOKBACK, config.loss_region, config.teacher_forcing)
     optimiser = Optimiser(predictor, 4e-5, 1_000, config, torch.device("cpu"))
     values, stamp = made_batch(count)
-    batch = Batch(stamp, tokens=tokenizer.encode(values)) if kept_tokens else Batch(stamp, values)
+    batch = TrainingBatch(stamp, tokens=tokenizer.encode(values)) if kept_tokens else TrainingBatch(stamp, values)
 
     def step() -> None:
         inputs = objective.inputs(batch)

@@ -8,7 +8,7 @@ from pathlib import Path
 from kronos_quant.errors import CheckpointError
 from kronos_quant.model import ModelCard, Pair, find_model, load_pair, read_card
 from kronos_quant.runs import finished_runs
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 from kronos_quant.workspace import WorkspaceFolder
 
 LATEST = "latest"

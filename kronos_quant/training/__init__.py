@@ -1,22 +1,20 @@
-"""Fine-tuning Kronos: the tokenizer, then the predictor, on one process or several.
+"""Fine-tuning Kronos: the tokenizer, then the predictor, in one process or several.
 
-`python -m kronos_quant.training RUN/job.json` is one rank; `launch` starts as many as are wanted. Reads top to bottom:
-fit (a job), phases (its parts), loop (a phase), batches (what it is fed with), optimise (a step), validation (what its
-epochs are measured by), record and state (what it leaves).
+`python -m kronos_quant.training RUN/job.json` is one rank; `launch` starts several. Read top to bottom: run (a run in a
+workspace), fit (a job), phases (its parts), loop (a phase), batches (its input), optimise (a step), validation (how
+epochs are measured), state (the files of a run).
 """
 
-from kronos_quant.training.batches import TrainingData, list_windows, load_data
-from kronos_quant.training.fit import FitResult, fit
+from kronos_quant.training.batches import list_windows, load_data
+from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
-from kronos_quant.training.logs import check_trackers
 from kronos_quant.training.processes import Placement, end_with_parent, launch, place
+from kronos_quant.training.state import BEST
 
 __all__ = [
-    "FitResult",
+    "BEST",
     "Placement",
-    "TrainingData",
     "TrainingJob",
-    "check_trackers",
     "end_with_parent",
     "fit",
     "launch",

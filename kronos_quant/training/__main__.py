@@ -1,12 +1,12 @@
 """One rank of a training: `python -m kronos_quant.training RUN/job.json`.
 
-`kq train --gpus N` starts one a GPU. On several machines that share the workspace's disk: `kq train --prepare` on one
-of them writes the job and prints the line to run on each,
+`kq train --gpus N` starts one per GPU. On several machines that share the workspace's disk, `kq train --prepare` on one
+of them writes the job and prints the command to run on each,
 
     torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT \\
         -m kronos_quant.training RUN/job.json
 
-The same line goes on from the newest state; `kq train --resume` afterwards writes the run's figures and its curve.
+The same command resumes from the newest state; `kq train --resume` afterwards writes the run's figures and loss curve.
 """
 
 import logging
@@ -17,11 +17,10 @@ from pathlib import Path
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
-from kronos_quant.training.logs import launched_at
-from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, end_with_parent
+from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, end_with_parent, launched_at
 
 LOST_PEER = ("gloo/transport", "NCCL", "Connection closed by peer", "Connection reset by peer")
-"""What the backends say, each in its own words, when a rank is gone."""
+"""Words in the backends' errors when a rank is gone."""
 
 
 def main() -> int:
@@ -30,9 +29,9 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("kronos_quant").setLevel(logging.INFO if first else logging.WARNING)
     if len(sys.argv) != 2:
-        sys.stderr.write("error: expected one argument, RUN/job.json\nhint:  kq train --prepare writes it\n")
+        sys.stderr.write("error: expected one argument, RUN/job.json\nhint:  kq train --prepare\n")
         return 2
-    # a rank that torchrun started has no such word of its launcher
+    # torchrun does not set the variable
     end_with_parent(int(os.environ.get(LAUNCHER, os.getppid())))
     try:
         fit(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")), launched_at())

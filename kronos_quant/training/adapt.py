@@ -1,7 +1,7 @@
 """Training a part of the predictor: its last layers, or a low-rank update (LoRA, arXiv 2106.09685) of its projections.
 
-What does not learn takes neither a gradient nor AdamW's two moments, and no state of a training holds it. Whatever
-learns, what is kept are whole predictors under the published names: an update is added to the weights it belongs to.
+Frozen parameters take neither a gradient nor AdamW's two moments, and are not part of a training's state. Checkpoints
+are always whole predictors under the published names: an update is added to the weights it belongs to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kronos_quant.model import Kronos, PredictorConfig
 from kronos_quant.training.job import plain_predictor
 
 SCALE = 2.0
-"""Of the update: alpha over rank, as it is usually set."""
+"""Scale of the update: alpha over rank, as it is usually set."""
 
 
 class LoraLinear(nn.Module):
@@ -43,7 +43,7 @@ class LoraLinear(nn.Module):
 
 
 def check_adapt(adapt: AdaptConfig, predictor: PredictorConfig, from_scratch: bool) -> None:
-    """Raise ConfigError where a part of the predictor cannot be trained as asked for."""
+    """Raise ConfigError where the predictor has no such part, or there are no weights to adapt."""
     if adapt.whole:
         return
     if from_scratch:
@@ -54,10 +54,16 @@ def check_adapt(adapt: AdaptConfig, predictor: PredictorConfig, from_scratch: bo
         raise ConfigError(f"train.adapt: {adapt}: the predictor has {predictor.n_layers} layers")
 
 
-def to_adapt(predictor: Kronos, adapt: AdaptConfig, seed: int) -> Kronos:
-    """The predictor as it is to be trained: itself, with what does not learn frozen, or one with updates beside.
+def adapt_predictor(predictor: Kronos, adapt: AdaptConfig, seed: int) -> Kronos:
+    """The predictor to train: itself with the rest frozen, or a copy with low-rank updates (`lora`).
 
-    The latter holds the same tensors as `predictor`, which training does not change.
+    The copy shares the tensors of `predictor`, which training does not change.
+
+    Parameters
+    ----------
+    predictor : the starting weights
+    adapt : the part that learns
+    seed : of the first updates
     """
     if adapt.last_layers is not None:
         predictor.requires_grad_(False)
@@ -78,8 +84,8 @@ def to_adapt(predictor: Kronos, adapt: AdaptConfig, seed: int) -> Kronos:
 
 
 @torch.no_grad()
-def whole(trained: Kronos) -> Kronos:
-    """A predictor as it is kept and used: with the updates added to its weights, where it has such; else itself."""
+def merged_predictor(trained: Kronos) -> Kronos:
+    """The predictor with its low-rank updates added to its weights; itself where it has none."""
     updates = {name: layer for name, layer in trained.named_modules() if isinstance(layer, LoraLinear)}
     if not updates:
         return trained

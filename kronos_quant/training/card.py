@@ -1,13 +1,16 @@
-"""checkpoints/best: the pair of networks that a training leaves, and the card that says how it came about.
+"""The pair of networks that a training leaves, its card, and the verdict on its validation forecasts.
 
-A card also says what the networks may have seen before: the end of the base's pre-training data, where it is known.
+Errors are compared block by block of dates, so that moves that all forecasts share on a date cancel. Every ± is half
+of a 95 % interval; a difference inside it is not significant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,23 +18,39 @@ from kronos_quant.config import SCRATCH
 from kronos_quant.files import write_aside
 from kronos_quant.model import file_digests, find_model
 from kronos_quant.model.card import ForecastFigures, ModelCard, PhaseLoss, TargetRanges, read_card, write_card
-from kronos_quant.training.state import Outcome
-from kronos_quant.training.validation import Score, verdict
+from kronos_quant.training.job import Networks, TrainingJob
+from kronos_quant.training.state import PhaseOutcome
+from kronos_quant.training.validation import (
+    FEWEST_SYMBOLS,
+    FORMATS,
+    Figures,
+    ValidationScore,
+    figure_cell,
+    margin_of_mean,
+)
 from kronos_quant.windows import TimeRange
 
 if TYPE_CHECKING:
-    from kronos_quant.training.job import Networks, TrainingJob
     from kronos_quant.training.phases import Training
 
+TRAINED, LAST_CLOSE = "trained model", "last close"
 ROTATION_NOTES = {
     "consistent": "dependency_rotation is `consistent`: the published code would forecast wrongly with these weights",
-    "published": "dependency_rotation is `published`: the published code reads these weights and forecasts as meant",
+    "published": "dependency_rotation is `published`: the published code reads these weights and forecasts correctly",
 }
 
 
-def make_card(training: Training, freq: str, control: Score, tokenizer: Outcome, predictor: Outcome) -> ModelCard:
-    """What a user of the weights must know: windows, bars, splits, losses, what its forecasts are worth next to those
-    of the networks that it started from and the last close, and whether the published code fits.
+def make_card(
+    training: Training, freq: str, start: ValidationScore, tokenizer: PhaseOutcome, predictor: PhaseOutcome
+) -> ModelCard:
+    """The card of a finished training: windows, bars, splits, losses, and its validation forecasts.
+
+    Parameters
+    ----------
+    training : the training, with its best networks
+    freq : of the bars
+    start : validation forecasts of the networks that it started from
+    tokenizer, predictor : outcomes of the phases
     """
     job, splits = training.job, training.data.splits
     return ModelCard(
@@ -51,7 +70,7 @@ def make_card(training: Training, freq: str, control: Score, tokenizer: Outcome,
             outcome.phase: PhaseLoss(start=outcome.start_loss, best=outcome.best_loss, epoch=outcome.best_epoch)
             for outcome in (tokenizer, predictor)
         },
-        decoded=_decoded(training, control, predictor),
+        decoded=_forecast_figures(training, start, predictor),
         dependency_rotation=job.train.dependency_rotation,
         teacher_forcing=job.train.teacher_forcing,
         loss_region=job.train.loss_region,
@@ -60,10 +79,11 @@ def make_card(training: Training, freq: str, control: Score, tokenizer: Outcome,
     )
 
 
-def _decoded(training: Training, control: Score, predictor: Outcome) -> ForecastFigures:
-    """The decoded forecasts on validation windows: of the best epoch, of what it started from, of the last close."""
-    config, sections, naive = training.job.train, training.data.decoded, training.decoded.last_close
-    note = cutoff_note(training.job, training.cutoff, training.data.splits.val.start)
+def _forecast_figures(training: Training, start: ValidationScore, predictor: PhaseOutcome) -> ForecastFigures:
+    """The figures of the validation forecasts: of the best epoch, of the starting networks, of the last close."""
+    job = training.job
+    config, sections, naive = job.train, training.data.decoded, training.validation.last_close
+    note = cutoff_note(job, training.cutoff, training.data.splits.val.start)
     return ForecastFigures(
         windows=len(sections),
         times=sections.dates,
@@ -71,14 +91,14 @@ def _decoded(training: Training, control: Score, predictor: Outcome) -> Forecast
         samples=config.decoded_samples,
         chosen_by=config.choose_by,
         trained={name: predictor.best.figures[name] for name in naive.figures},
-        start={"name": training.control_name} | {name: control.figures[name] for name in naive.figures},
+        start={"name": job.start_name} | {name: start.figures[name] for name in naive.figures},
         last_close=naive.figures,
-        verdict=verdict(predictor.best, control, naive, training.control_name) + ([note] if note else []),
+        verdict=write_verdict(predictor.best, start, naive, job.start_name) + ([note] if note else []),
     )
 
 
 def write_pair(folder: Path, networks: Networks, card: ModelCard) -> None:
-    """Write tokenizer/, predictor/ and card.json; a new folder appears whole, in an old one each file does."""
+    """Write tokenizer/, predictor/ and card.json; a new folder appears whole, in an existing one each file does."""
     if folder.exists():
         _write(folder, networks, card)
     else:
@@ -99,9 +119,9 @@ def _span(span: TimeRange) -> tuple[datetime, datetime]:
 
 
 def pretraining_cutoff(job: TrainingJob) -> date | None:
-    """Of the job's base: as kq.yaml says, or as its card does; None where neither does, and from scratch.
+    """The last date of the base's pre-training data, from kq.yaml or its card; None where unknown or from scratch.
 
-    Raises CheckpointError where the card holds something else than dates there.
+    Raises CheckpointError where the card has anything but dates there.
     """
     if job.from_scratch:
         return None
@@ -111,13 +131,101 @@ def pretraining_cutoff(job: TrainingJob) -> date | None:
 
 
 def cutoff_note(job: TrainingJob, cutoff: date | None, first_target: np.datetime64) -> str | None:
-    """Whether the zero-shot model may have seen the bars that it is scored on; None where it has not."""
+    """A warning where the base may have been trained on validation bars; None where it was not."""
     if job.from_scratch:
         return None
     if cutoff is None:
-        why = f"the end of the pre-training data of {job.model.base} is not known (model.pretraining_cutoff)"
+        why = f"the end date of the pre-training data of {job.model.base} is unknown (model.pretraining_cutoff)"
     elif cutoff < first_target.astype("datetime64[D]").item():
         return None
     else:
-        why = f"{job.model.base} was pre-trained on bars until {cutoff}"
-    return f"{why}: where it has seen validation bars, the figures of the zero-shot model flatter it"
+        why = f"{job.model.base} was pre-trained on bars up to {cutoff}"
+    return f"{why}: figures of the zero-shot model on bars it was trained on are too good"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorComparison:
+    """Difference of two mean squared errors as a share of the second, and its 95 % margin."""
+
+    change: float
+    margin: float
+
+    def __str__(self) -> str:
+        significant = abs(self.change) > self.margin
+        result = "no significant difference"
+        if significant:
+            result = f"significantly {'better' if self.change < 0 else 'worse'}"
+        return f"{result} (MSE {100 * self.change:+.1f} % ± {100 * self.margin:.1f} %)"
+
+
+def compare_errors(ours: ValidationScore, theirs: ValidationScore) -> ErrorComparison | None:
+    """Two forecasts of the same windows; None where there are too few blocks, or a forecast is not a number."""
+    if len(ours.errors) != len(theirs.errors):
+        return None
+    difference, base = np.array(ours.errors) - np.array(theirs.errors), np.mean(theirs.errors)
+    margin = margin_of_mean(difference)
+    if margin is None or not base > 0:
+        return None
+    return ErrorComparison(float(difference.mean() / base), float(margin / base))
+
+
+def write_verdict(
+    trained: ValidationScore, start: ValidationScore, last_close: ValidationScore, start_name: str
+) -> list[str]:
+    """The result of the training: one sentence for each forecast it has to beat, and one for the ranking.
+
+    Parameters
+    ----------
+    trained, start, last_close : validation forecasts of the best epoch, of the starting networks, and of no change
+    start_name : of the starting networks, see `TrainingJob.start_name`
+    """
+    lines = []
+    for name, other in ((start_name, start), (LAST_CLOSE, last_close)):
+        comparison = compare_errors(trained, other)
+        if trained.errors and trained.errors == other.errors:
+            lines.append(f"No epoch improved on the {name}; its weights are kept.")
+        elif comparison is None:
+            lines.append(f"trained vs {name}: not comparable (too few dates, or no forecast)")
+        else:
+            lines.append(f"trained vs {name}: {comparison}")
+    return [*lines, _ranking(trained.figures, start.figures, start_name)]
+
+
+def _ranking(trained: Figures, start: Figures, start_name: str) -> str:
+    ic, margin, before = trained["rank_ic"], trained["rank_ic_margin"], start["rank_ic"]
+    if ic is None:
+        return f"rank IC not available: needs dates with at least {FEWEST_SYMBOLS} symbols and distinct forecasts"
+    reference = "" if before is None else f" ({start_name}: {before:+.3f})"
+    if margin is None:
+        return f"rank IC {ic:+.3f}{reference}: too few dates for a confidence interval"
+    result = (
+        "significantly positive" if ic > margin else "significantly negative" if ic < -margin else "not significant"
+    )
+    return f"rank IC {ic:+.3f} ± {margin:.3f}{reference}: {result}"
+
+
+def forecast_lines(decoded: ForecastFigures) -> list[str]:
+    """The validation forecasts of a card as text: the windows, a table of the figures, the verdict."""
+    rows: list[tuple[str, Mapping[str, Any]]] = [
+        (TRAINED, decoded.trained),
+        (str(decoded.start["name"]), decoded.start),
+        (LAST_CLOSE, decoded.last_close),
+    ]
+    return [
+        f"validation forecasts: {decoded.windows} windows on {decoded.times} dates, horizon {decoded.horizon} bars, "
+        f"mean of {decoded.samples} sample paths; best epoch selected by {decoded.chosen_by}",
+        *_table(rows),
+        *decoded.verdict,
+    ]
+
+
+def _table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    cells = [["", *(heading for heading, _ in FORMATS.values())]]
+    cells += [[name, *(figure_cell(column, figures.get(column)) for column in FORMATS)] for name, figures in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in cells
+    ]

@@ -1,4 +1,4 @@
-"""What a rank is told to do, and the networks that it starts from."""
+"""What is to be trained: a job with every setting filled in, and the networks it starts from."""
 
 from __future__ import annotations
 
@@ -7,25 +7,79 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig
-from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PredictorConfig, load_pair
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, Pair, PredictorConfig, load_pair
 from kronos_quant.model.files import Undrawn
 
 NO_RESULT = (
     "data_path", "workers", "backend", "trackers", "state_every_minutes", "state_every_steps", "pretraining_cutoff",
     "comet",
 )  # fmt: skip
-"""Settings that may change when a run is gone on with. (data_path: what it holds is in the bars.)"""
-LATER = ("dataset_begin_time", "dataset_end_time", "warm_up_steps")
-"""Settings that older runs did not have: left out of the identity while they are null, so that those can be resumed."""
+"""Settings that may change when a run is resumed. (data_path: its content is in the bars.)"""
+_FIRST_FIELDS = frozenset(
+    [
+        "base",
+        "tokenizer",
+        "revision",
+        "preset",
+        "universe",
+        "lookback_window",
+        "predict_window",
+        "max_context",
+        "clip",
+        "max_missing",
+        "train_time_range",
+        "val_time_range",
+        "test_time_range",
+        "train_ratio",
+        "val_ratio",
+        "test_ratio",
+        "embargo",
+        "tokenizer_epochs",
+        "predictor_epochs",
+        "samples_per_epoch",
+        "validation_windows",
+        "decoded_windows",
+        "decoded_horizon",
+        "decoded_samples",
+        "tokenizer_choose_by",
+        "choose_by",
+        "batch_size",
+        "accumulation_steps",
+        "adapt",
+        "tokenizer_learning_rate",
+        "predictor_learning_rate",
+        "schedule",
+        "warm_up_share",
+        "weight_decay",
+        "betas",
+        "max_grad_norm",
+        "precision",
+        "dropout",
+        "attention_dropout",
+        "weight_average",
+        "loss_region",
+        "teacher_forcing",
+        "dependency_rotation",
+        "head",
+        "augment",
+        "patience",
+        "checkpoint_every",
+        "log_every_steps",
+        "seed",
+    ]
+)
+"""Settings that are always part of the identity; one added later is while it differs from its default."""
+ZERO_SHOT, UNTRAINED = "zero-shot model", "untrained network"
 
 
 class TrainingJob(BaseModel):
-    """All that a rank needs to know; written to job.json for the ranks of a launch."""
+    """All that a process needs to train; written to job.json for the processes of a launch."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,27 +96,41 @@ class TrainingJob(BaseModel):
     device: str
     """cpu, cuda or mps."""
     models: Path
-    """Where local weights lie."""
+    """Folder of local weights."""
     model: ModelConfig
     train: TrainConfig
     """With no null left in what a preset fills in."""
 
     @property
     def identity(self) -> str:
-        """Digest of what decides the result: another place, device, tracker or number of workers does not."""
-        decides = self.model_dump(mode="json", by_alias=True, exclude={"root", "folder", "models", "device"})
-        for section in ("model", "train"):
-            decides[section] = {
-                name: value
-                for name, value in decides[section].items()
-                if name not in NO_RESULT and not (name in LATER and value is None)
-            }
+        """Digest of the settings and data that decide the result: folder, device, trackers and workers do not."""
+        decides = self.model_dump(mode="json", exclude={"root", "folder", "models", "device"})
+        decides |= {"model": _deciding(self.model), "train": _deciding(self.train)}
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     @property
     def from_scratch(self) -> bool:
         """Whether the networks begin with random weights."""
         return self.model.base == SCRATCH
+
+    @property
+    def start_name(self) -> str:
+        """The name of the starting networks in reports."""
+        return UNTRAINED if self.from_scratch else ZERO_SHOT
+
+
+def _deciding(section: ModelConfig | TrainConfig) -> dict[str, Any]:
+    """The settings of a section that decide the result, under the names that they had first."""
+    values, fields = section.model_dump(mode="json", by_alias=True), type(section).model_fields
+    defaults = {
+        field.serialization_alias or name: field.get_default(call_default_factory=True)
+        for name, field in fields.items()
+    }
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in NO_RESULT and (name in _FIRST_FIELDS or value != defaults[name])
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +141,41 @@ class Networks:
     predictor: Kronos
     max_context: int
     base_config: PredictorConfig
-    """Of the weights that the training starts from, as they forecast without it."""
+    """Configuration of the weights that training starts from, before the job's settings are applied."""
 
     @property
     def rotation_kept(self) -> bool:
-        """Whether the predictor generates by the rule that its base does."""
+        """Whether the predictor generates by the same rule as its base."""
         return self.predictor.config.dependency_rotation == self.base_config.dependency_rotation
 
 
-def starting_networks(job: TrainingJob) -> Networks:
-    """Random weights, or the base's, with the dropout and the rotation that the job asks for."""
+def starting_networks(job: TrainingJob, base: Pair | None = None) -> Networks:
+    """Random weights, or the base's, with the job's dropout and rotation. base : the loaded base, if it already is."""
     train = job.train
     if job.from_scratch:
         preset = PRESETS[job.model.preset]
         tokenizer, predictor, context = preset.tokenizer, preset.predictor, preset.max_context
         weights: tuple[dict[str, torch.Tensor], ...] = ()
     else:
-        pair = load_pair(job.model.base, job.model.tokenizer, models_dir=job.models, revision=job.model.revision)
+        pair = load_base(job.model, job.models) if base is None else base
         tokenizer, predictor, context = pair.tokenizer.config, pair.predictor.config, pair.max_context
         weights = pair.tokenizer.state_dict(), pair.predictor.state_dict()
-    base = predictor
+    base_config = predictor
     predictor = replace(predictor, dependency_rotation=train.dependency_rotation)
     if train.dropout is not None:
         p = train.dropout
         predictor = replace(predictor, ffn_dropout_p=p, resid_dropout_p=p, token_dropout_p=p)
     if train.attention_dropout is not None:
         predictor = replace(predictor, attn_dropout_p=train.attention_dropout)
-    networks = Networks(KronosTokenizer(tokenizer), Kronos(predictor), train.max_context or context, base)
+    networks = Networks(KronosTokenizer(tokenizer), Kronos(predictor), train.max_context or context, base_config)
     for network, values in zip((networks.tokenizer, networks.predictor), weights, strict=False):
         network.load_state_dict(values)
     return networks
+
+
+def load_base(model: ModelConfig, models: Path) -> Pair:
+    """The weights that `model.base` names, from `models` or the Hub; raises CheckpointError."""
+    return load_pair(model.base, model.tokenizer, models_dir=models, revision=model.revision)
 
 
 def plain_predictor(config: PredictorConfig, weights: Mapping[str, torch.Tensor]) -> Kronos:

@@ -1,4 +1,4 @@
-"""What each phase minimises, as modules: DDP synchronises gradients only of what runs through a module's forward.
+"""The losses of the two phases, as modules: DDP synchronises gradients only of what runs through a module's forward.
 
 Shapes: B windows, L lookback, T = L + H bars.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kronos_quant.model import Kronos, KronosTokenizer
-from kronos_quant.training.batches import Batch
+from kronos_quant.training.batches import TrainingBatch
 from kronos_quant.training.processes import Ranks
 
 Phase = Literal["tokenizer", "predictor"]
@@ -24,7 +24,7 @@ Inputs = tuple[Tensor | int, ...]
 class TokenizerObjective(nn.Module):
     """The published tokenizer loss: coarse and full reconstruction, commitment and entropy.
 
-    The entropy part rewards a varied code and can make the sum negative: that is normal. The code book's entropy is not
+    The entropy term is a reward and can make the sum negative. The code book's entropy is not
     a mean over windows; in training it is that of a whole pass (`batch_size` windows over all ranks), whatever the
     number of ranks, and a step of several passes takes the mean of theirs. In validation it is that of each batch.
     """
@@ -34,8 +34,8 @@ class TokenizerObjective(nn.Module):
         self.tokenizer = tokenizer
         self.ranks = ranks
 
-    def inputs(self, batch: Batch, drawn: int = 0) -> Inputs:
-        """What `forward` takes of a batch; `drawn` of its windows count in training."""
+    def inputs(self, batch: TrainingBatch, drawn: int = 0) -> Inputs:
+        """The arguments of `forward` for a batch; `drawn` of its windows count in training."""
         assert batch.values is not None
         return batch.values, drawn
 
@@ -60,8 +60,8 @@ class TokenizerObjective(nn.Module):
 class PredictorObjective(nn.Module):
     """Mean cross entropy of the next bar's s1 and, given an s1, of its s2.
 
-    teacher_forcing : the s1 given is the true one; else one sampled from the model (as published), and s2 then learns
-    its distribution whatever s1 is. Evaluation is teacher forced always, so that it has one meaning.
+    teacher_forcing : s1 is the true one; else one sampled from the model (as published), and s2 learns its distribution
+    whatever s1 is. Validation is always teacher forced, so that its losses are comparable.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class PredictorObjective(nn.Module):
         # in a list, so that DDP and the optimiser do not see the frozen tokenizer
         self._frozen = [tokenizer.eval().requires_grad_(False)]
 
-    def inputs(self, batch: Batch, drawn: int = 0) -> Inputs:
-        """What `forward` takes of a batch: its tokens, made of its values in float32 where they are not kept."""
+    def inputs(self, batch: TrainingBatch, drawn: int = 0) -> Inputs:
+        """The arguments of `forward` for a batch: its tokens, or those of its values, encoded in float32."""
         if batch.tokens is not None:
             return (*batch.tokens, batch.stamp)
         assert batch.values is not None

@@ -1,7 +1,7 @@
 """One step of the weights: learning-rate schedule, AdamW, clipping, precision, and the running average.
 
-The rate is a function of the step alone, and everything that a step leaves behind is in `tensors` and `scaler`, so that
-a resumed training goes on as if it had never stopped.
+The rate is a function of the step alone, and everything that the next step depends on is in `tensors` and `scaler`: a
+resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Optimiser:
             self.average = {name: value.detach().clone() for name, value in self.parameters.items()}
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """What the forward pass runs in."""
+        """The precision of the forward pass."""
         if self.config.precision == "float32":
             return nullcontext()
         dtype = torch.bfloat16 if self.config.precision == "bf16" else torch.float16
@@ -87,7 +87,7 @@ class Optimiser:
         return self.peak_rate * rate_share(step, self.steps, self.config.schedule, self.config.warm_up_share)
 
     def clip(self) -> Tensor:
-        """Scale the gradients down to the largest norm allowed; returns the norm that they had."""
+        """Scale the gradients down to the largest norm allowed; returns their norm before."""
         self.scaler.unscale_(self.adam)
         return nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
 
@@ -122,7 +122,7 @@ class Optimiser:
         return kept
 
     def load(self, tensors: Mapping[str, Tensor], scaler: Mapping[str, Any]) -> None:
-        """Take over what `tensors` and the scaler's `state_dict` gave."""
+        """Load the values of `tensors` and of the scaler's `state_dict`."""
         self._put({name: tensors[f"weight.{name}"] for name in self.parameters})
         for name, value in self.average.items():
             value.copy_(tensors[f"average.{name}"])
@@ -142,6 +142,6 @@ class Optimiser:
 
 
 def check_precision(config: TrainConfig, device: str) -> None:
-    """Raise ConfigError for a precision that the device has not."""
+    """Raise ConfigError for a precision that the device does not support."""
     if config.precision == "fp16" and device != "cuda":
-        raise ConfigError(f"train.precision: fp16 needs CUDA, and this runs on {device}", hint="use bf16 or float32")
+        raise ConfigError(f"train.precision: fp16 needs CUDA; this runs on {device}", hint="use bf16 or float32")

@@ -1,4 +1,4 @@
-"""The parts of a training in their order: what it starts from is scored, then tokenizer and predictor are trained."""
+"""The phases of a training in their order: the starting networks are scored, tokenizer and predictor trained."""
 
 from __future__ import annotations
 
@@ -7,73 +7,63 @@ from dataclasses import dataclass
 from datetime import date
 
 from kronos_quant.model import Kronos, KronosTokenizer
-from kronos_quant.training.adapt import to_adapt, whole
-from kronos_quant.training.batches import Feed, TrainingData, tokenize_index
-from kronos_quant.training.batches.data import epoch_plan
-from kronos_quant.training.batches.tokens import fits
+from kronos_quant.training.adapt import adapt_predictor, merged_predictor
+from kronos_quant.training.batches import BatchLoader, TrainingData, epoch_plan, tokenize_index
+from kronos_quant.training.batches.tokens import tokens_fit
 from kronos_quant.training.job import Networks, TrainingJob, plain_predictor
 from kronos_quant.training.loop import PhaseSetup, train_phase
 from kronos_quant.training.objectives import PredictorObjective, TokenizerObjective
-from kronos_quant.training.processes import Halted, Ranks, Stop
-from kronos_quant.training.record import BEST_NAME, RunRecord
-from kronos_quant.training.state import Outcome
-from kronos_quant.training.validation import UNTRAINED, ZERO_SHOT, DecodedValidation, Score, in_short
+from kronos_quant.training.processes import Ranks, StopRequest, ValidationStopped
+from kronos_quant.training.state import BEST_NAME, PhaseOutcome, RunFiles
+from kronos_quant.training.validation import ForecastValidation, ValidationScore, forecast_summary
 
 logger = logging.getLogger(__name__)
 
-CONTROL = "control"
-"""Where the log has a phase: the networks that the training starts from."""
+START_PHASE = "control"
+"""Phase of the log row with the validation forecasts of the starting networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A job under way on this rank."""
+    """A running job on this rank."""
 
     job: TrainingJob
     networks: Networks
     data: TrainingData
-    decoded: DecodedValidation
+    validation: ForecastValidation
     ranks: Ranks
-    record: RunRecord
-    stop: Stop
+    files: RunFiles
+    stop: StopRequest
     cutoff: date | None
     """Last date of the base's pre-training data, where known."""
 
-    @property
-    def control_name(self) -> str:
-        """What the networks are that the training starts from."""
-        return UNTRAINED if self.job.from_scratch else ZERO_SHOT
 
-
-def score_control(training: Training) -> Score:
-    """The decoded forecasts of the networks that the training starts from, as they are used without it.
-
-    They are what it has to be better than.
-    """
-    record, networks = training.record, training.networks
-    if record.control is None:
+def score_start(training: Training) -> ValidationScore:
+    """The validation forecasts of the starting networks, as they would be used without training."""
+    files, networks = training.files, training.networks
+    if files.control is None:
         base = networks.predictor
         if not networks.rotation_kept:
             base = plain_predictor(networks.base_config, base.state_dict())
         try:
-            record.control = training.decoded.score(networks.tokenizer, base)
-        except Halted:
+            files.control = training.validation.score(networks.tokenizer, base)
+        except ValidationStopped:
             raise KeyboardInterrupt from None
-        figures = record.control.figures
-        record.journal.row({"phase": CONTROL, "epoch": 0, "step": 0, "split": "val"} | figures)
-        logger.info("%s%s", training.control_name, in_short(figures))
-    return record.control
+        figures = files.control.figures
+        files.log.append({"phase": START_PHASE, "epoch": 0, "step": 0, "split": "val"} | figures)
+        logger.info("%s%s", training.job.start_name, forecast_summary(figures))
+    return files.control
 
 
-def train_tokenizer(training: Training) -> Outcome:
-    """Train the tokenizer, or take up what it came to; its best weights are in place afterwards."""
+def train_tokenizer(training: Training) -> PhaseOutcome:
+    """Train the tokenizer, or take its stored outcome; the best weights are loaded afterwards."""
     config, tokenizer = training.job.train, training.networks.tokenizer
     assert config.tokenizer_epochs is not None
     assert config.tokenizer_learning_rate is not None
-    done = training.record.finished.get("tokenizer")
+    done = training.files.finished.get("tokenizer")
     if done is None:
         if config.tokenizer_epochs:
-            logger.info("tokenizer: its loss may be negative: the entropy part rewards a varied code")
+            logger.info("tokenizer loss can be negative (its entropy term is a reward)")
         setup = PhaseSetup(
             "tokenizer",
             TokenizerObjective(tokenizer, training.ranks),
@@ -83,24 +73,28 @@ def train_tokenizer(training: Training) -> Outcome:
             config.tokenizer_choose_by,
         )
         plan = epoch_plan(training.data, config)
-        feed = Feed(training.data, plan, training.ranks, augmented=config.augment, workers=config.workers)
-        done = _run(training, setup, feed)
+        loader = BatchLoader(training.data, plan, training.ranks, augmented=config.augment, workers=config.workers)
+        done = _run(training, setup, loader)
     _restore(training, tokenizer, done)
     return done
 
 
-def train_predictor(training: Training, control: Score, tokenizer_kept: bool) -> Outcome:
-    """Train the predictor, or take up what it came to; its best weights are in place afterwards.
+def train_predictor(training: Training, start: ValidationScore, tokenizer_kept: bool) -> PhaseOutcome:
+    """Train the predictor, or take its stored outcome; the best weights are loaded afterwards.
 
-    control : of `score_control`. tokenizer_kept : whether the tokenizer is the one that the control was scored with
+    Parameters
+    ----------
+    training : the running job
+    start : from `score_start`
+    tokenizer_kept : whether the tokenizer is still the starting one
     """
     config, networks = training.job.train, training.networks
     assert config.predictor_epochs is not None
     assert config.predictor_learning_rate is not None
-    done = training.record.finished.get("predictor")
+    done = training.files.finished.get("predictor")
     if done is None:
         networks.tokenizer.to(training.ranks.device)
-        trained = to_adapt(networks.predictor, config.adapt, config.seed)
+        trained = adapt_predictor(networks.predictor, config.adapt, config.seed)
         objective = PredictorObjective(
             networks.tokenizer,
             trained,
@@ -115,43 +109,43 @@ def train_predictor(training: Training, control: Score, tokenizer_kept: bool) ->
             config.predictor_epochs,
             config.predictor_learning_rate,
             config.choose_by,
-            decoded=lambda: training.decoded.score(networks.tokenizer, whole(trained)),
-            decoded_before=control if tokenizer_kept and networks.rotation_kept else None,
+            forecasts=lambda: training.validation.score(networks.tokenizer, merged_predictor(trained)),
+            forecasts_before=start if tokenizer_kept and networks.rotation_kept else None,
         )
-        done = _run(training, setup, _predictor_feed(training, config.predictor_epochs))
+        done = _run(training, setup, _predictor_loader(training, config.predictor_epochs))
     _restore(training, networks.predictor, done)
     return done
 
 
-def _predictor_feed(training: Training, epochs: int) -> Feed:
+def _predictor_loader(training: Training, epochs: int) -> BatchLoader:
     """Batches of tokens where every window is drawn at least once and all of them fit; else of values."""
     config, data, ranks = training.job.train, training.data, training.ranks
     plan = epoch_plan(data, config)
     length = config.lookback_window + config.predict_window
     drawn_again = epochs * plan.samples >= plan.windows
-    kept = drawn_again and not config.augment.any and fits(plan.windows + len(data.val), length)
+    kept = drawn_again and not config.augment.any and tokens_fit(plan.windows + len(data.val), length)
     tables = [
         tokenize_index(training.networks.tokenizer, data.table, index, data.clip, ranks) if kept else None
         for index in (data.train, data.val)
     ]
-    return Feed(
+    return BatchLoader(
         data, plan, ranks,
         augmented=config.augment, train_tokens=tables[0], val_tokens=tables[1], workers=config.workers,
     )  # fmt: skip
 
 
-def _run(training: Training, setup: PhaseSetup, feed: Feed) -> Outcome:
+def _run(training: Training, setup: PhaseSetup, loader: BatchLoader) -> PhaseOutcome:
     learning = [(name, value) for name, value in setup.trained.named_parameters() if value.requires_grad]
     before = {name: value.detach().clone() for name, value in learning}
-    outcome = train_phase(setup, feed, training.job.train, training.ranks, training.record, training.stop)
+    outcome = train_phase(setup, loader, training.job.train, training.ranks, training.files, training.stop)
     setup.trained.load_state_dict(before, strict=False)
     training.ranks.wait()
     return outcome
 
 
-def _restore(training: Training, network: KronosTokenizer | Kronos, outcome: Outcome) -> None:
-    """Put the best epoch's weights into a network that has those it started from."""
+def _restore(training: Training, network: KronosTokenizer | Kronos, outcome: PhaseOutcome) -> None:
+    """Load the best epoch's weights into a network that has those it started from."""
     if outcome.best_epoch:
-        best = training.record.checkpoint(outcome.phase, BEST_NAME)
+        best = training.files.checkpoint_folder(outcome.phase, BEST_NAME)
         network.load_state_dict(type(network).from_pretrained(best).state_dict())
     network.eval()

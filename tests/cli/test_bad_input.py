@@ -11,7 +11,7 @@ import pytest
 
 from kronos_quant.model import PRESETS, KronosTokenizer
 from kronos_quant.runs import finished_runs
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 
 GOOD_CSV = "timestamps,open,high,low,close,volume\n2025-06-03,10,11,9,10,100\n2025-06-04,10,11,9,10,100\n"
 

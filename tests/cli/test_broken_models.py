@@ -6,7 +6,7 @@ import pytest
 from broken_models import BROKEN, edit_json
 
 from kronos_quant.runs import finished_runs
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 from kronos_quant.workspace import open_workspace_folder
 
 LONGEST_LINE = 1000

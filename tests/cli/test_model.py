@@ -3,7 +3,7 @@
 import json
 
 from kronos_quant.runs import finished_runs
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 
 
 def test_models_are_listed_added_and_shown(kq, trained_workspace):

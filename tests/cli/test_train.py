@@ -8,26 +8,28 @@ import pytest
 from kq_cli import train
 
 from kronos_quant.config import ModelConfig, TrainConfig
+from kronos_quant.model import ModelCard
 from kronos_quant.runs import finished_runs, unfinished_runs
 
 
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
     """How `kq train` called the library; nothing is trained."""
-    from kronos_quant.workflows.train import TrainingSummary
+    from kronos_quant.training.run import TrainingResult
 
     calls = []
 
     def run(workspace, gpus, resume=None):
         calls.append((gpus, resume))
-        losses = {"predictor": {"before": 2.0, "best": 1.0, "epoch": 3}}
+        losses = {"predictor": {"start": 2.0, "best": 1.0, "epoch": 3}}
         figures = dict.fromkeys(("mae", "mse", "r2", "correlation", "direction", "rank_ic"), 0.1)
         decoded = {
             "windows": 8, "times": 2, "horizon": 4, "samples": 20, "chosen_by": "token_loss", "trained": figures,
-            "control": figures | {"name": "zero-shot model"}, "last_close": figures, "verdict": ["no better"],
+            "start": figures | {"name": "zero-shot model"}, "last_close": figures, "verdict": ["no better"],
         }  # fmt: skip
-        metrics = {"validation_loss": losses, "decoded": decoded, "rows": 4}
-        return TrainingSummary(tmp_path, tmp_path / "best", metrics, [])
+        (tmp_path / "log.jsonl").touch()
+        card = ModelCard.model_validate({"validation_loss": losses, "decoded": decoded})
+        return TrainingResult(tmp_path, tmp_path / "best", card, [])
 
     monkeypatch.setattr("kronos_quant.workflows.train.run_training", run)
     return calls
@@ -39,8 +41,8 @@ def test_going_on_or_beginning_is_asked_for(kq, market_workspace, asked, option,
     assert done.code == 0
     assert asked == [(0, resume)]
     lines = done.out.splitlines()
-    assert lines[0] == "predictor: validation loss 2.0000 before training, 1.0000 in the epoch kept (3)"
-    assert lines[1].startswith("decoded: 8 validation windows at 2 times, 4 bars ahead")
+    assert lines[0] == "predictor: validation loss 1.0000 (start 2.0000), best epoch 3"
+    assert lines[1].startswith("validation forecasts: 8 windows on 2 dates, horizon 4 bars")
     assert "no better" in lines
 
 
@@ -62,12 +64,12 @@ def test_preparing_writes_the_job_and_prints_the_line_for_every_machine(kq, mark
 def test_nothing_to_go_on_with(kq, market_workspace):
     code, error, hint = kq(market_workspace.root, "train", "--gpus", "0", "--resume").refusal()
     assert (code, hint) == (2, "kq train")
-    assert error.endswith("runs/train: no unfinished training to go on with")
+    assert error.endswith("runs/train: no unfinished training to resume")
 
 
 def test_the_help_says_what_a_stop_costs(kq, tmp_path):
     told = " ".join(kq(tmp_path, "train", "--help").out.replace("│", " ").split())
-    assert "gone on with by the same command" in told
+    assert "Run the same command to resume" in told
     assert "--fresh" in told
     assert "--prepare" in told
 

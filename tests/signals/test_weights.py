@@ -7,7 +7,7 @@ from kronos_quant import CheckpointError
 from kronos_quant.model import ModelCard
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import find_weights
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 
 
 def only_run(workspace):

@@ -7,10 +7,9 @@ from training.jobs import job_in, weights
 from kronos_quant import ConfigError
 from kronos_quant.config import AdaptConfig, ModelConfig
 from kronos_quant.model import PRESETS, Kronos, load_pair
-from kronos_quant.training import fit, launch
-from kronos_quant.training.adapt import SCALE, LoraLinear, check_adapt, to_adapt, whole
-from kronos_quant.training.fit import BEST
-from kronos_quant.training.logs import read_rows
+from kronos_quant.training import BEST, fit, launch
+from kronos_quant.training.adapt import SCALE, LoraLinear, adapt_predictor, check_adapt, merged_predictor
+from kronos_quant.training.logs import read_log
 from kronos_quant.training.optimise import Optimiser
 from kronos_quant.training.state import load_state
 
@@ -39,7 +38,7 @@ def learning(network):
 
 
 def test_the_last_layers_learn_with_the_heads_and_nothing_before_them(predictor):
-    trained = to_adapt(predictor, adapt(last_layers=1), 0)
+    trained = adapt_predictor(predictor, adapt(last_layers=1), 0)
     assert trained is predictor
     assert {name.split(".")[0] for name in learning(trained)} == {"transformer", "norm", "dep_layer", "head"}
     assert {name.split(".")[1] for name in learning(trained) if name.startswith("transformer")} == {"1"}
@@ -49,7 +48,7 @@ def test_the_last_layers_learn_with_the_heads_and_nothing_before_them(predictor)
 
 
 def test_an_update_changes_nothing_at_first_and_holds_the_same_tensors(predictor):
-    trained = to_adapt(predictor, adapt(lora=4), 0)
+    trained = adapt_predictor(predictor, adapt(lora=4), 0)
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(trained(*inputs()), predictor(*inputs()), strict=True))
     frozen = dict(trained.named_parameters())
     for name, value in predictor.named_parameters():
@@ -59,7 +58,7 @@ def test_an_update_changes_nothing_at_first_and_holds_the_same_tensors(predictor
 
 
 def test_every_projection_of_the_layers_has_an_update_of_the_rank_asked_for(predictor):
-    trained = to_adapt(predictor, adapt(lora=4), 0)
+    trained = adapt_predictor(predictor, adapt(lora=4), 0)
     updated = {name for name, layer in trained.named_modules() if isinstance(layer, LoraLinear)}
     attention = ("q_proj", "k_proj", "v_proj", "out_proj")
     assert updated == {
@@ -72,12 +71,12 @@ def test_every_projection_of_the_layers_has_an_update_of_the_rank_asked_for(pred
 
 
 def test_what_is_kept_is_a_plain_predictor_that_does_the_same(predictor):
-    trained = to_adapt(predictor, adapt(lora=4), 0)
+    trained = adapt_predictor(predictor, adapt(lora=4), 0)
     torch.manual_seed(2)
     for layer in trained.modules():
         if isinstance(layer, LoraLinear):
             torch.nn.init.normal_(layer.lora_out, std=0.05)
-    kept = whole(trained.eval())
+    kept = merged_predictor(trained.eval())
     assert not kept.training
     assert kept.state_dict().keys() == predictor.state_dict().keys()
     for ours, theirs, before in zip(kept(*inputs()), trained(*inputs()), predictor(*inputs()), strict=True):
@@ -90,14 +89,14 @@ def test_what_is_kept_is_a_plain_predictor_that_does_the_same(predictor):
 
 
 def test_a_predictor_without_updates_is_kept_as_it_is(predictor):
-    assert whole(predictor) is predictor
-    assert to_adapt(predictor, adapt(), 0) is predictor
+    assert merged_predictor(predictor) is predictor
+    assert adapt_predictor(predictor, adapt(), 0) is predictor
 
 
 def test_equal_seeds_draw_equal_updates_whatever_was_drawn_before(predictor):
-    first = to_adapt(predictor, adapt(lora=2), 7)
+    first = adapt_predictor(predictor, adapt(lora=2), 7)
     state = torch.random.get_rng_state()
-    again, other = (to_adapt(predictor, adapt(lora=2), seed) for seed in (7, 8))
+    again, other = (adapt_predictor(predictor, adapt(lora=2), seed) for seed in (7, 8))
     assert torch.equal(state, torch.random.get_rng_state())
     pick = "transformer.0.ffn.w1.lora_in"
     assert torch.equal(first.state_dict()[pick], again.state_dict()[pick])
@@ -212,7 +211,7 @@ def test_two_processes_adapt_like_one(based):
     one, two = weights(alone.folder / BEST), weights(job.folder / BEST)
     floats = [name for name in one if one[name].is_floating_point() and "k_proj.bias" not in name]
     assert max(float((one[name] - two[name]).abs().max()) for name in floats) < 1e-4
-    losses = [[row["loss"] for row in read_rows(each.folder)[1:]] for each in (alone, job)]
+    losses = [[row["loss"] for row in read_log(each.folder)[1:]] for each in (alone, job)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 

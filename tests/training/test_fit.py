@@ -14,11 +14,10 @@ from training.jobs import job_in, weights
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
 from kronos_quant.config import ModelConfig, TrainConfig
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, load_pair
-from kronos_quant.training import fit, launch
-from kronos_quant.training.batches import TrainingData
-from kronos_quant.training.batches.data import epoch_plan
-from kronos_quant.training.fit import BEST, LOG, read_rows, starting_networks
-from kronos_quant.training.logs.speed import read_launches
+from kronos_quant.training import BEST, fit, launch
+from kronos_quant.training.batches import TrainingData, epoch_plan
+from kronos_quant.training.job import starting_networks
+from kronos_quant.training.logs import LOG, read_launches, read_log
 from kronos_quant.training.state import load_state
 from kronos_quant.windows import gather
 
@@ -27,7 +26,7 @@ FIT = sys.modules[fit.__module__]
 
 def rows_of(job, phase, split=None):
     """The rows of a phase in a job's log."""
-    return [row for row in read_rows(job.folder) if row["phase"] == phase and split in (None, row["split"])]
+    return [row for row in read_log(job.folder) if row["phase"] == phase and split in (None, row["split"])]
 
 
 def test_a_training_leaves_best_periodic_checkpoints_a_log_and_a_card(market_workspace):
@@ -37,7 +36,7 @@ def test_a_training_leaves_best_periodic_checkpoints_a_log_and_a_card(market_wor
     checkpoints = job.folder / "checkpoints"
     assert sorted(path.name for path in (checkpoints / "predictor").iterdir()) == ["best", "last"]
     KronosTokenizer.from_pretrained(checkpoints / "tokenizer" / "best")
-    rows = read_rows(job.folder)
+    rows = read_log(job.folder)
     assert [(row["phase"], row["epoch"], row["split"]) for row in rows] == [
         ("control", 0, "val"),
         ("tokenizer", 0, "val"),
@@ -71,7 +70,7 @@ def test_equal_seeds_give_equal_weights_and_other_seeds_others(market_workspace)
 def test_what_training_starts_from_is_scored_first_and_set_beside_what_it_came_to(market_workspace):
     job = job_in(market_workspace, decoded_windows=40, decoded_samples=4)
     result = fit(job)
-    rows = read_rows(job.folder)
+    rows = read_log(job.folder)
     figures = {"mae", "mse", "r2", "correlation", "direction", "rank_ic", "rank_ic_margin"}
     beside = {"naive_mae", "naive_mse", "naive_r2"}
     assert (rows[0]["phase"], rows[0]["split"], rows[0]["epoch"], rows[0]["step"]) == ("control", "val", 0, 0)
@@ -91,8 +90,8 @@ def test_what_training_starts_from_is_scored_first_and_set_beside_what_it_came_t
     best = rows_of(job, "predictor", "val")[result.predictor.best_epoch]
     assert decoded["trained"] == {name: best[name] for name in figures}
     assert decoded["last_close"]["mae"] == rows[0]["naive_mae"]
-    assert "the untrained network" in decoded["verdict"][0]
-    assert "the last close" in decoded["verdict"][1]
+    assert "untrained network" in decoded["verdict"][0]
+    assert "last close" in decoded["verdict"][1]
 
 
 def test_a_kept_tokenizer_is_scored_once_with_the_base_and_a_trained_one_again(market_workspace):
@@ -101,12 +100,12 @@ def test_a_kept_tokenizer_is_scored_once_with_the_base_and_a_trained_one_again(m
         job = job_in(market_workspace, f"tuned-{epochs}", tokenizer_epochs=epochs, predictor_epochs=0)
         job = job.model_copy(update={"model": ModelConfig(base=str(base))})
         result = fit(job)
-        control, start = read_rows(job.folder)[0], rows_of(job, "predictor", "val")[0]
+        control, start = read_log(job.folder)[0], rows_of(job, "predictor", "val")[0]
         assert (control["mae"] != start["mae"]) == again
         assert result.card.decoded.start["name"] == "zero-shot model"
     # nothing was trained at all the first time
     first = json.loads((market_workspace.root / "tuned-0" / "checkpoints" / "best" / "card.json").read_text())
-    assert first["decoded"]["verdict"][0] == "the trained model is the zero-shot model: no epoch was better"
+    assert first["decoded"]["verdict"][0] == "No epoch improved on the zero-shot model; its weights are kept."
 
 
 def test_a_published_base_is_scored_by_its_own_rule_of_generation(market_workspace):
@@ -116,7 +115,7 @@ def test_a_published_base_is_scored_by_its_own_rule_of_generation(market_workspa
     for rotation in ("published", "consistent"):
         job = job_in(market_workspace, rotation, dependency_rotation=rotation, **settings)
         fit(job.model_copy(update={"model": ModelConfig(base=str(base))}))
-        scored[rotation] = read_rows(job.folder)[0]["mae"], rows_of(job, "predictor", "val")[0]["mae"]
+        scored[rotation] = read_log(job.folder)[0]["mae"], rows_of(job, "predictor", "val")[0]["mae"]
     assert scored["published"][0] == scored["published"][1] == scored["consistent"][0]
     assert scored["consistent"][1] != scored["consistent"][0]
 
@@ -198,7 +197,7 @@ def test_two_processes_train_the_predictor_like_one_at_the_same_global_batch(mar
     assert launch_of_two["ranks"] == 2
     assert launch_of_two["windows_per_second"].keys() == {"predictor"}
     # untrained, both decode the same forecasts to the last bit
-    assert read_rows(alone.folder)[0] == read_rows(job.folder)[0]
+    assert read_log(alone.folder)[0] == read_log(job.folder)[0]
 
 
 def test_two_processes_train_the_tokenizer_like_one_though_the_code_book_is_no_mean_over_windows(market_workspace):
@@ -229,10 +228,10 @@ def test_a_loss_that_is_not_a_number_stops_the_training_and_keeps_what_was_saved
     job = job_in(market_workspace, predictor_learning_rate=1e18, predictor_epochs=3, max_grad_norm=1e30)
     with pytest.raises(
         KronosQuantError,
-        match=r"predictor: the training loss became (nan|inf) in epoch \d, step \d; its windows are MADE\d+ 20",
+        match=r"predictor: the training loss became (nan|inf) in epoch \d, step \d; windows of the step: MADE\d+ 20",
     ) as caught:
         fit(job)
-    assert caught.value.hint.startswith("lower train.predictor_learning_rate or look at these bars")
+    assert caught.value.hint.startswith("lower train.predictor_learning_rate or check these bars")
     assert (job.folder / "checkpoints" / "tokenizer" / "best").is_dir()
     assert not (job.folder / BEST).exists()
 
@@ -284,7 +283,7 @@ def test_the_windows_whose_loss_is_not_a_number_are_named_and_the_state_before_t
     monkeypatch.setattr(KronosTokenizer, "loss", loss)
     with pytest.raises(KronosQuantError, match="tokenizer: the training loss became nan in epoch 1, step 3") as caught:
         fit(job)
-    assert str(caught.value).endswith(f"its bad windows are {load_and_choose.label}")
+    assert str(caught.value).endswith(f"bad windows: {load_and_choose.label}")
     state, tensors = load_state(job.folder / "state")
     assert (state.position.epoch, state.position.step) == (1, 2)
     assert all(value.isfinite().all() for value in tensors.values())
@@ -329,7 +328,7 @@ def test_periodic_checkpoints_stay_and_patience_ends_a_phase(market_workspace):
     job = job_in(market_workspace, tokenizer_epochs=0, predictor_epochs=6, checkpoint_every=2, patience=2,
                  predictor_learning_rate=1e-12)  # fmt: skip
     fit(job)
-    rows = [row for row in read_rows(job.folder) if row["phase"] == "predictor" and row["split"] == "val"]
+    rows = [row for row in read_log(job.folder) if row["phase"] == "predictor" and row["split"] == "val"]
     best = min(rows, key=lambda row: row["loss"])["epoch"]
     assert rows[-1]["epoch"] == min(best + 2, 6)
     names = sorted(path.name for path in (job.folder / "checkpoints" / "predictor").iterdir())

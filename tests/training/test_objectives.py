@@ -5,9 +5,9 @@ import torch
 from reference_model import s2_logits_last
 
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
-from kronos_quant.training.batches import Batch
+from kronos_quant.training.batches import TrainingBatch
 from kronos_quant.training.objectives import PredictorObjective, TokenizerObjective
-from kronos_quant.training.processes.ranks import Ranks
+from kronos_quant.training.processes import Ranks
 
 CODES = 6
 """s1 of the toy are 0 to 5, and its s2 is a function of s1."""
@@ -25,7 +25,7 @@ def test_only_the_loss_region_asked_for_counts(networks):
     values, stamp = torch.randn(3, 12, 6), torch.zeros(3, 12, 5, dtype=torch.int16)
     future = PredictorObjective(tokenizer, predictor, lookback=8, region="future")
     everything = PredictorObjective(tokenizer, predictor, lookback=8, region="all")
-    inputs = future.inputs(Batch(stamp, values))
+    inputs = future.inputs(TrainingBatch(stamp, values))
     s1, s2 = tokenizer.encode(values)
     s1_logits, s2_logits = predictor(s1[:, :-1], s2[:, :-1], stamp[:, :-1], s1_next=s1[:, 1:])
     for objective, first in ((future, 8), (everything, 1)):
@@ -43,8 +43,8 @@ def test_kept_tokens_and_values_give_the_same_inputs(networks):
     objective = PredictorObjective(tokenizer, predictor, 8, "all")
     values, stamp = torch.randn(2, 12, 6), torch.zeros(2, 12, 5, dtype=torch.int16)
     of_values, of_tokens = (
-        objective.inputs(Batch(stamp, values)),
-        objective.inputs(Batch(stamp, tokens=tokenizer.encode(values))),
+        objective.inputs(TrainingBatch(stamp, values)),
+        objective.inputs(TrainingBatch(stamp, tokens=tokenizer.encode(values))),
     )
     assert all(torch.equal(one, other) for one, other in zip(of_values, of_tokens, strict=True))
 
@@ -59,7 +59,7 @@ def test_the_tokenizer_is_frozen_in_the_predictors_phase(networks):
 def test_the_parts_of_the_tokenizers_loss_are_named_and_add_up(networks):
     tokenizer, _ = networks
     objective = TokenizerObjective(tokenizer, Ranks(0, 1, torch.device("cpu")))
-    parts = objective(*objective.inputs(Batch(torch.zeros(4, 10, 5), torch.randn(4, 10, 6)), 4))
+    parts = objective(*objective.inputs(TrainingBatch(torch.zeros(4, 10, 5), torch.randn(4, 10, 6)), 4))
     assert torch.allclose(parts["loss"], (parts["recon_s1"] + parts["recon"] + parts["bsq"]) / 2)
     assert {"commitment", "sample_entropy", "codebook_entropy", "s1_perplexity", "s2_perplexity"} <= parts.keys()
 
@@ -93,7 +93,7 @@ def test_halves_of_a_batch_have_the_loss_and_the_gradient_of_the_whole(networks)
     found = []
     for mine, other in (halves, halves[::-1]):
         objective = TokenizerObjective(tokenizer, OtherRank(code_book_means(tokenizer, other), len(other)))
-        parts = objective(*objective.inputs(Batch(torch.zeros(1), mine), len(mine)))
+        parts = objective(*objective.inputs(TrainingBatch(torch.zeros(1), mine), len(mine)))
         # a rank's loss counts as much as its windows do, and gradients add up
         (parts["loss"] * len(mine) / len(values)).backward()
         found.append(parts)
@@ -110,7 +110,7 @@ def test_in_validation_every_batch_stands_for_itself(networks):
     values = torch.randn(4, 10, 6)
     objective = TokenizerObjective(tokenizer, OtherRank([], 4)).eval()
     assert torch.equal(
-        objective(*objective.inputs(Batch(torch.zeros(1), values)))["loss"], tokenizer.loss(values).total
+        objective(*objective.inputs(TrainingBatch(torch.zeros(1), values)))["loss"], tokenizer.loss(values).total
     )
 
 
@@ -126,7 +126,7 @@ def test_siblings_are_sampled_in_training_only_and_only_when_asked_for(networks)
     values, stamp = torch.randn(3, 12, 6), torch.zeros(3, 12, 5, dtype=torch.int16)
     sampled = PredictorObjective(tokenizer, predictor, 8, "future", teacher_forcing=False)
     forced = PredictorObjective(tokenizer, predictor, 8, "future")
-    inputs = sampled.inputs(Batch(stamp, values))
+    inputs = sampled.inputs(TrainingBatch(stamp, values))
     assert sampled_siblings_change_the_loss(sampled.train(), inputs)
     assert not sampled_siblings_change_the_loss(sampled.eval(), inputs)
     assert not sampled_siblings_change_the_loss(forced.train(), inputs)

@@ -151,7 +151,7 @@ def test_the_loss_scale_of_fp16_is_saved_and_restored(monkeypatch):
 
 
 def test_fp16_is_refused_where_there_is_no_cuda():
-    with pytest.raises(ConfigError, match=r"train\.precision: fp16 needs CUDA, and this runs on cpu") as caught:
+    with pytest.raises(ConfigError, match=r"train\.precision: fp16 needs CUDA; this runs on cpu") as caught:
         check_precision(TrainConfig(precision="fp16"), "cpu")
     assert caught.value.hint == "use bf16 or float32"
     check_precision(TrainConfig(precision="bf16"), "cpu")

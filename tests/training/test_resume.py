@@ -16,21 +16,19 @@ from training.jobs import job_in, left
 
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
 from kronos_quant.config import TrainConfig
-from kronos_quant.training import TrainingJob, fit
+from kronos_quant.training import BEST, TrainingJob, fit
 from kronos_quant.training import fit as fit_function
-from kronos_quant.training.fit import BEST
-from kronos_quant.training.logs.journal import Journal
+from kronos_quant.training.logs import TrainingLog
 from kronos_quant.training.optimise import Optimiser
 from kronos_quant.training.phases import train_predictor
-from kronos_quant.training.processes.interrupts import Stop
-from kronos_quant.training.record import RunRecord
-from kronos_quant.training.state import load_state
-from kronos_quant.training.validation import DecodedValidation
+from kronos_quant.training.processes import StopRequest
+from kronos_quant.training.state import RunFiles, load_state
+from kronos_quant.training.validation import ForecastValidation
 from kronos_quant.workspace import open_workspace_folder
 
 FIT = sys.modules[fit_function.__module__]
 PHASES = sys.modules[train_predictor.__module__]
-RECORD = sys.modules[RunRecord.__module__]
+RECORD = sys.modules[RunFiles.__module__]
 
 # everything that leaves something behind from one step to the next
 SETTINGS = {
@@ -125,11 +123,11 @@ def with_moments(job: TrainingJob, at: Callable[[int], None], put: Callable[...,
         put(owner, name, outer)
 
     for owner, name in (
-        (DecodedValidation, "score"),
+        (ForecastValidation, "score"),
         (Optimiser, "step"),
-        (Journal, "row"),
-        (RunRecord, "keep"),
-        (RunRecord, "finish"),
+        (TrainingLog, "append"),
+        (RunFiles, "save_checkpoints"),
+        (RunFiles, "finish_phase"),
         (RECORD, "save_state"),
         (FIT, "write_pair"),
         (PHASES, "_restore"),
@@ -203,12 +201,12 @@ def test_a_stop_inside_a_validation_keeps_the_epoch(reference, monkeypatch):
     job = reference.copy("validation")
     looked = []
 
-    def asked(stop: Stop) -> bool:
+    def asked(stop: StopRequest) -> bool:
         looked.append(sys._getframe(1).f_code.co_name)
         return looked.count("_validate") == 8
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stop, "asked", property(asked, lambda stop, value: None))
+        patch.setattr(StopRequest, "requested", property(asked, lambda stop, value: None))
         with pytest.raises(KeyboardInterrupt):
             fit(job)
     assert looked[-1] == "_validate"
@@ -228,13 +226,13 @@ def test_a_finished_job_that_is_fitted_again_trains_nothing(reference, monkeypat
 def test_another_configuration_does_not_go_on_from_a_state(reference):
     job = reference.stopped("config")
     changed = job.model_copy(update={"train": TrainConfig.model_validate(job.train.model_dump() | {"seed": 5})})
-    with pytest.raises(ConfigError, match="its state is of another configuration or of other bars"):
+    with pytest.raises(ConfigError, match="its state belongs to another configuration or to other bars"):
         fit(changed)
 
 
 def test_other_bars_do_not_go_on_from_a_state(reference):
     job = reference.stopped("bars").model_copy(update={"snapshot": "0" * 64})
-    with pytest.raises(DataError, match="began on bars 000000000000, the workspace now has"):
+    with pytest.raises(DataError, match="started on bars 000000000000, the workspace now has"):
         fit(job)
 
 
@@ -245,7 +243,7 @@ def test_a_damaged_state_is_one_clear_error(reference, name):
     (newest / name).write_bytes(b"{")
     with pytest.raises(CheckpointError, match="the state cannot be read") as caught:
         fit(job)
-    assert caught.value.hint == "kq train --fresh starts another run"
+    assert caught.value.hint == "kq train --fresh"
 
 
 def test_a_full_disk_leaves_the_last_state_and_the_last_checkpoint(reference, monkeypatch):

@@ -11,7 +11,7 @@ from kronos_quant.backtest import Strategy
 from kronos_quant.market import BarBatch, Market, open_market, store_bars
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 from kronos_quant.workflows import backtest as job
 from kronos_quant.workflows import trading
 from kronos_quant.workflows.backtest import run_backtest

@@ -13,7 +13,7 @@ from kronos_quant.model.checkpoint import weights_digest
 from kronos_quant.model.hub import Fetched
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import find_weights
-from kronos_quant.training.fit import BEST
+from kronos_quant.training import BEST
 from kronos_quant.workflows import models as job
 from kronos_quant.workflows.models import add_model, list_models, show_model
 

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -8,12 +9,13 @@ from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantErr
 from kronos_quant.config import ModelConfig, TrainConfig
 from kronos_quant.market import ingest_csv, open_market
 from kronos_quant.model import load_pair
+from kronos_quant.model.card import HeadFigures
 from kronos_quant.runs import finished_runs, held_run, unfinished_runs
 from kronos_quant.training import TrainingJob, fit
-from kronos_quant.training.logs.speed import read_launches
 from kronos_quant.training.optimise import Optimiser
-from kronos_quant.workflows import train as job
-from kronos_quant.workflows.train import TrainingSummary, prepare_training, run_training
+from kronos_quant.training.run import read_result
+from kronos_quant.workflows import train as workflow
+from kronos_quant.workflows.train import prepare_training, run_training
 from kronos_quant.workspace import open_workspace_folder
 
 
@@ -72,31 +74,30 @@ def test_the_config_left_is_resolved_and_can_be_read_again(run):
 def test_the_metrics_are_the_losses_before_and_at_their_best(run):
     losses = run.metrics()["validation_loss"]
     assert set(losses) == {"tokenizer", "predictor"}
-    assert all(phase["best"] < phase["before"] and phase["epoch"] >= 1 for phase in losses.values())
+    assert all(phase["best"] < phase["start"] and phase["epoch"] >= 1 for phase in losses.values())
 
 
 def test_the_metrics_are_those_of_the_card_and_the_summary_says_them(run):
     metrics = run.metrics()
     card = json.loads((run.path / "checkpoints" / "best" / "card.json").read_text())
     assert (metrics["validation_loss"], metrics["decoded"]) == (card["validation_loss"], card["decoded"])
-    lines = TrainingSummary(run.path, run.path / "best", metrics, read_launches(run.path)).lines()
+    lines = read_result(run).lines()
     loss = metrics["validation_loss"]["tokenizer"]
-    assert lines[0] == (
-        f"tokenizer: validation loss {loss['before']:.4f} before training, {loss['best']:.4f} in the epoch kept (1)"
-    )
-    assert lines[2].startswith("decoded: ")
+    assert lines[0] == (f"tokenizer: validation loss {loss['best']:.4f} (start {loss['start']:.4f}), best epoch 1")
+    assert lines[2].startswith("validation forecasts: ")
     assert [line.split("  ")[0] for line in lines[4:7]] == ["trained model", "untrained network", "last close"]
     assert lines[7:10] == metrics["decoded"]["verdict"]
-    assert lines[10].startswith("speed:      1 rank on cpu, first step ")
+    assert lines[10].startswith("speed: 1 process on cpu, first step after ")
     assert lines[-1].endswith("loss.png")
 
 
 def test_a_return_head_is_told_with_what_to_do_with_its_scores(run):
-    metrics = run.metrics() | {"head": {"verdict": "return head: no gain"}}
-    lines = TrainingSummary(run.path, run.path / "best", metrics, []).lines()
+    result = read_result(run)
+    head = HeadFigures(loss="listwise", hidden=0, dates=30, verdict="return head: no significant gain")
+    lines = replace(result, card=result.card.model_copy(update={"head": head}), launches=[]).lines()
     assert lines[-4:-2] == [
-        "return head: no gain",
-        f"its scores on unseen dates: kq signal import {run.path / 'head_scores.parquet'} --name head --horizon 4",
+        "return head: no significant gain",
+        f"import its scores: kq signal import {run.path / 'head_scores.parquet'} --name head --horizon 4",
     ]
 
 
@@ -134,11 +135,11 @@ def test_a_training_that_fails_before_its_first_checkpoint_leaves_no_folder(mark
 def test_a_training_that_is_interrupted_later_keeps_its_checkpoints_and_is_not_the_latest(
     market_workspace, monkeypatch
 ):
-    def interrupted(fitted, started):
+    def interrupted(fitted, started, networks):
         (fitted.folder / "checkpoints" / "tokenizer").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "fit", interrupted)
+    monkeypatch.setattr(workflow, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_training(market_workspace, gpus=0)
     [left] = (market_workspace.runs / "train").iterdir()
@@ -155,7 +156,7 @@ def test_several_processes_are_launched_on_the_job_that_was_written(market_works
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
-    monkeypatch.setattr(job, "launch", launch)
+    monkeypatch.setattr(workflow, "launch", launch)
     with pytest.raises(KeyboardInterrupt):
         run_training(market_workspace, gpus=2)
     assert launched == [("cuda", 2)]
@@ -194,7 +195,7 @@ def test_the_same_command_goes_on_with_the_run_that_was_stopped(market_workspace
     with caplog.at_level("INFO", logger="kronos_quant"):
         summary = run_training(settings(market_workspace, state_every_steps=1), gpus=0)
     assert summary.folder == run.path
-    assert f"going on with {run.path}" in caplog.text
+    assert f"resuming {run.path}" in caplog.text
     [finished] = finished_runs(market_workspace.runs, "train")
     assert finished.manifest()["resumed"] == 1
     undisturbed = run_training(settings(market_workspace, state_every_steps=1), gpus=0, resume=False)
@@ -205,9 +206,9 @@ def test_the_same_command_goes_on_with_the_run_that_was_stopped(market_workspace
 
 def test_other_settings_begin_another_run_and_resume_says_what_changed(market_workspace, monkeypatch):
     run = stopped_run(market_workspace, monkeypatch)
-    with pytest.raises(ConfigError, match=r"cannot go on: train\.batch_size was 16, is 8$") as caught:
+    with pytest.raises(ConfigError, match=r"cannot resume: train\.batch_size was 16, is 8$") as caught:
         run_training(settings(market_workspace, state_every_steps=1, batch_size=8), gpus=0, resume=True)
-    assert caught.value.hint == "set it back, or begin another run with kq train --fresh"
+    assert caught.value.hint == "kq train --fresh"
     summary = run_training(settings(market_workspace, batch_size=8, tokenizer_epochs=0, predictor_epochs=0), gpus=0)
     assert summary.folder != run.path
 
@@ -223,21 +224,21 @@ def test_other_bars_are_told_when_a_run_is_to_go_on(market_workspace, monkeypatc
         "timestamps,open,high,low,close,volume,amount\n2025-06-05,10,11,9,10.5,1000,10000\n"
     )
     ingest_csv(market_workspace.root, tmp_path / "NEW.csv")
-    with pytest.raises(ConfigError, match=r"cannot go on: the bars have changed since$"):
+    with pytest.raises(ConfigError, match=r"cannot resume: the bars have changed$"):
         run_training(settings(market_workspace, state_every_steps=1), gpus=0, resume=True)
 
 
 def test_nothing_to_go_on_with_is_said(market_workspace):
-    with pytest.raises(ConfigError, match="no unfinished training to go on with"):
+    with pytest.raises(ConfigError, match="no unfinished training to resume"):
         run_training(market_workspace, gpus=0, resume=True)
 
 
 def test_a_run_that_another_process_trains_is_left_alone(market_workspace, monkeypatch):
     run = stopped_run(market_workspace, monkeypatch)
-    refused = pytest.raises(KronosQuantError, match="is being trained by another process")
+    refused = pytest.raises(KronosQuantError, match="another process is training this run")
     with held_run(run, KronosQuantError("held")), refused as caught:
         run_training(settings(market_workspace, state_every_steps=1), gpus=0)
-    assert caught.value.hint == "kq train --fresh begins another run beside it"
+    assert caught.value.hint == "kq train --fresh"
     assert run.manifest()["status"] == "failed"
 
 

@@ -1,21 +1,19 @@
-"""What the loop is fed with: the windows of each split, their order over ranks, and the batches made of them."""
+"""The batches of the training loop: the windows of each split, their order over ranks, and the batches made of them."""
 
-from kronos_quant.training.batches.cross_sections import CrossSections, draw_cross_sections
-from kronos_quant.training.batches.data import TrainingData, load_data
-from kronos_quant.training.batches.feed import Batch, Feed, Pass
-from kronos_quant.training.batches.order import EpochPlan
+from kronos_quant.training.batches.data import CrossSections, TrainingData, draw_cross_sections, load_data
+from kronos_quant.training.batches.loader import BatchLoader, EpochPlan, Pass, TrainingBatch, epoch_plan, list_windows
 from kronos_quant.training.batches.tokens import TokenTable, tokenize_index
-from kronos_quant.training.batches.window_list import list_windows
 
 __all__ = [
-    "Batch",
+    "BatchLoader",
     "CrossSections",
     "EpochPlan",
-    "Feed",
     "Pass",
     "TokenTable",
+    "TrainingBatch",
     "TrainingData",
     "draw_cross_sections",
+    "epoch_plan",
     "list_windows",
     "load_data",
     "tokenize_index",

@@ -1,8 +1,8 @@
-"""Changes of training windows, so that a small market over-fits later. All are off by default.
+"""Augmentation of training windows, against over-fitting on a small market. All changes are off by default.
 
 Applied to normalised windows, in this order: window slicing, time warping, magnitude scaling, noise. The first two move
-all features along time alike, so that high and low stay around open and close. Each window has a generator of its own,
-keyed by (seed, epoch, window): the same whatever the batch, the rank and the worker.
+all features along time together, so that high and low stay around open and close. Each window has a generator of its
+own, keyed by (seed, epoch, window): independent of batch, rank and worker.
 Shapes: B windows, T bars, 6 features.
 """
 
@@ -23,18 +23,24 @@ PRICE_COUNT = len(schema.PRICES)
 def augment(
     values: NDArray[np.float32], windows: NDArray[np.int64], config: AugmentConfig, seed: int, epoch: int, clip: float
 ) -> NDArray[np.float32]:
-    """The windows float32[B, T, 6] changed as `config` says, within +-clip.
+    """The windows float32[B, T, 6] with the changes of `config`, within +-clip.
 
-    windows : int64[B], the number of each window, which keys its randomness.
+    Parameters
+    ----------
+    values : float32[B, T, 6], normalised
+    windows : int64[B], the number of each window
+    config : which changes, and how large
+    seed, epoch : with the window, the key of its randomness
+    clip : bound of the result
     """
     changed = np.empty_like(values)
     for i, window in enumerate(windows.tolist()):
         rng = np.random.default_rng((seed, epoch, window))
         bars = values[i].astype(np.float64)
         if config.slice:
-            bars = at(bars, slice_places(len(bars), config.slice, rng))
+            bars = interpolate(bars, slice_places(len(bars), config.slice, rng))
         if config.time_warp:
-            bars = at(bars, warp_places(len(bars), config.time_warp, rng))
+            bars = interpolate(bars, warp_places(len(bars), config.time_warp, rng))
         if config.magnitude:
             bars = bars * magnitude_factors(config.magnitude, rng)
         if config.noise:
@@ -44,7 +50,7 @@ def augment(
 
 
 def slice_places(length: int, share: float, rng: np.random.Generator) -> FloatArray:
-    """float64[T]: where on the time axis each new bar is read, a random part of it stretched to the whole."""
+    """float64[T]: the place on the time axis of each new bar; a random part of it is stretched to the whole."""
     kept = (length - 1) * (1 - share * rng.random())
     first = (length - 1 - kept) * rng.random()
     return first + np.linspace(0, kept, length)
@@ -65,7 +71,7 @@ def magnitude_factors(strength: float, rng: np.random.Generator) -> FloatArray:
     return np.array([price] * PRICE_COUNT + [traded] * (len(schema.FEATURES) - PRICE_COUNT))
 
 
-def at(bars: FloatArray, places: FloatArray) -> FloatArray:
+def interpolate(bars: FloatArray, places: FloatArray) -> FloatArray:
     """The bars float64[T, 6] read at fractional places, linearly between neighbours."""
     left = np.minimum(places.astype(np.int64), len(bars) - 2)
     share = (places - left)[:, None]

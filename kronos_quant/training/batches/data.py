@@ -1,4 +1,9 @@
-"""The bars and the windows of a training, split by the time of their targets."""
+"""The bars and the windows of a training, split by the time of their targets, and those that validations forecast.
+
+Validation forecasts are made on evenly spaced dates and a random draw of symbols on each. The draw has a seed of its
+own, so that every epoch, and every training on the same bars, is measured on the same windows whatever `train.seed`.
+Shapes: n windows.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,10 @@ from functools import cached_property
 
 import numpy as np
 
+from kronos_quant.arrays import BoolArray, IntArray
 from kronos_quant.config import TrainConfig
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import Market
-from kronos_quant.training.batches.cross_sections import CrossSections, draw_cross_sections
-from kronos_quant.training.batches.order import EpochPlan, evenly
 from kronos_quant.windows import (
     BarTable,
     Scale,
@@ -32,12 +36,44 @@ logger = logging.getLogger(__name__)
 
 DateRange = tuple[date, date]
 
+SEED = 0
+FEWEST_SYMBOLS = 10
+"""Symbols drawn on a date before another date is added: a ranking of fewer means little."""
+BLOCK_HORIZONS = 2
+"""Length, in horizons, of a block of dates with overlapping targets: most of the overlap is then inside a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossSections:
+    """Windows by date: `index` is in the order of the dates, `date` int64[n] numbers them from 0.
+
+    block : int64[n], numbers the blocks of dates whose errors are assumed independent: single dates where the targets
+    of different dates do not overlap, else the dates of some horizons.
+    """
+
+    index: WindowIndex
+    date: IntArray
+    block: IntArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def dates(self) -> int:
+        """Number of dates."""
+        return int(self.date[-1]) + 1
+
+    @property
+    def most_symbols(self) -> int:
+        """Windows on the date that has most."""
+        return int(np.bincount(self.date).max())
+
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The bars, and the windows of training, of the validation's loss, and of its decoded forecasts.
+    """The bars, and the windows of training, of the validation loss, and of the validation forecasts.
 
-    unseen : for a return head, what ends after the targets of training, to the newest bars, whose future is not known
+    unseen : for a return head, the windows that end after the training targets, up to the newest bars
     """
 
     table: BarTable
@@ -50,11 +86,11 @@ class TrainingData:
 
     @cached_property
     def train_scale(self) -> Scale:
-        """Statistics of every training window, computed once: a window is drawn many times."""
+        """Mean and deviation of every training window, computed once: a window is drawn many times."""
         return index_scale(self.table, self.train)
 
     def label(self, index: WindowIndex, window: int) -> str:
-        """A window in words: its symbol and the last bar of its lookback."""
+        """A window as text: its symbol and the last bar of its lookback."""
         anchor = index.anchor[window]
         asof = str(self.table.time[anchor].astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
         return f"{self.table.symbols[self.table.symbol_id[anchor]]} {asof}"
@@ -76,14 +112,14 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
             )
     if index.across_holes:
         logger.info(
-            "left out: %d windows with more than %d sessions without a bar", index.across_holes, config.max_missing_bars
+            "windows excluded: %d with more than %d missing sessions", index.across_holes, config.max_missing_bars
         )
-    logger.info("windows: %d for training (%s), %d for validation (%s)", len(train), splits.train, len(val), splits.val)
+    logger.info("windows: %d training (%s), %d validation (%s)", len(train), splits.train, len(val), splits.val)
     horizon = config.decoded_horizon or config.predict_window
     decoded = draw_cross_sections(table, val, config.decoded_windows, horizon)
-    logger.info("of these %d at %d times are forecast and decoded after each epoch", len(decoded), decoded.dates)
+    logger.info("validation: %d of them (%d dates) are forecast after each epoch", len(decoded), decoded.dates)
     if isinstance(config.validation_windows, int):
-        val = val.where(evenly(len(val), config.validation_windows))
+        val = val.where(evenly_spaced(len(val), config.validation_windows))
     unseen = None
     if config.head.epochs:
         open_ended = build_index(table, config.lookback_window, 0, config.max_missing_bars, membership)
@@ -94,8 +130,8 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
 def split_times(table: BarTable, config: TrainConfig, sessions: Sequence[date]) -> Splits:
     """The target times of each split.
 
-    Ranges of the guides overlap, because they count the lookback in: what of a later split lies within an earlier one
-    is lookback only here. Raises ConfigError when nothing is left of a range, DataError when there are too few bars.
+    The guides' ranges overlap, because they include the lookback: the part of a split that lies in an earlier one is
+    used as lookback only. Raises ConfigError when nothing is left of a range, DataError when there are too few bars.
     """
     train, val, test = config.train_time_range, config.val_time_range, config.test_time_range
     if train is not None and val is not None:
@@ -120,23 +156,56 @@ def split_times(table: BarTable, config: TrainConfig, sessions: Sequence[date]) 
 def _after(name: str, later: DateRange, earlier_name: str, earlier: DateRange) -> DateRange:
     if later[1] <= earlier[1]:
         raise ConfigError(
-            f"{name}: must end after {earlier_name}'s targets, which end on {earlier[1]}, found {later[1]}",
-            hint="splits are by the target's date; the lookback may reach back without being named",
+            f"{name}: must end after the {earlier_name} targets, which end on {earlier[1]}, found {later[1]}",
+            hint="ranges are those of the target bars; the lookback before them need not be included",
         )
     if later[0] > earlier[1]:
         return later
     start = earlier[1] + timedelta(days=1)
     logger.info(
-        "%s: from %s on its bars are targets; those from %s on are %s's and serve as lookback only",
+        "%s: targets start on %s; bars from %s belong to %s and are used as lookback only",
         name, start, later[0], earlier_name,
     )  # fmt: skip
     return start, later[1]
 
 
-def epoch_plan(data: TrainingData, config: TrainConfig) -> EpochPlan:
-    """How epochs are drawn from the training windows; an epoch is one pass over them at most."""
-    assert config.batch_size is not None
-    assert config.samples_per_epoch is not None
-    count = len(data.train)
-    samples = count if config.samples_per_epoch == "all" else min(config.samples_per_epoch, count)
-    return EpochPlan(count, samples, config.batch_size, config.accumulation_steps, config.seed)
+def draw_cross_sections(table: BarTable, index: WindowIndex, wanted: int, horizon: int) -> CrossSections:
+    """About `wanted` windows of an index that has at least one; all of them where there are fewer.
+
+    There are as many dates as possible without overlapping targets while each keeps FEWEST_SYMBOLS; where the market
+    has too few symbols for that many windows, dates lie closer.
+
+    Parameters
+    ----------
+    table, index : the bars, and the windows to draw from
+    wanted : number of windows
+    horizon : bars to forecast, at most those that the index predicts
+    """
+    at = np.unique(table.time[index.anchor], return_inverse=True)[1]
+    counts = np.bincount(at)
+    typical = int(np.median(counts))
+    # at the edges of a split only symbols suspended just then have a window
+    whole = np.flatnonzero(2 * counts >= typical)
+    dates = min(-(-len(whole) // horizon), max(1, wanted // min(typical, FEWEST_SYMBOLS)))
+    dates = min(len(whole), max(dates, -(-wanted // typical)))
+    places = whole[np.arange(dates) * (len(whole) - 1) // max(dates - 1, 1)]
+    quotas = np.diff(np.arange(dates + 1) * wanted // dates)
+    chosen = [_drawn(at, place, quota) for place, quota in zip(places.tolist(), quotas.tolist(), strict=True)]
+    number = np.repeat(np.arange(dates), [len(windows) for windows in chosen])
+    overlapping = bool((np.diff(places) < horizon).any())
+    block = places // (BLOCK_HORIZONS * horizon) if overlapping else np.arange(dates)
+    kept = WindowIndex(index.lookback, horizon, index.anchor[np.concatenate(chosen)])
+    return CrossSections(kept, number, np.unique(block, return_inverse=True)[1][number])
+
+
+def _drawn(at: IntArray, place: int, quota: int) -> IntArray:
+    """`quota` of the windows of a date, in their order."""
+    candidates = np.flatnonzero(at == place)
+    return np.sort(np.random.default_rng((SEED, place)).permutation(candidates)[:quota])
+
+
+def evenly_spaced(count: int, wanted: int) -> BoolArray:
+    """bool[count] with min(count, wanted) evenly spaced true values."""
+    keep = np.zeros(count, dtype=bool)
+    keep[np.linspace(0, count - 1, min(count, wanted)).round().astype(int)] = True
+    return keep

@@ -1,4 +1,4 @@
-"""Tokens of every window, encoded once where the tokenizer is frozen.
+"""The tokens of every window, encoded once while the tokenizer is frozen.
 
 Windows are encoded in their own order in chunks of one size, so that a window's tokens do not depend on the batch it is
 drawn in, on the ranks, or on a resume: float rounding follows the shape of the work.
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 64
 TOKEN_BYTES = 2 * 2**30
-"""Tokens are kept when they take no more than this on each rank; else every pass encodes its own."""
+"""Largest token table per rank; with more windows, every pass encodes its own."""
 EXCHANGE_CHUNKS = 4096
-"""Chunks that ranks hand to each other at once."""
+"""Chunks that ranks exchange at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class TokenTable:
     s1: Tensor
     s2: Tensor
 
-    def of(self, which: Tensor) -> tuple[Tensor, Tensor]:
+    def select(self, which: Tensor) -> tuple[Tensor, Tensor]:
         """int64[B, T] twice, of the windows `which`."""
         return self.s1[which].long() & 0xFFFF, self.s2[which].long() & 0xFFFF
 
 
-def fits(windows: int, length: int) -> bool:
-    """Whether the tokens of so many windows are kept."""
+def tokens_fit(windows: int, length: int) -> bool:
+    """Whether the tokens of so many windows fit a token table."""
     return 4 * windows * length <= TOKEN_BYTES
 
 
@@ -49,7 +49,15 @@ def fits(windows: int, length: int) -> bool:
 def tokenize_index(
     tokenizer: KronosTokenizer, table: BarTable, index: WindowIndex, clip: float, ranks: Ranks
 ) -> TokenTable:
-    """The tokens of every window; the ranks encode a share each and hand it to the others."""
+    """The tokens of every window; each rank encodes a share and sends it to the others.
+
+    Parameters
+    ----------
+    tokenizer : the frozen tokenizer, on the ranks' device
+    table, index : the bars and the windows
+    clip : bound of the normalised values
+    ranks : the processes
+    """
     length = index.lookback + index.predict
     chunks = -(-len(index) // CHUNK)
     tokens = torch.zeros((2, chunks * CHUNK, length), dtype=torch.int16)

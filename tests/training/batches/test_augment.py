@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kronos_quant.config import AugmentConfig
-from kronos_quant.training.batches.augment import at, augment, magnitude_factors, slice_places, warp_places
+from kronos_quant.training.batches.augment import augment, interpolate, magnitude_factors, slice_places, warp_places
 
 WINDOWS = np.arange(5, dtype=np.int64)
 
@@ -74,7 +74,7 @@ def test_window_slicing_stretches_a_part_of_the_window_over_the_whole():
 
 def test_bars_between_two_are_read_linearly():
     bars = np.arange(4.0)[:, None] * np.ones(6) * 10
-    assert at(bars, np.array([0.0, 0.5, 2.25, 3.0]))[:, 0].tolist() == [0, 5, 22.5, 30]
+    assert interpolate(bars, np.array([0.0, 0.5, 2.25, 3.0]))[:, 0].tolist() == [0, 5, 22.5, 30]
 
 
 def test_high_and_low_stay_around_open_and_close_along_time():

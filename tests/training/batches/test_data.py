@@ -1,9 +1,13 @@
-"""No target bar in two splits, whatever the way to split; and the guides' overlapping ranges."""
+"""No target bar in two splits, whatever the way to split; and the guides' overlapping ranges.
+
+And which validation windows are forecast.
+"""
 
 import numpy as np
+import polars as pl
 import pytest
 import yaml
-from made import ROOT
+from made import ROOT, make_bars, weekdays
 from training.jobs import job_in
 
 from kronos_quant import ConfigError
@@ -11,8 +15,8 @@ from kronos_quant.assets import asset_dir
 from kronos_quant.config import TrainConfig, load_workspace_config
 from kronos_quant.market import open_market
 from kronos_quant.training import load_data
-from kronos_quant.training.batches.data import split_times
-from kronos_quant.windows import build_index, target_mask, universe_table
+from kronos_quant.training.batches.data import draw_cross_sections, evenly_spaced, split_times
+from kronos_quant.windows import bar_table, build_index, target_mask, universe_table
 from kronos_quant.workflows.demo import CONFIG as DEMO_CONFIG
 from kronos_quant.workspace import TEMPLATE
 
@@ -65,11 +69,11 @@ def test_ranges_of_the_guides_overlap_by_the_lookback_and_that_part_is_lookback_
     assert days[2] == "2025-03-03"  # a Monday: the first session after February
     assert days[4] > days[3] == "2025-04-15"
     assert days[5] == "2025-05-15"
-    assert "train.val_time_range: from 2025-03-01 on its bars are targets" in caplog.text
+    assert "train.val_time_range: targets start on 2025-03-01; bars from 2025-02-01 belong to training" in caplog.text
 
 
 def test_a_range_that_lies_within_an_earlier_one_is_refused(market_workspace):
-    with pytest.raises(ConfigError, match=r"train\.val_time_range: must end after training's targets") as caught:
+    with pytest.raises(ConfigError, match=r"train\.val_time_range: must end after the training targets") as caught:
         load(
             market_workspace, train_time_range=["2024-11-01", "2025-02-28"], val_time_range=["2025-01-01", "2025-02-28"]
         )
@@ -110,3 +114,96 @@ def test_validation_takes_evenly_spaced_windows_or_all(market_workspace):
     everything, _ = load(market_workspace, validation_windows="all")
     assert len(everything.val) > 100
     assert TrainConfig().validation_windows is None
+
+
+LOOKBACK, PREDICT = 5, 4
+
+
+def market(symbols, sessions, without=()):
+    """Windows of `symbols` made stocks; `without` are (symbol, session) pairs that have no bar."""
+    dates = weekdays(sessions)
+    bars = make_bars([f"S{number:02d}" for number in range(symbols)], dates)
+    for symbol, session in without:
+        bars = bars.filter(~((pl.col("symbol") == f"S{symbol:02d}") & (pl.col("date") == dates[session])))
+    table = bar_table(bars, dates)
+    return table, build_index(table, LOOKBACK, PREDICT, 10)
+
+
+def times_of(table, sections):
+    return table.time[sections.index.anchor]
+
+
+def test_dates_are_evenly_spaced_their_targets_do_not_overlap_and_each_has_as_many_symbols():
+    # 40 sessions leave 32 anchors; targets of 4 bars do not overlap on 8 of them
+    table, index = market(30, 40)
+    sections = draw_cross_sections(table, index, 160, PREDICT)
+    assert (len(sections), sections.dates, sections.most_symbols) == (160, 8, 20)
+    assert np.bincount(sections.date).tolist() == [20] * 8
+    sessions = table.session[sections.index.anchor]
+    assert np.diff(np.unique(sessions)).min() >= PREDICT
+    assert sections.block.tolist() == sections.date.tolist()
+    for number in range(8):
+        assert len(set(times_of(table, sections)[sections.date == number])) == 1
+
+
+def test_few_windows_are_few_dates_rather_than_few_symbols_a_date():
+    table, index = market(30, 40)
+    sections = draw_cross_sections(table, index, 25, PREDICT)
+    assert np.bincount(sections.date).tolist() == [12, 13]
+    alone = draw_cross_sections(table, index, 1, PREDICT)
+    assert (len(alone), alone.dates, alone.block.tolist()) == (1, 1, [0])
+
+
+def test_where_there_are_few_symbols_dates_lie_closer_and_share_blocks_of_two_horizons():
+    table, index = market(1, 100)
+    sections = draw_cross_sections(table, index, 46, PREDICT)
+    assert (len(sections), sections.dates, sections.most_symbols) == (46, 46, 1)
+    spacing = np.diff(table.session[sections.index.anchor])
+    assert set(spacing.tolist()) <= {2, 3}
+    # 92 anchors in blocks of 2 x 4
+    assert len(np.unique(sections.block)) == 12
+    assert np.bincount(sections.block).max() == 4
+
+
+def test_more_than_there_are_is_all_of_them():
+    table, index = market(3, 20)
+    sections = draw_cross_sections(table, index, 10_000, PREDICT)
+    assert sorted(sections.index.anchor.tolist()) == index.anchor.tolist()
+
+
+def test_the_draw_is_the_same_every_time_and_differs_by_date():
+    table, index = market(30, 40)
+    first, again = (draw_cross_sections(table, index, 80, PREDICT) for _ in range(2))
+    assert first.index.anchor.tolist() == again.index.anchor.tolist()
+    symbols = [set(table.symbol_id[first.index.anchor[first.date == number]].tolist()) for number in range(2)]
+    assert symbols[0] != symbols[1]
+
+
+def test_a_shorter_horizon_gives_shorter_windows_and_more_dates():
+    table, index = market(30, 40)
+    sections = draw_cross_sections(table, index, 320, 2)
+    assert (sections.index.lookback, sections.index.predict) == (LOOKBACK, 2)
+    assert sections.dates == 16
+
+
+def test_dates_on_which_hardly_any_symbol_has_a_window_are_left_out():
+    # S00 misses the session after the first anchor: of the windows with targets later, it alone is anchored so early
+    table, index = market(20, 40, without=[(0, LOOKBACK)])
+    late = index.where(table.session[index.anchor + 1] > LOOKBACK)
+    assert np.unique(table.session[late.anchor], return_counts=True)[1][0] == 1
+    sections = draw_cross_sections(table, late, 100, PREDICT)
+    assert np.bincount(sections.date).min() >= 10
+    assert table.session[sections.index.anchor].min() > LOOKBACK - 1
+
+
+@pytest.mark.parametrize("wanted", [1, 7, 33, 100])
+def test_never_more_than_asked_for_and_every_window_once(wanted):
+    table, index = market(12, 60, without=[(0, 20), (1, 30)])
+    sections = draw_cross_sections(table, index, wanted, 3)
+    assert 0 < len(sections) <= wanted
+    assert len(set(sections.index.anchor.tolist())) == len(sections)
+
+
+def test_evenly_takes_both_ends_and_no_more_than_there_are():
+    assert np.flatnonzero(evenly_spaced(11, 3)).tolist() == [0, 5, 10]
+    assert evenly_spaced(4, 100).all()

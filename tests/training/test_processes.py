@@ -1,3 +1,5 @@
+""""""
+
 import os
 import signal
 import subprocess
@@ -11,9 +13,8 @@ from made import ROOT
 from training.jobs import job_in
 
 from kronos_quant import ConfigError, KronosQuantError
-from kronos_quant.training import Placement, fit, place
-from kronos_quant.training.processes.launch import RankError
-from kronos_quant.training.processes.ranks import Ranks, join_ranks
+from kronos_quant.training import Placement, fit, place, processes
+from kronos_quant.training.processes import RankError, Ranks, RunningMeans, join_ranks, launched_at
 from kronos_quant.training.state import load_state
 
 LAUNCH = """
@@ -51,12 +52,12 @@ def gpus(monkeypatch):
         (4, 0, Placement("cpu", 1)),
     ],
 )
-def test_what_is_asked_for_is_what_is_used(gpus, there, asked, expected):
+def test_the_gpus_given_are_used(gpus, there, asked, expected):
     gpus(there)
     assert place(asked) == expected
 
 
-@pytest.mark.parametrize(("there", "hint"), [(0, "run kq train --gpus 0 (the CPU)"), (2, "run kq train --gpus 2")])
+@pytest.mark.parametrize(("there", "hint"), [(0, "kq train --gpus 0"), (2, "kq train --gpus 2")])
 def test_more_gpus_than_there_are_says_how_many_and_what_to_run(gpus, there, hint):
     gpus(there)
     with pytest.raises(ConfigError, match=f"--gpus 4: this machine has {there}") as caught:
@@ -66,9 +67,9 @@ def test_more_gpus_than_there_are_says_how_many_and_what_to_run(gpus, there, hin
 
 def test_the_error_of_a_rank_keeps_its_exit_code_and_a_lost_one_names_its_signal():
     assert RankError(1, 3).exit_code == 3
-    assert str(RankError(1, 3)) == "rank 1 ended with exit code 3; its message is above"
-    assert (str(RankError(0, -9)), RankError(0, -9).exit_code) == ("rank 0 ended with signal 9", 1)
-    assert RankError(0, -9).hint == "its state is kept: kq train goes on from there"
+    assert str(RankError(1, 3)) == "rank 1 ended with exit code 3; its message is above; the state is kept"
+    assert (str(RankError(0, -9)), RankError(0, -9).exit_code) == ("rank 0 ended with signal 9; the state is kept", 1)
+    assert RankError(0, -9).hint == "kq train"
 
 
 def test_a_port_in_use_is_one_clear_error(monkeypatch):
@@ -78,7 +79,7 @@ def test_a_port_in_use_is_one_clear_error(monkeypatch):
     for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "here", "MASTER_PORT": "29500"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("torch.distributed.init_process_group", refuse)
-    refused = pytest.raises(KronosQuantError, match=r"the ranks cannot meet at here:29500 over gloo: .*EADDRINUSE")
+    refused = pytest.raises(KronosQuantError, match=r"the ranks cannot connect at here:29500 over gloo: .*EADDRINUSE")
     with refused, join_ranks("cpu"):
         pytest.fail("joined")
 
@@ -101,7 +102,7 @@ def test_more_ranks_than_gpus_is_one_clear_error(gpus, monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match="rank 3: this machine has 2 GPUs") as caught, join_ranks("cuda"):
         pytest.fail("joined")
-    assert caught.value.hint == "torchrun --nproc-per-node 2"
+    assert caught.value.hint == "use torchrun --nproc-per-node 2"
 
 
 def test_alone_everything_that_ranks_exchange_is_ones_own():
@@ -187,3 +188,31 @@ def test_a_signal_to_the_launcher_lets_the_ranks_save_their_state(launched, numb
     assert load_state(job.folder / "state")[0].position is not None
     # another number of ranks goes on too
     assert fit(job).predictor.best_epoch >= 1
+
+
+CPU = torch.device("cpu")
+
+
+def test_means_are_weighted_by_windows_and_come_back():
+    means, alone = RunningMeans(), Ranks(0, 1, CPU)
+    means.add({"loss": torch.tensor(1.0)}, 3)
+    means.add({"loss": torch.tensor(5.0)}, 1)
+    assert means.over(alone) == {"loss": 2.0}
+    again = RunningMeans.restored(means.saved(alone), alone)
+    again.add({"loss": torch.tensor(2.0)}, 4)
+    assert again.over(alone) == {"loss": 2.0}
+
+
+def test_another_number_of_ranks_loses_no_window_of_the_epoch():
+    saved = [{"loss": 6.0, "windows": 3.0}, {"loss": 2.0, "windows": 1.0}]
+    first, second, third = (RunningMeans.restored(saved, Ranks(rank, 3, CPU)) for rank in range(3))
+    assert (first.sums["loss"].item(), first.windows) == (8.0, 4.0)
+    assert (second.windows, third.windows) == (0, 0)
+    assert RunningMeans.restored([], Ranks(0, 2, CPU)).sums == {}
+
+
+def test_a_launch_is_timed_from_when_its_launcher_began(monkeypatch):
+    monkeypatch.setenv(processes.LAUNCHED, "12.5")
+    assert launched_at() == 12.5
+    monkeypatch.delenv(processes.LAUNCHED)
+    assert launched_at() == processes._imported_at
