@@ -6,13 +6,17 @@ A result mixes `Displayed` in and says its `title` and its `summary()`; the text
 from __future__ import annotations
 
 import html
+import io
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
+
+_UNBOUNDED = 100_000
+"""Columns of a table that is not shown on a terminal."""
 
 
 class Displayed(ABC):
@@ -36,6 +40,42 @@ class Displayed(ABC):
 
     def _repr_html_(self) -> str:
         return html_table(self.summary().columns, self.summary().rows(), caption=self.title)
+
+
+def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> str:
+    """A table as aligned plain text: numbers to the right, a None is empty, floats with six digits.
+
+    width : columns of the terminal, into which long cells are folded; None: as wide as it has to be
+
+    >>> print(text_table(["symbol", "score"], [("AAPL", 0.25), ("MSFT", 1.5)]))
+    symbol  score
+    AAPL     0.25
+    MSFT      1.5
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [list(row) for row in rows]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for number, column in enumerate(columns):
+        numeric = bool(cells) and all(_is_number(row[number]) or row[number] is None for row in cells)
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*[Text(_cell_text(value)) for value in row])
+    written = io.StringIO()
+    Console(file=written, width=width or _UNBOUNDED, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell_text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:

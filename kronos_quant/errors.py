@@ -17,7 +17,7 @@ SHOWN_OFFENDERS = 5
 
 
 class KronosQuantError(Exception):
-    """A mistake that the user can mend; `kq` prints it in one line and exits with `exit_code`."""
+    """A mistake that the user can correct; `kq` prints it in one line and exits with `exit_code`."""
 
     exit_code = 1
 

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 CONFIG_FILE = "kq.yaml"
 
 TEMPLATE = """\
-# The configuration of this workspace. `kq config show` prints every field, its value and where it came from;
+# The configuration of this workspace. `kq config show` prints every setting, its value, origin and meaning;
 # an environment variable such as KQ_TRAIN__BATCH_SIZE=32 wins over this file.
 
 market:
   qlib_dir: ~/.qlib/qlib_data/cn_data   # what `kq ingest qlib` reads
-  exchange: ""        # XSHG, XNYS, XHKG or 24/7; empty: told by the symbols (a Qlib directory does not say it)
+  exchange: ""        # XSHG, XNYS, XHKG or 24/7; empty: inferred from the symbols (a Qlib directory does not state it)
   universe: all       # what to train on and to score: all, or a name such as csi300
 
 model:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from kronos_quant.display import Displayed, figure_text, html_table
+from kronos_quant.display import Displayed, figure_text, html_table, text_table
 
 
 class Made(Displayed):
@@ -29,3 +29,13 @@ def test_a_figure_that_is_not_determined_says_so_and_zero_has_no_minus():
     assert figure_text(float("nan"), "{:.2f}") == "not available"
     assert figure_text(-0.0001, "{:.2f}") == "0.00"
     assert figure_text(-0.5, "{:+.1%}") == "-50.0%"
+
+
+def test_a_table_of_text_aligns_numbers_right_and_folds_into_a_terminal():
+    rows = [("SH600000", 1.23456789, None), ("[bold]x", 12, True)]
+    assert text_table(["symbol", "score", "held"], rows) == (
+        "symbol      score  held\nSH600000  1.23457\n[bold]x        12  True"
+    )
+    folded = text_table(["name", "meaning"], [("a", "one two three four")], width=16).splitlines()
+    assert max(map(len, folded)) <= 16
+    assert " ".join(" ".join(folded[1:]).split()) == "a one two three four"

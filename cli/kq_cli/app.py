@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import logging
 import os
+import re
 import sys
 
 import typer
@@ -34,39 +36,84 @@ from kronos_quant import KronosQuantError, __version__
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
+RICH = not os.environ.get("NO_COLOR")
+ITEM = re.compile(r"- |`\w+`(, `\w+`)*: ")
+"""A line of a help text that stays a line of its own."""
 
 app = typer.Typer(
     name="kq",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None if os.environ.get("NO_COLOR") else "rich",
+    rich_markup_mode="rich" if RICH else None,
     help="Example: kq demo\n\nQuant research and back-testing around the Kronos K-line model: "
-    "bars in, an honest answer out.",
-    epilog="A day with it: kq init my-research; kq ingest qlib; kq train; kq signal; kq backtest strategies/topk.yaml",
+    "from bars to an honest verdict.",
+    epilog="A first day: kq init my-research; kq ingest qlib; kq train; kq signal; kq backtest strategies/topk.yaml",
 )
-app.command("init", short_help="Make a workspace.", rich_help_panel=START)(init.init)
-app.command("demo", short_help="The whole path on a made market, in about two minutes.", rich_help_panel=START)(
-    demo.demo
+app.command("init", short_help="Create a workspace.", rich_help_panel=START)(init.init)
+app.command("demo", short_help="Run the full pipeline on a synthetic market.", rich_help_panel=START)(demo.demo)
+app.add_typer(
+    ingest.app, name="ingest", short_help="Ingest bars and lists: qlib, csv, table, ...", rich_help_panel=BARS
 )
-app.add_typer(ingest.app, name="ingest", short_help="Read bars and lists: qlib, csv, table, ...", rich_help_panel=BARS)
-app.command("universe", short_help="Who belongs to a universe on a date.", rich_help_panel=BARS)(universe.universe)
+app.command("universe", short_help="List the constituents of a universe on a date.", rich_help_panel=BARS)(
+    universe.universe
+)
 app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.", rich_help_panel=BARS)(check.check)
-app.command("history", short_help="What became of a symbol's stored bars.", rich_help_panel=BARS)(history.history)
+app.command("history", short_help="Show how a symbol's stored bars changed.", rich_help_panel=BARS)(history.history)
 app.command("train", short_help="Fine-tune Kronos on the workspace's bars.", rich_help_panel=MODEL)(train.train)
 app.add_typer(signals.app, name="signal", short_help="Compute, show and compare signals.", rich_help_panel=MODEL)
-app.command("forecast", short_help="Forecast one symbol, with a picture.", rich_help_panel=MODEL)(forecast.forecast)
-app.add_typer(model.app, name="model", short_help="The models: list, add, show.", rich_help_panel=MODEL)
-app.command("evaluate", short_help="Say what stored signals are worth.", rich_help_panel=MODEL)(evaluate.evaluate)
-app.command("backtest", short_help="Run a strategy; leaves a tearsheet.", rich_help_panel=MODEL)(backtest.backtest)
-app.command("sweep", short_help="One strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
-app.command("compare", short_help="Back-tests side by side.", rich_help_panel=MODEL)(compare.compare)
-app.command("parity", short_help="Engine, ledger and Qlib side by side, by rule.", rich_help_panel=MODEL)(parity.parity)
-app.add_typer(export.app, name="export", short_help="Write bars for other programs.", rich_help_panel=BARS)
-app.add_typer(snapshot.app, name="snapshot", short_help="The published states of the bars.", rich_help_panel=BARS)
-app.command("doctor", short_help="Say what is missing, and what mends it.", rich_help_panel=START)(doctor.doctor)
-app.add_typer(
-    config.app, name="config", short_help="Show the configuration and where it comes from.", rich_help_panel=START
+app.command("forecast", short_help="Forecast one symbol, with a chart.", rich_help_panel=MODEL)(forecast.forecast)
+app.add_typer(model.app, name="model", short_help="List, add and show models.", rich_help_panel=MODEL)
+app.command("evaluate", short_help="Evaluate stored signals.", rich_help_panel=MODEL)(evaluate.evaluate)
+app.command("backtest", short_help="Back-test a strategy and write a tearsheet.", rich_help_panel=MODEL)(
+    backtest.backtest
 )
+app.command("sweep", short_help="Back-test a strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
+app.command("compare", short_help="Compare back-tests.", rich_help_panel=MODEL)(compare.compare)
+app.command("parity", short_help="Compare the engine with the ledger and Qlib.", rich_help_panel=MODEL)(parity.parity)
+app.add_typer(export.app, name="export", short_help="Export bars for other programs.", rich_help_panel=BARS)
+app.add_typer(snapshot.app, name="snapshot", short_help="List and delete published snapshots.", rich_help_panel=BARS)
+app.command("doctor", short_help="Check the installation and show how to fix problems.", rich_help_panel=START)(
+    doctor.doctor
+)
+app.add_typer(
+    config.app,
+    name="config",
+    short_help="Show the configuration, where it comes from and what it means.",
+    rich_help_panel=START,
+)
+
+
+def unwrapped(text: str) -> str:
+    """A help text with one line for each paragraph and each item, so that the terminal's width breaks the lines.
+
+    >>> unwrapped("Example: kq demo\\n\\nOne sentence over\\ntwo lines:\\n- an item")
+    'Example: kq demo\\n\\nOne sentence over two lines:\\n- an item'
+    """
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        lines: list[str] = []
+        for line in map(str.strip, paragraph.splitlines()):
+            if lines and not ITEM.match(line):
+                lines[-1] += f" {line}"
+            else:
+                lines.append(line)
+        # without rich, Typer joins the lines of a paragraph again
+        paragraphs.append(("\n" if RICH else "\n\n").join(lines))
+    return "\n\n".join(paragraphs)
+
+
+def _unwrap_help(group: typer.Typer) -> None:
+    """Unwrap the help text of every command, taken from its docstring as Typer would."""
+    for command in group.registered_commands:
+        assert command.callback is not None
+        command.help = unwrapped(inspect.getdoc(command.callback) or "")
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        _unwrap_help(inner.typer_instance)
+    callback = group.registered_callback
+    # a group's help is the docstring of its callback (kq signal), or given to Typer
+    if callback is not None and (inspect.getdoc(callback.callback) or "").startswith("Example:"):
+        callback.help = unwrapped(inspect.getdoc(callback.callback) or "")
 
 
 def _version(wanted: bool) -> None:
@@ -84,12 +131,15 @@ def root(
     logging.getLogger("kronos_quant").setLevel(logging.INFO)
 
 
+_unwrap_help(app)
+
+
 def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
     try:
         code = app(standalone_mode=False, prog_name="kq") or 0
         if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and says nothing
-            code = _fail("interrupted", "what was finished is kept; run the same command again", code)
+            code = _fail("interrupted", "completed work is kept; run the same command again", code)
     except KronosQuantError as error:
         code = _fail(str(error), error.hint, error.exit_code, error)
     except typer.TyperException as error:

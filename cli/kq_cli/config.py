@@ -1,26 +1,79 @@
 """kq config."""
 
+import textwrap
+from typing import Annotated
+
 import typer
 
 from kq_cli.options import AsJson
-from kq_cli.printing import print_json, print_table
+from kq_cli.printing import print_json, print_lines, terminal_width
 
-app = typer.Typer(no_args_is_help=True, help="Example: kq config show\n\nThe workspace's configuration.")
+app = typer.Typer(no_args_is_help=True, help="Example: kq config show\n\nShow the workspace's configuration.")
+
+Of = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAME]", help="Part of a setting's name, such as train.head; or recipe or strategy, for their fields."
+    ),
+]
+NONE = "null"
+INDENT = "    "
 
 
-@app.command(short_help="Every field, its value and where it came from.")
-def show(as_json: AsJson = False) -> None:
-    """Example: kq config show
+@app.command(short_help="Show every setting: value, origin, meaning.")
+def show(of: Of = "", as_json: AsJson = False) -> None:
+    """Example: kq config show train.batch
 
-    Print every field of kq.yaml, its value and where it came from: flag, environment, file or default.
+    Show every setting of kq.yaml: its value, where the value came from (flag, environment, file, preset or default),
+    its default where that differs, and its meaning. A null that a preset fills in is shown as the preset's value.
     """
-    from kronos_quant.workspace import open_workspace_folder
+    from kronos_quant.config import Section, describe
+    from kronos_quant.display import text_table
+    from kronos_quant.errors import ConfigError
 
-    rows = open_workspace_folder().resolved.rows()
-    if as_json:
-        print_json([{"field": field, "value": value, "from": origin} for field, value, origin in rows])
+    notes: tuple[str, ...] = ()
+    if of in ("recipe", "strategy"):
+        from kronos_quant.backtest import Strategy
+        from kronos_quant.signals import Recipe
+
+        section: Section = Recipe.model_validate({}) if of == "recipe" else Strategy.model_validate({})
+        settings = describe(section, section)
     else:
-        print_table(["field", "value", "from"], rows)
+        from kronos_quant.workspace import open_workspace_folder
+
+        resolved = open_workspace_folder().resolved
+        settings, notes = [one for one in resolved.settings() if of in one.name], resolved.notes
+        if not settings:
+            raise ConfigError(f"{of}: no setting of kq.yaml has this in its name", hint="kq config show")
+    if as_json:
+        plain = [
+            {"field": one.name, "value": one.value, "from": one.origin, "default": one.default, "meaning": one.meaning}
+            for one in settings
+        ]
+        print_json(plain)
+        return
+    rows = [(one.name, text_of(one.value), origin_of(one.origin, one.value, one.default)) for one in settings]
+    head, *lines = text_table(["setting", "value", "from"], rows).splitlines()
+    width = terminal_width()
+    wrapped = [
+        textwrap.indent(textwrap.fill(one.meaning, width - len(INDENT)) if width else one.meaning, INDENT)
+        for one in settings
+    ]
+    print_lines([head, *(text for pair in zip(lines, wrapped, strict=True) for text in pair), *notes])
+
+
+def text_of(value: object) -> str:
+    """A value as kq.yaml would hold it."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(text_of(one) for one in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return NONE if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) or '""'
+
+
+def origin_of(origin: str, value: object, default: object) -> str:
+    """Where a value came from, and the default where it is another."""
+    return origin if value == default else f"{origin} (default {text_of(default)})"
 
 
 @app.callback()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, End, Start
+from kq_cli.options import AsJson, End, Start, days
 from kq_cli.printing import print_json, print_lines, print_records
 
 Recipe = Annotated[str, typer.Argument(help="A recipe: its name in signals/ or its file.")]
@@ -38,7 +38,7 @@ def evaluate(
     from kronos_quant.workflows.evaluate import run_evaluation
     from kronos_quant.workspace import open_workspace_folder
 
-    first, last = (None if on is None else on.date() for on in (start, end))
+    first, last = days(start, end)
     report = run_evaluation(
         open_workspace_folder(), recipe, first, last, universe, against or (), beside_base=zero_shot
     )

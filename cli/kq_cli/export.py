@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, End, Start
+from kq_cli.options import AsJson, End, Start, day
 from kq_cli.printing import print_report
 
 app = typer.Typer(no_args_is_help=True, help="Example: kq export bars out.parquet\n\nWrite bars for other programs.")
@@ -38,8 +38,8 @@ def bars(
         out,
         form,
         symbols=None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()],
-        start=None if start is None else start.date(),
-        end=None if end is None else end.date(),
+        start=day(start),
+        end=day(end),
     )
     print_report(report, as_json)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, Day, Device, Recipe
+from kq_cli.options import AsJson, Day, Device, Recipe, day
 from kq_cli.printing import print_json, print_lines, print_records
 
 Symbol = Annotated[str, typer.Argument(help="SH600000, 600000.SH, sh600000 or, where one fits, 600000.")]
@@ -27,7 +27,7 @@ def forecast(
     from kronos_quant.workflows.forecast import run_forecast
     from kronos_quant.workspace import open_workspace_folder
 
-    result = run_forecast(open_workspace_folder(), symbol, date.date() if date else None, horizon, recipe, device)
+    result = run_forecast(open_workspace_folder(), symbol, day(date), horizon, recipe, device)
     if as_json:
         print_json(result.as_dict())
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson
+from kq_cli.options import AsJson, day
 from kq_cli.printing import print_report
 
 Symbol = Annotated[str, typer.Argument(help="In any spelling: SH600000, 600000.SH, AAPL.")]
@@ -25,4 +25,4 @@ def history(symbol: Symbol, since: Since = None, freq: Freq = None, as_json: AsJ
     from kronos_quant.workspace import open_workspace_folder
 
     market = workspace_market(open_workspace_folder(), freq)
-    print_report(symbol_history(market, symbol, None if since is None else since.date()), as_json)
+    print_report(symbol_history(market, symbol, day(since)), as_json)

@@ -10,10 +10,10 @@ from kq_cli.options import Folder
 def init(folder: Folder = Path()) -> None:
     """Example: kq init my-research
 
-    Make a workspace: kq.yaml, signals/, strategies/, db/. Files that are there already stay as they are.
+    Create a workspace: kq.yaml, signals/, strategies/, db/. Existing files are kept.
     """
     from kronos_quant.workspace import init_workspace
 
     written = init_workspace(folder)
     typer.echo(f"workspace {folder.resolve()}: {len(written)} files written")
-    typer.echo("next: kq ingest qlib, or kq ingest csv FILE, or kq ingest synthetic")
+    typer.echo("Next: kq ingest qlib, kq ingest csv FILE, or kq ingest synthetic")

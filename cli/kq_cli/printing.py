@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import typer
 
+from kronos_quant.display import text_table
 from kronos_quant.files import to_json
 
 
@@ -37,11 +40,8 @@ def print_report(report: Report, as_json: bool) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """An aligned table on stdout; plain text, so that it can be piped."""
-    cells = [list(columns), *([_cell(value) for value in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    for row in cells:
-        typer.echo("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+    """An aligned table on stdout: folded into a terminal's width, as wide as it has to be when it is piped."""
+    typer.echo(text_table(columns, rows, terminal_width()))
 
 
 def print_records(records: Sequence[Mapping[str, Any]]) -> None:
@@ -50,7 +50,6 @@ def print_records(records: Sequence[Mapping[str, Any]]) -> None:
         print_table(list(records[0]), [list(record.values()) for record in records])
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "" if value is None else str(value)
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start
+from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start, day, days
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
 app = typer.Typer(invoke_without_command=True)
@@ -126,8 +126,7 @@ def diff(
     from kronos_quant.workflows.signal_store import diff_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    days = (None if start is None else start.date(), None if end is None else end.date())
-    comparison = diff_signals(open_workspace_folder(), first, second, *days, top)
+    comparison = diff_signals(open_workspace_folder(), first, second, *days(start, end), top)
     if as_json:
         print_json(comparison.as_dict())
     else:
@@ -145,8 +144,7 @@ def prune(older_than: Older = None, yes: Yes = False, as_json: AsJson = False) -
     from kronos_quant.workflows.signal_store import prune_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    before = None if older_than is None else older_than.date()
-    print_report(prune_signals(open_workspace_folder(), before, delete=yes), as_json)
+    print_report(prune_signals(open_workspace_folder(), day(older_than), delete=yes), as_json)
 
 
 @app.command("import", short_help="Signals made elsewhere.")
@@ -179,5 +177,4 @@ def export(
     from kronos_quant.workflows.signal_store import export_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    days = (None if start is None else start.date(), None if end is None else end.date())
-    print_lines(export_signals(open_workspace_folder(), out, recipe, form, *days))
+    print_lines(export_signals(open_workspace_folder(), out, recipe, form, *days(start, end)))

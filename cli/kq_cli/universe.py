@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, Day
+from kq_cli.options import AsJson, Day, day
 from kq_cli.printing import print_json, print_lines
 
 Name = Annotated[str, typer.Argument(help="all, or a name such as csi300.")]
@@ -19,5 +19,5 @@ def universe(name: Name = "all", date: Day = None, as_json: AsJson = False) -> N
     from kronos_quant.workspace import open_workspace_folder
 
     market = workspace_market(open_workspace_folder())
-    found = market.membership(name, date.date() if date else market.sessions()[-1])
+    found = market.membership(name, day(date) or market.sessions()[-1])
     print_json(found.as_dict()) if as_json else print_lines(found.lines())

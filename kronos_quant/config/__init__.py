@@ -5,7 +5,7 @@ the same `load_yaml`.
 """
 
 from kronos_quant.config.presets import fill_presets
-from kronos_quant.config.reading import ResolvedConfig, load_workspace_config, load_yaml
+from kronos_quant.config.reading import ResolvedConfig, Setting, describe, load_workspace_config, load_yaml
 from kronos_quant.config.section import Section, read_values
 from kronos_quant.config.sections import (
     SCRATCH,
@@ -33,8 +33,10 @@ __all__ = [
     "ModelConfig",
     "ResolvedConfig",
     "Section",
+    "Setting",
     "TrainConfig",
     "WorkspaceConfig",
+    "describe",
     "fill_presets",
     "load_workspace_config",
     "load_yaml",

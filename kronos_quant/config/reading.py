@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,38 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from kronos_quant.config.guides import place_guide_settings
-from kronos_quant.config.section import Location, Model, field_names, joined, problem_lines
-from kronos_quant.config.sections import WorkspaceConfig
+from kronos_quant.config.presets import fill_presets
+from kronos_quant.config.section import Location, Model, Section, field_names, joined, problem_lines
+from kronos_quant.config.sections import SCRATCH, AdaptConfig, TrainConfig, WorkspaceConfig
 from kronos_quant.errors import ConfigError
 
 ENV_PREFIX = "KQ_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its dotted name, its value and default, where the value came from, and what it means."""
+
+    name: str
+    value: Any
+    default: Any
+    meaning: str
+    origin: str = "default"
+
+
+def describe(section: Section, default: Section, prefix: str = "") -> list[Setting]:
+    """The settings of a section and of those inside it.
+
+    default : the same section with its defaults. prefix : put before every name, with its dot
+    """
+    settings = []
+    for name, field in type(section).model_fields.items():
+        value, usual = getattr(section, name), getattr(default, name)
+        if isinstance(value, Section) and isinstance(usual, Section) and not isinstance(value, AdaptConfig):
+            settings += describe(value, usual, f"{prefix}{name}.")
+        else:
+            settings.append(Setting(f"{prefix}{name}", value, usual, field.description or ""))
+    return settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +60,24 @@ class ResolvedConfig:
     notes: tuple[str, ...] = ()
     """What a file written after a published guide means here: `kq train` and `kq config show` print it."""
 
-    def rows(self) -> list[tuple[str, Any, str]]:
-        """(field, value, origin) of every field, in the order of the models."""
-        values = self.config.model_dump(mode="json")
-        return [
-            (f"{section}.{name}", value, self.origins.get(f"{section}.{name}", "default"))
-            for section, fields in values.items()
-            for name, value in fields.items()
-        ]
+    def settings(self) -> list[Setting]:
+        """Every setting in the order of the models, with what a null becomes."""
+        used = self.config.model_copy(update={"train": fill_presets(self.config.train, self.config.model)})
+        plain = TrainConfig.model_validate({"adapt": self.config.train.adapt})
+        default = WorkspaceConfig().model_copy(update={"train": fill_presets(plain, self.config.model)})
+        preset = self.config.model.preset if self.config.model.base == SCRATCH else "fine-tuning"
+        given = {setting.name: setting for setting in describe(self.config, WorkspaceConfig())}
+        settings = []
+        for setting in describe(used, default):
+            filled = setting.value != given[setting.name].value
+            origin = f"preset {preset}" if filled else self._origin(setting)
+            settings.append(replace(setting, origin=origin))
+        return settings
+
+    def _origin(self, setting: Setting) -> str:
+        """Where a value came from; of a nested one it may be known of the whole only."""
+        outer = self.origins.get(setting.name.rpartition(".")[0], "default")
+        return self.origins.get(setting.name, outer if setting.value != setting.default else "default")
 
 
 def load_yaml(model: type[Model], path: Path) -> Model:
@@ -59,7 +96,7 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
     placed = place_guide_settings(data, lines, path.name)
     data, lines = placed.data, placed.lines
     origins = {
-        ".".join(map(str, location)): f"{path.name}:{line}" for location, line in lines.items() if len(location) == 2
+        ".".join(map(str, location)): f"{path.name}:{line}" for location, line in lines.items() if len(location) > 1
     }
     for section, fields in _environment().items():
         for name, value in fields.items():

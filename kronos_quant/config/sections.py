@@ -167,7 +167,9 @@ class TrainConfig(Section):
         None, description="first and last date of the target bars of training; null: split by train_ratio"
     )
     val_time_range: DateRange | None = Field(
-        None, description="first and last date of the target bars of validation; overlap with training is lookback only"
+        None,
+        description="first and last date of the target bars of validation; overlap with training is lookback only; "
+        "null: split by val_ratio",
     )
     test_time_range: DateRange | None = Field(
         None, description="first and last date of the target bars kept for testing; null: everything after validation"
@@ -182,7 +184,10 @@ class TrainConfig(Section):
         description="share of sessions for validation, after training; used only without val_time_range",
     )
     test_ratio: float | None = Field(
-        None, ge=0, lt=1, description="share of sessions for testing; only checked: testing has all remaining sessions"
+        None,
+        ge=0,
+        lt=1,
+        description="share of sessions for testing, only checked: testing has all that remain; null: no check",
     )
     embargo: int = Field(0, ge=0, description="sessions left out between two splits")
     tokenizer_epochs: int | None = Field(

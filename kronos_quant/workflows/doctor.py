@@ -1,4 +1,4 @@
-"""`kq doctor`: what is here, what is missing, and the command that mends it."""
+"""`kq doctor`: what is installed, what is missing, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from kronos_quant import __version__
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import KronosQuantError, counted
+from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.runs import finished_runs, package_versions
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 
@@ -21,69 +22,76 @@ LEAST_FREE_BYTES = 5 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report; `mend` is the command that helps."""
+class DoctorFinding:
+    """One line of the report; `fix` is a command, or one sentence, that fixes a problem."""
 
     about: str
     state: State
     detail: str
-    mend: str = ""
+    fix: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         return asdict(self)
 
-    def lines(self) -> list[str]:
-        """The finding for people, and below it what mends it."""
-        told = f"{self.state:<8} {self.about:<14} {self.detail}"
-        return [told, f"{'':<8} {'':<14} mend: {self.mend}"] if self.mend else [told]
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The finding for people, and below it the fix."""
+        rows = [(self.state, self.about, self.detail)]
+        return [*rows, ("", "", f"fix: {self.fix}")] if self.fix else rows
 
 
-def examine(start: Path | None = None) -> list[Finding]:
-    """Look at the machine and at the workspace that holds `start`; never raises for what is merely missing."""
-    findings = [*_machine(start or Path.cwd())]
+def check_installation(start: PathLike | None = None) -> list[DoctorFinding]:
+    """Check the machine and the workspace that holds `start` (default: the current folder); raises for nothing."""
+    folder = Path.cwd() if start is None else as_path(start, "start")
+    findings = [*_machine(folder)]
     try:
-        workspace = open_workspace_folder(start)
+        workspace = open_workspace_folder(folder)
     except KronosQuantError as error:
-        return [*findings, Finding("workspace", "missing", str(error), error.hint or "")]
-    findings.append(Finding("workspace", "ok", str(workspace.root)))
+        return [*findings, DoctorFinding("workspace", "missing", str(error), error.hint or "")]
+    findings.append(DoctorFinding("workspace", "ok", str(workspace.root)))
     return [*findings, *_market(workspace), *_weights(workspace)]
 
 
-def _machine(folder: Path) -> Iterator[Finding]:
-    yield Finding("kronos-quant", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
+def _machine(folder: Path) -> Iterator[DoctorFinding]:
+    yield DoctorFinding(
+        "kronos-quant", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}"
+    )
     versions = package_versions()
     missing = [name for name, version in versions.items() if version == "missing"]
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    yield Finding("packages", "missing" if missing else "ok", told, "pip install kronos-quant" if missing else "")
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield DoctorFinding(
+        "packages", "missing" if missing else "ok", listed, "pip install kronos-quant" if missing else ""
+    )
     yield _device()
     free = shutil.disk_usage(folder).free
     enough = free >= LEAST_FREE_BYTES
-    yield Finding("disk", "ok" if enough else "note", f"{free / 2**30:.0f} GiB free", "" if enough else "free space")
+    yield DoctorFinding(
+        "disk", "ok" if enough else "note", f"{free / 2**30:.0f} GiB free", "" if enough else "free disk space"
+    )
 
 
-def _device() -> Finding:
+def _device() -> DoctorFinding:
     import torch
 
     threads = f"{torch.get_num_threads()} CPU threads"
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        return Finding("device", "ok", f"{names}; {threads}")
-    return Finding("device", "ok", f"no GPU; {threads}")
+        return DoctorFinding("device", "ok", f"{names}; {threads}")
+    return DoctorFinding("device", "ok", f"no GPU; {threads}")
 
 
-def _market(workspace: WorkspaceFolder) -> Iterator[Finding]:
+def _market(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
     from kronos_quant.market import workspace_market
 
     config = workspace.config.market
     try:
         market = workspace_market(workspace)
     except KronosQuantError as error:
-        mend = "kq ingest qlib" if config.qlib_dir.expanduser().is_dir() else "kq ingest csv FILE, or kq demo"
-        yield Finding("bars", "missing", str(error), mend)
+        fix = "kq ingest qlib" if config.qlib_dir.expanduser().is_dir() else "kq ingest csv FILE"
+        yield DoctorFinding("bars", "missing", str(error), fix)
         return
     sessions, instruments = market.sessions(), market.instruments()
-    yield Finding(
+    yield DoctorFinding(
         "bars",
         "ok",
         f"{market.freq} bars of {counted(instruments.height, 'symbol')}, {counted(len(sessions), 'session')} "
@@ -91,33 +99,33 @@ def _market(workspace: WorkspaceFolder) -> Iterator[Finding]:
     )
     upcoming = market.next_times(market.last_time(), 1)
     if not market.exchange:
-        detail = "the exchange is not known: future sessions are taken to be weekdays"
-        yield Finding(
-            "calendar", "note", detail, "set market.exchange in kq.yaml (XSHG, XNYS, XHKG, 24/7), ingest again"
+        detail = "exchange unknown: weekdays are used as future sessions"
+        yield DoctorFinding(
+            "calendar", "note", detail, "set market.exchange in kq.yaml (XSHG, XNYS, XHKG or 24/7), then ingest again"
         )
     elif upcoming.estimated[0]:
-        detail = f"{market.exchange}: the next bar lies beyond the known sessions: weekdays stand in"
-        yield Finding("calendar", "note", detail, "pip install --upgrade exchange-calendars")
+        detail = f"{market.exchange}: the calendar ends before the next bar; weekdays are used instead"
+        yield DoctorFinding("calendar", "note", detail, "pip install --upgrade exchange-calendars")
     else:
-        yield Finding("calendar", "ok", f"{market.exchange}; next bar ends {upcoming.times[0]}")
+        yield DoctorFinding("calendar", "ok", f"{market.exchange}; next bar ends {upcoming.times[0]}")
 
 
-def _weights(workspace: WorkspaceFolder) -> Iterator[Finding]:
+def _weights(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
     from kronos_quant.model import find_model
 
     model = workspace.config.model
     if model.base == SCRATCH:
-        yield Finding("base weights", "ok", f"none needed: training starts from scratch ({model.preset})")
+        yield DoctorFinding("base weights", "ok", f"not needed: training starts from scratch (preset {model.preset})")
     else:
         place = find_model(model.base, workspace.models)
         if place is not None:
-            yield Finding("base weights", "ok", f"{model.base} in {place}")
+            yield DoctorFinding("base weights", "ok", f"{model.base} in {place}")
         else:
-            detail = f"{model.base} is not in {workspace.models}: training would ask the Hub"
-            mend = "put them into models/, or set `model: {base: scratch, preset: nano}` in kq.yaml"
-            yield Finding("base weights", "note", detail, mend)
+            detail = f"{model.base} is not in {workspace.models}; training would download it from the Hub"
+            fix = "copy the weights into models/, or set model.base: scratch in kq.yaml"
+            yield DoctorFinding("base weights", "note", detail, fix)
     trained = finished_runs(workspace.runs, "train")
     if trained:
-        yield Finding("trained model", "ok", f"{len(trained)}, the newest {trained[-1].id}")
+        yield DoctorFinding("trained model", "ok", f"{len(trained)}; newest: {trained[-1].id}")
     else:
-        yield Finding("trained model", "missing", "none yet", "kq train")
+        yield DoctorFinding("trained model", "missing", "none", "kq train")

@@ -1,6 +1,7 @@
 """Help, usage errors, exit codes and streams of the whole command."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from commands import commands, parse
@@ -25,6 +26,23 @@ def test_every_command_says_in_a_line_what_it_is_for_and_explains_its_options(na
     command = commands()[name]
     assert name == "kq" or command.short_help
     assert all(option.help for option in command.params if option.name != "help")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("name", commands())
+def test_help_texts_wrap_with_the_terminal(kq, tmp_path, monkeypatch, name, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = [line.strip() for line in kq(tmp_path, *name.split()[1:], "--help").out.splitlines()]
+    assert max(map(len, lines)) <= width
+    words = " ".join(commands()[name].help.split()).split(" ")
+    text = lines[next(i for i, line in enumerate(lines) if line.startswith("Example:")) :]
+    text = text[: next((i for i, line in enumerate(text) if line.startswith("╭")), len(text))]
+    assert [word for line in text for word in line.split()][: len(words)] == words
+    starts = {line.split(" ")[0] for line in commands()[name].help.splitlines() if line}
+    for line, following in pairwise(text):
+        # a line ends where the next word does not fit, or where a paragraph or an item ends
+        first = following.split(" ")[0]
+        assert not line or not following or first in starts or len(line) + 1 + len(first) > width - 2
 
 
 @pytest.mark.parametrize("name", commands())
@@ -89,7 +107,7 @@ def test_a_real_process_has_the_same_exit_code_and_streams(kq_process, tmp_path)
     done = kq_process(tmp_path, "init")
     assert (done.code, done.err) == (0, "")
     done = kq_process(tmp_path, "config", "show", KQ_TRAIN__BATCH_SIZE="7")
-    assert re.search(r"train\.batch_size +7 +KQ_TRAIN__BATCH_SIZE\n", done.out)
+    assert re.search(r"train\.batch_size +7 +KQ_TRAIN__BATCH_SIZE \(default 50\)\n", done.out)
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(kq_process, market_workspace):
@@ -105,7 +123,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(kq_process, market_workspace):
     assert done.out == ""
     assert done.err.strip().splitlines() == [
         "error: interrupted",
-        "hint:  what was finished is kept; run the same command again",
+        "hint:  completed work is kept; run the same command again",
     ]
 
 

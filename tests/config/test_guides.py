@@ -172,7 +172,7 @@ def test_the_first_guides_config_is_read_at_the_top_of_the_file_and_under_train(
             TEMPERATURE_NOTE,
         )
     )
-    origins = {name: origin for name, _, origin in resolved.rows()}
+    origins = {one.name: one.origin for one in resolved.settings()}
     assert origins["train.precision"] == f"kq.yaml:{lines.index(indent + 'use_amp: true') + 1}"
     assert origins["market.qlib_dir"] == f"kq.yaml:{lines.index(indent + CONFIG_PY.splitlines()[0]) + 1}"
 
@@ -216,8 +216,8 @@ def test_a_moved_field_keeps_its_line(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "data:\n  lookback_window: 90\n  predict_window: 0\n")
     assert str(caught.value).endswith("kq.yaml:3: train.predict_window: must be greater than or equal to 1, found 0")
-    rows = {name: origin for name, _, origin in load(tmp_path, "training:\n  seed: 3\n").rows()}
-    assert rows["train.seed"] == "kq.yaml:2"
+    origins = {one.name: one.origin for one in load(tmp_path, "training:\n  seed: 3\n").settings()}
+    assert origins["train.seed"] == "kq.yaml:2"
 
 
 def test_a_field_of_two_sections_is_refused(tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from kronos_quant import ConfigError
-from kronos_quant.config import TrainConfig, WorkspaceConfig, load_workspace_config, load_yaml, read_values
+from kronos_quant.config import TrainConfig, WorkspaceConfig, describe, load_workspace_config, load_yaml, read_values
 
 
 def write(folder: Path, text: str) -> Path:
@@ -19,14 +19,14 @@ def problems(path: Path, **flags: object) -> list[str]:
 
 
 def origin(path: Path, field: str, flags: dict[str, object] | None = None) -> tuple[object, str]:
-    rows = {name: (value, source) for name, value, source in load_workspace_config(path, flags).rows()}
+    rows = {one.name: (one.value, one.origin) for one in load_workspace_config(path, flags).settings()}
     return rows[field]
 
 
 def test_an_empty_file_is_all_defaults(tmp_path):
     resolved = load_workspace_config(write(tmp_path, ""))
     assert resolved.config == WorkspaceConfig()
-    assert {source for _, _, source in resolved.rows()} == {"default"}
+    assert {one.origin for one in resolved.settings()} == {"default", "preset fine-tuning"}
 
 
 def test_flag_wins_over_environment_over_file_over_default(tmp_path, monkeypatch):
@@ -37,6 +37,28 @@ def test_flag_wins_over_environment_over_file_over_default(tmp_path, monkeypatch
     assert origin(path, "train.batch_size", {"train.batch_size": 32}) == (32, "flag")
     assert origin(path, "train.seed", {"train.seed": None}) == (1, "kq.yaml:5")
     assert origin(path, "train.clip") == (5.0, "default")
+
+
+def test_a_null_is_shown_as_what_the_preset_makes_of_it_beside_its_default_and_meaning(tmp_path):
+    text = "model: {base: scratch}\ntrain:\n  predictor_epochs: 7\n  head: {epochs: 2}\n"
+    settings = {one.name: one for one in load_workspace_config(write(tmp_path, text)).settings()}
+    shown = {name: (settings[name].value, settings[name].default, settings[name].origin) for name in (
+        "train.tokenizer_epochs", "train.predictor_epochs", "train.head.epochs", "train.head.dates", "train.patience"
+    )}  # fmt: skip
+    assert shown == {
+        "train.tokenizer_epochs": (4, 4, "preset nano"),
+        "train.predictor_epochs": (7, 6, "kq.yaml:3"),
+        "train.head.epochs": (2, 0, "kq.yaml:4"),
+        "train.head.dates": (400, 400, "default"),
+        "train.patience": (3, 3, "default"),
+    }
+
+
+def test_every_setting_has_a_meaning_that_stands_alone():
+    for one in describe(WorkspaceConfig(), WorkspaceConfig()):
+        assert len(one.meaning.split()) >= 2
+        assert not one.meaning.startswith(("of ", "a year", "the same", "besides"))
+        assert one.value is not None or "null:" in one.meaning
 
 
 def test_the_guides_name_for_epochs_is_an_alias(tmp_path):

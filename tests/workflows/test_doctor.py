@@ -1,18 +1,16 @@
-import pytest
-
 from kronos_quant.workflows import doctor
-from kronos_quant.workflows.doctor import Finding, examine
+from kronos_quant.workflows.doctor import DoctorFinding, check_installation
 from kronos_quant.workspace import init_workspace
 
 
 def found(folder):
-    return {finding.about: finding for finding in examine(folder)}
+    return {finding.about: finding for finding in check_installation(folder)}
 
 
 def test_outside_a_workspace_it_says_how_to_make_one(tmp_path):
     findings = found(tmp_path)
     assert findings["workspace"].state == "missing"
-    assert findings["workspace"].mend == "kq init my-research && cd my-research"
+    assert findings["workspace"].fix == "kq init my-research && cd my-research"
     assert "bars" not in findings
     assert findings["packages"].state == "ok"
     assert "torch" in findings["packages"].detail
@@ -22,16 +20,16 @@ def test_a_new_workspace_lacks_bars_weights_and_a_model(tmp_path):
     init_workspace(tmp_path)
     findings = found(tmp_path)
     assert findings["workspace"].state == "ok"
-    assert (findings["bars"].state, findings["bars"].mend) == ("missing", "kq ingest csv FILE, or kq demo")
+    assert (findings["bars"].state, findings["bars"].fix) == ("missing", "kq ingest csv FILE")
     assert "NeoQuasar/Kronos-small is not in" in findings["base weights"].detail
-    assert "base: scratch, preset: nano" in findings["base weights"].mend
-    assert (findings["trained model"].state, findings["trained model"].mend) == ("missing", "kq train")
+    assert "model.base: scratch" in findings["base weights"].fix
+    assert (findings["trained model"].state, findings["trained model"].fix) == ("missing", "kq train")
 
 
 def test_the_qlib_directory_of_the_config_is_offered_when_it_is_there(tmp_path):
     (tmp_path / "qlib").mkdir()
     init_workspace(tmp_path, f"market: {{qlib_dir: {tmp_path / 'qlib'}}}\n")
-    assert found(tmp_path)["bars"].mend == "kq ingest qlib"
+    assert found(tmp_path)["bars"].fix == "kq ingest qlib"
 
 
 def test_a_workspace_with_all_lacks_nothing(trained_workspace):
@@ -42,8 +40,8 @@ def test_a_workspace_with_all_lacks_nothing(trained_workspace):
         "day bars of 13 symbols, 140 sessions from 2024-11-12 to 2025-06-05, snapshot "
     )
     assert findings["calendar"].detail == "XNYS; next bar ends 2025-06-06 00:00:00"
-    assert findings["base weights"].detail == "none needed: training starts from scratch (nano)"
-    assert findings["trained model"].detail.startswith("1, the newest ")
+    assert findings["base weights"].detail == "not needed: training starts from scratch (preset nano)"
+    assert findings["trained model"].detail.startswith("1; newest: ")
 
 
 def test_local_base_weights_are_found_by_the_name_in_models(trained_workspace):
@@ -51,7 +49,7 @@ def test_local_base_weights_are_found_by_the_name_in_models(trained_workspace):
     config = trained_workspace.root / "kq.yaml"
     config.write_text("market: {exchange: XNYS}\n")
     finding = found(trained_workspace.root)["base weights"]
-    assert (finding.state, finding.mend) == ("ok", "")
+    assert (finding.state, finding.fix) == ("ok", "")
     assert finding.detail.endswith("models/Kronos-small")
 
 
@@ -63,7 +61,7 @@ def test_bars_of_an_unknown_exchange_are_noted(tmp_path):
     (tmp_path / "AAA.csv").write_text("timestamps,open,high,low,close,volume\n" + rows)
     ingest_csv(tmp_path, tmp_path / "AAA.csv")
     finding = found(tmp_path)["calendar"]
-    assert (finding.state, finding.mend.split(" in ")[0]) == ("note", "set market.exchange")
+    assert (finding.state, finding.fix.split(" in ")[0]) == ("note", "set market.exchange")
 
 
 def test_a_config_with_a_mistake_is_a_finding_and_not_a_crash(tmp_path):
@@ -73,20 +71,17 @@ def test_a_config_with_a_mistake_is_a_finding_and_not_a_crash(tmp_path):
     assert "trian: no such field; did you mean train?" in finding.detail
 
 
-def test_a_missing_package_and_a_full_disk_are_told(tmp_path, monkeypatch):
+def test_a_missing_package_and_a_full_disk_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "package_versions", lambda: {"torch": "2.13", "vectorbt": "missing"})
     monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 2**80)
     findings = found(tmp_path)
-    assert (findings["packages"].state, findings["packages"].mend) == ("missing", "pip install kronos-quant")
-    assert (findings["disk"].state, findings["disk"].mend) == ("note", "free space")
+    assert (findings["packages"].state, findings["packages"].fix) == ("missing", "pip install kronos-quant")
+    assert (findings["disk"].state, findings["disk"].fix) == ("note", "free disk space")
 
 
-@pytest.mark.parametrize(
-    ("mend", "lines"),
-    [
-        ("", ["ok       device         no GPU"]),
-        ("buy one", ["ok       device         no GPU", " " * 24 + "mend: buy one"]),
-    ],
-)
-def test_a_finding_in_words_says_below_it_what_mends_it(mend, lines):
-    assert Finding("device", "ok", "no GPU", mend).lines() == lines
+def test_the_fix_stands_below_its_finding():
+    assert DoctorFinding("device", "ok", "no GPU").rows() == [("ok", "device", "no GPU")]
+    assert DoctorFinding("device", "note", "no GPU", "buy one").rows() == [
+        ("note", "device", "no GPU"),
+        ("", "", "fix: buy one"),
+    ]
