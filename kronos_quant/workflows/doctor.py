@@ -36,7 +36,7 @@ class DoctorFinding:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """The finding for people, and below it the fix."""
-        rows = [(self.state, self.about, self.detail)]
+        rows: list[tuple[str, str, str]] = [(self.state, self.about, self.detail)]
         return [*rows, ("", "", f"fix: {self.fix}")] if self.fix else rows
 
 
