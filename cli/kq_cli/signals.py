@@ -6,32 +6,32 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start, day, days
+from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
 app = typer.Typer(invoke_without_command=True)
 
-Top = Annotated[int, typer.Option("--top", min=0, help="How many symbols of the last date to print.")]
-Ends = Annotated[int, typer.Option("--top", min=0, help="How many of the best, and of the worst, to print.")]
+Top = Annotated[int, typer.Option("--top", min=0, help="Number of symbols of the last date to print.")]
+Ends = Annotated[int, typer.Option("--top", min=0, help="Number of the best and of the worst symbols to print.")]
 Moment = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="A session, or a moment within it."),
+    typer.Option("--date", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Session, or a time within it."),
 ]
-Most = Annotated[int, typer.Option("--top", min=0, help="How many of the largest differences to print.")]
-AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file that a recipe's own_score names.")]
-Stored = Annotated[str, typer.Argument(help="A recipe: its name, its file, or a digest as it lies in the store.")]
-File = Annotated[Path, typer.Argument(help="CSV or Parquet: date or asof, symbol, and columns of scores.")]
-Name = Annotated[str, typer.Option("--name", help="What strategies call it: signals/NAME.yaml is written.")]
-Score = Annotated[str | None, typer.Option("--score", help="The column that ranks; default: score, last or mean.")]
-Horizon = Annotated[int | None, typer.Option("--horizon", min=1, help="Bars ahead that the scores speak of.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Sessions that are there already take the new signals.")]
-Out = Annotated[Path, typer.Argument(help="A file that is not there yet.")]
+Most = Annotated[int, typer.Option("--top", min=0, help="Number of the largest differences to print.")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file named by the recipe's own_score.")]
+Stored = Annotated[str, typer.Argument(help="A recipe: its name, its file, or a digest in the store.")]
+File = Annotated[Path, typer.Argument(help="CSV or Parquet with columns date, symbol and scores.")]
+Name = Annotated[str, typer.Option("--name", help="Name of the recipe to write: signals/NAME.yaml.")]
+Score = Annotated[str | None, typer.Option("--score", help="Column that ranks; default: score, last or mean.")]
+Horizon = Annotated[int | None, typer.Option("--horizon", min=1, help="Forecast horizon of the scores, in bars.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Overwrite sessions that are already stored.")]
+Out = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
 Format = Annotated[str, typer.Option("--format", help="parquet, csv, or qlib: (instrument, datetime) -> score.")]
 Older = Annotated[
     datetime | None,
-    typer.Option("--older-than", formats=["%Y-%m-%d"], help="The sessions before this date instead, of every recipe."),
+    typer.Option("--older-than", formats=["%Y-%m-%d"], help="Delete the sessions before this date instead."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Delete it; without, only say what would be deleted.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete; without it, only report what would be deleted.")]
 
 
 @app.callback()
@@ -49,10 +49,10 @@ def signal(
 ) -> None:
     """Example: kq signal --date 2025-06-05
 
-    Compute the signals of a session, or of a range with --start and --end, into the signal store; what is there
-    already is not computed again. With several GPUs each takes some of the dates, and on several machines that share
-    the folder each may compute a part of the range: the files are the same, however many. Prints the best symbols of
-    the last date. The commands below look after the store.
+    Compute the signals of a session, or of a range with --start and --end, and store them. Sessions that are already
+    stored are not computed again. Several GPUs share the dates; several machines with a shared folder may each compute
+    a part of the range. The stored files do not depend on how many. Prints the best symbols of the last date. The
+    commands below manage the store.
     """
     if context.invoked_subcommand is not None:
         sources = {name: context.get_parameter_source(name) for name in context.params}
@@ -73,11 +73,11 @@ def signal(
         print_lines(summary.lines())
 
 
-@app.command("list", short_help="What is in the store.")
+@app.command("list", short_help="List stored signals.")
 def list_(as_json: AsJson = False) -> None:
     """Example: kq signal list
 
-    List the recipes in the store: sessions, size, and whether they are complete and still of today's bars.
+    List stored signals by recipe: sessions, size, and whether they are complete and match today's bars.
     """
     from kronos_quant.workflows.signal_store import list_signals
     from kronos_quant.workspace import open_workspace_folder
@@ -87,16 +87,16 @@ def list_(as_json: AsJson = False) -> None:
         print_json([recipe.as_dict() for recipe in stored])
     else:
         print_records([recipe.row() for recipe in stored])
-        print_lines([] if stored else ["no signals: kq signal computes some, kq signal import brings some in"])
+        print_lines([] if stored else ["no stored signals: run kq signal, or kq signal import FILE --name NAME"])
 
 
-@app.command(short_help="The stored signals of a session.")
+@app.command(short_help="Show the stored signals of a session.")
 def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json: AsJson = False) -> None:
     """Example: kq signal show default --date 2025-06-05
 
-    Print the best and the worst symbols of a session that is in the store (default: the newest there), with the
-    Monte-Carlo standard error of their score. Of a session with several moments the last one, or the one whose time
-    is given: --date 2025-06-05T11:30. Nothing is computed.
+    Show the best and the worst symbols of a stored session (default: the newest), with the Monte-Carlo standard error
+    of their score. If a session has several decision times, the last one is shown, or the one given with
+    --date 2025-06-05T11:30. Nothing is computed.
     """
     from kronos_quant.workflows.signal_store import show_signals
     from kronos_quant.workspace import open_workspace_folder
@@ -109,7 +109,7 @@ def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json
         print_lines(shown.lines())
 
 
-@app.command(short_help="Two recipes side by side.")
+@app.command(short_help="Compare the stored signals of two recipes.")
 def diff(
     first: Stored,
     second: Stored,
@@ -120,13 +120,13 @@ def diff(
 ) -> None:
     """Example: kq signal diff default mine
 
-    Compare what two recipes have in the store: the rank correlation of every session that both have, and the symbols
-    that they rank most differently.
+    Compare the stored signals of two recipes: their rank correlation per session, and the symbols with the largest
+    rank differences.
     """
     from kronos_quant.workflows.signal_store import diff_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    comparison = diff_signals(open_workspace_folder(), first, second, *days(start, end), top)
+    comparison = diff_signals(open_workspace_folder(), first, second, start, end, top)
     if as_json:
         print_json(comparison.as_dict())
     else:
@@ -135,19 +135,19 @@ def diff(
         print_lines(comparison.lines())
 
 
-@app.command(short_help="Delete what no recipe names any more.")
+@app.command(short_help="Delete stored signals no recipe refers to.")
 def prune(older_than: Older = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Example: kq signal prune --older-than 2020-01-01
 
-    Say which recipe digests in the store no recipe of this workspace names, and with --yes delete them.
+    List stored signals that no recipe of this workspace refers to; with --yes, delete them.
     """
     from kronos_quant.workflows.signal_store import prune_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    print_report(prune_signals(open_workspace_folder(), day(older_than), delete=yes), as_json)
+    print_report(prune_signals(open_workspace_folder(), older_than, delete=yes), as_json)
 
 
-@app.command("import", short_help="Signals made elsewhere.")
+@app.command("import", short_help="Import external signals.")
 def import_(
     file: File,
     name: Name,
@@ -158,7 +158,7 @@ def import_(
 ) -> None:
     """Example: kq signal import alpha.csv --name mine
 
-    Bring a table of signals in, all of it or nothing, so that a strategy with `signal: mine` trades on it.
+    Import a table of external signals, all of it or nothing. A strategy with `recipe: mine` then trades on it.
     """
     from kronos_quant.workflows.signal_store import import_signals
     from kronos_quant.workspace import open_workspace_folder
@@ -166,15 +166,15 @@ def import_(
     print_report(import_signals(open_workspace_folder(), file, name, score, horizon, replace=replace), as_json)
 
 
-@app.command(short_help="Stored signals for other programs.")
+@app.command(short_help="Export stored signals to a file.")
 def export(
     out: Out, recipe: Recipe = "default", form: Format = "parquet", start: Start = None, end: End = None
 ) -> None:
     """Example: kq signal export scores.parquet --format qlib
 
-    Write stored signals: every column as Parquet or CSV, or the score as the series that Qlib's back-test reads.
+    Export stored signals: every column as Parquet or CSV, or the score in the format of Qlib's back-test.
     """
     from kronos_quant.workflows.signal_store import export_signals
     from kronos_quant.workspace import open_workspace_folder
 
-    print_lines(export_signals(open_workspace_folder(), out, recipe, form, *days(start, end)))
+    print_lines(export_signals(open_workspace_folder(), out, recipe, form, start, end))

@@ -6,10 +6,11 @@ from .calibration import (
     Calibration,
     calibrate,
 )
-from .comparison import Comparison, compare
+from .comparison import SignalComparison, compare_signals
 from .export import attach_signals, qlib_series, write_export
 from .generate import Plan, generate, make_plan, sessions_between
-from .importing import ForeignSignals, check_name, read_foreign, store_foreign
+from .importing import ForeignSignals, ImportReport, check_name, import_table, read_foreign, store_foreign
+from .library import PruneReport, RecipeSet, StoredRecipe, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
 from .outcomes import Outcomes, realised_outcomes
 from .own_score import OwnScore, check_allowed, find_own_score
@@ -66,11 +67,11 @@ __all__ = [
     "BlendedRecipe",
     "Calibrated",
     "Calibration",
-    "Comparison",
     "ComputedRecipe",
     "ComputedSource",
     "DecisionPoints",
     "ForeignSignals",
+    "ImportReport",
     "ImportedRecipe",
     "ImportedSource",
     "Moments",
@@ -78,13 +79,17 @@ __all__ = [
     "Outcomes",
     "OwnScore",
     "Plan",
+    "PruneReport",
     "Recipe",
+    "RecipeSet",
     "ResolvedRecipe",
     "ScoreTable",
+    "SignalComparison",
     "SignalFolder",
     "SignalSource",
     "SignalStore",
     "Signals",
+    "StoredRecipe",
     "StoredSignals",
     "Weights",
     "attach_signals",
@@ -92,19 +97,24 @@ __all__ = [
     "calibrate",
     "check_allowed",
     "check_name",
-    "compare",
+    "compare_signals",
     "find_own_score",
     "find_weights",
     "finished_rows",
     "generate",
+    "import_table",
+    "list_stored",
     "make_plan",
     "open_computed",
+    "open_recipes",
     "open_source",
+    "prune_store",
     "published_score",
     "qlib_series",
     "read_foreign",
     "read_market_scores",
     "read_score_table",
+    "read_stored",
     "realised_outcomes",
     "resolve_blend",
     "resolve_imported",

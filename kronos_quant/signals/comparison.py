@@ -17,7 +17,7 @@ LEAST_SYMBOLS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SignalComparison:
     """How alike two sets of signals rank.
 
     by_date : date, symbols (in both), only_first, only_second, rank_correlation (NaN where one side is all ties).
@@ -35,14 +35,14 @@ class Comparison:
         lone = int(self.by_date["only_first"].sum()), int(self.by_date["only_second"].sum())
         sessions = self.by_date["date"].n_unique()
         several = f" ({self.by_date.height} moments)" if self.by_date.height > sessions else ""
-        told = [f"{sessions} sessions in both{several}, {self.by_date['symbols'].sum():,} scores compared"]
+        lines = [f"{sessions} sessions in both{several}, {self.by_date['symbols'].sum():,} scores compared"]
         if len(correlations):
             values = correlations.to_numpy()
-            told.append(f"rank correlation by session: mean {values.mean():.3f}, lowest {values.min():.3f}")
+            lines.append(f"rank correlation by session: mean {values.mean():.3f}, lowest {values.min():.3f}")
         else:
-            told.append("no session has a rank correlation: too few symbols, or all scores equal")
-        told += [f"{count:,} scores only in {name}" for name, count in zip(self.names, lone, strict=True) if count]
-        return told
+            lines.append("no session has a rank correlation: too few symbols, or all scores equal")
+        lines += [f"{count:,} scores only in {name}" for name, count in zip(self.names, lone, strict=True) if count]
+        return lines
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -54,7 +54,7 @@ class Comparison:
         }
 
 
-def compare(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str, str], top: int) -> Comparison:
+def compare_signals(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str, str], top: int) -> SignalComparison:
     """Compare two tables of date, moment, symbol and score; `top` differences are kept.
 
     A NaN score is no opinion and left out. Raises DataError where they share no moment.
@@ -86,7 +86,7 @@ def compare(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str, str], t
     differences = ranked.sort(away, *keys, descending=[True, False, False, False]).head(top)
     daily = (shared["date"].cast(pl.Datetime("us")) == shared[MOMENT]).all()
     shown = [frame.drop(MOMENT) if daily else frame.rename({MOMENT: "asof"}) for frame in (by_date, differences)]
-    return Comparison(names, *shown)
+    return SignalComparison(names, *shown)
 
 
 def _span(frame: pl.DataFrame) -> str:

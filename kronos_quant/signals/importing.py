@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 from filelock import FileLock
 
+from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.files import disk_errors
+from kronos_quant.files import disk_errors, write_text
 from kronos_quant.inputs import PathLike, Table
 from kronos_quant.market import Market
 from kronos_quant.schema import DAILY, quantile_columns
+from kronos_quant.signals.recipe import Recipe
+from kronos_quant.signals.source import open_source
 from kronos_quant.signals.store import SignalStore
 from kronos_quant.signals.table import KEYS, ScoreTable, read_market_scores
+from kronos_quant.workspace import WorkspaceFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,60 @@ class ForeignSignals:
             "no_session": self.no_session,
             "without_numbers": self.table.texts,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What `kq signal import` read, and where it lies."""
+
+    name: str
+    signals: ForeignSignals
+    replaced: int
+    recipe: Path
+    folder: Path
+
+    def lines(self) -> list[str]:
+        """The report in words."""
+        lines = self.signals.lines()
+        lines += [f"{self.replaced} sessions were already stored and are replaced"] if self.replaced else []
+        return [*lines, f"recipe {self.recipe}: back-test it with `recipe: {self.name}`", f"store: {self.folder}"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        report = {"name": self.name, "replaced": self.replaced, "recipe": self.recipe, "store": self.folder}
+        return report | self.signals.as_dict()
+
+
+def import_table(
+    workspace: WorkspaceFolder,
+    market: Market,
+    source: PathLike | Table,
+    name: str,
+    score: str | None = None,
+    horizon: int | None = None,
+    *,
+    replace: bool = False,
+) -> ImportReport:
+    """Store a table of external signals, all of it or nothing, and write the recipe that names it.
+
+    See `workflows.signal_store.import_signals`. Raises DataError or ConfigError before anything is written.
+    """
+    recipe_file = workspace.recipe_file(check_name(name))
+    if recipe_file.exists():
+        recipe = load_yaml(Recipe, recipe_file)
+        if recipe.imported != name:
+            raise ConfigError(f"--name: {recipe_file} is already another recipe", hint="choose another name")
+        score = score or recipe.score
+    signals = read_foreign(source, market, score)
+    if not recipe_file.exists():
+        settings = {"imported": name, "score": signals.score} | ({"horizon": horizon} if horizon else {})
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+        write_text(recipe_file, f"# External signals, imported by `kq signal import`.\n{text}")
+    target = open_source(workspace, name, market)
+    if horizon is not None and target.recipe.horizon != horizon:
+        raise ConfigError(f"--horizon: {recipe_file} says {target.recipe.horizon}, found {horizon}")
+    replaced = store_foreign(target.store, signals, replace=replace)
+    return ImportReport(name, signals, replaced, recipe_file, target.store.folder)
 
 
 def read_foreign(source: PathLike | Table, market: Market, score: str | None = None) -> ForeignSignals:

@@ -115,7 +115,7 @@ class Signals(Displayed):
         """The outcome in words."""
         lines = [
             f"signals of {counted(len(self.dates), 'session')} from {self.dates[0]} to {self.dates[-1]}: "
-            f"{self.computed} computed, {self.present} already there",
+            f"{self.computed} computed, {self.present} already stored",
             f"model {self.model} (weights {self.recipe.weights[:16]}), recipe {self.recipe.digest}",
             f"store: {self.folder}",
         ]

@@ -67,7 +67,7 @@ def test_signals_are_printed_best_first_and_as_json(kq, trained_workspace):
     table = done.out.splitlines()
     assert table[0].split()[:3] == ["date", "symbol", "close"]
     assert [row.split()[1] for row in table[1:4]] == [row["symbol"] for row in told["best"]]
-    assert "0 computed, 1 already there" in done.out
+    assert "0 computed, 1 already stored" in done.out
     assert done.err == ""
 
 

@@ -50,7 +50,7 @@ def test_signals_are_imported_compared_exported_and_pruned(kq, folder, tmp_path)
     code, error, hint = kq(folder, *arguments).refusal()
     assert (code, error) == (3, f"mine: 1 sessions are imported already: {ON}")
     assert hint == "--replace takes the new ones instead"
-    assert "1 sessions were there already and are replaced" in kq(folder, *arguments, "--replace").out
+    assert "1 sessions were already stored and are replaced" in kq(folder, *arguments, "--replace").out
     difference = as_json(kq(folder, "signal", "diff", "default", "mine", "--json"))
     # the table has the symbols from the best to the worst: its ranks are those of the recipe upside down
     assert [row["rank_correlation"] for row in difference["dates"]] == pytest.approx([-1])

@@ -437,7 +437,7 @@ def test_the_signals_beside_a_recipe_are_kept_when_the_store_is_tidied(trained_w
     open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     run_evaluation(trained_workspace, "default", sessions[0], None, None)
     states = {tuple(row.recipes): row.state for row in list_signals(trained_workspace)}
-    assert states == {("default",): "complete", (): "zero-shot of default, which kq evaluate sets beside it"}
+    assert states == {("default",): "complete", (): "zero-shot of default, which kq evaluate compares with it"}
     assert prune_signals(trained_workspace, None, delete=True).folders == []
     # what it would now stand beside is another recipe
     (trained_workspace.root / "signals" / "default.yaml").write_text("samples: 9\nhorizon: 3\n")

@@ -154,7 +154,7 @@ def test_what_no_recipe_names_is_deleted_only_when_that_is_said(stored):
     before = files_of(stored)
     said = prune_signals(stored, None, delete=False)
     assert len(said.folders) == 1
-    assert "nothing was: give --yes" in said.lines()[-1]
+    assert "run again with --yes to delete" in said.lines()[-1]
     assert files_of(stored) == before
     gone = said.folders[0][0]
     done = prune_signals(stored, None, delete=True)
@@ -230,7 +230,7 @@ def test_an_import_that_is_refused_leaves_nothing(stored, tmp_path):
     with pytest.raises(DataError, match="no usable score"):
         import_signals(stored, tmp_path / "bad.csv", "mine", None, None, replace=False)
     good = alpha_file(stored, sessions_of(stored)[-1:], tmp_path / "a.csv")
-    with pytest.raises(ConfigError, match=r"default\.yaml is another recipe already"):
+    with pytest.raises(ConfigError, match=r"default\.yaml is already another recipe"):
         import_signals(stored, good, "default", None, None, replace=False)
     assert files_of(stored) == before
     assert not (stored.root / "signals" / "mine.yaml").exists()
@@ -416,7 +416,7 @@ def test_signals_of_an_older_version_are_listed_and_shown_and_nothing_is_mixed(s
         rows = pl.read_parquet(path).drop("q025", "q975", "path_q05", "path_q50", "path_q95")
         rows.write_parquet(path, metadata={"kq.seen": "old", "kq.format": "2"})
     states = {row.digest: row.state for row in list_signals(stored)}
-    assert states[old.name] == "named by no recipe"
+    assert states[old.name] == "no recipe refers to it"
     assert show_signals(stored, old.name, None).score == "last"
     # the recipe of today has its own key, and what is under it stays as it is
     assert source.store.folder.name != old.name

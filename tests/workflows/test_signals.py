@@ -48,7 +48,7 @@ def test_a_second_time_nothing_is_computed(trained_workspace):
     assert (before.computed, before.present) == (2, 0)
     assert (again.computed, again.present) == (1, 2)
     assert again.frame.filter(pl.col("date") <= last).equals(before.frame)
-    assert again.lines()[0].endswith("1 computed, 2 already there")
+    assert again.lines()[0].endswith("1 computed, 2 already stored")
 
 
 def test_the_best_are_those_of_the_last_date_by_the_score_of_the_recipe(trained_workspace):

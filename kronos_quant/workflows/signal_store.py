@@ -1,0 +1,152 @@
+"""`kq signal list`, `show`, `diff`, `prune`, `import` and `export`: the signal store, without computing anything."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from kronos_quant.errors import ConfigError, counted
+from kronos_quant.inputs import DateLike, PathLike, Table, as_date, as_path
+from kronos_quant.market import workspace_market
+from kronos_quant.signals import (
+    ImportReport,
+    PruneReport,
+    SignalComparison,
+    StoredRecipe,
+    StoredSignals,
+    compare_signals,
+    import_table,
+    list_stored,
+    open_recipes,
+    prune_store,
+    read_stored,
+    write_export,
+)
+from kronos_quant.workspace import WorkspaceFolder
+
+
+def list_signals(workspace: WorkspaceFolder) -> list[StoredRecipe]:
+    """Everything in the store: what it is, what it covers, and whether it is complete and of today's bars."""
+    return list_stored(workspace, workspace_market(workspace))
+
+
+def show_signals(
+    workspace: WorkspaceFolder, recipe: str = "default", date: DateLike | dt.datetime | None = None
+) -> StoredSignals:
+    """The stored signals of one moment under a recipe's name or digest.
+
+    date : a session, for its last moment; a time within it ("2025-06-05T11:30"), for that moment; None for the newest
+    stored session. Raises DataError where they are not there or no longer what they would be.
+    """
+    on, moment = _session_and_moment(date)
+    shown = read_stored(workspace, recipe, workspace_market(workspace), on, on, newest=on is None)
+    return shown.at(moment or shown.moments()[-1])
+
+
+def _session_and_moment(value: DateLike | dt.datetime | None) -> tuple[dt.date | None, dt.datetime | None]:
+    if isinstance(value, str) and ("T" in value or " " in value.strip()):
+        try:
+            value = dt.datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise ConfigError(f"date: expected such as 2025-06-05T11:30, found {value!r}") from None
+    if isinstance(value, dt.datetime) and value.time() != dt.time():
+        return value.date(), value
+    return as_date(value, "date"), None
+
+
+def diff_signals(
+    workspace: WorkspaceFolder,
+    first: str,
+    second: str,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    top: int = 10,
+) -> SignalComparison:
+    """Compare the stored signals of two recipes, each given by name or digest.
+
+    Parameters
+    ----------
+    start, end
+        First and last session; None: as far as the store goes.
+    top
+        How many of the largest differences are kept.
+    """
+    market = workspace_market(workspace)
+    days = as_date(start, "start"), as_date(end, "end")
+    one, other = (read_stored(workspace, name, market, *days) for name in (first, second))
+    names = first, second if second != first else f"{second} again"
+    return compare_signals(one.ranked(), other.ranked(), names, top)
+
+
+def prune_signals(
+    workspace: WorkspaceFolder, older_than: DateLike | None = None, *, delete: bool = False
+) -> PruneReport:
+    """Find what no recipe of the workspace refers to, or the sessions before `older_than`, and delete it if `delete`.
+
+    Imports are never pruned by date: nothing could compute them again.
+    """
+    before = as_date(older_than, "older_than")
+    recipes = open_recipes(workspace, workspace_market(workspace)) if before is None else None
+    return prune_store(workspace, recipes, before, delete=delete)
+
+
+def import_signals(
+    workspace: WorkspaceFolder,
+    file: PathLike | Table,
+    name: str,
+    score: str | None = None,
+    horizon: int | None = None,
+    *,
+    replace: bool = False,
+) -> ImportReport:
+    """Store a table of external signals, all of it or nothing, and write the recipe that names it.
+
+    Parameters
+    ----------
+    file
+        A CSV or Parquet file, or a table; see `read_score_table`.
+    name
+        Of the recipe: signals/NAME.yaml is written.
+    score
+        The column that ranks; None: score, last, mean or the only one.
+    horizon
+        Bars ahead that the scores forecast, for calibration and evaluation; None: 1, or as the recipe says.
+    replace
+        Overwrite sessions that are already stored; else they are an error.
+
+    Raises
+    ------
+    DataError, ConfigError
+        Before anything is written.
+    """
+    return import_table(workspace, workspace_market(workspace), file, name, score, horizon, replace=replace)
+
+
+def export_signals(
+    workspace: WorkspaceFolder,
+    out: PathLike,
+    recipe: str = "default",
+    file_format: str = "parquet",
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+) -> list[str]:
+    """Write stored signals to a file that does not exist yet; returns what was done, in words.
+
+    Parameters
+    ----------
+    recipe
+        Its name or digest.
+    file_format
+        parquet, csv, or qlib: see `write_export`.
+    start, end
+        First and last session; None: as far as the store goes.
+    """
+    path: Path = as_path(out, "out")
+    if file_format not in ("parquet", "csv", "qlib"):
+        raise ConfigError(f"--format: expected parquet, csv or qlib, found {file_format!r}")
+    days = as_date(start, "start"), as_date(end, "end")
+    shown = read_stored(workspace, recipe, workspace_market(workspace), *days, by_bar=file_format == "parquet")
+    write_export(path, shown.frame, shown.score, file_format, shown.moment)  # type: ignore[arg-type]
+    dates = shown.frame["date"].unique().sort()
+    rows, sessions = counted(shown.frame.height, "signal"), counted(len(dates), "session")
+    return [f"{path}: {rows} of {sessions}, {dates[0]} to {dates[-1]}"]
