@@ -1,7 +1,10 @@
+import sys
+
 import pytest
 
-from kronos_quant.errors import ConfigError
-from kronos_quant.own_code import load_function, raised
+from kronos_quant.errors import ConfigError, KronosQuantError
+from kronos_quant.files import file_digest
+from kronos_quant.own_code import check_allowed, find_code, load_function, raised
 
 
 def written(folder, text):
@@ -33,10 +36,35 @@ def test_a_file_without_a_usable_function_is_refused_with_its_line(tmp_path, tex
 
 def test_the_line_told_is_the_innermost_one_of_the_file_itself(tmp_path):
     path = written(tmp_path, "import json\ndef inner():\n    json.loads('{')\ndef score(returns):\n    inner()\n")
-    with pytest.raises(ValueError) as error:  # noqa: PT011 - what json raises is not the point
-        load_function(path, "score", "returns")(0)
-    assert raised(path, error.value).startswith(f"{path}:3: JSONDecodeError: ")
+    with pytest.raises(KronosQuantError) as error:
+        load_function(path, "score", "returns", lambda returns: f" (of {returns})")(0)
+    assert str(error.value).startswith(f"{path}:3: JSONDecodeError: ")
+    assert str(error.value).endswith(" (of 0)")
 
 
 def test_an_error_from_elsewhere_has_no_line_of_the_file(tmp_path):
     assert raised(tmp_path / "mine.py", ValueError("far away")) == f"{tmp_path / 'mine.py'}: ValueError: far away"
+
+
+def test_it_is_loaded_by_its_place_and_what_it_prints_goes_to_stderr(tmp_path, capsys):
+    before = list(sys.path)
+    path = written(tmp_path, "import json\nprint('loaded')\ndef score(returns):\n    print('called')\n")
+    load_function(path, "score", "returns")(0)
+    assert sys.path == before
+    assert "mine" not in sys.modules
+    assert capsys.readouterr() == ("", "loaded\ncalled\n")
+
+
+def test_code_runs_only_where_that_was_allowed(tmp_path):
+    path = written(tmp_path, "raise SystemExit\n")
+    check_allowed(path, "the recipe's own_score is", allowed=True)
+    with pytest.raises(ConfigError, match=r"mine\.py: the recipe's own_score is Python code") as caught:
+        check_allowed(path, "the recipe's own_score is", allowed=False)
+    assert caught.value.hint.endswith("with --allow-code.")
+
+
+def test_a_file_is_known_by_its_content_or_is_not_there(tmp_path):
+    path = written(tmp_path, "x = 1\n")
+    assert find_code(path, "own_score").digest == file_digest(path)
+    with pytest.raises(ConfigError, match=r"gone\.py: own_score: no such file of Python code"):
+        find_code(tmp_path / "gone.py", "own_score")

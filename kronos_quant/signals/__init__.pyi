@@ -13,7 +13,6 @@ from .importing import ForeignSignals, ImportReport, check_name, import_table, r
 from .library import PruneReport, RecipeSet, StoredRecipe, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
 from .outcomes import Outcomes, realised_outcomes
-from .own_score import OwnScore, check_allowed, find_own_score
 from .reading import blended_rows, finished_rows, sessions_needed
 from .recipe import (
     RANKED,
@@ -77,7 +76,6 @@ __all__ = [
     "Moments",
     "Note",
     "Outcomes",
-    "OwnScore",
     "Plan",
     "PruneReport",
     "Recipe",
@@ -95,10 +93,8 @@ __all__ = [
     "attach_signals",
     "blended_rows",
     "calibrate",
-    "check_allowed",
     "check_name",
     "compare_signals",
-    "find_own_score",
     "find_weights",
     "finished_rows",
     "generate",

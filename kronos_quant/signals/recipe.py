@@ -23,10 +23,10 @@ from kronos_quant.arrays import BoolArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.model import Context, Nucleus
+from kronos_quant.own_code import OwnCode
 from kronos_quant.schema import DAILY
 from kronos_quant.signals.calibration import Calibration, check_history
 from kronos_quant.signals.moments import DecisionPoints, moment_of
-from kronos_quant.signals.own_score import OwnScore
 from kronos_quant.signals.scores import OWN, SCORES
 from kronos_quant.signals.steps import Step
 from kronos_quant.signals.weights import Weights
@@ -143,7 +143,7 @@ class ComputedRecipe(ResolvedRecipe):
     clip: float
     """With `max_context`, what the model's card adds to its weights."""
     max_context: int
-    own_score: OwnScore | None = None
+    own_score: OwnCode | None = None
 
     @property
     def at_close(self) -> bool:
@@ -212,7 +212,7 @@ _NOT_STORED = {"score", "model", "imported", "members", "own_score", "steps", "c
 
 
 def resolve_recipe(
-    recipe: Recipe, weights: Weights, universe: str, freq: str, name: str = "", own_score: OwnScore | None = None
+    recipe: Recipe, weights: Weights, universe: str, freq: str, name: str = "", own_score: OwnCode | None = None
 ) -> ComputedRecipe:
     """Fill a recipe in from the model's card and the workspace's universe; raises ConfigError when a blank stays."""
     lookback = recipe.lookback_window or weights.card.lookback_window

@@ -31,9 +31,8 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors
 from kronos_quant.model import LEAST_PRICE_SHARE, Pair, PathSampler, Sampling, load_pair, resolve_device, series_seed
-from kronos_quant.signals.own_score import load_own_score
 from kronos_quant.signals.recipe import ComputedRecipe, Recipe
-from kronos_quant.signals.scores import OWN, published_score, score_paths
+from kronos_quant.signals.scores import OWN, load_own_score, published_score, score_paths
 from kronos_quant.training import end_with_parent, place
 from kronos_quant.windows import Windows, denormalise
 

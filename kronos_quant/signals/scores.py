@@ -6,12 +6,16 @@ which is a ranking by volatility too; it is here under its own name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import beta
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.errors import KronosQuantError
+from kronos_quant.own_code import OwnCode, load_function, raised
 
 SCORES = ("mean", "last", "max", "min", "median", "p_rise", "shortfall", "mean_over_spread", "published")
 """Columns that may rank; the others describe the distribution."""
@@ -86,6 +90,28 @@ def published_score(change: FloatArray) -> pl.DataFrame:
     change : float64[B, S], of each path. Source: finetune/qlib_test.py of the published repository, signal `last`.
     """
     return pl.DataFrame({"published": change.mean(axis=1), ERROR_OF["published"]: _mean_error(change)})
+
+
+def load_own_score(own: OwnCode) -> Callable[[FloatArray], FloatArray]:
+    """The function `score` of a user's file: returns float64[B, S, H] over the base -> a score each, float64[B].
+
+    It is given a copy of the returns, to do with as it likes; NaN is no opinion. Raises ConfigError for a file that
+    cannot be run or has no such function; the function raises KronosQuantError, naming the file's line, for what its
+    code raises and for a result of another shape.
+    """
+    function = load_function(own.path, "score", "returns")
+
+    def score(returns: FloatArray) -> FloatArray:
+        found = function(returns.copy())
+        try:
+            values = np.asarray(found, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise KronosQuantError(raised(own.path, error)) from error
+        if values.shape != returns.shape[:1]:
+            raise KronosQuantError(f"{own.path}: score: expected {len(returns)} numbers, found shape {values.shape}")
+        return np.where(np.isfinite(values), values, np.nan)
+
+    return score
 
 
 def _mean_error(values: FloatArray) -> FloatArray:

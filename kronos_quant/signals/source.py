@@ -1,8 +1,4 @@
-"""Where the signals of a recipe come from: a model that computes them, an imported table, or other recipes.
-
-A source joins a resolved recipe with the store and the market. It reads what is stored, says what is missing, and
-completes it.
-"""
+"""Where the signals of a recipe come from: a model that computes them, an imported table, or other recipes."""
 
 from __future__ import annotations
 
@@ -20,8 +16,8 @@ from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market
+from kronos_quant.own_code import check_allowed, find_code
 from kronos_quant.signals.generate import generate, make_plan
-from kronos_quant.signals.own_score import check_allowed, find_own_score
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
 from kronos_quant.signals.recipe import (
     BlendedRecipe,
@@ -142,7 +138,7 @@ class SignalSource(ABC):
         """
         needed = self.needed(dates)
         there, computed, present = self._complete(needed, device, gpus, compute=compute, allow_code=allow_code)
-        found = [on for on in sorted(set(dates)) if on in there]
+        found = sorted(there.intersection(dates))
         if not found:
             period = str(dates[0]) if dates[0] == dates[-1] else f"any session from {dates[0]} to {dates[-1]}"
             raise self._nothing_of(dates, period, there)
@@ -232,7 +228,8 @@ class ComputedSource(SignalSource):
             count = f"{len(plan.missing)} of {len(dates)} sessions ({first} to {last}) have no signals yet"
             if not compute:
                 raise DataError(count, hint=f"kq signal --start {first} --end {last}, or leave out --no-compute")
-            check_allowed(self.recipe.own_score, allowed=allow_code)
+            if self.recipe.own_score is not None:
+                check_allowed(self.recipe.own_score.path, "the recipe's own_score is", allowed=allow_code)
             logger.info("%s: computing %d forecasts", count, plan.windows)
             started = time.perf_counter()
             computed = generate(plan, self.weights.pair, self.recipe, self.store, score_devices(device, gpus))
@@ -366,7 +363,8 @@ def open_source(workspace: WorkspaceFolder, recipe: str, market: Market) -> Sign
     if settings.imported is not None:
         return _open_import(workspace, path.stem, settings, market)
     weights = find_weights(workspace, settings.model)
-    own = None if settings.own_score is None else find_own_score(workspace.root / settings.own_score.expanduser())
+    code = settings.own_score
+    own = None if code is None else find_code(workspace.root / code.expanduser(), "own_score")
     resolved = resolve_recipe(settings, weights, universe, market.freq, path.stem, own)
     return ComputedSource(market, resolved, SignalStore(workspace.signal_store, resolved), weights)
 

@@ -5,8 +5,8 @@ import pytest
 from kronos_quant import ConfigError
 from kronos_quant.config import load_yaml
 from kronos_quant.model import ModelCard, Pair
+from kronos_quant.own_code import OwnCode
 from kronos_quant.signals import (
-    OwnScore,
     Recipe,
     Weights,
     recipe,
@@ -68,7 +68,7 @@ def test_the_name_of_the_model_and_what_is_done_when_reading_leave_the_digest_al
 def test_the_digest_holds_the_content_of_a_users_score_and_not_its_place():
     def digest(path, content):
         given = Recipe.model_validate({"own_score": path})
-        return resolve_recipe(given, weights(), "all", "day", "mine", OwnScore(path, content)).digest
+        return resolve_recipe(given, weights(), "all", "day", "mine", OwnCode(path, content)).digest
 
     assert digest("a.py", "1") == digest("b.py", "1") != digest("a.py", "2")
     assert digest("a.py", "1") != resolved().digest

@@ -18,6 +18,7 @@ from kronos_quant.backtest.strategies.rules import load_decide
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import Market, universes, workspace_market
+from kronos_quant.own_code import check_allowed
 from kronos_quant.workflows.trading.beside import (
     adjusted_volumes,
     bars_of_source,
@@ -125,11 +126,7 @@ def own_code(workspace: WorkspaceFolder, strategy: Strategy, *, allowed: bool) -
     if strategy.code is None:
         return None
     path = workspace.root / strategy.code.expanduser()
-    if not allowed:
-        raise ConfigError(
-            f"{path}: the strategy runs Python code, which may do anything on this machine",
-            hint="read it; to run it all the same: kq backtest --allow-code",
-        )
+    check_allowed(path, "the strategy runs", allowed=allowed)
     return load_decide(path)
 
 
