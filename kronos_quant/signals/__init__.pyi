@@ -12,8 +12,7 @@ from .generate import Plan, generate, make_plan, sessions_between
 from .importing import ForeignSignals, ImportReport, check_name, import_table, read_foreign, store_foreign
 from .library import PruneReport, RecipeSet, StoredRecipe, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
-from .outcomes import Outcomes, realised_outcomes
-from .reading import blended_rows, finished_rows, sessions_needed
+from .reading import Outcomes, blended_rows, finished_rows, realised_outcomes, sessions_needed
 from .recipe import (
     RANKED,
     ZERO_SHOT,

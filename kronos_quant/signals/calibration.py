@@ -24,6 +24,7 @@ from scipy.special import ndtr, stdtrit
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
+from kronos_quant.panel.matrix import row_means
 from kronos_quant.signals.moments import Moments
 from kronos_quant.signals.scores import LEVELS, QUANTILES
 
@@ -87,7 +88,7 @@ def calibrate(
     stops = np.searchsorted(moments.bar, moments.bar[wanted] - ahead, side="right")
     quantiles = np.full((len(wanted), median.shape[1], len(LEVELS)), np.nan)
     p_rise = np.full((len(wanted), median.shape[1]), np.nan)
-    common = _row_means(residual)
+    common = row_means(residual)
     there = np.isfinite(common)
     for row, (t, pool) in enumerate(zip(wanted, _pools(residual, starts, stops), strict=True)):
         learned = np.flatnonzero(there[starts[row] : stops[row]]) + starts[row]
@@ -96,7 +97,7 @@ def calibrate(
             continue
         middle = _weibull(pool)[LEVELS.index(0.5)]
         away = pool - middle
-        shared = _row_means(np.abs(residual[learned] - middle)).var()
+        shared = row_means(np.abs(residual[learned] - middle)).var()
         expected = middle + _widening(away, spans, common[learned].var(), shared) * away
         quantiles[row] = median[t, :, None] + _weibull(expected) * scale[t, :, None]
         # the share of the expected residuals that would carry this forecast above 0
@@ -126,15 +127,6 @@ def _weibull(pool: FloatArray) -> FloatArray:
     place = np.clip(np.array(LEVELS) * (len(pool) + 1) - 1, 0, len(pool) - 1)
     quantiles: FloatArray = np.interp(place, np.arange(len(pool)), pool)
     return quantiles
-
-
-def _row_means(values: FloatArray) -> FloatArray:
-    """float64[T]: the mean of the finite values of each row; NaN where it has none."""
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    means: FloatArray = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return means
 
 
 def _spans(bar: IntArray, ahead: int) -> float:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from kronos_quant.arrays import FloatArray
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
+from kronos_quant.panel.matrix import cell_index, forward_returns, to_matrix
 from kronos_quant.signals.calibration import (
     CALIBRATED,
     CALIBRATED_PATH,
@@ -28,10 +29,9 @@ from kronos_quant.signals.calibration import (
     calibrate,
 )
 from kronos_quant.signals.moments import MOMENT, Moments, sessions_back
-from kronos_quant.signals.outcomes import realised_outcomes
 from kronos_quant.signals.recipe import RANKED, ResolvedRecipe
 from kronos_quant.signals.scores import ERROR_OF, PATH_QUANTILES
-from kronos_quant.signals.steps import Exposures, apply_steps, history_needed
+from kronos_quant.signals.steps import ScoreExposures, apply_steps, history_needed
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def finished_rows(
             raw,
             settings.steps,
             moments.session,
-            lambda: Exposures(market, moments.date, grid.symbols, at_close=at_close),
+            lambda: ScoreExposures(market, moments.date, grid.symbols, at_close=at_close),
         )
         added.append(grid.column(shown, stepped, RANKED))
     return shown.with_columns(added)
@@ -181,25 +181,42 @@ class _Grid:
     """The moments of some rows by all their symbols."""
 
     def __init__(self, market: Market, recipe: ResolvedRecipe, rows: pl.DataFrame) -> None:
-        self.market, self._moment = market, recipe.moment
-        self.moments = Moments.of(market, rows.select("date", self._moment.alias(MOMENT)))
+        self.market, self._moment = market, recipe.moment.alias(MOMENT)
+        self.moments = Moments.of(market, rows.select("date", self._moment))
+        self.times: list[datetime] = self.moments.time.tolist()
         self.symbols: list[str] = rows["symbol"].unique().sort().to_list()
 
-    def place(self, rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def place(self, rows: pl.DataFrame) -> tuple[IntArray, IntArray]:
         """Row and column of each of some rows."""
-        times = np.array(rows.select(self._moment).to_series().to_numpy(), dtype="datetime64[us]")
-        column = rows.select(pl.col("symbol").replace_strict(self.symbols, range(len(self.symbols))))
-        return np.searchsorted(self.moments.time, times), column.to_series().to_numpy()
+        return cell_index(rows.select(self._moment, "symbol"), self.times, self.symbols, MOMENT)
 
     def matrix(self, rows: pl.DataFrame, name: str) -> FloatArray:
         """float64[T, N], or [T, N, H] of a column with an array a row; NaN where there is no row."""
         if name not in rows.columns:
             raise DataError(f"the signals have no column {name}: they have {', '.join(rows.columns)}")
-        values = rows[name].to_numpy() if rows[name].dtype.is_nested() else rows[name].cast(pl.Float64).to_numpy()
-        wide = np.full((len(self.moments.time), len(self.symbols), *values.shape[1:]), np.nan)
-        wide[self.place(rows)] = values
-        return wide
+        return to_matrix(rows.select(self._moment, "symbol", name), name, self.times, self.symbols, key=MOMENT)
 
     def column(self, rows: pl.DataFrame, wide: FloatArray, name: str) -> pl.Series:
         """The values of a matrix, one for each of some rows."""
         return pl.Series(name, wide[self.place(rows)])
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Closes from the first of some moments on, to measure from each what came after it."""
+
+    close: FloatArray  # [M, N], NaN where a symbol has no bar
+    bar: IntArray  # [T], row of each moment; negative where no bar ends at it
+
+    def returns(self, ahead: int) -> FloatArray:
+        """float64[T, N]: from each moment to the bar `ahead` bars of the market later, see `forward_returns`."""
+        return forward_returns(self.close, self.bar, ahead)
+
+
+def realised_outcomes(market: Market, moments: Moments, symbols: Sequence[str]) -> Outcomes:
+    """The outcomes of forecasts that were made at some moments."""
+    start, ends = moments.date[0], market.times()
+    times = ends.filter(pl.col("date") >= start)["time"].to_list()
+    bars = market.bars(symbols, start=start)
+    close = to_matrix(bars, "close", times, symbols, key="time")
+    return Outcomes(close, np.where(moments.exact, moments.bar - (ends.height - len(times)), -1))
