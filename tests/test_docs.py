@@ -79,5 +79,6 @@ def test_the_public_names_of_a_room_exist_and_are_sorted(room):
     module = importlib.import_module(room)
     names = getattr(module, "__all__", [])
     assert all(hasattr(module, name) for name in names)
-    # constants first, then classes, then functions, as ruff sorts them
-    assert names == sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    # constants first, then classes, then functions, as ruff sorts them; names that load lazily just by their letters
+    by_kind = sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert names in (by_kind, sorted(set(names)))

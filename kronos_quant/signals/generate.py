@@ -85,7 +85,7 @@ def make_plan(market: Market, recipe: ComputedRecipe, store: SignalStore, dates:
     """
     store.note()
     table, membership = universe_table(market, recipe.universe)
-    index = build_index(table, recipe.lookback, 0, recipe.recipe.max_missing, membership)
+    index = build_index(table, recipe.lookback, 0, recipe.recipe.max_missing_bars, membership)
     points = recipe.recipe.asof
     by_date = _by_date(table, index.where(_decides(market, table, points)[index.anchor]))
     missing, present, empty = [], [], []

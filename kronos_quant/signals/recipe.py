@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from kronos_quant.arrays import BoolArray
 from kronos_quant.config import Section
@@ -39,34 +39,45 @@ class Recipe(Section):
     """signals/<name>.yaml."""
 
     model: str = Field("latest", description="`latest`, a folder, a name in models/, or the id of a training run")
-    imported: str | None = Field(None, description="instead of a model: signals of `kq signal import --name`")
-    members: tuple[str, ...] = Field((), description="instead of a model: recipes whose signals are averaged")
-    universe: str | None = Field(None, description="whom to score; null: market.universe of kq.yaml")
-    lookback_window: int | None = Field(None, ge=3, description="bars the model sees; null: as trained")
+    imported: str | None = Field(None, description="name of signals of `kq signal import`, instead of a model")
+    members: tuple[str, ...] = Field((), description="recipes whose signals are averaged, instead of a model")
+    universe: str | None = Field(None, description="universe to score; null: market.universe of kq.yaml")
+    lookback_window: int | None = Field(None, ge=3, description="input bars of the model; null: as trained")
     horizon: int | None = Field(None, ge=1, description="bars to forecast; null: as trained")
     asof: DecisionPoints = Field(
         default_factory=lambda: DecisionPoints.model_validate({}),
-        description="when, of intraday bars: close, {every: 12} bars, or {times: ['11:30', '15:00']}",
+        description="decision times, intraday bars: close, {every: 12} bars, or {times: ['11:30', '15:00']}",
     )
-    samples: int = Field(20, ge=1, description="sample paths a symbol")
-    temperature: float = Field(1.0, ge=0, description="of the sampling; 0 takes the likeliest token")
-    top_p: float = Field(0.9, gt=0, le=1, description="nucleus of the sampling; 1 is all")
-    top_k: int = Field(0, ge=0, description="likeliest tokens kept; 0 is all")
-    nucleus: Nucleus = Field("combined", description="with top_k and top_p: both, or top_k alone as published")
+    samples: int = Field(20, ge=1, description="sample paths per symbol and date; more reduce sampling noise")
+    temperature: float = Field(1.0, ge=0, description="sampling temperature; 0 takes the most likely token")
+    top_p: float = Field(0.9, gt=0, le=1, description="nucleus sampling: cumulative probability kept; 1 is all")
+    top_k: int = Field(0, ge=0, description="top-k sampling: most likely tokens kept; 0 is all")
+    nucleus: Nucleus = Field("combined", description="with top_k and top_p: apply both, or top_k alone as published")
     context: Context = Field(
-        "exact", description="beyond the model's window: slide it, or trim the lookback (many times as fast)"
+        "exact", description="beyond the context length: exact slides the window; trim cuts the lookback, much faster"
     )
     dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="of the network's matrix products; bars are encoded in float32"
+        "float32", description="precision of the network's matrix products; bars are encoded in float32"
     )
-    seed: int = Field(0, ge=0, description="of the sampling; each symbol and date has its own stream")
-    base: Literal["decoded", "actual"] = Field("decoded", description="last close that returns are measured from")
-    max_missing: int = Field(10, ge=0, description="sessions without a bar allowed inside the lookback")
-    paths: bool = Field(False, description="store every path's returns too (column paths)")
+    seed: int = Field(0, ge=0, description="random seed of the sampling; each symbol and date has its own stream")
+    return_base: Literal["decoded", "actual"] = Field(
+        "decoded",
+        validation_alias=AliasChoices("return_base", "base"),
+        serialization_alias="base",
+        description="last close that returns of the paths refer to: decoded by the tokenizer, or actual",
+    )
+    max_missing_bars: int = Field(
+        10,
+        ge=0,
+        validation_alias=AliasChoices("max_missing_bars", "max_missing"),
+        serialization_alias="max_missing",
+        description="sessions without a bar allowed inside the lookback window",
+    )
+    paths: bool = Field(False, description="also store the returns of every path (column paths)")
     own_score: Path | None = Field(None, description="Python file with score(returns), for --allow-code: column own")
-    score: str = Field("last", description="the column that ranks")
-    steps: tuple[Step, ...] = Field((), description="what becomes of the score before it ranks, in this order")
-    calibration: Calibration | None = Field(None, description="calibrated quantiles beside the raw ones")
+    score: str = Field("last", description="column that ranks")
+    steps: tuple[Step, ...] = Field((), description="transformations of the score before it ranks, in this order")
+    calibration: Calibration | None = Field(None, description="conformal calibration of the quantiles; null: none")
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:
@@ -78,7 +89,7 @@ class Recipe(Section):
             useful = {*kinds, "universe", "horizon", "steps", "calibration"} | ({"score"} if self.imported else set())
             idle = sorted(given - useful)
             if idle:
-                raise ValueError(f"{', '.join(idle)}: of no use without a model ({kinds[0]} is given)")
+                raise ValueError(f"{', '.join(idle)}: only for recipes with a model ({kinds[0]} is given)")
         if len(set(self.members)) < len(self.members):
             raise ValueError(f"members: each once, found {', '.join(self.members)}")
         known = (*SCORES, *([OWN] if self.own_score or self.members else []))
@@ -152,8 +163,9 @@ class ComputedRecipe(ResolvedRecipe):
 
     def content(self) -> dict[str, Any]:
         """What the digest is computed from."""
-        # the fields left out choose among what is stored, or are replaced by a digest of what they name
-        content = self.recipe.model_dump(mode="json", exclude=_NOT_STORED) | {
+        # under the first names of the settings, so that what is stored keeps its key; the fields left out choose among
+        # what is stored, or are replaced by a digest of what they name
+        content = self.recipe.model_dump(mode="json", by_alias=True, exclude=_NOT_STORED) | {
             "universe": self.universe,
             "lookback_window": self.lookback,
             "horizon": self.horizon,

@@ -142,7 +142,7 @@ def sample_closes(
     floor = last_close * LEAST_PRICE_SHARE
     close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
     decoded = denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE]
-    base = last_close if recipe.base == "actual" else np.maximum(decoded, floor)
+    base = last_close if recipe.return_base == "actual" else np.maximum(decoded, floor)
     change = forecast.paths[:, :, -1, CLOSE].astype(np.float64) - windows.values[:, -1, CLOSE][:, None]
     return Sampled(close, base, change)
 

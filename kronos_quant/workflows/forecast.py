@@ -188,7 +188,7 @@ def _sample(
         seed=settings.seed,
         lookback=recipe.lookback,
         future=market.next_times(bars["time"][-1], steps),
-        base=settings.base,
+        base=settings.return_base,
     )
     return forecast.scaled(1 / float(bars["factor"][-1]))
 

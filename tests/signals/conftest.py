@@ -88,7 +88,7 @@ def bench(trained_workspace: WorkspaceFolder) -> Callable[..., Bench]:
 
     def make(store: Path | None = None, universe: str = "all", **settings: object) -> Bench:
         weights = find_weights(trained_workspace, "latest")
-        recipe = Recipe.model_validate({"samples": 4, "horizon": 2, "max_missing": 200} | settings)
+        recipe = Recipe.model_validate({"samples": 4, "horizon": 2, "max_missing_bars": 200} | settings)
         resolved = resolve_recipe(recipe, weights, universe, schema.DAILY)
         return Bench(
             trained_workspace, weights, resolved, SignalStore(store or trained_workspace.signal_store, resolved)

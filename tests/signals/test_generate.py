@@ -149,7 +149,7 @@ def test_a_symbol_without_a_bar_or_with_too_few_has_no_signal(bench):
 
 
 def test_a_window_with_more_sessions_without_a_bar_than_allowed_has_no_signal(bench):
-    strict, lax = bench(max_missing=0), bench(max_missing=5)
+    strict, lax = bench(max_missing_bars=0), bench(max_missing_bars=5)
     sessions, bars = strict.market.sessions(), strict.market.bars()
     # two sessions are taken out of the windows of the 15 dates after them
     gap, after = sessions[100:102], sessions[102]

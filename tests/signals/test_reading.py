@@ -29,7 +29,9 @@ def made(bench, tmp_path):
 
 
 def with_settings(resolved, **settings):
-    return replace(resolved, recipe=Recipe.model_validate({"samples": 4, "horizon": 2, "max_missing": 200} | settings))
+    return replace(
+        resolved, recipe=Recipe.model_validate({"samples": 4, "horizon": 2, "max_missing_bars": 200} | settings)
+    )
 
 
 CALIBRATION = {"sessions": 20, "least": 20}

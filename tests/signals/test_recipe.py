@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -38,8 +39,8 @@ OTHER_VALUES = {
     "top_p": 0.8,
     "top_k": 5,
     "seed": 1,
-    "base": "actual",
-    "max_missing": 9,
+    "return_base": "actual",
+    "max_missing_bars": 9,
     "paths": True,
     "asof": {"every": 12},
 }
@@ -54,6 +55,30 @@ OF_READING = {
 @pytest.mark.parametrize(("field", "value"), OTHER_VALUES.items())
 def test_the_digest_changes_with_every_field_that_changes_a_number(field, value):
     assert resolved(freq="5min", **{field: value}).digest != resolved(freq="5min").digest
+
+
+def test_renamed_settings_have_an_alias_and_keep_the_key_of_what_is_stored():
+    old = resolved(base="actual", max_missing=3)
+    assert (old.recipe.return_base, old.recipe.max_missing_bars) == ("actual", 3)
+    assert old.digest == resolved(return_base="actual", max_missing_bars=3).digest
+    assert {"base", "max_missing"} <= set(old.content())
+
+
+def test_digests_are_those_of_the_stores_of_before():
+    """Computed at 4ba1cbd: a store that was made then is not computed again."""
+    steps = {"steps": [{"step": "winsorise"}, {"step": "rank"}], "calibration": {"sessions": 60}, "score": "median"}
+    default, actual = resolved(), resolved(return_base="actual")
+    own = Recipe.model_validate({"own_score": "a.py", "score": "own"})
+    digests = {
+        "f62c49a55910a2e2": [default, resolved(**steps)],
+        "03355bf6b990e3f7": [actual],
+        "12e5a70b30c69b5c": [resolved(max_missing_bars=3)],
+        "2d371b672c688130": [resolve_recipe(own, weights(), "all", "day", "mine", OwnCode(Path("a.py"), "1"))],
+        "9cc6dcaff42b974c": [resolved(freq="5min", asof={"every": 12}, paths=True)],
+        "e3efe180b275b3dc": [resolve_imported(Recipe(imported="mine", score="alpha"), "all", "day")],
+        "a2e52fda5dfaef38": [resolve_blend(Recipe(members=("a", "b")), (default, actual), "day", "both")],
+    }
+    assert {found.digest: digest for digest, every in digests.items() for found in every} == {d: d for d in digests}
 
 
 def test_every_field_of_a_recipe_is_either_in_the_digest_or_named_here():
@@ -101,8 +126,8 @@ def test_members_must_speak_of_the_same_bars_ahead_and_the_same_universe():
     ("given", "message"),
     [
         ("model: x\nmembers: [a, b]\n", "one of model, imported and members, found model and members"),
-        ("imported: x\nsamples: 3\n", "samples: of no use without a model (imported is given)"),
-        ("members: [a, b]\nscore: mean\n", "score: of no use without a model (members is given)"),
+        ("imported: x\nsamples: 3\n", "samples: only for recipes with a model (imported is given)"),
+        ("members: [a, b]\nscore: mean\n", "score: only for recipes with a model (members is given)"),
         ("members: [a, a]\n", "members: each once, found a, a"),
         ("score: own\n", "score: expected one of mean, last"),
         ("steps: [{step: winsorize}]\n", "winsorise"),
