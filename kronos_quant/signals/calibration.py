@@ -42,8 +42,8 @@ class Calibration(Section):
     """How the quantiles of a recipe are calibrated when they are read."""
 
     method: Literal["conformal"] = Field("conformal", description="quantiles of past residuals, scaled by the spread")
-    sessions: int = Field(250, ge=20, description="past sessions with a known outcome that are learned from")
-    least: int = Field(200, ge=20, description="residuals without which a date is not calibrated")
+    sessions: int = Field(250, ge=20, description="past sessions with known outcomes to learn from")
+    least: int = Field(200, ge=20, description="minimum number of residuals; a date with fewer is not calibrated")
 
 
 def check_history(settings: Calibration | None, horizon: int, name: str) -> None:
@@ -51,9 +51,9 @@ def check_history(settings: Calibration | None, horizon: int, name: str) -> None
     if settings is not None and settings.sessions - 1 < (LEAST_SPANS - 1) * horizon:
         held = (settings.sessions - 1 + horizon) // horizon
         raise ConfigError(
-            f"{name}: calibration: sessions: {settings.sessions} hold {held} outcomes of {horizon} bars that do not "
-            f"overlap, expected {LEAST_SPANS} at least",
-            hint=f"sessions: {(LEAST_SPANS - 1) * horizon + 1} or more, or leave calibration out",
+            f"{name}: calibration: sessions: {settings.sessions} hold {held} non-overlapping outcomes of {horizon} "
+            f"bars, expected at least {LEAST_SPANS}",
+            hint=f"Set sessions to {(LEAST_SPANS - 1) * horizon + 1} or more, or leave calibration out.",
         )
 
 

@@ -38,9 +38,9 @@ class SignalComparison:
         lines = [f"{sessions} sessions in both{several}, {self.by_date['symbols'].sum():,} scores compared"]
         if len(correlations):
             values = correlations.to_numpy()
-            lines.append(f"rank correlation by session: mean {values.mean():.3f}, lowest {values.min():.3f}")
+            lines.append(f"rank correlation per session: mean {values.mean():.3f}, lowest {values.min():.3f}")
         else:
-            lines.append("no session has a rank correlation: too few symbols, or all scores equal")
+            lines.append("no rank correlation: too few symbols, or all scores are equal")
         lines += [f"{count:,} scores only in {name}" for name, count in zip(self.names, lone, strict=True) if count]
         return lines
 
@@ -66,7 +66,7 @@ def compare_signals(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str,
     shared = one.select(when).unique().join(other.select(when), on=when, how="semi").sort(when)
     if shared.is_empty():
         spans = [f"{name} has {_span(frame)}" for name, frame in zip(names, both, strict=True)]
-        raise DataError(f"no session is in both: {', '.join(spans)}", hint="kq signal --recipe … computes more")
+        raise DataError(f"no session is in both: {', '.join(spans)}", hint="kq signal list")
     place = [
         ((pl.col(name).rank().over(MOMENT) - 1) / (pl.len().over(MOMENT) - 1).clip(1)).alias(f"{name}_rank")
         for name in ("first", "second")

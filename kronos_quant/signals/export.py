@@ -38,7 +38,7 @@ def attach_signals(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
             logger.warning("%s: %d files are broken and left out", folder.folder, len(broken))
         files += [str(path) for path in folder.files() if path not in broken]
     if not files:
-        raise DataError(f"{root}: no signals in the store", hint="kq signal --date …")
+        raise DataError(f"{root}: no signals in the store", hint="kq signal")
     # DuckDB takes no bound parameter where a view is made, a variable is the way to hand it a list
     connection.execute("SET VARIABLE signal_files = ?", [files])
     connection.execute((asset_dir("db") / "views" / "signals" / "signals.sql").read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format, momen
     `qlib_series`. moment : of a row, see `ResolvedRecipe`. Raises DataError for a file that is there.
     """
     if path.exists():
-        raise DataError(f"{path}: is there already", hint="choose another name")
+        raise DataError(f"{path}: already exists", hint="Choose another name.")
     with write_aside(path) as partial:
         if form == "parquet":
             rows.write_parquet(partial)

@@ -200,7 +200,7 @@ class _Pace:
         if self._computed == ESTIMATE_AFTER and self._works > 2 * ESTIMATE_AFTER:
             each = (time.perf_counter() - self._begun) / (self._done - self._begun_with)
             left = each * (self._windows - self._done)
-            logger.info("about %s more for the other %d sessions", duration(left), self._works - self._computed)
+            logger.info("about %s left for %d sessions", duration(left), self._works - self._computed)
 
 
 def _task(table: BarTable, work: DateWork, part: WindowIndex, clip: float) -> DateTask:
@@ -270,5 +270,5 @@ def sessions_between(market: Market, start: date | None, end: date | None) -> li
     first = market.check_session(start) if start else sessions[0]
     last = market.check_session(end) if end else sessions[-1]
     if first > last:
-        raise ConfigError(f"--start {first} is after --end {last}", hint=f"--start {last} --end {first}")
+        raise ConfigError(f"--start {first} is after --end {last}", hint=f"Swap them: --start {last} --end {first}.")
     return [on for on in sessions if first <= on <= last]

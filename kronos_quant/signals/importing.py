@@ -110,7 +110,7 @@ def import_table(
     if recipe_file.exists():
         recipe = load_yaml(Recipe, recipe_file)
         if recipe.imported != name:
-            raise ConfigError(f"--name: {recipe_file} is already another recipe", hint="choose another name")
+            raise ConfigError(f"--name: {recipe_file} is already another recipe", hint="Choose another name.")
         score = score or recipe.score
     signals = read_foreign(source, market, score)
     if not recipe_file.exists():
@@ -185,8 +185,8 @@ def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tu
     overlap = sorted(set(there) & set(signals.rows["date"]))
     if overlap and not replace:
         raise DataError(
-            f"{store.recipe.name}: {len(overlap)} sessions are imported already: {listed(overlap)}",
-            hint="--replace takes the new ones instead",
+            f"{store.recipe.name}: {len(overlap)} sessions are already imported: {listed(overlap)}",
+            hint="Add --replace to overwrite them.",
         )
     kept = [on for on in there if on not in set(overlap)]
     if not kept:
@@ -196,7 +196,7 @@ def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tu
         there_now, new = (listed(frame.columns[3:]) for frame in (before, signals.rows))
         raise DataError(
             f"{store.recipe.name}: the columns differ: {there_now} there, {new} in the file",
-            hint="import it under another name",
+            hint="Import it under another name.",
         )
     return pl.concat([before, signals.rows]).sort(KEYS), len(overlap)
 

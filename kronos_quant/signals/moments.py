@@ -30,8 +30,8 @@ MOMENT = "moment"
 class DecisionPoints(Section):
     """After which bars of a session signals are made; with neither field, after its last one."""
 
-    every: int | None = Field(None, ge=1, description="after every so many bars of the session, counted from its first")
-    times: tuple[time, ...] = Field((), description="after the bars that end at these times of day")
+    every: int | None = Field(None, ge=1, description="every N bars of the session, counted from its first")
+    times: tuple[time, ...] = Field((), description="at the bars that end at these times of day")
 
     @model_validator(mode="before")
     @classmethod
@@ -53,7 +53,7 @@ class DecisionPoints(Section):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.every is not None and self.times:
-            raise ValueError("one of every and times")
+            raise ValueError("give either every or times")
         return self
 
     @property
@@ -75,7 +75,7 @@ class DecisionPoints(Section):
             lost = [f"{each:%H:%M}" for each in self.times if each not in ends]
             if lost:
                 there = listed(f"{end:%H:%M}" for end in ends)
-                raise ConfigError(f"asof: times: no bar ends at {listed(lost)}", hint=f"bars end at {there}")
+                raise ConfigError(f"asof: times: no bar ends at {listed(lost)}", hint=f"Bars end at {there}.")
             chosen = pl.col("time").dt.time().is_in(list(self.times))
         found: NDArray[np.bool_] = bars.select(chosen).to_series().to_numpy()
         return found

@@ -146,8 +146,8 @@ class _Calibrating:
         without = int(np.isnan(found.quantiles).all(axis=(1, 2)).sum())
         if without:
             logger.warning(
-                "no calibrated quantiles on %d of %d dates: fewer than %d past outcomes are known by then, or fewer "
-                "than %d that do not overlap",
+                "no calibrated quantiles on %d of %d dates: fewer than %d known past outcomes, or fewer than %d "
+                "non-overlapping ones",
                 without,
                 len(self.wanted),
                 self.settings.least,

@@ -232,12 +232,12 @@ def resolve_recipe(
     for field, value in (("lookback_window", lookback), ("horizon", horizon)):
         if value is None:
             raise ConfigError(
-                f"{field}: {weights.name} does not say what it was trained with", hint=f"set `{field}:` in the recipe"
+                f"{field}: {weights.name} has no card that gives it", hint=f"Set `{field}:` in the recipe."
             )
     assert lookback is not None
     assert horizon is not None
     if freq == DAILY and not recipe.asof.at_close:
-        raise ConfigError("asof: daily bars have no moments but the close", hint="leave asof out of the recipe")
+        raise ConfigError("asof: daily bars have one decision time, the close", hint="Leave asof out of the recipe.")
     _check_calibration(recipe, horizon, freq, name)
     return ComputedRecipe(
         recipe=recipe,

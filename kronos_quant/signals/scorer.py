@@ -185,8 +185,8 @@ def score_dates(
             yield from _in_order(pool, iter(tasks), waiting=2 * processes)
         except BrokenProcessPool as error:
             raise KronosQuantError(
-                "a process that scores dates ended early (out of memory?)",
-                hint="the dates that were finished are kept: run the same command again",
+                "a worker process ended unexpectedly (out of memory?)",
+                hint="Finished dates are stored: run the same command again.",
             ) from error
         finally:
             pool.shutdown(kill_workers=True)

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN_MODEL_SESSIONS = 250
 """Without a card that says where training ended, a back-test covers the newest this many sessions."""
-IMPORTED_SCORES = "The scores were made elsewhere: nothing is known of the data behind them."
+IMPORTED_SCORES = "The scores are external: whether their model has seen these dates is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +171,9 @@ class SignalSource(ABC):
         """Whether the model may have seen sessions of a back-test, in words; nothing where it has not."""
         start = self.test_start
         if start is None:
-            return ["The model does not say where its training data end: these figures may be contaminated by them."]
+            return ["The end date of the training data is unknown, so look-ahead contamination cannot be ruled out."]
         seen = sum(on < start for on in sessions)
-        where = f"lie before {start}, where the model's training and validation data end."
+        where = f"lie before {start}: the model was trained or validated on them."
         return [f"CONTAMINATED: {seen} of {len(sessions)} sessions {where}"] if seen else []
 
     def _nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
@@ -182,11 +182,11 @@ class SignalSource(ABC):
         if not any(self.market.members(universe, on) for on in dates):
             return DataError(
                 f"{self.recipe.name}: universe {universe} has no member on {period}",
-                hint=f"choose other dates; who belongs when is what kq ingest universe {universe} FILE brought in",
+                hint=f"kq universe {universe}",
             )
         return DataError(
             f"no symbol has {self.lookback} bars up to {period}",
-            hint="choose later dates, or a recipe with a shorter lookback_window",
+            hint="Choose later dates, or a recipe with a shorter lookback_window.",
         )
 
 
@@ -227,7 +227,7 @@ class ComputedSource(SignalSource):
             first, last = plan.missing[0].on, plan.missing[-1].on
             count = f"{len(plan.missing)} of {len(dates)} sessions ({first} to {last}) have no signals yet"
             if not compute:
-                raise DataError(count, hint=f"kq signal --start {first} --end {last}, or leave out --no-compute")
+                raise DataError(count, hint=f"kq signal --recipe {self.recipe.name} --start {first} --end {last}")
             if self.recipe.own_score is not None:
                 check_allowed(self.recipe.own_score.path, "the recipe's own_score is", allowed=allow_code)
             logger.info("%s: computing %d forecasts", count, plan.windows)
@@ -270,10 +270,10 @@ class ImportedSource(SignalSource):
         return there, 0, len(there.intersection(dates))
 
     def _nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
-        span = f"they are of {min(there)} to {max(there)}" if there else "nothing was imported under this name"
+        span = f"available: {min(there)} to {max(there)}" if there else "nothing was imported under this name"
         return DataError(
-            f"{self.recipe.name}: no imported signals of {period}: {span}",
-            hint=f"choose other dates, or kq signal import FILE --name {self.recipe.recipe.imported}",
+            f"{self.recipe.name}: no imported signals for {period}: {span}",
+            hint=f"kq signal import FILE --name {self.recipe.recipe.imported}",
         )
 
 
@@ -373,7 +373,7 @@ def open_computed(workspace: WorkspaceFolder, recipe: str, market: Market) -> Co
     """Load a recipe that has a model; raises ConfigError for an import and a blend."""
     source = open_source(workspace, recipe, market)
     if not isinstance(source, ComputedSource):
-        raise ConfigError(f"{source.recipe.model}: has no model of its own", hint="choose a recipe that names a model")
+        raise ConfigError(f"{source.recipe.model}: has no model of its own", hint="Choose a recipe with a model.")
     return source
 
 
@@ -391,7 +391,7 @@ def _open_blend(workspace: WorkspaceFolder, name: str, settings: Recipe, market:
     members = []
     for member in settings.members:
         if load_yaml(Recipe, workspace.recipe_file(member)).members:
-            raise ConfigError(f"{name}: members: {member} is a blend itself", hint="name its members instead")
+            raise ConfigError(f"{name}: members: {member} is itself a blend", hint="Name its members instead.")
         members.append(open_source(workspace, member, market))
     resolved = resolve_blend(settings, tuple(member.recipe for member in members), market.freq, name)
     return BlendSource(market, resolved, SignalStore(workspace.signal_store, resolved), tuple(members))

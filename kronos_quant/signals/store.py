@@ -39,8 +39,8 @@ NOTE_FILE = "recipe.json"
 _SEEN = "kq.seen"
 _FORMAT = "kq.format"
 _SHAPE = "kq.shape"
-_ANEW = "delete it and run kq signal"
-_NOTE_ANEW = "delete this one file: the next kq signal, or import, of the recipe writes it again"
+_ANEW = "Delete it and run kq signal again."
+_NOTE_ANEW = "Delete this file only: the next kq signal or import of the recipe writes it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class SignalFolder:
         else:
             frames = [_read(self.path(on), paths=paths) for on in dates if self.path(on).is_file()]
         if not sum(frame.height for frame in frames):
-            raise DataError("no signals in the store for these dates", hint="kq signal --start … --end …")
+            raise DataError("no signals in the store for these dates", hint="kq signal list")
         return pl.concat(frames)
 
     def read_finals(self, dates: Sequence[date], name: str) -> pl.DataFrame:
@@ -156,7 +156,7 @@ class SignalFolder:
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
 
     def _imported(self, names: Sequence[str] | None = None) -> pl.DataFrame:
-        return _read(self.folder / IMPORTED_FILE, names, hint=f"delete {self.folder} and import it all again")
+        return _read(self.folder / IMPORTED_FILE, names, hint=f"Delete {self.folder} and import everything again.")
 
 
 class SignalStore(SignalFolder):

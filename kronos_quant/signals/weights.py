@@ -51,7 +51,7 @@ def model_place(workspace: WorkspaceFolder, name: str) -> tuple[str, Path | str]
         if not trained:
             raise CheckpointError(
                 f"{workspace.root}: no trained model yet, and the recipe says `model: {LATEST}`",
-                hint="kq train, or set `model:` in the recipe to a folder or a name in models/",
+                hint="Run kq train, or set `model:` in the recipe to a folder or a name in models/.",
             )
         name = max(trained)
     return name, trained.get(name, _given(workspace, name))

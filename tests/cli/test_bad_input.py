@@ -156,7 +156,7 @@ def test_without_a_trained_model(refused, market_workspace, arguments):
     code, error, hint = refused(market_workspace.root, *arguments)
     assert code == 4
     assert "no trained model yet" in error
-    assert hint.startswith("kq train")
+    assert hint.startswith("Run kq train")
 
 
 def test_base_weights_that_are_not_to_be_had(refused, market_workspace, monkeypatch):

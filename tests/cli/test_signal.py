@@ -48,8 +48,8 @@ def test_signals_are_imported_compared_exported_and_pruned(kq, folder, tmp_path)
     told = as_json(kq(folder, *arguments, "--json"))
     assert (told["rows"], told["unknown_symbols"], told["score"]) == (len(rows), ["NOBODY"], "alpha")
     code, error, hint = kq(folder, *arguments).refusal()
-    assert (code, error) == (3, f"mine: 1 sessions are imported already: {ON}")
-    assert hint == "--replace takes the new ones instead"
+    assert (code, error) == (3, f"mine: 1 sessions are already imported: {ON}")
+    assert hint == "Add --replace to overwrite them."
     assert "1 sessions were already stored and are replaced" in kq(folder, *arguments, "--replace").out
     difference = as_json(kq(folder, "signal", "diff", "default", "mine", "--json"))
     # the table has the symbols from the best to the worst: its ranks are those of the recipe upside down
@@ -78,7 +78,7 @@ def test_a_model_that_is_gone_is_one_clear_line(kq, folder):
     code, error, hint = kq(folder, "signal", "--date", ON).refusal()
     assert code == 4
     assert "no trained model yet" in error
-    assert hint.startswith("kq train")
+    assert hint.startswith("Run kq train")
     assert kq(folder, "signal", "show").code == 0
 
 

@@ -67,7 +67,7 @@ def test_tables_are_written_whole_and_replace_nothing(rows, tmp_path):
     write_export(tmp_path / "out.csv", whole, "last", "csv", pl.col("date"))
     assert pl.read_parquet(tmp_path / "out.parquet").equals(rows)
     assert pl.read_csv(tmp_path / "out.csv", try_parse_dates=True).equals(rows)
-    with pytest.raises(DataError, match=r"out\.csv: is there already"):
+    with pytest.raises(DataError, match=r"out\.csv: already exists"):
         write_export(tmp_path / "out.csv", rows, "last", "csv", pl.col("date"))
 
 

@@ -215,7 +215,7 @@ def test_how_long_the_others_take_is_told_after_a_few_dates(bench, caplog):
     caplog.set_level("INFO", "kronos_quant")
     made = bench(samples=1, horizon=1)
     made.compute(made.market.sessions()[-11:])
-    assert "more for the other 6 sessions" in caplog.text
+    assert "left for 6 sessions" in caplog.text
 
 
 def asofs(rows):

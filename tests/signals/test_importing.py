@@ -97,9 +97,9 @@ def test_later_sessions_are_added_and_overlapping_ones_refused_or_replaced(marke
     assert bring("2025-06-03,MADE0001,1", "2025-06-04,MADE0001,1") == 0
     assert bring("2025-06-05,MADE0001,1") == 0
     before = (store.folder / "imported.parquet").read_bytes()
-    with pytest.raises(DataError, match="mine: 1 sessions are imported already: 2025-06-05") as caught:
+    with pytest.raises(DataError, match="mine: 1 sessions are already imported: 2025-06-05") as caught:
         bring("2025-06-02,MADE0001,9", "2025-06-05,MADE0001,9")
-    assert caught.value.hint == "--replace takes the new ones instead"
+    assert caught.value.hint == "Add --replace to overwrite them."
     assert (store.folder / "imported.parquet").read_bytes() == before
     assert bring("2025-06-02,MADE0001,9", "2025-06-05,MADE0001,9", replace=True) == 1
     assert [on.day for on in store.dates()] == [2, 3, 4, 5]
@@ -122,7 +122,7 @@ def test_a_half_file_of_an_import_is_named(market, table, store):
     path.write_bytes(whole[:40])
     with pytest.raises(DataError, match=r"imported\.parquet: not a readable signal file") as caught:
         store.dates()
-    assert caught.value.hint == f"delete {store.folder} and import it all again"
+    assert caught.value.hint == f"Delete {store.folder} and import everything again."
 
 
 def test_no_bit_of_an_import_comes_back_as_another_score(market, table, store):

@@ -53,7 +53,7 @@ def test_the_close_is_the_last_bar_of_each_session_also_of_a_short_one():
 def test_a_time_at_which_no_bar_ends_is_told_with_those_at_which_one_does():
     with pytest.raises(ConfigError, match="asof: times: no bar ends at 11:31") as caught:
         points("{times: ['11:31', '15:00']}").among(MARKET.times())
-    assert caught.value.hint == "bars end at 10:00, 10:30, 11:00, 11:30, 13:30 and 3 more"
+    assert caught.value.hint == "Bars end at 10:00, 10:30, 11:00, 11:30, 13:30 and 3 more."
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_time_at_which_no_bar_ends_is_told_with_those_at_which_one_does():
     [
         ("asof: noon", "asof: expected close, {every: 12} or {times: ['11:30', '15:00']}, found 'noon'"),
         ("asof: {every: 0}", "asof.every: must be greater than or equal to 1, found 0"),
-        ("asof: {every: 2, times: ['10:00']}", "asof: one of every and times"),
+        ("asof: {every: 2, times: ['10:00']}", "asof: give either every or times"),
         ("asof: {time: ['10:00']}", "asof.time: no such field; did you mean times?"),
     ],
 )

@@ -123,8 +123,8 @@ def test_dates_with_too_little_before_them_are_told_of(made, caplog):
     calibrated = found.filter(pl.col("cal_q50").is_not_nan())["date"].unique().sort().to_list()
     assert calibrated == sessions[8:12]
     assert caplog.messages == [
-        "no calibrated quantiles on 3 of 7 dates: fewer than 20 past outcomes are known by then, or fewer than 4 that "
-        "do not overlap"
+        "no calibrated quantiles on 3 of 7 dates: fewer than 20 known past outcomes, or fewer than 4 "
+        "non-overlapping ones"
     ]
     caplog.clear()
     finished_rows(rows, made.market, recipe, sessions[8:12])

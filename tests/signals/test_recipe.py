@@ -191,7 +191,7 @@ def test_a_blank_that_nothing_fills_is_an_error_that_names_it(field):
     published = Weights("NeoQuasar/Kronos-small", Pair(None, None, 512, "abc"), "abc", ModelCard())
     given = {"lookback_window": 16, "horizon": 4}
     del given[field]
-    with pytest.raises(ConfigError, match=f"{field}: NeoQuasar/Kronos-small does not say"):
+    with pytest.raises(ConfigError, match=f"{field}: NeoQuasar/Kronos-small has no card"):
         resolved(published, **given)
     assert published.clip == 5
 
@@ -205,7 +205,7 @@ def test_a_value_out_of_range_or_a_field_unknown_is_refused(wrong):
 
 
 def test_daily_bars_have_no_moments_but_the_close():
-    with pytest.raises(ConfigError, match="asof: daily bars have no moments but the close"):
+    with pytest.raises(ConfigError, match="asof: daily bars have one decision time, the close"):
         resolved(asof={"every": 1})
     assert resolved().at_close
 
@@ -222,12 +222,12 @@ def test_a_recipe_of_intraday_bars_ranks_at_the_close_or_at_its_moments():
 
 
 def test_a_calibration_that_could_never_learn_enough_is_refused():
-    words = "mine: calibration: sessions: 180 hold 3 outcomes of 60 bars that do not overlap, expected 4 at least"
+    words = "mine: calibration: sessions: 180 hold 3 non-overlapping outcomes of 60 bars, expected at least 4"
     learned = {"calibration": {"sessions": 180}}
     own = Recipe(horizon=60, **learned)
     with pytest.raises(ConfigError, match=words) as found:
         resolve_recipe(own, weights(), "all", "day", "mine")
-    assert found.value.hint == "sessions: 181 or more, or leave calibration out"
+    assert found.value.hint == "Set sessions to 181 or more, or leave calibration out."
     assert resolved(horizon=60, calibration={"sessions": 181}).horizon == 60
     assert resolved(freq="5min", horizon=60, **learned).horizon == 60  # a session holds several bars
     foreign = Recipe.model_validate({"imported": "mine", "horizon": 60} | learned)

@@ -52,7 +52,7 @@ def test_of_an_import_nothing_is_known():
     assert source.data_ends() == {"data behind the imported signals": None}
     assert (source.test_start, source.contamination([date(2024, 1, 2)])) == (
         None,
-        ["The scores were made elsewhere: nothing is known of the data behind them."],
+        ["The scores are external: whether their model has seen these dates is unknown."],
     )
 
 
@@ -60,7 +60,7 @@ def test_sessions_before_the_test_data_are_contaminated():
     source = of_model(targets=TARGETS)
     assert source.contamination([date(2023, 10, 9)]) == []
     assert source.contamination([date(2023, 9, 29), date(2023, 10, 9)]) == [
-        "CONTAMINATED: 1 of 2 sessions lie before 2023-10-09, where the model's training and validation data end."
+        "CONTAMINATED: 1 of 2 sessions lie before 2023-10-09: the model was trained or validated on them."
     ]
     [unknown] = of_model().contamination([date(2023, 9, 29)])
-    assert unknown.startswith("The model does not say where its training data end")
+    assert unknown.startswith("The end date of the training data is unknown")

@@ -75,7 +75,7 @@ def test_a_file_damaged_inside_is_named_when_it_is_read(store):
     store.path(ON).write_bytes(content)
     with pytest.raises(DataError, match=r"2025-06-04\.parquet: not a readable signal file") as caught:
         store.read([ON])
-    assert caught.value.hint == "delete it and run kq signal"
+    assert caught.value.hint == "Delete it and run kq signal again."
 
 
 def test_no_bit_that_a_disk_turned_over_comes_back_as_another_score(store):
@@ -148,7 +148,7 @@ def test_a_broken_note_is_one_clear_line(store, content):
     (store.folder / "recipe.json").write_text(content)
     with pytest.raises(DataError, match=r"recipe\.json: (not readable as JSON|expected a mapping)") as caught:
         store.read([ON])
-    assert caught.value.hint.startswith("delete this one file: the next kq signal")
+    assert caught.value.hint.startswith("Delete this file only: the next kq signal")
     (store.folder / "recipe.json").unlink()
     store.write_note()
     assert store.read([ON]).height == 300

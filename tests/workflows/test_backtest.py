@@ -118,7 +118,7 @@ def test_a_model_without_a_card_may_be_contaminated_and_is_tested_on_the_newest_
     summary = run_backtest(backtest_workspace, "topk", "cpu")
     assert list(summary.result.dates) == open_market(backtest_workspace.root).sessions()[-5:]
     assert summary.metrics["notes"] == [
-        "The model does not say where its training data end: these figures may be contaminated by them."
+        "The end date of the training data is unknown, so look-ahead contamination cannot be ruled out."
     ]
 
 

@@ -218,7 +218,7 @@ def test_an_import_asked_for_other_dates_says_what_it_has(stored, tmp_path):
     found = source.ensure(sessions[-3:], "cpu")
     assert found.empty == sessions[-1:]
     assert "without a score" in found.lines()[1]
-    with pytest.raises(DataError, match=f"mine: no imported signals of {sessions[-1]}: they are of {sessions[-3]}"):
+    with pytest.raises(DataError, match=f"mine: no imported signals for {sessions[-1]}: available: {sessions[-3]}"):
         source.ensure(sessions[-1:], "cpu")
     with pytest.raises(ConfigError, match="imported as mine: has no model of its own"):
         open_computed(stored, "mine", source.market)
@@ -269,7 +269,7 @@ def test_a_blend_averages_what_its_members_rank(stored, tmp_path):
     assert show_signals(stored, "both", last).frame.height == found.frame.height
     assert prune_signals(stored, None, delete=True).folders == []
     write_recipe(stored, "nested", "members: [both]\n")
-    with pytest.raises(ConfigError, match="nested: members: both is a blend itself"):
+    with pytest.raises(ConfigError, match="nested: members: both is itself a blend"):
         open_source(stored, "nested", workspace_market(stored))
 
 

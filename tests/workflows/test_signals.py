@@ -72,7 +72,7 @@ def test_a_refusal_to_compute_says_what_is_missing_and_how_to_get_it(trained_wor
     source.ensure(dates[:1], "cpu")
     with pytest.raises(DataError, match=rf"3 of 4 sessions \({dates[1]} to {dates[3]}\) have no signals yet") as caught:
         source.ensure(dates, "cpu", compute=False)
-    assert caught.value.hint == f"kq signal --start {dates[1]} --end {dates[3]}, or leave out --no-compute"
+    assert caught.value.hint == f"kq signal --recipe default --start {dates[1]} --end {dates[3]}"
     assert source.ensure(dates[:1], "cpu", compute=False).present == 1
 
 
