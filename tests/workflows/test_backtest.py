@@ -304,7 +304,7 @@ def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_t
     summary = run_backtest(market_workspace, strategy(market_workspace, "own", "signal: mine\n"), "cpu")
     assert list(summary.result.dates) == sessions[-11:-1]
     assert summary.metrics["trades"] > 0
-    assert "The scores were made elsewhere" in " ".join(summary.report.split())
+    assert "The scores are external" in " ".join(summary.report.split())
 
 
 @pytest.mark.parametrize(
