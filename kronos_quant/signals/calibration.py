@@ -29,7 +29,7 @@ from kronos_quant.signals.moments import Moments
 from kronos_quant.signals.scores import LEVELS, QUANTILES
 
 CALIBRATED = tuple(f"cal_{name}" for name in QUANTILES)
-"""The columns of the calibrated quantiles at LEVELS, beside the raw ones."""
+"""The columns of the calibrated quantiles at LEVELS, next to the raw ones."""
 CALIBRATED_RISE = "cal_p_rise"
 CALIBRATED_PATH = tuple(f"cal_path_{name}" for name in QUANTILES)
 """The columns of the calibrated quantiles at LEVELS of each bar of the path."""
@@ -79,7 +79,7 @@ def calibrate(
     median, spread : float64[T, N] of each forecast; realised : float64[T, N] its outcome `ahead` bars later.
     All may hold NaN: a forecast without an outcome teaches nothing, one without a spread is not calibrated.
     Looks only at the outcomes of moments that lie `ahead` bars or more before. Where there are fewer than
-    `settings.least` of them, or fewer than LEAST_SPANS that do not overlap, nothing is said.
+    `settings.least` of them, or fewer than LEAST_SPANS that do not overlap, the result is NaN.
     """
     scale = np.where(spread > 0, spread, np.nan)
     residual = (realised - median) / scale
@@ -109,7 +109,7 @@ def calibrate(
 def _pools(residual: FloatArray, starts: IntArray, stops: IntArray) -> Iterator[FloatArray]:
     """The finite residuals of the rows from each start to before its stop, sorted; starts and stops ascend.
 
-    Kept in order from one to the next: sorting each anew would take most of the time.
+    Kept in order from one to the next: sorting each again would take most of the time.
     """
     pool, born, entered = np.empty(0), np.empty(0, dtype=np.int64), 0
     for start, stop in zip(starts, stops, strict=True):

@@ -1,8 +1,8 @@
-"""Which dates of a store a process computes, so that another computes others meanwhile.
+"""Which dates of a store a process computes, so that another process computes other dates.
 
-A claim is a lock of the system on a file beside the store. It ends with its process, however that ends, so that the
-claim of a killed one is void. What makes a store right is not the claims but that files are whole: without them dates
-would be computed twice, no more.
+A claim is a lock of the system on a file in the store. It ends with its process, however that ends, so that the claim
+of a killed one is void. Claims only save work: without them dates would be computed twice, and the files still be
+whole.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Claims:
         return True
 
     def alone(self, on: date) -> bool:
-        """Whether nobody else can be writing a date that was taken: not where the file system has no locks."""
+        """Whether no other process can be writing a date that was taken; False where the file system has no locks."""
         return on in self._held
 
     def give_up(self, on: date) -> None:
-        """End a claim, and remove its file: who waited for it looks whether the date is stored, and claims anew."""
+        """End a claim, and remove its file: whoever waits for it checks whether the date is stored, and claims it."""
         lock = self._held.pop(on, None)
         if lock is not None:
             _remove(lock)

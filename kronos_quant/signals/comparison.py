@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
-from scipy.stats import spearmanr
 
 from kronos_quant.errors import DataError
 from kronos_quant.signals.moments import MOMENT
-
-LEAST_SYMBOLS = 3
-"""Fewer have no rank correlation worth the name."""
+from kronos_quant.stats.correlation import rank_ic_by_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +92,8 @@ def _span(frame: pl.DataFrame) -> str:
 
 def _correlations(joined: pl.DataFrame) -> pl.DataFrame:
     """date, moment, symbols, rank_correlation; NaN where it means nothing."""
-    found = []
-    for (on, moment), frame in joined.group_by("date", MOMENT):
-        first, second = frame["first"].to_numpy(), frame["second"].to_numpy()
-        told = frame.height >= LEAST_SYMBOLS and len(np.unique(first)) > 1 and len(np.unique(second)) > 1
-        found.append((on, moment, frame.height, float(spearmanr(first, second).statistic) if told else float("nan")))
-    types: dict[str, pl.DataType | type[pl.DataType]] = {
-        "date": pl.Date,
-        MOMENT: pl.Datetime("us"),
-        "symbols": pl.UInt32,
-        "rank_correlation": pl.Float64,
-    }
-    return pl.DataFrame(found, schema=types, orient="row")
+    rows = joined.sort(MOMENT)
+    group = rows.select(pl.col(MOMENT).rle_id().cast(pl.Int64)).to_series().to_numpy()
+    correlation = rank_ic_by_group(rows["first"].to_numpy(), rows["second"].to_numpy(), group)
+    counts = rows.group_by("date", MOMENT, maintain_order=True).len("symbols")
+    return counts.with_columns(pl.Series("rank_correlation", correlation))

@@ -47,7 +47,7 @@ POLL_SECONDS = 1.0
 """Between looks at what another process computes."""
 
 ESTIMATE_AFTER = 5
-"""Sessions computed before the time that the others take is told."""
+"""Sessions computed before the remaining time is estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def generate(plan: Plan, pair: Pair, recipe: ComputedRecipe, store: SignalStore,
 
 
 class _Sharing:
-    """The missing dates of a plan, shared with whoever computes the same ones."""
+    """The missing dates of a plan, shared with other processes that compute the same ones."""
 
     def __init__(self, plan: Plan, store: SignalStore, claims: Claims) -> None:
         self.plan, self.store, self.claims = plan, store, claims
@@ -135,7 +135,7 @@ class _Sharing:
         return sum(len(work.parts) for work in self.left)
 
     def tasks(self, clip: float) -> Iterator[DateTask]:
-        """The tasks of the dates left that nobody else has or finished, each claimed before its first."""
+        """The tasks of the dates left that no other process has or finished, each claimed before its first."""
         for work in self.left:
             if not self.claims.take(work.on):
                 continue
@@ -169,7 +169,7 @@ class _Sharing:
         return list(there.values())
 
     def wait(self) -> None:
-        """Until one of the dates left is stored, or nobody computes it any more; nothing is claimed meanwhile."""
+        """Until one of the dates left is stored, or no process computes it any more; nothing is claimed meanwhile."""
         if not self.left:
             return
         logger.info("waiting for another process that computes %s", listed(work.on for work in self.left))
@@ -185,7 +185,7 @@ class _Sharing:
 
 
 class _Pace:
-    """How long dates took, to tell once how long the others will."""
+    """How long dates took, to estimate once how long the others will."""
 
     def __init__(self, works: Sequence[DateWork]) -> None:
         self._works, self._windows = len(works), sum(len(work.index) for work in works)
@@ -240,7 +240,7 @@ def _date_work(
         seen.update(table.symbols[table.symbol_id[anchor]].encode())
         seen.update(table.time[rows].tobytes())
         seen.update(table.values[rows].tobytes())
-        # they give the raw closes that are stored beside the scores
+        # they give the raw closes that are stored with the scores
         seen.update(table.factor[rows].tobytes())
     for asof, stamp in future.items():
         seen.update(str(asof).encode() + stamp.tobytes())

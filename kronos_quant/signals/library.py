@@ -325,7 +325,7 @@ def _delete(root: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
 
 
 def _leftovers(root: Path) -> list[Path]:
-    """Half-written files so old that nobody can be writing them."""
+    """Half-written files so old that no process can be writing them."""
     oldest = time.time() - LEFTOVER_SECONDS
     return [path for path in sorted(root.glob("*/.partial-*")) if path.stat().st_mtime < oldest]
 

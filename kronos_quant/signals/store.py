@@ -32,7 +32,7 @@ from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.recipe import ResolvedRecipe
 
 FORMAT = 3
-"""Of recipe.json and of the files beside it; raised by hand when an older version could not read them."""
+"""Of recipe.json and of the files next to it; raised by hand when an older version could not read them."""
 IMPORTED_FILE = "imported.parquet"
 NOTE_FILE = "recipe.json"
 
@@ -45,7 +45,7 @@ _NOTE_ANEW = "Delete this file only: the next kq signal or import of the recipe 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """recipe.json: what the numbers beside it were made with."""
+    """recipe.json: what the stored numbers were made with."""
 
     name: str
     """The recipe's file when they were, and `model` what it stood for."""
@@ -64,7 +64,7 @@ class Note:
 
     @property
     def moment(self) -> pl.Expr:
-        """Of a row beside it, the moment whose scores it is ranked against."""
+        """Of a stored row, the moment whose scores it is ranked against."""
         usual = self.recipe.get("asof") in (None, DecisionPoints.model_validate({}).model_dump(mode="json"))
         return moment_of(str(self.recipe.get("freq", DAILY)), at_close=usual and "imported" not in self.recipe)
 
@@ -147,7 +147,7 @@ class SignalFolder:
         return [path for path in self.files() if _metadata(path) is None]
 
     def files(self) -> list[Path]:
-        """The signal files by name, without what a killed writer left beside them."""
+        """The signal files by name, without what a killed writer left next to them."""
         found = [path for path in self.folder.glob("*.parquet") if _is_date(path.stem) or path.name == IMPORTED_FILE]
         return sorted(found)
 
@@ -171,7 +171,7 @@ class SignalStore(SignalFolder):
         path = self.path(on)
         if not path.is_file():
             return False
-        metadata = _metadata(path) or {}  # a broken file is not held: it is computed anew
+        metadata = _metadata(path) or {}  # a broken file is not held: it is computed again
         check_format(path, metadata.get(_FORMAT, "1"))
         return metadata.get(_SEEN) == seen
 
@@ -244,8 +244,8 @@ def _read(path: Path, names: Sequence[str] | None = None, *, hint: str = _ANEW, 
 
 def _shape(schema: pa.Schema, rows: int) -> str:
     """A digest of what a page's checksum does not cover: names, types and count."""
-    told = [(field.name, _kind(field.type)) for field in schema]
-    return hashlib.blake2b(repr((told, rows)).encode(), digest_size=16).hexdigest()
+    fields = [(field.name, _kind(field.type)) for field in schema]
+    return hashlib.blake2b(repr((fields, rows)).encode(), digest_size=16).hexdigest()
 
 
 def _kind(kind: pa.DataType) -> str:

@@ -2,7 +2,7 @@
 
 | what                  | rule                                                                                         |
 |-----------------------|----------------------------------------------------------------------------------------------|
-| file                  | Parquet, told by its first bytes, else CSV in UTF-8                                          |
+| file                  | Parquet, known by its first bytes, else CSV in UTF-8                                         |
 | time                  | a column of DATE_NAMES in any case; where there are several, `date` gives the session and    |
 |                       | `asof`, then the more exact one, the moment; a date alone is the close of its session        |
 | symbol                | a column of SYMBOL_NAMES, in any spelling; mainland codes of digits may lack leading zeros   |

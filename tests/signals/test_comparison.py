@@ -48,7 +48,7 @@ def test_what_only_one_of_them_scores_is_counted_and_nan_is_no_score():
 def test_ties_alone_or_too_few_symbols_have_no_correlation(values):
     found = compare_signals(scores(values), scores([1, 2, 3, 4, 5]), ("a", "b"), top=1)
     assert np.isnan(found.by_date["rank_correlation"].to_numpy()).all()
-    assert found.lines()[1].startswith("no session has a rank correlation")
+    assert found.lines()[1].startswith("no rank correlation: ")
 
 
 def test_nothing_in_common_says_what_each_has():
