@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from made import HANG_SECONDS
 
 from kronos_quant import ConfigError, KronosQuantError
 from kronos_quant.model import SamplePaths
@@ -235,7 +236,9 @@ def is_alive(pid: int) -> bool:
 def test_a_process_whose_parent_was_gone_before_it_could_look_ends():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert subprocess.run([sys.executable, "-c", CHILD, str(gone.pid)], timeout=40, check=False).returncode == 1
+    assert (
+        subprocess.run([sys.executable, "-c", CHILD, str(gone.pid)], timeout=HANG_SECONDS, check=False).returncode == 1
+    )
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")

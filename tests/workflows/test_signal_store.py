@@ -25,6 +25,7 @@ from kronos_quant.workflows.signal_store import (
     show_signals,
 )
 from kronos_quant.workflows.signals import run_signals
+from kronos_quant.workspace import open_workspace_folder
 
 
 def sessions_of(workspace):
@@ -40,11 +41,21 @@ def compute(workspace, recipe, dates):
     return source.ensure(dates, "cpu", allow_code=True)
 
 
+@pytest.fixture(scope="module")
+def stored_once(one_process, trained_folder, tmp_path_factory):
+    """The workspace with signals of three sessions under the recipe `default`; not to be changed."""
+    folder = tmp_path_factory.mktemp("stored") / "workspace"
+    shutil.copytree(trained_folder, folder)
+    workspace = open_workspace_folder(folder)
+    compute(workspace, "default", sessions_of(workspace)[-3:])
+    return folder
+
+
 @pytest.fixture
-def stored(trained_workspace):
-    """The workspace with signals of three sessions under the recipe `default`."""
-    compute(trained_workspace, "default", sessions_of(trained_workspace)[-3:])
-    return trained_workspace
+def stored(stored_once, tmp_path):
+    """A copy of it, to change."""
+    shutil.copytree(stored_once, tmp_path / "stored")
+    return open_workspace_folder(tmp_path / "stored")
 
 
 def alpha_file(workspace, dates, path, sign=1):
@@ -335,16 +346,23 @@ def test_signals_are_exported_for_other_programs(stored, tmp_path):
         export_signals(stored, tmp_path / "out", "default", "pickle", None, None)
 
 
-@pytest.fixture
-def several(trained_workspace, tmp_path):
-    """Half-hour bars, and signals of three sessions at 11:30 and 15:00 under the recipe `noon`."""
-    workspace = intraday_workspace(tmp_path / "halfhours")
-    shutil.copytree(trained_workspace.runs / "train", workspace.runs / "train")
+@pytest.fixture(scope="module")
+def several_once(one_process, trained_folder, tmp_path_factory):
+    """Half-hour bars, and signals of three sessions at 11:30 and 15:00 under the recipe `noon`; not to be changed."""
+    workspace = intraday_workspace(tmp_path_factory.mktemp("halfhours") / "workspace")
+    shutil.copytree(trained_folder / "runs" / "train", workspace.runs / "train")
     write_recipe(workspace, "noon", "samples: 2\nhorizon: 2\nasof: {times: [11:30, 15:00]}\n")
     write_recipe(workspace, "close", "samples: 2\nhorizon: 2\n")
     for name in ("noon", "close"):
         compute(workspace, name, sessions_of(workspace)[20:23])
-    return workspace
+    return workspace.root
+
+
+@pytest.fixture
+def several(several_once, tmp_path):
+    """A copy of it, to change."""
+    shutil.copytree(several_once, tmp_path / "halfhours")
+    return open_workspace_folder(tmp_path / "halfhours")
 
 
 def test_of_several_moments_a_session_the_last_is_shown_or_the_one_asked_for(several):
