@@ -54,6 +54,13 @@ def compare_signals(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str,
     """Compare two tables of date, moment, symbol and score; `top` differences are kept.
 
     A NaN score is no opinion and left out. Raises DataError where they share no moment.
+
+    >>> from datetime import datetime
+    >>> day = pl.DataFrame({"date": [datetime(2025, 6, 5)] * 3, "symbol": ["A", "B", "C"], "score": [1.0, 2.0, 3.0]})
+    >>> first = day.with_columns(pl.col("date").cast(pl.Date), pl.col("date").alias("moment"))
+    >>> second = first.with_columns(score=-pl.col("score"))
+    >>> compare_signals(first, second, ("mine", "yours"), top=1).by_date["rank_correlation"].round(3).to_list()
+    [-1.0]
     """
     when, keys = ["date", MOMENT], ["date", MOMENT, "symbol"]
     both = [frame.filter(pl.col("score").is_finite()).select(*keys, "score") for frame in (first, second)]

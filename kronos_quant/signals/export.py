@@ -48,6 +48,10 @@ def qlib_series(scores: pl.DataFrame) -> pd.Series:
     """Scores as Qlib has them: a pandas Series `score` by (instrument, datetime), sorted.
 
     scores : symbol, score, and date or, where a session has several, moment
+
+    >>> scores = pl.DataFrame({"date": ["2025-06-05"], "symbol": ["SH600000"], "score": [0.5]})
+    >>> qlib_series(scores.with_columns(pl.col("date").str.to_date()))["SH600000"].tolist()
+    [0.5]
     """
     time = MOMENT if MOMENT in scores.columns else "date"
     frame = scores.select(

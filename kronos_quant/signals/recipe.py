@@ -36,7 +36,11 @@ NUMERICS_VERSION = 4
 
 
 class Recipe(Section):
-    """signals/<name>.yaml."""
+    """signals/<name>.yaml.
+
+    >>> Recipe(horizon=5, score="median").samples
+    20
+    """
 
     model: str = Field("latest", description="`latest`, a folder, a name in models/, or the id of a training run")
     imported: str | None = Field(None, description="name of signals of `kq signal import`, instead of a model")

@@ -47,6 +47,10 @@ def score_paths(close: FloatArray, base: FloatArray) -> pl.DataFrame:
     Monte-Carlo standard errors that S paths leave; NaN for one path. That of max and min is that of the mean path at
     the bar where it lies, that of mean_over_spread takes the spread as known, that of the median is Maritz and
     Jarrett's (1978), that of p_rise Agresti and Coull's (1998), which is not 0 where all paths rise.
+
+    >>> scores = score_paths(np.array([[[101.0, 102.0], [99.0, 104.0]]]), np.array([100.0]))
+    >>> round(scores["last"][0], 4), scores["p_rise"][0]
+    (0.03, 1.0)
     """
     returns = close / base[:, None, None] - 1
     path = returns.mean(axis=1)  # [B, H]

@@ -130,7 +130,11 @@ def zscore(scores: FloatArray) -> FloatArray:
 
 
 def rank(scores: FloatArray) -> FloatArray:
-    """float64[T, N]: the share of the date's symbols below, ties sharing their mean place, in [-0.5, 0.5]."""
+    """float64[T, N]: the share of the date's symbols below, ties sharing their mean place, in [-0.5, 0.5].
+
+    >>> rank(np.array([[10.0, 20.0, np.nan]])).tolist()
+    [[-0.25, 0.25, nan]]
+    """
     count = np.maximum(np.isfinite(scores).sum(axis=1, keepdims=True), 1)
     places = rankdata(scores, axis=1, nan_policy="omit")
     ranked: FloatArray = (places - 0.5) / count - 0.5
