@@ -208,7 +208,7 @@ def test_a_range_ends_at_sessions_and_not_before_it_starts(bench):
         sessions_between(market, date(2025, 1, 1), None)
     with pytest.raises(ConfigError, match="--start 2025-06-05 is after --end 2025-06-04") as caught:
         sessions_between(market, sessions[-1], sessions[-2])
-    assert caught.value.hint == "--start 2025-06-04 --end 2025-06-05"
+    assert caught.value.hint == "Swap them: --start 2025-06-04 --end 2025-06-05."
 
 
 def test_how_long_the_others_take_is_told_after_a_few_dates(bench, caplog):
