@@ -60,7 +60,7 @@ def test_a_date_after_the_data(refused, trained_workspace):
 def test_a_range_that_ends_before_it_starts(refused, trained_workspace):
     code, error, hint = refused(trained_workspace.root, "signal", "--start", "2025-06-05", "--end", "2025-06-03")
     assert (code, error) == (2, "--start 2025-06-05 is after --end 2025-06-03")
-    assert hint == "--start 2025-06-03 --end 2025-06-05"
+    assert hint == "Swap them: --start 2025-06-03 --end 2025-06-05."
 
 
 def test_an_empty_directory(refused, market_workspace, tmp_path):
@@ -261,7 +261,7 @@ def test_a_full_disk_in_an_init(kq, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "inside"),
     [
-        (("signal",), "kronos_quant.workflows.signals.ensure_signals"),
+        (("signal",), "kronos_quant.signals.source.generate"),
         (("backtest", "short"), "kronos_quant.workflows.backtest.simulate"),
         (("train", "--gpus", "0"), "kronos_quant.workflows.train.fit"),
         (("ingest", "synthetic"), "kronos_quant.market.ingest_synthetic"),
