@@ -246,7 +246,7 @@ def summary(card: Scorecard) -> list[dict[str, str]]:
 
 
 def _timed(card: Timing | None) -> dict[str, str]:
-    columns = ("correlation over time", "95 % interval", "rank correlation", "same sign", "its interval")
+    columns = ("correlation over time", "95 % CI", "rank correlation", "same sign", "its 95 % CI")
     if card is None:
         return dict.fromkeys(columns, "-")
     values = (
@@ -260,7 +260,15 @@ def _timed(card: Timing | None) -> dict[str, str]:
 
 
 def _ranked(card: RankingCard | None) -> dict[str, str]:
-    columns = ("rank IC", "95 % interval", "ICIR", "IC", "best - worst fifth", "break-even bps", "signal ahead by")
+    columns = (
+        "rank IC",
+        "95 % CI",
+        "ICIR",
+        "IC",
+        "top - bottom quintile",
+        "break-even bps",
+        "signal minus baseline",
+    )
     if card is None:
         return dict.fromkeys(columns, "-")
     values = (
@@ -279,7 +287,7 @@ def _said(card: DistributionCard | None) -> dict[str, str]:
     ninety = None if card is None else card.coverage.get(0.9)
     return {
         "CRPS": "-" if card is None else shown(card.crps.mean, "{:.5f}"),
-        "90 % holds": "-" if ninety is None else shown(ninety.mean, "{:.1%}"),
+        "90 % coverage": "-" if ninety is None else shown(ninety.mean, "{:.1%}"),
     }
 
 

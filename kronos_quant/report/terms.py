@@ -1,4 +1,4 @@
-"""What was run, in words: the strategy, its period, and the values of every rule and cost that applied."""
+"""What was run, in words: the strategy, its period, and every rule and cost that applied."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def step_of(result: BacktestResult) -> str:
 def execution_line(result: BacktestResult) -> str:
     """When scores trade."""
     step = step_of(result)
-    return f"scores of a {step} trade at the next {step}'s {result.strategy.fill}"
+    return f"scores of one {step} are traded at the {result.strategy.fill} of the next {step}"
 
 
 def strategy_line(result: BacktestResult) -> str:
@@ -73,13 +73,13 @@ def strategy_line(result: BacktestResult) -> str:
     scored = step if step == "session" else "bar with scores"
     every = f"every {scored}" if strategy.every == 1 else f"every {strategy.every} {scored.replace(step, step + 's')}"
     return {
-        "topk_dropout": f"hold the {strategy.topk} best, replace at most {strategy.n_drop} a {step}, "
-        f"keep each for {counted(strategy.hold_thresh, 'session')} at least",
-        "topk_rebalance": f"hold the {strategy.topk} best, weighted {WEIGHTS[strategy.weighting]}, rebalanced {every}",
-        "long_short_quantile": f"hold the best {strategy.quantile:.0%}, be short of the worst {strategy.quantile:.0%}, "
+        "topk_dropout": f"hold the top {strategy.topk}, replace at most {strategy.n_drop} per {step}, "
+        f"minimum holding period {counted(strategy.hold_thresh, 'session')}",
+        "topk_rebalance": f"hold the top {strategy.topk}, weighted {WEIGHTS[strategy.weighting]}, rebalanced {every}",
+        "long_short_quantile": f"long the top {strategy.quantile:.0%}, short the bottom {strategy.quantile:.0%}, "
         f"rebalanced {every}",
-        "buy_and_hold": f"buy the {strategy.topk} best of the first {step}, keep them",
-        "python": f"the function decide of {strategy.code}",
+        "buy_and_hold": f"buy the top {strategy.topk} of the first {step} and hold them",
+        "python": f"the function decide in {strategy.code}",
     }[strategy.strategy]
 
 
@@ -88,15 +88,15 @@ def liquidity_lines(strategy: Strategy) -> list[str]:
     liquidity = strategy.liquidity
     lines = [f"slippage {liquidity.slippage:.3%} of the price"] if liquidity.slippage else []
     volume = (
-        f"the mean volume of the {liquidity.sessions} sessions before"
+        f"the mean volume of the previous {liquidity.sessions} sessions"
         if liquidity.volume == "trailing"
         else "the traded bar's own volume"
     )
     if liquidity.participation is not None:
-        rest = "the rest is ordered again" if liquidity.carry_over else "the rest is dropped"
+        rest = "the rest is carried over" if liquidity.carry_over else "the rest is cancelled"
         lines.append(f"an order fills up to {liquidity.participation:.2%} of {volume}, {rest}")
     if liquidity.impact:
-        lines.append(f"impact {liquidity.impact:g} x volatility x the square root of (order / {volume})")
+        lines.append(f"impact {liquidity.impact:g} x volatility x sqrt(order / {volume})")
     return lines
 
 
@@ -106,7 +106,7 @@ def rules_lines(strategy: Strategy, rules: Rules) -> list[str]:
         lots_line(rules),
         limits_line(rules),
         settlement_line(rules),
-        f"delisted holdings leave at {strategy.delisting_return:+.0%} from the last close",
+        f"delisted holdings are sold at the last close {strategy.delisting_return:+.0%}",
     ]
 
 
@@ -145,9 +145,9 @@ def settlement_line(rules: Rules) -> str:
     """When what was bought may be sold."""
     later, symbols = int(rules.next_day.sum()), len(rules.next_day)
     if later == 0:
-        return "what is bought may be sold in the same session"
-    whose = "" if later == symbols else f" ({later:,} of {counted(symbols, 'symbol')}; the others at once)"
-    return f"what is bought is sold in the next session at the earliest{whose}"
+        return "T+0: shares can be sold in the session in which they were bought"
+    part = "" if later == symbols else f" ({later:,} of {counted(symbols, 'symbol')}; the others T+0)"
+    return f"T+1: shares can be sold from the session after the purchase on{part}"
 
 
 def said_of(counts: dict[str, int], symbols: int) -> str:

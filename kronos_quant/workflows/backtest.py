@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,14 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
-from kronos_quant.report import (
-    by_period,
-    headline_of,
+from kronos_quant.report.pages.tearsheet import (
+    backtest_document,
+    headline_document,
     performance_png,
-    report_text,
-    sections_of,
-    terms_of,
     write_tearsheet,
 )
+from kronos_quant.report.periods import by_period
+from kronos_quant.report.terms import terms_of
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.stats.performance import key_figures
 from kronos_quant.workflows.examination import examined
@@ -94,21 +93,13 @@ def _leave(
         for kind, table in tables_of(result).items():
             table.write_parquet(run.folder / f"{kind}.parquet")
         examination = examined(workspace, prepared, result, f"backtest/{run.id}")
-        headline, sections = headline_of(result, examination, benchmark), sections_of(result, examination)
         terms = terms_of(result, prepared.rules, benchmark)
+        document = backtest_document(result, examination, name, terms, [*result.notes, *notes], benchmark)
         performance_png(run.folder / "performance.png", result, title=name, benchmark_name=benchmark)
-        notes += write_tearsheet(
-            run.folder / "tearsheet.html",
-            result,
-            f"{name} ({run.id})",
-            benchmark,
-            terms=[*terms, ("inputs", f"{scored.origin}; bars {digest[:16]}")],
-            notes=[*result.notes, *notes],
-            headline=headline,
-            sections=sections,
-        )
-        text = report_text(name, terms, [*headline, *sections], [*result.notes, *notes])
-        head = report_text(name, terms, headline, [*result.notes, *notes])
+        origin = f"Run {run.id}; {scored.origin}; bars {digest[:16]}."
+        notes += write_tearsheet(run.folder / "tearsheet.html", document, result, benchmark, origin)
+        document = replace(document, notes=(*result.notes, *notes))
+        text, head = document.to_text(), headline_document(document).to_text()
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
         metrics = (
             unknown_figures()

@@ -99,7 +99,7 @@ def run_check(workspace: WorkspaceFolder, page: Path | None = None, checks: Path
     market = workspace_market(workspace)
     found = survey(market, all_checks(workspace.root, checks), workspace.config.gates)
     if page is not None:
-        from kronos_quant.report.quality_page import write_quality_page
+        from kronos_quant.report.pages.quality import write_quality_page
 
         write_quality_page(page, found)
     return CheckReport(found, page)

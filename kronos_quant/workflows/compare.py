@@ -12,16 +12,15 @@ import polars as pl
 import yaml
 
 from kronos_quant.errors import ConfigError, DataError, listed
-from kronos_quant.report.comparison import (
+from kronos_quant.report.document import Document
+from kronos_quant.report.pages.comparison import (
     FIGURES,
-    Shown,
-    comparison_png,
-    comparison_sections,
+    ComparedRun,
+    comparison_document,
     differences,
     figure_of,
     write_comparison,
 )
-from kronos_quant.report.section import Section, section_texts
 from kronos_quant.report.terms import settings_of
 from kronos_quant.runs import Inputs, Run, finished_runs, staged_run
 from kronos_quant.stats.intervals import PairedTest, paired_test
@@ -37,11 +36,11 @@ NEWEST = 3
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSummary:
-    """A comparison that was written: its folder, the runs, their sections, and each run's test against the first."""
+    """A comparison that was written: its folder, its runs, the document, and the test of each run."""
 
     folder: Path
-    runs: tuple[Shown, ...]
-    sections: tuple[Section, ...]
+    runs: tuple[ComparedRun, ...]
+    document: Document
     tests: tuple[PairedTest, ...]
 
     @property
@@ -64,8 +63,7 @@ class ComparisonSummary:
 
     def lines(self) -> list[str]:
         """The comparison in words."""
-        told = [line for lines in section_texts(self.sections, WIDTH) for line in [*lines, ""]]
-        return [*told, f"page: {self.page}"]
+        return [*self.document.to_text(WIDTH).splitlines(), f"page: {self.page}"]
 
 
 def run_comparison(workspace: WorkspaceFolder, names: Sequence[str]) -> ComparisonSummary:
@@ -82,12 +80,10 @@ def run_comparison(workspace: WorkspaceFolder, names: Sequence[str]) -> Comparis
         raise ConfigError(f"{listed(twice)}: given twice", hint="name each run once")
     runs = tuple(read_run(run) for run in found)
     tests = tuple(tested(runs[0], other) for other in runs[1:])
-    sections = tuple(comparison_sections(runs, tests))
+    document = comparison_document(runs, tests)
     with staged_run(workspace.runs, "compare", Inputs()) as run:
-        summary = ComparisonSummary(run.path, runs, sections, tests)
-        curves = run.folder / "curves.png"
-        comparison_png(curves, runs)
-        write_comparison(run.folder / "compare.html", f"{len(runs)} back-tests side by side", sections, curves)
+        summary = ComparisonSummary(run.path, runs, document, tests)
+        write_comparison(run.folder, document, runs)
         figure_table(runs).write_csv(run.folder / "figures.csv")
         run.write_metrics(summary.as_dict())
     return summary
@@ -111,7 +107,7 @@ def run_named(workspace: WorkspaceFolder, name: str) -> Run:
     )
 
 
-def read_run(run: Run) -> Shown:
+def read_run(run: Run) -> ComparedRun:
     """What a comparison needs of a back-test. Raises DataError where a file is missing or damaged."""
     try:
         daily = pl.read_parquet(run.folder / "returns.parquet", columns=["date", "return"])
@@ -123,10 +119,10 @@ def read_run(run: Run) -> Shown:
     if not dates or not isinstance(config, dict) or not isinstance(metrics, dict):
         raise DataError(f"{run.folder}: not a whole back-test: returns, settings or figures are empty")
     returns = np.ascontiguousarray(daily["return"].cast(pl.Float64).to_numpy())
-    return Shown(run.id, dict(settings_of(config)), metrics, dates, returns)
+    return ComparedRun(run.id, dict(settings_of(config)), metrics, dates, returns)
 
 
-def tested(first: Shown, other: Shown) -> PairedTest:
+def tested(first: ComparedRun, other: ComparedRun) -> PairedTest:
     """The paired test of a run against the first, on the sessions of both."""
     place = {day: i for i, day in enumerate(first.dates)}
     pairs = [(i, place[day]) for i, day in enumerate(other.dates) if day in place]
@@ -135,7 +131,7 @@ def tested(first: Shown, other: Shown) -> PairedTest:
     return paired_test(other.returns[mine], first.returns[its], years)
 
 
-def figure_table(runs: Sequence[Shown]) -> pl.DataFrame:
+def figure_table(runs: Sequence[ComparedRun]) -> pl.DataFrame:
     """A row a figure, a column a run."""
     keys = [key for _, key, _ in FIGURES]
     columns = {run.name: [figure_of(run, key) for key in keys] for run in runs}

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from kronos_quant import schema
+from kronos_quant.charts import Fan
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market, workspace_market
 from kronos_quant.model import QUANTILES, Forecast, Forecaster
-from kronos_quant.report import Fan, forecast_png, write_forecast_page
+from kronos_quant.report.pages.forecast import forecast_png, write_forecast_page
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.schema import quantile_name
 from kronos_quant.signals import ComputedSource, Recipe, open_computed

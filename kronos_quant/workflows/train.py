@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kronos_quant.report import loss_curve_png
+from kronos_quant.charts import loss_figure, write_png
 from kronos_quant.training import fit, launch, place
 from kronos_quant.training.logs import read_log
 from kronos_quant.training.run import (
@@ -42,7 +42,7 @@ def run_training(workspace: WorkspaceFolder, gpus: int | None = None, *, resume:
             fit(job, started, plan.networks)
         else:
             launch(run.folder / JOB_FILE, plan.placement.processes, started)
-        loss_curve_png(run.folder / LOSS_CURVE, read_log(run.folder))
+        write_png(run.folder / LOSS_CURVE, loss_figure(read_log(run.folder)))
         return write_result(run)
 
 

@@ -10,9 +10,3 @@ from report.cases import Examined, full_case
 def whole_case(tmp_path_factory: pytest.TempPathFactory) -> Examined:
     """`full_case`; not to be changed."""
     return full_case(tmp_path_factory.mktemp("whole"))
-
-
-@pytest.fixture
-def without_quantstats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages whose quantstats part, seconds of drawing, is a word."""
-    monkeypatch.setattr("kronos_quant.report.tearsheet.writing.quantstats_part", lambda *arguments: "<p>drawn</p>")

@@ -14,8 +14,9 @@ from report.pages import Reader
 from validity.cases import walks
 
 from kronos_quant.files import write_json
-from kronos_quant.report import by_period, headline_of, report_text, sections_of, terms_of, write_tearsheet
-from kronos_quant.report.tearsheet import writing
+from kronos_quant.report.pages.tearsheet import backtest_document
+from kronos_quant.report.periods import by_period
+from kronos_quant.report.terms import terms_of
 
 Told = tuple[Examined, Reader, str, dict[str, Any]]
 
@@ -23,16 +24,10 @@ Told = tuple[Examined, Reader, str, dict[str, Any]]
 def told(folder: Path, case: Examined) -> Told:
     """A case with its page, its text, and its metrics as a script reads them."""
     result, terms = case.result, terms_of(case.result, case.rules, "SPX")
-    headline, sections = headline_of(result, case.found, "SPX"), sections_of(result, case.found)
-    with pytest.MonkeyPatch.context() as patch:
-        # the pictures take seconds and have tests of their own
-        patch.setattr(writing, "quantstats_part", lambda *arguments: "")
-        patch.setattr(writing, "pictures_of", lambda *arguments: [])
-        write_tearsheet(folder / "t.html", result, "topk", "SPX", terms=terms, headline=headline, sections=sections)
+    document = backtest_document(result, case.found, "topk", terms, benchmark_name="SPX")
     write_json(folder / "m.json", dict(result.metrics) | case.found.as_dict() | by_period(result))
     metrics = json.loads((folder / "m.json").read_text(), parse_constant=pytest.fail)
-    text = report_text("topk", terms, [*headline, *sections])
-    return case, Reader((folder / "t.html").read_text(encoding="utf-8")), text, metrics
+    return case, Reader(document.to_html()), document.to_text(), metrics
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +50,8 @@ ITEMS = [
     ("Result, after costs", "Calmar ratio, annual", "calmar_ratio", "{:.2f}"),
     ("Result, after costs", "maximum drawdown", "max_drawdown", "{:.2%}"),
     ("Result, after costs", "winning sessions", "win_rate", "{:.1%}"),
-    ("Trading", "turnover a session (bought and sold / account)", "turnover", "{:.2%}"),
-    ("Trading", "costs a year / account", "annual_cost", "{:.2%}"),
+    ("Trading", "turnover per session, two-sided ((buys + sells) / account)", "turnover", "{:.2%}"),
+    ("Trading", "costs per year / account", "annual_cost", "{:.2%}"),
     ("Trading", "trades", "trades", "{:,.0f}"),
     ("Trading", "orders rejected", "rejected", "{:,.0f}"),
     ("Against the benchmark", "annual excess, after costs", "excess_annual_return", "{:+.2%}"),
@@ -70,7 +65,7 @@ ITEMS = [
     ("Costs", "slippage", "slippage", "{:,.2f}"),
     ("Costs", "impact", "impact", "{:,.2f}"),
     ("Costs", "borrowing", "borrow", "{:,.2f}"),
-    ("Costs", "all of it", "cost", "{:,.2f}"),
+    ("Costs", "total", "cost", "{:,.2f}"),
 ]
 
 
@@ -89,7 +84,7 @@ def test_the_annualisation_is_a_figure_and_stands_over_every_table_of_annual_fig
     assert metrics["sessions_per_year"] == 252
     heads = {heading: rows[0] for heading, rows in page.tables}
     for heading in {heading for heading, _, key, _ in ITEMS if "annual" in key}:
-        assert "252 sessions a year" in " ".join(heads[heading]), heading
+        assert "252 sessions per year" in " ".join(heads[heading]), heading
     assert text.count("252 sessions") >= 8
 
 
@@ -108,11 +103,11 @@ def test_luck_is_told_by_the_true_number_of_trials(full):
 
 def test_months_are_a_table_and_a_mapping(full):
     _, page, _, metrics = full
-    rows, months = page.table("Months"), metrics["monthly_returns"]
+    rows, months = page.table("Monthly returns"), metrics["monthly_returns"]
     assert list(rows) == ["year", *sorted({month[:4] for month in months})]
     assert rows["2023"][0] == f"{months['2023-01']:+.1%}"
     whole = math.prod(1 + value for month, value in months.items() if month.startswith("2023")) - 1
-    assert rows["2023"][-1] == f"{whole:+.1%}"
+    assert rows["2023"][-2] == f"{whole:+.1%}"
 
 
 def test_rolling_figures_are_a_table_and_a_mapping(full):
@@ -148,16 +143,16 @@ def test_sources_of_the_return_are_a_table_and_a_list_that_adds_up(full):
     rows = page.table("Where the return came from")
     names = [part["name"] for part in metrics["attribution"]]
     assert {"market", "size (traded value)", "momentum", "volatility", "industries", "selection"} < set(names)
-    assert list(rows)[1:] == [*names, "all of it, after costs"]
+    assert list(rows)[1:] == [*names, "total, after costs"]
     whole = sum(part["annual_return"] for part in metrics["attribution"])
-    assert rows["all of it, after costs"][0] == f"{whole:+.2%}"
+    assert rows["total, after costs"][0] == f"{whole:+.2%}"
     assert whole == pytest.approx(case.result.returns.mean() * 252)
     assert len(metrics["attribution_industries"]) == 12
 
 
 def test_a_delay_is_a_table_and_a_mapping(full):
     _, page, _, metrics = full
-    row = page.table("One session later")["annual return"]
+    row = page.table("One-session delay")["annual return"]
     later = metrics["delayed_one_session"]["annual_return"]
     assert row == [f"{metrics['annual_return']:+.2%}", f"{later:+.2%}"]
 

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 from validity.cases import run, walks
 
-from kronos_quant.report import by_period
-from kronos_quant.report.periods import half_year, month_ends, monthly_returns, rolling_figures
+from kronos_quant.report.periods import by_period, half_year, month_ends, monthly_returns, rolling_figures
 from kronos_quant.stats.performance import annual_volatility, beta_of, max_drawdown
 
 

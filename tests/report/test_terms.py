@@ -42,12 +42,12 @@ def test_terms_say_what_was_run_when_and_at_which_costs():
     assert "period: 2024-01-02 to 2024-01-03, 2 sessions traded" in text
     assert "symbols: 2 with scores and bars" in text
     assert "signal: default" in text
-    assert "hold the 1 best, replace at most 1 a session, keep each for 1 session at least" in text
-    assert "scores of a session trade at the next session's open" in text
+    assert "hold the top 1, replace at most 1 per session, minimum holding period 1 session" in text
+    assert "scores of one session are traded at the open of the next session" in text
     assert "buying 0.1%, selling 0.15%" in text
     assert "at least 5 a trade" in text
     assert "rules: bought in lots of 100\nrules: no daily price limits" in text
-    assert "rules: delisted holdings leave at +0% from the last close" in text
+    assert "rules: delisted holdings are sold at the last close +0%" in text
     assert "account: 100,000 at the start, 114,045.35 at the end" in text
     assert text.endswith("benchmark: none")
 
@@ -58,24 +58,24 @@ def test_terms_say_what_was_run_when_and_at_which_costs():
         ({"lot": 0}, "bought in fractions of shares"),
         ({"lot": 1}, "bought in single shares"),
         ({"price_limit": 0.095}, "daily price limits: 9.5%"),
-        ({"delisting_return": -0.3}, "delisted holdings leave at -30% from the last close"),
+        ({"delisting_return": -0.3}, "delisted holdings are sold at the last close -30%"),
         ({"score": "p_rise"}, "signal: default, score p_rise"),
         ({"scores": "mine.csv"}, "signal: scores of mine.csv"),
         ({"liquidity": {"slippage": 0.001}}, "liquidity: slippage 0.100% of the price"),
         (
             {"liquidity": {"participation": 0.1, "carry_over": False}},
-            "an order fills up to 10.00% of the mean volume of the 20 sessions before, the rest is dropped",
+            "an order fills up to 10.00% of the mean volume of the previous 20 sessions, the rest is cancelled",
         ),
-        ({"liquidity": {"participation": 0.1}}, "the rest is ordered again"),
+        ({"liquidity": {"participation": 0.1}}, "the rest is carried over"),
         (
             {"liquidity": {"impact": 0.5, "volume": "bar"}},
-            "impact 0.5 x volatility x the square root of (order / the traded bar's own volume)",
+            "impact 0.5 x volatility x sqrt(order / the traded bar's own volume)",
         ),
         ({"risk": {"stop_loss": 0.1}}, "risk: stop-loss 10.00% below entry"),
-        ({"strategy": "topk_rebalance", "every": 5}, "hold the 1 best, weighted equally, rebalanced every 5 sessions"),
-        ({"strategy": "topk_rebalance"}, "hold the 1 best, weighted equally, rebalanced every session"),
-        ({"strategy": "long_short_quantile", "quantile": 0.5}, "hold the best 50%, be short of the worst 50%"),
-        ({"strategy": "buy_and_hold"}, "buy the 1 best of the first session, keep them"),
+        ({"strategy": "topk_rebalance", "every": 5}, "hold the top 1, weighted equally, rebalanced every 5 sessions"),
+        ({"strategy": "topk_rebalance"}, "hold the top 1, weighted equally, rebalanced every session"),
+        ({"strategy": "long_short_quantile", "quantile": 0.5}, "long the top 50%, short the bottom 50%"),
+        ({"strategy": "buy_and_hold"}, "buy the top 1 of the first session and hold them"),
     ],
 )
 def test_values_that_applied_are_named(fields, expected):
@@ -87,7 +87,7 @@ def test_limits_and_lots_are_counted_by_symbol():
     rules = mainland(("SH600000", "SZ000001", "SZ300001", "SH688001"), days)
     assert limits_line(rules) == "daily price limits: 10% (2 symbols), 20% (2 symbols)"
     assert lots_line(rules) == "bought in lots of 100 (3 symbols), lots of 200 and then by 1 (1 symbol)"
-    assert settlement_line(rules) == "what is bought is sold in the next session at the earliest"
+    assert settlement_line(rules) == "T+1: shares can be sold from the session after the purchase on"
 
 
 def test_a_limit_that_changes_in_the_period_counts_with_both():
@@ -105,9 +105,9 @@ def test_limits_that_differ_up_and_down_are_both_named():
 
 def test_what_may_be_sold_at_once_is_said_by_exchange():
     _, rules = ran(swap(), exchange="XNYS", lot="exchange", price_limit="exchange")
-    assert settlement_line(rules) == "what is bought may be sold in the same session"
+    assert settlement_line(rules) == "T+0: shares can be sold in the session in which they were bought"
     mixed = replace(rules, next_day=np.array([True, False]))
-    assert settlement_line(mixed).endswith("at the earliest (1 of 2 symbols; the others at once)")
+    assert settlement_line(mixed).endswith("(1 of 2 symbols; the others T+0)")
 
 
 def test_the_profile_qlib_tells_its_own_rules_and_not_the_exchanges():
@@ -115,7 +115,7 @@ def test_the_profile_qlib_tells_its_own_rules_and_not_the_exchanges():
     assert "costs: Qlib's: buying 0.1%, selling 0.15%" in text
     assert "rules: Qlib's: limit 0.095" in text
     assert "bought in" not in text
-    assert "at the earliest" not in text
+    assert "T+1" not in text
 
 
 def test_a_label_is_told_once():
@@ -138,8 +138,8 @@ def by_bars(**fields) -> str:
 
 def test_within_sessions_the_terms_speak_of_bars():
     text = by_bars()
-    assert "execution: scores of a bar trade at the next bar's open" in text
-    assert "replace at most 1 a bar, keep each for 1 session at least" in text
+    assert "execution: scores of one bar are traded at the open of the next bar" in text
+    assert "replace at most 1 per bar, minimum holding period 1 session" in text
     assert "rebalanced every bar with scores" in by_bars(strategy="topk_rebalance")
     assert "rebalanced every 2 bars with scores" in by_bars(strategy="topk_rebalance", every=2)
 

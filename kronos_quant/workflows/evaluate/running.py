@@ -108,7 +108,7 @@ def _leave(
     workspace: WorkspaceFolder, market: Market, settings: EvaluationConfig, main: Stored, card: Scorecard
 ) -> EvaluationReport:
     """Write the run's folder, whole or not at all."""
-    from kronos_quant.report.scorecard import write_scorecard_page
+    from kronos_quant.report.pages.scorecard import write_scorecard_page
 
     recipe = main.source.recipe
     inputs = Inputs(market.snapshot.digest, main.source.recipe.weights, {"sampling": recipe.recipe.seed})

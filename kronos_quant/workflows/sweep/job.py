@@ -40,7 +40,7 @@ from kronos_quant.validity import (
 )
 from kronos_quant.workflows.examination import key_of, settings_of
 from kronos_quant.workflows.sweep.cluster import Cluster, connected, run_on_ray
-from kronos_quant.workflows.sweep.summary import SweepSummary, ranked
+from kronos_quant.workflows.sweep.summary import BEST, SweepSummary, ranked
 from kronos_quant.workflows.trading import Prepared, facts_of, prepare
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -81,7 +81,7 @@ def run_sweep(
             done = read_done(run.folder / TRIALS)
             finish(workspace, run, prepared, trials, done, cluster)
             table, luck = judged(workspace, run, prepared, trials)
-            leave_pictures(run.folder, table, tuple(chosen), Path(strategy_name).stem)
+            write_report(run.folder, table, tuple(chosen), Path(strategy_name).stem, luck)
             figures = {} if luck is None else luck.as_dict()
             run.write_metrics(figures | {"sweep_trials": len(table), "left_out": len(refused)})
     return SweepSummary(run.path, tuple(chosen), table, luck, len(done), refused, time.perf_counter() - started)
@@ -264,12 +264,8 @@ def deflated(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"ledger": mine["trial"], "deflated_sharpe_probability": pl.Series(found, dtype=pl.Float64)})
 
 
-def leave_pictures(folder: Path, table: pl.DataFrame, settings: tuple[str, ...], name: str) -> None:
-    """A map for the first two settings that vary, and one for each further one beside the first."""
-    from kronos_quant.report.heatmap import heatmap_png
+def write_report(folder: Path, table: pl.DataFrame, settings: tuple[str, ...], name: str, luck: Luck | None) -> None:
+    """The page, with a map for the first two settings that vary, and one for each further one with the first."""
+    from kronos_quant.report.pages.sweep import write_sweep_page
 
-    varied = [setting for setting in settings if table[setting].n_unique() > 1] or [settings[0]]
-    others: list[str | None] = [*varied[1:]] or [None]
-    for rows, columns in ((varied[0], other) for other in others):
-        file = f"heatmap-{rows}{'-' + columns if columns else ''}.png"
-        heatmap_png(folder / file, table, rows, columns, title=f"{name}: mean over {len(table):,} trials")
+    write_sweep_page(folder, name, settings, table, ranked(table).head(BEST), luck)

@@ -66,7 +66,7 @@ class SweepSummary:
         told.append("the best of many trials looks better than it is; the maps show whether its neighbours agree")
         if self.luck is not None:
             told += ["the best of them:", *(f"  {line}" for line in self.luck.lines())]
-        return [*told, f"folder: {self.folder}"]
+        return [*told, f"page: {self.folder / 'sweep.html'}", f"folder: {self.folder}"]
 
 
 def ranked(trials: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,379 @@
+"""The sections of a back-test's report: what comes first (verdict, figures, trading), and what follows."""
+
+from __future__ import annotations
+
+import math
+
+from kronos_quant.backtest import BacktestResult
+from kronos_quant.errors import counted
+from kronos_quant.report.document import Section, figure_or_dash
+from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_returns, rolling_figures
+from kronos_quant.report.terms import step_of
+from kronos_quant.stats.performance import sharpe_ratio
+from kronos_quant.stats.selection import FEWEST_SESSIONS
+from kronos_quant.validity import Examination, Legs, ReturnPart
+
+COMPARED = (
+    ("total return", "total_return", "{:+.2%}"),
+    ("annual return", "annual_return", "{:+.2%}"),
+    ("annual return, before costs", "annual_return_before_cost", "{:+.2%}"),
+    ("annual volatility", "annual_volatility", "{:.2%}"),
+    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
+    ("Sortino ratio, annual", "sortino_ratio", "{:.2f}"),
+    ("Calmar ratio, annual", "calmar_ratio", "{:.2f}"),
+    ("maximum drawdown", "max_drawdown", "{:.2%}"),
+    ("winning sessions", "win_rate", "{:.1%}"),
+)
+"""Figures shown beside the benchmark's, where it has them: label, name, form."""
+
+TRADING = (
+    ("trades", "trades", "{:,.0f}"),
+    ("orders rejected", "rejected", "{:,.0f}"),
+    ("symbols held, mean", "mean_holdings", "{:.1f}"),
+    ("cash, mean share of the account", "mean_cash", "{:.1%}"),
+    ("turnover per session, two-sided ((buys + sells) / account)", "turnover", "{:.2%}"),
+    ("costs, total", "cost", "{:,.2f}"),
+    ("costs per year / account", "annual_cost", "{:.2%}"),
+)
+
+FEW_SESSIONS = 60
+"""Fewer say little about a year."""
+
+NAME_WIDTH = 16
+"""Signs of a benchmark's name at most."""
+
+MOST_INDUSTRIES = 10
+"""Industries listed, those with the largest contribution."""
+
+OWN_FUNCTION = "a strategy in Python is run only once"
+
+PAID = (
+    ("commission", "commission"),
+    ("taxes and fees", "levies"),
+    ("slippage", "slippage"),
+    ("impact", "impact"),
+    ("borrowing", "borrow"),
+)
+
+DELAYED = (
+    ("annual return", "annual_return", "{:+.2%}"),
+    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
+    ("maximum drawdown", "max_drawdown", "{:.2%}"),
+    ("annual excess over the benchmark", "excess_annual_return", "{:+.2%}"),
+    ("turnover per session", "turnover", "{:.2%}"),
+    ("costs per year / account", "annual_cost", "{:.2%}"),
+)
+
+ROLLING = {
+    "annual_return": ("annual return", "{:+.1%}"),
+    "annual_volatility": ("annual volatility", "{:.1%}"),
+    "sharpe_ratio": ("Sharpe ratio, annual", "{:.2f}"),
+    "max_drawdown": ("maximum drawdown", "{:.1%}"),
+    "beta": ("beta", "{:.2f}"),
+}
+
+
+def headline_sections(result: BacktestResult, found: Examination, benchmark_name: str | None = None) -> list[Section]:
+    """The sections that come first, the verdict before all."""
+    made = (verdict(found), figures(result, benchmark_name), trading(result), delistings(result))
+    return [section for section in made if section is not None]
+
+
+def annual(sessions_per_year: int) -> str:
+    """The head of a column of annual figures' names."""
+    return f"annual: {sessions_per_year} sessions per year"
+
+
+def per_year(sessions_per_year: int) -> str:
+    """The head of a column of annual figures."""
+    return f"per year ({sessions_per_year} sessions)"
+
+
+def verdict(found: Examination) -> Section:
+    """Whether the result is significant after adjusting for the number of trials."""
+    return Section("Is it luck?", tuple(found.luck.lines()), tone="verdict")
+
+
+def figures(result: BacktestResult, benchmark_name: str | None = None) -> Section:
+    """The key figures, beside those of the benchmark where there is one."""
+    metrics, compared = result.metrics, result.benchmark_returns is not None
+    rows = [
+        (
+            label,
+            figure_or_dash(metrics[key], form),
+            *([_benchmarks(result, key, form)] if compared else []),
+        )
+        for label, key, form in COMPARED
+    ]
+    lines = ["Risk-free rate 0; returns are compounded."]
+    if len(result.dates) < FEW_SESSIONS:
+        lines.append(
+            f"Annual figures are extrapolated from {counted(len(result.dates), 'session')} and are unreliable."
+        )
+    name = [(benchmark_name or "benchmark")[:NAME_WIDTH]] if compared else []
+    columns = (annual(result.sessions_per_year), "portfolio", *name)
+    return Section("Result, after costs", tuple(lines), columns, tuple(rows))
+
+
+def _benchmarks(result: BacktestResult, key: str, form: str) -> str:
+    value = result.metrics.get(f"benchmark_{key}")
+    return "" if value is None else figure_or_dash(value, form)
+
+
+def trading(result: BacktestResult) -> Section:
+    """How much was traded, and at which cost."""
+    rows = tuple((label, figure_or_dash(result.metrics[key], form)) for label, key, form in TRADING)
+    return Section("Trading", (), (annual(result.sessions_per_year), "value"), rows)
+
+
+def delistings(result: BacktestResult) -> Section | None:
+    """The total return by the price at which delisted holdings are sold."""
+    if not result.delisted:
+        return None
+    rows = tuple((f"{at:+.0%}", f"{total:+.2%}") for at, total in result.delisted.items())
+    line = "Total return by the return from the last close at which delisted holdings are sold (delisting_return)."
+    return Section("Delisted holdings", (line,), ("delisting_return", "total return"), rows)
+
+
+def result_sections(result: BacktestResult, found: Examination) -> list[Section]:
+    """The sections of a back-test, those that apply, in the order in which they are read."""
+    made = (
+        against_benchmark(result, found),
+        attribution(found),
+        industries(found),
+        legs(result, found.legs),
+        delay(result, found),
+        capacity(result, found),
+        costs(result),
+        rejections(result),
+        risk_rules(result),
+        rolling(result),
+        months(result),
+        holdings(result),
+    )
+    return [section for section in made if section is not None]
+
+
+def against_benchmark(result: BacktestResult, found: Examination) -> Section | None:
+    """Excess, information ratio, alpha and beta."""
+    if found.regression is None:
+        return None
+    metrics, regression = result.metrics, found.regression
+    figures = (
+        ("annual excess, after costs", "excess_annual_return", "{:+.2%}"),
+        ("annual excess, before costs", "excess_annual_return_before_cost", "{:+.2%}"),
+        ("information ratio, annual", "information_ratio", "{:.2f}"),
+        ("tracking error, annual", "tracking_error", "{:.2%}"),
+        ("alpha, annual", "alpha", "{:+.2%}"),
+        ("beta", "beta", "{:.2f}"),
+    )
+    rows = [(label, figure_or_dash(metrics[key], form)) for label, key, form in figures]
+    rows.insert(5, ("alpha, t value", figure_or_dash(regression.alpha_t, "{:.1f}")))
+    error = figure_or_dash(regression.beta_error, "{:.3f}")
+    line = f"HAC standard errors, {regression.degrees} degrees of freedom; standard error of beta {error}."
+    return Section(
+        "Against the benchmark",
+        () if math.isnan(regression.beta_error) else (line,),
+        (annual(result.sessions_per_year), "value"),
+        tuple(rows),
+    )
+
+
+def attribution(found: Examination) -> Section:
+    """Which sources the mean return came from."""
+    parts = found.attribution
+    lines = [
+        "Mean annual return by source, not compounded. Each session, the returns of the symbols are regressed on their "
+        "exposures at the previous close. Style exposures are z-scores weighted by the share of the account."
+    ]
+    if parts.unknown:
+        lines.append(f"Not available (too few bars before the period): {', '.join(parts.unknown)}.")
+    total = ("total, after costs", figure_or_dash(parts.total, "{:+.2%}"), "", "")
+    return Section(
+        "Where the return came from", tuple(lines), ("source", per_year(found.sessions_per_year), "t", "mean exposure"),
+        (*(_part(part) for part in parts.parts), total),
+    )  # fmt: skip
+
+
+def _part(part: ReturnPart) -> tuple[str, ...]:
+    return (
+        part.name,
+        figure_or_dash(part.annual_return, "{:+.2%}"),
+        figure_or_dash(part.t, "{:.1f}"),
+        "" if math.isnan(part.exposure) else figure_or_dash(part.exposure, "{:.2f}"),
+    )
+
+
+def industries(found: Examination) -> Section | None:
+    """The industries that contributed most."""
+    every = found.attribution.industries
+    if not every:
+        return None
+    rest = (
+        []
+        if len(every) <= MOST_INDUSTRIES
+        else [f"The {MOST_INDUSTRIES} largest of {len(every)}; metrics.json lists all."]
+    )
+    return Section(
+        "Industries",
+        ("Contribution of each industry in excess of the market, and its mean share of the account.", *rest),
+        ("industry", per_year(found.sessions_per_year), "t", "mean share"),
+        tuple(_part(part) for part in every[:MOST_INDUSTRIES]),
+    )
+
+
+def legs(result: BacktestResult, found: Legs | None) -> Section | None:
+    """Long and short positions, each by itself."""
+    if found is None:
+        return None
+    years = result.sessions_per_year
+    rows = tuple(
+        (
+            name,
+            figure_or_dash(float(returns.mean()) * years, "{:+.2%}"),
+            figure_or_dash(sharpe_ratio(returns, years), "{:.2f}"),
+            figure_or_dash(weight, "{:+.1%}"),
+        )
+        for name, returns, weight in (
+            ("long", found.long, found.mean_long),
+            ("short", found.short, found.mean_short),
+        )
+    )
+    line = "Long and short positions after their costs; the two add up to the mean return."
+    return Section(
+        "Long and short", (line,), ("positions", per_year(years), "Sharpe ratio, annual", "mean share"), rows
+    )
+
+
+def delay(result: BacktestResult, found: Examination) -> Section:
+    """The effect of a delay of one session, or of one bar of an intraday market."""
+    step = step_of(result)
+    title = f"One-{step} delay"
+    if found.delayed is None:
+        own = result.strategy.strategy == "python"
+        return Section(
+            title, (f"Not available: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",)
+        )
+    known = found.delayed
+    rows = tuple(
+        (label, figure_or_dash(result.metrics[key], form), figure_or_dash(known[key], form))
+        for label, key, form in DELAYED
+        if key in known
+    )
+    line = (
+        f"The same strategy with scores delayed by one {step}. If the edge disappears, it depends on execution timing."
+    )
+    return Section(title, (line,), (annual(result.sessions_per_year), "as run", "delayed"), rows)
+
+
+def capacity(result: BacktestResult, found: Examination) -> Section:
+    """How large an account may be."""
+    title = "Capacity"
+    if found.capacity is None:
+        return Section(title, (f"Not available: {_no_capacity(result)}.",))
+    account = f"account; {annual(found.sessions_per_year)}"
+    rows = tuple(
+        (
+            f"{size.account:,.0f}",
+            figure_or_dash(size.annual_return, "{:+.2%}"),
+            figure_or_dash(size.annual_impact, "{:.2%}"),
+            figure_or_dash(size.edge, "{:+.2%}"),
+        )
+        for size in found.capacity.sizes
+    )
+    return Section(title, (found.capacity.line(),), (account, "annual return", "impact", "edge"), rows)
+
+
+def _no_capacity(result: BacktestResult) -> str:
+    """Why capacity cannot be estimated."""
+    if result.strategy.strategy == "python":
+        return OWN_FUNCTION
+    if result.strategy.profile == "qlib":
+        return "the profile qlib models no market impact"
+    if len(result.dates) < FEWEST_SESSIONS:
+        return f"fewer than {FEWEST_SESSIONS} sessions"
+    return "the bars have no volumes"
+
+
+def costs(result: BacktestResult) -> Section:
+    """Costs by kind."""
+    metrics = result.metrics
+    whole, yearly = metrics["cost"], metrics["annual_cost"]
+    rows = []
+    for label, key in PAID:
+        share = metrics[key] / whole if whole else 0.0
+        rows.append((label, f"{metrics[key]:,.2f}", f"{share:.1%}", f"{share * yearly:.2%}"))
+    total = ("total", f"{whole:,.2f}", "100.0%" if whole else "-", f"{yearly:.2%}")
+    columns = ("cost", "paid", "share", f"{per_year(result.sessions_per_year)} / account")
+    return Section("Costs", (), columns, (*rows, total))
+
+
+def rejections(result: BacktestResult) -> Section:
+    """Limits and other reasons that cut or rejected orders."""
+    orders, cut = result.metrics["orders"], sum(result.rejections.values())
+    line = f"{cut:,} of {orders:,.0f} orders were rejected or cut" + (f" ({cut / orders:.1%})." if cut else ".")
+    rows = tuple((reason, f"{count:,}") for reason, count in result.rejections.items())
+    return Section("Limits and rejections", (line,), ("reason", "orders") if rows else (), rows)
+
+
+def risk_rules(result: BacktestResult) -> Section | None:
+    """What each rule of the section `risk` did."""
+    if not result.risk:
+        return None
+    rows = tuple((rule, f"{count:,}") for rule, count in result.risk.items())
+    return Section("Risk rules", ("Orders that each rule placed, reduced or blocked.",), ("rule", "orders"), rows)
+
+
+def months(result: BacktestResult) -> Section:
+    """Returns by month and year, with the benchmark's years where there is one."""
+    found, benchmark = monthly_returns(result.dates, result.returns), result.benchmark_returns
+    others = None if benchmark is None else monthly_returns(result.dates, benchmark)
+    rows = []
+    for year in sorted({year for year, _ in found}):
+        cells = ("" if value is None else f"{value:+.1%}" for value in (found.get((year, m)) for m in range(1, 13)))
+        whole = [f"{_year(months, year):+.1%}" for months in (found, others) if months is not None]
+        rows.append((str(year), *cells, *whole))
+    columns = ("year", *MONTHS, "whole year", *([] if others is None else ["benchmark"]))
+    return Section("Monthly returns", ("Returns after costs.",), columns, tuple(rows), wide=True, shaded=True)
+
+
+def _year(months: dict[tuple[int, int], float], year: int) -> float:
+    return math.prod(1 + value for (of, _), value in months.items() if of == year) - 1
+
+
+def rolling(result: BacktestResult) -> Section | None:
+    """Figures over every half year."""
+    years = result.sessions_per_year
+    window = half_year(years)
+    found = rolling_figures(result.returns, result.benchmark_returns, window, years)
+    if not found:
+        return None
+    rows = []
+    for one in found:
+        label, form = ROLLING[one.name]
+        values = (one.lowest, one.median, one.highest, one.newest)
+        rows.append((label, *(figure_or_dash(value, form) for value in values)))
+    line = f"{len(result.dates) - window + 1:,} overlapping windows of {window} sessions."
+    columns = (annual(years), "lowest", "median", "highest", "latest")
+    return Section("Rolling half years", (line,), columns, tuple(rows))
+
+
+def holdings(result: BacktestResult) -> Section:
+    """What was held at the end of each month; what is short beside what is long where anything was."""
+    one_sided = result.legs is None
+    rows = tuple(
+        (
+            f"{end.date}",
+            f"{end.symbols:,}",
+            *(figure_or_dash(share, "{:.1%}") for share in ((end.long,) if one_sided else (end.long, end.short))),
+            ", ".join(f"{symbol} {weight:.1%}" for symbol, weight in end.largest),
+        )
+        for end in month_ends(result)
+    )
+    return Section(
+        "Holdings by date",
+        ("At the last session of each month; positions.parquet holds every session.",),
+        ("date", "symbols", *(("invested",) if one_sided else ("long", "short")), "largest"),
+        rows,
+        wide=True,
+    )

@@ -1,0 +1,202 @@
+"""The model of every report: a document of sections, as plain text for a terminal and as one self-contained HTML page.
+
+A page needs no network and runs nothing; every text in it is escaped by the template engine. It follows the reader's
+light or dark setting, and its wide tables scroll within themselves on a phone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from textwrap import wrap
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kronos_quant.charts import NARROW, Chart, figure_svg
+from kronos_quant.files import write_text
+
+ZERO = re.compile(r"-0(\.0+)?%?")
+PERCENT = re.compile(r"([+-])(\d+\.?\d*)%")
+SHOUTED = re.compile(r"[A-Z]{2,} [A-Z]{2,}|[A-Z]{4,}:")
+"""How a note begins that changes everything: NO TRADE WAS MADE, CONTAMINATED: ..."""
+
+DEEPEST = 15.0
+"""Percent; a gain or a loss from here on has the full colour."""
+
+STATES = {"error": "bad", "failed": "bad", "warning": "warn", "passed": "ok"}
+"""Cells that have a colour of their own."""
+
+LABEL_WIDTH = 15
+"""Of the facts of a section in plain text."""
+
+READ_FIRST = "Read this first"
+DISCLAIMER = "For research only: past results do not guarantee future results, and nothing here is investment advice."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart on a page, with how to read it.
+
+    svg : across a page; narrow : the same drawn for a phone, "" where the first is small enough for both
+    """
+
+    title: str
+    svg: str
+    reading: str
+    narrow: str = ""
+
+    @property
+    def small(self) -> bool:
+        """Whether two of them stand next to each other on a wide page."""
+        return not self.narrow
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a document.
+
+    sentences : whole ones; facts : a name and what is said of it; columns, rows : a table whose first column names the
+    row; pictures : for the page only. Each may be empty.
+    wide : whether it needs the whole width of a page; shaded : whether gains and losses are coloured; first : rows at
+    the top of the table that are set off; folded : whether a page shows it on a click, and a text not at all
+    tone : "verdict", "good" or "doubtful" set it off from the others
+    """
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    wide: bool = False
+    shaded: bool = False
+    first: int = 0
+    folded: bool = False
+    tone: str = ""
+
+    def word_columns(self) -> list[bool]:
+        """Whether each column holds words, which begin on the left: the first does, and any with a letter in it."""
+        if not self.rows:
+            return []
+        columns = zip(*self.rows, strict=True)
+        return [i == 0 or any(cell[:1].isalpha() for cell in column) for i, column in enumerate(columns)]
+
+    def lines(self, width: int) -> list[str]:
+        """The section as plain text."""
+        lines = [self.title]
+        for sentence in self.sentences:
+            lines += wrap(sentence, width - 2, initial_indent="  ", subsequent_indent="  ")
+        for label, text in self.facts:
+            indents = f"  {label:<{LABEL_WIDTH}}", " " * (LABEL_WIDTH + 2)
+            lines += wrap(text, width, initial_indent=indents[0], subsequent_indent=indents[1])
+        return [*lines, *self._table_lines()]
+
+    def _table_lines(self) -> Iterator[str]:
+        cells = [self.columns, *self.rows] if self.rows else []
+        columns = [[row[i] for row in cells] for i in range(len(self.columns))] if cells else []
+        aligned = [
+            [cell.ljust(width) if words else cell.rjust(width) for cell in column]
+            for column, words, width in zip(
+                columns, self.word_columns(), (max(map(len, cells)) for cells in columns), strict=True
+            )
+        ]
+        for row in zip(*aligned, strict=True):
+            yield "  " + "  ".join(row).rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report.
+
+    facts : lines under the title; notes : what the reader has to know first, because it may change how all the rest is
+    read; footer : a sentence after the disclaimer
+    """
+
+    title: str
+    facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    footer: str = ""
+
+    def to_text(self, width: int = 100) -> str:
+        """The document as plain text: what is not folded, without pictures."""
+        parts = [[self.title, *(line for text in (*self.facts, DISCLAIMER) for line in wrap(text, width))]]
+        if self.notes:
+            notes = (wrap(note, width - 4, initial_indent="  - ", subsequent_indent="    ") for note in self.notes)
+            parts.append([READ_FIRST, *(line for lines in notes for line in lines)])
+        parts += [
+            section.lines(width)
+            for section in self.sections
+            if not section.folded and (section.sentences or section.facts or section.rows)
+        ]
+        return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+    def to_html(self) -> str:
+        """The document as a page."""
+        return (
+            _environment()
+            .get_template("document.html")
+            .render(
+                document=self,
+                read_first=READ_FIRST,
+                disclaimer=DISCLAIMER,
+                loud=[bool(SHOUTED.match(n)) for n in self.notes],
+            )
+        )
+
+    def write_page(self, path: Path) -> None:
+        """Write the page, whole or not at all."""
+        write_text(path, self.to_html())
+
+
+def make_picture(title: str, draw: Callable[[float], Chart], reading: str) -> Picture:
+    """A chart for a page, drawn twice: for a screen and for a phone. draw : makes it, so many inches wide"""
+    from kronos_quant.charts import WIDE
+
+    return Picture(title, figure_svg(draw(WIDE), title), reading, figure_svg(draw(NARROW), title))
+
+
+def small_picture(title: str, chart: Chart, reading: str = "") -> Picture:
+    """A chart that is small enough for a phone."""
+    return Picture(title, figure_svg(chart, title), reading)
+
+
+def figure_or_dash(value: float, form: str) -> str:
+    """A figure as text, a dash where it is not determined; what rounds to zero has no minus sign."""
+    if math.isnan(value):
+        return "-"
+    text = form.format(value)
+    return form.format(0.0) if ZERO.fullmatch(text) else text
+
+
+def capitalised(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines with a capital at the beginning."""
+    return tuple(line[:1].upper() + line[1:] for line in lines)
+
+
+def cell_style(cell: str) -> str:
+    """The colour of a gain (blue) or a loss (orange): the deeper, the larger; none for other cells."""
+    found = PERCENT.fullmatch(cell)
+    if found is None:
+        return ""
+    colour = "0,114,178" if found[1] == "+" else "213,94,0"
+    return f"background:rgba({colour},{0.55 * min(float(found[2]) / DEEPEST, 1):.2f})"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("kronos_quant.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # a picture is the only markup that does not come from a template: charts escape what they are given
+    environment.filters |= {"drawn": Markup, "style": cell_style, "state": lambda cell: STATES.get(cell, "")}
+    return environment

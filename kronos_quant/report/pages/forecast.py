@@ -1,0 +1,66 @@
+"""The page of `kq forecast`: the picture, what it means in words, and the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from kronos_quant.charts import NARROW, Fan, forecast_figure, write_png
+from kronos_quant.report.document import Document, Section, capitalised, make_picture
+
+READING = (
+    "the shaded bands are the forecast's intervals, the dashed lines the interval of a random walk with the volatility "
+    "of the history. Bands narrower than the dashed lines are good if prices then stay inside them as often as the "
+    "level says. Wider bands, or a median far outside the dashed lines, deserve doubt."
+)
+REALISED = " Orange candlesticks are the bars that followed."
+FOOTER = "The page shows one forecast; kq evaluate measures how accurate such forecasts have been."
+
+
+def forecast_png(path: Path, fan: Fan, title: str) -> None:
+    """Write the forecast's chart, under its title."""
+    write_png(path, forecast_figure(fan, title))
+
+
+def write_forecast_page(
+    path: Path, fan: Fan, title: str, facts: Sequence[str], words: Sequence[str], table: pl.DataFrame
+) -> None:
+    """Write the page, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    fan : Fan
+        What the picture shows.
+    title : str
+        Of the page.
+    facts : Sequence[str]
+        Lines on the model, the recipe and the data.
+    words : Sequence[str]
+        Sentences on the result.
+    table : pl.DataFrame
+        A row for each forecast bar, numbers and times.
+    """
+    came = fan.realised is not None and fan.realised.height > 0
+    picture = make_picture(
+        "", lambda width: forecast_figure(fan, width=width if width <= NARROW else 11.0), READING + REALISED * came
+    )
+    rows = tuple(tuple(_cell(value) for value in row) for row in table.rows())
+    sections = (
+        Section("Result", capitalised(words), tone="verdict"),
+        Section("", pictures=(picture,), wide=True),
+        Section("Close of each forecast bar", (), tuple(table.columns), rows, wide=True),
+    )
+    Document(title, capitalised(facts), sections=sections, footer=FOOTER).write_page(path)
+
+
+def _cell(value: object) -> str:
+    """A value in a cell; a day needs no 00:00."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value).removesuffix(" 00:00:00")

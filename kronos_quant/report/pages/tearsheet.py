@@ -1,0 +1,177 @@
+"""The report of a back-test: report.txt and tearsheet.html from one document. Shape letter: T sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest import BacktestResult
+from kronos_quant.charts import AccountCurves, Chart, distribution_figure, performance_figure, rolling_figure, write_png
+from kronos_quant.errors import counted
+from kronos_quant.report.backtest_sections import headline_sections, result_sections
+from kronos_quant.report.document import Document, Picture, Section, make_picture
+from kronos_quant.report.periods import half_year, rolling_series
+from kronos_quant.report.quantstats_sections import quantstats_sections
+from kronos_quant.report.terms import Term, labelled, settings_of
+from kronos_quant.validity import Examination
+
+FEWEST = 20
+"""Sessions below which a distribution has no shape."""
+
+ROLLING = {
+    "sharpe_ratio": "Sharpe ratio, annual",
+    "annual_volatility": "Volatility, annual",
+    "beta": "Beta to the benchmark",
+}
+"""Rolling figures that are drawn."""
+
+DISTRIBUTION = (
+    "session returns after costs and the normal distribution with the same mean and standard deviation. Bars above the "
+    "curve on the far left are losses larger than the volatility suggests: the Sharpe ratio flatters such a strategy."
+)
+
+
+def backtest_document(
+    result: BacktestResult,
+    found: Examination,
+    title: str,
+    terms: Sequence[Term],
+    notes: Sequence[str] = (),
+    benchmark_name: str | None = None,
+) -> Document:
+    """What there is to say of a back-test, without pictures.
+
+    Parameters
+    ----------
+    result, found : BacktestResult, Examination
+        The back-test and how its result was examined.
+    title : str
+        Name of the strategy.
+    terms : Sequence[Term]
+        Of `terms_of`, with whatever else was given.
+    notes : Sequence[str]
+        What the reader has to know first.
+    benchmark_name : str | None
+        Name of the benchmark.
+    """
+    first, last = result.dates[0], result.dates[-1]
+    benchmark = "none" if result.benchmark_returns is None else benchmark_name or "unnamed"
+    facts = (
+        f"{first} to {last}, {counted(len(result.dates), 'session')}. Benchmark: {benchmark}. "
+        f"{result.sessions_per_year} sessions per year, risk-free rate 0, returns after costs, compounded.",
+    )
+    run = Section("What was run", facts=tuple(labelled(terms)))
+    sections = (*headline_sections(result, found, benchmark_name), run, *result_sections(result, found))
+    return Document(f"Back-test: {title}", facts, tuple(notes), sections)
+
+
+def headline_document(document: Document) -> Document:
+    """The part of a back-test's document that comes first, for the terminal."""
+    last = next(place for place, section in enumerate(document.sections) if section.title == "What was run")
+    return replace(document, sections=document.sections[: last + 1])
+
+
+def write_tearsheet(
+    path: Path, document: Document, result: BacktestResult, benchmark_name: str | None = None, origin: str = ""
+) -> list[str]:
+    """Write the page of a back-test: its document with pictures, all settings, and further statistics by quantstats.
+
+    Parameters
+    ----------
+    path : Path
+        The file, written whole or not at all.
+    document : Document
+        Of `backtest_document`.
+    result : BacktestResult
+        The same back-test.
+    benchmark_name : str | None
+        Name of the benchmark.
+    origin : str
+        A line under the title: the run, its scores and bars.
+
+    Returns
+    -------
+    list[str]
+        What the page could not show, in plain sentences.
+    """
+    further, troubles = quantstats_sections(
+        result.dates, result.returns, result.benchmark_returns, result.sessions_per_year
+    )
+    charts = Section("Charts", pictures=tuple(_pictures(result, benchmark_name)), wide=True)
+    rows = ((name, "-" if value is None else str(value)) for name, value in _settings(result))
+    settings = Section(
+        "All settings of the strategy, defaults included", (), ("setting", "value"), tuple(rows), wide=True, folded=True
+    )
+    headline = headline_document(document).sections
+    sections = (*headline, charts, *document.sections[len(headline) :], *further, settings)
+    facts = (*document.facts, origin) if origin else document.facts
+    replace(document, facts=facts, sections=sections, notes=(*document.notes, *troubles)).write_page(path)
+    return troubles
+
+
+def _settings(result: BacktestResult) -> Iterator[tuple[str, object]]:
+    return settings_of(result.strategy.model_dump(mode="json"))
+
+
+def account_curves(result: BacktestResult, benchmark_name: str | None = None) -> AccountCurves:
+    """The arrays of a back-test that its chart shows."""
+    return AccountCurves(
+        result.dates,
+        result.returns,
+        result.gross_returns,
+        result.benchmark_returns,
+        benchmark_name or "",
+        traded=not result.fills.is_empty(),
+    )
+
+
+def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
+    """Write the chart of growth, drawdown and excess, under its title."""
+    write_png(path, performance_figure(account_curves(result, benchmark_name), title))
+
+
+def _pictures(result: BacktestResult, benchmark_name: str | None) -> Iterator[Picture]:
+    """Those that the run has enough sessions for, each with how to read it."""
+    curves = account_curves(result, benchmark_name)
+    yield make_picture("Growth, drawdown, excess", lambda w: performance_figure(curves, width=w), _performance(result))
+    window = half_year(result.sessions_per_year)
+    series = rolling_series(result.returns, result.benchmark_returns, window, result.sessions_per_year)
+    drawn = {title: series[name] for name, title in ROLLING.items() if np.isfinite(series.get(name, np.nan)).any()}
+    if drawn:
+        yield make_picture(
+            "Rolling half years", lambda w: _rolling(result, drawn, window, w), _rolling_reading(result, window)
+        )
+    if len(result.returns) >= FEWEST and np.ptp(result.returns) > 0:
+        yield make_picture(
+            "Distribution of returns", lambda w: distribution_figure(result.returns, width=w), DISTRIBUTION
+        )
+
+
+def _rolling(result: BacktestResult, drawn: dict[str, FloatArray], window: int, width: float) -> Chart:
+    return rolling_figure(result.dates, drawn, window, percent=[ROLLING["annual_volatility"]], width=width)
+
+
+def _performance(result: BacktestResult) -> str:
+    growth = (
+        "in Growth, the gap between the solid and the dotted line is the cost of trading. In Drawdown, shallow and "
+        "short is good; a loss of 50 % needs a gain of 100 % to recover."
+    )
+    if result.benchmark_returns is None:
+        return f"{growth} In the panel below, a steep decline means that costs consume the return."
+    return (
+        f"{growth} In Excess, a steady rise is good. If it is flat while growth rises, the market earned the "
+        "return; if it rose only once, it may be a single lucky bet."
+    )
+
+
+def _rolling_reading(result: BacktestResult, window: int) -> str:
+    beta = "" if result.benchmark_returns is None else " Beta is the sensitivity to the benchmark's returns."
+    return (
+        f"each point covers the previous {window} sessions ({result.sessions_per_year} sessions per year). A good "
+        "Sharpe ratio stays above 0 throughout; one good period is no edge, and a declining line is an edge that "
+        f"fades. Steady volatility is good.{beta}"
+    )
