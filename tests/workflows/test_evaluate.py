@@ -214,7 +214,7 @@ def test_a_failure_leaves_no_run(market_workspace, monkeypatch):
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kronos_quant.report.scorecard.write_scorecard_page", fail)
+    monkeypatch.setattr("kronos_quant.report.pages.scorecard.write_scorecard_page", fail)
     with pytest.raises(KeyboardInterrupt):
         run_evaluation(market_workspace, "mine", None, None, None)
     assert list((market_workspace.runs / "evaluate").iterdir()) == []
