@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -15,17 +15,23 @@ from numpy.typing import NDArray
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.display import Displayed
-from kronos_quant.errors import ConfigError, counted, listed
+from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.inputs import as_frame, check_columns
 from kronos_quant.schema import FEATURES, PRICES, quantile_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kronos_quant.charts import Chart
 
 Base = Literal["actual", "decoded"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LEAST_PRICE_SHARE = 1e-3
 """A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
+
+SHOWN_BARS = 90
+"""Bars of history in a picture."""
 
 OPEN, HIGH, LOW, CLOSE = range(len(PRICES))
 
@@ -136,6 +142,56 @@ class Forecast(Displayed):
                 came = float(self.realised["close"][-1])
                 figures.append((f"close after {counted(self.realised.height, 'bar')}", f"{came:.6g} (realised)"))
         return pl.DataFrame(figures, schema=["figure", "value"], orient="row")
+
+    def plot(self, symbol: str | None = None, history: Any = None) -> Chart:
+        """The quantiles of the close as a fan, with the bars that followed where the forecast is of a past date.
+
+        Parameters
+        ----------
+        symbol : str | None
+            Which of the symbols; None is the first.
+        history : table of bars | None
+            The bars before, in the units of the forecast; None draws the last close alone.
+
+        Raises
+        ------
+        ConfigError
+            For a symbol that the forecast does not have.
+        DataError
+            For a table that is none of bars.
+        """
+        from kronos_quant.charts import Fan, forecast_figure
+
+        name = self.symbols[0] if symbol is None else symbol
+        if name not in self.symbols:
+            raise ConfigError(f"symbol: expected one of {listed(self.symbols)}, found {name!r}")
+        place = self.symbols.index(name)
+        of_symbol = pl.col("symbol") == name
+        rows = self.quantiles().filter(of_symbol)
+        fan = Fan(
+            history=self._history(place, history),
+            times=rows["time"].to_list(),
+            levels=QUANTILES,
+            quantiles=rows.select(quantile_name(level) for level in QUANTILES).to_numpy().T,
+            realised=None if self.realised is None else self.realised.filter(of_symbol),
+        )
+        asof = day_text(self.asof[place])
+        return forecast_figure(fan, f"{name}: forecast of {counted(self.horizon, 'bar')} after {asof}")
+
+    def _history(self, place: int, history: Any) -> pl.DataFrame:
+        """The bars up to the forecast; the last close alone as a bar where none are given."""
+        last = pl.lit(self.asof[place].astype("datetime64[us]").item())
+        if history is None:
+            close = float(self.last_close[place])
+            return pl.select(last.alias("time"), *(pl.lit(close).alias(name) for name in PRICES))
+        bars = as_frame(history, "history")
+        check_columns(bars, ("time", *PRICES), "history")
+        if "symbol" in bars.columns:
+            bars = bars.filter(pl.col("symbol") == self.symbols[place])
+        bars = bars.filter(pl.col("time") <= last).sort("time")
+        if bars.is_empty():
+            raise DataError(f"history: no bars of {self.symbols[place]} up to {day_text(self.asof[place])}")
+        return bars.tail(SHOWN_BARS)
 
     def quantiles(self, levels: Sequence[float] = QUANTILES, column: str = "close") -> pl.DataFrame:
         """Quantiles over the paths: symbol, time, estimated, and a column per level (q05, q50, q975, …).

@@ -19,6 +19,8 @@ from kronos_quant.signals.scores import ERROR_OF
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kronos_quant.charts import Chart
+
 SHOWN = ("last", "median", "p_rise", "q05", "q95", "std_error")
 """Columns of a table for people, next to the score."""
 
@@ -81,6 +83,16 @@ class Signals(Displayed):
     def to_pandas(self) -> pd.DataFrame:
         """`frame` as a pandas table."""
         return self.frame.to_pandas()
+
+    def plot(self) -> Chart:
+        """The scores that rank, by moment: their quantiles over the symbols, and how many symbols have one."""
+        from kronos_quant.charts import scores_figure
+
+        known = self.ranked().filter(pl.col("score").is_finite())
+        levels = [pl.col("score").quantile(level).alias(str(level)) for level in (0.05, 0.25, 0.5, 0.75, 0.95)]
+        by_time = known.group_by("time").agg(pl.len().alias("scored"), *levels).sort("time")
+        counts = by_time["scored"].cast(pl.Float64).to_numpy()
+        return scores_figure(by_time["time"].to_list(), counts, by_time.drop("time", "scored").to_numpy().T)
 
     def ranked(self, score: str | None = None) -> pl.DataFrame:
         """(time, symbol, score) of all dates: their moments, and the column that ranks or another one as it is stored.

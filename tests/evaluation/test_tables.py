@@ -76,7 +76,7 @@ def test_the_short_table_has_a_row_a_contender_and_dashes_where_there_is_nothing
     assert [row[""] for row in rows] == [one.name for one in card.cards]
     assert len({tuple(row) for row in rows}) == 1
     assert rows[0]["rank IC"] == f"{card.signal.ranking.rank_ic.mean:+.3f}"
-    assert rows[0]["signal ahead by"] == "-"
+    assert rows[0]["signal minus baseline"] == "-"
     assert rows[1]["rank IC"] == "-"
     assert rows[3]["CRPS"] == "-"
     assert rows[0]["scored"] == "100%"

@@ -268,7 +268,7 @@ def test_the_report_states_the_costs_that_were_used_and_who_took_them(backtest):
     text = " ".join(summary.report.split())
     assert "commission 0%, at least 0 a trade; SEC fee 0.00278% of sales" in text
     assert "FINRA fee 0.000166 a share sold, at most 8.3" in text
-    assert "252 sessions a year" in text
+    assert "252 sessions per year" in text
     assert summary.metrics["cost"] == pytest.approx(summary.metrics["levies"])
     assert "taxes and fees" in summary.tearsheet.read_text()
 

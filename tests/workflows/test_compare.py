@@ -40,10 +40,10 @@ def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
     assert (test["run"], test["sessions"]) == (second, 28)
     page = summary.page.read_text()
     assert page.startswith("<!DOCTYPE html>")
-    assert 'src="data:image/png;base64,iVBOR' in page
+    assert page.count("<svg") == 2  # for a screen and for a phone
     assert "http" not in page
     text = "\n".join(summary.lines())
-    for told in ("Figures, after costs", "What was set differently", f"Against {first}", "strategy.topk"):
+    for told in ("Figures, after costs", "Settings that differ", f"Versus {first}", "strategy.topk"):
         assert told in text
 
 

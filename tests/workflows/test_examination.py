@@ -56,18 +56,18 @@ def test_the_verdict_is_in_report_metrics_and_page(backtest):
     [
         "Against the benchmark",
         "Where the return came from",
-        "One session later",
+        "One-session delay",
         "Capacity",
         "Costs",
         "Limits and rejections",
-        "Months",
+        "Monthly returns",
         "Holdings by date",
     ],
 )
 def test_each_part_of_the_report_is_in_text_and_page(backtest, title):
     _, summary = backtest
     assert f"\n{title}\n" in summary.report
-    assert f"<h3>{title}</h3>" in summary.tearsheet.read_text()
+    assert f"<h2>{title}</h2>" in summary.tearsheet.read_text()
     assert f"\n{title}\n" not in summary.head
 
 
