@@ -6,7 +6,7 @@ import math
 
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.errors import counted
-from kronos_quant.report.document import Section, figure_or_dash
+from kronos_quant.report.document import Part, figure_or_dash
 from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_returns, rolling_figures
 from kronos_quant.report.terms import step_of
 from kronos_quant.stats.performance import sharpe_ratio
@@ -73,7 +73,7 @@ ROLLING = {
 }
 
 
-def headline_sections(result: BacktestResult, found: Examination, benchmark_name: str | None = None) -> list[Section]:
+def headline_sections(result: BacktestResult, found: Examination, benchmark_name: str | None = None) -> list[Part]:
     """The sections that come first, the verdict before all."""
     made = (verdict(found), figures(result, benchmark_name), trading(result), delistings(result))
     return [section for section in made if section is not None]
@@ -89,12 +89,12 @@ def per_year(sessions_per_year: int) -> str:
     return f"per year ({sessions_per_year} sessions)"
 
 
-def verdict(found: Examination) -> Section:
+def verdict(found: Examination) -> Part:
     """Whether the result is significant after adjusting for the number of trials."""
-    return Section("Is it luck?", tuple(found.luck.lines()), tone="verdict")
+    return Part("Is it luck?", tuple(found.luck.lines()), tone="verdict")
 
 
-def figures(result: BacktestResult, benchmark_name: str | None = None) -> Section:
+def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:
     """The key figures, beside those of the benchmark where there is one."""
     metrics, compared = result.metrics, result.benchmark_returns is not None
     rows = [
@@ -112,7 +112,7 @@ def figures(result: BacktestResult, benchmark_name: str | None = None) -> Sectio
         )
     name = [(benchmark_name or "benchmark")[:NAME_WIDTH]] if compared else []
     columns = (annual(result.sessions_per_year), "portfolio", *name)
-    return Section("Result, after costs", tuple(lines), columns, tuple(rows))
+    return Part("Result, after costs", tuple(lines), columns, tuple(rows))
 
 
 def _benchmarks(result: BacktestResult, key: str, form: str) -> str:
@@ -120,22 +120,22 @@ def _benchmarks(result: BacktestResult, key: str, form: str) -> str:
     return "" if value is None else figure_or_dash(value, form)
 
 
-def trading(result: BacktestResult) -> Section:
+def trading(result: BacktestResult) -> Part:
     """How much was traded, and at which cost."""
     rows = tuple((label, figure_or_dash(result.metrics[key], form)) for label, key, form in TRADING)
-    return Section("Trading", (), (annual(result.sessions_per_year), "value"), rows)
+    return Part("Trading", (), (annual(result.sessions_per_year), "value"), rows)
 
 
-def delistings(result: BacktestResult) -> Section | None:
+def delistings(result: BacktestResult) -> Part | None:
     """The total return by the price at which delisted holdings are sold."""
     if not result.delisted:
         return None
     rows = tuple((f"{at:+.0%}", f"{total:+.2%}") for at, total in result.delisted.items())
     line = "Total return by the return from the last close at which delisted holdings are sold (delisting_return)."
-    return Section("Delisted holdings", (line,), ("delisting_return", "total return"), rows)
+    return Part("Delisted holdings", (line,), ("delisting_return", "total return"), rows)
 
 
-def result_sections(result: BacktestResult, found: Examination) -> list[Section]:
+def result_sections(result: BacktestResult, found: Examination) -> list[Part]:
     """The sections of a back-test, those that apply, in the order in which they are read."""
     made = (
         against_benchmark(result, found),
@@ -154,7 +154,7 @@ def result_sections(result: BacktestResult, found: Examination) -> list[Section]
     return [section for section in made if section is not None]
 
 
-def against_benchmark(result: BacktestResult, found: Examination) -> Section | None:
+def against_benchmark(result: BacktestResult, found: Examination) -> Part | None:
     """Excess, information ratio, alpha and beta."""
     if found.regression is None:
         return None
@@ -171,7 +171,7 @@ def against_benchmark(result: BacktestResult, found: Examination) -> Section | N
     rows.insert(5, ("alpha, t value", figure_or_dash(regression.alpha_t, "{:.1f}")))
     error = figure_or_dash(regression.beta_error, "{:.3f}")
     line = f"HAC standard errors, {regression.degrees} degrees of freedom; standard error of beta {error}."
-    return Section(
+    return Part(
         "Against the benchmark",
         () if math.isnan(regression.beta_error) else (line,),
         (annual(result.sessions_per_year), "value"),
@@ -179,7 +179,7 @@ def against_benchmark(result: BacktestResult, found: Examination) -> Section | N
     )
 
 
-def attribution(found: Examination) -> Section:
+def attribution(found: Examination) -> Part:
     """Which sources the mean return came from."""
     parts = found.attribution
     lines = [
@@ -189,7 +189,7 @@ def attribution(found: Examination) -> Section:
     if parts.unknown:
         lines.append(f"Not available (too few bars before the period): {', '.join(parts.unknown)}.")
     total = ("total, after costs", figure_or_dash(parts.total, "{:+.2%}"), "", "")
-    return Section(
+    return Part(
         "Where the return came from", tuple(lines), ("source", per_year(found.sessions_per_year), "t", "mean exposure"),
         (*(_part(part) for part in parts.parts), total),
     )  # fmt: skip
@@ -204,7 +204,7 @@ def _part(part: ReturnPart) -> tuple[str, ...]:
     )
 
 
-def industries(found: Examination) -> Section | None:
+def industries(found: Examination) -> Part | None:
     """The industries that contributed most."""
     every = found.attribution.industries
     if not every:
@@ -214,7 +214,7 @@ def industries(found: Examination) -> Section | None:
         if len(every) <= MOST_INDUSTRIES
         else [f"The {MOST_INDUSTRIES} largest of {len(every)}; metrics.json lists all."]
     )
-    return Section(
+    return Part(
         "Industries",
         ("Contribution of each industry in excess of the market, and its mean share of the account.", *rest),
         ("industry", per_year(found.sessions_per_year), "t", "mean share"),
@@ -222,7 +222,7 @@ def industries(found: Examination) -> Section | None:
     )
 
 
-def legs(result: BacktestResult, found: Legs | None) -> Section | None:
+def legs(result: BacktestResult, found: Legs | None) -> Part | None:
     """Long and short positions, each by itself."""
     if found is None:
         return None
@@ -240,20 +240,16 @@ def legs(result: BacktestResult, found: Legs | None) -> Section | None:
         )
     )
     line = "Long and short positions after their costs; the two add up to the mean return."
-    return Section(
-        "Long and short", (line,), ("positions", per_year(years), "Sharpe ratio, annual", "mean share"), rows
-    )
+    return Part("Long and short", (line,), ("positions", per_year(years), "Sharpe ratio, annual", "mean share"), rows)
 
 
-def delay(result: BacktestResult, found: Examination) -> Section:
+def delay(result: BacktestResult, found: Examination) -> Part:
     """The effect of a delay of one session, or of one bar of an intraday market."""
     step = step_of(result)
     title = f"One-{step} delay"
     if found.delayed is None:
         own = result.strategy.strategy == "python"
-        return Section(
-            title, (f"Not available: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",)
-        )
+        return Part(title, (f"Not available: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",))
     known = found.delayed
     rows = tuple(
         (label, figure_or_dash(result.metrics[key], form), figure_or_dash(known[key], form))
@@ -263,14 +259,14 @@ def delay(result: BacktestResult, found: Examination) -> Section:
     line = (
         f"The same strategy with scores delayed by one {step}. If the edge disappears, it depends on execution timing."
     )
-    return Section(title, (line,), (annual(result.sessions_per_year), "as run", "delayed"), rows)
+    return Part(title, (line,), (annual(result.sessions_per_year), "as run", "delayed"), rows)
 
 
-def capacity(result: BacktestResult, found: Examination) -> Section:
+def capacity(result: BacktestResult, found: Examination) -> Part:
     """How large an account may be."""
     title = "Capacity"
     if found.capacity is None:
-        return Section(title, (f"Not available: {_no_capacity(result)}.",))
+        return Part(title, (f"Not available: {_no_capacity(result)}.",))
     account = f"account; {annual(found.sessions_per_year)}"
     rows = tuple(
         (
@@ -281,7 +277,7 @@ def capacity(result: BacktestResult, found: Examination) -> Section:
         )
         for size in found.capacity.sizes
     )
-    return Section(title, (found.capacity.line(),), (account, "annual return", "impact", "edge"), rows)
+    return Part(title, (found.capacity.line(),), (account, "annual return", "impact", "edge"), rows)
 
 
 def _no_capacity(result: BacktestResult) -> str:
@@ -295,7 +291,7 @@ def _no_capacity(result: BacktestResult) -> str:
     return "the bars have no volumes"
 
 
-def costs(result: BacktestResult) -> Section:
+def costs(result: BacktestResult) -> Part:
     """Costs by kind."""
     metrics = result.metrics
     whole, yearly = metrics["cost"], metrics["annual_cost"]
@@ -305,26 +301,26 @@ def costs(result: BacktestResult) -> Section:
         rows.append((label, f"{metrics[key]:,.2f}", f"{share:.1%}", f"{share * yearly:.2%}"))
     total = ("total", f"{whole:,.2f}", "100.0%" if whole else "-", f"{yearly:.2%}")
     columns = ("cost", "paid", "share", f"{per_year(result.sessions_per_year)} / account")
-    return Section("Costs", (), columns, (*rows, total))
+    return Part("Costs", (), columns, (*rows, total))
 
 
-def rejections(result: BacktestResult) -> Section:
+def rejections(result: BacktestResult) -> Part:
     """Limits and other reasons that cut or rejected orders."""
     orders, cut = result.metrics["orders"], sum(result.rejections.values())
     line = f"{cut:,} of {orders:,.0f} orders were rejected or cut" + (f" ({cut / orders:.1%})." if cut else ".")
     rows = tuple((reason, f"{count:,}") for reason, count in result.rejections.items())
-    return Section("Limits and rejections", (line,), ("reason", "orders") if rows else (), rows)
+    return Part("Limits and rejections", (line,), ("reason", "orders") if rows else (), rows)
 
 
-def risk_rules(result: BacktestResult) -> Section | None:
+def risk_rules(result: BacktestResult) -> Part | None:
     """What each rule of the section `risk` did."""
     if not result.risk:
         return None
     rows = tuple((rule, f"{count:,}") for rule, count in result.risk.items())
-    return Section("Risk rules", ("Orders that each rule placed, reduced or blocked.",), ("rule", "orders"), rows)
+    return Part("Risk rules", ("Orders that each rule placed, reduced or blocked.",), ("rule", "orders"), rows)
 
 
-def months(result: BacktestResult) -> Section:
+def months(result: BacktestResult) -> Part:
     """Returns by month and year, with the benchmark's years where there is one."""
     found, benchmark = monthly_returns(result.dates, result.returns), result.benchmark_returns
     others = None if benchmark is None else monthly_returns(result.dates, benchmark)
@@ -334,14 +330,14 @@ def months(result: BacktestResult) -> Section:
         whole = [f"{_year(months, year):+.1%}" for months in (found, others) if months is not None]
         rows.append((str(year), *cells, *whole))
     columns = ("year", *MONTHS, "whole year", *([] if others is None else ["benchmark"]))
-    return Section("Monthly returns", ("Returns after costs.",), columns, tuple(rows), wide=True, shaded=True)
+    return Part("Monthly returns", ("Returns after costs.",), columns, tuple(rows), wide=True, shaded=True)
 
 
 def _year(months: dict[tuple[int, int], float], year: int) -> float:
     return math.prod(1 + value for (of, _), value in months.items() if of == year) - 1
 
 
-def rolling(result: BacktestResult) -> Section | None:
+def rolling(result: BacktestResult) -> Part | None:
     """Figures over every half year."""
     years = result.sessions_per_year
     window = half_year(years)
@@ -355,10 +351,10 @@ def rolling(result: BacktestResult) -> Section | None:
         rows.append((label, *(figure_or_dash(value, form) for value in values)))
     line = f"{len(result.dates) - window + 1:,} overlapping windows of {window} sessions."
     columns = (annual(years), "lowest", "median", "highest", "latest")
-    return Section("Rolling half years", (line,), columns, tuple(rows))
+    return Part("Rolling half years", (line,), columns, tuple(rows))
 
 
-def holdings(result: BacktestResult) -> Section:
+def holdings(result: BacktestResult) -> Part:
     """What was held at the end of each month; what is short beside what is long where anything was."""
     one_sided = result.legs is None
     rows = tuple(
@@ -370,7 +366,7 @@ def holdings(result: BacktestResult) -> Section:
         )
         for end in month_ends(result)
     )
-    return Section(
+    return Part(
         "Holdings by date",
         ("At the last session of each month; positions.parquet holds every session.",),
         ("date", "symbols", *(("invested",) if one_sided else ("long", "short")), "largest"),

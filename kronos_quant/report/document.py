@@ -57,7 +57,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Part:
     """A part of a document.
 
     sentences : whole ones; facts : a name and what is said of it; columns, rows : a table whose first column names the
@@ -120,7 +120,7 @@ class Document:
     title: str
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    sections: tuple[Section, ...] = ()
+    sections: tuple[Part, ...] = ()
     footer: str = ""
 
     def to_text(self, width: int = 100) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.report.document import Section
+from kronos_quant.report.document import Part
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ DEEPEST = 10
 
 def quantstats_sections(
     dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
-) -> tuple[list[Section], list[str]]:
+) -> tuple[list[Part], list[str]]:
     """Further statistics and the deepest drawdowns, and what quantstats could not compute, in sentences.
 
     Parameters
@@ -112,7 +112,7 @@ def quantstats_sections(
 
 def _sections(
     dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
-) -> list[Section]:
+) -> list[Part]:
     if returns.min() >= 0 and returns.max() > 1:
         raise ValueError("quantstats would take these returns for prices")
     with _quiet():
@@ -150,7 +150,7 @@ def _sections(
         and not all(str(cell).strip() in UNDETERMINED for cell in figures[name])
     ]
     names = ("portfolio", "benchmark")[: len(columns)]
-    further = Section(
+    further = Part(
         "Further statistics",
         ("Computed by quantstats, by its definitions; figures shown above are not repeated.",),
         (f"annual: {sessions_per_year} sessions per year", *names),
@@ -164,14 +164,14 @@ def _cell(value: Any) -> str:
     return "-" if text in UNDETERMINED else text
 
 
-def _deepest(drawdowns: Any) -> Section:
+def _deepest(drawdowns: Any) -> Part:
     worst = [] if drawdowns.empty else drawdowns.sort_values(by="max drawdown").head(DEEPEST).to_dict("records")
     rows = tuple(
         (str(one["start"])[:10], str(one["end"])[:10], f"{one['max drawdown']:.2f}%", f"{one['days']:,}")
         for one in worst
     )
     line = "A drawdown ends on its last session below the old high, or with the back-test."
-    return Section("Deepest drawdowns", (line,), ("start", "end", "depth", "calendar days"), rows)
+    return Part("Deepest drawdowns", (line,), ("start", "end", "depth", "calendar days"), rows)
 
 
 @contextlib.contextmanager

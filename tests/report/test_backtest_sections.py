@@ -11,7 +11,7 @@ from validity.cases import walks
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.report.backtest_sections import delistings, figures, headline_sections, result_sections, trading
-from kronos_quant.report.document import Section
+from kronos_quant.report.document import Part
 
 NAN = float("nan")
 
@@ -88,7 +88,7 @@ def test_a_long_name_of_a_benchmark_is_cut_and_one_without_a_name_is_called_benc
     assert figures(result).columns[2] == "benchmark"
 
 
-def sections(case: Examined) -> dict[str, Section]:
+def sections(case: Examined) -> dict[str, Part]:
     return {section.title: section for section in result_sections(case.result, case.found)}
 
 
@@ -97,7 +97,7 @@ def full(whole_case):
     return whole_case.result, sections(whole_case)
 
 
-def cells(section: Section) -> dict[str, tuple[str, ...]]:
+def cells(section: Part) -> dict[str, tuple[str, ...]]:
     return {row[0]: row[1:] for row in section.rows}
 
 

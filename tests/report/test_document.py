@@ -7,13 +7,13 @@ from charts.cases import make_fan
 from report.pages import Reader, assert_self_contained
 
 from kronos_quant.charts import bars_figure
-from kronos_quant.report.document import Document, Picture, Section, cell_style, figure_or_dash, small_picture
+from kronos_quant.report.document import Document, Part, Picture, cell_style, figure_or_dash, small_picture
 
-TABLE = Section("Held", ("A line.",), ("date", "symbols", "largest"), (("2024-01-31", "5", "AAA 3%"), ("x", "10", "")))
+TABLE = Part("Held", ("A line.",), ("date", "symbols", "largest"), (("2024-01-31", "5", "AAA 3%"), ("x", "10", "")))
 NASTY = "<script>alert('x')</script> <b onclick=x> $x$ {{metrics}} [[quantstats]] {% x %}"
 
 
-def page_of(*sections: Section, **fields) -> Reader:
+def page_of(*sections: Part, **fields) -> Reader:
     return assert_self_contained(Document("T", sections=sections, **fields).to_html())
 
 
@@ -29,14 +29,14 @@ def test_a_table_puts_words_on_the_left_and_numbers_on_the_right():
 
 
 def test_a_section_may_be_sentences_alone_and_long_ones_are_wrapped():
-    lines = Section("Long", ("word " * 30,)).lines(40)
+    lines = Part("Long", ("word " * 30,)).lines(40)
     assert max(map(len, lines)) <= 40
     assert len(lines) == 6
-    assert Section("Long", ("word",)).word_columns() == []
+    assert Part("Long", ("word",)).word_columns() == []
 
 
 def test_facts_have_their_label_in_front_and_are_wrapped_under_it():
-    lines = Section("What was run", facts=(("costs", "a"), ("", "b " * 60))).lines(100)
+    lines = Part("What was run", facts=(("costs", "a"), ("", "b " * 60))).lines(100)
     assert lines[:2] == ["What was run", "  costs          a"]
     assert lines[2] == " " * 17 + "b " * 41 + "b"
     assert lines[3].startswith(" " * 17 + "b")
@@ -50,8 +50,8 @@ def test_a_page_shows_what_the_text_shows():
 
 
 def test_the_text_has_notes_first_and_neither_pictures_nor_what_is_folded():
-    folded = Section("All settings", (), ("setting",), (("topk",),), folded=True)
-    chart = Section("Charts", pictures=(Picture("a", "<svg></svg>", "b"),))
+    folded = Part("All settings", (), ("setting",), (("topk",),), folded=True)
+    chart = Part("Charts", pictures=(Picture("a", "<svg></svg>", "b"),))
     notes = ("NO TRADE WAS MADE: none.", "word " * 40)
     text = Document("Back-test: topk", ("1 session",), notes, (TABLE, folded, chart)).to_text()
     head = "Back-test: topk\n1 session\nFor research only: past results do not guarantee future"
@@ -65,7 +65,7 @@ def test_the_text_has_notes_first_and_neither_pictures_nor_what_is_folded():
 
 
 def test_a_page_folds_what_is_long_and_sets_grave_notes_off():
-    folded = Section("All settings", (), ("setting", "value"), (("topk", "5"),), folded=True)
+    folded = Part("All settings", (), ("setting", "value"), (("topk", "5"),), folded=True)
     page = page_of(folded, notes=("A note.", "CONTAMINATED: 3 sessions."))
     assert {"details", "summary"} <= set(page.tags)
     assert page.listed == ["A note.", "CONTAMINATED: 3 sessions."]
@@ -75,9 +75,7 @@ def test_a_page_folds_what_is_long_and_sets_grave_notes_off():
 
 
 def test_every_text_is_escaped():
-    section = Section(
-        NASTY, (NASTY,), (NASTY,), ((NASTY,),), ((NASTY, NASTY),), (Picture(NASTY, "<svg></svg>", NASTY),)
-    )
+    section = Part(NASTY, (NASTY,), (NASTY,), ((NASTY,),), ((NASTY, NASTY),), (Picture(NASTY, "<svg></svg>", NASTY),))
     html = Document(NASTY, (NASTY,), (NASTY,), (section,), NASTY).to_html()
     page = Reader(html)
     assert "script" not in page.tags
@@ -105,7 +103,7 @@ def test_a_page_is_the_same_for_the_same_document_and_fits_every_screen():
 
 def test_wide_pictures_are_there_twice_and_small_ones_once():
     wide, small = Picture("a", "<svg></svg>", "read", "<svg></svg>"), Picture("b", "<svg></svg>", "")
-    page = page_of(Section("Charts", pictures=(wide, small)))
+    page = page_of(Part("Charts", pictures=(wide, small)))
     assert page.tags.count("svg") == 3
     assert page.tags.count("figure") == 2
     assert page.classes.count("small") == 1
@@ -121,7 +119,7 @@ def test_a_figure_that_is_not_determined_is_a_dash_and_zero_has_no_minus():
 
 
 def test_gains_and_losses_are_shaded_by_their_size_and_nothing_else_is():
-    table = Section("Months", (), ("year", "Jan", "Feb", "Mar"), (("2024", "+3.0%", "-30.0%", ""),), shaded=True)
+    table = Part("Months", (), ("year", "Jan", "Feb", "Mar"), (("2024", "+3.0%", "-30.0%", ""),), shaded=True)
     html = Document("T", sections=(table,)).to_html()
     assert '<td style="background:rgba(0,114,178,0.11)">+3.0%</td>' in html
     assert '<td style="background:rgba(213,94,0,0.55)">-30.0%</td>' in html
@@ -131,5 +129,5 @@ def test_gains_and_losses_are_shaded_by_their_size_and_nothing_else_is():
 
 @pytest.mark.parametrize(("cell", "state"), [("failed", "bad"), ("warning", "warn"), ("passed", "ok")])
 def test_states_have_a_colour(cell, state):
-    page = page_of(Section("Gates", (), ("gate", "result"), (("a", cell),)))
+    page = page_of(Part("Gates", (), ("gate", "result"), (("a", cell),)))
     assert f"words {state}" in page.classes

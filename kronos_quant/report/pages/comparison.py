@@ -16,7 +16,7 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.charts import WIDE, Chart, comparison_figure, write_png
-from kronos_quant.report.document import Document, Section, figure_or_dash, make_picture
+from kronos_quant.report.document import Document, Part, figure_or_dash, make_picture
 from kronos_quant.stats.intervals import PairedTest
 
 FIGURES = (
@@ -76,9 +76,9 @@ def comparison_document(runs: Sequence[ComparedRun], tests: Sequence[PairedTest]
     ]
     sections = (
         run_section(runs),
-        Section("Figures, after costs", (), ("figure", *names), tuple(figures), wide=True),
+        Part("Figures, after costs", (), ("figure", *names), tuple(figures), wide=True),
         differences(runs),
-        Section(
+        Part(
             f"Versus {names[0]}",
             ("Mean session return minus the first run's, over the sessions of both; HAC standard errors.",),
             ("run", "sessions", "difference per year", "95 % CI", "t", "correlation", "conclusion"),
@@ -89,7 +89,7 @@ def comparison_document(runs: Sequence[ComparedRun], tests: Sequence[PairedTest]
     return Document(f"{len(runs)} back-tests compared", sections=sections)
 
 
-def run_section(runs: Sequence[ComparedRun]) -> Section:
+def run_section(runs: Sequence[ComparedRun]) -> Part:
     """Which strategies were run over which period, and whether they passed."""
     spans = {run.dates for run in runs}
     lines = () if len(spans) == 1 else (
@@ -107,12 +107,12 @@ def run_section(runs: Sequence[ComparedRun]) -> Section:
         )
         for run, passes in zip(runs, verdicts, strict=True)
     ]
-    return Section(
+    return Part(
         "Runs", lines, ("run", "strategy", "period", "sessions", "significant when run"), tuple(rows), wide=True
     )
 
 
-def differences(runs: Sequence[ComparedRun]) -> Section:
+def differences(runs: Sequence[ComparedRun]) -> Part:
     """The settings that are not the same in all runs."""
     every = sorted({key for run in runs for key in run.settings})
     rows = tuple(
@@ -121,7 +121,7 @@ def differences(runs: Sequence[ComparedRun]) -> Section:
         if len({_setting(run.settings.get(key)) for run in runs}) > 1
     )
     lines = () if rows else ("All settings are the same.",)
-    return Section(
+    return Part(
         "Settings that differ", lines, ("setting", *(run.name for run in runs)) if rows else (), rows, wide=True
     )
 
@@ -177,7 +177,7 @@ def write_comparison(folder: Path, document: Document, runs: Sequence[ComparedRu
     """Write compare.html and curves.png into a folder, each whole or not at all; gives back the page."""
     write_png(folder / "curves.png", curves_figure(runs))
     picture = make_picture("", lambda width: curves_figure(runs, width), READING)
-    charts = Section("", pictures=(picture,), wide=True)
+    charts = Part("", pictures=(picture,), wide=True)
     page = folder / "compare.html"
     replace(document, sections=(charts, *document.sections)).write_page(page)
     return page

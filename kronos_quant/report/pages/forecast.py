@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.charts import NARROW, Fan, forecast_figure, write_png
-from kronos_quant.report.document import Document, Section, capitalised, make_picture
+from kronos_quant.report.document import Document, Part, capitalised, make_picture
 
 READING = (
     "the shaded bands are the forecast's intervals, the dashed lines the interval of a random walk with the volatility "
@@ -50,9 +50,9 @@ def write_forecast_page(
     )
     rows = tuple(tuple(_cell(value) for value in row) for row in table.rows())
     sections = (
-        Section("Result", capitalised(words), tone="verdict"),
-        Section("", pictures=(picture,), wide=True),
-        Section("Close of each forecast bar", (), tuple(table.columns), rows, wide=True),
+        Part("Result", capitalised(words), tone="verdict"),
+        Part("", pictures=(picture,), wide=True),
+        Part("Close of each forecast bar", (), tuple(table.columns), rows, wide=True),
     )
     Document(title, capitalised(facts), sections=sections, footer=FOOTER).write_page(path)
 

@@ -13,7 +13,7 @@ from kronos_quant.charts import bars_figure, time_labels
 from kronos_quant.errors import counted
 from kronos_quant.market.quality.checks import Check
 from kronos_quant.market.quality.survey import Survey, by_symbol
-from kronos_quant.report.document import Document, Picture, Section, small_picture
+from kronos_quant.report.document import Document, Part, Picture, small_picture
 
 PICTURES_PER_RULE = 4
 BARS_AROUND = 25
@@ -61,16 +61,16 @@ def _facts(survey: Survey) -> tuple[str, ...]:
     )
 
 
-def _gates(survey: Survey) -> Iterator[Section]:
+def _gates(survey: Survey) -> Iterator[Part]:
     rows = tuple(
         (gate.name, f"{gate.allowed:g}", f"{gate.found:.6g}", "passed" if gate.passed else "failed")
         for gate in survey.gates
     )
     if rows:
-        yield Section("Gates", (), ("gate", "allowed", "found", "result"), rows, wide=True)
+        yield Part("Gates", (), ("gate", "allowed", "found", "result"), rows, wide=True)
 
 
-def _findings(broken: Sequence[Check], stored: pl.DataFrame, refused: pl.DataFrame) -> Iterator[Section]:
+def _findings(broken: Sequence[Check], stored: pl.DataFrame, refused: pl.DataFrame) -> Iterator[Part]:
     """The rules that found something, the most bars first."""
     rows = []
     for check in broken:
@@ -81,18 +81,18 @@ def _findings(broken: Sequence[Check], stored: pl.DataFrame, refused: pl.DataFra
     ordered = tuple(row for _, row in sorted(rows, key=lambda row: -row[0]))
     if ordered:
         columns = ("rule", "severity", "stored", "rejected", "symbols")
-        yield Section("Findings", (HOW_TO_READ,), columns, ordered, wide=True)
+        yield Part("Findings", (HOW_TO_READ,), columns, ordered, wide=True)
 
 
-def _clean(passed: Sequence[Check]) -> Iterator[Section]:
+def _clean(passed: Sequence[Check]) -> Iterator[Part]:
     """The rules that found nothing, in one line that unfolds."""
     if passed:
         rows = tuple((check.name, check.severity, check.why) for check in passed)
         title = f"{counted(len(passed), 'check')} found nothing"
-        yield Section(title, (), ("rule", "severity", "why it matters"), rows, wide=True, folded=True)
+        yield Part(title, (), ("rule", "severity", "why it matters"), rows, wide=True, folded=True)
 
 
-def _rule(survey: Survey, check: Check, found: pl.DataFrame) -> Section:
+def _rule(survey: Survey, check: Check, found: pl.DataFrame) -> Part:
     """A rule's section: why it matters, the worst symbols in pictures, and its counts by symbol."""
     found = found.sort("bars", descending=True)
     places = pl.concat([survey.found, survey.refused]).filter(pl.col("rule") == check.name)
@@ -110,7 +110,7 @@ def _rule(survey: Survey, check: Check, found: pl.DataFrame) -> Section:
     more = len(found) - len(rows)
     lines = (check.why, *([f"The {len(rows)} symbols with the most bars; {more:,} more symbols."] if more > 0 else []))
     title = f"{check.name} ({check.severity})"
-    return Section(title, lines, ("symbol", "bars", "first", "last"), rows, pictures=tuple(pictures), wide=True)
+    return Part(title, lines, ("symbol", "bars", "first", "last"), rows, pictures=tuple(pictures), wide=True)
 
 
 def _pictures(symbol: str, history: pl.DataFrame, times: pl.Series) -> Iterator[Picture]:
@@ -134,7 +134,7 @@ def _place(stamps: Sequence[datetime], time: datetime) -> float:
     return place if place < len(stamps) and stamps[place] == time else place - 0.5
 
 
-def _rejected(survey: Survey) -> Iterator[Section]:
+def _rejected(survey: Survey) -> Iterator[Part]:
     if survey.rejected.is_empty():
         return
     names = ("symbol", "time", "rules", "source", "open", "high", "low", "close", "volume", "amount", "factor")
@@ -144,7 +144,7 @@ def _rejected(survey: Survey) -> Iterator[Section]:
     more = survey.rejected.height - len(rows)
     folder = survey.market.snapshot.folder.name
     lines = (f"The first {len(rows)}; {more:,} more are in snapshot {folder}.",) if more else ()
-    yield Section("Rejected bars", lines, names, rows, wide=True)
+    yield Part("Rejected bars", lines, names, rows, wide=True)
 
 
 def _plain(value: object) -> str:

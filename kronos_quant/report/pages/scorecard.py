@@ -10,7 +10,7 @@ from kronos_quant import charts
 from kronos_quant.evaluation import Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.evaluation.tables import shown, span, summary
-from kronos_quant.report.document import Document, Picture, Section, capitalised, make_picture, small_picture
+from kronos_quant.report.document import Document, Part, Picture, capitalised, make_picture, small_picture
 from kronos_quant.report.glossary import GLOSSARY
 from kronos_quant.stats.intervals import MeanInterval
 
@@ -34,7 +34,7 @@ def scorecard_document(card: Scorecard, title: str, facts: Sequence[str]) -> Doc
     )
 
 
-def _sections(card: Scorecard) -> Iterator[Section]:
+def _sections(card: Scorecard) -> Iterator[Part]:
     rows = summary(card)
     distributions = list(_distribution_rows(card))
     ranks = card.signal.timing is None
@@ -43,7 +43,7 @@ def _sections(card: Scorecard) -> Iterator[Section]:
     versus = (small_picture("Rank IC", charts.interval_figure(_rank_ics(card)), VERSUS),) if ranks else ()
     yield _table_section("Signal versus baselines", rows, first=1, pictures=versus, facts=contenders)
     if ranks:
-        yield Section("Does it rank?", pictures=tuple(_ranking_pictures(card)), wide=True)
+        yield Part("Does it rank?", pictures=tuple(_ranking_pictures(card)), wide=True)
         yield _ranking_figures(card)
     if card.signal.distribution is not None:
         pictures = tuple(_calibration_pictures(card, card.signal.distribution))
@@ -51,15 +51,15 @@ def _sections(card: Scorecard) -> Iterator[Section]:
     if ranks:
         yield _slices(card)
     used = {"edge", *rows[0], *(column for row in distributions for column in row)}
-    yield Section("Glossary", facts=tuple((word, text) for word, text in GLOSSARY if word in used), wide=True)
+    yield Part("Glossary", facts=tuple((word, text) for word, text in GLOSSARY if word in used), wide=True)
 
 
-def _verdict(card: Scorecard) -> Section:
+def _verdict(card: Scorecard) -> Part:
     finding = card.finding
     unknown = any(boundary.until is None for boundary in card.boundaries)
     doubtful = card.contaminated or (finding.edge and unknown)
     tone = "doubtful" if doubtful else "good" if finding.edge else "verdict"
-    return Section("", (finding.headline, *capitalised(card.explained)), tone=tone)
+    return Part("", (finding.headline, *capitalised(card.explained)), tone=tone)
 
 
 def _table_section(
@@ -70,10 +70,10 @@ def _table_section(
     pictures: tuple[Picture, ...] = (),
     facts: tuple[tuple[str, str], ...] = (),
     sentences: tuple[str, ...] = (),
-) -> Section:
+) -> Part:
     """A section with a table of mappings that have the same keys."""
     cells = tuple(tuple(row.values()) for row in rows)
-    return Section(title, sentences, tuple(rows[0]), cells, facts, pictures, wide=True, first=first)
+    return Part(title, sentences, tuple(rows[0]), cells, facts, pictures, wide=True, first=first)
 
 
 VERSUS = (
@@ -130,7 +130,7 @@ def _quintile_reading(card: Scorecard) -> str:
     return f"bars should rise from left to right; lines are 95 % CI. {result}"
 
 
-def _ranking_figures(card: Scorecard) -> Section:
+def _ranking_figures(card: Scorecard) -> Part:
     ranking = card.signal.ranking
     assert ranking is not None
     found, order, wide, date = ranking.portfolios, ranking.rank_ic, ranking.newey_west, card.clock.date
@@ -162,7 +162,7 @@ def _ranking_figures(card: Scorecard) -> Section:
         ),
         (f"{date}s needed to detect this rank IC (80 % power)", needed, ""),
     )
-    return Section("Ranking in figures", (), ("figure", "value", "95 % CI"), rows, wide=True)
+    return Part("Ranking in figures", (), ("figure", "value", "95 % CI"), rows, wide=True)
 
 
 def _calibration_pictures(card: Scorecard, own: DistributionCard) -> Iterator[Picture]:
@@ -255,7 +255,7 @@ def _covered(found: DistributionCard, level: float) -> str:
     return "-" if coverage is None else shown(coverage.mean, "{:.1%}")
 
 
-def _slices(card: Scorecard) -> Section:
+def _slices(card: Scorecard) -> Part:
     parts = [(f"{part.kind}: {part.label}", part.rank_ic) for part in card.slices]
     drawn = [(name, found) for name, found in parts if found.dates]
     reading = (

@@ -9,7 +9,7 @@ import polars as pl
 
 from kronos_quant.charts import HOW_TO_READ, heatmap_figure, write_png
 from kronos_quant.errors import counted
-from kronos_quant.report.document import Document, Picture, Section, capitalised, figure_or_dash, make_picture
+from kronos_quant.report.document import Document, Part, Picture, capitalised, figure_or_dash, make_picture
 from kronos_quant.validity import Luck
 
 FIGURES = (
@@ -59,9 +59,9 @@ def write_sweep_page(
         heading = f"{first} and {second}" if second else first
         maps.append(_map(heading, trials, first, second))
     sections = [
-        *([] if luck is None else [Section("Is the best trial luck?", capitalised(luck.lines()), tone="verdict")]),
-        Section("Best trials", (line,), columns, rows, wide=True),
-        Section("Maps", pictures=tuple(maps), wide=True),
+        *([] if luck is None else [Part("Is the best trial luck?", capitalised(luck.lines()), tone="verdict")]),
+        Part("Best trials", (line,), columns, rows, wide=True),
+        Part("Maps", pictures=tuple(maps), wide=True),
     ]
     page = folder / "sweep.html"
     Document(f"Sweep: {name}", (f"Grid: {', '.join(settings)}.",), sections=tuple(sections)).write_page(page)

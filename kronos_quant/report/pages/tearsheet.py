@@ -13,7 +13,7 @@ from kronos_quant.backtest import BacktestResult
 from kronos_quant.charts import AccountCurves, Chart, distribution_figure, performance_figure, rolling_figure, write_png
 from kronos_quant.errors import counted
 from kronos_quant.report.backtest_sections import headline_sections, result_sections
-from kronos_quant.report.document import Document, Picture, Section, make_picture
+from kronos_quant.report.document import Document, Part, Picture, make_picture
 from kronos_quant.report.periods import half_year, rolling_series
 from kronos_quant.report.quantstats_sections import quantstats_sections
 from kronos_quant.report.terms import Term, labelled, settings_of
@@ -64,7 +64,7 @@ def backtest_document(
         f"{first} to {last}, {counted(len(result.dates), 'session')}. Benchmark: {benchmark}. "
         f"{result.sessions_per_year} sessions per year, risk-free rate 0, returns after costs, compounded.",
     )
-    run = Section("What was run", facts=tuple(labelled(terms)))
+    run = Part("What was run", facts=tuple(labelled(terms)))
     sections = (*headline_sections(result, found, benchmark_name), run, *result_sections(result, found))
     return Document(f"Back-test: {title}", facts, tuple(notes), sections)
 
@@ -101,9 +101,9 @@ def write_tearsheet(
     further, troubles = quantstats_sections(
         result.dates, result.returns, result.benchmark_returns, result.sessions_per_year
     )
-    charts = Section("Charts", pictures=tuple(_pictures(result, benchmark_name)), wide=True)
+    charts = Part("Charts", pictures=tuple(_pictures(result, benchmark_name)), wide=True)
     rows = ((name, "-" if value is None else str(value)) for name, value in _settings(result))
-    settings = Section(
+    settings = Part(
         "All settings of the strategy, defaults included", (), ("setting", "value"), tuple(rows), wide=True, folded=True
     )
     headline = headline_document(document).sections
