@@ -47,10 +47,8 @@ def load_function(path: Path, name: str, argument: str, where: Callable[..., str
 
     Parameters
     ----------
-    name, argument
-        Of the function, for errors.
-    where
-        From the argument of a call, what its error says besides.
+    name, argument : of the function, for errors
+    where : from the argument of a call, what its error says besides
 
     Raises
     ------

@@ -74,12 +74,17 @@ def calibrate(
     settings: Calibration,
     wanted: IntArray,
 ) -> Calibrated:
-    """Calibrate the forecasts made at the `wanted` ones of some moments: int64[W], ascending.
+    """Calibrate the forecasts of some moments by the outcomes of moments that lie `ahead` bars or more before.
 
-    median, spread : float64[T, N] of each forecast; realised : float64[T, N] its outcome `ahead` bars later.
-    All may hold NaN: a forecast without an outcome teaches nothing, one without a spread is not calibrated.
-    Looks only at the outcomes of moments that lie `ahead` bars or more before. Where there are fewer than
-    `settings.least` of them, or fewer than LEAST_SPANS that do not overlap, the result is NaN.
+    Where there are fewer than `settings.least` of them, or fewer than LEAST_SPANS that do not overlap, the result is
+    NaN. A forecast without an outcome teaches nothing, one without a spread is not calibrated.
+
+    Parameters
+    ----------
+    median, spread : float64[T, N] of each forecast
+    realised : float64[T, N], its outcome `ahead` bars later
+    moments : those of the T rows
+    wanted : int64[W], ascending, the rows to calibrate
     """
     scale = np.where(spread > 0, spread, np.nan)
     residual = (realised - median) / scale

@@ -51,9 +51,18 @@ class SignalComparison:
 
 
 def compare_signals(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str, str], top: int) -> SignalComparison:
-    """Compare two tables of date, moment, symbol and score; `top` differences are kept.
+    """Compare how two tables of scores rank their symbols, moment by moment.
 
-    A NaN score is no opinion and left out. Raises DataError where they share no moment.
+    Parameters
+    ----------
+    first, second : date, moment, symbol, score; NaN is no opinion and left out
+    names : of the two
+    top : how many of the largest differences of rank are kept
+
+    Raises
+    ------
+    DataError
+        where they share no moment.
 
     >>> from datetime import datetime
     >>> day = pl.DataFrame({"date": [datetime(2025, 6, 5)] * 3, "symbol": ["A", "B", "C"], "score": [1.0, 2.0, 3.0]})

@@ -62,10 +62,13 @@ def qlib_series(scores: pl.DataFrame) -> pd.Series:
 
 
 def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format, moment: pl.Expr) -> None:
-    """Write rows to a file that is not there yet, whole or not at all.
+    """Write rows to a file that does not exist yet, whole or not at all; raises DataError for one that does.
 
-    parquet : every column. csv : those with one number a row. qlib : a Parquet file that pandas reads as the table of
-    `qlib_series`. moment : of a row, see `ResolvedRecipe`. Raises DataError for a file that is there.
+    Parameters
+    ----------
+    score : the column that ranks
+    form : parquet: every column; csv: those with one number a row; qlib: Parquet that pandas reads as `qlib_series`
+    moment : of a row, see `ResolvedRecipe`
     """
     if path.exists():
         raise DataError(f"{path}: already exists", hint="Choose another name.")

@@ -79,9 +79,16 @@ class Plan:
 
 
 def make_plan(market: Market, recipe: ComputedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
-    """Find out which of `dates` (sessions) are missing from the store or no longer what they would be.
+    """Find out which dates are missing from the store or no longer what they would be.
 
-    Raises DataError where the store is of a newer version, before anything is computed for it.
+    Parameters
+    ----------
+    dates : sessions
+
+    Raises
+    ------
+    DataError
+        where the store is of a newer version, before anything is computed for it.
     """
     store.note()
     table, membership = universe_table(market, recipe.universe)
@@ -106,7 +113,10 @@ def generate(plan: Plan, pair: Pair, recipe: ComputedRecipe, store: SignalStore,
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished.
 
     Dates that another process computes meanwhile are left to it, and waited for. Returns how many were computed here.
-    devices : a process each, see `score_devices`; the numbers do not depend on how many.
+
+    Parameters
+    ----------
+    devices : a process each, see `score_devices`; the numbers do not depend on how many
     """
     with progress("signals", plan.windows) as advance, Claims(store.root, store.digest) as claims:
         sharing = _Sharing(plan, store, claims)
@@ -265,7 +275,17 @@ def duration(seconds: float) -> str:
 
 
 def sessions_between(market: Market, start: date | None, end: date | None) -> list[date]:
-    """The sessions from `start` to `end`; raises DataError when one given is no session, ConfigError when swapped."""
+    """The sessions of a range.
+
+    Parameters
+    ----------
+    start, end : first and last session; None: those of the data
+
+    Raises
+    ------
+    DataError, ConfigError
+        for a date that is no session, and where they are swapped.
+    """
     sessions = market.sessions()
     first = market.check_session(start) if start else sessions[0]
     last = market.check_session(end) if end else sessions[-1]

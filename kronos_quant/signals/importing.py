@@ -104,7 +104,15 @@ def import_table(
 ) -> ImportReport:
     """Store a table of external signals, all of it or nothing, and write the recipe that names it.
 
-    See `workflows.signal_store.import_signals`. Raises DataError or ConfigError before anything is written.
+    Parameters
+    ----------
+    source : see `read_score_table`
+    name, score, horizon, replace : see `workflows.signal_store.import_signals`
+
+    Raises
+    ------
+    DataError, ConfigError
+        before anything is written.
     """
     recipe_file = workspace.recipe_file(check_name(name))
     if recipe_file.exists():
@@ -127,9 +135,16 @@ def import_table(
 def read_foreign(source: PathLike | Table, market: Market, score: str | None = None) -> ForeignSignals:
     """Read and check a table of signals, see `read_score_table`, for the sessions of a market.
 
-    score : the column that ranks; None takes score, last or mean, or the only one.
     Of intraday bars asof is the end of a bar, and a date alone means the close of its session.
-    Raises DataError also for quantiles that descend, and for a table of which nothing is left.
+
+    Parameters
+    ----------
+    score : the column that ranks; None takes score, last or mean, or the only one
+
+    Raises
+    ------
+    DataError
+        also for quantiles that descend, and for a table of which nothing is left.
     """
     table = read_market_scores(source, market, score)
     place = str(source) if isinstance(source, str | Path) else "signals"
@@ -158,8 +173,14 @@ def _on_moments(frame: pl.DataFrame, market: Market) -> pl.DataFrame:
 def store_foreign(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> int:
     """Add a table to an import, all of it or nothing; returns how many sessions were replaced.
 
-    replace : sessions that are there already are replaced by those of the table; else they are an error.
-    Raises DataError for overlapping sessions, and for other columns than those that are there.
+    Parameters
+    ----------
+    replace : stored sessions are replaced by those of the table; else they are an error
+
+    Raises
+    ------
+    DataError
+        for overlapping sessions, and for other columns than those that are stored.
     """
     with disk_errors(store.folder):
         store.folder.mkdir(parents=True, exist_ok=True)

@@ -148,12 +148,9 @@ def read_stored(
 
     Parameters
     ----------
-    start, end
-        First and last session; None: as far as the store goes.
-    newest
-        Only the newest stored session.
-    by_bar
-        See `finished_rows`.
+    start, end : first and last session; None: as far as the store goes
+    newest : only the newest stored session
+    by_bar : see `finished_rows`
 
     Raises
     ------
@@ -288,12 +285,9 @@ def prune_store(
 
     Parameters
     ----------
-    recipes
-        Those of the workspace; only needed without `older_than`.
-    older_than
-        Instead of unused recipes: the sessions before it.
-    delete
-        False only reports.
+    recipes : those of the workspace; only needed without `older_than`
+    older_than : instead of unused recipes: the sessions before it
+    delete : false only reports
     """
     folders: list[tuple[Path, str]] = []
     files = _leftovers(workspace.signal_store)

@@ -230,7 +230,20 @@ _NOT_STORED = {"score", "model", "imported", "members", "own_score", "steps", "c
 def resolve_recipe(
     recipe: Recipe, weights: Weights, universe: str, freq: str, name: str = "", own_score: OwnCode | None = None
 ) -> ComputedRecipe:
-    """Fill a recipe in from the model's card and the workspace's universe; raises ConfigError when a blank stays."""
+    """Fill a recipe in from the model's card and the workspace's universe.
+
+    Parameters
+    ----------
+    universe : where the recipe names none
+    freq : of the bars
+    name : of the recipe's file
+    own_score : the file that the recipe names
+
+    Raises
+    ------
+    ConfigError
+        where a blank stays.
+    """
     lookback = recipe.lookback_window or weights.card.lookback_window
     horizon = recipe.horizon or weights.card.predict_window
     for field, value in (("lookback_window", lookback), ("horizon", horizon)):
@@ -261,6 +274,9 @@ def resolve_recipe(
 def resolve_imported(recipe: Recipe, universe: str, freq: str, name: str = "", weights: str = "") -> ImportedRecipe:
     """The recipe of imported signals, whose horizon is one bar unless it says another.
 
+    Parameters
+    ----------
+    universe : where the recipe names none
     weights : digest of the imported table, "" where nothing was imported yet
     """
     horizon = recipe.horizon or 1
@@ -279,7 +295,14 @@ def resolve_imported(recipe: Recipe, universe: str, freq: str, name: str = "", w
 def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str, name: str = "") -> BlendedRecipe:
     """The recipe of an average of others.
 
-    Raises ConfigError where they forecast different horizons or universes, or lie on other ones than the blend says.
+    Parameters
+    ----------
+    members : the recipes that are averaged
+
+    Raises
+    ------
+    ConfigError
+        where they have different horizons or universes, or other ones than the blend says.
     """
     horizons, universes = {member.horizon for member in members}, {member.universe for member in members}
     horizons |= {recipe.horizon} if recipe.horizon else set()

@@ -80,7 +80,7 @@ class SignalSource(ABC):
     def _complete(
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
     ) -> tuple[set[date], int, int]:
-        """Compute what is missing; the dates that have rows, and how many were computed now and before."""
+        """Compute what is missing; returns the dates that have rows, and how many were computed now and before."""
 
     def sources(self) -> Iterator[SignalSource]:
         """This source and, of a blend, those of its members."""
@@ -129,12 +129,9 @@ class SignalSource(ABC):
 
         Parameters
         ----------
-        device, gpus
-            See `score_devices`.
-        compute
-            False raises DataError where a date is missing.
-        allow_code
-            Whether the recipe's own score may run; what is stored needs none.
+        device, gpus : see `score_devices`
+        compute : false raises DataError where a date is missing
+        allow_code : whether the recipe's own score may run; what is stored needs none
         """
         needed = self.needed(dates)
         there, computed, present = self._complete(needed, device, gpus, compute=compute, allow_code=allow_code)
@@ -169,8 +166,7 @@ class SignalSource(ABC):
 
     def contamination(self, sessions: Sequence[date]) -> list[str]:
         """Whether the model may have seen sessions of a back-test, in words; nothing where it has not."""
-        start = self.test_start
-        if start is None:
+        if (start := self.test_start) is None:
             return ["The end date of the training data is unknown, so look-ahead contamination cannot be ruled out."]
         seen = sum(on < start for on in sessions)
         where = f"lie before {start}: the model was trained or validated on them."
@@ -255,9 +251,9 @@ class ImportedSource(SignalSource):
     def default_period(self) -> tuple[date, date]:
         """The first session that was imported, and the session after the last one, in which its scores trade."""
         known, dates = self.market.sessions(), self.store.dates()
-        if not dates:
-            raise self._nothing_of(dates, "any session", set())
-        return dates[0], next((on for on in known if on > dates[-1]), known[-1])
+        if dates:
+            return dates[0], next((on for on in known if on > dates[-1]), known[-1])
+        raise self._nothing_of(dates, "any session", set())
 
     def contamination(self, sessions: Sequence[date]) -> list[str]:
         """That nothing is known."""
@@ -286,7 +282,7 @@ class BlendSource(SignalSource):
 
     @property
     def folder(self) -> Path:
-        """Where the folders of its members lie."""
+        """The store, where the folders of its members lie."""
         return self.store.root
 
     @property
@@ -349,9 +345,16 @@ class BlendSource(SignalSource):
 
 
 def open_source(workspace: WorkspaceFolder, recipe: str, market: Market) -> SignalSource:
-    """Load a recipe by name or path, to be read on the bars of `market`.
+    """Load a recipe, to be read on the bars of a market.
 
-    Raises ConfigError, DataError or CheckpointError for what it names and is not there.
+    Parameters
+    ----------
+    recipe : its name in signals/, or its file
+
+    Raises
+    ------
+    ConfigError, DataError, CheckpointError
+        for what it names and is not there.
     """
     path = workspace.recipe_file(recipe)
     settings = load_yaml(Recipe, path)

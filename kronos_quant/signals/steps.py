@@ -77,12 +77,9 @@ def apply_steps(
 
     Parameters
     ----------
-    scores
-        float64[T, N].
-    session
-        int64[T], ascending place of each moment's session in the calendar.
-    exposures
-        Gives those of the same moments and symbols; called only where a step neutralises.
+    scores : float64[T, N]
+    session : int64[T], ascending place of each moment's session in the calendar
+    exposures : gives those of the same moments and symbols; called only where a step neutralises
     """
     measured: ScoreExposures | None = None
     for step in steps:
@@ -144,8 +141,12 @@ def rank(scores: FloatArray) -> FloatArray:
 def smooth(scores: FloatArray, session: IntArray, sessions: int) -> FloatArray:
     """float64[T, N]: the mean of the scores of a moment and those before it of the last `sessions` sessions.
 
-    session : int64[T], ascending place of each moment's session in the calendar; its own session is one of them.
     A moment's NaN stays NaN, an earlier one is left out of the mean.
+
+    Parameters
+    ----------
+    session : int64[T], ascending place of each moment's session in the calendar
+    sessions : how many, the moment's own included
     """
     known = np.isfinite(scores)
     means = np.full_like(scores, np.nan)
@@ -164,12 +165,9 @@ def neutralise(scores: FloatArray, exposures: FloatArray, groups: IntArray | Non
 
     Parameters
     ----------
-    scores
-        float64[T, N].
-    exposures
-        float64[T, N, K].
-    groups
-        int64[T, N], such as industries, one constant each; None: one for all.
+    scores : float64[T, N]
+    exposures : float64[T, N, K]
+    groups : int64[T, N], such as industries, one constant each; None: one for all
     """
     residual = np.full_like(scores, np.nan)
     usable = np.isfinite(scores) & np.isfinite(exposures).all(axis=2)

@@ -84,18 +84,12 @@ def read_score_table(
 
     Parameters
     ----------
-    source
-        A CSV or Parquet file, or a table of Polars, pandas or Arrow.
-    symbols
-        Those that are known, as this program spells them.
-    exchange
-        ISO code of their exchange: the clock of times with an offset, and the meaning of codes of digits.
-    freq
-        Of the bars: with daily ones a symbol has one score per date, else one per moment.
-    score
-        The column that ranks; None chooses.
-    name
-        Of a table in memory, for errors.
+    source : a CSV or Parquet file, or a table of Polars, pandas or Arrow
+    symbols : those that are known, as this program spells them
+    exchange : ISO code of their exchange: the clock of times with an offset, and the meaning of codes of digits
+    freq : of the bars: with daily ones a symbol has one score per date, else one per moment
+    score : the column that ranks; None chooses
+    name : of a table in memory, for errors
 
     Raises
     ------
@@ -129,7 +123,12 @@ def read_score_table(
 
 
 def read_market_scores(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:
-    """`read_score_table` for the symbols, clock and bars of a market."""
+    """`read_score_table` for the symbols, clock and bars of a market.
+
+    Parameters
+    ----------
+    score : the column that ranks; None chooses
+    """
     known = market.instruments()["symbol"]
     return read_score_table(source, known, exchange=market.exchange, freq=market.freq, score=score)
 

@@ -35,8 +35,14 @@ def show_signals(
 ) -> StoredSignals:
     """The stored signals of one moment under a recipe's name or digest.
 
-    date : a session, for its last moment; a time within it ("2025-06-05T11:30"), for that moment; None for the newest
-    stored session. Raises DataError where they are not there or no longer what they would be.
+    Parameters
+    ----------
+    date : a session, for its last moment; a time within it ("2025-06-05T11:30"), for that moment; None: the newest
+
+    Raises
+    ------
+    DataError
+        where they are not stored, or no longer what they would be.
     """
     on, moment = _session_and_moment(date)
     shown = read_stored(workspace, recipe, workspace_market(workspace), on, on, newest=on is None)
@@ -66,10 +72,8 @@ def diff_signals(
 
     Parameters
     ----------
-    start, end
-        First and last session; None: as far as the store goes.
-    top
-        How many of the largest differences are kept.
+    start, end : first and last session; None: as far as the store goes
+    top : how many of the largest differences are kept
     """
     market = workspace_market(workspace)
     days = as_date(start, "start"), as_date(end, "end")
@@ -81,9 +85,12 @@ def diff_signals(
 def prune_signals(
     workspace: WorkspaceFolder, older_than: DateLike | None = None, *, delete: bool = False
 ) -> PruneReport:
-    """Find what no recipe of the workspace refers to, or the sessions before `older_than`, and delete it if `delete`.
+    """Find stored signals that no recipe refers to, or the sessions before a date, and delete them if asked.
 
-    Imports are never pruned by date: nothing could compute them again.
+    Parameters
+    ----------
+    older_than : a date; imports are never pruned by date, for nothing could compute them again
+    delete : False only reports
     """
     before = as_date(older_than, "older_than")
     recipes = open_recipes(workspace, workspace_market(workspace)) if before is None else None
@@ -103,16 +110,11 @@ def import_signals(
 
     Parameters
     ----------
-    file
-        A CSV or Parquet file, or a table; see `read_score_table`.
-    name
-        Of the recipe: signals/NAME.yaml is written.
-    score
-        The column that ranks; None: score, last, mean or the only one.
-    horizon
-        Bars ahead that the scores forecast, for calibration and evaluation; None: 1, or as the recipe says.
-    replace
-        Overwrite sessions that are already stored; else they are an error.
+    file : a CSV or Parquet file, or a table; see `read_score_table`
+    name : of the recipe: signals/NAME.yaml is written
+    score : the column that ranks; None: score, last, mean or the only one
+    horizon : bars ahead that the scores forecast, for calibration and evaluation; None: 1, or as the recipe says
+    replace : overwrite sessions that are already stored; else they are an error
 
     Raises
     ------
@@ -134,12 +136,9 @@ def export_signals(
 
     Parameters
     ----------
-    recipe
-        Its name or digest.
-    file_format
-        parquet, csv, or qlib: see `write_export`.
-    start, end
-        First and last session; None: as far as the store goes.
+    recipe : its name or digest
+    file_format : parquet, csv, or qlib: see `write_export`
+    start, end : first and last session; None: as far as the store goes
     """
     path: Path = as_path(out, "out")
     if file_format not in ("parquet", "csv", "qlib"):

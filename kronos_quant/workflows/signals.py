@@ -27,16 +27,11 @@ def run_signals(
 
     Parameters
     ----------
-    recipe
-        Name of a recipe in signals/, or its file.
-    start, end
-        First and last session; without them and without `date`, the newest session.
-    device, gpus
-        See `score_devices`. Those that are not there are refused before anything is read.
-    date
-        One session, instead of a range.
-    allow_code
-        Run the Python file that the recipe's own_score names.
+    recipe : name of a recipe in signals/, or its file
+    start, end : first and last session; without them and without `date`, the newest session
+    device, gpus : see `score_devices`. Those that are not there are refused before anything is read
+    date : one session, instead of a range
+    allow_code : run the Python file that the recipe's own_score names
 
     Raises
     ------
