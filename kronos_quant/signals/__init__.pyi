@@ -1,20 +1,17 @@
 from .calibration import (
     CALIBRATED,
     CALIBRATED_PATH,
-    CALIBRATED_RISE,
-    Calibrated,
     Calibration,
     calibrate,
 )
 from .comparison import SignalComparison, compare_signals
 from .export import attach_signals, qlib_series, write_export
 from .generate import Plan, generate, make_plan, sessions_between
-from .importing import ForeignSignals, ImportReport, check_name, import_table, read_foreign, store_foreign
+from .importing import ImportReport, check_name, import_table, read_foreign, store_foreign
 from .library import PruneReport, RecipeSet, StoredRecipe, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
-from .reading import Outcomes, blended_rows, finished_rows, realised_outcomes, sessions_needed
+from .reading import blended_rows, finished_rows, realised_outcomes, sessions_needed
 from .recipe import (
-    RANKED,
     ZERO_SHOT,
     BlendedRecipe,
     ComputedRecipe,
@@ -29,13 +26,9 @@ from .recipe import (
 from .result import Signals, StoredSignals
 from .scorer import score_devices
 from .scores import (
-    ERROR_OF,
     LEVELS,
     PATH_QUANTILES,
-    QUANTILES,
     SCORES,
-    published_score,
-    score_paths,
 )
 from .source import (
     BlendSource,
@@ -52,29 +45,22 @@ from .weights import Weights, find_weights
 __all__ = [
     "CALIBRATED",
     "CALIBRATED_PATH",
-    "CALIBRATED_RISE",
-    "ERROR_OF",
     "LEVELS",
     "MOMENT",
     "PATH_QUANTILES",
-    "QUANTILES",
-    "RANKED",
     "SCORES",
     "ZERO_SHOT",
     "BlendSource",
     "BlendedRecipe",
-    "Calibrated",
     "Calibration",
     "ComputedRecipe",
     "ComputedSource",
     "DecisionPoints",
-    "ForeignSignals",
     "ImportReport",
     "ImportedRecipe",
     "ImportedSource",
     "Moments",
     "Note",
-    "Outcomes",
     "Plan",
     "PruneReport",
     "Recipe",
@@ -104,7 +90,6 @@ __all__ = [
     "open_recipes",
     "open_source",
     "prune_store",
-    "published_score",
     "qlib_series",
     "read_foreign",
     "read_market_scores",
@@ -115,7 +100,6 @@ __all__ = [
     "resolve_imported",
     "resolve_recipe",
     "score_devices",
-    "score_paths",
     "sessions_between",
     "sessions_needed",
     "store_foreign",
