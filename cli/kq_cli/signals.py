@@ -15,7 +15,12 @@ Top = Annotated[int, typer.Option("--top", min=0, help="Number of symbols of the
 Ends = Annotated[int, typer.Option("--top", min=0, help="Number of the best and of the worst symbols to print.")]
 Moment = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Session, or a time within it."),
+    typer.Option(
+        "--date",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+        metavar="YYYY-MM-DD[THH:MM]",
+        help="Session, or a time within it.",
+    ),
 ]
 Most = Annotated[int, typer.Option("--top", min=0, help="Number of the largest differences to print.")]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file named by the recipe's own_score.")]
@@ -29,7 +34,9 @@ Out = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
 Format = Annotated[str, typer.Option("--format", help="parquet, csv, or qlib: (instrument, datetime) -> score.")]
 Older = Annotated[
     datetime | None,
-    typer.Option("--older-than", formats=["%Y-%m-%d"], help="Delete the sessions before this date instead."),
+    typer.Option(
+        "--older-than", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Delete the sessions before this date instead."
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Delete; without it, only report what would be deleted.")]
 
