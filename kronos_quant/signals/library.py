@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.inputs import as_path
 from kronos_quant.market import Market
 from kronos_quant.signals.recipe import RANKED, zero_shot_name
 from kronos_quant.signals.result import StoredSignals
@@ -66,7 +67,7 @@ class StoredRecipe:
     recipes: list[str]
     """Those of the workspace that name it now."""
     model: str
-    dates: list[date]
+    dates: list[date] = field(repr=False)
     bytes: int
     state: str
 
@@ -157,6 +158,7 @@ def read_stored(
     DataError
         Where nothing is stored, or a stored session is broken or of other bars than today's.
     """
+    name = str(as_path(name, "recipe"))
     for on in (start, end):
         if on is not None:
             market.check_session(on)
@@ -172,7 +174,7 @@ def read_stored(
     dates = _select_dates(source.stored_dates(), start, end, newest, name)
     whole = _check_stored(source, name, dates)
     recipe, rows = source.recipe, source.read(whole, by_bar=by_bar)
-    return StoredSignals(name, recipe.digest, f"model {recipe.model}", recipe.ranks_by, rows, recipe.moment)
+    return StoredSignals(name, recipe.digest, recipe.model, recipe.ranks_by, rows, recipe.moment)
 
 
 def _check_stored(source: SignalSource, name: str, dates: list[date]) -> list[date]:
@@ -203,7 +205,7 @@ def _as_stored(folder: SignalFolder, name: str, dates: Sequence[date]) -> Stored
     rows, note = folder.read(dates), folder.note()
     score = next((column for column in ("last", RANKED, *SCORES) if column in rows.columns), rows.columns[-1])
     moment = note.moment if note else pl.col("asof")
-    return StoredSignals(name, folder.digest, f"model {note.model if note else 'unknown'}", score, rows, moment)
+    return StoredSignals(name, folder.digest, note.model if note else "unknown", score, rows, moment)
 
 
 def _select_dates(dates: Iterable[date], start: date | None, end: date | None, newest: bool, name: str) -> list[date]:

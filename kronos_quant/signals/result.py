@@ -185,7 +185,10 @@ class StoredSignals(Displayed):
         """The rows of one moment. Raises DataError where there are none."""
         if moment not in self.moments():
             there = listed(f"{each:%H:%M}" for each in self.moments())
-            raise DataError(f"{self.name}: no signals asof {moment:%Y-%m-%d %H:%M}", hint=f"that session has {there}")
+            raise DataError(
+                f"{self.name}: no signals asof {moment:%Y-%m-%d %H:%M}",
+                hint=f"Decision times of that session: {there}.",
+            )
         return replace(self, frame=self.frame.filter(self.moment == moment))
 
     def ends(self, n: int) -> list[dict[str, Any]]:
@@ -201,7 +204,7 @@ class StoredSignals(Displayed):
         when = on if moment.date() == on and moment.time() == time() else moment.strftime("%Y-%m-%d %H:%M")
         return [
             f"{counted(self.frame.height, 'symbol')} on {when}, {known} with a {self.score}, best and worst shown",
-            f"recipe {self.name} ({self.digest}), {self.model}",
+            f"recipe {self.name} ({self.digest}), model {self.model}",
         ]
 
     def as_dict(self, top: int) -> dict[str, Any]:

@@ -153,6 +153,8 @@ def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, .
     device : auto (all GPUs there are, else the CPU) or the one to use. gpus : how many of them, 0 is the CPU.
     Raises ConfigError when there are fewer, and for a device that is not there.
     """
+    if gpus is not None and not isinstance(gpus, int):
+        raise ConfigError(f"gpus: expected a whole number, found {gpus!r}")
     if gpus is not None and device != "auto":
         raise ConfigError(f"--gpus {gpus}: not together with --device {device}", hint="give one of them")
     if gpus is None and device != "auto":

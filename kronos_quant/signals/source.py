@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,7 @@ import polars as pl
 from kronos_quant.config import load_yaml
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.files import file_digest
+from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import Market
 from kronos_quant.own_code import check_allowed, find_code
 from kronos_quant.signals.generate import generate, make_plan
@@ -91,8 +92,9 @@ class SignalSource(ABC):
         return self.store.dates()
 
     def first_stored(self) -> date | None:
-        """The first date that has rows in the store."""
-        return next(iter(self.stored_dates()), None)
+        """The first date from which on the source, or every member of a blend, has rows in the store."""
+        firsts = [dates[0] for source in self.sources() if (dates := source.store.dates())]
+        return max(firsts, default=None)
 
     def needed(self, dates: Sequence[date]) -> list[date]:
         """`dates` and the sessions before them that the recipe's steps and calibration look at."""
@@ -282,7 +284,7 @@ class BlendSource(SignalSource):
 
     @property
     def folder(self) -> Path:
-        """The store, where the folders of its members lie."""
+        """The store."""
         return self.store.root
 
     @property
@@ -293,18 +295,13 @@ class BlendSource(SignalSource):
     @property
     def test_start(self) -> date | None:
         """The latest of its members': a blend has seen what any of them has."""
-        starts = [member.test_start for member in self.members]
-        known = [start for start in starts if start is not None]
-        return max(known) if len(known) == len(starts) else None
+        return _latest(member.test_start for member in self.members)
 
     def data_ends(self) -> dict[str, date | None]:
         """Of each kind of data the latest end, None where one member does not know it."""
-        kinds: dict[str, list[date | None]] = {}
-        for member in self.members:
-            for kind, end in member.data_ends().items():
-                kinds.setdefault(kind, []).append(end)
-        known = {kind: [end for end in ends if end is not None] for kind, ends in kinds.items()}
-        return {kind: max(known[kind]) if len(known[kind]) == len(ends) else None for kind, ends in kinds.items()}
+        parts = [member.data_ends() for member in self.members]
+        kinds = dict.fromkeys(kind for part in parts for kind in part)
+        return {kind: _latest(part[kind] for part in parts if kind in part) for kind in kinds}
 
     def sources(self) -> Iterator[SignalSource]:
         """This source and those of its members."""
@@ -314,11 +311,6 @@ class BlendSource(SignalSource):
     def stored_dates(self) -> list[date]:
         """The dates that all members have."""
         return sorted(set.intersection(*(set(member.stored_dates()) for member in self.members)))
-
-    def first_stored(self) -> date | None:
-        """The first date from which on all members that have rows have some."""
-        firsts = [member.first_stored() for member in self.members]
-        return max((first for first in firsts if first is not None), default=None)
 
     def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
         """Those of `dates` that all members have, and all dates that could be computed for one."""
@@ -344,7 +336,7 @@ class BlendSource(SignalSource):
         return there, sum(part.computed for part in parts), sum(part.present for part in parts)
 
 
-def open_source(workspace: WorkspaceFolder, recipe: str, market: Market) -> SignalSource:
+def open_source(workspace: WorkspaceFolder, recipe: PathLike, market: Market) -> SignalSource:
     """Load a recipe, to be read on the bars of a market.
 
     Parameters
@@ -356,7 +348,7 @@ def open_source(workspace: WorkspaceFolder, recipe: str, market: Market) -> Sign
     ConfigError, DataError, CheckpointError
         for what it names and is not there.
     """
-    path = workspace.recipe_file(recipe)
+    path = workspace.recipe_file(str(as_path(recipe, "recipe")))
     settings = load_yaml(Recipe, path)
     universe = settings.universe or workspace.config.market.universe
     if universe != "all":
@@ -372,7 +364,7 @@ def open_source(workspace: WorkspaceFolder, recipe: str, market: Market) -> Sign
     return ComputedSource(market, resolved, SignalStore(workspace.signal_store, resolved), weights)
 
 
-def open_computed(workspace: WorkspaceFolder, recipe: str, market: Market) -> ComputedSource:
+def open_computed(workspace: WorkspaceFolder, recipe: PathLike, market: Market) -> ComputedSource:
     """Load a recipe that has a model; raises ConfigError for an import and a blend."""
     source = open_source(workspace, recipe, market)
     if not isinstance(source, ComputedSource):
@@ -398,3 +390,10 @@ def _open_blend(workspace: WorkspaceFolder, name: str, settings: Recipe, market:
         members.append(open_source(workspace, member, market))
     resolved = resolve_blend(settings, tuple(member.recipe for member in members), market.freq, name)
     return BlendSource(market, resolved, SignalStore(workspace.signal_store, resolved), tuple(members))
+
+
+def _latest(dates: Iterable[date | None]) -> date | None:
+    """The latest of some dates, None where one is not known."""
+    found = list(dates)
+    known = [on for on in found if on is not None]
+    return max(known) if len(known) == len(found) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.inputs import DateLike, as_date
+from kronos_quant.inputs import DateLike, PathLike, as_date
 from kronos_quant.market import workspace_market
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import Signals, open_source, score_devices, sessions_between
@@ -12,7 +12,7 @@ from kronos_quant.workspace import WorkspaceFolder
 
 def run_signals(
     workspace: WorkspaceFolder,
-    recipe: str = "default",
+    recipe: PathLike = "default",
     start: DateLike | None = None,
     end: DateLike | None = None,
     device: str = "auto",

@@ -375,7 +375,7 @@ def test_of_several_moments_a_session_the_last_is_shown_or_the_one_asked_for(sev
     assert show_signals(several, "noon", datetime.combine(sessions[20], time(11, 30))).frame.height == 4
     with pytest.raises(DataError, match=f"noon: no signals asof {sessions[20]} 10:00") as caught:
         show_signals(several, "noon", datetime.combine(sessions[20], time(10)))
-    assert caught.value.hint == "that session has 11:30, 15:00"
+    assert caught.value.hint == "Decision times of that session: 11:30, 15:00."
     digest = open_source(several, "noon", workspace_market(several)).recipe.digest
     assert show_signals(several, digest, None).frame.equals(newest.frame)
     # at the close a session is one cross-section, also of those who saw their last bar before
