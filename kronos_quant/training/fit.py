@@ -89,7 +89,7 @@ def fit(job: TrainingJob, started: float | None = None, networks: Networks | Non
 @contextmanager
 def _run_files(job: TrainingJob, ranks: Ranks, speed: LaunchSpeed) -> Iterator[RunFiles]:
     """The files of the run, resumed from the disk, with its trackers."""
-    trackers = open_trackers(job.train.trackers if ranks.first else (), job.folder)
+    trackers = open_trackers(job.train.trackers if ranks.first else (), job.folder, job.train.comet)
     try:
         files = RunFiles(job.folder, job.identity, ranks, TrainingLog(job.folder, ranks.first, trackers), speed)
         files.resume()

@@ -15,10 +15,12 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from kronos_quant.config import CometConfig
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors, write_json, write_text
 from kronos_quant.training.processes import Ranks
@@ -156,14 +158,14 @@ def check_trackers(names: Sequence[str]) -> None:
             ) from None
 
 
-def open_trackers(names: Sequence[str], folder: Path) -> list[Tracker]:
-    """The trackers named, for the run in `folder`.
+def open_trackers(names: Sequence[str], folder: Path, comet: CometConfig | None = None) -> list[Tracker]:
+    """The trackers named, for the run in `folder`. comet : the project and workspace for Comet.
 
     Raises ConfigError when a package is not installed, KronosQuantError when a tracker cannot start.
     """
     check_trackers(names)
     kinds: dict[str, Callable[[Path], Tracker]] = {
-        "comet": CometTracker,
+        "comet": partial(CometTracker, config=comet or CometConfig.model_validate({})),
         "mlflow": MlflowTracker,
         "tensorboard": TensorboardTracker,
     }
@@ -193,10 +195,11 @@ def metric_values(row: dict[str, Any]) -> dict[str, float]:
 class CometTracker:
     """Comet ML. The experiment's key is derived from the run's name, so that a resumed run finds it again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: CometConfig) -> None:
         comet = import_module("comet_ml")
         key = hashlib.sha256(folder.name.encode()).hexdigest()[:40]
-        self.experiment = comet.start(experiment_key=key, mode="get_or_create")
+        place = config.model_dump(exclude_none=True)
+        self.experiment = comet.start(experiment_key=key, mode="get_or_create", **place)
         self.experiment.set_name(folder.name)
 
     def log_parameters(self, values: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from kronos_quant.progress import progress
 from kronos_quant.training.adapt import merged_predictor
 from kronos_quant.training.batches import BatchLoader, Pass, TrainingBatch
 from kronos_quant.training.objectives import Phase, PredictorObjective, TokenizerObjective
-from kronos_quant.training.optimise import Optimiser
+from kronos_quant.training.optimise import Optimiser, warm_up_share
 from kronos_quant.training.processes import Ranks, RunningMeans, StopRequest, ValidationStopped
 from kronos_quant.training.state import BEST_NAME, LAST_NAME, PhaseOutcome, PhasePosition, RunFiles
 from kronos_quant.training.validation import Figures, ValidationScore, forecast_summary
@@ -109,6 +109,9 @@ class PhaseLoop:
         setup.objective.to(ranks.device)
         self.total_steps = setup.epochs * loader.plan.steps
         self.optimiser = Optimiser(setup.trained, setup.learning_rate, self.total_steps, config, ranks.device)
+        if config.warm_up_steps is not None:
+            share = warm_up_share(config, self.total_steps)
+            logger.info("%s: warm_up_steps %d is a warm_up_share of %.2g", setup.phase, config.warm_up_steps, share)
         self.epoch, self.step = 1, 0
         self.means, self.recent = RunningMeans(), RunningMeans()
         self.unchecked: list[tuple[Pass, Tensor]] = []

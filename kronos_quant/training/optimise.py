@@ -6,6 +6,7 @@ resumed training equals an uninterrupted one.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from kronos_quant.config import TrainConfig
 from kronos_quant.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
 
@@ -44,6 +47,15 @@ def rate_share(step: int, steps: int, kind: Schedule, warm_up_share: float) -> f
     if step < rise:
         return (step + 1) / (rise + 1)
     return 1.0 if kind == "constant" else _between(1.0, 0.0, (step - rise) / max(steps - rise, 1))
+
+
+def warm_up_share(config: TrainConfig, steps: int) -> float:
+    """The share of a phase's `steps` in which the rate rises; `warm_up_steps` is converted where it is given."""
+    if config.warm_up_steps is None or not steps:
+        return config.warm_up_share
+    wanted = min(config.warm_up_steps, steps)
+    share = wanted / steps
+    return share if share * steps <= wanted else math.nextafter(share, 0.0)
 
 
 def _between(start: float, end: float, share: float) -> float:
@@ -84,7 +96,8 @@ class Optimiser:
 
     def rate(self, step: int) -> float:
         """The learning rate of step number `step` (from 0)."""
-        return self.peak_rate * rate_share(step, self.steps, self.config.schedule, self.config.warm_up_share)
+        share = warm_up_share(self.config, self.steps)
+        return self.peak_rate * rate_share(step, self.steps, self.config.schedule, share)
 
     def clip(self) -> Tensor:
         """Scale the gradients down to the largest norm allowed; returns their norm before."""
@@ -139,6 +152,16 @@ class Optimiser:
         with torch.no_grad():
             for name, value in values.items():
                 self.parameters[name].copy_(value)
+
+
+def resolve_precision(config: TrainConfig, device: str) -> TrainConfig:
+    """The settings with `precision: auto` replaced: bf16 on CUDA, fp16 where it has no bf16, float32 elsewhere."""
+    if config.precision != "auto":
+        return config
+    half = "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp16"
+    precision = half if device == "cuda" else "float32"
+    logger.info("precision: auto is %s on %s", precision, device)
+    return config.model_copy(update={"precision": precision})
 
 
 def check_precision(config: TrainConfig, device: str) -> None:

@@ -23,6 +23,7 @@ from kronos_quant.training.card import forecast_lines
 from kronos_quant.training.head import HEAD, SCORES_FILE
 from kronos_quant.training.job import NO_RESULT, Networks, TrainingJob, load_base, starting_networks
 from kronos_quant.training.logs import check_trackers, read_launches, read_log, speed_line
+from kronos_quant.training.optimise import resolve_precision
 from kronos_quant.training.processes import Placement
 from kronos_quant.training.state import BEST, CHECKPOINTS, STATE_FOLDER
 from kronos_quant.workspace import WorkspaceFolder
@@ -131,7 +132,7 @@ def plan_training(workspace: WorkspaceFolder, placement: Placement) -> TrainingP
     config = workspace.config
     for note in workspace.resolved.notes:
         logger.info(note)
-    train = fill_presets(config.train, config.model)
+    train = resolve_precision(fill_presets(config.train, config.model), placement.device)
     check_trackers(train.trackers)
     if train.data_path is not None:
         source = workspace.root / train.data_path.expanduser()

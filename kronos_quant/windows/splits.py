@@ -46,14 +46,15 @@ def make_splits(
     train_dates: tuple[date, date] | None = None,
     val_dates: tuple[date, date] | None = None,
     sessions: Sequence[date],
+    bounds: tuple[date | None, date | None] = (None, None),
 ) -> Splits:
     """Split by dates when they are given, else by shares of the distinct bar times.
 
-    embargo : sessions left out before validation and before test.
+    embargo : sessions left out before validation and before test. bounds : first and last date of any target.
     Raises ConfigError when the dated ranges overlap, DataError when there are too few bars to split.
     """
     calendar = np.array(sessions, dtype="datetime64[D]")
-    times = np.unique(table.time)
+    times = _within(np.unique(table.time), bounds)
     if train_dates and val_dates:
         if val_dates[0] <= train_dates[1]:
             raise ConfigError(
@@ -72,6 +73,15 @@ def make_splits(
         train = TimeRange(times[0], last_train)
         val = TimeRange(_after(last_train, embargo, times, calendar), last_val)
     return Splits(train, val, TimeRange(_after(val.end, embargo, times, calendar), times[-1]))
+
+
+def _within(times: NDArray[np.datetime64], bounds: tuple[date | None, date | None]) -> NDArray[np.datetime64]:
+    first, last = bounds
+    kept = np.ones(len(times), bool) if first is None else times >= _day_start(first)
+    found = times[kept if last is None else kept & (times <= _day_end(last))]
+    if len(times) and not len(found):
+        raise DataError(f"no bars from {first or 'the first'} to {last or 'the last'}, the bounds of the dataset")
+    return found
 
 
 def target_mask(table: BarTable, index: WindowIndex, span: TimeRange) -> NDArray[np.bool_]:

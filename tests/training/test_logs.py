@@ -9,6 +9,7 @@ import torch
 from training.jobs import job_in
 
 from kronos_quant import ConfigError, KronosQuantError
+from kronos_quant.config import CometConfig
 from kronos_quant.training import fit, logs
 from kronos_quant.training.logs import (
     LaunchSpeed,
@@ -155,6 +156,15 @@ def test_comet_goes_on_with_the_experiment_of_the_run(comet, tmp_path):
     )
     assert comet.of("log_parameters")[0] == (({"train.seed": 1},), {})
     assert len(comet.of("end")) == 3
+
+
+def test_comet_gets_the_project_and_the_workspace_of_the_settings(comet, tmp_path):
+    open_trackers(("comet",), tmp_path, CometConfig(project_name="mine"))
+    assert comet.of("start")[0][1] | {"experiment_key": ""} == {
+        "experiment_key": "",
+        "mode": "get_or_create",
+        "project_name": "mine",
+    }
 
 
 def test_mlflow_goes_on_with_the_run_it_began(mlflow, tmp_path):

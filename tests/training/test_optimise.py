@@ -4,7 +4,7 @@ from torch import nn
 
 from kronos_quant import ConfigError
 from kronos_quant.config import TrainConfig
-from kronos_quant.training.optimise import Optimiser, check_precision, rate_share
+from kronos_quant.training.optimise import Optimiser, check_precision, rate_share, resolve_precision, warm_up_share
 
 CPU = torch.device("cpu")
 
@@ -161,3 +161,21 @@ def test_frozen_parameters_are_neither_trained_nor_saved():
     model = network()
     model[0].weight.requires_grad_(False)
     assert "weight.0.weight" not in optimiser(model).tensors()
+
+
+@pytest.mark.parametrize(("wanted", "steps", "rises"), [(3, 7, 3), (300, 12_000, 300), (50, 20, 20), (0, 20, 0)])
+def test_warm_up_steps_are_converted_to_the_share_in_which_the_rate_rises_so_many_steps(wanted, steps, rises):
+    share = warm_up_share(TrainConfig(warm_up_steps=wanted), steps)
+    assert 0 <= share <= 1
+    rates = [rate_share(step, steps, "constant", share) for step in range(steps)]
+    assert sum(rate < 1 for rate in rates) == rises
+    assert warm_up_share(TrainConfig(), steps) == 0.03
+
+
+@pytest.mark.parametrize(
+    ("device", "has_bf16", "found"), [("cpu", True, "float32"), ("cuda", True, "bf16"), ("cuda", False, "fp16")]
+)
+def test_precision_auto_is_what_the_device_can(monkeypatch, device, has_bf16, found):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bf16)
+    assert resolve_precision(TrainConfig(precision="auto"), device).precision == found
+    assert resolve_precision(TrainConfig(precision="fp16"), "cpu").precision == "fp16"

@@ -133,7 +133,9 @@ def split_times(table: BarTable, config: TrainConfig, sessions: Sequence[date]) 
     The guides' ranges overlap, because they include the lookback: the part of a split that lies in an earlier one is
     used as lookback only. Raises ConfigError when nothing is left of a range, DataError when there are too few bars.
     """
-    train, val, test = config.train_time_range, config.val_time_range, config.test_time_range
+    train, val, test = (
+        _bounded(span, config) for span in (config.train_time_range, config.val_time_range, config.test_time_range)
+    )
     if train is not None and val is not None:
         val = _after("train.val_time_range", val, "training", train)
         test = None if test is None else _after("train.test_time_range", test, "validation", val)
@@ -145,12 +147,20 @@ def split_times(table: BarTable, config: TrainConfig, sessions: Sequence[date]) 
         train_dates=train,
         val_dates=val,
         sessions=sessions,
+        bounds=(config.dataset_begin_time, config.dataset_end_time),
     )
     if test is None:
         return splits
     # both ends are days; make_splits has put the embargo before its own test
     start, end = np.datetime64(test[0], "us"), np.datetime64(test[1] + timedelta(days=1), "us") - 1
     return replace(splits, test=TimeRange(max(splits.test.start, start), min(splits.test.end, end)))
+
+
+def _bounded(span: DateRange | None, config: TrainConfig) -> DateRange | None:
+    """A range within the bounds of the dataset."""
+    if span is None:
+        return None
+    return max(span[0], config.dataset_begin_time or span[0]), min(span[1], config.dataset_end_time or span[1])
 
 
 def _after(name: str, later: DateRange, earlier_name: str, earlier: DateRange) -> DateRange:

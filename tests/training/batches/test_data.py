@@ -10,7 +10,7 @@ import yaml
 from made import ROOT, make_bars, weekdays
 from training.jobs import job_in
 
-from kronos_quant import ConfigError
+from kronos_quant import ConfigError, DataError
 from kronos_quant.assets import asset_dir
 from kronos_quant.config import TrainConfig, load_workspace_config
 from kronos_quant.market import open_market
@@ -53,6 +53,33 @@ def test_target_intervals_of_the_splits_are_disjoint_with_the_embargo_between(ma
     embargo = settings.get("embargo", 0)
     assert np.searchsorted(sessions, val_start.min()) - np.searchsorted(sessions, train_end.max()) > embargo
     assert np.searchsorted(sessions, data.splits.test.start) - np.searchsorted(sessions, val_end.max()) > embargo
+
+
+DATED = {
+    "train_time_range": ["2024-11-01", "2025-03-01"],
+    "val_time_range": ["2025-02-01", "2025-06-30"],
+}
+
+
+@pytest.mark.parametrize("settings", [{}, DATED, DATED | {"test_time_range": ["2025-05-01", "2025-06-30"]}])
+def test_the_bounds_of_the_dataset_hold_in_every_split_however_it_is_made(market_workspace, settings):
+    bounds = {"dataset_begin_time": "2024-12-20", "dataset_end_time": "2025-05-09"}
+    if "test_time_range" in settings:
+        settings = settings | {"val_time_range": ["2025-02-01", "2025-04-20"]}
+    data, _ = load(market_workspace, validation_windows="all", **settings, **bounds)
+    first, last = np.datetime64("2024-12-20"), np.datetime64("2025-05-10")
+    for index in (data.train, data.val):
+        start, end = targets(data, index)
+        assert start.min() >= first
+        assert end.max() < last
+    assert data.splits.test.end < last
+    # the lookback of the first window may reach back before the bounds
+    assert targets(data, data.train)[0].min() < first + np.timedelta64(5, "D")
+
+
+def test_bounds_without_bars_are_refused(market_workspace):
+    with pytest.raises(DataError, match="no bars from 2030-01-01 to the last, the bounds of the dataset"):
+        load(market_workspace, dataset_begin_time="2030-01-01")
 
 
 def test_ranges_of_the_guides_overlap_by_the_lookback_and_that_part_is_lookback_only(market_workspace, caplog):
