@@ -22,11 +22,11 @@ import polars as pl
 
 from kronos_quant.backtest import Panel, Strategy, rules_of
 from kronos_quant.backtest.engine import run_kernel
-from kronos_quant.backtest.panel import filled_forward
 from kronos_quant.backtest.qlib.market import facts_of_directory
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
-from kronos_quant.backtest.sweep import run_trials, trials_of
+from kronos_quant.backtest.sweep import make_trials, run_trials
 from kronos_quant.backtest.vectorbt_check import vectorbt_account, vectorbt_portfolio
+from kronos_quant.panel.matrix import forward_fill
 
 REPEATS = 5
 
@@ -63,7 +63,7 @@ def write_directory(panel: Panel, root: Path) -> None:
     days = [*panel.dates, panel.dates[-1] + timedelta(days=1)]
     (root / "calendars" / "day.txt").write_text("".join(f"{day}\n" for day in days))
     (root / "instruments").mkdir()
-    last = filled_forward(panel.close)
+    last = forward_fill(panel.close)
     change = np.full(last.shape, np.nan)
     change[1:] = last[1:] / last[:-1] - 1
     change[np.isnan(panel.close)] = np.nan
@@ -127,7 +127,7 @@ def against_qlib(symbols: int, sessions: int) -> None:
     print(f"kernel and vectorbt's account    {both * 1e3:8.2f} ms   {theirs.seconds / both:7.0f} times")
     print(f"kernel and vectorbt's portfolio  {by_symbol * 1e3:8.2f} ms   {theirs.seconds / by_symbol:7.0f} times")
     ten = list(range(1, 11))
-    trials, _ = trials_of(exchange, {"topk": [10 * i + 10 for i in ten], "n_drop": ten, "hold_thresh": ten})
+    trials, _ = make_trials(exchange, {"topk": [10 * i + 10 for i in ten], "n_drop": ten, "hold_thresh": ten})
     threads = len(os.sched_getaffinity(0))
     started = time.perf_counter()
     for _ in run_trials(trials, panel, lambda other: rules_of(other, panel), None, None, threads):

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from kronos_quant.backtest import Panel, Strategy, rules_of
-from kronos_quant.backtest.sweep import run_trials, trials_of
+from kronos_quant.backtest.sweep import make_trials, run_trials
 from kronos_quant.stats.selection import deflated_sharpe, estimate_overfitting, return_moments
 from kronos_quant.validity import universe_returns, without_universe
 
@@ -58,7 +58,7 @@ def judged(panels: list[Panel], grid: dict, costs: dict, threads: int) -> tuple[
     strategy = Strategy.model_validate(
         {"topk": 10, "n_drop": 3, "hold_thresh": 5, "account": 1e7, "lot": 0, "price_limit": "none", "costs": costs}
     )
-    trials, _ = trials_of(strategy, grid)
+    trials, _ = make_trials(strategy, grid)
     returns, edges = [], []
     for panel in panels:
         rules = rules_of(strategy, panel)

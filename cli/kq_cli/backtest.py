@@ -7,9 +7,9 @@ import typer
 from kq_cli.options import AsJson, Device
 from kq_cli.printing import print_json
 
-StrategyFile = Annotated[str, typer.Argument(help="A strategy file, or its name in strategies/.")]
-NoCompute = Annotated[bool, typer.Option("--no-compute", help="Refuse when signals of the range are missing.")]
-AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file that a strategy names.")]
+StrategyFile = Annotated[str, typer.Argument(help="Strategy file, or its name in strategies/.")]
+NoCompute = Annotated[bool, typer.Option("--no-compute", help="Fail where signals of the period are missing.")]
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Allow the strategy to run its Python file.")]
 
 
 def backtest(
@@ -21,15 +21,15 @@ def backtest(
 ) -> None:
     """Example: kq backtest strategies/topk.yaml
 
-    Run a strategy on the signals of its recipe; signals of its range that are missing are computed first. Leaves
-    orders, fills, positions, returns, figures, a picture and a tearsheet in runs/backtest/.
+    Run a strategy on the signals of its recipe. Missing signals of the period are computed first. Writes orders, fills,
+    positions, returns, metrics, a chart and a tearsheet to runs/backtest/.
     """
     from kronos_quant.workflows.backtest import run_backtest
     from kronos_quant.workspace import open_workspace_folder
 
-    summary = run_backtest(open_workspace_folder(), strategy, device, compute=not no_compute, allow_code=allow_code)
+    run = run_backtest(open_workspace_folder(), strategy, device=device, compute=not no_compute, allow_code=allow_code)
     if as_json:
-        print_json(summary.metrics | {"folder": summary.folder})
+        print_json(run.figures | {"folder": run.folder})
     else:
-        typer.echo(summary.head)
-        typer.echo(f"tearsheet: {summary.tearsheet}")
+        typer.echo(run.head)
+        typer.echo(f"tearsheet: {run.tearsheet}")

@@ -7,14 +7,14 @@ import typer
 from kq_cli.options import AsJson
 from kq_cli.printing import print_report
 
-Runs = Annotated[list[str], typer.Argument(help="Ids in runs/backtest/, beginnings of ids, or folders.")]
+Runs = Annotated[list[str], typer.Argument(help="Ids in runs/backtest/, their beginnings, or folders.")]
 
 
 def compare(runs: Runs, as_json: AsJson = False) -> None:
     """Example: kq compare 20250605-101500123-a1b2 20250606
 
-    Set back-tests side by side: figures, what was set differently, and whether the daily returns differ from the first
-    run's by more than chance. Leaves a page with curves, figures.csv and metrics.json in runs/compare/.
+    Compare back-tests: figures, differences in settings, and whether the daily returns differ significantly from those
+    of the first run. Writes a page with curves, figures.csv and metrics.json to runs/compare/.
     """
     from kronos_quant.workflows.compare import run_comparison
     from kronos_quant.workspace import open_workspace_folder

@@ -15,13 +15,13 @@ def parity(
 ) -> None:
     """Example: kq parity strategies/topk.yaml
 
-    Run a strategy's signals through the engine, the plain ledger and pyqlib, and print what each rule is worth in basis
-    points. Exit 5 where engine and witness are not equal.
+    Run a strategy through the engine, the reference ledger and pyqlib, and print the effect of each rule in basis
+    points. Exits with 5 if the engine and the reference ledger, or the engine and pyqlib, differ.
     """
     from kronos_quant.workflows.parity import run_parity
     from kronos_quant.workspace import open_workspace_folder
 
-    report = run_parity(open_workspace_folder(), strategy, device, compute=not no_compute)
+    report = run_parity(open_workspace_folder(), strategy, device=device, compute=not no_compute)
     if as_json:
         print_json(report.as_dict())
     else:

@@ -8,10 +8,10 @@ from kq_cli.backtest import NoCompute, StrategyFile
 from kq_cli.options import AsJson, Device
 from kq_cli.printing import print_json
 
-Grid = Annotated[list[str], typer.Option("--grid", help="A field and its values, e.g. topk=20,50,100; repeatable.")]
+Grid = Annotated[list[str], typer.Option("--grid", help="Setting and its values, e.g. topk=20,50,100; repeatable.")]
 
 RayAddress = Annotated[
-    str | None, typer.Option("--ray", help="Run on the Ray cluster at this address; local: on a new one here.")
+    str | None, typer.Option("--ray", help="Run on the Ray cluster at this address; local: start one on this machine.")
 ]
 
 
@@ -25,14 +25,14 @@ def sweep(
 ) -> None:
     """Example: kq sweep strategies/topk.yaml --grid topk=20,50,100 --grid n_drop=1,5,10
 
-    Run every combination of a grid of settings on all cores, or on a Ray cluster. Leaves every trial and heat maps in
-    runs/sweep/, and says how much of the best one's success luck explains; the same command goes on with a sweep that
-    was interrupted.
+    Run every combination of a grid of settings on all cores, or on a Ray cluster. Writes all trials and heat maps to
+    runs/sweep/, and adjusts the best result for the number of trials; run the same command to resume an interrupted
+    sweep.
     """
     from kronos_quant.workflows.sweep import run_sweep
     from kronos_quant.workspace import open_workspace_folder
 
-    summary = run_sweep(open_workspace_folder(), strategy, grid, device, compute=not no_compute, ray=ray)
+    summary = run_sweep(open_workspace_folder(), strategy, grid, device=device, compute=not no_compute, ray=ray)
     if as_json:
         print_json(summary.as_dict())
     else:

@@ -6,6 +6,7 @@ which only gives scores.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from kronos_quant.arrays import BoolArray, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.accounts import Ledger, session_numbers
 from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
-from kronos_quant.backtest.panel import Panel, filled_forward, ranking_of, tradable_scores
+from kronos_quant.backtest.panel import Panel, ranking_of, tradable_scores
 from kronos_quant.backtest.qlib.market import (
     QlibFacts,
     as_listed,
@@ -34,6 +35,7 @@ from kronos_quant.backtest.strategies.rules import decide_of
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.vectorbt_check import check_accounts, start_compiling, vectorbt_account
 from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.panel.matrix import forward_fill
 
 DELISTED_AT = (0.0, -0.3, -1.0)
 """Returns from the last close at which delisted holdings are shown to leave."""
@@ -52,15 +54,29 @@ def simulate(
     benchmark_close: FloatArray | None = None,
     qlib: QlibFacts | None = None,
     decide: Decide | None = None,
+    notes: Sequence[str] = (),
 ) -> BacktestResult:
     """Back-test `strategy` on `panel`.
 
-    rules : of `rules_of`; None: those of a market whose exchange only the symbols tell
-    benchmark_close : f64[S + 1], of every session of the panel; NaN where the index has no bar
-    qlib : for the profile qlib; None: what the panel's closes tell
-    decide : for `strategy: python`, the user's function
-    Raises DataError where an array does not fit the panel or the benchmark has no bar at all, KronosQuantError where
-    the kernel's account and vectorbt's differ.
+    Parameters
+    ----------
+    rules
+        Of `rules_of`; None: those of a market whose exchange only the symbols tell.
+    benchmark_close
+        f64[S + 1], of every session of the panel; NaN where the index has no bar.
+    qlib
+        For the profile qlib; None: derived from the panel's closes.
+    decide
+        For `strategy: python`, the user's function.
+    notes
+        Sentences about the inputs, for the notes of the result.
+
+    Raises
+    ------
+    DataError
+        Where an array does not fit the panel or the benchmark has no bar at all.
+    KronosQuantError
+        Where the kernel's account and vectorbt's differ.
     """
     rules = rules or rules_of(strategy, panel)
     qlib = qlib or derived_facts(panel)
@@ -72,7 +88,8 @@ def simulate(
         compiling.wait()
     check_accounts(ledger.account, vectorbt_account(ledger, panel), panel)
     outcomes = delisting_outcomes(strategy, panel, rules, ledger)
-    return result_of(strategy, panel, terms, ledger, benchmark, outcomes, benchmark_gaps(benchmark_close, panel))
+    notes = (*notes, *benchmark_gaps(benchmark_close, panel))
+    return result_of(strategy, panel, terms, ledger, benchmark, outcomes, notes)
 
 
 def delisting_outcomes(strategy: Strategy, panel: Panel, rules: Rules, ledger: Ledger) -> dict[float, float]:
@@ -111,7 +128,7 @@ def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> MarketArr
     from kronos_quant.backtest.kernel.states import market_states
 
     price = execution_prices(panel, strategy.fill)
-    last, factor = filled_forward(panel.close), filled_forward(panel.factor)
+    last, factor = forward_fill(panel.close), forward_fill(panel.factor)
     state = market_states(
         price, last, factor, rules.up, rules.down, rules.reference, rules.tick,
         strategy.liquidity.slippage, session_numbers(panel.dates),
@@ -205,7 +222,7 @@ def run_qlib(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArr
 def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> MarketArrays:
     """The panel as Qlib's exchange sees it; topk, n_drop and the like do not change it."""
     panel = as_listed(panel, facts)
-    last, factor = filled_forward(panel.close), filled_forward(panel.factor)
+    last, factor = forward_fill(panel.close), forward_fill(panel.factor)
     if state is None:
         state = qlib_states(panel, facts.change, qlib_threshold(strategy))
     none, price = np.zeros(len(panel.symbols), dtype=np.int64), qlib_prices(panel, strategy.fill)
@@ -264,7 +281,7 @@ def benchmark_returns(close: FloatArray, panel: Panel) -> FloatArray:
             f"the benchmark has no bar from {panel.dates[0]} to {panel.dates[-1]}",
             hint="choose another benchmark in the strategy file, or `benchmark: none`",
         )
-    known = filled_forward(close[:, None])[:, 0]
+    known = forward_fill(close[:, None])[:, 0]
     return np.nan_to_num(known[1:] / known[:-1] - 1, nan=0.0)
 
 

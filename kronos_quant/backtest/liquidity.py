@@ -11,8 +11,9 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest.accounts import session_numbers
-from kronos_quant.backtest.panel import Panel, filled_forward
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.settings import Liquidity
+from kronos_quant.panel.matrix import rolling_mean, rolling_std, simple_returns
 
 UNUSED = np.empty((0, 0))
 
@@ -40,12 +41,7 @@ def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
         return UNUSED
     if liquidity.volume == "bar":
         return np.ascontiguousarray(panel.volume)
-    volume = panel.with_past("volume")
-    known = ~np.isnan(volume)
-    begin, end = rows_before(panel, liquidity.sessions)
-    total = sums_over(np.where(known, volume, 0.0), begin, end)
-    count = sums_over(known.astype(np.float64), begin, end)
-    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+    return rolling_mean(panel.with_past("volume"), *rows_before(panel, liquidity.sessions))
 
 
 def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:
@@ -55,20 +51,8 @@ def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:
     """
     if liquidity.impact == 0:
         return UNUSED
-    close = panel.with_past("close")
-    last = filled_forward(close)
-    moves = np.full(last.shape, np.nan)
-    moves[1:] = last[1:] / last[:-1] - 1
-    moves[np.isnan(close)] = np.nan
-    known = ~np.isnan(moves)
-    moves = np.where(known, moves, 0.0)
-    begin, end = rows_before(panel, liquidity.sessions)
-    count = sums_over(known.astype(np.float64), begin, end)
-    total, squares = sums_over(moves, begin, end), sums_over(moves**2, begin, end)
-    enough = count >= 2
-    safe = np.where(enough, count, 2.0)
-    variance = np.maximum((squares - total**2 / safe) / (safe - 1), 0.0)
-    return np.where(enough, np.sqrt(variance), np.nan)
+    moves = simple_returns(panel.with_past("close"))
+    return rolling_std(moves, *rows_before(panel, liquidity.sessions))
 
 
 def rows_before(panel: Panel, sessions: int) -> tuple[IntArray, IntArray]:
@@ -81,9 +65,3 @@ def rows_before(panel: Panel, sessions: int) -> tuple[IntArray, IntArray]:
     first = np.searchsorted(session, np.arange(session[-1] + 1))
     session = session[len(past) :]
     return first[np.maximum(session - sessions, 0)], first[session]
-
-
-def sums_over(values: FloatArray, begin: IntArray, end: IntArray) -> FloatArray:
-    """f64[T, N]: for each row the sum over the rows from `begin` up to, and without, `end`."""
-    running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    return np.ascontiguousarray(running[end] - running[begin])

@@ -1,4 +1,4 @@
-"""The plain sentences that a reader of a back-test has to know."""
+"""Notes of a back-test: what its reader has to know, one sentence each."""
 
 from __future__ import annotations
 
@@ -46,36 +46,36 @@ def risk_orders(orders: pl.DataFrame) -> dict[str, int]:
 
 
 def halts(halted: Sequence[date], strategy: Strategy) -> tuple[str, ...]:
-    """Said where a drawdown kept the strategy from trading. halted : the sessions in which it did."""
+    """A note where a drawdown halt stopped trading. halted : the sessions in which it did."""
     if not halted:
         return ()
     after = strategy.risk.resume_after
-    then = "the strategy never traded again" if after is None else f"it traded again {counted(after, 'session')} later"
+    then = "trading never resumed" if after is None else f"trading resumed {counted(after, 'session')} later"
     return (
-        f"DRAWDOWN HALT: the account closed {strategy.risk.drawdown_halt:.1%} below its highest close, everything was "
-        f"sold from {halted[0]} on; {then} ({counted(len(halted), 'session')} without its decisions).",
+        f"DRAWDOWN HALT: the account closed {strategy.risk.drawdown_halt:.1%} below its highest close; all holdings "
+        f"were sold from {halted[0]} on; {then} ({counted(len(halted), 'session')} without trading decisions).",
     )
 
 
 def no_trade(orders: pl.DataFrame, panel: Panel) -> str | None:
-    """Said loudly: a run without any trade looks like a flat, safe strategy."""
+    """A warning: a run without any trade looks like a flat, safe strategy."""
     if (orders["status"] != "rejected").any():
         return None
     if orders.is_empty() and not np.isnan(panel.score[:-1]).all():
-        return "NO TRADE WAS MADE: the strategy placed no order, though there were scores."
+        return "NO TRADE WAS MADE: the strategy placed no order although there were scores."
     if orders.is_empty():
         step = "bar" if panel.times else "session"
-        return f"NO TRADE WAS MADE: no {step} of the period had a score from the {step} before."
+        return f"NO TRADE WAS MADE: no {step} of the period had a score from the previous {step}."
     why = ", ".join(f"{reason} ({count:,})" for reason, count in rejections_of(orders).items())
     return f"NO TRADE WAS MADE: all {len(orders):,} orders were rejected: {why}."
 
 
 def account_lost(account: FloatArray, panel: Panel) -> tuple[str, ...]:
-    """Said where nothing was left. account : f64[T]"""
+    """A warning where nothing was left. account : f64[T]"""
     lost = np.flatnonzero(account <= 0)
     if not len(lost):
         return ()
-    return (f"THE ACCOUNT WAS LOST on {panel.dates[lost[0]]}: what is short or levied cost more than there was.",)
+    return (f"ACCOUNT WIPED OUT on {panel.dates[lost[0]]}: losses on short positions and fees exceeded the equity.",)
 
 
 def scores_missing(panel: Panel) -> str | None:
@@ -87,7 +87,7 @@ def scores_missing(panel: Panel) -> str | None:
     if not empty:
         return None
     sessions = len(panel.sessions) - 1
-    return f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing trades after them."
+    return f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing is traded on them."
 
 
 def few_symbols(strategy: Strategy, panel: Panel) -> str | None:
@@ -95,8 +95,8 @@ def few_symbols(strategy: Strategy, panel: Panel) -> str | None:
     if strategy.topk < len(panel.symbols) or strategy.strategy in ("long_short_quantile", "python"):
         return None
     return (
-        f"topk is {strategy.topk}, and {counted(len(panel.symbols), 'symbol')} in all with scores and bars: "
-        "all of them are held, so the scores choose nothing."
+        f"topk is {strategy.topk}, but only {counted(len(panel.symbols), 'symbol')} have scores and bars: all are "
+        "held, so the scores select nothing."
     )
 
 
@@ -104,7 +104,7 @@ def unpriced(panel: Panel) -> str | None:
     """Symbols with scores and no bars."""
     if not panel.unpriced:
         return None
-    return f"Scores without bars in the period, never bought: {listed(panel.unpriced)}."
+    return f"Scores without bars in the period, never traded: {listed(panel.unpriced)}."
 
 
 def delisted(strategy: Strategy, orders: pl.DataFrame) -> str | None:
@@ -112,26 +112,28 @@ def delisted(strategy: Strategy, orders: pl.DataFrame) -> str | None:
     left = orders.filter(pl.col("reason") == "delisted")
     if left.is_empty():
         return None
+    names = left["symbol"].unique().sort()
+    have, are = ("has", "is") if len(left) == 1 else ("have", "are")
     return (
-        f"Holdings without any further bar in the data: {len(left)} ({listed(left['symbol'].unique().sort())}). "
-        f"They were taken for delisted and left at their last close {strategy.delisting_return:+.0%}, without cost."
+        f"{counted(len(left), 'holding')} {have} no further bars ({listed(names)}) and {are} treated as delisted: sold "
+        f"at the last close (delisting_return {strategy.delisting_return:+.0%}), no costs."
     )
 
 
 def own_volume(strategy: Strategy, orders: pl.DataFrame) -> str | None:
-    """Caps and impact that refer to a volume nobody knew when the order was placed."""
+    """Caps and impact that refer to a volume which was unknown when the order was placed."""
     liquidity = strategy.liquidity
     if liquidity.volume == "trailing" or (liquidity.participation is None and liquidity.impact == 0):
         return None
     fills = int((orders["status"] != "rejected").sum())
     return (
-        f"ASSUMPTION: {fills} fills are capped or priced by the volume of the very bar they trade in, which nobody "
-        "knows beforehand (liquidity.volume: bar)."
+        f"LOOK-AHEAD: {counted(fills, 'fill')} use the volume of the bar they trade in, which is unknown when the "
+        "order is placed (liquidity.volume: bar)."
     )
 
 
 def no_impact(strategy: Strategy, orders: pl.DataFrame) -> str | None:
-    """Fills that moved no price because nobody knew by how much."""
+    """Fills without market impact because volume or volatility was unknown."""
     if strategy.liquidity.impact == 0:
         return None
     fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
@@ -139,8 +141,8 @@ def no_impact(strategy: Strategy, orders: pl.DataFrame) -> str | None:
     if free.is_empty():
         return None
     return (
-        f"{len(free):,} of {len(fills):,} fills had no impact: too few bars were known before, or none of them moved "
-        f"the price ({listed(free['symbol'].unique().sort())})."
+        f"{len(free):,} of {len(fills):,} fills had no market impact: too few earlier bars, or constant prices "
+        f"({listed(free['symbol'].unique().sort())})."
     )
 
 
@@ -150,6 +152,6 @@ def sold_short(strategy: Strategy, orders: pl.DataFrame) -> str | None:
         return None
     sales = orders.filter(pl.col("side") == "sell", pl.col("status") != "rejected")
     return (
-        f"ASSUMPTION: every share can be borrowed and sold short, at {strategy.costs.borrow:.1%} a year "
+        f"ASSUMPTION: every share can be borrowed and sold short, at a fee of {strategy.costs.borrow:.1%} per year "
         f"({counted(len(sales), 'sale')}, {counted(sales['symbol'].n_unique(), 'symbol')})."
     )

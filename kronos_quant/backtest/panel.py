@@ -17,6 +17,7 @@ import polars as pl
 
 from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray
 from kronos_quant.errors import DataError, listed
+from kronos_quant.panel.matrix import Times, cell_index, to_matrix
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
 
@@ -134,18 +135,19 @@ def filled_panel(
     symbols = sorted(scored & priced)
     if not symbols:
         raise DataError(f"no bars from {first} to {last} for the {len(scored)} symbols with scores")
-    grid = Grid(dates, tuple(sorted(scored) if keep_unpriced else symbols), times)
+    kept, rows = tuple(sorted(scored) if keep_unpriced else symbols), times or dates
+    opened, high, low, close, volume, factor = field_matrices(inside, rows, kept, key)
     return Panel(
         dates=dates,
-        symbols=grid.symbols,
-        open=grid.fill(inside, "open"),
-        high=grid.fill(inside, "high"),
-        low=grid.fill(inside, "low"),
-        close=grid.fill(inside, "close"),
-        volume=grid.fill(inside, "volume"),
-        factor=grid.fill(inside, "factor"),
-        score=grid.fill(scores, "score"),
-        gone=grid.first_row_after(bars),
+        symbols=kept,
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        volume=volume,
+        factor=factor,
+        score=to_matrix(scores, "score", rows, kept, key=key),
+        gone=rows_after(bars, dates, kept),
         unpriced=tuple(sorted(scored - priced)),
         times=times,
     )
@@ -153,9 +155,9 @@ def filled_panel(
 
 def add_past(panel: Panel, bars: pl.DataFrame, rows: pl.DataFrame) -> Panel:
     """The panel with the bars before its first session. rows : columns date and time, ascending: those of the past."""
-    times = tuple(rows["time"]) if panel.times else ()
-    grid = Grid(tuple(rows["date"]), panel.symbols, times)
-    return replace(panel, past=Past(grid.dates, tuple(grid.fill(bars, field) for field in FIELDS)))
+    key = "time" if panel.times else "date"
+    fields = field_matrices(bars, rows[key].to_list(), panel.symbols, key)
+    return replace(panel, past=Past(tuple(rows["date"]), tuple(fields)))
 
 
 def session_panel(panel: Panel) -> Panel:
@@ -206,32 +208,23 @@ def first_known(values: FloatArray) -> FloatArray:
     return np.asarray(values[np.argmax(~np.isnan(values), axis=0), np.arange(values.shape[1])])
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The rows and symbols that the rows and columns of an array stand for; `times` is empty where a row is a session.
+def rows_after(bars: pl.DataFrame, dates: Sequence[date], symbols: Sequence[str]) -> IntArray:
+    """int64[N]: the first row of the session after that of each symbol's last bar. dates : of the T rows."""
+    last = dict(bars.group_by("symbol").agg(pl.col("date").max()).iter_rows())
+    ends = np.array([last.get(symbol, date.min) for symbol in symbols], dtype="datetime64[D]")
+    return np.searchsorted(np.array(dates, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
 
-    dates : the session of each row; times : the end of each row's bar
-    """
 
-    dates: tuple[date, ...]
-    symbols: tuple[str, ...]
-    times: tuple[datetime, ...] = ()
-
-    def fill(self, frame: pl.DataFrame, column: str) -> FloatArray:
-        """float64[T, N] of a long frame's column; NaN where it has no row."""
-        key, keys = ("time", self.times) if self.times else ("date", self.dates)
-        rows = pl.DataFrame({key: keys, "t": range(len(keys))}, schema_overrides={key: frame.schema[key]})
-        columns = pl.DataFrame({"symbol": self.symbols, "n": range(len(self.symbols))})
-        cells = frame.select(key, "symbol", column).join(rows, on=key).join(columns, on="symbol")
-        values = np.full((len(keys), len(self.symbols)), np.nan)
-        values[cells["t"].to_numpy(), cells["n"].to_numpy()] = cells[column].cast(pl.Float64).to_numpy()
-        return values
-
-    def first_row_after(self, bars: pl.DataFrame) -> IntArray:
-        """int64[N]: the first row of the session after that of each symbol's last bar."""
-        last = dict(bars.group_by("symbol").agg(pl.col("date").max()).iter_rows())
-        ends = np.array([last.get(symbol, date.min) for symbol in self.symbols], dtype="datetime64[D]")
-        return np.searchsorted(np.array(self.dates, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
+def field_matrices(bars: pl.DataFrame, times: Times, symbols: Sequence[str], key: str) -> list[FloatArray]:
+    """float64[T, N] of each of FIELDS, NaN without a bar. times : of the T rows, in the column `key`"""
+    rows, columns = cell_index(bars, times, symbols, key)
+    inside = (rows >= 0) & (columns >= 0)
+    matrices = []
+    for field in FIELDS:
+        values = np.full((len(times), len(symbols)), np.nan)
+        values[rows[inside], columns[inside]] = bars[field].cast(pl.Float64).to_numpy()[inside]
+        matrices.append(values)
+    return matrices
 
 
 def tradable_scores(score: FloatArray) -> FloatArray:
@@ -244,14 +237,6 @@ def tradable_scores(score: FloatArray) -> FloatArray:
     return known
 
 
-def filled_forward(values: FloatArray) -> FloatArray:
-    """float64[T, N] with each NaN replaced by the value above it; NaN where there is none above."""
-    carried = np.array(values, dtype=np.float64, order="C")
-    for t in range(1, len(carried)):
-        np.copyto(carried[t], carried[t - 1], where=np.isnan(carried[t]))
-    return carried
-
-
 def ranking_of(score: FloatArray) -> npt.NDArray[np.int32]:
     """int32[T, N]: the symbols of each session by descending score, ties by symbol, those without one last."""
     # numbers beyond every score keep symbols without one in their order, so that only real ties need a slow sort
@@ -262,34 +247,6 @@ def ranking_of(score: FloatArray) -> npt.NDArray[np.int32]:
     for t in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
         order[t] = np.argsort(keys[t], kind="stable")
     return np.ascontiguousarray(order, dtype=np.int32)
-
-
-def groups_of(spans: pl.DataFrame, dates: Sequence[date], symbols: Sequence[str]) -> SymbolGroups:
-    """The groups of some symbols in some sessions.
-
-    spans : symbol, group, start, end (inclusive; null: from ever, for ever); other symbols are left out
-    Raises DataError where a symbol is in two groups at once.
-    """
-    place = {symbol: n for n, symbol in enumerate(symbols)}
-    rows = spans.filter(pl.col("symbol").is_in(list(symbols))).sort("symbol", "start", nulls_last=False)
-    names = tuple(rows["group"].unique().sort())
-    number = {name: g for g, name in enumerate(names)}
-    days = np.array(dates, dtype="datetime64[D]")
-    member = np.full((len(days), len(symbols)), -1, dtype=np.int64)
-    twice: list[str] = []
-    for symbol, group, start, end in rows.select("symbol", "group", "start", "end").iter_rows():
-        inside = np.ones(len(days), dtype=np.bool_)
-        if start is not None:
-            inside &= days >= np.datetime64(start)
-        if end is not None:
-            inside &= days <= np.datetime64(end)
-        column = member[:, place[symbol]]
-        if (column[inside] >= 0).any():
-            twice.append(symbol)
-        column[inside] = number[group]
-    if twice:
-        raise DataError(f"symbols in two groups at once: {listed(sorted(set(twice)))}")
-    return SymbolGroups(names, member)
 
 
 def check_sessions(sessions: Sequence[date]) -> None:

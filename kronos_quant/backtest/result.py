@@ -1,4 +1,4 @@
-"""What a back-test gives back.
+"""The result of a back-test.
 
 Shape letter: S sessions traded; the first one of a panel only gives scores.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -26,27 +27,47 @@ from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejection
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.display import Displayed, figure_text
+from kronos_quant.errors import counted
 from kronos_quant.stats.performance import key_figures
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, slots=True)
-class BacktestResult:
+SUMMARY = (
+    ("total return", "total_return", "{:.2%}"),
+    ("annualised return", "annual_return", "{:.2%}"),
+    ("annualised volatility", "annual_volatility", "{:.2%}"),
+    ("Sharpe ratio", "sharpe_ratio", "{:.2f}"),
+    ("maximum drawdown", "max_drawdown", "{:.2%}"),
+    ("benchmark, annualised return", "benchmark_annual_return", "{:.2%}"),
+    ("information ratio", "information_ratio", "{:.2f}"),
+    ("turnover per session, two-sided", "turnover", "{:.2%}"),
+    ("cost per year, fraction of the account", "annual_cost", "{:.2%}"),
+    ("fills", "trades", "{:,.0f}"),
+    ("orders rejected", "rejected", "{:,.0f}"),
+)
+"""Label, name in `metrics` and format of the figures of a summary; those of a benchmark only where there is one."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BacktestResult(Displayed):
     """A finished back-test.
 
-    dates : the S sessions traded
+    strategy : its settings; symbols : N, ascending; dates : the S sessions traded
     returns, gross_returns : f64[S], of the account in a session, after and before costs
     benchmark_returns : f64[S] or None
-    account, cash : f64[S], money; cost : f64[S], commission, levies, slippage, impact and borrowing
+    account, cash : f64[S], money; cost : f64[S], commission, levies, slippage, impact and borrow fees
     turnover : f64[S], value bought and sold / account before
-    orders, fills, positions : frames, columns as in `tables`
+    orders, fills, positions : Polars tables, columns as in `accounts.order_table` and `accounts.position_table`
     bars : date, time, account and cash after each bar of an intraday market; None where a bar is a session
-    legs : what was long and what was short by session, columns as in `legs.leg_table`; None where nothing was short
+    legs : long and short leg by session, columns as in `accounts.leg_table`; None where nothing was short
     rejections : number of orders rejected or cut, by reason
     risk : number of orders that each rule of the section `risk` made or cut, the most frequent first
-    halted : the sessions in which a drawdown kept the strategy from trading
+    halted : the sessions in which a drawdown halt stopped trading
     delisted : total return by the return at which delisted holdings leave; empty where none was delisted
-    rules : what trades cost, in plain lines; sessions_per_year : annualisation of the figures
-    notes : plain sentences that the reader has to know; metrics : key figures, NaN where not determined
+    rules : costs of trading, one line each; sessions_per_year : of annualised figures
+    notes : what a reader has to know, one sentence each; metrics : key figures, NaN where not determined
     """
 
     strategy: Strategy
@@ -73,6 +94,23 @@ class BacktestResult:
     notes: tuple[str, ...]
     metrics: dict[str, float]
 
+    @property
+    def title(self) -> str:
+        """Rule, period and number of symbols."""
+        period = f"{self.dates[0]} to {self.dates[-1]}"
+        return f"Back-test of {self.strategy.strategy}, {period}, {counted(len(self.symbols), 'symbol')}"
+
+    def summary(self) -> pl.DataFrame:
+        """The key figures as text: columns figure and value."""
+        known = [row for row in SUMMARY if row[1] in self.metrics]
+        texts = [figure_text(self.metrics[name], form) for _, name, form in known]
+        return pl.DataFrame({"figure": [label for label, _, _ in known], "value": texts})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`daily` as a pandas table, indexed by date."""
+        return self.daily.to_pandas().set_index("date")
+
+    @property
     def daily(self) -> pl.DataFrame:
         """One row a session: date, return, gross_return, benchmark_return, account, cash, cost, turnover."""
         return pl.DataFrame(
@@ -107,7 +145,7 @@ def result_of(
     orders = order_table(ledger.orders, ledger.factor, panel)
     filled = orders.filter(pl.col("status") != "rejected")
     halted = tuple(panel.dates[t] for t in ends if ledger.halted[t])
-    said = (*account_lost(ledger.account, panel), *notes_of(strategy, panel, orders), *halts(halted, strategy))
+    warnings = (*account_lost(ledger.account, panel), *notes_of(strategy, panel, orders), *halts(halted, strategy))
     return BacktestResult(
         strategy=strategy,
         symbols=panel.symbols,
@@ -127,10 +165,10 @@ def result_of(
         rejections=rejections_of(orders),
         risk=risk_orders(orders),
         halted=halted,
-        rules=terms.said,
+        rules=terms.costs,
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
-        notes=(*said, *terms.notes, *notes),
+        notes=(*warnings, *terms.notes, *notes),
         metrics=metrics_of(series, ledger, benchmark, terms.sessions_per_year),
     )
 

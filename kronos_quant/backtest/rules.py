@@ -24,9 +24,9 @@ from kronos_quant.market.symbols import MAINLAND, exchange_of
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a reader is told of the rules: what trades cost (plain lines), what to know, and the annualisation."""
+    """The rules in words: costs of trading, one line each; notes; sessions per year of annualised figures."""
 
-    said: tuple[str, ...]
+    costs: tuple[str, ...]
     notes: tuple[str, ...]
     sessions_per_year: int
 
@@ -39,7 +39,7 @@ class Rules:
     group : int64[N], a number for those that pay the same
     buy, sell (commission, a fraction of the value), minimum : f64[G]
     buy_levy, sell_levy (fractions of the value), per_share (of a raw share sold), most (bound of that) : f64[T, G]
-    borrow : of a short position's value, a session; terms : what a reader is told of them
+    borrow : fee per session, fraction of a short position's value; terms : the rules in words
     next_day : b1[N], what is bought in a session is sold in the next at the earliest
     """
 
@@ -89,7 +89,7 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
         borrow=strategy.costs.borrow / sessions_per_year,
         next_day=np.array([exchange_of(symbol, exchange) in MAINLAND for symbol in panel.symbols], dtype=np.bool_),
         terms=Terms(
-            tuple(said_costs(strategy.costs, groups, charges, panel.dates)),
+            tuple(cost_lines(strategy.costs, groups, charges, panel.dates)),
             tuple(notes_on(strategy, panel, exchange, facts)),
             sessions_per_year,
         ),
@@ -97,7 +97,7 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
 
 
 def notes_on(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
-    """What is off or assumed because nobody said it."""
+    """What is off or assumed because it is unknown."""
     for note in (
         unknown_exchange(strategy, panel, exchange),
         special_treatment_off(strategy, panel, exchange, facts),
@@ -109,7 +109,7 @@ def notes_on(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | Non
 
 
 def trading_place(panel: Panel, paying: Sequence[str], exchange: str) -> str:
-    """The exchange whose customs hold for what pays no levies there: funds on the mainland, or nobody knows."""
+    """The exchange whose customs hold for what pays no levies there (funds on the mainland), "" where unknown."""
     places = {exchange_of(symbol, exchange) for symbol, pays in zip(panel.symbols, paying, strict=True) if not pays}
     return places.pop() if len(places) == 1 else ""
 
@@ -169,7 +169,7 @@ def levy_tables(
     return buy, sell, per_share, most
 
 
-def said_costs(
+def cost_lines(
     costs: Costs, groups: Sequence[str], charges: Sequence[tuple[float, float, float]], dates: Sequence[date]
 ) -> list[str]:
     """A line for those that pay the same: commission, minimum, and levies with the days from which they held."""
@@ -178,35 +178,35 @@ def said_costs(
     for group, (buy, sell, minimum) in zip(groups, charges, strict=True):
         rates = f"commission {percent(buy)}" if buy == sell else f"buying {percent(buy)}, selling {percent(sell)}"
         if costs.buy is not None or costs.sell is not None:
-            rates += " (levies included where a side is stated whole)"
-        levied = [] if costs.levies == "none" or whole else said_levies(costs, group, dates)
-        places.setdefault("; ".join([f"{rates}, at least {minimum:g} a trade", *levied]), []).append(group)
+            rates += " (levies included where buy or sell is set)"
+        levied = [] if costs.levies == "none" or whole else levy_lines(costs, group, dates)
+        places.setdefault("; ".join([f"{rates}, at least {minimum:g} per trade", *levied]), []).append(group)
     if len(places) == 1:
         return list(places)
     return [f"{', '.join(group or 'others' for group in named)}: {line}" for line, named in places.items()]
 
 
-def said_levies(costs: Costs, group: str, dates: Sequence[date]) -> list[str]:
-    """What exchange and state take, with the day of a change inside the period."""
-    said: list[str] = []
+def levy_lines(costs: Costs, group: str, dates: Sequence[date]) -> list[str]:
+    """Levies of exchange and state, with the date of each change in the period."""
+    lines: list[str] = []
     before: dict[str, Levy] = {}
     for on in dates:
         now = {levy.name: levy for levy in levies(group, on)}
         for name, levy in now.items():
             if before.get(name) == levy:
                 continue
-            rate = said_rate(levy.buy if costs.buy is None else 0.0, levy.sell if costs.sell is None else 0.0)
+            rate = rate_words(levy.buy if costs.buy is None else 0.0, levy.sell if costs.sell is None else 0.0)
             if levy.per_share and costs.sell is None:
-                rate = f"{levy.per_share:g} a share sold, at most {levy.most:g}"
+                rate = f"{levy.per_share:g} per share sold, at most {levy.most:g}"
             if not rate:
                 continue
             since = f" from {levy.since}" if before else ""
-            said.append(f"{name} {rate}{since}")
+            lines.append(f"{name} {rate}{since}")
         before = now or before
-    return said
+    return lines
 
 
-def said_rate(buy: float, sell: float) -> str:
+def rate_words(buy: float, sell: float) -> str:
     """The sides that are charged, and how much; nothing where neither is."""
     if buy == sell:
         return f"{percent(buy)} both sides" if buy else ""
@@ -220,14 +220,14 @@ def percent(rate: float) -> str:
 
 
 def unknown_exchange(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
-    """A warning where nobody says which exchange's rules hold."""
+    """A warning where the exchange is unknown."""
     unknown = [symbol for symbol in panel.symbols if not exchange_of(symbol, exchange)]
-    asked = strategy.costs.levies == "exchange" or "exchange" in (strategy.lot, strategy.price_limit)
-    if not unknown or not asked or costs_and_rules_stated(strategy):
+    needed = strategy.costs.levies == "exchange" or "exchange" in (strategy.lot, strategy.price_limit)
+    if not unknown or not needed or costs_and_rules_stated(strategy):
         return None
     return (
-        f"The exchange of {len(unknown)} of {len(panel.symbols)} symbols is unknown ({listed(unknown)}): plain costs, "
-        "no taxes, no price limits, single shares (name it as market.exchange in kq.yaml)."
+        f"The exchange of {len(unknown)} of {len(panel.symbols)} symbols is unknown ({listed(unknown)}): default "
+        "costs, no levies, no price limits, lots of one share (set market.exchange in kq.yaml)."
     )
 
 
@@ -239,7 +239,7 @@ def costs_and_rules_stated(strategy: Strategy) -> bool:
 
 
 def special_treatment_off(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> str | None:
-    """Said where there is no list of ST shares, with how many it could be about."""
+    """A note where there is no list of ST shares, with how many symbols it could concern."""
     if strategy.price_limit != "exchange" or (facts is not None and facts.st):
         return None
     about = 0
@@ -253,13 +253,13 @@ def special_treatment_off(strategy: Strategy, panel: Panel, exchange: str, facts
     if not about:
         return None
     return (
-        f"No list of ST shares: their narrower price limit is off, for {about} of {len(panel.symbols)} symbols that it "
-        "could hold for (kq ingest intervals st)."
+        f"No list of ST shares: their narrower price limit is not applied ({about} of {len(panel.symbols)} symbols "
+        "could be affected; kq ingest intervals st)."
     )
 
 
 def first_sessions_off(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> str | None:
-    """Said where listing dates are missing, with how many symbols begin to trade within the period."""
+    """A note where listing dates are missing, with how many symbols begin to trade within the period."""
     if strategy.price_limit != "exchange":
         return None
     known = facts.listed or {} if facts is not None else {}
@@ -276,13 +276,13 @@ def first_sessions_off(strategy: Strategy, panel: Panel, exchange: str, facts: F
     if not new:
         return None
     return (
-        f"No listing dates of {counted(len(new), 'symbol')} whose bars begin within the period ({listed(new)}): "
-        "the free first sessions of a listing are off for them (kq ingest intervals listing)."
+        f"No listing date for {counted(len(new), 'symbol')} whose bars begin within the period ({listed(new)}): price "
+        "limits apply from the first session, also where an IPO has none (kq ingest intervals listing)."
     )
 
 
 def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
-    """Said where a market's lots differ by symbol and nobody gave them."""
+    """A note where a market's lots differ by symbol and are unknown."""
     if strategy.lot != "exchange":
         return None
     without = [
@@ -291,6 +291,6 @@ def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> str |
     if not without:
         return None
     return (
-        f"No board lots of {counted(len(without), 'symbol')} ({listed(without)}): "
-        "single shares are traded (set `lots:`)."
+        f"No board lot for {counted(len(without), 'symbol')} ({listed(without)}): traded in lots of one share (set "
+        "`lots`)."
     )

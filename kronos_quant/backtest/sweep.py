@@ -1,6 +1,6 @@
-"""One strategy over a grid of settings: every combination is a trial, its kernel's account and figures one row.
+"""One strategy over a grid of settings: every combination is a trial with an account and figures of its own.
 
-The market is made ready once for all trials that see it the same way; the event loops run in threads, as compiled code
+The market is prepared once for all trials that see it the same way; the event loops run in threads, as compiled code
 needs no lock.
 """
 
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from kronos_quant.arrays import FloatArray
@@ -22,7 +23,8 @@ from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.rules import Rules
-from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.settings import OTHER_NAMES
+from kronos_quant.backtest.strategy import Strategy, share_setting
 from kronos_quant.errors import ConfigError
 
 FIXED = (
@@ -37,7 +39,7 @@ FIXED = (
     "profile",
     "strategy",
 )
-"""Settings that change what is traded on or by which rules: such runs are compared, not swept."""
+"""Settings that change what is traded or by which rules: such runs are compared, not swept."""
 
 DECIDES = (
     "topk",
@@ -52,9 +54,13 @@ DECIDES = (
     "quantile",
     "risk",
 )
-"""Settings that leave the market as it is."""
+"""Settings that only the event loop reads: trials that differ in nothing else share one prepared market."""
 
 Value = str | int | float | bool | None
+Grid = Mapping[str, Sequence[Value]] | Sequence[str]
+
+FIELD_OF = {other: name for name, other in OTHER_NAMES}
+"""A setting's other name -> its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class TrialResult:
     """A trial that was run: its figures, and the account's session returns f64[T - 1]."""
 
     trial: Trial
@@ -79,11 +85,59 @@ class Done:
     returns: FloatArray
 
 
-def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[list[Trial], list[str]]:
-    """Every combination of a grid that makes a strategy, and why the others make none.
+def parse_grid(grid: Grid, rule: str = "topk_dropout") -> dict[str, list[Value]]:
+    """Each field and its values, each once; a field's other name (`n_symbol_hold`) stands for it.
 
-    grid : field (`topk`, `costs.commission`) -> values. Raises ConfigError for a field that cannot be swept, one that
-    there is not, a value that is none of its field's, and a grid of which no combination is left.
+    grid : field -> values, or texts like `topk=20,50`; rule : of the strategy, which `risk_degree` depends on
+    Raises ConfigError for other forms and for a field given twice.
+
+    >>> parse_grid(["topk=20,50", "costs.commission=0.0003"])
+    {'topk': [20, 50], 'costs.commission': [0.0003]}
+    """
+    pairs = list(grid.items()) if isinstance(grid, Mapping) else [_parse_field(text) for text in grid]
+    chosen: dict[str, list[Value]] = {}
+    for given, values in pairs:
+        *sections, last = given.split(".")
+        name = ".".join([*sections, share_setting(rule) if last == "risk_degree" else FIELD_OF.get(last, last)])
+        if name in chosen:
+            raise ConfigError(f"--grid {name}: given twice")
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise ConfigError(f"--grid {name}: expected a list of values, found {values!r}")
+        chosen[name] = list(dict.fromkeys(values))
+    if not chosen:
+        raise ConfigError("a sweep needs a grid", hint="kq sweep strategies/topk.yaml --grid topk=20,50,100")
+    return chosen
+
+
+def _parse_field(text: str) -> tuple[str, list[Value]]:
+    """`topk=20,50` as a field and its values."""
+    name, equals, values = text.partition("=")
+    try:
+        found = [parse_value(value) for value in values.split(",")] if values.strip() else []
+    except ValueError:
+        found = []
+    if not equals or not name.strip() or not found:
+        raise ConfigError(f"--grid: expected a field and values like topk=20,50,100, found {text!r}")
+    return name.strip(), found
+
+
+def parse_value(text: str) -> Value:
+    """A number, word, yes or no as YAML has it. Raises ValueError for a list, a mapping, and what is no YAML."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    # YAML takes 10:20 for a number in base 60
+    if not isinstance(value, Value) or (":" in text and not isinstance(value, str)):
+        raise ValueError(text)
+    return value
+
+
+def make_trials(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[list[Trial], list[str]]:
+    """Every combination of a grid that is a valid strategy, and why the others are not.
+
+    grid : field (`topk`, `costs.commission`) -> values. Raises ConfigError for a field that cannot be swept or does
+    not exist, a wrong value, and a grid without any valid combination.
     """
     for name in grid:
         if name.split(".")[0] in FIXED:
@@ -96,7 +150,7 @@ def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[
         chosen = dict(zip(grid, values, strict=True))
         settings = strategy.model_dump(mode="json")
         for name, value in chosen.items():
-            put(settings, name, value)
+            set_field(settings, name, value)
         try:
             trials.append(Trial(tuple(chosen.items()), Strategy.model_validate(settings)))
         except ValidationError as error:
@@ -107,12 +161,12 @@ def trials_of(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tuple[
                 raise ConfigError(f"--grid {field}={chosen[field]}: {words}") from None
             refused.append(f"{', '.join(f'{name}={value}' for name, value in chosen.items())}: {words}")
     if not trials:
-        raise ConfigError(f"--grid: no combination makes a strategy: {refused[0]}")
+        raise ConfigError(f"--grid: no valid combination: {refused[0]}")
     return trials, refused
 
 
-def put(settings: dict[str, Any], name: str, value: Value) -> None:
-    """Set a field by its dotted name. Raises ConfigError where there is no such field."""
+def set_field(settings: dict[str, Any], name: str, value: Value) -> None:
+    """Set a field by its dotted name. Raises ConfigError for an unknown field."""
     *sections, last = name.split(".")
     place = settings
     for section in sections:
@@ -129,17 +183,17 @@ def run_trials(
     facts: QlibFacts | None,
     benchmark: FloatArray | None,
     threads: int,
-) -> Iterator[Done]:
-    """Each trial, done, in groups that share a market, within a group in the order given.
+) -> Iterator[TrialResult]:
+    """The result of each trial, in groups that share a market, within a group in the order given.
 
     make_rules : the rules of a strategy on the panel; benchmark : f64[T - 1], returns, or None
     """
     with ThreadPoolExecutor(threads) as pool:
-        for group in grouped(trials):
-            yield from pool.map(runner_of(group, panel, make_rules(group[0].strategy), facts, benchmark), group)
+        for group in group_trials(trials):
+            yield from pool.map(trial_runner(group, panel, make_rules(group[0].strategy), facts, benchmark), group)
 
 
-def grouped(trials: Sequence[Trial]) -> list[list[Trial]]:
+def group_trials(trials: Sequence[Trial]) -> list[list[Trial]]:
     """The trials that see the market in the same way, together."""
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
@@ -147,16 +201,16 @@ def grouped(trials: Sequence[Trial]) -> list[list[Trial]]:
     return list(groups.values())
 
 
-def runner_of(
+def trial_runner(
     group: Sequence[Trial], panel: Panel, rules: Rules, facts: QlibFacts | None, benchmark: FloatArray | None
-) -> Callable[[Trial], Done]:
-    """A function that runs any trial of a group; the market is made ready for it once."""
-    trade, years = ready(group[0].strategy, panel, rules, facts)
+) -> Callable[[Trial], TrialResult]:
+    """A function that runs any trial of a group on a market that is prepared once."""
+    trade, years = trade_function(group[0].strategy, panel, rules, facts)
 
-    def run(trial: Trial) -> Done:
+    def run(trial: Trial) -> TrialResult:
         ledger = trade(trial.strategy)
         series = series_of(ledger)
-        return Done(trial, metrics_of(series, ledger, benchmark, years), series.returns)
+        return TrialResult(trial, metrics_of(series, ledger, benchmark, years), series.returns)
 
     return run
 
@@ -164,7 +218,7 @@ def runner_of(
 Trade = Callable[[Strategy], Ledger]
 
 
-def ready(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts | None) -> tuple[Trade, int]:
+def trade_function(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts | None) -> tuple[Trade, int]:
     """A function that trades any strategy which sees the market as `strategy` does, and the annualisation."""
     if strategy.profile == "qlib":
         known = facts or derived_facts(panel)

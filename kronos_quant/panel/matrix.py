@@ -139,8 +139,10 @@ def forward_fill(values: FloatArray) -> FloatArray:
     >>> forward_fill(np.array([[np.nan], [1.0], [np.nan]])).ravel().tolist()
     [nan, 1.0, 1.0]
     """
-    rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
-    return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
+    filled = np.array(values, order="C")
+    for row in range(1, len(filled)):
+        np.copyto(filled[row], filled[row - 1], where=np.isnan(filled[row]))
+    return filled
 
 
 def simple_returns(close: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
-from kronos_quant.backtest.panel import filled_forward
+from kronos_quant.panel.matrix import forward_fill
 
 
 def moves_of(panel: Panel) -> FloatArray:
@@ -18,7 +18,7 @@ def moves_of(panel: Panel) -> FloatArray:
 
     panel : by sessions
     """
-    last = filled_forward(panel.close)
+    last = forward_fill(panel.close)
     return np.asarray(last[1:] / last[:-1] - 1)
 
 

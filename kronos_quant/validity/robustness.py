@@ -15,7 +15,7 @@ from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.panel import tradable_scores
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
-from kronos_quant.backtest.sweep import ready
+from kronos_quant.backtest.sweep import trade_function
 from kronos_quant.stats.selection import FEWEST_SESSIONS
 
 TIMES = (0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0)
@@ -118,7 +118,7 @@ def estimate_capacity(
     stated = strategy.liquidity.impact
     liquidity = strategy.liquidity.model_copy(update={"impact": stated or USUAL_IMPACT})
     strategy = strategy.model_copy(update={"liquidity": liquidity})
-    trade, _ = ready(strategy, panel, rules, None)
+    trade, _ = trade_function(strategy, panel, rules, None)
     compared = None if strategy.strategy == "long_short_quantile" else benchmark
     sizes = []
     for times in TIMES:

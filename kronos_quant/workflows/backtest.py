@@ -1,8 +1,8 @@
-"""`kq backtest`: signals of the range, the simulation, and everything the run leaves."""
+"""`kq backtest`: signals of the range, the simulation, and everything that the run leaves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
+from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
 from kronos_quant.report.pages.tearsheet import (
     backtest_document,
     headline_document,
@@ -21,24 +22,25 @@ from kronos_quant.report.terms import terms_of
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.stats.performance import key_figures
 from kronos_quant.workflows.examination import examined
-from kronos_quant.workflows.trading import Prepared, missing_benchmark, prepare
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
     from kronos_quant.signals import Signals
 
 
-@dataclass(frozen=True, slots=True)
-class BacktestSummary:
-    """A finished back-test: its folder, its figures, the text of report.txt, and the part of it that comes first."""
+@dataclass(frozen=True, slots=True, repr=False)
+class BacktestRun(BacktestResult):
+    """A back-test with the run that it left.
+
+    folder : of the run; figures : its metrics.json; report : the text of report.txt, head : the part that comes first
+    signals : those that were traded; None for scores from a file
+    """
 
     folder: Path
-    metrics: dict[str, Any]
+    figures: dict[str, Any]
     report: str
     head: str
-    result: BacktestResult
     signals: Signals | None
-    """None where the scores came from a file."""
 
     @property
     def tearsheet(self) -> Path:
@@ -47,76 +49,97 @@ class BacktestSummary:
 
 
 def run_backtest(
-    workspace: WorkspaceFolder, strategy_name: str, device: str, *, compute: bool = True, allow_code: bool = False
-) -> BacktestSummary:
-    """Run a strategy file; signals of its range that are missing are computed first, unless `compute` is False.
+    workspace: WorkspaceFolder,
+    strategy: StrategyLike = "topk",
+    *,
+    device: str = "auto",
+    compute: bool = True,
+    allow_code: bool = False,
+    page: bool = True,
+) -> BacktestRun:
+    """Back-test a strategy; signals of its range that are missing are computed first.
 
-    allow_code : whether a strategy may be Python code of somebody's. Raises ConfigError where it may not.
+    Parameters
+    ----------
+    strategy
+        The name or path of a strategy file, a Strategy, or its settings.
+    device
+        For signals that are computed: auto, cpu, cuda, cuda:N or mps.
+    compute
+        False raises DataError where signals are missing.
+    allow_code
+        Whether a strategy may be Python code; ConfigError where it may not and is.
+    page
+        False leaves out tearsheet.html and performance.png, which take longer than the back-test itself.
     """
-    prepared = prepare(workspace, strategy_name, device, compute=compute, allow_code=allow_code)
-    result = simulate(
-        prepared.strategy, prepared.panel, prepared.rules, prepared.benchmark_close, prepared.qlib, prepared.decide
-    )
-    return _leave(workspace, strategy_name, prepared, result)
+    inputs = collect_inputs(workspace, strategy, device, compute=compute, allow_code=allow_code)
+    result = simulate(inputs.strategy, inputs.panel, inputs.rules, inputs.benchmark_close, inputs.qlib, inputs.decide)
+    return _write_run(workspace, inputs, result, page=page)
 
 
-def tables_of(result: BacktestResult) -> dict[str, pl.DataFrame]:
+def result_tables(result: BacktestResult) -> dict[str, pl.DataFrame]:
     """The Parquet tables that a run leaves, by name."""
     tables = {
         "orders": result.orders,
         "fills": result.fills,
         "positions": result.positions,
-        "returns": result.daily(),
+        "returns": result.daily,
+        "bars": result.bars,
+        "legs": result.legs,
     }
-    others = {"bars": result.bars, "legs": result.legs}
-    return tables | {name: table for name, table in others.items() if table is not None}
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def unknown_figures() -> dict[str, Any]:
-    """The names of all key figures, those beside a benchmark too: a script finds the same keys in every run."""
+    """The names of all key figures, those of a benchmark too: a script finds the same keys in every run."""
     nothing = np.empty(0)
     return dict.fromkeys(key_figures(nothing, nothing, nothing, 1))
 
 
-def _leave(
-    workspace: WorkspaceFolder, strategy_name: str, prepared: Prepared, result: BacktestResult
-) -> BacktestSummary:
+def _write_run(
+    workspace: WorkspaceFolder, inputs: BacktestInputs, result: BacktestResult, *, page: bool
+) -> BacktestRun:
     """Write the run's folder, whole or not at all."""
-    name = Path(strategy_name).stem
-    scored, benchmark, source = prepared.scored, prepared.benchmark, prepared.scored.source
-    digest = prepared.market.snapshot.digest
+    scores, benchmark, source = inputs.scores, inputs.benchmark, inputs.scores.source
+    digest = inputs.market.snapshot.digest
     seeds = {"sampling": source.recipe.recipe.seed} if source else {}
-    inputs = Inputs(digest, source.recipe.weights if source else scored.digest, seeds)
-    notes = [*scored.notes, *missing_benchmark(prepared)]
-    with staged_run(workspace.runs, "backtest", inputs) as run:
-        run.write_config({"strategy": prepared.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
-        for kind, table in tables_of(result).items():
+    notes = [*scores.notes, *missing_benchmark(inputs)]
+    with staged_run(
+        workspace.runs, "backtest", Inputs(digest, source.recipe.weights if source else scores.digest, seeds)
+    ) as run:
+        run.write_config({"strategy": inputs.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
+        for kind, table in result_tables(result).items():
             table.write_parquet(run.folder / f"{kind}.parquet")
-        examination = examined(workspace, prepared, result, f"backtest/{run.id}")
-        terms = terms_of(result, prepared.rules, benchmark)
-        document = backtest_document(result, examination, name, terms, [*result.notes, *notes], benchmark)
-        performance_png(run.folder / "performance.png", result, title=name, benchmark_name=benchmark)
-        origin = f"Run {run.id}; {scored.origin}; bars {digest[:16]}."
-        notes += write_tearsheet(run.folder / "tearsheet.html", document, result, benchmark, origin)
-        document = replace(document, notes=(*result.notes, *notes))
+        examination = examined(workspace, inputs, result, f"backtest/{run.id}")
+        terms = terms_of(result, inputs.rules, benchmark)
+        document = backtest_document(result, examination, inputs.name, terms, [*result.notes, *notes], benchmark)
+        if page:
+            performance_png(run.folder / "performance.png", result, title=inputs.name, benchmark_name=benchmark)
+            origin = f"Run {run.id}; {scores.origin}; bars {digest[:16]}."
+            notes += write_tearsheet(run.folder / "tearsheet.html", document, result, benchmark, origin)
+        all_notes = (*result.notes, *notes)
+        document = replace(document, notes=all_notes)
         text, head = document.to_text(), headline_document(document).to_text()
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
-        metrics = (
+        figures = (
             unknown_figures()
             | result.metrics
             | examination.as_dict()
             | {
-                "strategy": name,
+                "strategy": inputs.name,
                 "benchmark": benchmark,
-                "recipe": scored.digest,
+                "recipe": scores.digest,
                 "model": source.recipe.model if source else None,
                 "rejections": result.rejections,
                 "risk": result.risk,
                 "terms": [": ".join(term) for term in terms],
                 "total_return_by_delisting_return": {f"{at:g}": total for at, total in result.delisted.items()},
-                "notes": [*result.notes, *notes],
+                "notes": [*all_notes],
             }
             | by_period(result)
         )
-        run.write_metrics(metrics)
-    return BacktestSummary(run.path, metrics, text, head, result, scored.signals)
+        run.write_metrics(figures)
+    values = {field.name: getattr(result, field.name) for field in fields(BacktestResult)}
+    return BacktestRun(
+        **values, folder=run.path, figures=figures, report=text, head=head, signals=inputs.scores.signals
+    )

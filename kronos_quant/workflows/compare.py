@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import yaml
 
-from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.config import read_values
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.inputs import PathLike
 from kronos_quant.report.document import Document
 from kronos_quant.report.pages.comparison import (
     FIGURES,
@@ -26,17 +29,20 @@ from kronos_quant.runs import Inputs, Run, finished_runs, staged_run
 from kronos_quant.stats.intervals import PairedTest, paired_test
 from kronos_quant.workspace import WorkspaceFolder
 
+if TYPE_CHECKING:
+    from kronos_quant.workflows.backtest import BacktestRun
+
 KIND = "backtest"
 WIDTH = 110
 USUAL_SESSIONS = 252
-"""A year, of runs that are older than the figure."""
+"""Per year, for runs of versions that did not store the figure."""
 NEWEST = 3
-"""Runs that are named where one is unknown."""
+"""How many runs a hint names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSummary:
-    """A comparison that was written: its folder, its runs, the document, and the test of each run."""
+    """A finished comparison: its folder, the runs, the document, and each run's test against the first."""
 
     folder: Path
     runs: tuple[ComparedRun, ...]
@@ -66,25 +72,26 @@ class ComparisonSummary:
         return [*self.document.to_text(WIDTH).splitlines(), f"page: {self.page}"]
 
 
-def run_comparison(workspace: WorkspaceFolder, names: Sequence[str]) -> ComparisonSummary:
-    """Set back-tests side by side, the first of them the one that the others are tested against.
+def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | BacktestRun]) -> ComparisonSummary:
+    """Compare back-tests; the others are tested against the first.
 
-    names : ids, the beginnings of ids, or folders. Raises ConfigError for fewer than two, for one that is none and for
-    one given twice, DataError for a folder that lacks a file.
+    runs : ids, beginnings of ids, folders, or results of `run_backtest`
+    Raises ConfigError for fewer than two, an unknown one and one given twice, DataError for an incomplete folder.
     """
+    names = [str(getattr(run, "folder", run)) for run in ([runs] if isinstance(runs, str | Path) else runs)]
     if len(names) < 2:
-        raise ConfigError("a comparison needs two runs at least", hint="kq compare RUN RUN; runs/backtest/ has them")
+        raise ConfigError("a comparison needs at least 2 runs", hint="name two ids of runs/backtest/: kq compare ID ID")
     found = [run_named(workspace, name) for name in names]
     twice = sorted({run.id for run in found if [other.path for other in found].count(run.path) > 1})
     if twice:
         raise ConfigError(f"{listed(twice)}: given twice", hint="name each run once")
-    runs = tuple(read_run(run) for run in found)
-    tests = tuple(tested(runs[0], other) for other in runs[1:])
-    document = comparison_document(runs, tests)
+    shown = tuple(read_run(run) for run in found)
+    tests = tuple(compare_returns(shown[0], other) for other in shown[1:])
+    document = comparison_document(shown, tests)
     with staged_run(workspace.runs, "compare", Inputs()) as run:
-        summary = ComparisonSummary(run.path, runs, document, tests)
-        write_comparison(run.folder, document, runs)
-        figure_table(runs).write_csv(run.folder / "figures.csv")
+        summary = ComparisonSummary(run.path, shown, document, tests)
+        write_comparison(run.folder, document, shown)
+        figure_table(shown).write_csv(run.folder / "figures.csv")
         run.write_metrics(summary.as_dict())
     return summary
 
@@ -96,14 +103,14 @@ def run_named(workspace: WorkspaceFolder, name: str) -> Run:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise ConfigError(f"{name}: the beginning of {len(fitting)} runs: {listed(run.id for run in fitting)}")
+        raise ConfigError(f"{name}: {len(fitting)} runs begin with this: {listed(run.id for run in fitting)}")
     folder = Path(name).expanduser()
     if name and (folder / "metrics.json").is_file() and (folder / "returns.parquet").is_file():
         return Run(KIND, folder.resolve().name, folder.resolve(), folder.resolve())
     newest = ", ".join(run.id for run in known[-NEWEST:])
     raise ConfigError(
-        f"{name!r}: no finished back-test has this id, and it is no folder of one",
-        hint=f"the newest: {newest}" if known else "kq backtest strategies/topk.yaml",
+        f"{name!r}: neither the id nor the folder of a finished back-test",
+        hint=f"the newest are {newest}" if known else "kq backtest strategies/topk.yaml",
     )
 
 
@@ -114,15 +121,23 @@ def read_run(run: Run) -> ComparedRun:
         config = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8"))
         metrics = run.metrics()
     except (OSError, ValueError, yaml.YAMLError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{run.folder}: not a whole back-test: {str(error).partition(chr(10))[0]}") from None
+        raise DataError(f"{run.folder}: incomplete back-test: {str(error).partition(chr(10))[0]}") from None
     dates = tuple(daily["date"].to_list())
     if not dates or not isinstance(config, dict) or not isinstance(metrics, dict):
-        raise DataError(f"{run.folder}: not a whole back-test: returns, settings or figures are empty")
+        raise DataError(f"{run.folder}: incomplete back-test: returns, settings or figures are empty")
     returns = np.ascontiguousarray(daily["return"].cast(pl.Float64).to_numpy())
-    return ComparedRun(run.id, dict(settings_of(config)), metrics, dates, returns)
+    return ComparedRun(run.id, dict(settings_of(with_new_names(config))), metrics, dates, returns)
 
 
-def tested(first: ComparedRun, other: ComparedRun) -> PairedTest:
+def with_new_names(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run under today's names, so that runs of an older version do not differ by names."""
+    try:
+        return config | {"strategy": read_values(Strategy, config["strategy"]).model_dump(mode="json")}
+    except (KeyError, KronosQuantError):  # of a version with other settings
+        return config
+
+
+def compare_returns(first: ComparedRun, other: ComparedRun) -> PairedTest:
     """The paired test of a run against the first, on the sessions of both."""
     place = {day: i for i, day in enumerate(first.dates)}
     pairs = [(i, place[day]) for i, day in enumerate(other.dates) if day in place]

@@ -30,7 +30,7 @@ from kronos_quant.market.database import DB_FOLDER
 from kronos_quant.signals import open_source
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import MeanInterval, independent_interval
-from kronos_quant.workflows.backtest import BacktestSummary, run_backtest
+from kronos_quant.workflows.backtest import BacktestRun, run_backtest
 from kronos_quant.workflows.train import run_training
 from kronos_quant.workspace import CONFIG_FILE, WorkspaceFolder, init_workspace, open_workspace_folder
 
@@ -113,7 +113,7 @@ class DemoSummary:
     """What the demo found, and the back-test that it ran."""
 
     finding: Finding
-    backtest: BacktestSummary
+    backtest: BacktestRun
 
     def lines(self) -> list[str]:
         """The outcome in words."""
@@ -130,7 +130,7 @@ def run_demo(folder: Path, strength: float, seed: int = 0) -> DemoSummary:
     workspace, made = make_workspace(folder, strength, seed)
     training = run_training(workspace, gpus=None)
     logger.info("\n".join(training.lines()))
-    backtest = run_backtest(workspace, "topk", "auto")
+    backtest = run_backtest(workspace)
     return DemoSummary(measure(workspace, made, strength), backtest)
 
 

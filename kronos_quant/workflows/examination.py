@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Panel, Strategy
-from kronos_quant.backtest.panel import SymbolGroups, groups_of, session_panel
+from kronos_quant.backtest.inputs import BacktestInputs
+from kronos_quant.backtest.panel import SymbolGroups, session_panel
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market
-from kronos_quant.panel.matrix import to_matrix
+from kronos_quant.panel.matrix import interval_groups, to_matrix
 from kronos_quant.stats.selection import estimate_overfitting
 from kronos_quant.validity import (
     HISTORY,
@@ -25,30 +26,29 @@ from kronos_quant.validity import (
     universe_returns,
     without_universe,
 )
-from kronos_quant.workflows.trading import Prepared
 from kronos_quant.workspace import WorkspaceFolder
 
 
-def examined(workspace: WorkspaceFolder, prepared: Prepared, result: BacktestResult, run: str) -> Examination:
+def examined(workspace: WorkspaceFolder, inputs: BacktestInputs, result: BacktestResult, run: str) -> Examination:
     """Record a back-test in the ledger of trials, and examine it among them.
 
     run : kind and id. Raises DataError for a damaged ledger: a trial more than is known may have been made.
     """
-    sessions, snapshot = session_panel(prepared.panel), prepared.market.snapshot.digest
+    sessions, snapshot = session_panel(inputs.panel), inputs.market.snapshot.digest
     edge = without_universe(result.returns, universe_returns(sessions))
-    row = TrialRow(key_of(workspace, prepared, prepared.strategy), settings_of(prepared.strategy), result.returns, edge)
-    record_trials(workspace.runs, run, prepared.scored.digest, snapshot, result.dates, [row])
+    row = TrialRow(key_of(workspace, inputs, inputs.strategy), settings_of(inputs.strategy), result.returns, edge)
+    record_trials(workspace.runs, run, inputs.scores.digest, snapshot, result.dates, [row])
     trials = read_trials(workspace.runs)
     overfitting = estimate_overfitting(trials.returns_on(result.dates))
     luck = assess_luck(result.returns, edge, trials, overfitting, result.sessions_per_year)
-    known = background(prepared.market, sessions)
-    return examine(result, prepared.panel, prepared.rules, prepared.qlib, known, luck)
+    known = background(inputs.market, sessions)
+    return examine(result, inputs.panel, inputs.rules, inputs.qlib, known, luck)
 
 
-def key_of(workspace: WorkspaceFolder, prepared: Prepared, strategy: Strategy) -> str:
+def key_of(workspace: WorkspaceFolder, inputs: BacktestInputs, strategy: Strategy) -> str:
     """What makes a trial of this strategy the same as another."""
     code = None if strategy.code is None else file_digest(workspace.root / Path(strategy.code).expanduser())
-    return trial_key(strategy, prepared.scored.digest, code)
+    return trial_key(strategy, inputs.scores.digest, code)
 
 
 def settings_of(strategy: Strategy) -> str:
@@ -70,6 +70,6 @@ def background(market: Market, panel: Panel) -> Background:
 
 def industries(market: Market, panel: Panel) -> SymbolGroups | None:
     """The industries of a panel's symbols; None where none of them has one."""
-    spans = market.intervals("industry").rename({"value": "group"}).drop_nulls("group")
-    found = groups_of(spans, panel.dates, panel.symbols)
+    spans = market.intervals("industry").drop_nulls("value")
+    found = SymbolGroups(*interval_groups(spans, panel.dates, panel.symbols))
     return found if found.names else None

@@ -1,4 +1,4 @@
-"""`kq parity`: a strategy through engine, ledger and pyqlib."""
+"""`kq parity`: a strategy through engine, reference ledger and pyqlib."""
 
 from __future__ import annotations
 
@@ -11,34 +11,47 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.backtest import Panel, build_panel, rules_of
+from kronos_quant.backtest.inputs import (
+    BacktestInputs,
+    StrategyLike,
+    add_background,
+    add_groups,
+    bars_of_source,
+    collect_inputs,
+    facts_of,
+    group_spans,
+    in_universe,
+    source_directory,
+)
+from kronos_quant.backtest.panel import Panel, build_panel
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory
-from kronos_quant.backtest.qlib.parity import Parity, ParityComparison, parity
+from kronos_quant.backtest.qlib.parity import ParityCheck, ParityResult, compare_profiles
+from kronos_quant.backtest.rules import rules_of
+from kronos_quant.display import Displayed
 from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.market import export_bars
 from kronos_quant.schema import DAILY
-from kronos_quant.workflows.trading import (
-    Prepared,
-    bars_of_source,
-    facts_of,
-    group_spans,
-    grouped,
-    in_universe,
-    prepare,
-    source_directory,
-    with_background,
-)
 from kronos_quant.workspace import WorkspaceFolder
 
 
-@dataclass(frozen=True, slots=True)
-class ParityReport:
-    """What was compared, on which directory, and what came out."""
+@dataclass(frozen=True, slots=True, repr=False)
+class ParityReport(Displayed):
+    """What was compared, on which Qlib directory, and the result."""
 
-    found: Parity
+    found: ParityResult
     directory: str
     period: str
     notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Verdict and period."""
+        return f"Parity {'holds' if self.found.holds else 'DOES NOT HOLD'}, {self.period}"
+
+    def summary(self) -> pl.DataFrame:
+        """The final account under each rule, and what each is worth in basis points."""
+        rows = [(step.rule, f"{step.account:,.2f} ({step.basis_points:+.1f} bps)") for step in self.found.steps]
+        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -48,79 +61,92 @@ class ParityReport:
         """The outcome in words."""
         return [
             f"{self.period}, Qlib directory: {self.directory}",
-            "pyqlib is canonical: holdings by symbol, ties stable (plain Qlib's trades depend on PYTHONHASHSEED)",
+            "pyqlib runs in canonical order (holdings by symbol, stable ties); plain Qlib depends on PYTHONHASHSEED",
             *(f"note: {note}" for note in self.notes),
             "",
-            *(_compared(one) for one in (self.found.qlib, self.found.ledger)),
+            *(_check_line(check) for check in (self.found.qlib, self.found.ledger)),
             "",
-            f"{'from Qlib to the exchange, one rule more at a time':<74}{'account':>18}{'bps':>10}",
-            *(_told(step.rule, step.account, step.basis_points) for step in self.found.steps),
-            _told("all of it", self.found.steps[-1].account, self.basis_points),
+            f"{'from Qlib to the exchange, one rule at a time':<74}{'account':>18}{'bps':>10}",
+            *(_step_line(step.rule, step.account, step.basis_points) for step in self.found.steps),
+            _step_line("total", self.found.steps[-1].account, self.basis_points),
         ]
 
     @property
     def basis_points(self) -> float:
-        """The account by the exchange's rules against the one by Qlib's; NaN where that lost everything."""
+        """The account under the exchange's rules versus Qlib's; NaN where that lost everything."""
         first, last = self.found.steps[0].account, self.found.steps[-1].account
         return (last / first - 1) * 1e4 if first > 0 else float("nan")
 
 
-def _told(rule: str, account: float, basis_points: float) -> str:
+def _step_line(rule: str, account: float, basis_points: float) -> str:
     return f"{rule:<74}{account:>18,.2f}{basis_points:>10.1f}"
 
 
-def _compared(one: ParityComparison) -> str:
-    verdict = "equal" if one.holds else "NOT EQUAL"
-    orders = "the same" if one.same_orders else "other"
+def _check_line(check: ParityCheck) -> str:
+    verdict = "equal" if check.holds else "NOT EQUAL"
+    orders = "same" if check.same_orders else "different"
     return (
-        f"{one.name + ':':<28}{verdict}: accounts within {one.difference:.1e} (allowed {one.tolerance:.0e}), "
-        f"{orders} {one.orders:,} fills"
+        f"{check.name + ':':<28}{verdict}: accounts within {check.difference:.1e} (tolerance {check.tolerance:.0e}), "
+        f"{orders} {check.orders:,} fills"
     )
 
 
-def run_parity(workspace: WorkspaceFolder, strategy_name: str, device: str, *, compute: bool = True) -> ParityReport:
-    """Compare a strategy's account in both profiles with its witnesses.
+def run_parity(
+    workspace: WorkspaceFolder, strategy: StrategyLike = "qlib", *, device: str = "auto", compute: bool = True
+) -> ParityReport:
+    """Compare a strategy's account in both profiles with its references.
 
-    pyqlib reads the Qlib directory that the bars came from, or one that is made of the workspace's bars for the while.
-    Raises ConfigError for a strategy that Qlib does not have.
+    pyqlib reads the Qlib directory that the bars came from, or a temporary one made of the workspace's bars.
+
+    Parameters
+    ----------
+    strategy
+        The name or path of a strategy file, a Strategy, or its settings.
+    device, compute
+        As of `run_backtest`.
+
+    Raises
+    ------
+    ConfigError
+        For a strategy that Qlib does not have.
     """
-    prepared = prepare(workspace, strategy_name, device, compute=compute)
-    strategy, market = prepared.strategy, prepared.market
+    inputs = collect_inputs(workspace, strategy, device, compute=compute)
+    settings, market = inputs.strategy, inputs.market
     if market.freq != DAILY:
-        raise DataError(f"parity: Qlib steps on daily bars, and this workspace holds {market.freq} bars")
-    if strategy.strategy != "topk_dropout":
-        raise ConfigError(f"parity: Qlib has topk_dropout, found {strategy.strategy}")
-    scores, notes = in_universe(market, strategy, prepared.scored.frame), []
-    sessions = prepared.scored.sessions
+        raise DataError(f"parity needs daily bars, as Qlib does: found {market.freq} bars")
+    if settings.strategy != "topk_dropout":
+        raise ConfigError(f"parity needs topk_dropout, which Qlib has: found {settings.strategy}")
+    scores, notes = in_universe(market, settings, inputs.scores.frame), []
+    sessions = inputs.scores.sessions
     if sessions[-1] == market.sessions()[-1]:
-        # every step of Qlib's looks at the session after it
-        sessions, notes = sessions[:-1], ["Qlib looks at the session after the last: the newest one is left out."]
+        # Qlib looks at the session after each one that it trades in
+        sessions, notes = sessions[:-1], ["The newest session is left out: Qlib needs the session after the last one."]
     if len(sessions) < 2:
-        raise DataError("parity needs three sessions at least: Qlib looks at the one after the last")
+        raise DataError("parity needs at least 3 sessions: Qlib needs the one after the last")
     with tempfile.TemporaryDirectory() as folder:
-        directory, panel, facts = directory_for(workspace, prepared, scores, sessions, Path(folder) / "qlib")
-        panel = with_background(grouped(panel, group_spans(workspace, market, strategy)), market, strategy)
-        rules = rules_of(strategy, panel, market.exchange, facts_of(market))
+        directory, panel, facts = directory_for(workspace, inputs, scores, sessions, Path(folder) / "qlib")
+        panel = add_background(add_groups(panel, group_spans(workspace, market, settings)), market, settings)
+        rules = rules_of(settings, panel, market.exchange, facts_of(market))
         inside = scores.filter(pl.col("date").is_in(sessions))
-        found = parity(strategy, panel, rules, facts, inside, directory)
-        named = "made of the workspace's bars" if directory.is_relative_to(folder) else str(directory)
+        found = compare_profiles(settings, panel, rules, facts, inside, directory)
+        named = "made from the workspace's bars" if directory.is_relative_to(folder) else str(directory)
     period = f"{panel.dates[1]} to {panel.dates[-1]}, {counted(len(panel.dates) - 1, 'session')}"
     return ParityReport(found, named, period, (*facts.notes, *notes))
 
 
 def directory_for(
-    workspace: WorkspaceFolder, prepared: Prepared, scores: pl.DataFrame, sessions: Sequence[date], made: Path
+    workspace: WorkspaceFolder, inputs: BacktestInputs, scores: pl.DataFrame, sessions: Sequence[date], made: Path
 ) -> tuple[Path, Panel, QlibFacts]:
-    """The directory that pyqlib reads, the panel of the same bars, and what it says beside the prices."""
-    bars = prepared.market.bars(start=sessions[0])
-    whole = bars_of_source(prepared.market, bars, sessions[0])
+    """The directory that pyqlib reads, the panel of the same bars, and what it holds besides prices."""
+    bars = inputs.market.bars(start=sessions[0])
+    whole = bars_of_source(inputs.market, bars, sessions[0])
     panel = build_panel(whole, scores, sessions, keep_unpriced=True)
-    found = source_directory(workspace, prepared.market, prepared.strategy, panel)
+    found = source_directory(workspace, inputs.market, inputs.strategy, panel)
     if found is not None:
         directory, facts = found
         refused = len(whole.join(bars, on=["symbol", "date"], how="anti").filter(pl.col("date") <= sessions[-1]))
-        note = f"Refused by the checks, but in every account here, as Qlib reads them: {counted(refused, 'bar')}."
+        note = f"Used here, as Qlib uses them, although the checks rejected them: {counted(refused, 'bar')}."
         return directory, panel, replace(facts, notes=(*facts.notes, note)) if refused else facts
     panel = build_panel(bars, scores, sessions, keep_unpriced=True)
-    export_bars(prepared.market, made, "qlib")
+    export_bars(inputs.market, made, "qlib")
     return made, panel, facts_of_directory(panel, made)

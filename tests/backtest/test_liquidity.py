@@ -9,9 +9,10 @@ from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.backtest.kernel.states import market_states
-from kronos_quant.backtest.liquidity import rows_before, sums_over, volatilities, volumes
+from kronos_quant.backtest.liquidity import rows_before, volatilities, volumes
 from kronos_quant.backtest.panel import Past
 from kronos_quant.backtest.settings import Liquidity
+from kronos_quant.panel.matrix import rolling_sum
 
 NAN = float("nan")
 
@@ -28,10 +29,10 @@ def strategy_of(**fields) -> Strategy:
 def test_sums_are_over_the_sessions_before():
     values = np.array([[1.0], [2.0], [4.0], [8.0]])
     panel = panel_of(values, values)
-    assert sums_over(values, *rows_before(panel, 2))[:, 0].tolist() == [0, 1, 3, 6]
-    assert sums_over(values, *rows_before(panel, 9))[:, 0].tolist() == [0, 1, 3, 7]
+    assert rolling_sum(values, *rows_before(panel, 2))[:, 0].tolist() == [0, 1, 3, 6]
+    assert rolling_sum(values, *rows_before(panel, 9))[:, 0].tolist() == [0, 1, 3, 7]
     # two bars a session: the bars of the sessions before, not those of the same one
-    assert sums_over(values, *rows_before(intraday(panel, 2), 1))[:, 0].tolist() == [0, 0, 3, 3]
+    assert rolling_sum(values, *rows_before(intraday(panel, 2), 1))[:, 0].tolist() == [0, 0, 3, 3]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -90,7 +91,7 @@ def test_fills_of_which_nobody_knew_how_far_they_move_the_price_are_counted():
     close = np.array([[10.0], [11.0], [10.0], [11.0]])
     panel = panel_of([[1]] * 4, close, volume=np.full((4, 1), 9e6))
     result = simulate(strategy_of(liquidity={"impact": 0.5}), panel)
-    assert result.notes[-1].startswith("1 of 1 fills had no impact: too few bars were known before")
+    assert result.notes[-1].startswith("1 of 1 fills had no market impact: too few earlier bars")
     later = simulate(strategy_of(liquidity={"impact": 0.5}), replace(panel, score=np.array([[NAN]] * 2 + [[1.0]] * 2)))
     assert not any("no impact" in note for note in later.notes)
 

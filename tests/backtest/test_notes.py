@@ -32,7 +32,7 @@ def test_a_strategy_that_orders_nothing_is_not_taken_for_one_without_scores():
     panel = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))
     # half of two symbols less than one: no leg
     notes = noted(panel, strategy="long_short_quantile", quantile=0.4)
-    assert notes[0] == "NO TRADE WAS MADE: the strategy placed no order, though there were scores."
+    assert notes[0] == "NO TRADE WAS MADE: the strategy placed no order although there were scores."
 
 
 def test_a_run_whose_orders_were_all_rejected_says_why():
@@ -42,27 +42,27 @@ def test_a_run_whose_orders_were_all_rejected_says_why():
 
 def test_sessions_without_scores_are_counted_and_named():
     notes = noted(panel_of([[2, 1], [NAN, NAN], [2, 1]], np.full((3, 2), 10.0)))
-    assert notes == ("1 of 2 sessions have no score at all (2024-01-02): nothing trades after them.",)
+    assert notes == ("1 of 2 sessions have no score at all (2024-01-02): nothing is traded on them.",)
 
 
 @pytest.mark.parametrize(("topk", "said"), [(1, False), (2, True), (50, True)])
 def test_a_universe_that_topk_takes_whole_leaves_nothing_to_choose(topk, said):
     notes = noted(panel_of([[2, 1]] * 3, np.full((3, 2), 10.0)), topk=topk)
-    assert any("the scores choose nothing" in note for note in notes) == said
+    assert any("the scores select nothing" in note for note in notes) == said
 
 
 def test_scores_without_bars_are_named():
     panel = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))
     fields = {name: getattr(panel, name) for name in panel.__slots__}
     assert noted(Panel(**fields | {"unpriced": ("X1", "X2")})) == (
-        "Scores without bars in the period, never bought: X1, X2.",
+        "Scores without bars in the period, never traded: X1, X2.",
     )
 
 
 def test_what_became_of_delisted_holdings_is_said():
     notes = noted(panel_of([[2, 1], [2, 1], [NAN, NAN]], [[10, 10], [10, 10], [NAN, 10]]), delisting_return=-0.3)
-    assert "Holdings without any further bar in the data: 1 (S00)" in notes[0]
-    assert "left at their last close -30%" in notes[0]
+    assert "1 holding has no further bars (S00)" in notes[0]
+    assert "(delisting_return -30%)" in notes[0]
 
 
 def test_rejections_are_counted_by_reason_the_most_frequent_first():

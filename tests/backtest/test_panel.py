@@ -7,11 +7,11 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import dates, panel_of
+from backtest.markets import panel_of
 
 from kronos_quant import schema
 from kronos_quant.backtest import build_panel
-from kronos_quant.backtest.panel import filled_forward, groups_of, in_ticks, ranking_of, tradable_scores
+from kronos_quant.backtest.panel import in_ticks, ranking_of, tradable_scores
 from kronos_quant.errors import DataError
 
 NAN = float("nan")
@@ -59,13 +59,6 @@ def test_rows_are_sessions_columns_are_symbols_and_a_missing_bar_is_nan():
 def test_score_of_today_trades_next_session():
     score = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, NAN]])
     np.testing.assert_array_equal(tradable_scores(score), [[NAN, NAN], [1, 2], [3, 4]])
-
-
-def test_filled_forward_keeps_the_last_known_value_and_invents_none_before_it():
-    np.testing.assert_array_equal(
-        filled_forward(np.array([[NAN, 1.0], [2.0, NAN], [NAN, NAN], [3.0, 4.0]])),
-        [[NAN, 1], [2, 1], [2, 1], [3, 4]],
-    )
 
 
 def test_absent_at_the_end_is_delisted_unless_a_later_bar_shows_a_suspension():
@@ -144,30 +137,3 @@ def test_prices_that_float32_rounded_are_brought_back_to_their_ticks():
     assert raw[0, 0] == pytest.approx(20.05, rel=1e-15)
     gone = panel_of(np.ones((1, 1)), [[np.nan]])
     assert np.isnan(in_ticks(gone, np.array([0.01])).close).all()
-
-
-SCHEMA = {"symbol": pl.String, "group": pl.String, "start": pl.Date, "end": pl.Date}
-
-
-def spans(*rows) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def test_a_symbol_is_in_its_group_from_the_first_to_the_last_day_of_its_span():
-    listed = spans(
-        ("B", "steel", None, date(2024, 1, 2)),
-        ("B", "banks", date(2024, 1, 4), None),
-        ("A", "steel", None, None),
-        ("Z", "paper", None, None),
-    )
-    found = groups_of(listed, dates(5), ["A", "B", "C"])
-    assert found.names == ("banks", "steel")
-    assert found.member[:, 0].tolist() == [1] * 5
-    assert found.member[:, 1].tolist() == [1, 1, -1, 0, 0]
-    assert found.member[:, 2].tolist() == [-1] * 5
-
-
-def test_a_symbol_in_two_groups_at_once_is_refused():
-    twice = spans(("A", "steel", None, date(2024, 1, 3)), ("A", "banks", date(2024, 1, 3), None))
-    with pytest.raises(DataError, match="symbols in two groups at once: A"):
-        groups_of(twice, dates(5), ["A"])

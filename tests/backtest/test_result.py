@@ -26,7 +26,7 @@ def result():
 
 
 def test_daily_has_a_row_for_every_session_traded(result):
-    daily = result.daily()
+    daily = result.daily
     assert daily.columns == [
         "date",
         "return",
@@ -43,7 +43,7 @@ def test_daily_has_a_row_for_every_session_traded(result):
 
 def test_daily_without_a_benchmark_keeps_its_column():
     panel = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))
-    daily = simulate(Strategy.model_validate({"topk": 1, "n_drop": 1}), panel).daily()
+    daily = simulate(Strategy.model_validate({"topk": 1, "n_drop": 1}), panel).daily
     assert daily["benchmark_return"].dtype == pl.Float64
     assert daily["benchmark_return"].null_count() == 2
 

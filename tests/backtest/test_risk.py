@@ -250,12 +250,12 @@ def test_a_drawdown_sells_everything_and_the_strategy_stays_out_for_good_or_for_
     assert result.fills["date"][1] == panel.dates[3]
     assert len(result.orders) == 2
     assert result.halted == panel.dates[3:]
-    assert any("DRAWDOWN HALT" in note and "never traded again (3 sessions" in note for note in result.notes)
+    assert any("DRAWDOWN HALT" in note and "trading never resumed (3 sessions" in note for note in result.notes)
     again = simulate(strategy_of({"drawdown_halt": 0.1, "resume_after": 2}), panel)
     assert again.halted == panel.dates[3:5]
     # the highest close counts anew, so that the loss of before does not halt it at once
     assert again.fills.select("date", "side").rows()[2] == (panel.dates[5], "buy")
-    assert any("traded again 2 sessions later" in note for note in again.notes)
+    assert any("trading resumed 2 sessions later" in note for note in again.notes)
 
 
 def test_a_halted_strategy_is_not_asked():

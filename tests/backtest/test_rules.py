@@ -86,7 +86,7 @@ def test_without_levies_the_commission_alone_is_paid():
     result = simulate(strategy_of(costs={"levies": "none", "commission": 0.0002}), market("SH600000", "SH600001"))
     assert result.metrics["levies"] == 0
     assert result.fills["cost"][0] == pytest.approx(19.0)
-    assert result.rules == ("commission 0.02%, at least 5 a trade",)
+    assert result.rules == ("commission 0.02%, at least 5 per trade",)
 
 
 def test_each_market_of_a_mixed_panel_pays_its_own():
@@ -107,7 +107,7 @@ def test_lots_follow_the_board_and_those_of_hong_kong_the_strategy_file():
     assert small.orders.sort("symbol").group_by("symbol", maintain_order=True).first()["shares"].to_list() == (
         pytest.approx([146, 146, 100, 0])
     )
-    assert any("No board lots of 1 symbol (HK00700)" in note for note in small.notes)
+    assert any("No board lot for 1 symbol (HK00700)" in note for note in small.notes)
 
 
 def test_lots_of_symbols_that_are_not_there_are_refused():
@@ -119,7 +119,7 @@ def test_special_treatment_is_applied_where_it_is_known_and_counted_where_not():
     panel = market("SH600000", "SH600001", close=[[10.0, 10.0], [10.5, 10.0], [10.5, 10.0]])
     off = simulate(strategy_of(), panel)
     assert off.fills["symbol"][0] == "SH600000"
-    assert any("No list of ST shares" in note and "for 2 of 2 symbols" in note for note in off.notes)
+    assert any("No list of ST shares" in note and "(2 of 2 symbols" in note for note in off.notes)
     facts = Facts(panel.dates, st=[("SH600000", panel.dates[0], panel.dates[2])])
     on = simulate(strategy_of(), panel, rules_of(strategy_of(), panel, "XSHG", facts))
     assert on.orders.select("symbol", "reason").rows()[0] == ("SH600000", "limit up")
@@ -139,7 +139,7 @@ def test_a_listing_is_free_of_limits_where_its_day_is_known_and_counted_where_no
     off = simulate(strategy_of(n_drop=0, costs={"levies": "none"}, lot=0), replace(panel, score=np.array([
         [NAN, NAN], [2, NAN], [2, NAN], [2, NAN]])))  # fmt: skip
     assert off.orders["reason"].to_list()[0] == "limit up"
-    assert any("No listing dates of 1 symbol whose bars begin within the period (SH688001)" in n for n in off.notes)
+    assert any("No listing date for 1 symbol whose bars begin within the period (SH688001)" in n for n in off.notes)
     facts = Facts(panel.dates, listed={"SH688001": panel.dates[1]})
     rules = rules_of(strategy_of(), panel, "XSHG", facts)
     assert np.isnan(rules.up[1:, 0]).all()
@@ -148,7 +148,7 @@ def test_a_listing_is_free_of_limits_where_its_day_is_known_and_counted_where_no
 
 def test_an_unknown_exchange_has_plain_costs_and_says_so():
     rules = rules_of(strategy_of(), market("AAA", "SH600000"))
-    assert any("The exchange of 1 of 2 symbols is unknown (AAA): plain costs" in note for note in rules.terms.notes)
+    assert any("The exchange of 1 of 2 symbols is unknown (AAA): default costs" in note for note in rules.terms.notes)
     stated = strategy_of(costs={"buy": 0, "sell": 0}, lot=0, price_limit="none")
     assert rules_of(stated, market("AAA")).terms.notes == ()
 

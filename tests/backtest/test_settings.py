@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from kronos_quant.backtest import Strategy
-from kronos_quant.backtest.qlib.market import said_shares
+from kronos_quant.backtest.qlib.market import share_words
 from kronos_quant.backtest.settings import QlibSettings, Risk
 
 
@@ -70,7 +70,7 @@ def test_the_settings_read_back_from_their_dump():
 
 
 def test_a_reader_is_told_the_shares():
-    told = [said_shares(QlibSettings.model_validate({"volume_threshold": value}).volume_threshold)
+    told = [share_words(QlibSettings.model_validate({"volume_threshold": value}).volume_threshold)
             for value in (None, 0.1, {"buy": 0.1, "sell": 0.25})]  # fmt: skip
     assert told == [
         "",

@@ -6,14 +6,14 @@ from backtest.markets import random_market
 
 from kronos_quant.backtest import Strategy, rules_of, simulate
 from kronos_quant.backtest.qlib.market import derived_facts
-from kronos_quant.backtest.sweep import market_key, run_trials, trials_of
+from kronos_quant.backtest.sweep import make_trials, market_key, run_trials
 from kronos_quant.errors import ConfigError
 
 BASE = {"topk": 4, "n_drop": 1, "hold_thresh": 1, "account": 1e5}
 
 
 def swept(strategy: Strategy, grid, panel, facts=None, threads=2):
-    trials, _ = trials_of(strategy, grid)
+    trials, _ = make_trials(strategy, grid)
     done = run_trials(trials, panel, lambda other: rules_of(other, panel), facts, None, threads)
     return {one.trial.key: one for one in done}
 
@@ -29,7 +29,7 @@ def test_every_trial_has_the_figures_of_a_run_of_its_own(fields):
     grid = {"topk": [1, 3, 5], "fill": ["open", "close"], "costs.minimum": [0, 40.0]}
     found = swept(strategy, grid, panel, facts)
     assert len(found) == 12
-    for trial in trials_of(strategy, grid)[0]:
+    for trial in make_trials(strategy, grid)[0]:
         alone = simulate(trial.strategy, panel, qlib=facts)
         assert found[trial.key].figures.keys() == alone.metrics.keys()
         np.testing.assert_equal(list(found[trial.key].figures.values()), list(alone.metrics.values()))
@@ -55,7 +55,7 @@ def test_trials_that_decide_differently_share_a_market():
 
 
 def test_combinations_that_make_no_strategy_are_left_out_and_told():
-    trials, refused = trials_of(Strategy.model_validate(BASE), {"topk": [2, 9], "n_drop": [1, 5]})
+    trials, refused = make_trials(Strategy.model_validate(BASE), {"topk": [2, 9], "n_drop": [1, 5]})
     assert [dict(trial.values) for trial in trials] == [
         {"topk": 2, "n_drop": 1},
         {"topk": 9, "n_drop": 1},
@@ -75,9 +75,9 @@ def test_combinations_that_make_no_strategy_are_left_out_and_told():
         ({"fill": ["open", "closed"]}, "--grid fill=closed: must be 'open' or 'close'"),
         ({"topk": ["abc"]}, "--grid topk=abc: must be a valid integer, unable to parse string as an integer"),
         ({"costs.buy": [0.1, -0.1]}, "--grid costs.buy=-0.1: must be greater than or equal to 0"),
-        ({"topk": [2], "n_drop": [3]}, "--grid: no combination makes a strategy: topk=2, n_drop=3: n_drop must be at"),
+        ({"topk": [2], "n_drop": [3]}, "--grid: no valid combination: topk=2, n_drop=3: n_drop must be at"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused(grid, message):
     with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
-        trials_of(Strategy.model_validate(BASE), grid)
+        make_trials(Strategy.model_validate(BASE), grid)

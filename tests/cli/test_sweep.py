@@ -24,6 +24,6 @@ def test_a_wrong_grid_is_refused_in_one_line(kq, scored_workspace):
 
 
 def test_without_ray_the_extra_is_named_in_one_line(kq, scored_workspace, monkeypatch):
-    monkeypatch.setattr("kronos_quant.workflows.sweep.cluster.find_spec", lambda name: None)
+    monkeypatch.setattr("kronos_quant.backtest.cluster.find_spec", lambda name: None)
     done = kq(scored_workspace.root, "sweep", "own", "--grid", "topk=2,3", "--ray", "auto")
     assert done.refusal() == (2, "--ray: the package ray is not installed", "pip install 'kronos-quant[ray]'")

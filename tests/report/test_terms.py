@@ -45,7 +45,7 @@ def test_terms_say_what_was_run_when_and_at_which_costs():
     assert "hold the top 1, replace at most 1 per session, minimum holding period 1 session" in text
     assert "scores of one session are traded at the open of the next session" in text
     assert "buying 0.1%, selling 0.15%" in text
-    assert "at least 5 a trade" in text
+    assert "at least 5 per trade" in text
     assert "rules: bought in lots of 100\nrules: no daily price limits" in text
     assert "rules: delisted holdings are sold at the last close +0%" in text
     assert "account: 100,000 at the start, 114,045.35 at the end" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kronos_quant.signals import scorer
-from kronos_quant.workflows.backtest import BacktestSummary, run_backtest
+from kronos_quant.workflows.backtest import BacktestRun, run_backtest
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 
 
@@ -24,20 +24,16 @@ def one_process() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def backtest(
     one_process: None, trained_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[WorkspaceFolder, BacktestSummary]:
+) -> tuple[WorkspaceFolder, BacktestRun]:
     """The workspace in which strategies/topk.yaml was back-tested, and what came out. Not to be changed."""
     folder = tmp_path_factory.mktemp("backtest") / "workspace"
     shutil.copytree(trained_folder, folder)
     workspace = open_workspace_folder(folder)
-    return workspace, run_backtest(workspace, "topk", "cpu")
+    return workspace, run_backtest(workspace, device="cpu")
 
 
 @pytest.fixture
-def backtest_workspace(
-    backtest: tuple[WorkspaceFolder, BacktestSummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> WorkspaceFolder:
-    """A copy, to change, of the workspace whose signals of the test period are there; runs in it draw no pictures."""
-    monkeypatch.setattr("kronos_quant.workflows.backtest.write_tearsheet", lambda *arguments, **settings: [])
-    monkeypatch.setattr("kronos_quant.workflows.backtest.performance_png", lambda *arguments, **settings: None)
+def backtest_workspace(backtest: tuple[WorkspaceFolder, BacktestRun], tmp_path: Path) -> WorkspaceFolder:
+    """A copy, to change, of the workspace whose signals of the test period are there."""
     shutil.copytree(backtest[0].root, tmp_path / "backtested")
     return open_workspace_folder(tmp_path / "backtested")

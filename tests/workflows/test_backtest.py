@@ -1,5 +1,5 @@
 import json
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
 import pytest
@@ -7,13 +7,12 @@ import yaml
 from made import write_scores
 
 from kronos_quant import ConfigError, DataError, schema
-from kronos_quant.backtest import Strategy
+from kronos_quant.backtest import Strategy, inputs
 from kronos_quant.market import BarBatch, Market, open_market, store_bars
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe
 from kronos_quant.training import BEST
 from kronos_quant.workflows import backtest as job
-from kronos_quant.workflows import trading
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.signal_store import import_signals
 
@@ -48,7 +47,7 @@ def test_a_backtest_leaves_everything_in_its_folder(backtest):
     assert summary.tearsheet.read_text().startswith("<!DOCTYPE html>")
     assert (summary.folder / "performance.png").read_bytes().startswith(b"\x89PNG")
     for table in ("orders", "fills", "positions"):
-        assert pl.read_parquet(summary.folder / f"{table}.parquet").equals(getattr(summary.result, table))
+        assert pl.read_parquet(summary.folder / f"{table}.parquet").equals(getattr(summary, table))
 
 
 def test_the_manifest_names_bars_weights_code_seeds_and_versions(backtest):
@@ -67,7 +66,7 @@ def test_the_manifest_names_bars_weights_code_seeds_and_versions(backtest):
 def test_the_config_left_is_resolved_and_can_be_read_again(backtest):
     _, summary = backtest
     config = yaml.safe_load((summary.folder / "config.yaml").read_text())
-    assert Strategy.model_validate(config["strategy"]) == summary.result.strategy
+    assert Strategy.model_validate(config["strategy"]) == summary.strategy
     assert Recipe.model_validate(config["recipe"]) == summary.signals.recipe.recipe
 
 
@@ -78,9 +77,9 @@ def test_the_metrics_say_what_was_used_and_are_valid_json(backtest):
     assert metrics["recipe"] == summary.signals.recipe.digest
     [trained] = finished_runs(workspace.runs, "train")
     assert metrics["model"] == trained.id
-    assert metrics["trades"] == summary.result.fills.height > 0
-    assert metrics["rejected"] == sum(summary.result.orders["status"] == "rejected")
-    assert metrics["rejections"] == summary.result.rejections
+    assert metrics["trades"] == summary.fills.height > 0
+    assert metrics["rejected"] == sum(summary.orders["status"] == "rejected")
+    assert metrics["rejections"] == summary.rejections
     growth = pl.read_parquet(summary.folder / "returns.parquet")["return"] + 1
     assert metrics["total_return"] == pytest.approx(growth.product() - 1)
 
@@ -91,20 +90,22 @@ def test_the_period_starts_where_the_models_data_end(backtest):
     sessions = open_market(workspace.root).sessions()
     unseen = [on for on in sessions if on >= first]
     # scores of the first unseen session trade at the second
-    assert list(summary.result.dates) == unseen[1:]
+    assert list(summary.dates) == unseen[1:]
     assert summary.signals.frame["date"].unique().sort().to_list() == unseen[:-1]
     assert "CONTAMINATED" not in summary.report
-    assert summary.metrics["notes"] == []
+    assert summary.figures["notes"] == []
 
 
 def test_a_period_that_the_model_has_seen_is_called_contaminated(backtest_workspace):
     sessions = open_market(backtest_workspace.root).sessions()
     first = json.loads(card_of(backtest_workspace).read_text())["targets"]["test"][0][:10]
     start = sessions[sessions.index(date.fromisoformat(first)) - 3]
-    summary = run_backtest(backtest_workspace, strategy(backtest_workspace, "seen", f"start: {start}\n"), "cpu")
-    count = len(summary.result.dates) + 1
+    summary = run_backtest(
+        backtest_workspace, strategy(backtest_workspace, "seen", f"start: {start}\n"), device="cpu", page=False
+    )
+    count = len(summary.dates) + 1
     note = f"CONTAMINATED: 3 of {count} sessions lie before {first}"
-    assert any(said.startswith(note) for said in summary.metrics["notes"])
+    assert any(said.startswith(note) for said in summary.figures["notes"])
     assert "CONTAMINATED: 3 of" in " ".join(summary.report.split())
     assert (summary.signals.computed, summary.signals.present) == (3, count - 4)
 
@@ -115,9 +116,9 @@ def test_a_model_without_a_card_may_be_contaminated_and_is_tested_on_the_newest_
     card_of(backtest_workspace).unlink()
     (backtest_workspace.root / "signals" / "default.yaml").write_text("samples: 4\nhorizon: 2\nlookback_window: 16\n")
     monkeypatch.setattr("kronos_quant.signals.source.UNKNOWN_MODEL_SESSIONS", 6)
-    summary = run_backtest(backtest_workspace, "topk", "cpu")
-    assert list(summary.result.dates) == open_market(backtest_workspace.root).sessions()[-5:]
-    assert summary.metrics["notes"] == [
+    summary = run_backtest(backtest_workspace, "topk", device="cpu", page=False)
+    assert list(summary.dates) == open_market(backtest_workspace.root).sessions()[-5:]
+    assert summary.figures["notes"] == [
         "The end date of the training data is unknown, so look-ahead contamination cannot be ruled out."
     ]
 
@@ -125,8 +126,8 @@ def test_a_model_without_a_card_may_be_contaminated_and_is_tested_on_the_newest_
 def test_start_and_end_of_the_strategy_are_kept_to(backtest_workspace):
     sessions = open_market(backtest_workspace.root).sessions()
     name = strategy(backtest_workspace, "short", f"start: {sessions[-6]}\nend: {sessions[-3]}\n")
-    summary = run_backtest(backtest_workspace, name, "cpu", compute=False)
-    assert list(summary.result.dates) == sessions[-5:-2]
+    summary = run_backtest(backtest_workspace, name, device="cpu", page=False, compute=False)
+    assert list(summary.dates) == sessions[-5:-2]
 
 
 @pytest.mark.parametrize(
@@ -139,12 +140,14 @@ def test_start_and_end_of_the_strategy_are_kept_to(backtest_workspace):
 )
 def test_a_period_that_the_data_do_not_have_is_refused(backtest_workspace, lines, message):
     with pytest.raises(DataError, match=message):
-        run_backtest(backtest_workspace, strategy(backtest_workspace, "wrong", lines), "cpu", compute=False)
+        run_backtest(
+            backtest_workspace, strategy(backtest_workspace, "wrong", lines), device="cpu", page=False, compute=False
+        )
 
 
 def test_refusing_to_compute_leaves_no_run_and_no_signals(trained_workspace):
     with pytest.raises(DataError, match=r"28 of 28 sessions \(2025-04-25 to 2025-06-04\) have no signals yet"):
-        run_backtest(trained_workspace, "topk", "cpu", compute=False)
+        run_backtest(trained_workspace, "topk", device="cpu", page=False, compute=False)
     assert not (trained_workspace.runs / "backtest").exists()
     assert not trained_workspace.signal_store.exists()
 
@@ -155,7 +158,7 @@ def test_refusing_to_compute_leaves_no_run_and_no_signals(trained_workspace):
         (
             "score: symbol\n",
             ConfigError,
-            "score: expected one of mean, last, max, min, median, p_rise.*, found 'symbol'",
+            "score_column: expected one of mean, last, max, min, median, p_rise.*, found 'symbol'",
         ),
         ("universe: csi300\n", DataError, "universe 'csi300' is unknown: known are all"),
         ("benchmark: SH000300\n", DataError, "symbol 'SH000300' is unknown"),
@@ -163,15 +166,17 @@ def test_refusing_to_compute_leaves_no_run_and_no_signals(trained_workspace):
 )
 def test_what_does_not_exist_is_refused_before_anything_is_computed(trained_workspace, lines, error, message):
     with pytest.raises(error, match=message):
-        run_backtest(trained_workspace, strategy(trained_workspace, "wrong", lines), "cpu")
+        run_backtest(trained_workspace, strategy(trained_workspace, "wrong", lines), device="cpu", page=False)
     assert not trained_workspace.signal_store.exists()
 
 
 def test_the_score_of_the_strategy_comes_before_that_of_the_recipe(backtest_workspace):
-    by_rise = run_backtest(backtest_workspace, strategy(backtest_workspace, "rise", "score: p_rise\n"), "cpu")
+    by_rise = run_backtest(
+        backtest_workspace, strategy(backtest_workspace, "rise", "score: p_rise\n"), device="cpu", page=False
+    )
     first = by_rise.signals.frame.filter(pl.col("date") == pl.col("date").min())
     ranked = first.sort("p_rise", "symbol", descending=[True, False])["symbol"].head(4).to_list()
-    orders = by_rise.result.orders
+    orders = by_rise.orders
     assert sorted(orders.filter(pl.col("date") == pl.col("date").min())["symbol"]) == sorted(ranked)
     assert by_rise.signals.computed == 0
 
@@ -196,8 +201,8 @@ def test_only_members_of_the_strategys_universe_are_traded(backtest_workspace):
         ),
     )
     name = strategy(backtest_workspace, "few", "universe: few\n")
-    summary = run_backtest(backtest_workspace, name, "cpu", compute=False)
-    bought = summary.result.fills.filter(pl.col("side") == "buy")
+    summary = run_backtest(backtest_workspace, name, device="cpu", page=False, compute=False)
+    bought = summary.fills.filter(pl.col("side") == "buy")
     assert set(bought["symbol"]) <= {"MADE0000", "MADE0001", "MADE0002", "MADE0003"}
     # the score of its last day as a member still trades the day after
     assert bought.filter(pl.col("symbol") == "MADE0003")["date"].max() <= sessions[-9]
@@ -205,29 +210,29 @@ def test_only_members_of_the_strategys_universe_are_traded(backtest_workspace):
 
 def test_without_a_benchmark_there_are_no_excess_figures(backtest_workspace, backtest):
     name = strategy(backtest_workspace, "alone", "benchmark: none\n")
-    summary = run_backtest(backtest_workspace, name, "cpu")
-    assert summary.metrics["benchmark"] is None
-    beside = {key for key in summary.metrics if key.startswith(("benchmark_", "excess_"))}
+    summary = run_backtest(backtest_workspace, name, device="cpu", page=False)
+    assert summary.figures["benchmark"] is None
+    beside = {key for key in summary.figures if key.startswith(("benchmark_", "excess_"))}
     beside |= {"alpha", "beta", "information_ratio", "tracking_error"}
     assert len(beside) == 14
-    assert all(summary.metrics[key] is None for key in beside)
+    assert all(summary.figures[key] is None for key in beside)
     assert "excess" not in summary.report
     # a script finds the same keys in every run
-    assert summary.metrics.keys() == backtest[1].metrics.keys()
-    assert summary.metrics["notes"] == []
+    assert summary.figures.keys() == backtest[1].figures.keys()
+    assert summary.figures["notes"] == []
 
 
 def test_a_market_without_an_index_has_no_benchmark_and_says_so(backtest_workspace, monkeypatch):
     monkeypatch.setattr(Market, "benchmark", lambda self, choice: None)
-    summary = run_backtest(backtest_workspace, "topk", "cpu")
-    assert summary.metrics["notes"] == [
+    summary = run_backtest(backtest_workspace, "topk", device="cpu", page=False)
+    assert summary.figures["notes"] == [
         "No index was found among the instruments: there is no benchmark (set `benchmark:`)."
     ]
 
 
 def test_a_benchmark_can_be_any_symbol(backtest_workspace):
     name = strategy(backtest_workspace, "stock", "benchmark: made0001\n")
-    assert run_backtest(backtest_workspace, name, "cpu").metrics["benchmark"] == "MADE0001"
+    assert run_backtest(backtest_workspace, name, device="cpu", page=False).figures["benchmark"] == "MADE0001"
 
 
 def test_a_failure_in_the_middle_leaves_no_run_folder(backtest_workspace, monkeypatch):
@@ -238,26 +243,26 @@ def test_a_failure_in_the_middle_leaves_no_run_folder(backtest_workspace, monkey
 
     monkeypatch.setattr(job, "write_tearsheet", fail)
     with pytest.raises(KeyboardInterrupt):
-        run_backtest(backtest_workspace, "topk", "cpu")
+        run_backtest(backtest_workspace, "topk", device="cpu", page=True)
     assert sorted((backtest_workspace.runs / "backtest").iterdir()) == before
 
 
 def test_equal_inputs_give_equal_figures(backtest, backtest_workspace):
-    again = run_backtest(backtest_workspace, "topk", "cpu")
+    again = run_backtest(backtest_workspace, "topk", device="cpu", page=False)
     assert again.folder.name != backtest[1].folder.name
-    assert str(again.metrics) == str(backtest[1].metrics)  # NaN equals itself here
-    assert again.result.orders.equals(backtest[1].result.orders)
+    assert str(again.figures) == str(backtest[1].figures)  # NaN equals itself here
+    assert again.orders.equals(backtest[1].orders)
 
 
 def test_listings_and_special_treatment_that_were_ingested_reach_the_rules(market_workspace, tmp_path):
     from kronos_quant.market import ingest_intervals
 
-    assert trading.facts_of(open_market(market_workspace.root)).st == []
+    assert inputs.facts_of(open_market(market_workspace.root)).st == []
     (tmp_path / "listing.csv").write_text("symbol,start,end,value\nSH601000,2015-01-05,,5.5\nSH688001,2020-07-16,,\n")
     (tmp_path / "st.csv").write_text("symbol,start,end\nSH601000,2024-05-06,2024-12-31\n")
     ingest_intervals(market_workspace.root, "listing", tmp_path / "listing.csv")
     ingest_intervals(market_workspace.root, "st", tmp_path / "st.csv")
-    facts = trading.facts_of(open_market(market_workspace.root))
+    facts = inputs.facts_of(open_market(market_workspace.root))
     assert facts.st == [("SH601000", date(2024, 5, 6), date(2024, 12, 31))]
     assert facts.listed == {"SH601000": date(2015, 1, 5), "SH688001": date(2020, 7, 16)}
     assert facts.issue_price == {"SH601000": 5.5}
@@ -266,10 +271,10 @@ def test_listings_and_special_treatment_that_were_ingested_reach_the_rules(marke
 def test_the_report_states_the_costs_that_were_used_and_who_took_them(backtest):
     _, summary = backtest
     text = " ".join(summary.report.split())
-    assert "commission 0%, at least 0 a trade; SEC fee 0.00278% of sales" in text
-    assert "FINRA fee 0.000166 a share sold, at most 8.3" in text
+    assert "commission 0%, at least 0 per trade; SEC fee 0.00278% of sales" in text
+    assert "FINRA fee 0.000166 per share sold, at most 8.3" in text
     assert "252 sessions per year" in text
-    assert summary.metrics["cost"] == pytest.approx(summary.metrics["levies"])
+    assert summary.figures["cost"] == pytest.approx(summary.figures["levies"])
     assert "taxes and fees" in summary.tearsheet.read_text()
 
 
@@ -279,15 +284,13 @@ def scores_file(workspace):
 
 
 def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
-    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
-    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
     sessions = scores_file(market_workspace)
     name = strategy(market_workspace, "own", "scores: scores.parquet\n")
-    summary = run_backtest(market_workspace, name, "cpu")
-    assert list(summary.result.dates) == sessions[-11:]
+    summary = run_backtest(market_workspace, name, device="cpu", page=False)
+    assert list(summary.dates) == sessions[-11:]
     assert summary.signals is None
-    assert summary.metrics["trades"] > 0
-    assert summary.metrics["model"] is None
+    assert summary.figures["trades"] > 0
+    assert summary.figures["model"] is None
     assert "scores of scores.parquet" in summary.report
     assert "nothing is known of the data behind them" in " ".join(summary.report.split())
 
@@ -295,15 +298,15 @@ def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
 def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_their_last(
     market_workspace, monkeypatch
 ):
-    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
-    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
     sessions = scores_file(market_workspace)
     path = market_workspace.root / "scores.parquet"
     pl.read_parquet(path).filter(pl.col("date") < sessions[-2]).rename({"score": "alpha"}).write_parquet(path)
     import_signals(market_workspace, path, "mine", None, None, replace=False)
-    summary = run_backtest(market_workspace, strategy(market_workspace, "own", "signal: mine\n"), "cpu")
-    assert list(summary.result.dates) == sessions[-11:-1]
-    assert summary.metrics["trades"] > 0
+    summary = run_backtest(
+        market_workspace, strategy(market_workspace, "own", "signal: mine\n"), device="cpu", page=False
+    )
+    assert list(summary.dates) == sessions[-11:-1]
+    assert summary.figures["trades"] > 0
     assert "The scores are external" in " ".join(summary.report.split())
 
 
@@ -318,18 +321,10 @@ def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_t
 def test_a_file_that_holds_no_scores_is_refused(market_workspace, content, message):
     (market_workspace.root / "own.csv").write_text(content)
     with pytest.raises(DataError, match=message):
-        run_backtest(market_workspace, strategy(market_workspace, "own", "scores: own.csv\n"), "cpu")
+        run_backtest(market_workspace, strategy(market_workspace, "own", "scores: own.csv\n"), device="cpu", page=False)
     missing = strategy(market_workspace, "gone", "scores: nowhere.csv\n")
-    with pytest.raises(DataError, match=r"nowhere\.csv: no such file of scores"):
-        run_backtest(market_workspace, missing, "cpu")
-
-
-def test_scores_may_be_spelled_as_qlib_does(market_workspace):
-    (market_workspace.root / "own.csv").write_text(
-        "datetime,instrument,score\n2025-06-02,sh600000,1.5\n2025-06-02,x,\n"
-    )
-    frame = trading.read_scores(market_workspace.root / "own.csv")
-    assert frame.rows() == [(datetime(2025, 6, 2), "SH600000", 1.5)]
+    with pytest.raises(DataError, match=r"nowhere\.csv: no such file"):
+        run_backtest(market_workspace, missing, device="cpu", page=False)
 
 
 def test_bars_that_the_checks_rejected_are_there_for_the_profile_qlib(market_workspace):
@@ -343,7 +338,7 @@ def test_bars_that_the_checks_rejected_are_there_for_the_profile_qlib(market_wor
     ingest_table(market_workspace.root, bad.drop("date"), exchange="XNYS")
     market = open_market(market_workspace.root)
     accepted = market.bars()
-    whole = trading.bars_of_source(market, accepted, bars["date"].min())
+    whole = inputs.bars_of_source(market, accepted, bars["date"].min())
     assert len(accepted.filter(pl.col("symbol") == "MADE9999")) <= 2
     assert whole.filter(pl.col("symbol") == "MADE9999")["date"].n_unique() == 4
     assert len(whole) == len(whole.unique(["symbol", "date"]))
@@ -354,9 +349,11 @@ def test_parity_holds_on_a_workspace_whose_bars_come_from_no_qlib_directory(mark
     from kronos_quant.workflows.parity import run_parity
 
     scores_file(market_workspace)
-    report = run_parity(market_workspace, strategy(market_workspace, "own", f"scores: scores.parquet\n{lines}"), "cpu")
+    report = run_parity(
+        market_workspace, strategy(market_workspace, "own", f"scores: scores.parquet\n{lines}"), device="cpu"
+    )
     assert report.found.holds
-    assert report.directory == "made of the workspace's bars"
+    assert report.directory == "made from the workspace's bars"
     text = "\n".join(report.lines())
     assert "equal: accounts within" in text
     assert "commission and dated levies" in text
@@ -365,16 +362,14 @@ def test_parity_holds_on_a_workspace_whose_bars_come_from_no_qlib_directory(mark
 
 
 def test_a_users_own_code_runs_only_where_that_is_allowed(market_workspace, monkeypatch):
-    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
-    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
     scores_file(market_workspace)
     code = market_workspace.root / "strategies" / "own.py"
     code.write_text("raise SystemExit('ran')\n")
     name = strategy(market_workspace, "own", "scores: scores.parquet\nstrategy: python\ncode: strategies/own.py\n")
     with pytest.raises(ConfigError, match=r"own\.py: the strategy runs Python code") as error:
-        run_backtest(market_workspace, name, "cpu")
+        run_backtest(market_workspace, name, device="cpu", page=False)
     assert "--allow-code" in error.value.hint
     code.write_text("def decide(view):\n    return {view.symbols[view.number % 3]: 0.5}\n")
-    summary = run_backtest(market_workspace, name, "cpu", allow_code=True)
-    assert summary.metrics["trades"] > 10
+    summary = run_backtest(market_workspace, name, device="cpu", page=False, allow_code=True)
+    assert summary.figures["trades"] > 10
     assert "the function decide of strategies/own.py" in summary.report

@@ -20,7 +20,7 @@ def two(backtest_workspace):
         "topk: 2\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"
     )
     first = finished_runs(backtest_workspace.runs, "backtest")[0].id
-    return backtest_workspace, first, run_backtest(backtest_workspace, "two", "cpu").folder.name
+    return backtest_workspace, first, run_backtest(backtest_workspace, "two", device="cpu", page=False).folder.name
 
 
 def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
@@ -74,7 +74,7 @@ def test_only_sessions_of_both_are_compared(two):
 
 def test_runs_with_the_same_settings_say_so(two):
     workspace, first, _ = two
-    again = run_backtest(workspace, "topk", "cpu").folder.name
+    again = run_backtest(workspace, "topk", device="cpu", page=False).folder.name
     text = "\n".join(run_comparison(workspace, [first, again]).lines())
     assert "The runs have the same settings." in text
     assert "cannot be told" in text  # their returns do not differ at all

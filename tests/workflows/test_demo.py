@@ -1,6 +1,7 @@
 import math
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from kronos_quant import ConfigError
 from kronos_quant.market import SyntheticSpec, make_market, open_market
 from kronos_quant.stats.intervals import MeanInterval
-from kronos_quant.workflows.backtest import BacktestSummary
 from kronos_quant.workflows.demo import DemoSummary, Finding, forward_returns, make_workspace, measure, run_demo
 from kronos_quant.workspace import init_workspace
 
@@ -51,7 +51,7 @@ def test_one_date_tells_nothing():
 def test_the_summary_ends_with_the_backtest_and_its_page():
     finding = Finding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
     metrics = {"annual_return": 0.1234, "sharpe_ratio": 0.678}
-    backtest = BacktestSummary(Path("runs/x"), metrics, "", "", None, None)
+    backtest = SimpleNamespace(metrics=metrics, tearsheet=Path("runs/x/tearsheet.html"))
     lines = DemoSummary(finding, backtest).lines()
     assert lines[:-2] == finding.lines()
     assert lines[-2:] == ["Top-K after costs: +12.3% a year, Sharpe 0.68", "tearsheet: runs/x/tearsheet.html"]

@@ -9,25 +9,25 @@ import polars as pl
 import pytest
 
 from kronos_quant import schema
+from kronos_quant.backtest.inputs import collect_inputs
 from kronos_quant.market import open_market
 from kronos_quant.stats.selection import return_moments
 from kronos_quant.validity import HISTORY, read_trials
 from kronos_quant.workflows.examination import background, industries, key_of
-from kronos_quant.workflows.trading import prepare
 
 
 @pytest.fixture
 def prepared(backtest_workspace):
-    return prepare(backtest_workspace, "topk", "cpu", compute=False)
+    return collect_inputs(backtest_workspace, "topk", "cpu", compute=False)
 
 
 def test_a_back_test_is_in_the_ledger_of_trials(backtest):
     workspace, summary = backtest
     [row] = read_trials(workspace.runs).table.to_dicts()
     assert row["run"] == f"backtest/{summary.folder.name}"
-    assert row["sharpe"] == return_moments(summary.result.returns).sharpe
+    assert row["sharpe"] == return_moments(summary.returns).sharpe
     assert row["snapshot"] == open_market(workspace.root).snapshot.digest
-    assert (row["first"], row["last"]) == (summary.result.dates[0], summary.result.dates[-1])
+    assert (row["first"], row["last"]) == (summary.dates[0], summary.dates[-1])
     assert json.loads(row["settings"])["topk"] == 4
 
 
@@ -77,7 +77,7 @@ def test_the_figures_of_every_part_are_in_metrics(backtest):
     for name in ("sortino_ratio", "calmar_ratio", "alpha", "alpha_t", "beta", "tracking_error", "information_ratio"):
         assert isinstance(metrics[name], float), name
     assert sum(part["annual_return"] for part in metrics["attribution"]) == pytest.approx(
-        summary.result.returns.mean() * summary.result.sessions_per_year
+        summary.returns.mean() * summary.sessions_per_year
     )
     assert metrics["delayed_one_session"]["annual_return"] != metrics["annual_return"]
     assert [size["account"] for size in metrics["capacity"]["sizes"]][2] == 1_000_000

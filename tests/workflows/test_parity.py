@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kronos_quant.backtest import simulate
+from kronos_quant.backtest.inputs import collect_inputs
 from kronos_quant.market import export_bars, ingest_qlib, open_market
 from kronos_quant.workflows.parity import run_parity
-from kronos_quant.workflows.trading import prepare
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
 
 
@@ -37,10 +37,10 @@ def add(workspace: WorkspaceFolder, lines: str) -> WorkspaceFolder:
 
 
 def test_bars_that_the_checks_refused_are_in_both_accounts_and_that_is_said(from_qlib):
-    report = run_parity(from_qlib, "own", "cpu")
+    report = run_parity(from_qlib, "own", device="cpu")
     assert report.found.holds
     assert report.directory.endswith("source")
-    assert "Refused by the checks, but in every account here, as Qlib reads them: 1 bar." in report.notes
+    assert "Used here, as Qlib uses them, although the checks rejected them: 1 bar." in report.notes
 
 
 def test_trailing_volumes_and_groups_count_as_in_a_back_test(scored_workspace):
@@ -50,9 +50,9 @@ def test_trailing_volumes_and_groups_count_as_in_a_back_test(scored_workspace):
     (workspace.root / "groups.csv").write_text("symbol,group\n" + rows)
     # parity leaves the newest session out, so the back-test to compare with does, too
     add(workspace, f"end: {open_market(workspace.root).sessions()[-2]}\n")
-    report = run_parity(workspace, "own", "cpu")
+    report = run_parity(workspace, "own", device="cpu")
     assert report.found.holds
-    prepared = prepare(workspace, "own", "cpu", compute=False)
+    prepared = collect_inputs(workspace, "own", "cpu", compute=False)
     alone = simulate(prepared.strategy, prepared.panel, prepared.rules, None, None, None)
     assert {"volume cap", "group cap"} <= set(alone.rejections)
     # but for float32 prices, which a back-test takes for the cents that they were

@@ -215,7 +215,7 @@ def test_an_import_is_a_recipe_like_any_other_and_can_be_backtested(backtest_wor
     (workspace.root / "strategies" / "mine.yaml").write_text(
         f"topk: 2\nn_drop: 1\naccount: 1_000_000\nsignal: mine\nstart: {dates[0]}\nend: {dates[-1]}\n"
     )
-    result = run_backtest(workspace, "mine", "cpu", compute=False).result
+    result = run_backtest(workspace, "mine", device="cpu", page=False, compute=False)
     bought = result.orders.filter(pl.col("side") == "buy") if "side" in result.orders.columns else result.orders
     best = show_signals(workspace, "mine", None).ends(2)[:2]
     assert {row["symbol"] for row in best} <= set(bought["symbol"])

@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from kronos_quant.arrays import BoolArray, FloatArray, StateArray
 from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
-from kronos_quant.backtest.panel import Panel, filled_forward
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Terms, percent
 from kronos_quant.backtest.settings import VolumeShares
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError
 from kronos_quant.market.ingest.qlib_files import read_bin, read_calendar, read_lists
+from kronos_quant.panel.matrix import simple_returns
 from kronos_quant.schema import DAILY
 
 Days = npt.NDArray[np.datetime64]
@@ -67,11 +68,8 @@ class QlibFacts:
 
 def derived_facts(panel: Panel) -> QlibFacts:
     """`change` computed from the adjusted closes, the panel's volumes, and orders in units of 100."""
-    last = filled_forward(panel.close)
-    change = np.full(last.shape, np.nan)
-    change[1:] = last[1:] / last[:-1] - 1
-    change[np.isnan(panel.close)] = np.nan
-    changes, volumes = (values.astype(np.float32).astype(np.float64) for values in (change, panel.volume))
+    moved = simple_returns(panel.close), panel.volume
+    changes, volumes = (values.astype(np.float32).astype(np.float64) for values in moved)
     return QlibFacts(changes, volumes_read(volumes, panel.dates), TRADE_UNIT)
 
 
@@ -106,13 +104,15 @@ def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
         both = ~np.isnan(close) & ~np.isnan(panel.close[:, n])
         if (np.abs(close[both] / panel.close[both, n] - 1) > SAME_CLOSE).any():
             raise DataError(
-                f"{directory}: {symbol} has other closes than the workspace: another source, or another day"
+                f"{directory}: the closes of {symbol} differ from the workspace's (another source or download date)"
             )
         change[:, n] = field_values(directory, symbol, "change", len(calendar), first, end)
         volume[:, n] = field_values(directory, symbol, "volume", len(calendar), first, end)
     # the first session only gives scores; Qlib looks at the sessions that it trades in
     unit = 0 if factor_missing(directory, days, spans, first + 1, end) else TRADE_UNIT
-    notes = () if unit else ("Qlib does not round orders here: a symbol of all.txt has a close without a factor.",)
+    notes = (
+        () if unit else ("Qlib does not round orders here, because a symbol of all.txt has a close without a factor.",)
+    )
     listed = np.stack([inside(spans.get(symbol, []), days[first:end]) for symbol in panel.symbols], axis=1)
     read = volumes_read(volume, calendar[first : end + 1])
     everything = not spans or bool(listed[~np.isnan(panel.close)].all())
@@ -205,27 +205,27 @@ def qlib_unit(strategy: Strategy, facts: QlibFacts) -> int:
 
 
 def qlib_terms(strategy: Strategy, facts: QlibFacts, exchange: Terms) -> Terms:
-    """What a reader is told: the figures are annualised as the exchange's sessions are."""
+    """The rules in words; figures are annualised as the exchange's sessions are."""
     buy, sell, minimum = qlib_costs(strategy)
     unit = qlib_unit(strategy, facts)
-    costs = f"Qlib's: buying {percent(buy)}, selling {percent(sell)}, at least {minimum:g} a trade"
+    costs = f"Qlib's: buying {percent(buy)}, selling {percent(sell)}, at least {minimum:g} per trade"
     if strategy.qlib.impact_cost:
         costs += f", and {strategy.qlib.impact_cost:g} x the square of the order's share of the day's value"
     rules = (
         f"Qlib's: limit {qlib_threshold(strategy):g} on the day's close-to-close change, "
         + (f"orders in units of {unit}" if unit else "orders not rounded")
-        + said_shares(strategy.qlib.volume_threshold)
+        + share_words(strategy.qlib.volume_threshold)
         + ", delisted holdings stay at their last close"
     )
     note = (
-        "Profile qlib: fills and costs as Qlib has them, with its look-ahead (the day's own close decides what trades "
-        "at its open) and its zombies (delisted holdings keep their places). Use it to compare, not to believe."
+        "Profile qlib: fills and costs as in Qlib, with its look-ahead (the same day's close decides what trades at "
+        "the open) and without delistings (delisted holdings keep their places). For comparison, not for evaluation."
     )
     return Terms((costs, rules), (note, *facts.notes), exchange.sessions_per_year)
 
 
-def said_shares(shares: VolumeShares | None) -> str:
-    """What a share of the volume lets through, in words after a comma; nothing where there is no bound."""
+def share_words(shares: VolumeShares | None) -> str:
+    """The volume limit in words after a comma; nothing without one."""
     if shares is None:
         return ""
     if shares.buy == shares.sell:

@@ -1,6 +1,6 @@
-"""How far engine, ledger and Qlib are apart, and what each rule of the exchange is worth.
+"""How far engine, reference ledger and Qlib are apart, and what each rule of the exchange is worth.
 
-Two comparisons must be empty: the profile qlib with canonical pyqlib, the profile exchange with the plain ledger. The
+Two comparisons must agree: the profile qlib with canonical pyqlib, the profile exchange with the plain ledger. The
 third is a ladder from Qlib's rules to the exchange's, one more at each step, in basis points of the final account.
 Shape letters: T sessions, N symbols.
 """
@@ -19,12 +19,13 @@ from kronos_quant.backtest.engine import run_kernel, run_qlib
 from kronos_quant.backtest.kernel.states import market_states
 from kronos_quant.backtest.ledger import Accounts, simulate_slowly
 from kronos_quant.backtest.liquidity import execution_prices
-from kronos_quant.backtest.panel import Panel, filled_forward
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.qlib.market import QlibFacts, qlib_costs, qlib_unit
 from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.settings import Liquidity, Risk
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.panel.matrix import forward_fill
 
 QLIB_TOLERANCE = 1e-6
 """Largest relative difference of daily account values between the profile qlib and canonical pyqlib."""
@@ -36,7 +37,7 @@ ORDER = ["date", "symbol", "side"]
 
 
 @dataclass(frozen=True, slots=True)
-class ParityComparison:
+class ParityCheck:
     """Two accounts of one set of rules.
 
     difference : largest relative difference of the daily account values; same_orders : whether date, symbol and side of
@@ -56,8 +57,8 @@ class ParityComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One rule more: the final account with it, and what it changed in basis points of the account before it."""
+class RuleStep:
+    """One more rule: the final account with it, and its effect in basis points of the account before it."""
 
     rule: str
     account: float
@@ -65,23 +66,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Parity:
-    """What `kq parity` shows."""
+class ParityResult:
+    """The two checks, and the ladder of rules."""
 
-    qlib: ParityComparison
-    ledger: ParityComparison
-    steps: tuple[Step, ...]
+    qlib: ParityCheck
+    ledger: ParityCheck
+    steps: tuple[RuleStep, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether both comparisons are empty."""
+        """Whether both agree."""
         return self.qlib.holds and self.ledger.holds
 
 
-def parity(
+def compare_profiles(
     strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts, scores: pl.DataFrame, directory: Path
-) -> Parity:
-    """Compare `strategy` in both profiles with its witnesses, and walk from one profile to the other.
+) -> ParityResult:
+    """Compare `strategy` in both profiles with its references, and go from one profile to the other rule by rule.
 
     panel : with unpriced symbols kept; scores : date, symbol, score, those of the panel; directory : the Qlib directory
     of the same bars, whose calendar goes on after the panel's last session
@@ -92,26 +93,26 @@ def parity(
     theirs = run_pyqlib(directory, scores, panel.dates[1], panel.dates[-1], as_qlib, qlib_unit(as_qlib, facts))
     real = run_kernel(as_exchange, panel, rules)
     slow = simulate_slowly(as_exchange, panel, rules)
-    return Parity(
+    return ParityResult(
         compared_with_qlib(mine, theirs, panel), compared_with_ledger(real, slow, panel),
         ladder(as_exchange, panel, rules, facts, mine, real),
     )  # fmt: skip
 
 
-def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> ParityComparison:
+def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> ParityCheck:
     """The profile qlib against pyqlib."""
     fills = fills_of(mine, panel)
     other = theirs.fills.select(ORDER)
     difference = relative(mine.account[1:], theirs.account)
-    return ParityComparison("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
+    return ParityCheck("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
 
 
-def compared_with_ledger(real: Ledger, slow: Accounts, panel: Panel) -> ParityComparison:
+def compared_with_ledger(real: Ledger, slow: Accounts, panel: Panel) -> ParityCheck:
     """The profile exchange against the plain ledger."""
     fills = fills_of(real, panel)
     other = [tuple(order[name] for name in ORDER) for order in slow.orders if order["status"] != "rejected"]
     difference = relative(real.account[1:], np.array(slow.accounts))
-    return ParityComparison("profile exchange, ledger", difference, LEDGER_TOLERANCE, fills.rows() == other, len(fills))
+    return ParityCheck("profile exchange, ledger", difference, LEDGER_TOLERANCE, fills.rows() == other, len(fills))
 
 
 def fills_of(ledger: Ledger, panel: Panel) -> pl.DataFrame:
@@ -129,31 +130,37 @@ def relative(one: FloatArray, other: FloatArray) -> float:
 
 def ladder(
     strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts, mine: Ledger, real: Ledger
-) -> tuple[Step, ...]:
+) -> tuple[RuleStep, ...]:
     """From Qlib's rules to the exchange's, one more at each step."""
     flat, unit = flat_costs(strategy, rules), qlib_unit(strategy, facts)
     N = len(panel.symbols)
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
-    stay = replace_gone(panel)
+    stay = without_delistings(panel)
     whole, nothing = strategy, {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
     strategy = strategy.model_copy(update=nothing)
     accounts = [
         ("Qlib's rules", mine.account[-1]),
-        ("limits by board and date, at the execution price, each for one side", limited(strategy, panel, rules, facts)),
-        ("buys follow executed sales, a blocked place goes to the next name", last_account(strategy, stay, units)),
-        ("delisted holdings leave", last_account(strategy, panel, units)),
-        ("lots by board", last_account(strategy, panel, flat)),
+        (
+            "price limits by board and date, at the fill price, one side each",
+            limited(strategy, panel, rules, facts),
+        ),
+        (
+            "purchases follow executed sales, blocked places pass to the next symbol",
+            last_account(strategy, stay, units),
+        ),
+        ("delisted holdings are sold", last_account(strategy, panel, units)),
+        ("board lots", last_account(strategy, panel, flat)),
         ("commission and dated levies", last_account(strategy, panel, rules)),
     ]
     if whole.liquidity != strategy.liquidity:
         without = whole.model_copy(update={"risk": strategy.risk})
-        accounts.append(("slippage, impact and participation", last_account(without, panel, rules)))
+        accounts.append(("slippage, market impact and participation", last_account(without, panel, rules)))
     if whole.risk.active:
-        accounts.append(("rules of the section risk", real.account[-1]))
+        accounts.append(("risk rules", real.account[-1]))
     steps, before = [], accounts[0][1]
     for rule, account in accounts:
         change = (account / before - 1) * 1e4 if before > 0 else float("nan")
-        steps.append(Step(rule, float(account), float(change)))
+        steps.append(RuleStep(rule, float(account), float(change)))
         before = account
     return tuple(steps)
 
@@ -173,7 +180,7 @@ def limited(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts) ->
 def exchange_states(strategy: Strategy, panel: Panel, rules: Rules) -> StateArray:
     """The market states of the profile exchange."""
     price = execution_prices(panel, strategy.fill)
-    last, factor = filled_forward(panel.close), filled_forward(panel.factor)
+    last, factor = forward_fill(panel.close), forward_fill(panel.factor)
     return market_states(price, last, factor, rules.up, rules.down, rules.reference, rules.tick)
 
 
@@ -193,6 +200,6 @@ def flat_costs(strategy: Strategy, rules: Rules) -> Rules:
     )
 
 
-def replace_gone(panel: Panel) -> Panel:
-    """The panel in which nobody knows that a symbol has no further bar."""
+def without_delistings(panel: Panel) -> Panel:
+    """The panel without the knowledge that a symbol has no further bar."""
     return replace(panel, gone=np.full(len(panel.symbols), len(panel.dates), dtype=np.int64))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import Panel
-from kronos_quant.backtest.panel import filled_forward
+from kronos_quant.panel.matrix import forward_fill
 
 
 def weekdays_from(first: date, count: int) -> tuple[date, ...]:
@@ -70,7 +70,7 @@ def write_directory(
     (root / "calendars" / "day.txt").write_text("".join(f"{day}\n" for day in days))
     (root / "instruments").mkdir()
     change = np.full(panel.close.shape, np.nan)
-    last = filled_forward(panel.close)
+    last = forward_fill(panel.close)
     change[1:] = last[1:] / last[:-1] - 1
     change[np.isnan(panel.close)] = np.nan
     lines = []

@@ -13,8 +13,8 @@ from made import ROOT
 from kronos_quant.backtest import Strategy, build_panel
 from kronos_quant.backtest.accounts import order_table
 from kronos_quant.backtest.engine import run_kernel
-from kronos_quant.backtest.panel import Grid
 from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
+from kronos_quant.panel.matrix import to_matrix
 
 GOLDEN = ROOT / "tests" / "data" / "qlib_golden"
 KNOWN = json.loads((GOLDEN / "configs.json").read_text())
@@ -34,7 +34,7 @@ def run(name: str, *, stored_change: bool = True):
     panel = build_panel(bars, scores, sessions[first - 1 : last + 1], keep_unpriced=True)
     facts = derived_facts(panel)
     if stored_change:
-        facts = QlibFacts(Grid(panel.dates, panel.symbols).fill(bars, "change"), panel.volume, 100)
+        facts = QlibFacts(to_matrix(bars, "change", panel.dates, panel.symbols), panel.volume, 100)
     ledger = run_kernel(strategy, panel, None, facts)
     return ledger, order_table(ledger.orders, ledger.factor, panel)
 

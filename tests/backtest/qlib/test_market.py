@@ -101,7 +101,7 @@ def test_what_the_strategy_leaves_open_is_the_guides():
     assert (qlib_unit(plain, facts), qlib_unit(own, facts)) == (100, 10)
     assert qlib_threshold(Strategy.model_validate({"profile": "qlib", "price_limit": "none"})) > 1
     terms = qlib_terms(own, facts, Terms((), (), 243))
-    assert terms.said[0] == "Qlib's: buying 0%, selling 0.15%, at least 5 a trade"
-    assert "limit 0.2" in terms.said[1]
+    assert terms.costs[0] == "Qlib's: buying 0%, selling 0.15%, at least 5 per trade"
+    assert "limit 0.2" in terms.costs[1]
     assert terms.notes[0].startswith("Profile qlib:")
     assert terms.sessions_per_year == 243

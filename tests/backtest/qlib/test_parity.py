@@ -9,7 +9,7 @@ from backtest.qlib.directories import made_panel, scores_of, write_directory
 from kronos_quant.backtest import Strategy, rules_of
 from kronos_quant.backtest.qlib import parity as module
 from kronos_quant.backtest.qlib.market import facts_of_directory
-from kronos_quant.backtest.qlib.parity import ladder, parity, relative
+from kronos_quant.backtest.qlib.parity import compare_profiles, ladder, relative
 from kronos_quant.backtest.settings import Liquidity, Risk
 
 
@@ -19,7 +19,7 @@ def found(tmp_path_factory):
     directory = write_directory(panel, tmp_path_factory.mktemp("parity") / "qlib")
     strategy = Strategy.model_validate({"topk": 5, "n_drop": 2, "hold_thresh": 2})
     rules, facts = rules_of(strategy, panel), facts_of_directory(panel, directory)
-    return strategy, panel, rules, facts, parity(strategy, panel, rules, facts, scores_of(panel), directory)
+    return strategy, panel, rules, facts, compare_profiles(strategy, panel, rules, facts, scores_of(panel), directory)
 
 
 def test_engine_ledger_and_qlib_agree(found):

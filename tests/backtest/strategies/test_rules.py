@@ -89,7 +89,7 @@ def test_an_account_that_short_positions_cost_is_lost_and_that_is_said():
     # 5,000 shares short at 10, at 31 they cost 105,000 more
     assert result.account[1] == pytest.approx(-5_000)
     assert result.metrics["annual_return"] == -1.0
-    assert result.notes[0].startswith("THE ACCOUNT WAS LOST on 2024-01-03")
+    assert result.notes[0].startswith("ACCOUNT WIPED OUT on 2024-01-03")
 
 
 def test_buy_and_hold_buys_once_whatever_the_scores_become():

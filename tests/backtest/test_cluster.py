@@ -12,10 +12,10 @@ from backtest.markets import random_market
 from polars.testing import assert_frame_equal
 
 from kronos_quant import ConfigError, KronosQuantError, __version__
-from kronos_quant.backtest import Strategy, rules_of
-from kronos_quant.backtest.sweep import run_trials, trials_of
+from kronos_quant.backtest import Strategy, cluster, rules_of
+from kronos_quant.backtest.sweep import make_trials, run_trials
 from kronos_quant.validity import read_trials
-from kronos_quant.workflows.sweep import cluster, run_sweep
+from kronos_quant.workflows.sweep import run_sweep
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed (the extra `ray`)")
 
@@ -40,10 +40,10 @@ def address():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_of_two_workers_gives_the_same_sweep_and_goes_on_with_an_interrupted_one(
-    workspace, address, monkeypatch
+    scored_workspace, address, monkeypatch
 ):
-    here = run_sweep(workspace, "own", GRID, "cpu")
-    known = read_trials(workspace.runs)
+    here = run_sweep(scored_workspace, "own", GRID, device="cpu")
+    known = read_trials(scored_workspace.runs)
     whole, calls = cluster.finished, []
 
     def interrupted(*arguments):
@@ -53,46 +53,46 @@ def test_a_cluster_of_two_workers_gives_the_same_sweep_and_goes_on_with_an_inter
         return whole(*arguments)
 
     monkeypatch.setattr(cluster, "CHUNK", 3)
-    monkeypatch.setattr("kronos_quant.workflows.sweep.job.SAVE_EVERY", 2)
+    monkeypatch.setattr("kronos_quant.workflows.sweep.SAVE_EVERY", 2)
     monkeypatch.setattr(cluster, "finished", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(workspace, "own", GRID, "cpu", ray=address)
+        run_sweep(scored_workspace, "own", GRID, device="cpu", ray=address)
     monkeypatch.setattr(cluster, "finished", whole)
-    there = run_sweep(workspace, "own", GRID, "cpu", ray=address)
+    there = run_sweep(scored_workspace, "own", GRID, device="cpu", ray=address)
     assert 0 < there.resumed < len(there.trials) == 20
     assert_frame_equal(there.trials, here.trials, rel_tol=1e-12)
     assert there.luck.as_dict() == pytest.approx(here.luck.as_dict(), rel=1e-9)
     # the same trials on the same signals count once, wherever they ran
-    assert read_trials(workspace.runs).table["trial"].sort().equals(known.table["trial"].sort())
+    assert read_trials(scored_workspace.runs).table["trial"].sort().equals(known.table["trial"].sort())
 
 
 @needs_ray
-def test_an_address_at_which_nobody_listens_is_refused_at_once(workspace):
+def test_an_address_at_which_nobody_listens_is_refused_at_once(scored_workspace):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         with pytest.raises(ConfigError, match=f"--ray 127.0.0.1:{port}: no Ray cluster is reached there") as error:
-            run_sweep(workspace, "own", GRID, "cpu", ray=f"127.0.0.1:{port}")
+            run_sweep(scored_workspace, "own", GRID, device="cpu", ray=f"127.0.0.1:{port}")
     assert "ray start --head" in error.value.hint
-    assert not (workspace.runs / "sweep").exists()
+    assert not (scored_workspace.runs / "sweep").exists()
 
 
 @needs_ray
-def test_what_is_no_address_is_refused(workspace):
+def test_what_is_no_address_is_refused(scored_workspace):
     with pytest.raises(ConfigError, match="--ray nonsense: no Ray cluster is reached there: "):
-        run_sweep(workspace, "own", GRID, "cpu", ray="nonsense")
+        run_sweep(scored_workspace, "own", GRID, device="cpu", ray="nonsense")
 
 
-def test_without_ray_the_extra_is_named(workspace, monkeypatch):
+def test_without_ray_the_extra_is_named(scored_workspace, monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="--ray: the package ray is not installed") as error:
-        run_sweep(workspace, "own", GRID, "cpu", ray="auto")
+        run_sweep(scored_workspace, "own", GRID, device="cpu", ray="auto")
     assert error.value.hint == "pip install 'kronos-quant[ray]'"
 
 
 def trials_and_panel():
     panel, _, _ = random_market(5)
-    trials, _ = trials_of(Strategy.model_validate({"topk": 4, "n_drop": 1, "account": 1e5}), {"topk": [1, 2, 3]})
+    trials, _ = make_trials(Strategy.model_validate({"topk": 4, "n_drop": 1, "account": 1e5}), {"topk": [1, 2, 3]})
     return trials, panel
 
 

@@ -7,22 +7,23 @@ import polars as pl
 import pytest
 
 from kronos_quant import ConfigError, KronosQuantError
+from kronos_quant.backtest.sweep import parse_grid
 from kronos_quant.market import open_market
 from kronos_quant.runs import finished_runs, unfinished_runs
 from kronos_quant.stats.selection import estimate_overfitting
 from kronos_quant.validity import read_trials
+from kronos_quant.workflows import sweep as job
 from kronos_quant.workflows.backtest import run_backtest
-from kronos_quant.workflows.sweep import job, run_sweep
-from kronos_quant.workflows.sweep.job import parsed
+from kronos_quant.workflows.sweep import run_sweep
 
 
-def sessions_of(workspace):
+def sessions_of(scored_workspace):
     """Those that the strategy's scores trade in."""
-    return open_market(workspace.root).sessions()[-29:]
+    return open_market(scored_workspace.root).sessions()[-29:]
 
 
-def test_a_sweep_leaves_every_trial_and_its_maps(workspace):
-    summary = run_sweep(workspace, "own", ["topk=2,3,4", "n_drop=1,2", "hold_thresh=1"], "cpu")
+def test_a_sweep_leaves_every_trial_and_its_maps(scored_workspace):
+    summary = run_sweep(scored_workspace, "own", ["topk=2,3,4", "n_drop=1,2", "hold_thresh=1"], device="cpu")
     assert sorted(path.name for path in summary.folder.iterdir()) == [
         "config.yaml",
         "heatmap-topk-n_drop.png",
@@ -33,7 +34,7 @@ def test_a_sweep_leaves_every_trial_and_its_maps(workspace):
     ]
     trials = pl.read_parquet(summary.folder / "trials.parquet")
     assert trials.select("topk", "n_drop").rows() == [(2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2)]
-    assert [run.path for run in finished_runs(workspace.runs, "sweep")] == [summary.folder]
+    assert [run.path for run in finished_runs(scored_workspace.runs, "sweep")] == [summary.folder]
     assert trials["deflated_sharpe_probability"].is_between(0, 1).all()
     text = "\n".join(summary.lines())
     assert "6 trials in" in text
@@ -42,13 +43,11 @@ def test_a_sweep_leaves_every_trial_and_its_maps(workspace):
     assert summary.best()["sharpe_ratio"].is_sorted(descending=True)
 
 
-def test_a_trial_is_what_a_backtest_of_its_own_gives(workspace, monkeypatch):
-    monkeypatch.setattr("kronos_quant.workflows.backtest.write_tearsheet", lambda *arguments, **settings: [])
-    monkeypatch.setattr("kronos_quant.workflows.backtest.performance_png", lambda *arguments, **settings: None)
-    summary = run_sweep(workspace, "own", ["hold_thresh=2,5"], "cpu")
-    alone = run_backtest(workspace, "own", "cpu").metrics
+def test_a_trial_is_what_a_backtest_of_its_own_gives(scored_workspace, monkeypatch):
+    summary = run_sweep(scored_workspace, "own", ["hold_thresh=2,5"], device="cpu")
+    alone = run_backtest(scored_workspace, "own", device="cpu", page=False).figures
     # the trial and the back-test are one configuration on the same scores
-    assert alone["trials"] == len(read_trials(workspace.runs)) == 2
+    assert alone["trials"] == len(read_trials(scored_workspace.runs)) == 2
     assert alone["overfitting_trials"] == 2
     [same] = summary.trials.filter(hold_thresh=2).to_dicts()
     shared = ("total_return", "sharpe_ratio", "information_ratio", "cost", "trades", "mean_holdings")
@@ -56,29 +55,31 @@ def test_a_trial_is_what_a_backtest_of_its_own_gives(workspace, monkeypatch):
         assert same[name] == pytest.approx(alone[name], rel=1e-12), name
 
 
-def test_every_trial_is_in_the_ledger_with_its_returns(workspace):
+def test_every_trial_is_in_the_ledger_with_its_returns(scored_workspace):
     grid = ["topk=2,3,4", "hold_thresh=1,5"]
-    summary = run_sweep(workspace, "own", grid, "cpu")
-    ledger = read_trials(workspace.runs)
+    summary = run_sweep(scored_workspace, "own", grid, device="cpu")
+    ledger = read_trials(scored_workspace.runs)
     assert ledger.table["trial"].sort().to_list() == summary.trials["ledger"].sort().to_list()
     assert ledger.table["run"].unique().to_list() == [f"sweep/{summary.folder.name}"]
     assert json.loads(ledger.table["settings"][0])["topk"] == 2
-    returns = ledger.returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
+    returns = ledger.returns_on(sessions_of(scored_workspace), summary.trials["ledger"].to_list())
     expected = pl.read_parquet(summary.folder / "trials.parquet")["total_return"].to_numpy()
     np.testing.assert_allclose(np.prod(1 + returns, axis=0) - 1, expected, rtol=1e-12)
     # the same sweep again adds none, another one does
-    run_sweep(workspace, "own", grid, "cpu")
-    assert len(read_trials(workspace.runs)) == 6
-    run_sweep(workspace, "own", ["topk=4,5", "hold_thresh=5"], "cpu")
-    assert len(read_trials(workspace.runs)) == 7
+    run_sweep(scored_workspace, "own", grid, device="cpu")
+    assert len(read_trials(scored_workspace.runs)) == 6
+    run_sweep(scored_workspace, "own", ["topk=4,5", "hold_thresh=5"], device="cpu")
+    assert len(read_trials(scored_workspace.runs)) == 7
 
 
-def test_a_sweep_says_how_much_of_its_best_trial_is_luck(workspace):
-    summary = run_sweep(workspace, "own", ["topk=1,2,3,4,5", "hold_thresh=1,2"], "cpu")
+def test_a_sweep_says_how_much_of_its_best_trial_is_luck(scored_workspace):
+    summary = run_sweep(scored_workspace, "own", ["topk=1,2,3,4,5", "hold_thresh=1,2"], device="cpu")
     best = summary.best().row(0, named=True)
     assert summary.luck.whole.trials == 10
     assert summary.luck.whole.probability == pytest.approx(best["deflated_sharpe_probability"])
-    returns = read_trials(workspace.runs).returns_on(sessions_of(workspace), summary.trials["ledger"].to_list())
+    returns = read_trials(scored_workspace.runs).returns_on(
+        sessions_of(scored_workspace), summary.trials["ledger"].to_list()
+    )
     assert summary.luck.overfitting == estimate_overfitting(returns)
     text = "\n".join(summary.lines())
     assert "10 distinct configurations have been tried in this workspace" in text
@@ -88,17 +89,17 @@ def test_a_sweep_says_how_much_of_its_best_trial_is_luck(workspace):
     assert summary.as_dict()["luck"]["trials"] == 10
 
 
-def test_trials_without_any_trade_come_last_and_have_no_luck(workspace):
-    summary = run_sweep(workspace, "own", ["account=1,1_000_000"], "cpu")
+def test_trials_without_any_trade_come_last_and_have_no_luck(scored_workspace):
+    summary = run_sweep(scored_workspace, "own", ["account=1,1_000_000"], device="cpu")
     assert np.isfinite(summary.best()["sharpe_ratio"][0])
     assert np.isnan(summary.best()["sharpe_ratio"][1])
-    none = run_sweep(workspace, "own", ["account=1,2"], "cpu")
+    none = run_sweep(scored_workspace, "own", ["account=1,2"], device="cpu")
     assert none.luck is None
     assert none.as_dict()["luck"] is None
     assert not any("Deflated" in line for line in none.lines())
 
 
-def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatch):
+def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, monkeypatch):
     monkeypatch.setattr(job, "SAVE_EVERY", 2)
     whole, calls = job.run_trials, []
 
@@ -111,10 +112,10 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatc
     grid = ["topk=1,2,3,4", "hold_thresh=1,2"]
     monkeypatch.setattr(job, "run_trials", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(workspace, "own", grid, "cpu")
-    [run] = unfinished_runs(workspace.runs, "sweep")
+        run_sweep(scored_workspace, "own", grid, device="cpu")
+    [run] = unfinished_runs(scored_workspace.runs, "sweep")
     # three were run: the batch of two, and the one that was waiting for another
-    assert len(read_trials(workspace.runs)) == 3
+    assert len(read_trials(scored_workspace.runs)) == 3
     assert len(pl.read_parquet(run.path / "trials.parquet")) == 3
 
     def counted(trials, *others):
@@ -122,63 +123,66 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(workspace, monkeypatc
         return whole(trials, *others)
 
     monkeypatch.setattr(job, "run_trials", counted)
-    summary = run_sweep(workspace, "own", grid, "cpu")
+    summary = run_sweep(scored_workspace, "own", grid, device="cpu")
     assert (summary.folder, summary.resumed, len(calls), len(summary.trials)) == (run.path, 3, 5, 8)
     assert not summary.trials["sharpe_ratio"].has_nulls()
-    assert len(read_trials(workspace.runs)) == 8
-    assert unfinished_runs(workspace.runs, "sweep") == []
+    assert len(read_trials(scored_workspace.runs)) == 8
+    assert unfinished_runs(scored_workspace.runs, "sweep") == []
     # another grid is another sweep
-    other = run_sweep(workspace, "own", ["topk=1,2"], "cpu")
+    other = run_sweep(scored_workspace, "own", ["topk=1,2"], device="cpu")
     assert other.folder != run.path
     assert json.loads((other.folder / "sweep.json").read_text())["grid"] == {"topk": [1, 2]}
 
 
-def test_a_sweep_that_another_process_runs_is_left_alone(workspace, monkeypatch):
+def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monkeypatch):
     grid, whole = ["topk=1,2,3"], job.run_trials
 
     def meanwhile(trials, *others):
         monkeypatch.setattr(job, "run_trials", whole)
         with pytest.raises(KronosQuantError, match="another process is running this sweep") as caught:
-            run_sweep(workspace, "own", grid, "cpu")
+            run_sweep(scored_workspace, "own", grid, device="cpu")
         assert caught.value.hint == "wait for it; its trials are kept if it is stopped"
         # another sweep is nobody's business
-        run_sweep(workspace, "own", ["topk=2,3"], "cpu")
+        run_sweep(scored_workspace, "own", ["topk=2,3"], device="cpu")
         yield from whole(trials, *others)
 
     monkeypatch.setattr(job, "run_trials", meanwhile)
-    summary = run_sweep(workspace, "own", grid, "cpu")
-    assert len(summary.trials) == len(read_trials(workspace.runs)) == 3
-    assert [run.manifest()["status"] for run in finished_runs(workspace.runs, "sweep")] == ["finished"] * 2
-    assert not list((workspace.runs / "sweep").glob(".*"))
+    summary = run_sweep(scored_workspace, "own", grid, device="cpu")
+    assert len(summary.trials) == len(read_trials(scored_workspace.runs)) == 3
+    assert [run.manifest()["status"] for run in finished_runs(scored_workspace.runs, "sweep")] == ["finished"] * 2
+    assert not list((scored_workspace.runs / "sweep").glob(".*"))
 
 
-def test_one_trial_and_one_combination_are_told_in_the_singular(workspace):
-    summary = run_sweep(workspace, "own", ["topk=2", "n_drop=1,3"], "cpu")
+def test_one_trial_and_one_combination_are_told_in_the_singular(scored_workspace):
+    summary = run_sweep(scored_workspace, "own", ["topk=2", "n_drop=1,3"], device="cpu")
     lines = summary.lines()
     assert lines[0].startswith("1 trial in ")
     assert lines[1] == "1 combination makes no strategy: topk=2, n_drop=3: n_drop must be at most topk (2), found 3"
     assert lines[2] == "the 1 best by Sharpe ratio, chosen among 1 trial:"
 
 
-def test_a_sweep_that_fails_before_anything_is_done_leaves_no_folder(workspace, monkeypatch):
+def test_a_sweep_that_fails_before_anything_is_done_leaves_no_folder(scored_workspace, monkeypatch):
     def fail(*arguments):
         raise MemoryError
 
     monkeypatch.setattr(job, "run_trials", fail)
     with pytest.raises(MemoryError):
-        run_sweep(workspace, "own", ["topk=1,2"], "cpu")
-    assert list((workspace.runs / "sweep").iterdir()) == []
+        run_sweep(scored_workspace, "own", ["topk=1,2"], device="cpu")
+    assert list((scored_workspace.runs / "sweep").iterdir()) == []
 
 
 def test_grids_are_read_as_yaml_values():
-    assert parsed(["topk=20,50", "fill=open,close", "liquidity.participation=null,0.1", "lot=exchange,0"]) == {
+    assert parse_grid(["topk=20,50", "fill=open,close", "liquidity.participation=null,0.1", "lot=exchange,0"]) == {
         "topk": [20, 50],
         "fill": ["open", "close"],
         "liquidity.participation": [None, 0.1],
         "lot": ["exchange", 0],
     }
     # the guide's and Qlib's names are those of the same fields
-    assert parsed(["n_symbol_hold=20", "costs.open_cost=0.001,1e-3"]) == {"topk": [20], "costs.buy": [0.001, "1e-3"]}
+    assert parse_grid(["n_symbol_hold=20", "costs.open_cost=0.001,1e-3"]) == {
+        "topk": [20],
+        "costs.buy": [0.001, "1e-3"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -198,4 +202,4 @@ def test_grids_are_read_as_yaml_values():
 )
 def test_what_is_no_grid_is_refused(grid, message):
     with pytest.raises(ConfigError, match=message):
-        parsed(grid)
+        parse_grid(grid)

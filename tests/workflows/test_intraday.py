@@ -10,7 +10,6 @@ from made import intraday_workspace
 
 from kronos_quant import DataError
 from kronos_quant.market import ingest_csv, open_market
-from kronos_quant.workflows import backtest as job
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.parity import run_parity
 from kronos_quant.workflows.signal_store import import_signals
@@ -37,13 +36,7 @@ def decide(view):
 
 
 @pytest.fixture
-def quiet(monkeypatch):
-    monkeypatch.setattr(job, "write_tearsheet", lambda *arguments, **settings: [])
-    monkeypatch.setattr(job, "performance_png", lambda *arguments, **settings: None)
-
-
-@pytest.fixture
-def one_share(tmp_path, quiet):
+def one_share(tmp_path):
     """A workspace with BARS, and a strategy that holds the share while its score is positive."""
     root = tmp_path / "workspace"
     init_workspace(root)
@@ -63,7 +56,7 @@ def write_moments(workspace, *rows: tuple[str, float]):
 
 def test_a_real_exchanges_session_to_the_cent(one_share):
     write_moments(one_share, ("2024-06-18 15:00", 1.0), ("2024-06-19 09:35", -1.0), ("2024-06-20 09:35", -1.0))
-    result = run_backtest(one_share, "own", "cpu", allow_code=True).result
+    result = run_backtest(one_share, "own", device="cpu", page=False, allow_code=True)
     moves = [
         (f"{row['time']:%d %H:%M}", row["side"], row["status"], row["reason"], row["shares"], round(row["price"], 2))
         for row in result.orders.iter_rows(named=True)
@@ -86,7 +79,7 @@ def test_a_real_exchanges_session_to_the_cent(one_share):
 
 def test_the_run_leaves_the_account_of_every_bar(one_share):
     write_moments(one_share, ("2024-06-18 15:00", 1.0))
-    summary = run_backtest(one_share, "own", "cpu", allow_code=True)
+    summary = run_backtest(one_share, "own", device="cpu", page=False, allow_code=True)
     bars = pl.read_parquet(summary.folder / "bars.parquet")
     assert bars["time"].to_list()[0] == datetime(2024, 6, 19, 9, 35)
     # the session of the newest score, and the one after it
@@ -97,7 +90,7 @@ def test_the_run_leaves_the_account_of_every_bar(one_share):
     assert returns["account"][-1] == bars["account"][-1]
 
 
-def test_imported_signals_trade_at_the_bar_after_their_moment(tmp_path, quiet):
+def test_imported_signals_trade_at_the_bar_after_their_moment(tmp_path):
     workspace = intraday_workspace(tmp_path / "workspace")
     market = open_market(workspace.root)
     times = market.times().filter(pl.col("time").dt.hour() == 10, pl.col("time").dt.minute() == 30)
@@ -106,36 +99,36 @@ def test_imported_signals_trade_at_the_bar_after_their_moment(tmp_path, quiet):
     signals.write_parquet(workspace.root / "scores.parquet")
     import_signals(workspace, workspace.root / "scores.parquet", "mine", None, None, replace=False)
     (workspace.root / "strategies" / "own.yaml").write_text("signal: mine\ntopk: 2\nn_drop: 1\nhold_thresh: 1\n")
-    summary = run_backtest(workspace, "own", "cpu")
+    summary = run_backtest(workspace, "own", device="cpu", page=False)
     # each 10:30 is followed by the bar that ends at 11:00
-    assert set(summary.result.fills["time"].dt.time().cast(pl.String)) == {"11:00:00"}
+    assert set(summary.fills["time"].dt.time().cast(pl.String)) == {"11:00:00"}
     sessions = market.sessions()
     # the first session has none before it, and only gives scores
-    assert list(summary.result.dates) == sessions[1:]
-    assert summary.metrics["trades"] > 10
+    assert list(summary.dates) == sessions[1:]
+    assert summary.figures["trades"] > 10
     first = signals.filter(pl.col("asof").dt.date() == sessions[1]).sort("score", descending=True)
-    bought = summary.result.fills.filter(pl.col("date") == sessions[1])["symbol"].to_list()
+    bought = summary.fills.filter(pl.col("date") == sessions[1])["symbol"].to_list()
     assert bought == first["symbol"].to_list()[:2]
-    assert summary.report == run_backtest(workspace, "own", "cpu").report
+    assert summary.report == run_backtest(workspace, "own", device="cpu", page=False).report
 
 
 def test_a_start_of_the_strategy_has_the_session_before_for_its_limits(one_share):
     write_moments(one_share, ("2024-06-19 09:35", 1.0), ("2024-06-19 09:40", 1.0))
     path = one_share.root / "strategies" / "own.yaml"
     path.write_text(path.read_text() + "start: 2024-06-19\nend: 2024-06-19\n")
-    result = run_backtest(one_share, "own", "cpu", allow_code=True).result
+    result = run_backtest(one_share, "own", device="cpu", page=False, allow_code=True)
     assert [f"{time:%d %H:%M}" for time in result.bars["time"]] == ["19 09:35", "19 09:40", "19 09:45"]
     assert result.fills["time"].to_list()[0] == datetime(2024, 6, 19, 9, 40)
 
 
-def test_a_sweep_steps_on_bars_too(tmp_path, quiet):
+def test_a_sweep_steps_on_bars_too(tmp_path):
     workspace = intraday_workspace(tmp_path / "workspace", count=24)
     bars = open_market(workspace.root).bars()
     moved = bars.select(asof="time", symbol="symbol", score=pl.col("close").cast(pl.Float64) % 1)
     moved.write_csv(workspace.root / "scores.csv")
     (workspace.root / "strategies" / "own.yaml").write_text("scores: scores.csv\ntopk: 2\nn_drop: 1\nhold_thresh: 1\n")
-    trials = run_sweep(workspace, "own", ["topk=1,2"], "cpu").trials
-    alone = run_backtest(workspace, "own", "cpu").metrics
+    trials = run_sweep(workspace, "own", ["topk=1,2"], device="cpu").trials
+    alone = run_backtest(workspace, "own", device="cpu", page=False).figures
     [row] = trials.filter(pl.col("topk") == 2).to_dicts()
     assert row["total_return"] == pytest.approx(alone["total_return"], rel=1e-12)
 
@@ -143,14 +136,14 @@ def test_a_sweep_steps_on_bars_too(tmp_path, quiet):
 def test_what_only_qlib_has_steps_on_daily_bars(one_share):
     write_moments(one_share, ("2024-06-18 15:00", 1.0))
     (one_share.root / "strategies" / "q.yaml").write_text("scores: scores.csv\nprofile: qlib\n")
-    with pytest.raises(DataError, match="the profile qlib steps on daily bars, and this workspace holds 5min bars"):
-        run_backtest(one_share, "q", "cpu")
+    with pytest.raises(DataError, match="profile: qlib needs daily bars, found 5min bars"):
+        run_backtest(one_share, "q", device="cpu", page=False)
     (one_share.root / "strategies" / "e.yaml").write_text("scores: scores.csv\n")
     with pytest.raises(DataError, match="parity: Qlib steps on daily bars, and this workspace holds 5min bars"):
-        run_parity(one_share, "e", "cpu")
+        run_parity(one_share, "e", device="cpu")
 
 
-def test_one_session_alone_is_none_to_trade_in(tmp_path, quiet):
+def test_one_session_alone_is_none_to_trade_in(tmp_path):
     init_workspace(tmp_path / "workspace")
     root, start = tmp_path / "workspace", datetime(2024, 6, 18, 9, 35)
     lines = [f"{start + timedelta(minutes=5 * i)},10,10,10,10,100" for i in range(6)]
@@ -158,5 +151,5 @@ def test_one_session_alone_is_none_to_trade_in(tmp_path, quiet):
     ingest_csv(root, root / "bars.csv", symbol="SH600977", exchange="XSHG")
     (root / "scores.csv").write_text(f"asof,symbol,score\n{start},SH600977,1\n")
     (root / "strategies" / "own.yaml").write_text("scores: scores.csv\n")
-    with pytest.raises(DataError, match="a back-test needs two sessions at least, found 1"):
-        run_backtest(open_workspace_folder(root), "own", "cpu")
+    with pytest.raises(DataError, match="a back-test needs at least 2 sessions, found 1"):
+        run_backtest(open_workspace_folder(root), "own", device="cpu", page=False)

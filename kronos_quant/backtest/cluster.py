@@ -18,24 +18,26 @@ from typing import Any
 
 from kronos_quant import __version__
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest import Panel, Rules, Strategy
+from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.qlib.market import QlibFacts
-from kronos_quant.backtest.sweep import Done, Trial, grouped, runner_of
+from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.backtest.sweep import Trial, TrialResult, group_trials, trial_runner
 from kronos_quant.errors import ConfigError, KronosQuantError
 
 CHUNK = 16
-"""Trials of a task: a market is made ready in about the time of ten of them."""
+"""Trials per task: preparing a market takes about as long as ten of them."""
 
 PATIENCE = 5.0
-"""Seconds that a host may take to answer."""
+"""Seconds until a host that does not answer is given up."""
 
 AHEAD = 3
-"""Tasks under way a core."""
+"""Tasks in flight per core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Ray cluster that this process is connected to: the package, and the address by which it was asked for."""
+    """A Ray cluster that this process is connected to: the package, and the address that was given."""
 
     ray: Any
     address: str
@@ -48,8 +50,8 @@ def run_on_ray(
     make_rules: Callable[[Strategy], Rules],
     facts: QlibFacts | None,
     benchmark: FloatArray | None,
-) -> Iterator[Done]:
-    """Each trial as it is done, in no certain order.
+) -> Iterator[TrialResult]:
+    """The result of each trial as it arrives, in no certain order.
 
     make_rules : the rules of a strategy on the panel; benchmark : f64[S], returns, or None
     Raises KronosQuantError where a worker fails, has another version of kronos-quant, or none.
@@ -60,7 +62,7 @@ def run_on_ray(
     task = ray.remote(max_retries=3)(run_chunk)
     waiting = (
         task.remote(__version__, chunk, shared, rules)
-        for group in grouped(trials)
+        for group in group_trials(trials)
         for rules in [ray.put(pickle.dumps(make_rules(group[0].strategy)))]
         for chunk in (group[start : start + CHUNK] for start in range(0, len(group), CHUNK))
     )
@@ -69,47 +71,47 @@ def run_on_ray(
     while under_way:
         [first], under_way = ray.wait(under_way)
         under_way += itertools.islice(waiting, 1)
-        yield from finished(cluster, first)
+        yield from task_results(cluster, first)
 
 
-def finished(cluster: Cluster, task: Any) -> list[Done]:
-    """What a task found. Raises KronosQuantError where its worker could not run it."""
+def task_results(cluster: Cluster, task: Any) -> list[TrialResult]:
+    """The results of a task. Raises KronosQuantError where its worker could not run it."""
     address = cluster.address
     try:
         found = cluster.ray.get(task)
     except cluster.ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
-        told = str(cause).strip() or type(cause).__name__
+        reason = str(cause).strip() or type(cause).__name__
         if isinstance(cause, ModuleNotFoundError):
             raise KronosQuantError(
                 f"--ray {address}: a worker lacks a package: {cause}",
                 hint=f"pip install kronos-quant=={__version__} on every node of the cluster",
             ) from None
         raise KronosQuantError(
-            f"--ray {address}: a worker failed: {told.splitlines()[-1]}",
-            hint="the trials that were finished are kept; run the same command again",
+            f"--ray {address}: a worker failed: {reason.splitlines()[-1]}",
+            hint="finished trials are kept: run the same command again to resume",
         ) from error
     if isinstance(found, str):
         raise KronosQuantError(
             f"--ray {address}: a worker has kronos-quant {found}, this machine {__version__}",
             hint=f"pip install kronos-quant=={__version__} on every node of the cluster",
         )
-    done: list[Done] = found
+    done: list[TrialResult] = found
     return done
 
 
-def run_chunk(version: str, chunk: Sequence[Trial], shared: bytes, rules: bytes) -> list[Done] | str:
+def run_chunk(version: str, chunk: Sequence[Trial], shared: bytes, rules: bytes) -> list[TrialResult] | str:
     """On a worker: trials that see the market in the same way; the worker's version where it is another one."""
     if version != __version__:
         return __version__
     panel, facts, benchmark = pickle.loads(shared)  # noqa: S301 (of this very sweep)
-    run = runner_of(chunk, panel, pickle.loads(rules), facts, benchmark)  # noqa: S301
+    run = trial_runner(chunk, panel, pickle.loads(rules), facts, benchmark)  # noqa: S301
     return [run(trial) for trial in chunk]
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[Cluster | None]:
-    """A cluster for the while, None for none.
+def connect_ray(address: str | None) -> Iterator[Cluster | None]:
+    """A connection to a cluster; None without an address.
 
     address : of a cluster's head (host:port, auto), or `local` for one on this machine's cores
     Raises ConfigError where Ray is not installed and where no cluster is reached.
@@ -118,7 +120,7 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
         yield None
         return
     check_ray(address)
-    # a cluster on this machine is nobody else's business
+    # a cluster on this machine reports to nobody
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change to come
     ray: Any = import_module("ray")  # of an extra: mypy must not need it
@@ -130,7 +132,7 @@ def connected(address: str | None) -> Iterator[Cluster | None]:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **here)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
         ray.shutdown()
-        raise unreached(address, error) from None
+        raise unreachable(address, error) from None
     try:
         yield Cluster(ray, address)
     finally:
@@ -147,13 +149,13 @@ def check_ray(address: str) -> None:
     try:  # Ray itself would try for minutes
         socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
     except (OSError, OverflowError) as error:
-        raise unreached(address, error) from None
+        raise unreachable(address, error) from None
 
 
-def unreached(address: str, error: Exception) -> ConfigError:
-    """The error of an address at which there is no cluster."""
-    told = str(error).strip().splitlines()
+def unreachable(address: str, error: Exception) -> ConfigError:
+    """The error for an address without a cluster."""
+    reason = str(error).strip().splitlines()
     return ConfigError(
-        f"--ray {address}: no Ray cluster is reached there: {told[0] if told else type(error).__name__}",
+        f"--ray {address}: cannot reach a Ray cluster: {reason[0] if reason else type(error).__name__}",
         hint="`ray start --head` prints the address of a cluster; `--ray local` starts one on this machine",
     )

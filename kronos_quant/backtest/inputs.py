@@ -1,0 +1,352 @@
+"""What a back-test takes as inputs: strategy, market, scores, panel and rules, for every command that runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.panel import Panel, SymbolGroups, add_past, build_bar_panel, build_panel, in_ticks
+from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, facts_of_directory
+from kronos_quant.backtest.rules import Rules, rules_of
+from kronos_quant.backtest.scores import TradedScores, file_scores, missing_scores, recipe_scores
+from kronos_quant.backtest.strategies.protocol import Decide
+from kronos_quant.backtest.strategies.rules import load_decide
+from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.config import load_yaml, read_values
+from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.market import Facts, Market, canonical_column, universes, workspace_market
+from kronos_quant.market.quality.checks import read_rejected
+from kronos_quant.own_code import check_allowed
+from kronos_quant.panel.matrix import interval_groups, to_matrix
+from kronos_quant.schema import DAILY
+from kronos_quant.workspace import WorkspaceFolder
+
+StrategyLike: TypeAlias = "Strategy | Mapping[str, Any] | PathLike"
+"""A strategy, its settings, or the name or path of a strategy file."""
+
+GROUP_SPANS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "value": pl.String(),
+    "start": pl.Date(),
+    "end": pl.Date(),
+}
+"""Groups of symbols by date; start and end (inclusive) are null where a group is unbounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestInputs:
+    """A strategy with all that it trades on.
+
+    name : of the strategy, for reports; benchmark : the symbol of an index
+    benchmark_close : f64[S + 1], of every session of the panel; NaN where the index has no bar
+    qlib : of the profile qlib; decide : the user's function of `strategy: python`
+    """
+
+    name: str
+    strategy: Strategy
+    market: Market
+    scores: TradedScores
+    panel: Panel
+    rules: Rules
+    qlib: QlibFacts | None
+    benchmark: str | None
+    benchmark_close: FloatArray | None
+    decide: Decide | None
+
+
+def find_strategy(workspace: WorkspaceFolder, strategy: StrategyLike) -> tuple[str, Strategy]:
+    """The name and the settings of a strategy; one without a file is called by its rule. Raises ConfigError."""
+    if isinstance(strategy, Mapping):
+        strategy = read_values(Strategy, strategy)
+    if isinstance(strategy, Strategy):
+        return strategy.strategy, strategy
+    path = workspace.strategy_file(str(as_path(strategy, "strategy")))
+    return path.stem, load_yaml(Strategy, path)
+
+
+def collect_inputs(
+    workspace: WorkspaceFolder,
+    strategy: StrategyLike,
+    device: str = "auto",
+    *,
+    compute: bool = True,
+    allow_code: bool = False,
+) -> BacktestInputs:
+    """A strategy, and what it trades on; signals of its range that are missing are computed first.
+
+    Parameters
+    ----------
+    strategy
+        A strategy, its settings, or the name or path of a strategy file.
+    device
+        For signals that are computed.
+    compute
+        False refuses missing signals.
+    allow_code
+        Whether the strategy may be Python code.
+
+    Raises
+    ------
+    ConfigError, DataError, CheckpointError
+        Before anything long.
+    """
+    name, settings = find_strategy(workspace, strategy)
+    decide = own_decide(workspace, settings, allowed=allow_code)
+    market = workspace_market(workspace)
+    benchmark = check_market(market, settings)
+    groups = group_spans(workspace, market, settings)
+    scores = (
+        recipe_scores(workspace, market, settings, device, compute=compute, allow_code=allow_code)
+        if settings.scores_file is None
+        else file_scores(workspace, market, settings)
+    )
+    panel = add_groups(panel_of(market, settings, scores), groups)
+    rules = rules_of(settings, panel, market.exchange, facts_of(market))
+    missing = missing_scores(settings, panel, market, members_of(market, settings, scores))
+    if missing is not None:
+        scores = replace(scores, notes=(*scores.notes, missing))
+    return BacktestInputs(
+        name,
+        settings,
+        market,
+        scores,
+        panel if settings.profile == "qlib" else in_ticks(panel, rules.tick),
+        rules,
+        qlib_facts(workspace, market, settings, panel) if settings.profile == "qlib" else None,
+        benchmark,
+        None if benchmark is None else benchmark_close(market, benchmark, panel),
+        decide,
+    )
+
+
+def panel_of(market: Market, strategy: Strategy, scores: TradedScores) -> Panel:
+    """Bars and scores, a row a session or, of an intraday market, a row a bar."""
+    sessions, traded = scores.sessions, in_universe(market, strategy, scores.frame)
+    before = rows_before(market.times(), strategy, sessions[0])
+    bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), sessions[0])))
+    if strategy.profile == "qlib":
+        return build_panel(bars_of_source(market, bars, sessions[0]), traded, sessions, keep_unpriced=True)
+    return add_past(build_rows(bars, traded, sessions, market.times(), market.freq), bars, before)
+
+
+def build_rows(
+    bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[date], times: pl.DataFrame, freq: str
+) -> Panel:
+    """A panel of `sessions` with a row per session or, of an intraday market, per bar.
+
+    times : columns date and time (end of a bar), ascending: all rows of the data
+    """
+    if freq == DAILY:
+        return build_panel(bars, scores, sessions)
+    return build_bar_panel(bars, scores, times.filter(times["date"].is_in(list(sessions))))
+
+
+def add_background(panel: Panel, market: Market, strategy: Strategy) -> Panel:
+    """A panel of sessions with the bars before its first, which trailing figures refer to."""
+    before = rows_before(market.times(), strategy, panel.dates[0])
+    bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), panel.dates[0])))
+    return add_past(panel, bars, before)
+
+
+def rows_before(times: pl.DataFrame, strategy: Strategy, first: date) -> pl.DataFrame:
+    """(date, time) of the bars in the sessions before `first` that trailing figures refer to. times : of all bars"""
+    earlier = times.filter(times["date"] < first)
+    sessions = earlier["date"].unique().sort().tail(strategy.liquidity.sessions)
+    return earlier.filter(earlier["date"].is_in(sessions.implode()))
+
+
+def members_of(market: Market, strategy: Strategy, scores: TradedScores) -> pl.DataFrame | None:
+    """The intervals of the universe that is scored: the strategy's, else the recipe's; None for every symbol."""
+    universe = strategy.universe or (scores.source.recipe.universe if scores.source is not None else universes.ALL)
+    return None if universe == universes.ALL else market.universe(universe)
+
+
+def own_decide(workspace: WorkspaceFolder, strategy: Strategy, *, allowed: bool) -> Decide | None:
+    """The function of a strategy that is a Python file, None for the others. Raises ConfigError unless allowed."""
+    if strategy.code is None:
+        return None
+    path = workspace.root / strategy.code.expanduser()
+    check_allowed(path, "the strategy runs", allowed=allowed)
+    return load_decide(path)
+
+
+def check_market(market: Market, strategy: Strategy) -> str | None:
+    """Refuse what the market does not have, before anything long begins; return the benchmark's symbol, if any."""
+    if market.freq != DAILY and strategy.profile == "qlib":
+        raise DataError(
+            f"profile: qlib needs daily bars, found {market.freq} bars",
+            hint="use profile: exchange, or set market.freq to day in kq.yaml if there are daily bars too",
+        )
+    known = market.sessions()
+    for on in (strategy.start, strategy.end):
+        # a day without trading between two sessions is as good as the session next to it
+        if on is not None and not known[0] <= on <= known[-1]:
+            market.check_session(on)
+    if strategy.score_column is not None and strategy.scores_file is None:
+        check_score(strategy.score_column)
+    if strategy.universe is not None:
+        market.universe(strategy.universe)
+    return market.benchmark(strategy.benchmark)
+
+
+def check_score(column: str) -> None:
+    """Raise ConfigError for a score that no recipe stores."""
+    # torch comes with it, which most strategies on scores of a file do not need
+    from kronos_quant.signals import SCORES
+
+    if column not in SCORES:
+        raise ConfigError(f"score_column: expected one of {', '.join(SCORES)}, found {column!r}")
+
+
+def missing_benchmark(inputs: BacktestInputs) -> list[str]:
+    """A note where the data hold no index."""
+    if inputs.benchmark is None and inputs.strategy.benchmark == "auto":
+        return ["No benchmark: there is no index among the instruments (set `benchmark` in the strategy)."]
+    return []
+
+
+def in_universe(market: Market, strategy: Strategy, scores: pl.DataFrame) -> pl.DataFrame:
+    """The scores of the traded universe's members, each on the days of its membership."""
+    if strategy.universe is None or strategy.universe == "all":
+        return scores
+    spans = market.universe(strategy.universe)
+    return (
+        scores.join(spans, on="symbol")
+        .filter(pl.col("date").is_between(pl.col("start"), pl.col("end")))
+        .select(scores.columns)
+        .unique(scores.columns[:-1])
+    )
+
+
+def facts_of(market: Market) -> Facts:
+    """Special treatment and listings, where files of them were ingested; a listing's value is the issue price."""
+    listings = market.intervals("listing").sort("start").unique("symbol", keep="first")
+    priced = listings.with_columns(price=pl.col("value").cast(pl.Float64, strict=False)).filter(pl.col("price") > 0)
+    return Facts(
+        sessions=market.sessions(),
+        st=market.intervals("st").select("symbol", "start", "end").rows(),
+        listed=dict(listings.select("symbol", "start").iter_rows()),
+        issue_price=dict(priced.select("symbol", "price").iter_rows()),
+    )
+
+
+def group_spans(workspace: WorkspaceFolder, market: Market, strategy: Strategy) -> pl.DataFrame | None:
+    """The groups (GROUP_SPANS) that the strategy's group cap refers to; None without such a cap.
+
+    Raises DataError for a file that cannot be read, and where the groups are unknown.
+    """
+    if strategy.risk.max_group is None:
+        return None
+    if strategy.risk.groups is not None:
+        return read_groups(workspace.root / strategy.risk.groups.expanduser(), market.exchange)
+    industries = market.intervals("industry")
+    if industries.is_empty():
+        raise DataError(
+            "risk.max_group: no industries in the workspace",
+            hint="kq ingest intervals industry FILE, or name a CSV of symbol and group as risk.groups",
+        )
+    return industries.select(list(GROUP_SPANS))
+
+
+def read_groups(path: Path, exchange: str) -> pl.DataFrame:
+    """The groups (GROUP_SPANS) of a CSV file with the columns symbol, group and, where they change, start and end.
+
+    Raises DataError for a file that cannot be read, a column that is missing, and a cell that is none.
+    """
+    try:
+        frame = pl.read_csv(path, infer_schema=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file of groups") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: not a readable CSV file: {str(error).partition(chr(10))[0]}") from None
+    missing = [name for name in ("symbol", "group") if name not in frame.columns]
+    if missing:
+        raise DataError(f"{path}: expected the columns symbol and group, found {', '.join(frame.columns)}")
+    frame = frame.rename({"group": "value"})
+    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in GROUP_SPANS if name not in frame.columns)
+    frame = frame.select(pl.col(list(GROUP_SPANS)).str.strip_chars().replace("", None))
+    empty = frame.filter(pl.any_horizontal(pl.col("symbol", "value").is_null()))
+    if len(empty):
+        raise DataError(f"{path}: {len(empty)} rows without a symbol or group")
+    for name in ("start", "end"):
+        dates = frame[name].str.to_date("%Y-%m-%d", strict=False)
+        wrong = frame[name].filter(dates.is_null() & frame[name].is_not_null())
+        if len(wrong):
+            raise DataError(f"{path}: {name}: expected dates such as 2025-06-05, found {wrong[0]!r}")
+        frame = frame.with_columns(dates.alias(name))
+    return frame.with_columns(canonical_column(frame["symbol"], exchange))
+
+
+def add_groups(panel: Panel, spans: pl.DataFrame | None) -> Panel:
+    """The panel with the groups of its symbols, where there are any."""
+    if spans is None:
+        return panel
+    return replace(panel, groups=SymbolGroups(*interval_groups(spans, panel.dates, panel.symbols)))
+
+
+def adjusted_volumes(market: Market, bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars with every volume in adjusted shares, as the prices are."""
+    with market.connect() as connection:
+        raw = [symbol for (symbol,) in connection.sql("SELECT symbol FROM unadjusted_volumes").fetchall()]
+    if not raw:
+        return bars
+    adjusted = pl.when(pl.col("symbol").is_in(raw)).then(pl.col("volume") / pl.col("factor")).otherwise("volume")
+    return bars.with_columns(adjusted.alias("volume"))
+
+
+def bars_of_source(market: Market, bars: pl.DataFrame, start: date) -> pl.DataFrame:
+    """The bars as Qlib has them: those that the checks rejected too, and none outside a symbol's listing."""
+    columns = [name for name in bars.columns if name != "time"]
+    usable = (pl.col("close") > 0) & (pl.col("factor") > 0) & (pl.col("date") >= start)
+    rejected = read_rejected(market.snapshot.folder, market.freq).filter(usable)
+    rejected = rejected.select(pl.col(name).cast(bars.schema[name]) for name in columns).unique(["symbol", "date"])
+    both = pl.concat([bars.select(columns), rejected.join(bars, on=["symbol", "date"], how="anti")])
+    listed_days = market.instruments().select("symbol", "first_date", "last_date")
+    return both.join(listed_days, on="symbol", how="left").filter(
+        (pl.col("first_date").is_null() | (pl.col("date") >= pl.col("first_date")))
+        & (pl.col("last_date").is_null() | (pl.col("date") <= pl.col("last_date")))
+    )
+
+
+def source_directory(
+    workspace: WorkspaceFolder, market: Market, strategy: Strategy, panel: Panel
+) -> tuple[Path, QlibFacts] | None:
+    """The Qlib directory of a panel's bars, and what Qlib reads there: the one that the strategy names or, with these
+    closes, one that they were read from or that kq.yaml names; None without any.
+
+    Raises DataError where the one that the strategy names has other bars.
+    """
+    if strategy.qlib.directory is not None:
+        directory = workspace.root / strategy.qlib.directory.expanduser()
+        return directory, facts_of_directory(panel, directory)
+    configured = workspace.root / workspace.config.market.qlib_dir.expanduser()
+    for directory in dict.fromkeys([*market.origins("qlib"), configured]):
+        if (directory / "calendars").is_dir():
+            with suppress(DataError):
+                return directory, facts_of_directory(panel, directory)
+    return None
+
+
+def qlib_facts(workspace: WorkspaceFolder, market: Market, strategy: Strategy, panel: Panel) -> QlibFacts:
+    """What Qlib reads of its own directory, or what the closes tell where there is none of these bars."""
+    found = source_directory(workspace, market, strategy, panel)
+    if found is not None:
+        return found[1]
+    facts = derived_facts(panel)
+    note = "No Qlib directory with these bars was found: $change is computed from the closes (set `qlib.directory`)."
+    return replace(facts, notes=(note,))
+
+
+def benchmark_close(market: Market, benchmark: str, panel: Panel) -> FloatArray:
+    """float64, of every session of the panel: the benchmark's last close in it, NaN where it has no bar."""
+    bars = market.bars([benchmark], start=panel.dates[0], end=panel.dates[-1])
+    closes = bars.group_by("date").agg(pl.col("close").sort_by("time").last())
+    return to_matrix(closes.with_columns(symbol=pl.lit(benchmark)), "close", panel.sessions, [benchmark])[:, 0]
