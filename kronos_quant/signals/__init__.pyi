@@ -7,7 +7,7 @@ from .calibration import (
 from .comparison import SignalComparison, compare_signals
 from .export import attach_signals, qlib_series, write_export
 from .generate import Plan, generate, make_plan, sessions_between
-from .importing import ImportReport, check_name, import_table, read_foreign, store_foreign
+from .importing import ImportReport, check_name, import_table, read_external, store_external
 from .library import PruneReport, RecipeSet, StoredRecipe, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
 from .reading import blended_rows, finished_rows, realised_outcomes, sessions_needed
@@ -91,7 +91,7 @@ __all__ = [
     "open_source",
     "prune_store",
     "qlib_series",
-    "read_foreign",
+    "read_external",
     "read_market_scores",
     "read_score_table",
     "read_stored",
@@ -102,7 +102,7 @@ __all__ = [
     "score_devices",
     "sessions_between",
     "sessions_needed",
-    "store_foreign",
+    "store_external",
     "stored_folders",
     "write_export",
     "zero_shot_name",

@@ -1,9 +1,9 @@
-"""Signals made elsewhere: a table that was read and checked whole is stored as an import."""
+"""External signals: a table that was read and checked whole is stored as an import."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,56 +26,11 @@ from kronos_quant.workspace import WorkspaceFolder
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignSignals:
-    """The rows of a table of signals that lie on sessions of a market, and what was dropped."""
-
-    rows: pl.DataFrame
-    table: ScoreTable
-    no_session: int
-    """Rows of dates that are no sessions of the data, or of moments at which no bar of theirs ends."""
-
-    @property
-    def score(self) -> str:
-        """The column that ranks."""
-        return self.table.score
-
-    def lines(self) -> list[str]:
-        """What was read, in words."""
-        dates, moments = self.rows["date"].unique().sort(), self.rows["asof"].n_unique()
-        several = f" ({moments} moments)" if moments > len(dates) else ""
-        lines = [
-            f"{counted(self.rows.height, 'signal')} of {counted(self.rows['symbol'].n_unique(), 'symbol')} "
-            f"on {counted(len(dates), 'session')}{several} from {dates[0]} to {dates[-1]}, ranked by {self.score}"
-        ]
-        if self.no_session:
-            rows = counted(self.no_session, "row")
-            lines.append(f"dropped: {rows} of dates or moments that are not in the data")
-        return lines + self.table.notes()
-
-    def as_dict(self) -> dict[str, Any]:
-        """For --json."""
-        return {
-            "rows": self.rows.height,
-            "symbols": self.rows["symbol"].n_unique(),
-            "sessions": self.rows["date"].n_unique(),
-            "from": self.rows["date"].min(),
-            "to": self.rows["date"].max(),
-            "score": self.score,
-            "columns": [name for name in self.rows.columns if name not in KEYS],
-            "not_finite": self.table.not_finite,
-            "unknown_rows": self.table.unknown_rows,
-            "unknown_symbols": self.table.unknown_symbols,
-            "no_session": self.no_session,
-            "without_numbers": self.table.texts,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class ImportReport:
     """What `kq signal import` read, and where it lies."""
 
     name: str
-    signals: ForeignSignals
+    signals: ScoreTable
     replaced: int
     recipe: Path
     folder: Path
@@ -120,7 +75,7 @@ def import_table(
         if recipe.imported != name:
             raise ConfigError(f"--name: {recipe_file} is already another recipe", hint="Choose another name.")
         score = score or recipe.score
-    signals = read_foreign(source, market, score)
+    signals = read_external(source, market, score)
     if not recipe_file.exists():
         settings = {"imported": name, "score": signals.score} | ({"horizon": horizon} if horizon else {})
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
@@ -128,11 +83,11 @@ def import_table(
     target = open_source(workspace, name, market)
     if horizon is not None and target.recipe.horizon != horizon:
         raise ConfigError(f"--horizon: {recipe_file} says {target.recipe.horizon}, found {horizon}")
-    replaced = store_foreign(target.store, signals, replace=replace)
+    replaced = store_external(target.store, signals, replace=replace)
     return ImportReport(name, signals, replaced, recipe_file, target.store.folder)
 
 
-def read_foreign(source: PathLike | Table, market: Market, score: str | None = None) -> ForeignSignals:
+def read_external(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:
     """Read and check a table of signals, see `read_score_table`, for the sessions of a market.
 
     Of intraday bars asof is the end of a bar, and a date alone means the close of its session.
@@ -156,7 +111,7 @@ def read_foreign(source: PathLike | Table, market: Market, score: str | None = N
             f"{place}: none of {counted(table.frame.height, 'score')} is of a session of the data "
             f"({known[0]} to {known[-1]})"
         )
-    return ForeignSignals(rows.sort(KEYS), table, table.frame.height - rows.height)
+    return replace(table, frame=rows.sort(KEYS), no_session=table.frame.height - rows.height)
 
 
 def _on_moments(frame: pl.DataFrame, market: Market) -> pl.DataFrame:
@@ -170,7 +125,7 @@ def _on_moments(frame: pl.DataFrame, market: Market) -> pl.DataFrame:
     return frame.drop("date").join(ends.rename({"time": "asof"}), on="asof").select(frame.columns)
 
 
-def store_foreign(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> int:
+def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) -> int:
     """Add a table to an import, all of it or nothing; returns how many sessions were replaced.
 
     Parameters
@@ -199,11 +154,11 @@ def check_name(name: str) -> str:
     return name
 
 
-def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tuple[pl.DataFrame, int]:
+def _merged(store: SignalStore, signals: ScoreTable, *, replace: bool) -> tuple[pl.DataFrame, int]:
     if not store.is_import:
-        return signals.rows, 0
+        return signals.frame, 0
     there = store.dates()
-    overlap = sorted(set(there) & set(signals.rows["date"]))
+    overlap = sorted(set(there) & set(signals.frame["date"]))
     if overlap and not replace:
         raise DataError(
             f"{store.recipe.name}: {len(overlap)} sessions are already imported: {listed(overlap)}",
@@ -211,15 +166,15 @@ def _merged(store: SignalStore, signals: ForeignSignals, *, replace: bool) -> tu
         )
     kept = [on for on in there if on not in set(overlap)]
     if not kept:
-        return signals.rows, len(overlap)
+        return signals.frame, len(overlap)
     before = store.read(kept)
-    if before.schema != signals.rows.schema:
-        there_now, new = (listed(frame.columns[3:]) for frame in (before, signals.rows))
+    if before.schema != signals.frame.schema:
+        there_now, new = (listed(frame.columns[3:]) for frame in (before, signals.frame))
         raise DataError(
             f"{store.recipe.name}: the columns differ: {there_now} there, {new} in the file",
             hint="Import it under another name.",
         )
-    return pl.concat([before, signals.rows]).sort(KEYS), len(overlap)
+    return pl.concat([before, signals.frame]).sort(KEYS), len(overlap)
 
 
 def _check_quantiles(frame: pl.DataFrame, place: str) -> None:

@@ -53,14 +53,43 @@ class ScoreTable:
     unknown_symbols: list[str]
     texts: list[str]
     """Columns that hold no numbers."""
+    no_session: int = 0
+    """Rows of times that are not in the data of a market, where it was read for one."""
 
     def ranked(self) -> pl.DataFrame:
         """time (the moment), symbol, score."""
         return self.frame.select(pl.col("asof").alias("time"), "symbol", pl.col(self.score).alias("score"))
 
+    def lines(self) -> list[str]:
+        """What was read and what was dropped, in words."""
+        dates, moments = self.frame["date"].unique().sort(), self.frame["asof"].n_unique()
+        several = f" ({moments} moments)" if moments > len(dates) else ""
+        rows, symbols = counted(self.frame.height, "signal"), counted(self.frame["symbol"].n_unique(), "symbol")
+        period = f"{counted(len(dates), 'session')}{several} from {dates[0]} to {dates[-1]}"
+        return [f"{rows} of {symbols} on {period}, ranked by {self.score}", *self.notes()]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "rows": self.frame.height,
+            "symbols": self.frame["symbol"].n_unique(),
+            "sessions": self.frame["date"].n_unique(),
+            "from": self.frame["date"].min(),
+            "to": self.frame["date"].max(),
+            "score": self.score,
+            "columns": [name for name in self.frame.columns if name not in KEYS],
+            "not_finite": self.not_finite,
+            "unknown_rows": self.unknown_rows,
+            "unknown_symbols": self.unknown_symbols,
+            "no_session": self.no_session,
+            "without_numbers": self.texts,
+        }
+
     def notes(self) -> list[str]:
         """What was dropped, in words."""
         notes = []
+        if self.no_session:
+            notes.append(f"{counted(self.no_session, 'row')} of dates or times that are not in the data")
         if self.not_finite:
             notes.append(f"{counted(self.not_finite, 'row')} without a finite {self.score}")
         if self.unknown_rows:

@@ -5,7 +5,7 @@ import pytest
 
 from kronos_quant import ConfigError, DataError
 from kronos_quant.market import open_market
-from kronos_quant.signals import Recipe, SignalStore, check_name, read_foreign, resolve_imported, store_foreign
+from kronos_quant.signals import Recipe, SignalStore, check_name, read_external, resolve_imported, store_external
 
 
 @pytest.fixture
@@ -31,25 +31,25 @@ def table(tmp_path):
 
 def test_csv_and_parquet_give_the_same_and_the_spelling_is_ours(market, table, tmp_path):
     path = table(["2025-06-05,made0002,0.5", "2025-06-04,MADE0001,-1"])
-    found = read_foreign(path, market)
-    assert found.rows.rows() == [
+    found = read_external(path, market)
+    assert found.frame.rows() == [
         (datetime(2025, 6, 4).date(), datetime(2025, 6, 4), "MADE0001", -1.0),
         (datetime(2025, 6, 5).date(), datetime(2025, 6, 5), "MADE0002", 0.5),
     ]
     pl.read_csv(path, try_parse_dates=True).write_parquet(tmp_path / "same.bin")
-    assert read_foreign(tmp_path / "same.bin", market).rows.equals(found.rows)
+    assert read_external(tmp_path / "same.bin", market).frame.equals(found.frame)
     qlib = table(["2025-06-05 00:00:00,MADE0002,0.5", "2025-06-04 00:00:00,MADE0001,-1"], "datetime,instrument,score")
-    assert read_foreign(qlib, market).rows.equals(found.rows)
+    assert read_external(qlib, market).frame.equals(found.frame)
 
 
 def test_the_stamp_of_the_last_bar_seen_tells_the_session(market, table):
-    found = read_foreign(table(["2025-06-05T15:00:00,MADE0001,1"], "asof,symbol,score"), market).rows
+    found = read_external(table(["2025-06-05T15:00:00,MADE0001,1"], "asof,symbol,score"), market).frame
     assert found.row(0)[:2] == (datetime(2025, 6, 5).date(), datetime(2025, 6, 5, 15))
 
 
 def test_columns_without_numbers_are_left_out_and_named(market, table):
-    found = read_foreign(table(["2025-06-05,MADE0001,steel,1,2"], "date,symbol,industry,score,q5"), market)
-    assert found.rows.columns == ["date", "asof", "symbol", "score", "q5"]
+    found = read_external(table(["2025-06-05,MADE0001,steel,1,2"], "date,symbol,industry,score,q5"), market)
+    assert found.frame.columns == ["date", "asof", "symbol", "score", "q5"]
     assert found.lines()[-1] == "dropped: columns without numbers: industry"
     assert found.as_dict()["without_numbers"] == ["industry"]
 
@@ -57,8 +57,8 @@ def test_columns_without_numbers_are_left_out_and_named(market, table):
 def test_what_is_left_out_is_counted(market, table):
     rows = ["2025-06-05,MADE0001,1", "2025-06-05,MADE0002,nan", "2025-06-05,MADE0003,", "2025-06-05,NOBODY,1",
             "2025-06-05,ELSE,2", "2025-06-07,MADE0001,1"]  # fmt: skip
-    found = read_foreign(table(rows), market)
-    assert found.rows.height == 1
+    found = read_external(table(rows), market)
+    assert found.frame.height == 1
     told = found.as_dict()
     assert [told[name] for name in ("not_finite", "unknown_rows", "unknown_symbols", "no_session")] == [
         2,
@@ -85,14 +85,14 @@ def test_what_is_left_out_is_counted(market, table):
 )
 def test_a_table_that_cannot_be_imported_is_one_clear_line(market, table, header, lines, message):
     with pytest.raises(DataError) as caught:
-        read_foreign(table(lines, header), market)
+        read_external(table(lines, header), market)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_later_sessions_are_added_and_overlapping_ones_refused_or_replaced(market, table, store):
     def bring(*lines, replace=False):
-        return store_foreign(store, read_foreign(table(lines), market), replace=replace)
+        return store_external(store, read_external(table(lines), market), replace=replace)
 
     assert bring("2025-06-03,MADE0001,1", "2025-06-04,MADE0001,1") == 0
     assert bring("2025-06-05,MADE0001,1") == 0
@@ -109,14 +109,14 @@ def test_later_sessions_are_added_and_overlapping_ones_refused_or_replaced(marke
 
 
 def test_other_columns_than_those_that_are_there_are_refused(market, table, store):
-    store_foreign(store, read_foreign(table(["2025-06-04,MADE0001,1"]), market), replace=False)
-    other = read_foreign(table(["2025-06-05,MADE0001,1,2"], "date,symbol,score,q05"), market)
+    store_external(store, read_external(table(["2025-06-04,MADE0001,1"]), market), replace=False)
+    other = read_external(table(["2025-06-05,MADE0001,1,2"], "date,symbol,score,q05"), market)
     with pytest.raises(DataError, match="the columns differ: score there, score, q05 in the file"):
-        store_foreign(store, other, replace=False)
+        store_external(store, other, replace=False)
 
 
 def test_a_half_file_of_an_import_is_named(market, table, store):
-    store_foreign(store, read_foreign(table(["2025-06-04,MADE0001,1"]), market), replace=False)
+    store_external(store, read_external(table(["2025-06-04,MADE0001,1"]), market), replace=False)
     path = store.folder / "imported.parquet"
     whole = path.read_bytes()
     path.write_bytes(whole[:40])
@@ -127,7 +127,7 @@ def test_a_half_file_of_an_import_is_named(market, table, store):
 
 def test_no_bit_of_an_import_comes_back_as_another_score(market, table, store):
     lines = [f"2025-06-{day:02},MADE000{i},0.{day}{i}" for day in (2, 3, 4) for i in (1, 2, 3)]
-    store_foreign(store, read_foreign(table(lines), market), replace=False)
+    store_external(store, read_external(table(lines), market), replace=False)
     path, dates = store.folder / "imported.parquet", store.dates()
     whole, rows = path.read_bytes(), store.read(dates)
     noticed = 0
@@ -155,18 +155,18 @@ def halfhours(intraday):
 
 
 def test_of_intraday_bars_a_date_alone_means_its_close(halfhours, table):
-    found = read_foreign(table(["2024-01-03,SH600000,1", "2024-01-06,SH600000,1"]), halfhours)
-    assert found.rows.row(0)[:2] == (datetime(2024, 1, 3).date(), datetime(2024, 1, 3, 15))
+    found = read_external(table(["2024-01-03,SH600000,1", "2024-01-06,SH600000,1"]), halfhours)
+    assert found.frame.row(0)[:2] == (datetime(2024, 1, 3).date(), datetime(2024, 1, 3, 15))
     assert found.no_session == 1
 
 
 def test_of_intraday_bars_the_moments_are_ends_of_bars_and_a_session_has_several(halfhours, table):
     lines = [f"2024-01-03 {at},SH600000,{i}" for i, at in enumerate(("11:30", "15:00", "15:10"))]
-    found = read_foreign(table(lines, "datetime,symbol,score"), halfhours)
-    assert [row[1].strftime("%H:%M") for row in found.rows.rows()] == ["11:30", "15:00"]
+    found = read_external(table(lines, "datetime,symbol,score"), halfhours)
+    assert [row[1].strftime("%H:%M") for row in found.frame.rows()] == ["11:30", "15:00"]
     assert found.lines() == [
         "2 signals of 1 symbol on 1 session (2 moments) from 2024-01-03 to 2024-01-03, ranked by score",
-        "dropped: 1 row of dates or moments that are not in the data",
+        "dropped: 1 row of dates or times that are not in the data",
     ]
     with pytest.raises(DataError, match="more than one row of SH600000 2024-01-03 11:30:00"):
-        read_foreign(table([lines[0]] * 2, "datetime,symbol,score"), halfhours)
+        read_external(table([lines[0]] * 2, "datetime,symbol,score"), halfhours)

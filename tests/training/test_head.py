@@ -14,7 +14,7 @@ from training.jobs import job_in, left
 from kronos_quant import DataError
 from kronos_quant.config import HeadConfig
 from kronos_quant.market import ingest_synthetic, open_market
-from kronos_quant.signals.importing import read_foreign
+from kronos_quant.signals.importing import read_external
 from kronos_quant.training import fit, launch, load_data
 from kronos_quant.training.batches import CrossSections
 from kronos_quant.training.head import (
@@ -206,11 +206,11 @@ def test_a_head_leaves_the_networks_alone(headed, market_workspace):
 def test_its_scores_of_unseen_dates_are_signals_to_import(headed, market_workspace):
     job, result = headed
     market = open_market(market_workspace.root)
-    signals = read_foreign(job.folder / "head_scores.parquet", market)
+    signals = read_external(job.folder / "head_scores.parquet", market)
     assert (signals.score, signals.not_finite, signals.unknown_rows, signals.no_session) == ("score", 0, 0, 0)
-    assert signals.rows["date"].min() > result.card.targets.train[1].date()
+    assert signals.frame["date"].min() > result.card.targets.train[1].date()
     # the newest session has no future yet, and scores all the same
-    assert signals.rows["date"].max() == market.sessions()[-1]
+    assert signals.frame["date"].max() == market.sessions()[-1]
 
 
 def test_fitted_again_or_stopped_on_the_way_it_leaves_the_same_bytes(headed, monkeypatch):

@@ -15,7 +15,7 @@ from kronos_quant.market import workspace_market
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.runs import finished_runs
-from kronos_quant.signals import open_source, read_foreign, store_foreign
+from kronos_quant.signals import open_source, read_external, store_external
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.workflows.evaluate import run_evaluation
 from kronos_quant.workflows.signal_store import list_signals, prune_signals
@@ -27,7 +27,7 @@ def bring_in(workspace, name, rows, horizon=3):
     (workspace.root / "signals" / f"{name}.yaml").write_text(f"imported: {name}\nscore: score\nhorizon: {horizon}\n")
     rows.write_csv(workspace.root / "scores.csv")
     store = open_source(workspace, name, market).store
-    store_foreign(store, read_foreign(workspace.root / "scores.csv", market), replace=False)
+    store_external(store, read_external(workspace.root / "scores.csv", market), replace=False)
 
 
 def made_scores(workspace, see, dates=slice(60, None), horizon=3):
