@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, counted
 from kronos_quant.signals.moments import MOMENT
 from kronos_quant.stats.correlation import rank_ic_by_group
 
@@ -31,7 +31,7 @@ class SignalComparison:
         lone = int(self.by_date["only_first"].sum()), int(self.by_date["only_second"].sum())
         sessions = self.by_date["date"].n_unique()
         several = f" ({self.by_date.height} moments)" if self.by_date.height > sessions else ""
-        lines = [f"{sessions} sessions in both{several}, {self.by_date['symbols'].sum():,} scores compared"]
+        lines = [f"{counted(sessions, 'session')} in both{several}, {self.by_date['symbols'].sum():,} scores compared"]
         if len(correlations):
             values = correlations.to_numpy()
             lines.append(f"rank correlation per session: mean {values.mean():.3f}, lowest {values.min():.3f}")

@@ -38,7 +38,7 @@ class ImportReport:
     def lines(self) -> list[str]:
         """The report in words."""
         lines = self.signals.lines()
-        lines += [f"{self.replaced} sessions were already stored and are replaced"] if self.replaced else []
+        lines += [f"replaced: {counted(self.replaced, 'session')} already stored"] if self.replaced else []
         return [*lines, f"recipe {self.recipe}: back-test it with `recipe: {self.name}`", f"store: {self.folder}"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _merged(store: SignalStore, signals: ScoreTable, *, replace: bool) -> tuple[
     overlap = sorted(set(there) & set(signals.frame["date"]))
     if overlap and not replace:
         raise DataError(
-            f"{store.recipe.name}: {len(overlap)} sessions are already imported: {listed(overlap)}",
+            f"{store.recipe.name}: {counted(len(overlap), 'session')} already imported: {listed(overlap)}",
             hint="Add --replace to overwrite them.",
         )
     kept = [on for on in there if on not in set(overlap)]

@@ -48,9 +48,9 @@ def test_signals_are_imported_compared_exported_and_pruned(kq, folder, tmp_path)
     told = as_json(kq(folder, *arguments, "--json"))
     assert (told["rows"], told["unknown_symbols"], told["score"]) == (len(rows), ["NOBODY"], "alpha")
     code, error, hint = kq(folder, *arguments).refusal()
-    assert (code, error) == (3, f"mine: 1 sessions are already imported: {ON}")
+    assert (code, error) == (3, f"mine: 1 session already imported: {ON}")
     assert hint == "Add --replace to overwrite them."
-    assert "1 sessions were already stored and are replaced" in kq(folder, *arguments, "--replace").out
+    assert "replaced: 1 session already stored" in kq(folder, *arguments, "--replace").out
     difference = as_json(kq(folder, "signal", "diff", "default", "mine", "--json"))
     # the table has the symbols from the best to the worst: its ranks are those of the recipe upside down
     assert [row["rank_correlation"] for row in difference["dates"]] == pytest.approx([-1])

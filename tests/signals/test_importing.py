@@ -97,7 +97,7 @@ def test_later_sessions_are_added_and_overlapping_ones_refused_or_replaced(marke
     assert bring("2025-06-03,MADE0001,1", "2025-06-04,MADE0001,1") == 0
     assert bring("2025-06-05,MADE0001,1") == 0
     before = (store.folder / "imported.parquet").read_bytes()
-    with pytest.raises(DataError, match="mine: 1 sessions are already imported: 2025-06-05") as caught:
+    with pytest.raises(DataError, match="mine: 1 session already imported: 2025-06-05") as caught:
         bring("2025-06-02,MADE0001,9", "2025-06-05,MADE0001,9")
     assert caught.value.hint == "Add --replace to overwrite them."
     assert (store.folder / "imported.parquet").read_bytes() == before
