@@ -42,6 +42,29 @@ class Displayed(ABC):
         return html_table(self.summary().columns, self.summary().rows(), caption=self.title)
 
 
+class TextReport(Displayed):
+    """A report in lines "name: fact": the first line is its title, the others are its summary."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def lines(self) -> list[str]:
+        """The report in words, one fact per line."""
+
+    @property
+    def title(self) -> str:
+        """The first line."""
+        return self.lines()[0]
+
+    def summary(self) -> pl.DataFrame:
+        """The other lines, cut at their first colon."""
+        import polars as pl
+
+        cut = [line.strip().partition(": ") for line in self.lines()[1:]]
+        rows = [(name, fact) if colon else ("", name) for name, colon, fact in cut]
+        return pl.DataFrame(rows, schema={"figure": pl.String, "value": pl.String}, orient="row")
+
+
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> str:
     """A table as aligned plain text: numbers to the right, a None is empty, floats with six digits.
 

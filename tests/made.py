@@ -12,6 +12,7 @@ import polars as pl
 from kronos_quant import schema
 
 if TYPE_CHECKING:
+    from kronos_quant.market import BarBatch, IngestReport
     from kronos_quant.workspace import WorkspaceFolder
 
 ROOT = Path(__file__).parents[1]
@@ -80,9 +81,16 @@ class MarketOf:
     def times(self) -> pl.DataFrame:
         return self.frame.select("date", "time").unique().sort("time")
 
-    def bars(self, symbols: list[str], start: date) -> pl.DataFrame:
+    def select_bars(self, symbols: list[str], start: date) -> pl.DataFrame:
         kept = self.frame.filter(self.frame["symbol"].is_in(symbols) & (self.frame["date"] >= start))
         return kept.sort("symbol", "time")
+
+
+def store_unchecked(root: Path, batch: BarBatch) -> IngestReport:
+    """Store bars that are well, without the time that the checks of their quality take."""
+    from kronos_quant.market import store_bars
+
+    return store_bars(root, batch, checks=[])
 
 
 HALF_HOUR_SYMBOLS = ("SH600000", "SH600001", "SZ000001", "SZ000002")

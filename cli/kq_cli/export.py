@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, End, Start, day
+from kq_cli.options import AsJson, End, Start
 from kq_cli.printing import print_report
 
 app = typer.Typer(no_args_is_help=True, help="Example: kq export bars out.parquet\n\nWrite bars for other programs.")
 
-Out = Annotated[Path, typer.Argument(help="A file or folder that is not there yet.")]
-Format = Annotated[str, typer.Option("--format", help="parquet, csv (OUT.csv: one file; else one a symbol) or qlib.")]
-Symbols = Annotated[str | None, typer.Option("--symbols", help="Which, with commas between; default: all.")]
-Freq = Annotated[str | None, typer.Option("--freq", help="day, 5min, …; default: daily where there are daily bars.")]
+Out = Annotated[Path, typer.Argument(help="File or folder to write; must not exist.")]
+Format = Annotated[str, typer.Option("--format", help="parquet, csv (OUT.csv: one file; else one per symbol) or qlib.")]
+Symbols = Annotated[str | None, typer.Option("--symbols", help="Comma-separated; default: all.")]
+Freq = Annotated[str | None, typer.Option("--freq", help="day, 5min, …; default: daily if available.")]
 
 
-@app.command(short_help="Bars as Parquet, CSV or a Qlib directory.")
+@app.command(short_help="Write bars as Parquet, CSV or a Qlib directory.")
 def bars(
     out: Out,
     form: Format = "parquet",
@@ -28,19 +28,13 @@ def bars(
 ) -> None:
     """Example: kq export bars my_qlib --format qlib
 
-    Write the stored bars, adjusted prices beside their factor. Reading them again gives the same bars bit for bit.
+    Write the stored bars: adjusted prices with their factor. Reading them again gives the same bars bit for bit.
     """
-    from kronos_quant.market import export_bars, workspace_market
+    from kronos_quant.workflows.bars import export_bars
     from kronos_quant.workspace import open_workspace_folder
 
-    report = export_bars(
-        workspace_market(open_workspace_folder(), freq),
-        out,
-        form,
-        symbols=None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()],
-        start=day(start),
-        end=day(end),
-    )
+    names = None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()]
+    report = export_bars(open_workspace_folder(), out, form, symbols=names, start=start, end=end, freq=freq)
     print_report(report, as_json)
 
 

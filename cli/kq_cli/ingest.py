@@ -10,23 +10,23 @@ from kq_cli.printing import print_report
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Example: kq ingest qlib\n\nRead bars, check them, publish them; or the lists that bars do not carry.",
+    help="Example: kq ingest qlib\n\nRead, check and publish bars, or lists that a source of bars does not contain.",
 )
 
 Source = Annotated[Path | None, typer.Argument(help="A Qlib directory; default: market.qlib_dir of kq.yaml.")]
-CsvSource = Annotated[Path, typer.Argument(help="A CSV file (also .gz, .zst), or a folder with one file a symbol.")]
+CsvSource = Annotated[Path, typer.Argument(help="A CSV file (also .gz, .zst), or a folder with one file per symbol.")]
 TableSource = Annotated[Path, typer.Argument(help="A Parquet, Arrow or Feather file, or a folder of them.")]
-ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start, end (empty: still so).")]
-Universe = Annotated[str, typer.Argument(help="Its name, e.g. csi300; replaces the stored one.")]
+ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start, end (empty: not ended).")]
+Universe = Annotated[str, typer.Argument(help="Name of the universe, e.g. csi300; a stored one is replaced.")]
 Kind = Annotated[str, typer.Argument(help="st, listing, or industry (with a column value).")]
-Labels = Annotated[str, typer.Option("--labels", help="Intraday stamps are of the bars' end or start.")]
-Freq = Annotated[str, typer.Option("--freq", help="day, 1min, 5min: which calendar and .bin files to read.")]
-Symbol = Annotated[str | None, typer.Option("--symbol", help="Symbol of the file; default: column or file name.")]
+Labels = Annotated[str, typer.Option("--labels", help="Intraday stamps mark the end or the start of a bar.")]
+Freq = Annotated[str, typer.Option("--freq", help="Frequency of the calendar and .bin files: day, 1min, 5min, ...")]
+Symbol = Annotated[str | None, typer.Option("--symbol", help="Symbol of the file; default: from a column or its name.")]
 Amount = Annotated[str, typer.Option("--amount", help="Missing amount: derive (volume x mean price), zero, as_is.")]
-Strength = Annotated[float, typer.Option("--strength", min=0, max=1, help="Of the hidden pattern; 0: none.")]
-Symbols = Annotated[int, typer.Option("--symbols", min=5, max=5000, help="How many stocks.")]
-Sessions = Annotated[int, typer.Option("--sessions", min=60, max=10000, help="How many days.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds make equal markets.")]
+Strength = Annotated[float, typer.Option("--strength", min=0, max=1, help="Strength of the hidden pattern; 0: none.")]
+Symbols = Annotated[int, typer.Option("--symbols", min=5, max=5000, help="Number of stocks.")]
+Sessions = Annotated[int, typer.Option("--sessions", min=60, max=10000, help="Number of sessions.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds give equal markets.")]
 
 
 @app.command(short_help="A Qlib directory.")
@@ -39,15 +39,12 @@ def qlib(
 ) -> None:
     """Example: kq ingest qlib ~/.qlib/qlib_data/cn_data
 
-    Read a Qlib directory (calendars/, instruments/, features/) into the workspace.
+    Read a Qlib directory (calendars/, instruments/, features/).
     """
-    from kronos_quant.market import ingest_qlib
+    from kronos_quant.workflows.ingest import ingest_qlib
     from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace_folder(flags={"market.qlib_dir": source, "market.exchange": exchange})
-    market = workspace.config.market
-    source = market.qlib_dir.expanduser()
-    report = ingest_qlib(workspace.root, source, freq=freq, exchange=market.exchange, labels=labels)
+    report = ingest_qlib(open_workspace_folder(), source, freq=freq, labels=labels, exchange=exchange)
     print_report(report, as_json)
 
 
@@ -64,13 +61,11 @@ def csv(
 
     Read K-lines with the columns timestamps, open, high, low, close, volume, amount, in any order.
     """
-    from kronos_quant.market import ingest_csv
+    from kronos_quant.workflows.ingest import ingest_csv
     from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace_folder(flags={"market.exchange": exchange})
-    exchange = workspace.config.market.exchange
-    report = ingest_csv(workspace.root, source, symbol=symbol, exchange=exchange, amount=amount, labels=labels)
-    print_report(report, as_json)
+    workspace = open_workspace_folder()
+    print_report(ingest_csv(workspace, source, symbol=symbol, amount=amount, labels=labels, exchange=exchange), as_json)
 
 
 @app.command(short_help="A Parquet, Arrow or Feather file of K-lines, or a folder of them.")
@@ -84,55 +79,51 @@ def table(
 ) -> None:
     """Example: kq ingest table data/bars.parquet
 
-    Read K-lines from Parquet, Arrow or Feather: the same columns as CSV, typed or as text.
+    Read K-lines from Parquet, Arrow or Feather, with the same columns as CSV.
     """
-    from kronos_quant.market import ingest_table
+    from kronos_quant.workflows.ingest import ingest_table
     from kronos_quant.workspace import open_workspace_folder
 
-    workspace = open_workspace_folder(flags={"market.exchange": exchange})
-    exchange = workspace.config.market.exchange
-    report = ingest_table(workspace.root, source, symbol=symbol, exchange=exchange, amount=amount, labels=labels)
+    workspace = open_workspace_folder()
+    report = ingest_table(workspace, source, symbol=symbol, amount=amount, labels=labels, exchange=exchange)
     print_report(report, as_json)
 
 
-@app.command(short_help="Who belongs to a universe and when, from CSV.")
+@app.command(short_help="Constituents of a universe by date, from CSV.")
 def universe(name: Universe, source: ListSource, as_json: AsJson = False) -> None:
     """Example: kq ingest universe csi300 csi300.csv
 
-    Read a universe's intervals; a symbol may have several. Qlib directories bring theirs along.
+    Read the intervals in which symbols belong to a universe. Qlib directories already contain theirs.
     """
-    from kronos_quant.market import ingest_universe
+    from kronos_quant.workflows.ingest import ingest_universe
     from kronos_quant.workspace import open_workspace_folder
 
-    report = ingest_universe(open_workspace_folder().root, name, source)
-    print_report(report, as_json)
+    print_report(ingest_universe(open_workspace_folder(), name, source), as_json)
 
 
-@app.command(short_help="ST, listings or industries by date, from CSV.")
+@app.command(short_help="ST status, listings or industries by date, from CSV.")
 def intervals(kind: Kind, source: ListSource, as_json: AsJson = False) -> None:
     """Example: kq ingest intervals st st.csv
 
-    Read dated facts about symbols that Qlib does not carry; without them the rules that need them are off.
+    Read dated facts about symbols that a Qlib directory does not contain. Rules that need them are off without them.
     """
-    from kronos_quant.market import ingest_intervals
+    from kronos_quant.workflows.ingest import ingest_intervals
     from kronos_quant.workspace import open_workspace_folder
 
-    report = ingest_intervals(open_workspace_folder().root, kind, source)
-    print_report(report, as_json)
+    print_report(ingest_intervals(open_workspace_folder(), kind, source), as_json)
 
 
-@app.command(short_help="A made market with a known pattern.")
+@app.command(short_help="A synthetic market with a known pattern.")
 def synthetic(
     strength: Strength = 0.2, symbols: Symbols = 150, sessions: Sessions = 800, seed: Seed = 0, as_json: AsJson = False
 ) -> None:
     """Example: kq ingest synthetic --strength 0.2
 
-    Make a market with a known, weak, learnable pattern of next-days returns; equal options make equal bars.
+    Generate a market with a known, weak, learnable pattern in the next days' returns; equal options give equal bars.
     """
-    from kronos_quant.market import ingest_synthetic
+    from kronos_quant.workflows.ingest import ingest_synthetic
     from kronos_quant.workspace import open_workspace_folder
 
-    report = ingest_synthetic(
-        open_workspace_folder().root, strength=strength, symbols=symbols, sessions=sessions, seed=seed
-    )
+    workspace = open_workspace_folder()
+    report = ingest_synthetic(workspace, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
     print_report(report, as_json)

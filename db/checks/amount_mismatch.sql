@@ -1,5 +1,5 @@
--- warning: amount / volume is the mean price paid, so it lies between low and high; where it does not, the turnover, the VWAP and the model's sixth input are wrong.
--- Amounts may be in thousands, volumes in lots, or raw beside adjusted prices: what counts is one unit a symbol.
+-- warning: amount / volume is the mean traded price and must lie between low and high; otherwise turnover, VWAP and the model's sixth input are wrong.
+-- Amounts may be in thousands, volumes in lots, or raw beside adjusted prices: each symbol needs one constant unit.
 WITH paid AS NOT MATERIALIZED (
     SELECT row, symbol, low, high, factor, amount / volume / close AS unit, amount / volume AS price,
            -- 5 % for fees and rounded prices, and one lot or share of rounded volume
@@ -10,7 +10,7 @@ WITH paid AS NOT MATERIALIZED (
 units AS MATERIALIZED (
     SELECT symbol, median(unit) AS unit
     FROM paid
-    WHERE row % 5 = 0  -- a fifth of the bars tells it as well
+    WHERE row % 5 = 0  -- a fifth of the bars suffices
     GROUP BY symbol
     HAVING count(*) >= 10 AND symbol IN (SELECT symbol FROM instruments WHERE kind = 'stock')
 ),

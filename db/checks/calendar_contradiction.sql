@@ -1,4 +1,4 @@
--- warning: bars on a day or at a time at which the exchange's calendar has it closed, yet most trade then: the wrong exchange in kq.yaml, stamps in another zone or of the bars' start, or a calendar that lacks a session.
+-- warning: most symbols have bars on a day or at a time at which the exchange's calendar is closed: wrong exchange in kq.yaml, stamps in another time zone or at the start of bars, or a session missing from the calendar.
 SELECT row
 FROM incoming
 WHERE date NOT IN (SELECT date FROM sessions)

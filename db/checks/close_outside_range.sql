@@ -1,4 +1,4 @@
--- error: the close is a trade of the bar, so it lies between low and high (1e-6 relative allows for float32 rounding).
+-- error: the close is a traded price and must lie between low and high (1e-6 relative tolerance for float32 rounding).
 SELECT row
 FROM incoming
 WHERE close > high + 1e-6 * abs(high)

@@ -1,4 +1,4 @@
--- error: one symbol has one bar at a time. Of equal copies the first is kept; of copies that differ none, for nobody can tell which is true.
+-- error: a symbol has one bar at a time. The first of equal copies is kept; copies that differ are all rejected, because the true one is unknown.
 WITH repeated AS (SELECT DISTINCT symbol, time FROM steps WHERE time = previous_time),
 copies AS (
     SELECT row,

@@ -1,4 +1,4 @@
--- warning: a factor changes on a split or dividend and stays. One that is back within 10 sessions, or that moves by 15 % while the price does not follow, corrupts every return and order across it.
+-- warning: a factor changes at a split or dividend and stays changed. A change that reverts within 10 sessions, or of over 15 % that the price does not follow, corrupts all returns and orders across it.
 WITH changes AS (
     SELECT row, symbol, number, factor / previous_factor AS change, factor, previous_factor, open / previous_close AS gap,
            lead(row) OVER w AS next_row, lead(symbol) OVER w AS next_symbol, lead(factor) OVER w AS next_factor

@@ -1,4 +1,4 @@
--- error: a high below the low of the same bar shows that the row was mangled; no field of it can be trusted.
+-- error: high below low: the row is corrupted, and none of its fields can be trusted.
 SELECT row
 FROM incoming
 WHERE high < low;

@@ -1,4 +1,4 @@
--- error: no share was ever quoted so high or so low, nor traded so often: bytes in another order, or a damaged exponent or factor. The bounds are far beyond any market's.
+-- error: price, volume or amount beyond any market's range: wrong byte order, or a damaged exponent or factor.
 SELECT row
 FROM incoming
 WHERE (close > 0 AND isfinite(close) AND factor > 0 AND isfinite(factor) AND NOT close / factor::DOUBLE BETWEEN 1e-9 AND 1e9)

@@ -1,4 +1,4 @@
--- error: a bar without one of its four prices cannot be traded on or shown to the model (no price at all is no bar: a suspension).
+-- error: a bar without one of its four prices cannot be traded or shown to the model (a row without any price is a suspension, not a bar).
 SELECT row
 FROM incoming
 WHERE open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL

@@ -1,4 +1,4 @@
--- warning: more sessions are missing inside a symbol's life than its exchange suspends a share for: bars are lost, or two companies share a symbol. Selects the first bar after the gap.
+-- warning: more sessions are missing between two bars of a symbol than its exchange's suspensions last: bars are lost, or two companies share a symbol. Selects the first bar after the gap.
 WITH gaps AS (
     SELECT row, symbol, date, previous_date
     FROM steps

@@ -1,4 +1,4 @@
--- warning: prices are quoted in steps (0.01 on the mainland), so price / factor is a multiple of one. A bar off the step, of a symbol that else keeps it, holds a damaged price or factor: one flipped byte is enough.
+-- warning: price / factor is not a multiple of the tick size (0.01 on the mainland), although the symbol's other bars are: a damaged price or factor, for instance one flipped byte.
 WITH stepped AS (
     SELECT i.symbol, t.tick
     FROM instruments AS i
@@ -10,14 +10,14 @@ counted AS (
     FROM incoming
     JOIN stepped USING (symbol)
 ),
--- an eighth of the bars tells who keeps the step; prices that were adjusted without a factor lie anywhere
+-- an eighth of the bars shows which symbols keep the tick; prices adjusted without a factor do not
 sampled AS MATERIALIZED (
     SELECT symbol, avg((abs(close * ticks - round(close * ticks)) > 3e-7 * high * ticks + 1e-6)::INTEGER) > 0.34 AS stranger
     FROM counted
     WHERE row % 8 = 0
     GROUP BY symbol
 ),
--- where nearly all symbols keep it, one that does not has the factor of another
+-- where nearly all symbols keep the tick, one that does not has a wrong factor
 wanted AS MATERIALIZED (
     SELECT symbol, stranger
     FROM sampled, (SELECT count(*) AS symbols, count(*) FILTER (stranger) AS strangers FROM sampled)

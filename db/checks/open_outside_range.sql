@@ -1,4 +1,4 @@
--- warning: the open is a trade of the bar, so it lies between low and high; an order filled at such an open is filled at a price that nobody paid.
+-- warning: the open is a traded price and must lie between low and high; an order filled at such an open gets a price that never traded.
 SELECT row
 FROM incoming
 WHERE open > high + 1e-6 * abs(high)

@@ -1,7 +1,7 @@
--- error: the exchange was closed on that day or at that time, and hardly anything else trades then: a wrong stamp, a filled-in holiday, a weekend, a lunch break.
--- Where most trade the calendar is in doubt, not the bar: see calendar_contradiction. Fewer than 5 instruments tell
--- nothing of each other. Of theirs a bar is refused on a weekend, a holiday that repeats the day before, or an hour at
--- which nobody trades, and that rarely: who is often off the calendar has another one.
+-- error: the exchange was closed on that day or at that time, and few other symbols have bars then: a wrong stamp, a filled-in holiday, a weekend, a lunch break.
+-- Where most symbols trade, the calendar is in doubt, not the bar: see calendar_contradiction. With fewer than 5
+-- symbols a bar is rejected only on a weekend, on a holiday that repeats the day before, or at an hour at which no
+-- symbol trades, and only if that is rare: a symbol often off the calendar follows another one.
 -- (A symbol's first bar of a date, `fresh`, counts for the day.)
 WITH off_days AS MATERIALIZED (
     SELECT row, symbol, date, date IS DISTINCT FROM previous_date AS fresh

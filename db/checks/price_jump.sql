@@ -1,11 +1,11 @@
--- warning: a price that moves by more than 40 %, or beyond the exchange's limit, without a factor that explains it is rarely a trade: a split without its factor, a bad tick, a gap in the data.
+-- warning: a move of over 40 %, or beyond the exchange's price limit, without a change of the factor is rarely a trade: a split without its factor, a bad tick, a gap in the data.
 WITH moves AS (
     SELECT row, symbol, date, number, abs(close / previous_close - 1) AS move, previous_date,
            previous_close / previous_factor AS raw
     FROM steps
     WHERE abs(close / previous_close - 1) > (SELECT least(0.4, min(fraction)) FROM limits)
 ),
--- the first sessions of a listing are free; who is there when the data begin was listed before
+-- the first sessions of a listing have no limit; symbols present when the data begin were listed before
 listed AS (
     SELECT symbol, date, n.sessions
     FROM steps

@@ -1,4 +1,4 @@
--- warning: bars are missing between the first and the last one of a session: lost, for the symbol has nearly all of them elsewhere; a window over them jumps in time. Selects the first bar after the hole.
+-- warning: bars are missing inside a session, of a symbol that has nearly all bars elsewhere: lost data, and windows across the gap jump in time. Selects the first bar after the gap.
 WITH within AS MATERIALIZED (
     SELECT row, symbol, date, time, previous_time
     FROM steps
@@ -37,7 +37,7 @@ holes AS (
     UNION ALL
     SELECT row, symbol, missing FROM pauses ANTI JOIN breaks USING (since, until)
 ),
--- who often has no bar is thinly traded, and nothing is lost
+-- a symbol that often has no bar is thinly traded, and nothing is lost
 full_symbols AS (
     SELECT symbol
     FROM incoming

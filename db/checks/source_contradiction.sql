@@ -1,4 +1,4 @@
--- warning: the source's own `change` or `vwap` says otherwise than the bar, on this bar alone: one of the two is damaged, and nothing tells which. Known from the ingest; other sources have no such fields.
+-- warning: the source's `change` or `vwap` contradicts the bar, on this bar alone: one of the two is damaged. Known from the ingest of Qlib directories only.
 SELECT row
 FROM incoming
 SEMI JOIN contradicted USING (symbol, time);

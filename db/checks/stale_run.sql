@@ -1,4 +1,4 @@
--- warning: the same prices and volume in 5 sessions or more in a row are one bar copied forward, over a suspension or a broken feed; returns of 0 that nobody could trade.
+-- warning: the same prices and volume in 5 or more consecutive sessions are a bar copied forward over a suspension or a broken feed; its zero returns could not be traded.
 WITH repeats AS (
     SELECT row, date, row - row_number() OVER (ORDER BY row) AS run
     FROM steps

@@ -1,4 +1,4 @@
--- warning: the price opens near a simple ratio of the last close, stays there, and the volume fits a split, yet the factor is as before: every return and order across that day is wrong.
+-- warning: the price opens near a simple ratio of the last close and stays there, and the volume fits a split, but the factor does not change: all returns and orders across that day are wrong.
 WITH gaps AS (
     SELECT row, symbol, volume, open / previous_close AS gap
     FROM steps

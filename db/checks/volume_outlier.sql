@@ -1,4 +1,4 @@
--- warning: one bar's volume is 1,000 times that of the bars around it, or a thousandth, and the next is as before: a damaged number, a misplaced decimal point, another unit. Turnover and the model's fifth input are wrong there.
+-- warning: the volume of one bar is 1,000 times, or a thousandth of, that of the bars around it: a damaged number, a misplaced decimal point, another unit. Turnover and the model's fifth input are wrong there.
 WITH leaps AS (
     SELECT row, symbol
     FROM steps

@@ -1,4 +1,4 @@
--- warning: from one bar on the volume is 100 times what it was, or a hundredth: lots of 100 against shares. Turnover, lots and the model's fifth input change their meaning there.
+-- warning: from one bar on the volume is 100 times, or a hundredth of, what it was: lots of 100 versus shares. Turnover, lots and the model's fifth input change their meaning there.
 WITH leaps AS (
     SELECT row, symbol
     FROM steps

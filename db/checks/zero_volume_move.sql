@@ -1,4 +1,4 @@
--- warning: a price moves by trades; one that moves in a bar without volume was estimated, or the volume is lost. Indices and symbols that never have volume are left out.
+-- warning: the price moves in a bar without volume: an estimated price, or lost volume. Indices and symbols that never have volume are excluded.
 SELECT s.row
 FROM steps AS s
 SEMI JOIN (SELECT symbol FROM instruments WHERE kind = 'stock') AS stocks USING (symbol)

@@ -1,6 +1,6 @@
 -- Symbols of which no bar is in common, where the factor jumps between the stored and the incoming bars. A split or a
 -- dividend moves the raw price against the factor; where the raw price goes on and the adjusted one jumps instead, the
--- source has another scale. A small jump cannot be told apart and is taken as a corporate action.
+-- source has another scale. A small jump is ambiguous and treated as a corporate action.
 UPDATE compared
 SET seam = true,
     scale = if(abs(ln(jump)) > ln($least_jump) AND abs(ln(raw_move)) < abs(ln(raw_move * jump)), jump, 1.0)

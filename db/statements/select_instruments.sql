@@ -1,4 +1,4 @@
--- Instruments as the snapshot shows them: who has bars was listed then, whatever a list says.
+-- Instruments as in the snapshot: a symbol was listed whenever it has bars, whatever a list says.
 SELECT i.symbol, i.exchange, coalesce(i.kind, 'stock') AS kind,
        least(i.first_date, b.first_date) AS first_date,
        greatest(i.last_date, b.last_date) AS last_date

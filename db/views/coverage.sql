@@ -1,4 +1,4 @@
--- One row a symbol: how many bars it has, and how many sessions of its life have none (suspensions).
+-- One row per symbol: number of bars, and of sessions between its first and last bar without one (suspensions).
 CREATE VIEW coverage AS
 WITH lives AS (
     SELECT symbol, count(*) AS bars, count(DISTINCT date) AS traded, min(date) AS first_date, max(date) AS last_date

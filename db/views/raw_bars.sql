@@ -1,4 +1,4 @@
--- Bars in the prices and shares that were really quoted and traded.
+-- Bars in quoted prices and traded shares.
 CREATE VIEW raw_bars AS
 SELECT symbol, date, time,
        open / factor AS open,

@@ -1,7 +1,7 @@
-"""The one DuckDB file: who may open it, and how its tables came to be.
+"""The one DuckDB file: how it is opened, locked and migrated.
 
-DuckDB lets one process write or many read, never both, so only ingest, check and migrate open `db/market.duckdb`, for
-one short transaction under `db/ingest.lock`. Everybody else reads the snapshots (see `snapshots`).
+DuckDB lets one process write or many read, never both, so only ingests open `db/market.duckdb`, for one short
+transaction under `db/ingest.lock`. Everything else reads the snapshots (see `snapshots`).
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def migrate(connection: duckdb.DuckDBPyConnection, name: str = DATABASE) -> list
     newest = max(applied, default=0)
     if newest > known[-1].version:
         raise DataError(
-            f"{name}: made by a newer kronos-quant (schema {newest}; this one knows {known[-1].version})",
+            f"{name}: written by a newer kronos-quant (schema {newest}; this one knows {known[-1].version})",
             hint="pip install --upgrade kronos-quant",
         )
     for migration in known:
         if applied.get(migration.version, migration.sha256) != migration.sha256:
             raise DataError(
                 f"{name}: migration {migration.version:04d}_{migration.name}.sql has changed since it was applied",
-                hint="install the version that made this database, or ingest into a new workspace",
+                hint="Install the version that wrote this database, or ingest into a new workspace.",
             )
     pending = [migration for migration in known if migration.version not in applied]
     for migration in pending:
@@ -91,7 +91,7 @@ def open_database(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             _create(path)
         connection = _connect(path)
         try:
-            # without a __main__ file (python -c, notebooks) DuckDB would draw one on stdout
+            # without a __main__ file (python -c, notebooks) DuckDB would print a progress bar to stdout
             connection.execute("SET enable_progress_bar = false")
             migrate(connection, str(path))
             yield connection
@@ -106,7 +106,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # DuckDB may have given the transaction up itself, on a full disk for instance
+        # DuckDB may have aborted the transaction itself, on a full disk for instance
         with suppress(duckdb.Error):
             connection.rollback()
         raise
@@ -117,7 +117,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def ingest_lock(root: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
     """Hold the workspace's right to write bars; wait for another holder up to `wait_seconds`.
 
-    Raises KronosQuantError that names the holder when the wait was in vain. A killed holder frees the lock.
+    Raises KronosQuantError, naming the holder, when the wait ends without the lock. A killed holder frees it.
     """
     folder = root / DB_FOLDER
     with disk_errors(folder / _LOCK):
@@ -128,9 +128,9 @@ def ingest_lock(root: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator
         except Timeout:
             raise KronosQuantError(
                 f"{folder / DATABASE}: another ingest is writing ({_holder(folder)}); waited {wait_seconds:g} s",
-                hint="try again when it has finished; reading commands need not wait",
+                hint="Try again when it has finished; reading commands do not wait.",
             ) from None
-        # beside the lock file, which a waiting process opens and empties
+        # not in the lock file, which a waiting process opens and empties
         holder = folder / _HOLDER
         try:
             command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -147,7 +147,7 @@ def statement(name: str) -> str:
 
 
 def _create(path: Path) -> None:
-    """Make an empty, migrated database; it appears whole, so that a kill leaves no half-made file behind."""
+    """Create an empty, migrated database; it appears whole, so that a kill leaves no partial file behind."""
     for leftover in path.parent.glob(f".*{path.name}*"):
         leftover.unlink()
     with write_aside(path) as partial, duckdb.connect(partial) as connection:
@@ -163,12 +163,12 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
             holder = reason.partition("is held in ")[2].partition(". See")[0]
             raise DataError(
                 f"{path}: opened by {holder}",
-                hint="close it there; notebooks read through kronos_quant.market.open_market, which blocks nobody",
+                hint="Close it there; kronos_quant.market.open_market reads without blocking.",
             ) from error
         if "space" in reason:
             raise
         raise DataError(
-            f"{path}: cannot be opened as a database: {reason}", hint="move the file away and ingest again"
+            f"{path}: cannot be opened as a database: {reason}", hint="Move the file away and ingest again."
         ) from error
 
 

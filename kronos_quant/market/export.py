@@ -14,7 +14,7 @@ sessions are NaN; only the factor continues through them, as in Qlib's own dumps
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -28,8 +28,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, counted, listed
 from kronos_quant.files import disk_errors, remove_partials, write_aside, write_text
+from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.universes import ALL
 from kronos_quant.schema import DAILY, PRICES
@@ -37,23 +39,23 @@ from kronos_quant.schema import DAILY, PRICES
 FORMATS = ("parquet", "csv", "qlib")
 
 _SYMBOLS_A_PART = 500
-"""Symbols in memory at a time."""
+"""Symbols that are in memory at the same time."""
 
 _CSV_COLUMNS = ("open", "close", "high", "low", "volume", "amount", "factor")
 
 _AS_STORED = (*PRICES, "volume", "amount", "factor")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-"""Names that Windows reserves; pyqlib looks for such a symbol's folder under the prefix."""
+"""Names that Windows reserves; pyqlib looks for the folder of such a symbol under the prefix."""
 _DEVICE_PREFIX = "_qlib_"
 _READ_AS_MISSING = ("NA", "NAN", "NULL")
 _PLAUSIBLE = (0.5, 2.0)
-"""Between these multiples of the close lies the median of a mean price; else the units are others."""
+"""The median of amount / volume / close lies between these, else the units differ."""
 
 Positions = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportReport(TextReport):
     """What was exported."""
 
     path: str
@@ -68,8 +70,8 @@ class ExportReport:
     def lines(self) -> list[str]:
         """The report for people."""
         held = f"{counted(self.bars, 'bar')} of {counted(self.symbols, 'symbol')} ({self.freq})"
-        told = f"{self.path}: {held}, {self.first} to {self.last}, as {self.format}"
-        return [told, *(f"note: {note}" for note in self.notes)]
+        first = f"{self.path}: {held}, {self.first} to {self.last}, as {self.format}"
+        return [first, *(f"note: {note}" for note in self.notes)]
 
     def as_dict(self) -> dict[str, Any]:
         """The report for `--json`."""
@@ -78,25 +80,45 @@ class ExportReport:
 
 def export_bars(
     market: Market,
-    out: Path,
+    out: PathLike,
     form: str = "parquet",
     *,
-    symbols: Sequence[str] | None = None,
-    start: date | None = None,
-    end: date | None = None,
+    symbols: Symbols | None = None,
+    start: DateLike | None = None,
+    end: DateLike | None = None,
 ) -> ExportReport:
     """Write bars to `out`, which must not exist yet.
 
-    form : "parquet" (one file), "csv" (one file where `out` ends in .csv, else a folder with a file a symbol) or
-    "qlib" (a directory; see `export.qlib_dir`). symbols : in any spelling, all by default. start, end : inclusive.
-    Raises ConfigError for another form or an `out` that exists, DataError for an unknown symbol, an empty selection, or
-    a symbol that cannot be the name of a file.
+    Parameters
+    ----------
+    market
+        Of `open_market`.
+    out
+        The file or folder to write.
+    form
+        "parquet" (one file), "csv" (one file if `out` ends in .csv, else a folder with one file per symbol) or "qlib"
+        (a directory).
+    symbols
+        One symbol or several, in any spelling; all by default.
+    start, end
+        First and last session date, inclusive.
+
+    Raises
+    ------
+    ConfigError
+        For another form, or an `out` that exists.
+    DataError
+        For an unknown symbol, an empty selection, or a symbol that cannot be a file name.
+
+    Examples
+    --------
+    >>> export_bars(open_market("my-research"), "bars.parquet", symbols="SH600000")  # doctest: +SKIP
     """
     if form not in FORMATS:
         raise ConfigError(f"format: expected {', '.join(FORMATS)}, found {form!r}")
-    out = out.expanduser()
-    known = None if symbols is None else tuple(sorted({market.resolve(text) for text in symbols}))
-    selection = Selection(market, known, start, end)
+    out, given = as_path(out, "out"), as_symbols(symbols)
+    known = None if given is None else tuple(sorted({market.resolve(text) for text in given}))
+    selection = Selection(market, known, as_date(start, "start"), as_date(end, "end"))
     spans: list[pl.DataFrame] = []
     parts = _count_parts(_parts(selection), spans)
     notes: list[str] = []
@@ -108,29 +130,29 @@ def export_bars(
         else:
             notes = write_qlib(partial, selection, parts)
         if not spans:
-            raise DataError(f"{out}: nothing to export: no bar of these symbols between these dates")
+            raise DataError(f"{out}: nothing to export: no bars of these symbols between these dates")
     if leftovers:
-        notes.append(f"removed what a killed export to this place had left: {listed(path.name for path in leftovers)}")
+        notes.append(f"removed leftovers of an interrupted export: {listed(path.name for path in leftovers)}")
     return _report(out, form, market.freq, pl.concat(spans), notes)
 
 
 @contextmanager
 def _exclusive_output(out: Path) -> Iterator[list[Path]]:
-    """Hold the right to write `out`, which must not exist; yields what a killed export left there and is now gone.
+    """Lock `out`, which must not exist; yields the leftovers of a killed export that were removed.
 
-    Raises ConfigError where something is there already, KronosQuantError where another export is at work.
+    Raises ConfigError where `out` exists, KronosQuantError while another export writes it.
     """
     if out.exists() or out.is_symlink():
-        raise ConfigError(f"{out}: is there already, and an export replaces nothing", hint="name another place")
+        raise ConfigError(f"{out}: exists; an export never overwrites", hint="Choose another path.")
     lock = FileLock(out.with_name(f".{out.name}.lock"))
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise KronosQuantError(f"{out}: another export is writing it", hint="name another place") from None
+            raise KronosQuantError(f"{out}: another export is writing it", hint="Choose another path.") from None
         try:
-            # a killed process frees the lock: whoever holds it is the only one
+            # a killed process frees the lock, so its holder is the only writer
             yield remove_partials(out)
         finally:
             Path(lock.lock_file).unlink(missing_ok=True)
@@ -141,7 +163,7 @@ def _parts(selection: Selection) -> Iterator[pl.DataFrame]:
     """The bars in schema.BARS, some hundred symbols at a time, in the order of the symbols."""
     names = selection.names
     for first in range(0, len(names), _SYMBOLS_A_PART):
-        part = selection.market.bars(names[first : first + _SYMBOLS_A_PART], selection.start, selection.end)
+        part = selection.market.select_bars(names[first : first + _SYMBOLS_A_PART], selection.start, selection.end)
         if not part.is_empty():
             yield part
 
@@ -180,7 +202,7 @@ def _write_parquet(path: Path, parts: Iterable[pl.DataFrame]) -> None:
 
 
 def _write_csv(path: Path, parts: Iterable[pl.DataFrame], freq: str, *, one_file: bool) -> None:
-    """The tutorial's columns beside symbol and factor; a float32 is written with as many digits as it needs."""
+    """The tutorial's columns with symbol and factor; a float32 is written with as many digits as it needs."""
     stamps = pl.col("time").dt.to_string("%Y-%m-%d" if freq == DAILY else "%Y-%m-%d %H:%M:%S").alias("timestamps")
     for number, part in enumerate(parts):
         table = part.select(stamps, "symbol", *_CSV_COLUMNS)
@@ -210,10 +232,21 @@ class Selection:
 
 
 def write_qlib(folder: Path, selection: Selection, parts: Iterable[pl.DataFrame]) -> list[str]:
-    """Write the directory; returns what a reader should know.
+    """Write a Qlib directory; returns notes for the user.
 
-    parts : the selected bars in schema.BARS, whole symbols at a time. Raises DataError for a symbol or a universe that
-    cannot be the name of a file.
+    Parameters
+    ----------
+    folder
+        Where to write.
+    selection
+        Which bars.
+    parts
+        Those bars in schema.BARS, whole symbols at a time.
+
+    Raises
+    ------
+    DataError
+        For a symbol or a universe that cannot be a file name.
     """
     freq = selection.market.freq
     times = _calendar(selection)
@@ -239,9 +272,9 @@ def write_qlib(folder: Path, selection: Selection, parts: Iterable[pl.DataFrame]
 
 
 def file_name(name: str) -> str:
-    """Give back a name that can be a file's. Raises DataError for one that leads elsewhere or breaks a line."""
+    """A name that can be a file's. Raises DataError for one with a path separator or unprintable letters."""
     if name in ("", ".", "..") or any(letter in "/\\" or not letter.isprintable() for letter in name):
-        raise DataError(f"{name!r} cannot be the name of a file", hint="leave it out with --symbols")
+        raise DataError(f"{name!r} cannot be a file name", hint="Leave it out with --symbols.")
     return name
 
 
@@ -263,7 +296,7 @@ def _calendar(selection: Selection) -> pl.Series:
 
 
 def _features(bars: pl.DataFrame, unadjusted_volume: bool) -> dict[str, npt.NDArray[np.float32]]:
-    """The values of each field of one symbol, a value a bar; no vwap where amount / volume is no price."""
+    """The values of each field of one symbol, one per bar; no vwap where amount / volume is not a price."""
     wide = {name: bars[name].to_numpy().astype(np.float64) for name in ("close", "volume", "amount", "factor")}
     change = np.full(len(bars), np.nan)
     change[1:] = wide["close"][1:] / wide["close"][:-1] - 1
@@ -280,7 +313,7 @@ def _features(bars: pl.DataFrame, unadjusted_volume: bool) -> dict[str, npt.NDAr
 
 
 def _on_calendar(name: str, values: npt.NDArray[np.float32], positions: Positions) -> npt.NDArray[np.float32]:
-    """What a .bin file holds: the index of the first session, then a value a session up to the last bar."""
+    """The content of a .bin file: the index of the first session, then one value per session up to the last bar."""
     first = positions[0]
     series = np.full(positions[-1] - first + 2, np.nan, dtype="<f4")
     series[0] = first
@@ -314,9 +347,9 @@ def _notes(symbols: Iterable[str], without_vwap: list[str]) -> list[str]:
     notes = []
     if without_vwap:
         notes.append(
-            f"without vwap, for amount / volume is no price: {counted(len(without_vwap), 'symbol')} "
+            f"no vwap written, because amount / volume is not a price: {counted(len(without_vwap), 'symbol')} "
             f"({listed(without_vwap, 3)})"
         )
     if unreadable := sorted(set(symbols) & set(_READ_AS_MISSING)):
-        notes.append(f"pyqlib takes these symbols for missing values: {', '.join(unreadable)}")
+        notes.append(f"pyqlib reads these symbols as missing values: {', '.join(unreadable)}")
     return notes

@@ -1,62 +1,83 @@
-"""The history of the bars as readers see it: a file beside each snapshot, so that nobody needs the database.
+"""How stored bars changed: read from a file next to each snapshot, so that no reader needs the database.
 
-It is no part of a snapshot's content, nor of its digest: equal bars are equal whatever they were before.
+The history is no part of a snapshot's content, nor of its digest: equal bars are equal whatever they were before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from kronos_quant.display import Displayed
 from kronos_quant.errors import DataError, counted
+from kronos_quant.inputs import DateLike, Symbols, as_date, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.snapshots import HISTORY_FILE
 from kronos_quant.schema import BARS, DAILY, FEATURES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 VALUES = (*FEATURES, "factor")
 CHANGES = ("restated", "moved", "vanished", "returned")
-"""restated: another value came; moved: only the level of its factor, with a factor restated before it; vanished: the
-source no longer has the bar (the stored one is kept); returned: the source has it again."""
+"""restated: the value changed; moved: only the level of its factor changed, because an earlier factor was restated;
+vanished: no longer in the source (the stored bar is kept); returned: in the source again."""
 
 _INGEST = ("ingest", "recorded", "source", "path")
 
 
-def read_history(market: Market, symbols: Sequence[str] | None = None, since: date | None = None) -> pl.DataFrame:
-    """What became of stored bars of a market, sorted by (symbol, time, ingest); the database is not opened.
+def read_history(market: Market, symbols: Symbols | None = None, since: DateLike | None = None) -> pl.DataFrame:
+    """How stored bars of a market changed, sorted by (symbol, time, ingest); the database is not opened.
 
-    symbols : canonical, all by default. since : only what ingests recorded on that day (UTC) or later.
-    Columns symbol, date, time, change (one of CHANGES), old_<value> and new_<value> of VALUES (in the stored scale; of
-    a bar that vanished or returned null, for its value did not change), ingest (its number), recorded (when, UTC),
-    source and path of what it read.
-    Raises DataError for a snapshot that an older version published without its history.
+    Parameters
+    ----------
+    market
+        Of `open_market`.
+    symbols
+        One or several, in any spelling; all by default.
+    since
+        Only changes recorded on that day (UTC) or later.
+
+    Returns
+    -------
+    Columns symbol, date, time, change (one of CHANGES), old_<value> and new_<value> of VALUES (stored scale; null for
+    a bar that vanished or returned), ingest (its number), recorded (when, UTC), source and path of what was read.
+
+    Raises
+    ------
+    DataError
+        For an unknown symbol, or a snapshot that an older version published without its history.
     """
+    given, day = as_symbols(symbols), as_date(since, "since")
     path = market.snapshot.folder / HISTORY_FILE
     if not path.exists():
         raise DataError(
             f"{market.snapshot.folder}: published by an older kronos-quant, without the history of its bars",
-            hint="any ingest publishes it, e.g. kq ingest qlib",
+            hint="Any ingest publishes it.",
         )
-    chosen = pl.lit(True) if symbols is None else pl.col("symbol").is_in(list(symbols))
+    chosen = pl.lit(True) if given is None else pl.col("symbol").is_in([market.resolve(text) for text in given])
     events = pl.scan_parquet(path).filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
     own = events["symbol"].unique().sort().to_list()
-    present = market.bars(own).select("symbol", "time", *(pl.col(name).alias(f"present_{name}") for name in VALUES))
+    present = market.select_bars(own).select(
+        "symbol", "time", *(pl.col(name).alias(f"present_{name}") for name in VALUES)
+    )
     replaced = events.filter(pl.col("open").is_not_null()).join(
         present, on=["symbol", "time"], how="left", maintain_order="left"
     )
-    # what replaced a value is what the next ingest replaced in turn, and at last the present bar
+    # a value was replaced by the one that the next ingest replaced in turn, the last one by the present bar
     newer = [
         pl.coalesce(pl.col(name).shift(-1).over("symbol", "time"), f"present_{name}").alias(f"new_{name}")
         for name in VALUES
     ]
-    told = pl.concat([replaced.with_columns(newer), events.filter(pl.col("open").is_null())], how="diagonal")
-    if since is not None:
-        told = told.filter(pl.col("recorded").dt.date() >= since)
-    return told.select(
+    changes = pl.concat([replaced.with_columns(newer), events.filter(pl.col("open").is_null())], how="diagonal")
+    if day is not None:
+        changes = changes.filter(pl.col("recorded").dt.date() >= day)
+    return changes.select(
         *(pl.col(name).cast(BARS[name]) for name in ("symbol", "date", "time")),
         "change",
         *(pl.col(name).cast(BARS[name]).alias(f"old_{name}") for name in VALUES),
@@ -65,23 +86,37 @@ def read_history(market: Market, symbols: Sequence[str] | None = None, since: da
     ).sort("symbol", "time", "ingest", maintain_order=True)
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolHistory:
-    """What became of the bars of one symbol."""
+@dataclass(frozen=True, slots=True, repr=False)
+class SymbolHistory(Displayed):
+    """How the stored bars of one symbol changed."""
 
     symbol: str
     freq: str
     since: date | None
     rows: pl.DataFrame
-    """As `read_history` gives it."""
+    """The table of `read_history`."""
 
-    def lines(self) -> list[str]:
-        """For people: the counts, then a line a change; bars that moved together stand on one line."""
+    @property
+    def title(self) -> str:
+        """The symbol and how many bars changed in which way."""
         when = "" if self.since is None else f" recorded since {self.since}"
         if self.rows.is_empty():
-            return [f"{self.symbol} ({self.freq}): no change{when}: every bar is as it first came"]
+            return f"{self.symbol} ({self.freq}): no change{when}"
         counts = [f"{(self.rows['change'] == change).sum():,} {change}" for change in CHANGES]
-        return [f"{self.symbol} ({self.freq}): {', '.join(counts)}{when}", *self._change_lines()]
+        return f"{self.symbol} ({self.freq}): {', '.join(counts)}{when}"
+
+    def summary(self) -> pl.DataFrame:
+        """The number of changes of each kind: columns `figure` and `value`."""
+        counts = [f"{(self.rows['change'] == change).sum():,}" for change in CHANGES]
+        return pl.DataFrame({"figure": CHANGES, "value": counts})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`rows` for pandas."""
+        return self.rows.to_pandas()
+
+    def lines(self) -> list[str]:
+        """For people: the counts, then a line per change; bars that moved together share a line."""
+        return [self.title, *self._change_lines()]
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`: every change with its old and new values, null where none changed."""
@@ -116,13 +151,24 @@ class SymbolHistory:
             if len(rows) > 1:
                 span = f"{span} to {_stamp(last, self.freq)} ({counted(len(rows), 'bar')})"
             by = f"ingest {first['ingest']}, {first['recorded']:%Y-%m-%d %H:%M:%S} UTC, {first['source']}"
-            yield f"{span}  {first['change']}{_told(first)}  [{by}{' ' + first['path'] if first['path'] else ''}]"
+            place = f" {first['path']}" if first["path"] else ""
+            yield f"{span}  {first['change']}{_change_text(first)}  [{by}{place}]"
 
 
-def symbol_history(market: Market, text: str, since: date | None = None) -> SymbolHistory:
-    """What became of the bars of the symbol that a text names; raises DataError for an unknown one."""
+def symbol_history(market: Market, text: str, since: DateLike | None = None) -> SymbolHistory:
+    """How the stored bars of one symbol changed.
+
+    Parameters
+    ----------
+    market
+        Of `open_market`.
+    text
+        The symbol in any spelling; an unknown one raises DataError.
+    since
+        Only changes recorded on that day (UTC) or later.
+    """
     symbol = market.resolve(text)
-    return SymbolHistory(symbol, market.freq, since, read_history(market, [symbol], since))
+    return SymbolHistory(symbol, market.freq, as_date(since, "since"), read_history(market, symbol, since))
 
 
 def _values(row: dict[str, Any], which: str) -> dict[str, float] | None:
@@ -135,14 +181,14 @@ def _stamp(row: dict[str, Any], freq: str) -> str:
     return f"{row['time']:%Y-%m-%d}" if freq == DAILY else f"{row['time']:%Y-%m-%d %H:%M}"
 
 
-def _told(row: dict[str, Any]) -> str:
+def _change_text(row: dict[str, Any]) -> str:
     """': close 11 -> 11.2, ...' of a replaced bar."""
     if row["change"] == "vanished":
-        return " from its source; the stored bar is kept"
+        return " from the source; the stored bar is kept"
     if row["change"] == "returned":
-        return " to its source"
+        return " to the source"
     if row["change"] == "moved":
-        return f" with a restated factor: factor {row['old_factor']:.7g} -> {row['new_factor']:.7g}"
+        return f" with an earlier factor: factor {row['old_factor']:.7g} -> {row['new_factor']:.7g}"
     changed = [
         f"{name} {row[f'old_{name}']:.7g} -> {row[f'new_{name}']:.7g}"
         for name in VALUES

@@ -1,4 +1,4 @@
-"""The market as every room sees it: one published snapshot, read with Polars.
+"""The market as every package sees it: one published snapshot, read with Polars.
 
 Nothing here opens the database, so reading never blocks an ingest and never sees half of one.
 """
@@ -18,7 +18,9 @@ import duckdb
 import polars as pl
 
 from kronos_quant.assets import asset_dir
-from kronos_quant.errors import DataError, listed
+from kronos_quant.display import Displayed
+from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
 from kronos_quant.market.sessions import FutureTimes
@@ -35,12 +37,29 @@ _RECENT_SESSIONS = 20
 """Sessions whose bars show at what times of day bars end, where no exchange is named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """One state of the market at one frequency."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Market(Displayed):
+    """One state of the market at one frequency; see `open_market`."""
 
     snapshot: Snapshot
     freq: str
+
+    @property
+    def title(self) -> str:
+        """One line: how many bars, of what, over which period."""
+        span = self.snapshot.freqs[self.freq]
+        held = f"{span.bars:,} {self.freq} bars of {counted(span.symbols, 'symbol')}"
+        return f"Market: {held}, {span.first} to {span.last}"
+
+    def summary(self) -> pl.DataFrame:
+        """What it holds: columns `figure` and `value`, both text."""
+        rows = {
+            "exchange": self.exchange or "unknown",
+            "sessions": f"{self.snapshot.freqs[self.freq].sessions:,}",
+            "universes": ", ".join(self.universe_names()),
+            "snapshot": self.snapshot.digest[:16],
+        }
+        return pl.DataFrame({"figure": list(rows), "value": list(rows.values())})
 
     @property
     def exchange(self) -> str:
@@ -48,13 +67,50 @@ class Market:
         return self.snapshot.freqs[self.freq].exchange
 
     def bars(
-        self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
+        self, symbols: Symbols | None = None, start: DateLike | None = None, end: DateLike | None = None
     ) -> pl.DataFrame:
         """Bars in schema.BARS, sorted by (symbol, time).
 
-        symbols : canonical symbols, all by default; one without bars gives no rows.
-        start, end : session dates, both inclusive.
+        Parameters
+        ----------
+        symbols
+            One symbol or several, in any spelling (SH600000, 600000.SH, aapl); all by default.
+        start, end
+            First and last session date, both inclusive, as dates or ISO text.
+
+        Raises
+        ------
+        DataError
+            For an unknown symbol, with the nearest ones, and for a symbol that has no bars at all.
+        ConfigError
+            For a date that is none, and a start after the end.
+
+        Examples
+        --------
+        >>> market = open_market("my-research")  # doctest: +SKIP
+        >>> market.bars("SH600000", start="2024-01-01")  # doctest: +SKIP
         """
+        given = as_symbols(symbols)
+        since, until = as_date(start, "start"), as_date(end, "end")
+        if since is not None and until is not None and since > until:
+            raise ConfigError(f"start {since} is after end {until}")
+        if given is None:
+            return self.select_bars(None, since, until)
+        names = [self.resolve(text) for text in given]
+        frame = self.select_bars(names, since, until)
+        absent = set(names) - set(frame["symbol"].unique())
+        barren = sorted(absent - set(self.select_bars(sorted(absent))["symbol"].unique())) if absent else []
+        if barren:
+            raise DataError(
+                f"no {self.freq} bars of {listed(barren)}: known as a constituent or listing only",
+                hint="kq universe lists which symbols have bars",
+            )
+        return frame
+
+    def select_bars(
+        self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
+    ) -> pl.DataFrame:
+        """`bars` for callers that know what they ask for: canonical symbols; one without bars gives no rows."""
         frame = pl.scan_parquet(self._file("bars"))
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
@@ -96,28 +152,33 @@ class Market:
         if name == universes.ALL:
             return universes.listings(self.instruments())
         if name not in self.universe_names():
-            raise DataError(f"universe {name!r} is unknown: known are {', '.join(self.universe_names())}")
+            raise DataError(f"unknown universe {name!r}; available: {', '.join(self.universe_names())}")
         return self._intervals().filter(pl.col("universe") == name)
 
-    def members(self, universe: str, on: date) -> list[str]:
-        """Members of a universe on a date, sorted, also those without bars; "all" is every stock listed then."""
-        return universes.members(self.universe(universe), universe, on)
+    def members(self, universe: str = universes.ALL, on: DateLike | None = None) -> list[str]:
+        """Constituents of a universe on a date (default: the newest session), sorted, also those without bars.
 
-    def membership(self, universe: str, on: date) -> Membership:
-        """Members of a universe on a date, and which of them have no bars then; see `universes.Membership`."""
+        "all" is every stock listed on the date.
+        """
+        return universes.members(self.universe(universe), universe, self._date(on))
+
+    def membership(self, universe: str = universes.ALL, on: DateLike | None = None) -> Membership:
+        """Constituents of a universe on a date (default: the newest session), and which of them have no bars then."""
+        day = self._date(on)
         known = _sessions(self._file("sessions"))
-        session = known[max(bisect_right(known, on) - 1, 0)]
-        traded = pl.scan_parquet(self._file("bars")).filter(pl.col("symbol").is_in(self.members(universe, on)))
+        session = known[max(bisect_right(known, day) - 1, 0)]
+        names = universes.members(self.universe(universe), universe, day)
+        traded = pl.scan_parquet(self._file("bars")).filter(pl.col("symbol").is_in(names))
         found = traded.group_by("symbol").agg(
             pl.col("date").min().alias("first"),
             pl.col("date").max().alias("last"),
             (pl.col("date") == session).any().alias("traded"),
         )
-        # who is still listed after the last bar is suspended, not gone
+        # a symbol still listed after its last bar is suspended, not delisted
         listed_until = self.instruments().select("symbol", "last_date")
         spans = found.collect().join(listed_until, on="symbol", how="left")
         spans = spans.with_columns(last=pl.max_horizontal("last", "last_date"))
-        return universes.membership(self.universe(universe), universe, on, session, spans)
+        return universes.membership(self.universe(universe), universe, day, session, spans)
 
     def intervals(self, kind: str) -> pl.DataFrame:
         """The intervals of a kind (st, listing, industry): symbol, start, end (inclusive), value; sorted, maybe none.
@@ -128,7 +189,7 @@ class Market:
         return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
 
     def listing_dates(self) -> pl.DataFrame:
-        """Since when each symbol is listed: symbol, listed; null for a name whose bars start with the data."""
+        """Listing date of each symbol: symbol, listed; null for a symbol whose bars start with the data."""
         first = _sessions(self._file("sessions"))[0]
         return listing_dates(self.instruments(), self.intervals("listing"), first)
 
@@ -137,7 +198,7 @@ class Market:
 
         Raises DataError for an unknown symbol (with the nearest ones) and for digits that several symbols share.
         """
-        known: list[str] = self.instruments()["symbol"].to_list()
+        known = _symbols(self.snapshot.folder / "instruments.parquet")
         name = text.strip().upper()
         sharing = [symbol for symbol in known if symbol[2:] == name] if re.fullmatch(r"\d{4,6}", name) else []
         if len(sharing) > 1:
@@ -147,26 +208,25 @@ class Market:
                 return spelling
         nearest = difflib.get_close_matches(canonical(name), known, n=3)
         raise DataError(
-            f"symbol {text!r} is unknown: it is none of {len(known):,} in the market",
+            f"unknown symbol {text!r}: not among the {len(known):,} in the market",
             hint=f"nearest: {', '.join(nearest)}" if nearest else "kq ingest adds symbols",
         )
 
-    def check_session(self, on: date) -> date:
-        """Give back `on` when it is a session of the data.
+    def check_session(self, on: DateLike) -> date:
+        """The session that a date names.
 
         Raises DataError for a date before, after or between the sessions, naming the nearest ones.
         """
+        day = self._date(on)
         known = _sessions(self._file("sessions"))
-        place = bisect_left(known, on)
-        if place < len(known) and known[place] == on:
-            return on
-        if on > known[-1]:
-            raise DataError(
-                f"{on} is after the data: they end on {known[-1]}", hint="ingest newer bars, e.g. kq ingest qlib"
-            )
-        if on < known[0]:
-            raise DataError(f"{on} is before the data: they begin on {known[0]}")
-        raise DataError(f"{on} is no session: the nearest are {known[place - 1]} and {known[place]}")
+        place = bisect_left(known, day)
+        if place < len(known) and known[place] == day:
+            return day
+        if day > known[-1]:
+            raise DataError(f"{day} is after the data, which end on {known[-1]}", hint="Ingest newer bars.")
+        if day < known[0]:
+            raise DataError(f"{day} is before the data, which begin on {known[0]}")
+        raise DataError(f"{day} is not a session: the nearest are {known[place - 1]} and {known[place]}")
 
     def next_times(self, last_time: datetime, count: int) -> FutureTimes:
         """The end stamps of the `count` bars after `last_time`; see `sessions.next_times`."""
@@ -192,8 +252,8 @@ class Market:
                 return symbol
         if len(indices) > 1:
             raise DataError(
-                f"benchmark auto: {len(indices)} indices and none of {', '.join(_BENCHMARKS)}: {listed(indices)}",
-                hint="name one of them as the benchmark, or none",
+                f"benchmark auto: {len(indices)} indices, none of them {', '.join(_BENCHMARKS)}: {listed(indices)}",
+                hint="set `benchmark` to one of them, or to none",
             )
         return indices[0] if indices else None
 
@@ -222,6 +282,10 @@ class Market:
             connection.execute(path.read_text(encoding="utf-8"))
         return connection
 
+    def _date(self, on: DateLike | None) -> date:
+        """A date as given, the newest session for None."""
+        return as_date(on, "date") or _sessions(self._file("sessions"))[-1]
+
     def _file(self, name: str) -> Path:
         return self.snapshot.folder / f"{name}.{self.freq}.parquet"
 
@@ -234,12 +298,15 @@ class Market:
         return _frame(path) if path.exists() else pl.DataFrame(schema=schema)
 
 
-def open_market(root: Path, freq: str | None = None) -> Market:
-    """The newest published state of the workspace `root`.
+def open_market(root: PathLike, freq: str | None = None) -> Market:
+    """The newest published state of the workspace folder `root`.
 
-    freq : "day", "5min", ...; by default daily bars where there are any, else what there is.
+    freq : "day", "5min", ...; by default daily bars where there are any, else the first frequency there is.
     Raises DataError when nothing was ingested yet or the frequency is not there.
+
+    >>> open_market("my-research").bars("AAPL", start="2024-01-01")  # doctest: +SKIP
     """
+    root = as_path(root, "root")
     snapshot = current_snapshot(root)
     if snapshot is None:
         raise DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
@@ -250,7 +317,7 @@ def open_market(root: Path, freq: str | None = None) -> Market:
 
 
 def workspace_market(workspace: WorkspaceFolder, freq: str | None = None) -> Market:
-    """`open_market` at the frequency given, else at the one that kq.yaml names."""
+    """The newest bars of a workspace at the frequency given, else at the one that kq.yaml sets."""
     return open_market(workspace.root, freq or workspace.config.market.freq)
 
 
@@ -275,3 +342,8 @@ def _stamps(path: Path, since: date) -> tuple[time, ...]:
     """Times of day at which bars ended since a date, ascending."""
     frame = pl.scan_parquet(path).filter(pl.col("date") >= since).select(pl.col("time").dt.time().unique().sort())
     return tuple(frame.collect()["time"])
+
+
+@lru_cache(maxsize=16)
+def _symbols(path: Path) -> dict[str, None]:
+    return dict.fromkeys(_frame(path)["symbol"])

@@ -1,12 +1,12 @@
-"""What a new batch changes of the stored bars, and what they were before.
+"""Which stored bars a new batch changes, and their former values.
 
 A batch is compared with the store in the store's own scale. Qlib dumps renormalise: every price and factor of a symbol
-times one number, the volume divided by it. Such a symbol is converted to the stored scale as it comes in, so that the
-bars of the past stay bit for bit as they are, whether the source holds all of them or the last days only. A restated
+times one number, the volume divided by it. Such a symbol is converted to the stored scale on arrival, so that past
+bars stay bit for bit as they are, whether the source holds all of them or the last days only. A restated
 bar is one whose raw price (price / factor), raw volume, amount or step of the factor differs by more than `ROUNDING`;
 the value that it replaces goes to bars_history. Smaller differences are rounding, and what is stored stays.
 
-A stored bar that its source no longer has is kept and noted in vanished_bars: nothing that was published is taken away.
+A stored bar that is no longer in its source is kept and recorded in vanished_bars: published bars are never deleted.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Reconciliation:
     restated: dict[str, int]
     """Restated bars by symbol, most first."""
     rescaled: int
-    """Symbols that came in another scale and were converted to the stored one."""
+    """Symbols that arrived in another scale and were converted to the stored one."""
     vanished: dict[str, int]
-    """Stored bars that the source no longer has, by symbol, most first; those that had vanished before do not count."""
+    """Stored bars newly missing from the source, by symbol, most first."""
     first_vanished: tuple[tuple[str, datetime], ...]
     """The first few of them."""
     notes: tuple[str, ...]
@@ -53,10 +53,18 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the registered table `incoming` (schema.BARS, keys unique) with the stored bars of a frequency.
 
-    The table `refused` is registered too: what is in it has not vanished.
-    unadjusted_volume : symbols whose volume is the shares really traded. listed : first and last time of which the
-    source holds all that it has; None: of each symbol from its first bar to its last.
-    Leaves the temporary tables that `apply_changes` works from; the stored bars are as before.
+    Creates the temporary tables that `apply_changes` works from; the stored bars are unchanged.
+
+    Parameters
+    ----------
+    connection
+        Of the database, inside a transaction. The table `refused` is registered too: its bars have not vanished.
+    freq
+        The frequency of the batch.
+    unadjusted_volume
+        Symbols whose volume is the shares really traded.
+    listed
+        First and last time that the source covers; None: each symbol from its first bar to its last.
     """
     bounds = {"freq": freq, "tolerance": ROUNDING}
     connection.execute(statement("compare_incoming"), bounds | {"unadjusted_volume": list(unadjusted_volume)})
@@ -70,21 +78,29 @@ def reconcile(
     notes = []
     if by_seam:
         notes.append(
-            f"no bar in common with the store, scale told by the jump of the factor: {counted(by_seam, 'symbol')}"
+            f"no bar in common with the store, scale inferred from the jump of the factor: {counted(by_seam, 'symbol')}"
         )
     if unclear:
         notes.append(
             f"no bar in common with the store and the factor differs: {counted(unclear, 'symbol')}; "
-            "taken as corporate actions (a source that repeats the last stored session tells for sure)"
+            "treated as corporate actions (include the last stored session in the source to be sure)"
         )
     vanished, first_vanished, missing = _find_vanished(connection, freq, listed)
     if missing:
-        notes.append(f"still not in the source again: {missing:,} bars that vanished before; they are kept")
+        notes.append(f"still missing from the source: {counted(missing, 'bar')} that vanished earlier (kept)")
     return Reconciliation(added, changed, dict(restated), rescaled, vanished, first_vanished, tuple(notes))
 
 
 def apply_changes(connection: duckdb.DuckDBPyConnection, freq: str, ingest: int) -> None:
-    """Store what `reconcile` found: new bars in, replaced ones into the history under the ingest's number."""
+    """Store the result of `reconcile`: insert new bars, move replaced ones to the history of this ingest.
+
+    Parameters
+    ----------
+    connection
+        The one that `reconcile` used, in the same transaction.
+    freq, ingest
+        Frequency and number of the ingest.
+    """
     numbered = {"ingest": ingest, "freq": freq}
     [(replacing,)] = connection.execute("SELECT count(*) FROM replacing").fetchall()
     if replacing:

@@ -1,6 +1,6 @@
-"""Which snapshots there are, who needs them, and the removal of those that nobody needs.
+"""List published snapshots and delete unused ones.
 
-Kept are the current one, the newest few, those that the manifest of a run names, and those that a reader has open.
+A snapshot is in use if it is current, if a run's manifest names it, or while a reader has it open.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.display import TextReport
+from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.files import disk_errors
+from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market.database import DB_FOLDER, ingest_lock
 from kronos_quant.market.snapshots import SNAPSHOTS, Snapshot, current_name, lock_snapshot, read_snapshot
 from kronos_quant.runs.folder import MANIFEST
 
 KEPT = 3
-"""Newest snapshots that `prune_snapshots` leaves, if it is not told otherwise."""
+"""Default number of newest snapshots that `prune_snapshots` keeps."""
 
 _PRUNED = ".pruned-"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
-    """One snapshot on the disk, and who needs it."""
+    """One snapshot on disk and its users."""
 
     name: str
     created: datetime | None
-    """UTC; None for a damaged one, which nobody can read."""
+    """UTC; None for a damaged snapshot."""
     bars: int
     """Of all frequencies."""
     first: date | None
@@ -48,7 +50,7 @@ class StoredSnapshot:
 
     @property
     def needed(self) -> bool:
-        """Whether it must stay, however old it is."""
+        """Whether it is in use."""
         return self.current or self.is_open or bool(self.runs)
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,14 +77,14 @@ class StoredSnapshot:
             "last": self.last,
             "MB": f"{self.size / 1e6:.1f}",
             "runs": len(self.runs),
-            "needed as": ", ".join(
-                word for word, so in (("current", self.current), ("open", self.is_open), ("of a run", self.runs)) if so
+            "used by": ", ".join(
+                word for word, so in (("current", self.current), ("a reader", self.is_open), ("a run", self.runs)) if so
             ),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotPruneReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class SnapshotPruneReport(TextReport):
     """What `prune_snapshots` did."""
 
     removed: tuple[str, ...]
@@ -93,15 +95,20 @@ class SnapshotPruneReport:
     def lines(self) -> list[str]:
         """The outcome for people."""
         freed = f"; {self.freed / 1e6:,.1f} MB freed" if self.removed else ""
-        return [f"removed {len(self.removed)} snapshots, kept {len(self.kept)}{freed}"]
+        return [f"deleted {counted(len(self.removed), 'snapshot')}, kept {len(self.kept)}{freed}"]
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome for `--json`."""
         return {"removed": list(self.removed), "kept": list(self.kept), "freed_bytes": self.freed}
 
 
-def list_snapshots(root: Path) -> list[StoredSnapshot]:
-    """The snapshots of the workspace `root`, newest first, damaged ones last."""
+def list_snapshots(root: PathLike) -> list[StoredSnapshot]:
+    """The snapshots of the workspace `root`, newest first, damaged ones last.
+
+    >>> [snapshot.name for snapshot in list_snapshots("my-research") if snapshot.needed]
+    []
+    """
+    root = as_path(root, "root")
     folder = root / DB_FOLDER / SNAPSHOTS
     if not folder.is_dir():
         return []
@@ -115,11 +122,13 @@ def list_snapshots(root: Path) -> list[StoredSnapshot]:
     return sorted(found, key=lambda one: one.created.isoformat() if one.created else oldest, reverse=True)
 
 
-def prune_snapshots(root: Path, keep: int = KEPT) -> SnapshotPruneReport:
-    """Remove the snapshots of the workspace `root` that nobody needs, but for the newest `keep`.
+def prune_snapshots(root: PathLike, keep: int = KEPT) -> SnapshotPruneReport:
+    """Delete unused snapshots of the workspace `root`, except the newest `keep`.
 
-    Waits for a running ingest. A reader that opens a snapshot meanwhile either has it whole or finds the newer one.
+    Waits for a running ingest. A reader that opens a snapshot meanwhile either has it whole or gets the newest one.
+    Raises ConfigError for a `keep` below 1.
     """
+    root = as_path(root, "root")
     if keep < 1:
         raise ConfigError(f"keep: expected at least 1, found {keep}")
     removed = []
@@ -163,12 +172,12 @@ def _is_open(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove a snapshot; False when a reader has opened it since."""
+    """Delete a snapshot; False when a reader has opened it since."""
     descriptor = None
     try:
         with suppress(FileNotFoundError):  # of a damaged one
             descriptor = lock_snapshot(folder, alone=True)
-        # away at once for readers; what a kill leaves of it the next ingest clears
+        # readers no longer see it; after a kill the next ingest clears the rest
         aside = folder.rename(folder.with_name(f"{_PRUNED}{uuid.uuid4().hex[:8]}"))
     except BlockingIOError:
         return False

@@ -1,4 +1,4 @@
-"""When an exchange trades: sessions, and the end stamps of the bars to come.
+"""When an exchange trades: its sessions, and the end stamps of future bars.
 
 Times are naive and exchange-local; a daily bar is stamped 00:00 of its session, an intraday bar at its end.
 exchange_calendars is the source; what lies beyond its last known session is estimated and flagged.
@@ -34,11 +34,11 @@ Hours = tuple[tuple[time, time], ...]
 
 @dataclass(frozen=True, slots=True)
 class FutureTimes:
-    """End stamps of the bars to come."""
+    """End stamps of future bars."""
 
     times: list[datetime]
     estimated: list[bool]
-    """True where no calendar vouches for the session: a weekday stands in."""
+    """True where the session is beyond the calendar: weekdays are assumed."""
 
 
 def calendar_name(exchange: str) -> str | None:
@@ -48,10 +48,10 @@ def calendar_name(exchange: str) -> str | None:
     """
     if not exchange:
         return None
-    if exchange not in _CALENDARS:
+    if not isinstance(exchange, str) or exchange not in _CALENDARS:
         raise DataError(
-            f"exchange {exchange!r} has no calendar: known are {', '.join(_CALENDARS)}",
-            hint="set `exchange` in kq.yaml to one of them, or leave it empty: the data then give the sessions",
+            f"exchange {exchange!r} has no calendar: expected one of {', '.join(_CALENDARS)}",
+            hint="Leave `exchange` empty to take the sessions from the data.",
         )
     return _CALENDARS[exchange]
 
@@ -63,7 +63,11 @@ def time_zone(exchange: str) -> str | None:
 
 
 def sessions_between(exchange: str, first: date, last: date) -> list[date]:
-    """Sessions of an exchange from `first` to `last`, both inclusive; none beyond what its calendar knows."""
+    """Sessions of an exchange from `first` to `last`, both inclusive, as far as its calendar reaches.
+
+    >>> sessions_between("XNYS", date(2024, 7, 3), date(2024, 7, 5))
+    [datetime.date(2024, 7, 3), datetime.date(2024, 7, 5)]
+    """
     name = calendar_name(exchange)
     if name is None:
         return []
@@ -91,10 +95,18 @@ def sessions_before(exchange: str, last: date, count: int) -> list[date]:
 
 
 def session_parts(exchange: str, first: date, last: date) -> pl.DataFrame:
-    """When the sessions of a named exchange are open: a row a part (a lunch break makes two), ascending.
+    """When the sessions of an exchange are open: a row per part (a lunch break makes two), ascending.
 
-    first, last : session dates, both inclusive; nothing beyond what the calendar knows.
-    Columns open and close : naive exchange-local times; a close at midnight is 00:00 of the next day.
+    Parameters
+    ----------
+    exchange
+        ISO code, not "".
+    first, last
+        Session dates, both inclusive, as far as the calendar reaches.
+
+    Returns
+    -------
+    Columns open and close, naive exchange-local times; a close at midnight is 00:00 of the next day.
     """
     name = calendar_name(exchange)
     assert name is not None
@@ -111,9 +123,16 @@ def session_parts(exchange: str, first: date, last: date) -> pl.DataFrame:
 
 
 def end_times(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
-    """End stamps of intraday bars from their start stamps: a step later, or where their part of the session closes.
+    """End stamps of intraday bars: a step after their start, or where their part of the session closes.
 
-    starts : naive exchange-local times. Where the exchange is unknown, and outside its hours: a step later.
+    Parameters
+    ----------
+    starts
+        Naive exchange-local times.
+    freq
+        "5min", ...: the step.
+    exchange
+        ISO code; where it is unknown (""), and outside of its hours, bars end a step after their start.
     """
     step = timedelta(minutes=freq_minutes(freq))
     if not exchange or starts.is_empty():
@@ -127,9 +146,9 @@ def end_times(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
 
 
 def hours_notes(ends: pl.Series, exchange: str) -> list[str]:
-    """What the end stamps of intraday bars and the hours of a named exchange disagree on, in words.
+    """Notes on end stamps of intraday bars that disagree with the hours of an exchange.
 
-    ends : naive exchange-local times; those beyond what the calendar knows are not judged.
+    ends : naive exchange-local times; those beyond the calendar are not checked.
     """
     horizon = known_until(exchange)
     assert horizon is not None
@@ -148,7 +167,7 @@ def hours_notes(ends: pl.Series, exchange: str) -> list[str]:
             f"{len(outside)} end stamps lie outside the hours of {exchange} (first: {outside[0]:%Y-%m-%d %H:%M})"
         )
     if outside.is_in(parts["open"].implode()).any() and not found["moment"].is_in(parts["close"].implode()).any():
-        notes.append("bars begin at the opening and none ends at a close: labelled at their start? (--labels start)")
+        notes.append("bars at the opening but none at a close: possibly labelled at their start (--labels start)")
     return notes
 
 
@@ -158,10 +177,14 @@ def _distinct(times: pl.Series) -> pl.DataFrame:
 
 
 def freq_minutes(freq: str) -> int:
-    """Minutes of an intraday frequency: '5min' -> 5. Raises DataError for any other text."""
+    """Minutes of an intraday frequency. Raises DataError for any other text.
+
+    >>> freq_minutes("5min")
+    5
+    """
     found = re.fullmatch(r"([1-9]\d*)min", freq)
     if found is None:
-        raise DataError(f"frequency {freq!r} is unknown: expected {DAILY}, 1min, 5min, 15min, 30min or 60min")
+        raise DataError(f"unknown frequency {freq!r}: expected {DAILY}, 1min, 5min, 15min, 30min or 60min")
     return int(found[1])
 
 
@@ -176,9 +199,25 @@ def next_times(
 ) -> FutureTimes:
     """The end stamps of the `count` bars after `last_time`, in order.
 
-    sessions, stamps : known sessions and, for intraday bars, the times of day at which bars end; they stand in for a
-    calendar where the exchange is unknown ("") and are not read elsewhere.
-    Beyond the last known session weekdays stand in, with regular hours, flagged as estimated.
+    Beyond the last known session weekdays with regular hours are assumed, and flagged as estimated.
+
+    Parameters
+    ----------
+    last_time
+        End stamp of the last bar, exchange-local.
+    count
+        Number of bars.
+    freq
+        "day", "5min", ...
+    exchange
+        ISO code, or "" where unknown.
+    sessions, stamps
+        For an unknown exchange: the sessions of the data and, for intraday bars, the times of day at which bars end.
+
+    Examples
+    --------
+    >>> next_times(datetime(2024, 7, 3), 1, "day", "XNYS").times
+    [datetime.datetime(2024, 7, 5, 0, 0)]
     """
     source: _Calendar | _DataSessions
     name = calendar_name(exchange)
@@ -208,7 +247,7 @@ class _Calendar:
     name: str
 
     def sessions_from(self, start: date) -> Iterator[tuple[date, bool]]:
-        """Sessions from `start` on, without end; True: beyond the calendar's knowledge."""
+        """Sessions from `start` on, endlessly; True: beyond the calendar."""
         known = _known_sessions(self.name)
         for session in known[bisect_left(known, start) :]:
             yield session, False
@@ -245,8 +284,8 @@ class _DataSessions:
         """End stamps of a session's bars: the data's own times of day."""
         if not self.stamps:
             raise DataError(
-                f"the times of the next {minutes}min bars are unknown: no exchange is named and no bars were given",
-                hint="set `exchange` in kq.yaml",
+                f"the times of the next {minutes}min bars are unknown: no exchange is set and there are no bars",
+                hint="Set `exchange` in kq.yaml.",
             )
         ends = (datetime.combine(session, stamp) + timedelta(days=stamp == time()) for stamp in self.stamps)
         return sorted(ends)
@@ -292,11 +331,11 @@ def _known_sessions(name: str) -> tuple[date, ...]:
 
 @lru_cache(maxsize=8)
 def _calendar(name: str) -> Any:
-    # pandas comes with it: loaded only where a calendar is asked for
+    # imports pandas: loaded only where a calendar is needed
     import exchange_calendars
 
     with warnings.catch_warnings():
-        # it uses what pandas 3 deprecates; a user of ours can do nothing about that
+        # it uses what pandas 3 deprecates; our users cannot change that
         warnings.simplefilter("ignore")
         bound = exchange_calendars.get_calendar(name).bound_min()
         return exchange_calendars.get_calendar(name, start=bound or _EARLIEST)

@@ -6,8 +6,8 @@
                             meta.json
 
 The digest is of the content, so equal bars have an equal digest whatever the order they came in. A snapshot is written
-aside, renamed, and never changed: a reader sees one whole state for as long as it likes, for a snapshot that is open
-somewhere is locked against `retention.prune_snapshots`.
+aside, renamed, and never changed: a reader sees one whole state for as long as it likes, because an open snapshot is
+locked against `retention.prune_snapshots`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
         digest = _write_content(partial, connection)
     target = folder / digest[:_NAME_LENGTH]
     if _is_whole(target):
-        # the same bars, but another ingest may have refused others or missed some: that is no part of the content
+        # the same bars; rejected ones, history and origins may differ and are no part of the content
         for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
             (staged / name).replace(target / name)
         shutil.rmtree(staged)
@@ -104,8 +104,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
 def current_snapshot(root: Path) -> Snapshot | None:
     """The newest published snapshot of a workspace, None where nothing was published yet.
 
-    It is not pruned for as long as the returned object lives. Raises DataError when the pointer names a snapshot that
-    is not there.
+    It is not deleted while the returned object lives. Raises DataError when the pointer names a missing snapshot.
     """
     folder = root / DB_FOLDER / SNAPSHOTS
     name = current_name(folder)
@@ -122,7 +121,7 @@ def current_snapshot(root: Path) -> Snapshot | None:
 
 
 def current_name(folder: Path) -> str | None:
-    """What the pointer in a folder of snapshots names; None where there is no pointer."""
+    """The name in the pointer file of a folder of snapshots; None without a pointer."""
     try:
         return (folder / CURRENT).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -148,14 +147,15 @@ def read_snapshot(folder: Path) -> Snapshot:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: the snapshot cannot be read: {type(error).__name__}",
-            hint="any ingest publishes it again, e.g. kq ingest qlib",
+            hint="Any ingest publishes it again.",
         ) from error
 
 
 def lock_snapshot(folder: Path, *, alone: bool) -> int:
     """Lock a snapshot by its meta.json, shared or alone; returns the descriptor whose closing frees the lock.
 
-    A killed process frees its locks too. Raises OSError where there is no file, and at once where `alone` is in vain.
+    A killed process frees its locks too. Raises OSError where there is no file, and at once where an exclusive lock
+    (`alone`) cannot be had.
     """
     descriptor = os.open(folder / META, os.O_RDONLY)
     if sys.platform != "win32":  # there an open file cannot be removed, lock or not
@@ -170,9 +170,9 @@ def lock_snapshot(folder: Path, *, alone: bool) -> int:
 
 
 def _open(folder: Path) -> Snapshot:
-    """A snapshot that nobody prunes while the object lives."""
+    """A snapshot that is not deleted while the object lives."""
     descriptor = None
-    with suppress(OSError):  # a file system without locks; what is missing is told below
+    with suppress(OSError):  # a file system without locks; a missing file is reported below
         descriptor = lock_snapshot(folder, alone=False)
     try:
         snapshot = read_snapshot(folder)
@@ -223,7 +223,7 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
 def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) -> str:
     """Stream the bars of one frequency to Parquet, sorted by (symbol, time); return the digest of their values.
 
-    One hash a column, so that the digest does not depend on where the stream is cut; the symbols enter as runs.
+    One hash per column, so that the digest does not depend on where the stream is cut; the symbols enter as runs.
     """
     hashes = {name: hashlib.sha256() for name in BARS if name != "symbol"}
     counts = connection.sql(
@@ -272,7 +272,7 @@ def _span(values: dict[str, Any]) -> FreqSpan:
 
 
 def _exchange(connection: duckdb.DuckDBPyConnection, freq: str) -> str:
-    """The exchange of the bars of one frequency: as a user named it last, else what every stock's spelling tells."""
+    """The exchange of the bars of one frequency: as the user set it last, else the one that all stocks share."""
     named = connection.execute(statement("select_exchange"), {"freq": freq}).fetchall()
     if named:
         return str(named[0][0])
@@ -281,10 +281,14 @@ def _exchange(connection: duckdb.DuckDBPyConnection, freq: str) -> str:
 
 
 def shared_exchange(symbols: list[str]) -> str:
-    """The exchange whose calendar all symbols tell by their spelling (XSHG for the mainland), else ""."""
+    """The exchange whose calendar all symbols share by their spelling (XSHG for the mainland), else "".
+
+    >>> shared_exchange(["SH600000", "SZ000001"])
+    'XSHG'
+    """
     mainland = set(EXCHANGES.values()) - {"XHKG"}
-    told = {"XSHG" if (exchange := exchange_of(symbol)) in mainland else exchange for symbol in symbols}
-    return told.pop() if len(told) == 1 else ""
+    shared = {"XSHG" if (exchange := exchange_of(symbol)) in mainland else exchange for symbol in symbols}
+    return shared.pop() if len(shared) == 1 else ""
 
 
 def _is_whole(folder: Path) -> bool:
@@ -296,7 +300,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _clear_unfinished(folder: Path) -> None:
-    """Remove what a killed ingest left; safe, for only the holder of the ingest lock writes here."""
+    """Remove the leftovers of a killed ingest; safe, because only the holder of the ingest lock writes here."""
     for leftover in folder.glob(".*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)

@@ -12,10 +12,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from kronos_quant.display import TextReport
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
 from kronos_quant.market.quality.check_tables import CONTRADICTED, check_context
-from kronos_quant.market.quality.checks import ScreenedBars, all_checks, screen
+from kronos_quant.market.quality.checks import Check, ScreenedBars, all_checks, screen
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
 from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, sessions_between
 from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
@@ -26,7 +27,7 @@ from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, PRICES, UNIVERSES
 _log = logging.getLogger(__name__)
 
 _OUTSIDE = "outside_session"
-"""The check that refuses bars of days and hours at which the exchange is closed."""
+"""The check that rejects bars on days and at hours at which the exchange is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +41,29 @@ class BarBatch:
     bars: pl.DataFrame
     """Columns of schema.BARS in any order; NaN or null is missing; a row without any price is no bar (suspended)."""
     instruments: pl.DataFrame
-    """schema.INSTRUMENTS; null kind or dates: this source does not say, the bars (or another source) then speak."""
+    """schema.INSTRUMENTS; a null kind or date is unknown to this source and taken from the bars or another source."""
     universes: pl.DataFrame
     """schema.UNIVERSES; a universe named here replaces the stored one of that name."""
     sessions: list[date]
     """Every session of the source, with bars or without."""
     exchange: str
-    """As the user named it; "" where nobody did."""
+    """ISO code as the user set it; "" where not set."""
     notes: tuple[str, ...] = ()
-    """What the reader assumed, derived or left out, in words."""
+    """What the reader assumed, derived or skipped, in words."""
     options: tuple[tuple[str, str], ...] = ()
     """(name, value) of how the source was read: labels, amount, volume."""
     unadjusted_volume: tuple[str, ...] = ()
     """Symbols whose volume is the shares really traded; of all others raw volume = volume * factor."""
     complete: bool = False
-    """Whether the source holds each symbol's bars over all of `sessions` (a Qlib directory does), or over whatever
-    span the symbol's own bars tell (a table). A stored bar that it lacks there has vanished."""
+    """Whether the source covers each symbol over all of `sessions` (a Qlib directory does), or only from the symbol's
+    first bar to its last (a table). A stored bar that is missing there has vanished."""
 
     contradicted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTED))
     """CONTRADICTED: bars that another field of the source contradicts; see `ingest.cross_checks`."""
 
     @property
     def span(self) -> Span | None:
-        """First and last time that every symbol's bars are all there of; None where each has a span of its own."""
+        """First and last time that the source covers for every symbol; None where each symbol has its own span."""
         if not self.complete:
             return None
         days = timedelta(days=0 if self.freq == DAILY else 1)
@@ -85,12 +86,12 @@ def tidy_bars(batch: BarBatch) -> pl.DataFrame:
         .collect()
     )
     if bars.is_empty():
-        raise DataError(f"{batch.path or batch.source}: no bar found: every price is missing")
+        raise DataError(f"{batch.path or batch.source}: no bars: every price is missing")
     return bars
 
 
 def make_instruments(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
-    """Instruments as far as the spelling tells: exchange, and "index" or nothing for the kind; dates unknown."""
+    """schema.INSTRUMENTS as far as the spelling gives them: exchange, and "index" or null as kind; no dates."""
     return pl.DataFrame(
         {
             "symbol": list(symbols),
@@ -103,17 +104,36 @@ def make_instruments(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
     )
 
 
-def store_bars(root: Path, batch: BarBatch, *, wait_seconds: float = LOCK_WAIT_SECONDS) -> IngestReport:
+def store_bars(
+    root: Path, batch: BarBatch, *, checks: Sequence[Check] | None = None, wait_seconds: float = LOCK_WAIT_SECONDS
+) -> IngestReport:
     """Check a batch, store its good bars in the workspace `root`, publish a snapshot.
 
-    New bars are added and restated ones replace the stored, whose values go to the history (see `history`); the rest of
-    the store stays. All or nothing: the database commits first, then the snapshot appears; after a crash in between the
-    next ingest publishes what is stored.
-    Raises DataError when no bar passes the checks, KronosQuantError when another ingest does not finish in time.
+    New bars are added; restated bars replace the stored ones, whose values go to the history; everything else stays.
+    All or nothing: the database commits first, then the snapshot appears. After a crash in between, the next ingest
+    publishes what is stored.
+
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    batch
+        What a source holds.
+    checks
+        Rules for the bars; default: the package's and the workspace's.
+    wait_seconds
+        How long to wait for another ingest.
+
+    Raises
+    ------
+    DataError
+        When no bar passes the checks.
+    KronosQuantError
+        When another ingest does not finish in time.
     """
-    calendar_name(batch.exchange)  # an unknown code is refused before anything is written
+    calendar_name(batch.exchange)  # an unknown code is rejected before anything is written
     around = check_context(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
-    screened = screen(tidy_bars(batch), all_checks(root), around)
+    screened = screen(tidy_bars(batch), all_checks(root) if checks is None else checks, around)
     if screened.bars.is_empty():
         raise DataError(
             f"{batch.path or batch.source}: no bar passed the checks: rejected{rule_counts(screened.rejected_by_rule)}"
@@ -129,7 +149,7 @@ def store_bars(root: Path, batch: BarBatch, *, wait_seconds: float = LOCK_WAIT_S
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: ScreenedBars) -> Reconciliation:
-    """Bring a screened batch into the tables; return how it differs from what they held."""
+    """Write a screened batch to the tables; return how it differs from what they held."""
     freq = {"freq": batch.freq}
     connection.register("incoming", screened.bars.to_arrow())
     connection.register("refused", screened.refused.to_arrow())
@@ -208,7 +228,7 @@ def _stamp(moment: datetime, freq: str) -> str:
 
 
 def _held_sessions(batch: BarBatch, screened: ScreenedBars) -> list[date]:
-    """The source's sessions without those that only bars outside of any session made one."""
+    """The source's sessions, without dates whose only bars were rejected as outside of any session."""
     outside = screened.refused.filter(pl.col("rules").str.contains(_OUTSIDE, literal=True))["date"].unique()
     lost = set(outside.to_list()) - set(screened.bars.filter(pl.col("date").is_in(outside.implode()))["date"].unique())
     exchange = batch.exchange or shared_exchange(screened.bars["symbol"].unique().to_list())
@@ -227,7 +247,7 @@ def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
 
 
 def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
-    """Where the sessions and hours of the accepted bars and the exchange's calendar disagree."""
+    """Where the accepted bars and the exchange's calendar disagree on sessions or hours."""
     exchange = batch.exchange or shared_exchange(bars["symbol"].unique().to_list())
     horizon = known_until(exchange)
     if horizon is None:
@@ -236,16 +256,18 @@ def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
     expected = set(sessions_between(exchange, min(batch.sessions), max(batch.sessions)))
     notes = []
     if closed := sorted(given - expected):
-        notes.append(f"{len(closed)} sessions of the source are none of {exchange}'s (first: {closed[0]})")
+        notes.append(
+            f"{counted(len(closed), 'session')} of the source not in the {exchange} calendar (first: {closed[0]})"
+        )
     if missing := sorted(expected - given):
-        notes.append(f"{len(missing)} sessions of {exchange} are not in the source (first: {missing[0]})")
+        notes.append(f"{counted(len(missing), 'session')} of {exchange} missing from the source (first: {missing[0]})")
     if batch.freq != DAILY:
         notes += hours_notes(bars["time"], exchange)
     return notes
 
 
-@dataclass(frozen=True, slots=True)
-class IngestReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class IngestReport(TextReport):
     """What one ingest did."""
 
     source: str
@@ -264,16 +286,16 @@ class IngestReport:
     """Bars that replace a stored one: restated, or moved along with a factor restated before them."""
     unchanged: int
     restated: dict[str, int]
-    """Past bars that came with another raw value or factor, by symbol, most first."""
+    """Past bars whose raw value or factor changed, by symbol, most first."""
     rescaled: int
-    """Symbols that came in another scale of price and factor and were converted to the stored one."""
+    """Symbols whose prices and factors had another scale and were converted to the stored one."""
     vanished: dict[str, int]
-    """Stored bars, kept, that the source no longer has although it covers their symbol and date; by symbol."""
+    """Stored bars (kept) that are no longer in the source although it covers their symbol and date; by symbol."""
     first_vanished: tuple[str, ...]
     """The first few of them: symbol and time."""
     rejected: int
     rejected_by_rule: dict[str, int]
-    """A bar that breaks several rules counts at each."""
+    """A bar that breaks several rules counts for each."""
     warnings_by_rule: dict[str, int]
     suspended: int
     """Sessions without a bar between a symbol's first and last bar, over all symbols."""
@@ -282,33 +304,35 @@ class IngestReport:
     """Content digest of the published snapshot."""
 
     def lines(self) -> list[str]:
-        """The report for people, a line a fact."""
+        """The report in words, one fact per line."""
         held = f"{counted(self.symbols, 'symbol')}, {counted(self.sessions, 'session')} ({self.freq})"
         lines = [
             f"{self.path or self.source}: {held}, {self.first} to {self.last}",
-            f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} as before",
+            f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged",
             f"rejected: {self.rejected:,}{rule_counts(self.rejected_by_rule)}",
         ]
         if self.restated:
             worst = listed(f"{symbol} {count:,}" for symbol, count in self.restated.items())
             lines.append(
                 f"restated: {counted(sum(self.restated.values()), 'past bar')} "
-                f"of {counted(len(self.restated), 'symbol')} ({worst}); the old values are in the history"
+                f"of {counted(len(self.restated), 'symbol')} ({worst}); old values: kq history SYMBOL"
             )
         if self.rescaled:
-            lines.append(f"rescaled: {self.rescaled:,} symbols came in another scale; converted to the stored one")
+            lines.append(f"rescaled: {counted(self.rescaled, 'symbol')} in another scale, converted to the stored one")
         if self.vanished:
             count = sum(self.vanished.values())
             lines.append(
-                f"vanished from the source: {counted(count, 'stored bar')} of {counted(len(self.vanished), 'symbol')} "
+                f"no longer in the source: {counted(count, 'stored bar')} of {counted(len(self.vanished), 'symbol')} "
                 f"({listed(self.first_vanished, len(self.first_vanished))}"
                 + (f" and {count - len(self.first_vanished):,} more" if count > len(self.first_vanished) else "")
-                + "); they are kept, and noted in the history"
+                + "); kept, and recorded in the history"
             )
         if self.warnings_by_rule:
-            lines.append(f"kept with a warning:{rule_counts(self.warnings_by_rule)}")
+            lines.append(f"warnings: {rule_counts(self.warnings_by_rule)[2:-1]}; these bars are kept")
         if self.suspended:
-            lines.append(f"suspended: {counted(self.suspended, 'session')} of listed symbols without a bar")
+            lines.append(
+                f"suspended: {counted(self.suspended, 'session')} without a bar between a symbol's first and last bar"
+            )
         lines += [f"note: {note}" for note in self.notes]
         return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
 
@@ -318,6 +342,10 @@ class IngestReport:
 
 
 def rule_counts(counts: dict[str, int]) -> str:
-    """' (rule 3, other 1)', most frequent first; nothing for no counts."""
+    """The counts in words, the most frequent first.
+
+    >>> rule_counts({"stale_run": 1, "price_jump": 3})
+    ' (price_jump 3, stale_run 1)'
+    """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return f" ({', '.join(f'{rule} {count:,}' for rule, count in ordered)})" if counts else ""

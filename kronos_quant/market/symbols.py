@@ -1,4 +1,4 @@
-"""One spelling a symbol: SH600000, SZ000001, BJ430047, HK09988; anything else in upper case (AAPL, BRK.B)."""
+"""One spelling per symbol: SH600000, SZ000001, BJ430047, HK09988; anything else in upper case (AAPL, BRK.B)."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ _INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|[\^.].+|.*INDEX.*")
 
 
 def canonical(text: str, exchange: str = "") -> str:
-    """The canonical spelling of a symbol: `600000.SH`, `sh600000` and `600000` all give `SH600000`.
+    """The canonical spelling of a symbol.
 
-    exchange : ISO code of the market the symbol is from; digits alone are read as mainland codes when it is unknown
-    or a mainland exchange, as Hong Kong codes when it is XHKG.
+    exchange : ISO code of the symbol's market; digits alone are a mainland code when it is unknown or a mainland
+    exchange, and a Hong Kong code when it is XHKG.
+
+    >>> canonical("600000.SH"), canonical("700", "XHKG"), canonical("aapl")
+    ('SH600000', 'HK00700', 'AAPL')
     """
     name = text.strip().upper()
     if found := _GLUED.fullmatch(name):
@@ -50,16 +53,20 @@ def canonical(text: str, exchange: str = "") -> str:
 
 
 def canonical_column(spellings: pl.Series, exchange: str = "") -> pl.Series:
-    """`canonical` of every text of a column, each spelling worked out once."""
+    """`canonical` of every text of a column.
+
+    >>> canonical_column(pl.Series(["600000.SH", "000001.SZ"])).to_list()
+    ['SH600000', 'SZ000001']
+    """
     distinct = spellings.unique().to_list()
     return spellings.replace_strict(distinct, [canonical(text, exchange) for text in distinct])
 
 
 def symbol_from_filename(path: Path, exchange: str = "") -> str:
-    """The symbol that a file's name tells: `XSHG_5min_600977.csv` -> SH600977, `HK_ali_09988_5min.csv` -> HK09988.
+    """The symbol in a file's name: an exchange with a code, a full spelling, or a six-digit code; else its whole stem.
 
-    An exchange token beside a code of digits, a full spelling (sh600000, 600000.SH), or a six-digit code alone;
-    failing these the whole stem in upper case.
+    >>> symbol_from_filename(Path("XSHG_5min_600977.csv")), symbol_from_filename(Path("HK_ali_09988_5min.csv"))
+    ('SH600977', 'HK09988')
     """
     stem = _SUFFIX.sub("", path.name.upper())
     if (whole := canonical(stem, exchange)) != stem or re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", stem):
@@ -77,14 +84,14 @@ def symbol_from_filename(path: Path, exchange: str = "") -> str:
 
 
 def exchange_of(symbol: str, default: str = "") -> str:
-    """ISO code of the exchange that a canonical symbol names (XSHG, XSHE, BJSE, XHKG), else `default`."""
+    """ISO code of the exchange in a canonical symbol (XSHG, XSHE, BJSE, XHKG), else `default`."""
     if re.fullmatch(r"(SH|SZ|BJ)\d{6}|HK\d{5}", symbol):
         return EXCHANGES[symbol[:2]]
     return default
 
 
 def looks_like_index(symbol: str) -> bool:
-    """Whether a symbol's spelling says that it is an index: SH000300, SZ399006, ^GSPC, .DJI, EW_INDEX."""
+    """Whether a symbol is an index by its spelling: SH000300, SZ399006, ^GSPC, .DJI, EW_INDEX."""
     return _INDEX.fullmatch(symbol) is not None
 
 

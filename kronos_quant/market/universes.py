@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import polars as pl
 
-from kronos_quant.errors import ConfigError
+from kronos_quant.display import Displayed
+from kronos_quant.errors import ConfigError, counted
 from kronos_quant.market.database import statement
 from kronos_quant.schema import UNIVERSES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALL = "all"
 """The universe of every stock listed on the day."""
@@ -33,41 +37,62 @@ UNADJUSTED: dict[str, pl.DataType] = {"freq": pl.String(), "symbol": pl.String()
 
 KINDS = ("st", "listing", "industry")
 WITH_VALUE = ("industry",)
-"""Kinds whose intervals say nothing without a value."""
+"""Kinds whose intervals need a value."""
 
 OPEN_END = date(2099, 12, 31)
-"""The end of an interval that has not ended, as Qlib's lists write it."""
+"""The end of an interval that has not ended, as in Qlib's lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """Who belonged to a universe on a date, and whether the store knows how they traded."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Membership(Displayed):
+    """The constituents of a universe on a date, and which of them have bars."""
 
     universe: str
     on: date
     session: date
-    """The last session up to the date, on which bars are looked for; the first one for a date before the data."""
+    """The last session up to the date, whose bars count; the first session for a date before the data."""
     members: tuple[str, ...]
     suspended: tuple[str, ...]
-    """Members with bars before the session and none on it, that are listed still: by a later bar or by a list."""
+    """Members without a bar on the session that are still listed: a later bar or a list shows it."""
     without_bars: tuple[str, ...]
-    """Members without any bar up to the session, or gone before it: a back-test cannot hold them."""
+    """Members without any bar up to the session, or delisted before it: a back-test cannot hold them."""
 
     @property
     def survivorship_gap(self) -> float:
         """Share of the members whose bars are missing on the session; 0 for a universe without members."""
         return len(self.without_bars) / len(self.members) if self.members else 0.0
 
-    def lines(self) -> list[str]:
-        """For people: the counts, and every name; members without bars are marked."""
+    @property
+    def title(self) -> str:
+        """The universe, the date and the counts."""
         traded = len(self.members) - len(self.suspended) - len(self.without_bars)
-        counts = (
-            f"{self.universe} on {self.on}: {len(self.members):,} members: {traded:,} with a bar on {self.session}, "
-            f"{len(self.suspended):,} suspended, {len(self.without_bars):,} without bars"
+        return (
+            f"{self.universe} on {self.on}: {counted(len(self.members), 'member')}, {traded:,} with a bar on "
+            f"{self.session}, {len(self.suspended):,} suspended, {len(self.without_bars):,} without bars"
         )
-        marks = {**dict.fromkeys(self.suspended, "  suspended"), **dict.fromkeys(self.without_bars, "  no bars")}
-        names = [f"{symbol}{marks.get(symbol, '')}" for symbol in self.members]
-        return [counts, f"survivorship gap: {self.survivorship_gap:.1%} of the members have no bars", *names]
+
+    def summary(self) -> pl.DataFrame:
+        """The counts as text: columns `figure` and `value`."""
+        names = ("members", "suspended", "without bars", "survivorship gap")
+        values = (len(self.members), len(self.suspended), len(self.without_bars), f"{self.survivorship_gap:.1%}")
+        return pl.DataFrame({"figure": names, "value": [str(value) for value in values]})
+
+    def table(self) -> pl.DataFrame:
+        """A row for each member: symbol and state (traded, suspended, no bars)."""
+        states = dict.fromkeys(self.suspended, "suspended") | dict.fromkeys(self.without_bars, "no bars")
+        return pl.DataFrame(
+            {"symbol": self.members, "state": [states.get(symbol, "traded") for symbol in self.members]},
+            schema={"symbol": pl.String, "state": pl.String},
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`table` for pandas."""
+        return self.table().to_pandas()
+
+    def lines(self) -> list[str]:
+        """For people: the counts, and every member; those without a bar are marked."""
+        marked = [symbol if state == "traded" else f"{symbol}  {state}" for symbol, state in self.table().rows()]
+        return [self.title, f"survivorship gap: {self.survivorship_gap:.1%} of the members have no bars", *marked]
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`: plain values, dates in ISO form."""
@@ -77,11 +102,19 @@ class Membership:
 
 
 def membership(intervals: pl.DataFrame, universe: str, on: date, session: date, spans: pl.DataFrame) -> Membership:
-    """The members on a date, told apart by their bars around `session`.
+    """The members on a date, divided by their bars around `session`.
 
-    intervals : schema.UNIVERSES.
-    spans : one row a symbol with bars: symbol, first (bar), last (bar, or end of the listing), traded (a bar on the
-    session).
+    Parameters
+    ----------
+    intervals
+        schema.UNIVERSES.
+    universe, on
+        Which universe, on which date.
+    session
+        The last session up to that date.
+    spans
+        A row for each symbol with bars: symbol, first (bar), last (bar, or end of the listing), traded (a bar on the
+        session).
     """
     names = members(intervals, universe, on)
     traded = set(spans.filter("traded")["symbol"])
@@ -103,9 +136,14 @@ def tidy(intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def members(intervals: pl.DataFrame, universe: str, on: date) -> list[str]:
-    """Symbols with an interval of `universe` that holds `on` (both ends inclusive), sorted.
+    """Symbols with an interval of `universe` that contains `on`, sorted.
 
-    intervals : schema.UNIVERSES; a symbol may have several.
+    Parameters
+    ----------
+    intervals
+        schema.UNIVERSES, both ends inclusive; a symbol may have several.
+    universe, on
+        Which universe, on which date.
     """
     inside = (pl.col("universe") == universe) & (pl.col("start") <= on) & (pl.col("end") >= on)
     return intervals.filter(inside)["symbol"].unique().sort().to_list()
@@ -127,10 +165,16 @@ def check_kind(kind: str) -> None:
 
 
 def listing_dates(instruments: pl.DataFrame, listings: pl.DataFrame, first_session: date) -> pl.DataFrame:
-    """Since when each symbol is listed: columns symbol and listed, null for "longer than the data go back".
+    """Listing date of each symbol: columns symbol and listed, null where it is before the data.
 
-    instruments : schema.INSTRUMENTS; listings : INTERVALS of kind listing, which win over the first bar.
-    A symbol whose bars start with the data counts as long listed.
+    Parameters
+    ----------
+    instruments
+        schema.INSTRUMENTS.
+    listings
+        INTERVALS of kind listing, which take precedence over the first bar.
+    first_session
+        Of the data: a symbol whose bars start with it is taken as listed long before.
     """
     stated = listings.group_by("symbol").agg(pl.col("start").min().alias("stated"))
     first_bar = pl.when(pl.col("first_date") > first_session).then("first_date")
@@ -148,7 +192,19 @@ def record_facts(
     options: Sequence[tuple[str, str]],
     unadjusted_volume: Sequence[str],
 ) -> None:
-    """Record how an ingest was read, and whose volume is not adjusted among the bars of `incoming`."""
+    """Record how an ingest was read, and which symbols of `incoming` have an unadjusted volume.
+
+    Parameters
+    ----------
+    connection
+        Of the database, inside a transaction; `incoming` is registered.
+    ingest, freq
+        The ingest's number and frequency.
+    options
+        (name, value) of how the source was read.
+    unadjusted_volume
+        Symbols whose volume is the shares really traded.
+    """
     for name, value in options:
         connection.execute("INSERT INTO ingest_options VALUES (?, ?, ?)", [ingest, name, value])
     connection.execute(statement("forget_unadjusted"), {"freq": freq})
@@ -158,7 +214,7 @@ def record_facts(
 
 
 def replace_intervals(connection: duckdb.DuckDBPyConnection, kind: str, intervals: pl.DataFrame) -> int:
-    """Store intervals (INTERVALS) instead of those of the same kind; return how many there were before."""
+    """Store intervals (INTERVALS) instead of the stored ones of that kind; return how many there were before."""
     [(before,)] = connection.execute("SELECT count(*) FROM intervals WHERE kind = ?", [kind]).fetchall()
     connection.execute("DELETE FROM intervals WHERE kind = ?", [kind])
     connection.register("incoming_intervals", intervals.select(list(INTERVALS)).to_arrow())

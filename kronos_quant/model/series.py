@@ -26,6 +26,7 @@ import polars as pl
 from kronos_quant.errors import DataError, listed
 from kronos_quant.inputs import Table, as_frame
 from kronos_quant.market.ingest.columns import infer_freq, match_columns
+from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
 from kronos_quant.market.symbols import exchange_of
@@ -64,7 +65,7 @@ def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.
     if frame.schema == pl.Schema(BARS):
         return frame
     named = symbol is not None or "symbol" in match_columns("table", frame.columns)
-    return read_tables(frame, symbol if named else UNNAMED, exchange).bars
+    return read_tables(frame, ReadOptions(symbol if named else UNNAMED, exchange)).bars
 
 
 def times_after(series: BarSeries, count: int, exchange: str = "") -> dict[str, FutureTimes]:

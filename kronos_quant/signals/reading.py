@@ -228,6 +228,6 @@ def realised_outcomes(market: Market, moments: Moments, symbols: Sequence[str]) 
     """The outcomes of forecasts that were made at some moments."""
     start, ends = moments.date[0], market.times()
     times = ends.filter(pl.col("date") >= start)["time"].to_list()
-    bars = market.bars(symbols, start=start)
+    bars = market.select_bars(symbols, start=start)
     close = to_matrix(bars, "close", times, symbols, key="time")
     return Outcomes(close, np.where(moments.exact, moments.bar - (ends.height - len(times)), -1))

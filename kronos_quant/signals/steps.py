@@ -237,7 +237,7 @@ class ScoreExposures:
         """The place in the calendar where they begin, and closes and amounts, float64[sessions in between, N]."""
         start = max(self._calendar.index(self.dates[0]) - history - self._unended, 0)
         days = self._calendar[start : self._calendar.index(self.dates[-1]) + 1]
-        bars = self.market.bars(self.symbols, start=days[0], end=days[-1])
+        bars = self.market.select_bars(self.symbols, start=days[0], end=days[-1])
         daily = bars.group_by("symbol", "date", maintain_order=True).agg(
             pl.col("close").last().cast(pl.Float64), pl.col("amount").cast(pl.Float64).sum()
         )

@@ -52,7 +52,7 @@ def universe_table(market: Market, universe: str) -> tuple[BarTable, pl.DataFram
     stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
     if membership is not None:
         stocks = stocks.filter(stocks.is_in(membership["symbol"].unique().implode()))
-    return bar_table(market.bars(stocks.to_list()), market.sessions()), membership
+    return bar_table(market.select_bars(stocks.to_list()), market.sessions()), membership
 
 
 def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:

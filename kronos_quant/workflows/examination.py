@@ -61,7 +61,7 @@ def background(market: Market, panel: Panel) -> Background:
     known = market.sessions()
     first = known.index(panel.dates[0])
     sessions = [*known[max(first - HISTORY, 0) : first], *panel.dates]
-    bars = market.bars(panel.symbols, sessions[0], sessions[-1])
+    bars = market.select_bars(panel.symbols, sessions[0], sessions[-1])
     by_session = pl.col("close").sort_by("time").last(), pl.col("amount").cast(pl.Float64).sum()
     bars = bars.group_by("symbol", "date").agg(by_session)
     close, amount = (to_matrix(bars, name, sessions, panel.symbols) for name in ("close", "amount"))

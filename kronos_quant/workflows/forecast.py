@@ -124,7 +124,7 @@ def run_forecast(
     """Forecast the bars after session `on` (None: after the newest bar); leaves a run with table, picture and page."""
     market = workspace_market(workspace)
     name = market.resolve(symbol)
-    bars = market.bars([name], end=market.check_session(on) if on else None)
+    bars = market.select_bars([name], end=market.check_session(on) if on else None)
     source = open_computed(workspace, recipe_name, market)
     lookback = source.recipe.lookback
     if bars.height < lookback:

@@ -42,19 +42,19 @@ def full_disk(*arguments, **settings):
 
 def test_an_unknown_symbol(refused, trained_workspace):
     code, error, hint = refused(trained_workspace.root, "forecast", "MADE001")
-    assert (code, error) == (3, "symbol 'MADE001' is unknown: it is none of 13 in the market")
+    assert (code, error) == (3, "unknown symbol 'MADE001': not among the 13 in the market")
     assert "MADE0001" in hint
 
 
 def test_a_date_that_is_no_session_names_its_neighbours(refused, trained_workspace):
     code, error, _ = refused(trained_workspace.root, "signal", "--date", "2025-01-01")
-    assert (code, error) == (3, "2025-01-01 is no session: the nearest are 2024-12-31 and 2025-01-02")
+    assert (code, error) == (3, "2025-01-01 is not a session: the nearest are 2024-12-31 and 2025-01-02")
 
 
 def test_a_date_after_the_data(refused, trained_workspace):
     code, error, hint = refused(trained_workspace.root, "signal", "--date", "2031-06-05")
-    assert (code, error) == (3, "2031-06-05 is after the data: they end on 2025-06-05")
-    assert hint == "ingest newer bars, e.g. kq ingest qlib"
+    assert (code, error) == (3, "2031-06-05 is after the data, which end on 2025-06-05")
+    assert hint == "Ingest newer bars."
 
 
 def test_a_range_that_ends_before_it_starts(refused, trained_workspace):
@@ -67,7 +67,7 @@ def test_an_empty_directory(refused, market_workspace, tmp_path):
     (tmp_path / "empty").mkdir()
     code, error, hint = refused(market_workspace.root, "ingest", "qlib", str(tmp_path / "empty"))
     assert code == 3
-    assert "no Qlib directory: expected calendars/ and features/, found nothing" in error
+    assert "not a Qlib directory: expected calendars/ and features/, found nothing" in error
     assert "kq ingest qlib" in hint
 
 

@@ -56,7 +56,7 @@ def test_an_exported_qlib_directory_is_ingested_again(kq, made, out, tmp_path):
     ("arguments", "code", "message"),
     [
         (("--format", "xlsx"), 2, "format: expected parquet, csv, qlib, found 'xlsx'"),
-        (("--symbols", "NOBODY"), 3, "symbol 'NOBODY' is unknown: it is none of 6 in the market"),
+        (("--symbols", "NOBODY"), 3, "unknown symbol 'NOBODY': not among the 6 in the market"),
         (("--freq", "5min"), 3, "no 5min bars: there are day"),
     ],
 )
@@ -70,6 +70,6 @@ def test_what_cannot_be_exported_is_told_and_nothing_is_written(kq, made, out, a
 def test_an_existing_place_is_never_written_to(kq, made, out):
     out.write_text("mine")
     code, error, hint = kq(made, "export", "bars", str(out)).refusal()
-    assert (code, hint) == (2, "name another place")
-    assert error == f"{out}: is there already, and an export replaces nothing"
+    assert (code, hint) == (2, "Choose another path.")
+    assert error == f"{out}: exists; an export never overwrites"
     assert out.read_text() == "mine"

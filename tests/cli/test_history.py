@@ -29,12 +29,12 @@ def test_a_restated_bar_is_told_with_its_old_and_new_value(kq, workspace):
 
 def test_what_was_recorded_before_a_day_is_left_out(kq, workspace):
     done = kq(workspace, "history", "AAPL", "--since", "2099-01-01")
-    assert done.out == "AAPL (day): no change recorded since 2099-01-01: every bar is as it first came\n"
+    assert done.out == "AAPL (day): no change recorded since 2099-01-01\n"
 
 
 def test_an_unknown_symbol_or_frequency_is_refused(kq, workspace):
     assert kq(workspace, "history", "MSFT").refusal()[:2] == (
         3,
-        "symbol 'MSFT' is unknown: it is none of 1 in the market",
+        "unknown symbol 'MSFT': not among the 1 in the market",
     )
     assert kq(workspace, "history", "AAPL", "--freq", "5min").code == 3

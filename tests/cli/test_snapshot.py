@@ -33,13 +33,13 @@ def test_snapshots_are_listed_for_people_and_for_scripts(kq, workspace):
     assert current["name"] == open_market(workspace).snapshot.digest[:16]
     assert (current["bars"], current["first"], current["last"]) == (2, "2024-01-02", "2024-01-03")
     lines = kq(workspace, "snapshot", "list").out.splitlines()
-    assert lines[0].split() == ["name", "created", "bars", "first", "last", "MB", "runs", "needed", "as"]
+    assert lines[0].split() == ["name", "created", "bars", "first", "last", "MB", "runs", "used", "by"]
     assert [line.split()[0] for line in lines[1:]] == [record["name"] for record in records]
     assert lines[1].endswith("current")
 
 
 def test_old_snapshots_are_pruned(kq, workspace):
-    assert kq(workspace, "snapshot", "prune").out == "removed 0 snapshots, kept 3\n"
+    assert kq(workspace, "snapshot", "prune").out == "deleted 0 snapshots, kept 3\n"
     done = kq(workspace, "snapshot", "prune", "--keep", "1", "--json")
     told = json.loads(done.out)
     assert told["kept"] == [open_market(workspace).snapshot.digest[:16]]
@@ -55,6 +55,6 @@ def test_keeping_none_is_a_usage_error(kq, workspace):
 
 def test_without_bars_there_is_nothing_to_list(kq, tmp_path):
     (tmp_path / "kq.yaml").write_text("{}\n")
-    assert kq(tmp_path, "snapshot", "list").out == "no snapshots: nothing has been ingested\n"
+    assert kq(tmp_path, "snapshot", "list").out == "no snapshots: no bars have been ingested\n"
     assert kq(tmp_path, "snapshot", "list", "--json").out == "[]\n"
-    assert kq(tmp_path, "snapshot", "prune").out == "removed 0 snapshots, kept 0\n"
+    assert kq(tmp_path, "snapshot", "prune").out == "deleted 0 snapshots, kept 0\n"

@@ -47,7 +47,7 @@ def test_a_universe_is_ingested_and_listed_on_a_date_with_its_gap(kq, workspace)
 
 def test_an_unknown_universe_is_refused_with_those_there_are(kq, workspace):
     done = kq(workspace, "universe", "csi300")
-    assert (done.code, done.err) == (3, "error: universe 'csi300' is unknown: known are all\n")
+    assert (done.code, done.err) == (3, "error: unknown universe 'csi300'; available: all\n")
 
 
 def test_intervals_are_ingested_by_kind(kq, workspace):

@@ -69,7 +69,7 @@ def qlib_dir(tmp_path: Path) -> QlibDir:
 BatchMaker = Callable[..., BarBatch]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_batch() -> BatchMaker:
     """A function that makes a batch of daily bars: {symbol: {day offset from 2024-01-01: close}}."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.market.ingest.cross_checks import VolumeVotes, contradicted
+from kronos_quant.market.ingest.cross_checks import VolumeVotes, find_contradictions
 
 LENGTH = 60
 
@@ -30,7 +30,7 @@ def change_of(close: FloatArray) -> FloatArray:
 
 
 def flagged(columns: dict[str, FloatArray], raw_volume: bool = False, **others: FloatArray) -> list[int]:
-    return list(np.flatnonzero(contradicted(columns, others, raw_volume=raw_volume)))
+    return list(np.flatnonzero(find_contradictions(columns, others, raw_volume=raw_volume)))
 
 
 def spoilt(values: FloatArray, place: int, ratio: float = 1.00001) -> FloatArray:
@@ -119,9 +119,7 @@ def test_the_amount_or_whole_shares_tell_what_the_volume_is(adjusted: bool, amou
     for i in range(5):
         votes.add(f"S{i}", stock(adjusted=adjusted, amount=amount, seed=10 * seed + i))
     assert votes.verdict() == ("adjusted" if adjusted else "raw")
-    assert votes.notes() == (
-        [] if adjusted else ["volume is not adjusted (so 5 of 5 symbols show): it is the raw volume"]
-    )
+    assert votes.notes() == ([] if adjusted else ["volume is raw, not adjusted (evidence from 5 of 5 symbols)"])
 
 
 @pytest.mark.parametrize("unit", [1000.0, 0.1])
@@ -147,7 +145,7 @@ def test_where_symbols_disagree_the_volume_is_assumed_adjusted_and_that_is_told(
     votes.add("A", stock(adjusted=True, amount=True))
     votes.add("B", stock(adjusted=False, amount=True))
     assert votes.verdict() == "assumed adjusted"
-    assert votes.notes() == ["volume taken as adjusted; 1 of 2 symbols speak against it"]
+    assert votes.notes() == ["volume assumed adjusted; 1 of 2 symbols indicate raw volume"]
 
 
 def test_missing_values_and_suspended_days_do_not_matter() -> None:

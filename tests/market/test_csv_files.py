@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -10,8 +11,9 @@ import pytest
 from made import SHARED
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import ingest_csv, open_market
+from kronos_quant.market import BarBatch, ingest_csv, open_market
 from kronos_quant.market.database import open_database
+from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_csv_files
 from kronos_quant.schema import BARS
 
@@ -21,6 +23,10 @@ timestamps,open,close,high,low,volume,amount
 2019/11/26 9:40,184.35,183.85,184.55,183.45,4433300,0
 2019/11/26 9:45,183.85,183.05,183.95,182.85,3391300,0
 """
+
+
+def read(source: Path, **options: Any) -> BarBatch:
+    return read_csv_files(source, ReadOptions(**options))
 
 
 def write(path: Path, text: str) -> Path:
@@ -34,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_tutorials_file_loads_as_it_stands(file: Path) -> None:
-    batch = read_csv_files(write(file, TUTORIAL))
+    batch = read(write(file, TUTORIAL))
     assert batch.freq == "5min"
     assert batch.bars.schema == pl.Schema(BARS)
     first = batch.bars.row(0, named=True)
@@ -66,7 +72,7 @@ def test_the_tutorials_file_loads_as_it_stands(file: Path) -> None:
     ],
 )
 def test_columns_come_in_any_order_and_under_their_usual_names(tmp_path: Path, header: str, rows: list[str]) -> None:
-    batch = read_csv_files(write(tmp_path / "aapl.csv", "\n".join([header, *rows])))
+    batch = read(write(tmp_path / "aapl.csv", "\n".join([header, *rows])))
     assert batch.freq == "day"
     assert batch.bars.row(0) == ("AAPL", date(2024, 1, 2), datetime(2024, 1, 2), 1, 2, 0.5, 1.5, 10, 7, 1)
     assert batch.sessions == [date(2024, 1, 2), date(2024, 1, 3)]
@@ -74,22 +80,22 @@ def test_columns_come_in_any_order_and_under_their_usual_names(tmp_path: Path, h
 
 def test_a_clock_in_its_own_column_is_put_behind_its_date(file: Path) -> None:
     text = "date,time,open,high,low,close\n2024/1/2,9:35,1,2,0.5,1\n2024/1/2,9:40,1,2,0.5,1\n"
-    assert read_csv_files(write(file, text)).bars["time"][1] == datetime(2024, 1, 2, 9, 40)
+    assert read(write(file, text)).bars["time"][1] == datetime(2024, 1, 2, 9, 40)
 
 
 def test_a_symbol_column_makes_one_file_many_symbols(tmp_path: Path) -> None:
     text = "code,date,open,high,low,close\n600000,2024-01-02,1,2,1,1\n000001.SZ,2024-01-02,1,2,1,1\n"
-    batch = read_csv_files(write(tmp_path / "all.csv", text))
+    batch = read(write(tmp_path / "all.csv", text))
     assert batch.bars["symbol"].to_list() == ["SH600000", "SZ000001"]
     assert batch.instruments["exchange"].to_list() == ["XSHG", "XSHE"]
 
 
 def test_the_option_names_the_symbol_of_one_file_only(tmp_path: Path, file: Path) -> None:
     write(file, TUTORIAL)
-    assert read_csv_files(file, symbol="600000.SH").bars["symbol"].unique().to_list() == ["SH600000"]
+    assert read(file, symbol="600000.SH").bars["symbol"].unique().to_list() == ["SH600000"]
     write(tmp_path / "other.csv", TUTORIAL)
-    with pytest.raises(ConfigError, match=r"--symbol names one symbol, but .* holds 2 files"):
-        read_csv_files(tmp_path, symbol="SH600000")
+    with pytest.raises(ConfigError, match=r"symbol: given for one file, but .* contains 2"):
+        read(tmp_path, symbol="SH600000")
 
 
 def test_a_folder_gives_one_batch_also_from_compressed_files(tmp_path: Path) -> None:
@@ -98,7 +104,7 @@ def test_a_folder_gives_one_batch_also_from_compressed_files(tmp_path: Path) -> 
     zst = pa.compress(TUTORIAL.encode(), codec="zstd", asbytes=True)
     (tmp_path / "XSHG_5min_600009.csv.zst").write_bytes(zst)
     write(tmp_path / "notes.txt", "not read")
-    batch = read_csv_files(tmp_path)
+    batch = read(tmp_path)
     assert batch.bars["symbol"].unique().sort().to_list() == ["SH600000", "SH600009", "SZ000001"]
     assert batch.notes == ("amount missing or 0 throughout: derived as volume x mean price (3 of 3 files)",)
 
@@ -107,7 +113,7 @@ def test_files_of_two_frequencies_do_not_mix(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", TUTORIAL)
     write(tmp_path / "b.csv", "date,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n")
     with pytest.raises(DataError, match=r"expected one frequency, found 5min in a.csv and day in b.csv"):
-        read_csv_files(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -115,39 +121,39 @@ def test_files_of_two_frequencies_do_not_mix(tmp_path: Path) -> None:
 )
 def test_an_amount_of_0_throughout_is_derived_zeroed_or_kept(file: Path, policy: str, expected: list[float]) -> None:
     text = "date,open,high,low,close,volume,amount\n2024-01-02,1,2,0.5,1,10,0\n2024-01-03,1,2,0.5,1,10,0\n"
-    batch = read_csv_files(write(file, text), amount=policy)
+    batch = read(write(file, text), amount=policy)
     assert batch.bars["amount"].to_list() == expected
     assert len(batch.notes) == 1
 
 
 def test_amounts_that_are_there_stay_and_single_missing_ones_are_derived(file: Path) -> None:
     text = "date,open,high,low,close,volume,amount\n2024-01-02,1,2,0.5,1,10,99\n2024-01-03,1,2,0.5,1,10,\n"
-    assert read_csv_files(write(file, text)).bars["amount"].to_list() == [99, 11.25]
-    assert read_csv_files(file, amount="as_is").bars["amount"].to_list() == [99, None]
+    assert read(write(file, text)).bars["amount"].to_list() == [99, 11.25]
+    assert read(file, amount="as_is").bars["amount"].to_list() == [99, None]
 
 
 def test_without_volume_both_volume_and_amount_are_0(file: Path) -> None:
-    batch = read_csv_files(write(file, "date,open,high,low,close\n2024-01-02,1,1,1,1\n"))
+    batch = read(write(file, "date,open,high,low,close\n2024-01-02,1,1,1,1\n"))
     assert batch.bars.select("volume", "amount").row(0) == (0, 0)
-    assert batch.notes == ("volume missing: taken as 0, and amount with it",)
+    assert batch.notes == ("volume missing: volume and amount set to 0",)
 
 
 def test_a_factor_column_is_read(file: Path) -> None:
-    batch = read_csv_files(write(file, "date,open,high,low,close,factor\n2024-01-02,1,1,1,1,2.5\n"))
+    batch = read(write(file, "date,open,high,low,close,factor\n2024-01-02,1,1,1,1,2.5\n"))
     assert batch.bars["factor"].to_list() == [2.5]
 
 
 def test_an_offset_is_converted_where_the_exchange_is_known(file: Path) -> None:
     text = "time,open,high,low,close\n2024-06-18T01:35:00Z,1,1,1,1\n2024-06-18T01:40:00Z,1,1,1,1\n"
-    assert read_csv_files(write(file, text)).bars["time"][0] == datetime(2024, 6, 18, 9, 35)  # HK by its name
-    other = read_csv_files(write(file.with_name("btc.csv"), text))
+    assert read(write(file, text)).bars["time"][0] == datetime(2024, 6, 18, 9, 35)  # HK by its name
+    other = read(write(file.with_name("btc.csv"), text))
     assert other.bars["time"][0] == datetime(2024, 6, 18, 1, 35)
-    assert "times name an offset but the exchange is unknown: kept as written" in other.notes
+    assert "times have a UTC offset but the exchange is unknown: kept as written" in other.notes
 
 
 def test_stamps_counted_from_1970_are_read_in_exchange_time(file: Path) -> None:
     text = "timestamp,open,high,low,close\n1718674500000,1,1,1,1\n1718674800000,1,1,1,1\n"
-    assert read_csv_files(write(file, text)).bars["time"].to_list() == [
+    assert read(write(file, text)).bars["time"].to_list() == [
         datetime(2024, 6, 18, 9, 35),
         datetime(2024, 6, 18, 9, 40),
     ]
@@ -157,7 +163,7 @@ def test_bars_labelled_at_their_start_are_moved_to_their_end(file: Path) -> None
     stamps = ["9:30", "9:35", "9:40", "11:25", "13:00", "14:55"]
     text = "timestamps,open,high,low,close\n" + "".join(f"2024/6/18 {stamp},1,1,1,1\n" for stamp in stamps)
     file = file.with_name("sh600000.csv")
-    given, moved = read_csv_files(write(file, text)), read_csv_files(file, labels="start")
+    given, moved = read(write(file, text)), read(file, labels="start")
     assert [f"{moment:%H:%M}" for moment in moved.bars["time"]] == [
         "09:35",
         "09:40",
@@ -166,14 +172,14 @@ def test_bars_labelled_at_their_start_are_moved_to_their_end(file: Path) -> None
         "13:05",
         "15:00",
     ]
-    assert "bars labelled at their start: moved to their end" in moved.notes
+    assert "bars labelled at their start: stamps moved to their end" in moved.notes
     assert given.bars["time"][0] == datetime(2024, 6, 18, 9, 30)
     assert (dict(given.options)["labels"], dict(moved.options)["labels"]) == ("end", "start")
 
 
 def test_labels_do_not_move_daily_bars(file: Path) -> None:
     text = "date,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n"
-    assert read_csv_files(write(file, text), labels="start").bars["date"].to_list() == [
+    assert read(write(file, text), labels="start").bars["date"].to_list() == [
         date(2024, 1, 2),
         date(2024, 1, 3),
     ]
@@ -184,19 +190,19 @@ def test_how_a_source_was_read_is_recorded_with_its_ingest(tmp_path: Path, file:
     with open_database(tmp_path / "ws") as connection:
         recorded = connection.execute("SELECT * FROM ingest_options ORDER BY ALL").fetchall()
     assert recorded == [(1, "amount", "zero"), (1, "labels", "start")]
-    assert "bars labelled at their start: moved to their end" in report.notes
+    assert "bars labelled at their start: stamps moved to their end" in report.notes
 
 
 def test_stamps_outside_the_hours_of_the_exchange_are_reported(tmp_path: Path, file: Path) -> None:
     text = "time,open,high,low,close\n2024-06-18 09:30,1,1,1,1\n2024-06-18 09:35,1,1,1,1\n2024-06-18 9:40,1,1,1,1\n"
     notes = ingest_csv(tmp_path / "ws", write(file, text)).notes
     assert "1 end stamps lie outside the hours of XHKG (first: 2024-06-18 09:30)" in notes
-    assert "bars begin at the opening and none ends at a close: labelled at their start? (--labels start)" in notes
+    assert "bars at the opening but none at a close: possibly labelled at their start (--labels start)" in notes
 
 
 def test_an_intraday_bar_that_ends_at_midnight_belongs_to_the_day_before(file: Path) -> None:
     text = "time,open,high,low,close\n2024-06-18 23:30,1,1,1,1\n2024-06-19 0:00,1,1,1,1\n2024-06-19 0:30,1,1,1,1\n"
-    batch = read_csv_files(write(file.with_name("btc.csv"), text), exchange="24/7")
+    batch = read(write(file.with_name("btc.csv"), text), exchange="24/7")
     assert [on.day for on in batch.bars["date"]] == [18, 18, 19]
 
 
@@ -218,35 +224,35 @@ def test_an_intraday_bar_that_ends_at_midnight_belongs_to_the_day_before(file: P
             "date,open,high,low,close\n2024-01-02,1,1,1,1\n\n03.01.,1,1,1,1\n",
             "line 4: column date: expected a time like 2019/11/26 9:35, found '03.01.'",
         ),
-        ("date,open,high,low,close\n2024-01-02,1,1,1,1,1\n", "not a CSV file of one table"),
+        ("date,open,high,low,close\n2024-01-02,1,1,1,1,1\n", "not a CSV file with one table"),
         (
             "code,date,open,high,low,close\n,2024-01-02,1,1,1,1\n",
-            "line 2: column code: expected a symbol, found nothing",
+            "line 2: column code: expected a symbol, found an empty cell",
         ),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_file_line_column_and_value(file: Path, text: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_csv_files(write(file, text))
+        read(write(file, text))
     assert str(caught.value).startswith(str(file))
     assert message in str(caught.value)
 
 
 def test_paths_without_csv_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
-        read_csv_files(tmp_path / "nowhere")
+        read(tmp_path / "nowhere")
     with pytest.raises(
         DataError, match=r"expected files that end in \.csv, \.csv\.gz, \.csv\.zst, found an empty folder"
     ):
-        read_csv_files(tmp_path)
+        read(tmp_path)
     write(tmp_path / "bars.xlsx", "")
     with pytest.raises(DataError, match=r"found bars\.xlsx"):
-        read_csv_files(tmp_path)
+        read(tmp_path)
 
 
 def test_an_unknown_amount_policy_is_refused(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"amount: expected derive, zero, as_is, found 'guess'"):
-        read_csv_files(write(file, TUTORIAL), amount="guess")
+        read(write(file, TUTORIAL), amount="guess")
 
 
 def test_missing_cells_are_rejected_rows_not_errors(tmp_path: Path, file: Path) -> None:

@@ -46,7 +46,8 @@ def test_migrations_are_numbered_without_gaps() -> None:
 def test_a_newer_database_is_refused_in_one_line(connection: duckdb.DuckDBPyConnection) -> None:
     migrate(connection)
     connection.execute("INSERT INTO migrations VALUES (99, 'later', '', now())")
-    with pytest.raises(DataError, match=r"^a\.duckdb: made by a newer kronos-quant \(schema 99; this one knows \d+\)$"):
+    told = r"^a\.duckdb: written by a newer kronos-quant \(schema 99; this one knows \d+\)$"
+    with pytest.raises(DataError, match=told):
         migrate(connection, "a.duckdb")
 
 
@@ -115,7 +116,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     ):
         pass
     assert "\n" not in str(caught.value)
-    assert caught.value.hint == "move the file away and ingest again"
+    assert caught.value.hint == "Move the file away and ingest again."
 
 
 def test_a_database_that_another_program_has_open_is_told_with_its_process(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made import ROOT, make_bars, weekdays
+from made import ROOT, make_bars, store_unchecked, weekdays
 
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError
-from kronos_quant.market import BarBatch, Market, export_bars, ingest_csv, ingest_qlib, open_market, store_bars
+from kronos_quant.market import BarBatch, Market, export_bars, ingest_csv, ingest_qlib, open_market
 from kronos_quant.market.store import make_instruments
 from kronos_quant.schema import PRICES, UNIVERSES
 
@@ -53,8 +54,8 @@ def read_with_pyqlib(folder: Path) -> dict[str, object]:
     return told
 
 
-@pytest.fixture
-def market(tmp_path: Path) -> Market:
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three stocks of 40 sessions with odd float32 values, factors that step, and suspensions; a universe."""
     sessions = weekdays(40)
     bars = make_bars(["SH600000", "SZ000001", "SZ300750"], sessions)
@@ -72,8 +73,9 @@ def market(tmp_path: Path) -> Market:
         ("csi300", "SH600000", date(2024, 2, 10), date(2099, 12, 31)),
         ("csi300", "SH600009", date(2024, 1, 1), date(2024, 2, 1)),  # a member without bars
     ]
-    store_bars(
-        tmp_path / "from",
+    root = tmp_path_factory.mktemp("stored")
+    store_unchecked(
+        root,
         BarBatch(
             source="test",
             path=None,
@@ -85,6 +87,13 @@ def market(tmp_path: Path) -> Market:
             exchange="XSHG",
         ),
     )
+    return root
+
+
+@pytest.fixture
+def market(tmp_path: Path, stored: Path) -> Market:
+    """A copy of `stored` in the test's folder `from`."""
+    shutil.copytree(stored, tmp_path / "from")
     return open_market(tmp_path / "from")
 
 
@@ -176,7 +185,7 @@ def test_change_is_of_the_adjusted_close_over_the_last_bar_and_vwap_an_adjusted_
     # a split into two at the second bar: the raw price halves, the adjusted close goes from 10 to 11
     factor = pl.when(pl.col("close") == 10).then(0.5).otherwise(1.0)
     batch = make_batch({"A": {1: 10, 2: 11, 4: 12.1}, "B": {3: 5}}, factor=factor, amount=pl.col("close") * 101)
-    store_bars(tmp_path, batch)
+    store_unchecked(tmp_path, batch)
     export_bars(open_market(tmp_path), tmp_path / "qlib", "qlib")
     folder = tmp_path / "qlib" / "features" / "a"
     values = {path.name: np.fromfile(path, "<f4").tolist() for path in folder.iterdir()}
@@ -192,15 +201,15 @@ def test_where_amount_and_volume_give_no_price_there_is_no_vwap(tmp_path: Path, 
     # volume in lots of 100 shares; no volume at all; one that fits
     batch = make_batch({"LOTS": {1: 10}, "NONE": {1: 10}, "FITS": {1: 10}})
     volume = pl.col("symbol").replace_strict({"LOTS": 1.0, "NONE": 0.0, "FITS": 100.0}, return_dtype=pl.Float64)
-    store_bars(tmp_path, replace(batch, bars=batch.bars.with_columns(volume=volume)))
+    store_unchecked(tmp_path, replace(batch, bars=batch.bars.with_columns(volume=volume)))
     report = export_bars(open_market(tmp_path), tmp_path / "qlib", "qlib")
-    assert report.notes == ("without vwap, for amount / volume is no price: 2 symbols (LOTS, NONE)",)
+    assert report.notes == ("no vwap written, because amount / volume is not a price: 2 symbols (LOTS, NONE)",)
     assert [path.parent.name for path in (tmp_path / "qlib" / "features").rglob("vwap.day.bin")] == ["fits"]
 
 
 def test_a_volume_that_is_not_adjusted_still_gives_an_adjusted_vwap(tmp_path: Path, make_batch: BatchMaker) -> None:
     batch = make_batch({"A": {1: 10}}, factor=pl.lit(0.25), amount=pl.lit(4000.0))  # 100 shares at 40
-    store_bars(tmp_path, replace(batch, unadjusted_volume=("A",)))
+    store_unchecked(tmp_path, replace(batch, unadjusted_volume=("A",)))
     export_bars(open_market(tmp_path), tmp_path / "qlib", "qlib")
     assert np.fromfile(tmp_path / "qlib" / "features" / "a" / "vwap.day.bin", "<f4").tolist() == [0, 10]
 
@@ -229,7 +238,7 @@ def test_chosen_symbols_alone_are_listed(tmp_path: Path, market: Market) -> None
 def test_intraday_bars_have_a_calendar_of_bar_ends(tmp_path: Path, make_batch: BatchMaker) -> None:
     batch = make_batch({"A": {1: 10.1, 2: 11.2}})
     bars = pl.concat([batch.bars.with_columns(pl.col("time").dt.offset_by(at)) for at in ("10h", "10h5m")])
-    store_bars(tmp_path / "from", replace(batch, freq="5min", bars=bars))
+    store_unchecked(tmp_path / "from", replace(batch, freq="5min", bars=bars))
     market = open_market(tmp_path / "from")
     export_bars(market, tmp_path / "qlib", "qlib")
     assert (tmp_path / "qlib" / "calendars" / "5min.txt").read_text().splitlines() == [
@@ -245,11 +254,11 @@ def test_intraday_bars_have_a_calendar_of_bar_ends(tmp_path: Path, make_batch: B
 
 
 def test_names_that_windows_reserves_are_written_where_pyqlib_looks(tmp_path: Path, make_batch: BatchMaker) -> None:
-    store_bars(tmp_path / "from", make_batch({"CON": {1: 10}, "COM1": {1: 10}, "NA": {1: 10}}))
+    store_unchecked(tmp_path / "from", make_batch({"CON": {1: 10}, "COM1": {1: 10}, "NA": {1: 10}}))
     market = open_market(tmp_path / "from")
     report = export_bars(market, tmp_path / "qlib", "qlib")
     assert {path.name for path in (tmp_path / "qlib" / "features").iterdir()} == {"_qlib_con", "_qlib_com1", "na"}
-    assert report.notes == ("pyqlib takes these symbols for missing values: NA",)
+    assert report.notes == ("pyqlib reads these symbols as missing values: NA",)
     ingest_qlib(tmp_path / "to", tmp_path / "qlib")
     assert open_market(tmp_path / "to").bars().equals(market.bars())
 
@@ -259,16 +268,16 @@ def test_names_that_windows_reserves_are_written_where_pyqlib_looks(tmp_path: Pa
 def test_a_symbol_that_leads_elsewhere_is_refused_and_nothing_is_left(
     tmp_path: Path, make_batch: BatchMaker, form: str, symbol: str
 ) -> None:
-    store_bars(tmp_path / "from", make_batch({symbol: {1: 10}}))
+    store_unchecked(tmp_path / "from", make_batch({symbol: {1: 10}}))
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(DataError, match="cannot be the name of a file"):
+    with pytest.raises(DataError, match="cannot be a file name"):
         export_bars(open_market(tmp_path / "from"), tmp_path / "out", form)
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_existing_place_is_refused(tmp_path: Path, market: Market) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(ConfigError, match="out: is there already, and an export replaces nothing"):
+    with pytest.raises(ConfigError, match="out: exists; an export never overwrites"):
         export_bars(market, tmp_path / "out", "qlib")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -280,10 +289,10 @@ def test_an_unknown_format_is_refused(tmp_path: Path, market: Market) -> None:
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "qlib"])
 def test_an_empty_selection_is_refused_and_nothing_is_left(tmp_path: Path, market: Market, form: str) -> None:
-    with pytest.raises(DataError, match="out: nothing to export: no bar of these symbols between these dates"):
+    with pytest.raises(DataError, match="out: nothing to export: no bars of these symbols between these dates"):
         export_bars(market, tmp_path / "out", form, start=date(2030, 1, 1))
     assert [path.name for path in tmp_path.iterdir()] == ["from"]
-    with pytest.raises(DataError, match="symbol 'NOBODY' is unknown"):
+    with pytest.raises(DataError, match="unknown symbol 'NOBODY'"):
         export_bars(market, tmp_path / "out", form, symbols=["NOBODY"])
 
 
@@ -330,6 +339,6 @@ def test_what_a_killed_export_left_is_removed_by_the_next_one_and_a_living_one_i
     foreign = tmp_path / ".partial-01234567-b-out.parquet"
     foreign.write_text("of another target")
     report = export_bars(market, out)
-    assert report.notes == (f"removed what a killed export to this place had left: {partial.name}",)
+    assert report.notes == (f"removed leftovers of an interrupted export: {partial.name}",)
     assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, "b-out.parquet", "from", "out.parquet"]
     assert pl.read_parquet(out).equals(market.bars())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made import ROOT
+from made import ROOT, store_unchecked
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import to_json
-from kronos_quant.market import BarBatch, open_market, read_history, store_bars, symbol_history
+from kronos_quant.market import BarBatch, open_market, read_history, symbol_history
 from kronos_quant.market.history import VALUES
 from kronos_quant.market.snapshots import HISTORY_FILE
 
@@ -22,13 +23,22 @@ BatchMaker = Callable[..., BarBatch]
 DAYS = {1: 10.0, 2: 11.0, 3: 12.0, 4: 11.5}
 
 
-@pytest.fixture
-def root(tmp_path: Path, make_batch: BatchMaker) -> Path:
+SOURCE = Path("/data/bars.csv")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, make_batch: BatchMaker) -> Path:
     """Four ingests: a close restated twice, then a bar that vanishes."""
+    root = tmp_path_factory.mktemp("stored")
     for closes in (DAYS, {**DAYS, 2: 11.25}, {**DAYS, 2: 11.5}, {1: 10.0, 2: 11.5, 4: 11.5}):
-        batch = replace(make_batch({"SH600000": closes, "SZ000001": DAYS}), path=tmp_path / "bars.csv")
-        store_bars(tmp_path, batch)
-    return tmp_path
+        store_unchecked(root, replace(make_batch({"SH600000": closes, "SZ000001": DAYS}), path=SOURCE))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path, stored: Path) -> Path:
+    """A copy of `stored`."""
+    return Path(shutil.copytree(stored, tmp_path / "root"))
 
 
 def test_each_old_value_stands_beside_the_one_that_replaced_it(root: Path) -> None:
@@ -39,7 +49,7 @@ def test_each_old_value_stands_beside_the_one_that_replaced_it(root: Path) -> No
         ("SH600000", date(2024, 1, 4), "vanished", None, None, 4),
     ]
     assert set(told["source"]) == {"test"}
-    assert set(told["path"]) == {str(root / "bars.csv")}
+    assert set(told["path"]) == {str(SOURCE)}
     assert told.columns == [
         *("symbol", "date", "time", "change"),
         *(f"old_{name}" for name in VALUES),
@@ -58,7 +68,7 @@ def test_symbols_and_the_day_of_recording_narrow_it_down(root: Path) -> None:
 
 def test_an_older_snapshot_tells_what_was_known_then(root: Path, make_batch: BatchMaker) -> None:
     before = open_market(root)
-    store_bars(root, make_batch({"SH600000": {1: 9.0}}))
+    store_unchecked(root, make_batch({"SH600000": {1: 9.0}}))
     assert len(read_history(before)) == 3
     assert read_history(open_market(root))["new_close"].to_list()[0] == 9.0
 
@@ -69,14 +79,12 @@ def test_the_history_of_one_symbol_is_told_in_lines(root: Path) -> None:
     assert lines[1].startswith(
         "2024-01-03  restated: open 11 -> 11.25, high 12 -> 12.25, low 10 -> 10.25, close 11 -> 11.25  [ingest 2, 20"
     )
-    assert lines[1].endswith(f" UTC, test {root / 'bars.csv'}]")
-    assert lines[3].startswith("2024-01-04  vanished from its source; the stored bar is kept  [ingest 4, ")
-    assert symbol_history(open_market(root), "000001").lines() == [
-        "SZ000001 (day): no change: every bar is as it first came"
-    ]
+    assert lines[1].endswith(f" UTC, test {SOURCE}]")
+    assert lines[3].startswith("2024-01-04  vanished from the source; the stored bar is kept  [ingest 4, ")
+    assert symbol_history(open_market(root), "000001").lines() == ["SZ000001 (day): no change"]
     late = symbol_history(open_market(root), "SH600000", date(2099, 1, 1))
-    assert late.lines() == ["SH600000 (day): no change recorded since 2099-01-01: every bar is as it first came"]
-    with pytest.raises(DataError, match="symbol 'AAPL' is unknown"):
+    assert late.lines() == ["SH600000 (day): no change recorded since 2099-01-01"]
+    with pytest.raises(DataError, match="unknown symbol 'AAPL'"):
         symbol_history(open_market(root), "AAPL")
 
 
@@ -89,24 +97,24 @@ def test_the_history_of_one_symbol_is_told_as_json(root: Path) -> None:
 
 
 def test_bars_that_moved_along_with_a_factor_stand_on_one_line(tmp_path: Path, make_batch: BatchMaker) -> None:
-    store_bars(tmp_path, make_batch({"A": DAYS}))
+    store_unchecked(tmp_path, make_batch({"A": DAYS}))
     factor = pl.when(pl.col("date") >= date(2024, 1, 3)).then(1.25).otherwise(1.0)
     prices = {name: pl.col(name) * factor for name in ("open", "high", "low", "close")}
-    store_bars(tmp_path, make_batch({"A": DAYS}, factor=factor, volume=100 / factor, **prices))
+    store_unchecked(tmp_path, make_batch({"A": DAYS}, factor=factor, volume=100 / factor, **prices))
     lines = symbol_history(open_market(tmp_path), "A").lines()
     assert lines[0] == "A (day): 1 restated, 2 moved, 0 vanished, 0 returned"
     assert lines[1].startswith("2024-01-03  restated: open 11 -> 13.75, ")
     assert lines[2].startswith(
-        "2024-01-04 to 2024-01-05 (2 bars)  moved with a restated factor: factor 1 -> 1.25  [ingest 2, "
+        "2024-01-04 to 2024-01-05 (2 bars)  moved with an earlier factor: factor 1 -> 1.25  [ingest 2, "
     )
 
 
 def test_intraday_bars_have_a_history_of_their_own(tmp_path: Path, make_batch: BatchMaker) -> None:
     for close in (10.0, 11.0):
-        store_bars(tmp_path, make_batch({"A": {1: 5.0}}))
+        store_unchecked(tmp_path, make_batch({"A": {1: 5.0}}))
         batch = make_batch({"A": {1: close}})
         bars = batch.bars.with_columns(pl.col("time").dt.offset_by("10h"))
-        store_bars(tmp_path, replace(batch, freq="5min", bars=bars))
+        store_unchecked(tmp_path, replace(batch, freq="5min", bars=bars))
     assert read_history(open_market(tmp_path)).is_empty()
     lines = symbol_history(open_market(tmp_path, "5min"), "A").lines()
     assert lines[1].startswith("2024-01-02 10:00  restated: open 10 -> 11, ")
@@ -133,6 +141,6 @@ def test_a_snapshot_of_an_older_version_says_that_it_has_none(root: Path, make_b
     (market.snapshot.folder / HISTORY_FILE).unlink()
     with pytest.raises(DataError, match="published by an older kronos-quant, without the history") as caught:
         read_history(market)
-    assert caught.value.hint == "any ingest publishes it, e.g. kq ingest qlib"
-    store_bars(root, make_batch({"SH600000": {2: 11.5}}))  # the same bars, and the snapshot is whole again
+    assert caught.value.hint == "Any ingest publishes it."
+    store_unchecked(root, make_batch({"SH600000": {2: 11.5}}))  # the same bars, and the snapshot is whole again
     assert len(read_history(open_market(root))) == 3

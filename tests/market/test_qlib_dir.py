@@ -72,8 +72,8 @@ def test_fields_that_are_not_there_are_derived_and_told(qlib_dir: QlibDir) -> No
     assert column(batch.bars, "SH600000", "factor") == [1] * 5
     assert column(batch.bars, "SH600004", "volume") == [0] * 5
     assert column(batch.bars, "SH600004", "amount") == [0] * 5
-    assert "factor missing; taken as 1: 1 symbol (SH600000)" in batch.notes
-    assert "volume has no file; taken as 0: 1 symbol (SH600004)" in batch.notes
+    assert "no factor, set to 1: 1 symbol (SH600000)" in batch.notes
+    assert "no volume file, volume set to 0: 1 symbol (SH600004)" in batch.notes
     assert any(note.startswith("amount derived") for note in batch.notes)
 
 
@@ -86,7 +86,7 @@ def test_a_factor_with_holes_is_carried_over_them(qlib_dir: QlibDir) -> None:
     qlib_dir.stock("sh600000", [10, 11, 12, 13, 14], factor=[NAN, 2, NAN, 3, NAN])
     batch = read_qlib_dir(qlib_dir.path)
     assert column(batch.bars, "SH600000", "factor") == [2, 2, 2, 3, 3]
-    assert "factor has holes; carried forward: 1 symbol (SH600000)" in batch.notes
+    assert "factor has gaps, filled forward: 1 symbol (SH600000)" in batch.notes
 
 
 def test_fields_of_unequal_length_are_aligned_and_told(tmp_path: Path, qlib_dir: QlibDir) -> None:
@@ -128,13 +128,13 @@ def test_a_symbol_without_all_four_prices_is_skipped_and_told(qlib_dir: QlibDir)
     qlib_dir.stock("sh600000", [10, 11]).stock("sh600004", [10, 11], open=[])
     batch = read_qlib_dir(qlib_dir.path)
     assert batch.bars["symbol"].unique().to_list() == ["SH600000"]
-    assert "open, high, low or close has no file; skipped: 1 symbol (SH600004)" in batch.notes
+    assert "no file for open, high, low or close, skipped: 1 symbol (SH600004)" in batch.notes
 
 
 def test_where_no_symbol_has_all_four_prices_the_refusal_says_what_is_missing(qlib_dir: QlibDir) -> None:
     qlib_dir.stock("sh600000", [10, 11], high=[]).stock("sh600004", [10, 11], open=[])
     expected = (
-        r"expected open, high, low, close of each symbol, found 2 symbols without one of them \(SH600000, SH600004\)"
+        r"expected open, high, low, close for each symbol, found 2 symbols without one of them \(SH600000, SH600004\)"
     )
     with pytest.raises(DataError, match=expected):
         read_qlib_dir(qlib_dir.path)
@@ -172,7 +172,7 @@ def test_all_txt_gives_listings_and_the_other_lists_universes(tmp_path: Path, ql
     assert market.members("all", date(2024, 1, 5)) == ["SH600000"]
     assert market.instruments().filter(pl.col("kind") == "index")["symbol"].to_list() == ["SH000300"]
     assert market.exchange == "XSHG"
-    assert "named in instruments/ but without bars: 1 symbol (SH600009)" in report.notes
+    assert "in instruments/ but without bars: 1 symbol (SH600009)" in report.notes
 
 
 def test_an_untraded_name_in_no_universe_is_an_index(qlib_dir: QlibDir) -> None:
@@ -188,7 +188,7 @@ def test_intervals_that_end_before_they_begin_are_left_out_and_told(qlib_dir: Ql
     qlib_dir.stock("aaa", [10, 11]).text("instruments/top.txt", "AAA\t2024-01-03\t2024-01-02\n")
     batch = read_qlib_dir(qlib_dir.path)
     assert batch.universes.is_empty()
-    assert "an interval in instruments/ ends before it begins; left out: 1 symbol (AAA)" in batch.notes
+    assert "an interval in instruments/ ends before it begins, ignored: 1 symbol (AAA)" in batch.notes
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_lists_are_optional_and_blank_lines_do_not_matter(qlib_dir: QlibDir) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "day.txt: expected one date a line, found an empty file"),
-        ("2024-01-02\n2024-01-02\n", "day.txt: line 2: expected ascending dates, but 2024-01-02 is there twice"),
+        ("", "day.txt: expected one date per line, found an empty file"),
+        ("2024-01-02\n2024-01-02\n", "day.txt: line 2: expected ascending dates, but 2024-01-02 is repeated"),
         (
             "2024-01-03\n2024-01-02\n",
             "day.txt: line 2: expected ascending dates, but 2024-01-02 comes after 2024-01-03",
@@ -250,12 +250,12 @@ def test_an_unknown_exchange_is_refused_before_reading(tmp_path: Path) -> None:
 
 def test_a_directory_in_which_nothing_is_found_is_refused(tmp_path: Path, qlib_dir: QlibDir) -> None:
     with pytest.raises(
-        DataError, match=r"no Qlib directory: expected calendars/ and features/, found no such directory"
+        DataError, match=r"not a Qlib directory: expected calendars/ and features/, found no such directory"
     ):
         read_qlib_dir(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        DataError, match=r"no Qlib directory: expected calendars/ and features/, found nothing"
+        DataError, match=r"not a Qlib directory: expected calendars/ and features/, found nothing"
     ) as caught:
         read_qlib_dir(tmp_path / "empty")
     assert "kq ingest qlib" in str(caught.value.hint)
@@ -312,7 +312,7 @@ def test_a_volume_that_is_not_adjusted_is_noticed_and_kept(tmp_path: Path, qlib_
     qlib_dir.stock("sh600000", adjusted, factor=factor, volume=volume, amount=amount, **prices)
     qlib_dir.stock("sh600004", adjusted, factor=factor, volume=volume, **prices)
     report = ingest_qlib(tmp_path, qlib_dir.path)
-    assert "volume is not adjusted (so 1 of 1 symbols show): it is the raw volume" in report.notes
+    assert "volume is raw, not adjusted (evidence from 1 of 1 symbols)" in report.notes
     raw = (
         open_market(tmp_path).connect().sql("SELECT symbol, close, volume, amount FROM raw_bars ORDER BY symbol, time")
     )
@@ -350,7 +350,7 @@ def test_a_file_that_sits_elsewhere_in_the_calendar_than_its_peers_is_refused(ql
         read_qlib_dir(qlib_dir.path)
     assert str(caught.value) == (
         f"{qlib_dir.path}/features/sh600000/close.day.bin: expected session 0 of the calendar in the first 4 bytes as "
-        "in the symbol's other files, which hold as many values; found 2"
+        "in the symbol's other files of the same length; found 2"
     )
 
 

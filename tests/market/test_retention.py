@@ -11,9 +11,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from made import store_unchecked
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import BarBatch, list_snapshots, open_market, prune_snapshots, retention, snapshots, store_bars
+from kronos_quant.market import BarBatch, list_snapshots, open_market, prune_snapshots, retention, snapshots
 from kronos_quant.market.snapshots import META, current_snapshot, lock_snapshot
 from kronos_quant.runs import Inputs, staged_run
 
@@ -27,7 +28,7 @@ def fill(tmp_path: Path, make_batch: BatchMaker) -> Callable[[int], list[str]]:
     def publish(count: int) -> list[str]:
         names = []
         for number in range(count):
-            names.append(store_bars(tmp_path, make_batch({"A": {1 + number: 10.0}})).snapshot[:16])
+            names.append(store_unchecked(tmp_path, make_batch({"A": {1 + number: 10.0}})).snapshot[:16])
             meta = tmp_path / "db" / "snapshots" / names[-1] / META
             created = f"2024-06-01T10:00:{number:02d}+00:00"
             meta.write_text(json.dumps(json.loads(meta.read_text()) | {"created": created}))
@@ -63,7 +64,7 @@ def test_snapshots_are_listed_newest_first(tmp_path: Path, fill: Callable[[int],
         "last": date(2024, 1, 3),
         "MB": "0.0",
         "runs": 0,
-        "needed as": "current",
+        "used by": "current",
     }
     folder = tmp_path / "db" / "snapshots" / first
     assert oldest.size == sum(path.stat().st_size for path in folder.iterdir())
@@ -81,8 +82,8 @@ def test_pruning_keeps_the_newest_and_says_what_it_did(tmp_path: Path, fill: Cal
     assert set(pruned.removed) == set(names[:2])
     assert set(pruned.kept) == set(names[2:]) == kept(tmp_path)
     assert pruned.freed == sizes[names[0]] + sizes[names[1]]
-    assert pruned.lines() == ["removed 2 snapshots, kept 3; 0.0 MB freed"]
-    assert prune_snapshots(tmp_path).lines() == ["removed 0 snapshots, kept 3"]
+    assert pruned.lines() == ["deleted 2 snapshots, kept 3; 0.0 MB freed"]
+    assert prune_snapshots(tmp_path).lines() == ["deleted 0 snapshots, kept 3"]
     assert prune_snapshots(tmp_path, keep=1).kept == (names[4],)
     assert open_market(tmp_path).snapshot.digest[:16] == names[4]
     with pytest.raises(ConfigError, match="keep: expected at least 1, found 0"):
@@ -92,10 +93,10 @@ def test_pruning_keeps_the_newest_and_says_what_it_did(tmp_path: Path, fill: Cal
 def test_the_current_one_stays_even_when_it_is_the_oldest(
     tmp_path: Path, make_batch: BatchMaker, fill: Callable[[int], list[str]]
 ) -> None:
-    store_bars(tmp_path, make_batch({"A": {1: 10.0}}))
-    store_bars(tmp_path, make_batch({"A": {1: 11.0}}))
+    store_unchecked(tmp_path, make_batch({"A": {1: 10.0}}))
+    store_unchecked(tmp_path, make_batch({"A": {1: 11.0}}))
     first, _ = (one.name for one in sorted(list_snapshots(tmp_path), key=lambda one: not one.current))
-    store_bars(tmp_path, make_batch({"A": {1: 10.0}}))  # back to an older state, published long ago
+    store_unchecked(tmp_path, make_batch({"A": {1: 10.0}}))  # back to an older state, published long ago
     [current] = [one.name for one in list_snapshots(tmp_path) if one.current]
     assert current != first
     meta = tmp_path / "db" / "snapshots" / current / META
@@ -115,7 +116,7 @@ def test_a_snapshot_that_a_run_names_stays(tmp_path: Path, fill: Callable[[int],
     (broken / "manifest.json").write_text("{")
     [named] = [one for one in list_snapshots(tmp_path) if one.runs]
     assert (named.name, named.runs) == (names[0], (f"backtest/{run.id}",))
-    assert named.row()["needed as"] == "of a run"
+    assert named.row()["used by"] == "a run"
     assert digest[names[0]].runs == ()
     assert prune_snapshots(tmp_path, keep=1).removed == (names[1],)
 
@@ -125,7 +126,7 @@ def test_a_snapshot_stays_while_a_reader_has_it_open(
 ) -> None:
     [first] = fill(1)
     market = open_market(tmp_path)
-    store_bars(tmp_path, make_batch({"A": {2: 11.0}}))
+    store_unchecked(tmp_path, make_batch({"A": {2: 11.0}}))
     assert [one.name for one in list_snapshots(tmp_path) if one.is_open] == [first]
     assert prune_snapshots(tmp_path, keep=1).removed == ()
     assert len(market.bars()) == 1
@@ -151,7 +152,7 @@ def test_a_reader_in_another_process_keeps_it_until_it_is_killed(
     try:
         assert reader.stdout is not None
         assert reader.stdout.readline() == b"open\n"
-        store_bars(tmp_path, make_batch({"A": {2: 11.0}}))
+        store_unchecked(tmp_path, make_batch({"A": {2: 11.0}}))
         assert prune_snapshots(tmp_path, keep=1).removed == ()
     finally:
         reader.kill()
@@ -185,7 +186,7 @@ def test_a_reader_that_comes_between_finds_the_newer_snapshot(
     def late(folder: Path) -> str | None:
         """The first reading of the pointer is overtaken by an ingest and a prune."""
         for name in names:
-            store_bars(tmp_path, make_batch({"A": {2: 11.0}}))
+            store_unchecked(tmp_path, make_batch({"A": {2: 11.0}}))
             assert prune_snapshots(tmp_path, keep=1).removed == (first,)
             return name
         return real(folder)
@@ -228,5 +229,5 @@ def test_what_a_killed_prune_left_is_cleared_by_the_next_ingest(
         prune_snapshots(tmp_path, keep=1)
     monkeypatch.undo()
     assert len(list_snapshots(tmp_path)) == 1
-    store_bars(tmp_path, make_batch({"A": {9: 11.0}}))
+    store_unchecked(tmp_path, make_batch({"A": {9: 11.0}}))
     assert len(kept(tmp_path)) == 2

@@ -95,14 +95,14 @@ def test_without_an_exchange_intraday_bars_end_at_the_times_of_the_data(at: At) 
 
 
 def test_intraday_bars_without_exchange_or_data_are_refused(at: At) -> None:
-    with pytest.raises(DataError, match="the times of the next 5min bars are unknown: no exchange is named"):
+    with pytest.raises(DataError, match="the times of the next 5min bars are unknown: no exchange is set"):
         next_times(at("2024-06-21 10:00"), 1, "5min", "")
 
 
 def test_an_unknown_frequency_or_exchange_is_refused(at: At) -> None:
-    with pytest.raises(DataError, match="frequency 'week' is unknown: expected day, 1min, 5min"):
+    with pytest.raises(DataError, match="unknown frequency 'week': expected day, 1min, 5min"):
         next_times(at("2024-06-21"), 1, "week", "XSHG")
-    with pytest.raises(DataError, match="exchange 'XXXX' has no calendar: known are XSHG, XSHE") as caught:
+    with pytest.raises(DataError, match="exchange 'XXXX' has no calendar: expected one of XSHG, XSHE") as caught:
         calendar_name("XXXX")
     assert "kq.yaml" in str(caught.value.hint)
 
@@ -208,7 +208,7 @@ def test_bars_outside_the_hours_of_the_exchange_are_told() -> None:
 def test_bars_that_look_labelled_at_their_start_are_told() -> None:
     starts = times("2024-06-18 09:30", "2024-06-18 11:25", "2024-06-18 13:00", "2024-06-18 14:55")
     assert hours_notes(starts, "XSHG")[-1] == (
-        "bars begin at the opening and none ends at a close: labelled at their start? (--labels start)"
+        "bars at the opening but none at a close: possibly labelled at their start (--labels start)"
     )
     # an opening auction of its own is no label
     assert len(hours_notes(times("2024-06-18 09:30", "2024-06-18 15:00"), "XSHG")) == 1

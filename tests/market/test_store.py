@@ -196,8 +196,8 @@ def test_sessions_that_do_not_fit_the_exchange_are_told(tmp_path: Path, make_bat
     # 2024-01-06 is a Saturday; 01-03 and 01-04 are sessions of New York
     report = store_bars(tmp_path, make_batch({"A": {1: 10, 4: 10, 14: 11}}, exchange="XNYS"))
     assert report.notes == (
-        "1 sessions of the source are none of XNYS's (first: 2024-01-15)",
-        "7 sessions of XNYS are not in the source (first: 2024-01-03)",
+        "1 session of the source not in the XNYS calendar (first: 2024-01-15)",
+        "7 sessions of XNYS missing from the source (first: 2024-01-03)",
     )
 
 
@@ -229,19 +229,19 @@ def test_the_exchange_of_one_frequency_says_nothing_of_another(tmp_path: Path, m
     assert open_market(tmp_path, "day").exchange == "XNYS"
 
 
-@pytest.fixture
-def report(tmp_path: Path, make_batch: BatchMaker) -> IngestReport:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, make_batch: BatchMaker) -> IngestReport:
     low = pl.when(pl.col("close") == 11).then(-1).otherwise(pl.col("close"))
-    return store_bars(tmp_path, make_batch({"A": {1: 10, 2: 11, 3: 20}}, low=low))
+    return store_bars(tmp_path_factory.mktemp("report"), make_batch({"A": {1: 10, 2: 11, 3: 20}}, low=low))
 
 
 def test_the_lines_say_what_was_stored_refused_and_kept_with_a_warning(report: IngestReport) -> None:
     assert report.lines() == [
         "test: 1 symbol, 3 sessions (day), 2024-01-02 to 2024-01-04",
-        "bars: 2 accepted: 2 new, 0 changed, 0 as before",
+        "bars: 2 accepted: 2 new, 0 changed, 0 unchanged",
         "rejected: 1 (price_not_positive 1)",
-        "kept with a warning: (price_jump 1)",
-        "suspended: 1 session of listed symbols without a bar",
+        "warnings: price_jump 1; these bars are kept",
+        "suspended: 1 session without a bar between a symbol's first and last bar",
         f"exchange: unknown; snapshot {report.snapshot[:16]}",
     ]
 

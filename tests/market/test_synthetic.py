@@ -86,5 +86,5 @@ def test_the_same_market_can_be_made_again_but_not_over_other_bars(tmp_path):
     again = ingest_synthetic(tmp_path, symbols=6, sessions=70)
     assert (first.added, again.added, again.changed) == (first.bars, 0, 0)
     assert first.snapshot == again.snapshot
-    with pytest.raises(ConfigError, match="holds other bars already"):
+    with pytest.raises(ConfigError, match="contains other bars; a synthetic market needs a workspace of its own"):
         ingest_synthetic(tmp_path, symbols=6, sessions=70, seed=1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import ingest_csv, ingest_table, open_market
+from kronos_quant.market import BarBatch, ingest_csv, ingest_table, open_market
+from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import Table, read_tables
 from kronos_quant.schema import BARS
 
@@ -26,6 +28,10 @@ FRAME = pl.DataFrame(
     }
 )
 FIVE_MINUTES = [datetime(2024, 6, 18, 9, 35), datetime(2024, 6, 18, 9, 40), datetime(2024, 6, 18, 9, 45)]
+
+
+def read(source: Table, **options: Any) -> BarBatch:
+    return read_tables(source, ReadOptions(**options))
 
 
 def intraday(stamps: list[object], dtype: pl.DataType | None = None) -> pl.DataFrame:
@@ -48,7 +54,7 @@ def intraday(stamps: list[object], dtype: pl.DataType | None = None) -> pl.DataF
     ids=["polars", "pandas", "arrow", "pandas index", "text", "other names", "categories"],
 )
 def test_tables_of_any_library_give_the_same_bars(table: Table) -> None:
-    bars = read_tables(table).bars
+    bars = read(table).bars
     assert bars.schema == pl.Schema(BARS)
     assert bars.sort("symbol", "time").rows() == [
         ("SH600000", date(2024, 1, 2), datetime(2024, 1, 2), 10, 11, 9, 10.5, 100, 1040, 1),
@@ -61,21 +67,21 @@ def test_a_frame_as_qlib_gives_it_loads() -> None:
     frame = FRAME.to_pandas().rename(columns={name: f"${name}" for name in FRAME.columns[2:]})
     frame["date"] = pd.to_datetime(frame["date"])
     frame = frame.rename(columns={"date": "datetime", "symbol": "instrument"}).set_index(["instrument", "datetime"])
-    assert read_tables(frame).bars["close"].to_list() == [10.5, 11, 20.5]
+    assert read(frame).bars["close"].to_list() == [10.5, 11, 20.5]
 
 
 def test_an_index_without_a_name_is_the_time() -> None:
     frame = FRAME.head(2).drop("symbol", "date").to_pandas()
     frame.index = pd.DatetimeIndex(["2024-01-02", "2024-01-03"])
-    assert read_tables(frame, symbol="aapl").bars["date"].to_list() == [date(2024, 1, 2), date(2024, 1, 3)]
+    assert read(frame, symbol="aapl").bars["date"].to_list() == [date(2024, 1, 2), date(2024, 1, 3)]
 
 
 @pytest.mark.parametrize("name", ["bars.parquet", "bars.pq", "bars.arrow", "bars.feather", "BARS.PARQUET"])
 def test_parquet_and_arrow_files_load_by_their_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     FRAME.write_parquet(path) if name.lower().endswith(("parquet", "pq")) else FRAME.write_ipc(path)
-    assert read_tables(path).bars.equals(read_tables(FRAME).bars)
-    assert read_tables(str(path)).path == path
+    assert read(path).bars.equals(read(FRAME).bars)
+    assert read(str(path)).path == path
 
 
 def test_a_folder_gives_one_batch_and_the_names_tell_the_symbols(tmp_path: Path) -> None:
@@ -83,7 +89,7 @@ def test_a_folder_gives_one_batch_and_the_names_tell_the_symbols(tmp_path: Path)
     one.write_parquet(tmp_path / "sh600000.parquet")
     one.write_ipc(tmp_path / "600004.SH.feather")
     (tmp_path / "notes.csv").write_text("not read")
-    assert read_tables(tmp_path).bars["symbol"].unique().sort().to_list() == ["SH600000", "SH600004"]
+    assert read(tmp_path).bars["symbol"].unique().sort().to_list() == ["SH600000", "SH600004"]
 
 
 def test_a_table_and_a_csv_of_the_same_bars_publish_the_same_snapshot(tmp_path: Path) -> None:
@@ -108,7 +114,7 @@ def test_a_table_and_a_csv_of_the_same_bars_publish_the_same_snapshot(tmp_path: 
     ],
 )
 def test_stamps_come_as_counts_numbers_or_times(stamps: list[object], dtype: pl.DataType) -> None:
-    batch = read_tables(intraday(stamps, dtype), symbol="600000.SH")
+    batch = read(intraday(stamps, dtype), symbol="600000.SH")
     assert batch.freq == "5min"
     expected = FIVE_MINUTES
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:  # made from UTC
@@ -119,16 +125,16 @@ def test_stamps_come_as_counts_numbers_or_times(stamps: list[object], dtype: pl.
 def test_days_counted_from_1970_stay_days_west_of_greenwich() -> None:
     # 2024-01-02 and 03, 00:00 UTC: in New York it was the evening before
     frame = intraday([1704153600, 1704240000], pl.Int64())
-    assert read_tables(frame, symbol="AAPL", exchange="XNYS").bars["date"].to_list() == [
+    assert read(frame, symbol="AAPL", exchange="XNYS").bars["date"].to_list() == [
         date(2024, 1, 2),
         date(2024, 1, 3),
     ]
 
 
 def test_counts_of_an_unknown_exchange_stay_in_utc_and_are_told() -> None:
-    batch = read_tables(intraday([1718674500, 1718674800], pl.Int64()), symbol="BTC")
+    batch = read(intraday([1718674500, 1718674800], pl.Int64()), symbol="BTC")
     assert batch.bars["time"][0] == datetime(2024, 6, 18, 1, 35)
-    assert "times name an offset but the exchange is unknown: kept as written" in batch.notes
+    assert "times have a UTC offset but the exchange is unknown: kept as written" in batch.notes
 
 
 @pytest.mark.parametrize(
@@ -144,13 +150,13 @@ def test_counts_of_an_unknown_exchange_stay_in_utc_and_are_told() -> None:
 )
 def test_a_clock_beside_the_date_comes_in_many_spellings(clock: list[object]) -> None:
     frame = intraday([date(2024, 6, 18)] * 3).rename({"timestamps": "date"}).with_columns(time=pl.Series(clock))
-    assert read_tables(frame, symbol="SH600000").bars["time"].to_list() == FIVE_MINUTES
+    assert read(frame, symbol="SH600000").bars["time"].to_list() == FIVE_MINUTES
 
 
 def test_codes_that_lost_their_zeros_as_numbers_get_them_back_where_the_exchange_says_so() -> None:
     frame = FRAME.with_columns(symbol=pl.Series([600000, 600000, 1]))
-    assert read_tables(frame, exchange="XSHG").bars["symbol"].to_list() == ["SH600000", "SH600000", "SZ000001"]
-    assert read_tables(frame).bars["symbol"][2] == "1"
+    assert read(frame, exchange="XSHG").bars["symbol"].to_list() == ["SH600000", "SH600000", "SZ000001"]
+    assert read(frame).bars["symbol"][2] == "1"
 
 
 @pytest.mark.parametrize(
@@ -167,37 +173,40 @@ def test_codes_that_lost_their_zeros_as_numbers_get_them_back_where_the_exchange
             {"date": pl.Series([date(2024, 1, 2), None, date(2024, 1, 3)])},
             "table: row 2: column date: expected a time like 2019/11/26 9:35, found None",
         ),
-        ({"symbol": pl.Series(["A", "A", None])}, "table: row 3: column symbol: expected a symbol, found nothing"),
+        (
+            {"symbol": pl.Series(["A", "A", None])},
+            "table: row 3: column symbol: expected a symbol, found an empty cell",
+        ),
     ],
 )
 def test_a_bad_cell_is_refused_with_its_row_and_column(change: dict[str, pl.Series], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_tables(FRAME.with_columns(**change))
+        read(FRAME.with_columns(**change))
     assert str(caught.value) == message
 
 
 def test_what_is_no_table_of_bars_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"table: expected bars, found an empty table"):
-        read_tables(FRAME.clear())
-    with pytest.raises(DataError, match=r"table: no column names the symbol") as caught:
-        read_tables(FRAME.drop("symbol"))
+        read(FRAME.clear())
+    with pytest.raises(DataError, match=r"table: no column with the symbol") as caught:
+        read(FRAME.drop("symbol"))
     assert "symbol=" in str(caught.value.hint)
     with pytest.raises(DataError, match=r"table: expected the columns .*; missing close; found symbol, date"):
-        read_tables(pa.table(FRAME.drop("close").to_arrow()))
+        read(pa.table(FRAME.drop("close").to_arrow()))
     with pytest.raises(DataError, match=r"table: expected a table of Polars, pandas or Arrow, found dict"):
-        read_tables({"open": [1]})  # type: ignore[arg-type]
+        read({"open": [1]})  # type: ignore[arg-type]
     for name, kind in (("a.parquet", "Parquet"), ("a.feather", "Arrow")):
         (tmp_path / name).write_bytes(b"garbage")
         with pytest.raises(DataError, match=rf"{name}: not a {kind} file: "):
-            read_tables(tmp_path / name)
+            read(tmp_path / name)
     (tmp_path / "a.csv").write_text("x")
     with pytest.raises(DataError, match=r"a\.csv: expected a name that ends in \.parquet") as refused:
-        read_tables(tmp_path / "a.csv")
-    assert refused.value.hint == "kq ingest csv reads it"
+        read(tmp_path / "a.csv")
+    assert refused.value.hint == "kq ingest csv reads CSV files."
 
 
 def test_options_that_are_none_are_refused_before_reading(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"labels: expected end or start, found 'middle'"):
-        read_tables(tmp_path / "nowhere", labels="middle")
+        read(tmp_path / "nowhere", labels="middle")
     with pytest.raises(ConfigError, match=r"amount: expected derive, zero, as_is, found 'x'"):
-        read_tables(tmp_path / "nowhere", amount="x")
+        read(tmp_path / "nowhere", amount="x")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from made import store_unchecked
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.market import BarBatch, ingest_intervals, ingest_universe, open_market, store_bars
+from kronos_quant.market import BarBatch, ingest_intervals, ingest_universe, open_market
 from kronos_quant.market.database import open_database
 from kronos_quant.market.ingest.lists import read_intervals
 from kronos_quant.market.universes import OPEN_END, listings, members, membership, tidy
@@ -85,7 +87,7 @@ def test_members_without_bars_are_listed_and_counted_apart_from_suspended_ones()
     assert found.without_bars == ("C", "D")  # C's bars end before, D has none
     assert found.survivorship_gap == 0.5
     assert found.lines() == [
-        "u on 2020-06-06: 4 members: 1 with a bar on 2020-06-05, 1 suspended, 2 without bars",
+        "u on 2020-06-06: 4 members, 1 with a bar on 2020-06-05, 1 suspended, 2 without bars",
         "survivorship gap: 50.0% of the members have no bars",
         "A",
         "B  suspended",
@@ -101,7 +103,7 @@ def test_a_member_that_is_listed_after_its_last_bar_is_suspended_at_the_end(
     always = [("u", name, date(2020, 1, 1), date(2099, 12, 31)) for name in ("AA", "BB", "CC")]
     batch = make_batch({"AA": {1: 10, 2: 10}, "BB": {1: 10}, "CC": {1: 10}}, universes=always)
     still = pl.when(pl.col("symbol") == "BB").then(pl.date(2024, 1, 3))
-    store_bars(tmp_path, replace(batch, instruments=batch.instruments.with_columns(last_date=still)))
+    store_unchecked(tmp_path, replace(batch, instruments=batch.instruments.with_columns(last_date=still)))
     found = open_market(tmp_path).membership("u", date(2024, 1, 3))
     assert (found.suspended, found.without_bars) == (("BB",), ("CC",))
 
@@ -113,20 +115,27 @@ def test_a_universe_without_members_has_no_gap() -> None:
 
 def test_the_market_looks_for_bars_on_the_last_session_up_to_the_date(tmp_path: Path, make_batch: BatchMaker) -> None:
     always = [("u", name, date(2020, 1, 1), date(2099, 12, 31)) for name in ("AA", "BB", "CC")]
-    store_bars(tmp_path, make_batch({"AA": {1: 10, 2: 10, 7: 10}, "BB": {1: 10, 7: 10}}, universes=always))
+    store_unchecked(tmp_path, make_batch({"AA": {1: 10, 2: 10, 7: 10}, "BB": {1: 10, 7: 10}}, universes=always))
     market = open_market(tmp_path)
     found = market.membership("u", date(2024, 1, 5))
     assert (found.session, found.suspended, found.without_bars) == (date(2024, 1, 3), ("BB",), ("CC",))
     assert market.membership("u", date(2021, 1, 1)).without_bars == ("CC",)  # before the data: as on the first session
-    with pytest.raises(DataError, match="universe 'csi300' is unknown: known are all, u"):
+    with pytest.raises(DataError, match="unknown universe 'csi300'; available: all, u"):
         market.membership("csi300", date(2024, 1, 5))
 
 
-@pytest.fixture
-def root(tmp_path: Path, make_batch: BatchMaker) -> Path:
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory, make_batch: BatchMaker) -> Path:
     """A workspace with bars of two stocks from 2024-01-02 on; SH600004 begins two days later."""
-    store_bars(tmp_path, make_batch({"SH600000": {1: 10, 2: 11, 3: 12, 4: 13}, "SH600004": {3: 20, 4: 21}}))
-    return tmp_path
+    root = tmp_path_factory.mktemp("stored")
+    store_unchecked(root, make_batch({"SH600000": {1: 10, 2: 11, 3: 12, 4: 13}, "SH600004": {3: 20, 4: 21}}))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path, stored: Path) -> Path:
+    """A copy of `stored`."""
+    return Path(shutil.copytree(stored, tmp_path / "root"))
 
 
 def write(root: Path, text: str) -> Path:
@@ -148,8 +157,8 @@ def test_a_universe_comes_from_a_csv_of_intervals(root: Path) -> None:
     assert (report.what, report.intervals, report.symbols, report.replaced) == ("universe mine", 3, 3, 0)
     assert (report.first, report.last, report.without_bars) == (date(2019, 1, 2), date(2024, 1, 4), ("SH600009",))
     assert report.lines() == [
-        f"{root}/list.csv: universe mine: 3 intervals of 3 symbols, 2019-01-02 to 2024-01-04; 0 stored before",
-        "without any bar: 1 symbol (SH600009)",
+        f"{root}/list.csv: universe mine: 3 intervals of 3 symbols, 2019-01-02 to 2024-01-04; 0 replaced",
+        "without bars: 1 symbol (SH600009)",
         f"snapshot {market.snapshot.digest[:16]}",
     ]
     assert json.loads(json.dumps(report.as_dict()))["without_bars"] == ["SH600009"]
@@ -208,14 +217,17 @@ def test_listings_tell_the_dates_and_the_names_without_bars(root: Path) -> None:
     [
         ("", "expected a header line and rows, found an empty file"),
         ("symbol,start,end\n", "expected rows below the header line, found none"),
-        ("code,from\nA,2024-01-02\n", "expected the columns end; found code, from"),
+        ("code,from\nA,2024-01-02\n", "missing columns end; found code, from"),
         (
             "symbol,start,end\nA,2024-01-02,\n,2024-01-02,\n",
-            "line 3: column symbol: expected a symbol, found 'nothing'",
+            "line 3: column symbol: expected a symbol, found an empty cell",
         ),
-        ("symbol,start,end\nA,,\n", "line 2: column start: expected a date like 2024-06-18, found 'nothing'"),
-        ("symbol,start,end\nA,2024-01-02,x\n", "column end: expected a date like 2024-06-18, or nothing, found 'x'"),
-        ("symbol,start,end\nA,2024-01-02,2024-01-01\n", "expected no date before the start, found '2024-01-01'"),
+        ("symbol,start,end\nA,,\n", "line 2: column start: expected a date like 2024-06-18, found an empty cell"),
+        (
+            "symbol,start,end\nA,2024-01-02,x\n",
+            "column end: expected a date like 2024-06-18, or an empty cell, found",
+        ),
+        ("symbol,start,end\nA,2024-01-02,2024-01-01\n", "expected an end on or after the start, found '2024-01-01'"),
     ],
 )
 def test_a_list_that_cannot_be_read_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -226,9 +238,9 @@ def test_a_list_that_cannot_be_read_is_refused_with_its_place(tmp_path: Path, te
 
 
 def test_an_industry_without_a_name_is_refused(root: Path) -> None:
-    with pytest.raises(DataError, match=r"expected the columns value; found symbol, start, end"):
+    with pytest.raises(DataError, match=r"missing columns value; found symbol, start, end"):
         ingest_intervals(root, "industry", write(root, "symbol,start,end\nA,2024-01-02,\n"))
-    with pytest.raises(DataError, match=r"line 2: column value: expected a value, found 'nothing'"):
+    with pytest.raises(DataError, match=r"line 2: column value: expected a value, found an empty cell"):
         ingest_intervals(root, "industry", write(root, "symbol,start,end,value\nA,2024-01-02,,\n"))
 
 

@@ -204,7 +204,7 @@ def test_a_range_ends_at_sessions_and_not_before_it_starts(bench):
     sessions = market.sessions()
     assert sessions_between(market, sessions[3], sessions[5]) == sessions[3:6]
     assert sessions_between(market, None, None) == sessions
-    with pytest.raises(DataError, match="2025-01-01 is no session: the nearest are 2024-12-31 and 2025-01-02"):
+    with pytest.raises(DataError, match="2025-01-01 is not a session: the nearest are 2024-12-31 and 2025-01-02"):
         sessions_between(market, date(2025, 1, 1), None)
     with pytest.raises(ConfigError, match="--start 2025-06-05 is after --end 2025-06-04") as caught:
         sessions_between(market, sessions[-1], sessions[-2])

@@ -176,7 +176,7 @@ class _Changed:
     def sessions(self):
         return self.market.sessions()
 
-    def bars(self, symbols, start, end):
+    def select_bars(self, symbols, start, end):
         return self.frame.filter(pl.col("symbol").is_in(symbols) & pl.col("date").is_between(start, end))
 
 

@@ -133,8 +133,8 @@ def test_start_and_end_of_the_strategy_are_kept_to(backtest_workspace):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("start: 1999-01-01\n", "1999-01-01 is before the data: they begin on"),
-        ("end: 2031-01-01\n", "2031-01-01 is after the data: they end on 2025-06-05"),
+        ("start: 1999-01-01\n", "1999-01-01 is before the data, which begin on"),
+        ("end: 2031-01-01\n", "2031-01-01 is after the data, which end on 2025-06-05"),
         ("start: 2025-06-05\n", "needs two sessions at least, found 1 from 2025-06-05 to 2025-06-05"),
     ],
 )
@@ -160,8 +160,8 @@ def test_refusing_to_compute_leaves_no_run_and_no_signals(trained_workspace):
             ConfigError,
             "score_column: expected one of mean, last, max, min, median, p_rise.*, found 'symbol'",
         ),
-        ("universe: csi300\n", DataError, "universe 'csi300' is unknown: known are all"),
-        ("benchmark: SH000300\n", DataError, "symbol 'SH000300' is unknown"),
+        ("universe: csi300\n", DataError, "unknown universe 'csi300'; available: all"),
+        ("benchmark: SH000300\n", DataError, "unknown symbol 'SH000300'"),
     ],
 )
 def test_what_does_not_exist_is_refused_before_anything_is_computed(trained_workspace, lines, error, message):

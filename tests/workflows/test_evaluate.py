@@ -204,7 +204,7 @@ def test_a_universe_counts_its_members_only(market_workspace):
     report = run_evaluation(market_workspace, "mine", None, None, "half")
     assert report.card.universe == "half"
     assert report.card.pairs.most_symbols <= 6
-    with pytest.raises(DataError, match="universe 'csi300' is unknown"):
+    with pytest.raises(DataError, match="unknown universe 'csi300'"):
         run_evaluation(market_workspace, "mine", None, None, "csi300")
 
 

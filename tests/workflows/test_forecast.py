@@ -171,7 +171,7 @@ def test_a_symbol_that_trades_rarely_is_forecast_from_the_bars_it_has(trained_wo
 
 
 def test_an_unknown_symbol_names_the_nearest(trained_workspace):
-    with pytest.raises(DataError, match="symbol 'MADE001' is unknown") as caught:
+    with pytest.raises(DataError, match="unknown symbol 'MADE001'") as caught:
         run_forecast(trained_workspace, "MADE001", None, None, "default", "cpu")
     assert "MADE0001" in caught.value.hint
 

@@ -118,7 +118,7 @@ def test_what_is_not_in_the_store_is_one_clear_line(stored):
         show_signals(stored, "default", sessions[50])
     with pytest.raises(ConfigError, match="nowhere: no recipe in signals/ and no digest in the store"):
         show_signals(stored, "nowhere", None)
-    with pytest.raises(DataError, match="is no session: the nearest are"):
+    with pytest.raises(DataError, match="is not a session: the nearest are"):
         show_signals(stored, "default", sessions[0].replace(year=2025, month=1, day=1))
 
 

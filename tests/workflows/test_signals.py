@@ -122,7 +122,7 @@ def test_what_a_recipe_names_must_exist(trained_workspace):
         source_of(trained_workspace, "nowhere")
     assert caught.value.hint == "there are: default"
     (trained_workspace.root / "signals" / "csi.yaml").write_text("universe: csi300\n")
-    with pytest.raises(DataError, match="universe 'csi300' is unknown: known are all"):
+    with pytest.raises(DataError, match="unknown universe 'csi300'; available: all"):
         source_of(trained_workspace, "csi")
 
 

@@ -22,7 +22,7 @@ from kronos_quant.market.symbols import MAINLAND, exchange_of
 
 @dataclass(frozen=True, slots=True)
 class PriceLimit:
-    """How far a price may move in a session from the previous close, from a day on."""
+    """Maximum move of a price in a session from the previous close, valid from a day on."""
 
     since: date
     fraction: float
@@ -31,7 +31,7 @@ class PriceLimit:
 
 @dataclass(frozen=True, slots=True)
 class ListingStart:
-    """What holds in the first sessions of those listed from a day on."""
+    """Limits in the first sessions of shares listed from a day on."""
 
     since: date
     sessions: int
@@ -43,19 +43,19 @@ class ListingStart:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A board of an exchange, told by the first characters of its symbols."""
+    """A board of an exchange, recognised by the first characters of its symbols."""
 
     name: str
     prefixes: tuple[str, ...]
     limits: tuple[PriceLimit, ...]
     """Ascending; before the first: no limit."""
     st_limits: tuple[PriceLimit, ...]
-    """Those of shares under special treatment (ST, *ST); empty: as the others."""
+    """Limits of shares under special treatment (ST, *ST); empty: the same."""
     starts: tuple[ListingStart, ...]
     lot: int = 100
-    """Least number of shares of an order to buy."""
+    """Minimum number of shares of a buy order."""
     step: int = 100
-    """What a larger order is a multiple of, counted from the lot on."""
+    """Increment of larger orders, counted from the lot on."""
     tick: float = 0.01
     """Price step, account currency; limits are rounded to it, halves up."""
 
@@ -126,7 +126,7 @@ Ticks: SSE and SZSE Trading Rules; Shanghai's B shares trade in US dollars by 0.
 
 @dataclass(frozen=True, slots=True)
 class TradingRules:
-    """What holds for one symbol on one day."""
+    """The rules for one symbol on one day."""
 
     up: float | None
     """Largest rise from the reference, as a fraction; None where there is no limit."""
@@ -163,10 +163,23 @@ def trading_rules(
 ) -> TradingRules:
     """Price limits and lot of a symbol on a date.
 
-    exchange : ISO code of the market; only mainland exchanges (and "", where the symbol alone tells) have boards here.
-    Elsewhere there is no limit, and the lot is the customary one.
-    st : whether it is under special treatment; listed, session : day of the listing, and which session since then
-        `on` is, from 1; None: long listed.
+    Parameters
+    ----------
+    symbol
+        Canonical.
+    exchange
+        ISO code; only mainland exchanges (and "") have boards here. Elsewhere there is no limit and the customary lot.
+    on
+        The date.
+    st
+        Whether the share is under special treatment.
+    listed, session
+        Day of the listing, and the number of the session `on` since then, from 1; None: listed long before.
+
+    Examples
+    --------
+    >>> trading_rules("SH688001", "XSHG", date(2024, 6, 18)).up
+    0.2
     """
     board = board_on(symbol, exchange)
     if board is None:
@@ -182,22 +195,22 @@ def trading_rules(
 
 
 def board_on(symbol: str, exchange: str) -> Board | None:
-    """`board_of` where the market may be a mainland one; "" where only the symbol tells."""
+    """`board_of` for mainland exchanges and "" (unknown), else None."""
     return board_of(symbol) if exchange in ("", *MAINLAND) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Dated facts about symbols that sharpen the rules; what is not known leaves its rule off."""
+    """Dated facts about symbols; without a fact its rule does not apply."""
 
     sessions: Sequence[date]
-    """All sessions known, ascending: the first ones of a listing are counted in them."""
+    """All known sessions, ascending; the first sessions of a listing are counted in them."""
     st: Sequence[tuple[str, date, date]] = ()
     """(symbol, start, end) under special treatment, end inclusive."""
     listed: Mapping[str, date] | None = None
-    """Since when symbols are listed; a symbol that is missing is long listed."""
+    """Listing dates; a missing symbol was listed long before."""
     issue_price: Mapping[str, float] | None = None
-    """Raw; without it the limits of a first session are not known."""
+    """Raw; without it the limits of a first session are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +231,17 @@ class RulesPanel:
 
 
 def rules_panel(symbols: Sequence[str], dates: Sequence[date], exchange: str, facts: Facts | None = None) -> RulesPanel:
-    """`trading_rules` of many symbols and dates at once, in the given order."""
+    """`trading_rules` of many symbols and dates at once, in the given order.
+
+    Parameters
+    ----------
+    symbols, dates
+        Canonical symbols (N) and ascending dates (T).
+    exchange
+        ISO code, or "" where unknown.
+    facts
+        What is known about the symbols.
+    """
     days = np.array(dates, dtype="datetime64[D]")
     shape = (len(days), len(symbols))
     up, reference = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -258,10 +281,20 @@ def rules_panel(symbols: Sequence[str], dates: Sequence[date], exchange: str, fa
 def first_sessions(
     days: npt.NDArray[np.datetime64], sessions: Sequence[date], listed: date, count: int
 ) -> npt.NDArray[np.bool_]:
-    """bool[T]: the days among the first `count` sessions of a listing, of which the first is counted too."""
+    """bool[T]: the days among the first `count` sessions of a listing, its first day included.
+
+    Parameters
+    ----------
+    days
+        datetime64[T].
+    sessions
+        All known sessions, ascending.
+    listed, count
+        Day of the listing, and how many sessions.
+    """
     known = np.array(sessions, dtype="datetime64[D]")
     begin = int(np.searchsorted(known, np.datetime64(listed)))
-    # a listing before the sessions known has an unknown number of them behind it: only its own day is sure
+    # a listing before the known sessions has an unknown number of sessions behind it
     if begin == 0 and (len(known) == 0 or known[0] != np.datetime64(listed)):
         return np.zeros(len(days), dtype=np.bool_)
     return np.isin(days, known[begin : begin + count])
@@ -281,6 +314,6 @@ def _write(
 
 
 def levy_exchange(symbol: str, exchange: str) -> str:
-    """The exchange whose levies a symbol pays: "" where none is known, and for what is no share (funds, indices)."""
+    """The exchange whose levies a symbol pays; "" where unknown, and for funds and indices, which pay none."""
     listed_on = exchange_of(symbol, exchange)
     return "" if listed_on in MAINLAND and board_on(symbol, exchange) is None else listed_on

@@ -1,8 +1,8 @@
-"""What a trade pays beside its value: taxes and fees by exchange and date, and what a broker usually takes.
+"""Costs of a trade: taxes and fees by exchange and date, and customary commissions.
 
-Each row has its source; "from memory" marks a date or a figure that no source was at hand for. Not here: the mainland's
-transfer fee before 2015-08 (Shanghai took it of the face value), and what a broker's commission covers already
-(handling and supervision fees).
+Each row has its source; "from memory" marks a date or a figure without one. Not here: the mainland's transfer fee
+before 2015-08 (in Shanghai a share of the face value), and fees that a broker's commission includes (handling and
+supervision).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CRYPTO = ("24/7",)
 
 @dataclass(frozen=True, slots=True)
 class Levy:
-    """A tax or fee that an exchange or its state takes of a trade, from a day on."""
+    """A tax or fee on a trade, valid from a day on."""
 
     name: str
     exchanges: tuple[str, ...]
@@ -30,9 +30,9 @@ class Levy:
     """Fraction of the value sold."""
     source: str
     per_share: float = 0.0
-    """Account currency a share sold."""
+    """Account currency per share sold."""
     most: float = 0.0
-    """Bound of what `per_share` takes of one trade."""
+    """Maximum of the `per_share` part per trade."""
 
 
 def _duty(since: date, buy: float, sell: float, source: str) -> Levy:
@@ -98,17 +98,17 @@ LEVIES = (
 
 @dataclass(frozen=True, slots=True)
 class Brokerage:
-    """What is customary on an exchange: not a rule, and to be replaced by one's own broker's rates."""
+    """Customary costs on an exchange: no rule, to be replaced by the rates of your own broker."""
 
     exchanges: tuple[str, ...]
     taker: float
-    """Commission as a fraction of the value, for orders that meet a price that is there."""
+    """Commission of orders that take liquidity, fraction of the value."""
     maker: float
-    """The same for orders that wait to be met; other than `taker` only where venues tell the two apart."""
+    """Commission of orders that provide liquidity; differs from `taker` only where venues distinguish the two."""
     minimum: float
-    """Least commission of a trade, account currency."""
+    """Minimum commission of a trade, account currency."""
     lot: int
-    """Where no board has one; 0: fractions of a share."""
+    """Lot where no board has one; 0: fractions of a share."""
     sessions_per_year: int
 
 
@@ -119,15 +119,15 @@ BROKERAGE = (
     Brokerage(CRYPTO, 0.001, 0.0008, 0.0, 0, 365),
 )
 UNKNOWN = Brokerage((), 0.001, 0.001, 5.0, 1, 252)
-"""Plain costs where the exchange is not known."""
+"""Default costs of an unknown exchange."""
 
 
 def brokerage(exchange: str) -> Brokerage:
-    """What is customary on an exchange by its ISO code; plain costs where it is not known."""
+    """Customary costs on an exchange by its ISO code; default costs where it is unknown."""
     return next((row for row in BROKERAGE if exchange in row.exchanges), UNKNOWN)
 
 
 def levies(exchange: str, on: date) -> tuple[Levy, ...]:
-    """The levies in force on an exchange on a date, one a name; none where this table has no exchange or date."""
+    """The levies in force on an exchange on a date, one per name; none for an exchange or date not in the table."""
     found = {levy.name: levy for levy in LEVIES if exchange in levy.exchanges and levy.since <= on}
     return tuple(found.values())

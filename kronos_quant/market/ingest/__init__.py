@@ -1,8 +1,8 @@
-"""Sources of bars: each reader turns one kind of source into a `BarBatch`; here they meet the store."""
-
-from pathlib import Path
+"""Sources of bars: each reader turns one kind of source into a `BarBatch`, which is then checked and stored."""
 
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.lists import ingest_intervals, ingest_universe
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
@@ -16,37 +16,72 @@ __all__ = ["ingest_csv", "ingest_intervals", "ingest_qlib", "ingest_synthetic", 
 
 
 def ingest_qlib(
-    root: Path, source: Path, *, freq: str = DAILY, exchange: str = "", labels: str = "end"
+    root: PathLike, source: PathLike, *, freq: str = DAILY, exchange: str = "", labels: str = "end"
 ) -> IngestReport:
-    """Read a Qlib data directory into the workspace `root` and publish the result.
+    """Read a Qlib data directory into the workspace folder `root` and publish the result.
 
-    freq : which calendar and .bin files to read. exchange : ISO code; "" lets the symbols tell.
-    labels : whether intraday stamps are of the bars' "end" or "start".
-    Raises DataError for a directory that cannot be read; the store is then as before.
+    Parameters
+    ----------
+    root, source
+        The workspace's folder, and the directory that contains calendars/.
+    freq
+        Which calendar and .bin files to read: "day", "1min", "5min", ...
+    exchange
+        ISO code; "": inferred from the symbols.
+    labels
+        Whether intraday stamps mark the "end" or the "start" of a bar.
+
+    Raises
+    ------
+    DataError
+        For a directory that cannot be read; the store is unchanged then.
+
+    Examples
+    --------
+    >>> ingest_qlib("my-research", "~/.qlib/qlib_data/cn_data")  # doctest: +SKIP
     """
-    return store_bars(root, read_qlib_dir(source, freq, exchange, labels))
+    return store_bars(as_path(root, "root"), read_qlib_dir(as_path(source, "source"), freq, exchange, labels))
 
 
 def ingest_csv(
-    root: Path,
-    source: Path,
+    root: PathLike,
+    source: PathLike,
     *,
     symbol: str | None = None,
     exchange: str = "",
     amount: str = "derive",
     labels: str = "end",
 ) -> IngestReport:
-    """Read a CSV file (plain, gz or zst), or a folder of them, into the workspace `root` and publish the result.
+    """Read a CSV file (plain, gz or zst), or a folder of them, into the workspace folder `root` and publish the result.
 
-    symbol : of the one file; by default a column or the file's name tells. amount : derive, zero or as_is.
-    labels : whether intraday stamps are of the bars' "end" or "start".
-    Raises DataError for a file that cannot be read; the store is then as before.
+    Parameters
+    ----------
+    root, source
+        The workspace's folder, and the file or folder.
+    symbol
+        Symbol of a single file; default: from a column, else from the file name.
+    exchange
+        ISO code; "": inferred from the symbols.
+    amount
+        For a missing amount: "derive" (volume x mean price), "zero", or "as_is".
+    labels
+        Whether intraday stamps mark the "end" or the "start" of a bar.
+
+    Raises
+    ------
+    DataError
+        For a file that cannot be read; the store is unchanged then.
+
+    Examples
+    --------
+    >>> ingest_csv("my-research", "data/AAPL.csv", exchange="XNYS")  # doctest: +SKIP
     """
-    return store_bars(root, read_csv_files(source, symbol, exchange, amount, labels))
+    batch = read_csv_files(as_path(source, "source"), ReadOptions(symbol, exchange, amount, labels))
+    return store_bars(as_path(root, "root"), batch)
 
 
 def ingest_table(
-    root: Path,
+    root: PathLike,
     source: Table,
     *,
     symbol: str | None = None,
@@ -54,26 +89,60 @@ def ingest_table(
     amount: str = "derive",
     labels: str = "end",
 ) -> IngestReport:
-    """Read a table of bars into the workspace `root` and publish the result.
+    """Read a table of bars into the workspace folder `root` and publish the result.
 
-    source : a Polars, pandas or Arrow table, a Parquet, Arrow or Feather file, or a folder of such files.
-    The columns and the other arguments are those of `ingest_csv`.
-    Raises DataError for a table that cannot be read; the store is then as before.
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    source
+        A Polars, pandas or Arrow table, a Parquet, Arrow or Feather file, or a folder of such files.
+    symbol, exchange, amount, labels
+        As for `ingest_csv`, as are the columns.
+
+    Raises
+    ------
+    DataError
+        For a table that cannot be read; the store is unchanged then.
+
+    Examples
+    --------
+    >>> ingest_table("my-research", "bars.parquet", exchange="XNYS")  # doctest: +SKIP
     """
-    return store_bars(root, read_tables(source, symbol, exchange, amount, labels))
+    batch = read_tables(source, ReadOptions(symbol, exchange, amount, labels))
+    return store_bars(as_path(root, "root"), batch)
 
 
 def ingest_synthetic(
-    root: Path, *, strength: float = 0.2, symbols: int = 150, sessions: int = 800, seed: int = 0
+    root: PathLike, *, strength: float = 0.2, symbols: int = 150, sessions: int = 800, seed: int = 0
 ) -> IngestReport:
-    """Make a market with a known pattern and put it into the workspace `root`; see `synthetic`.
+    """Generate a synthetic market with a known pattern in the workspace folder `root`; see `synthetic`.
 
-    Raises ConfigError where the workspace holds other bars: what a made market shows would no longer be known.
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    strength
+        Strength of the hidden pattern, 0 to 1; 0: no pattern.
+    symbols, sessions
+        Number of stocks and of sessions.
+    seed
+        Equal arguments give equal bars.
+
+    Raises
+    ------
+    ConfigError
+        For an argument out of range, or a workspace that holds other bars: the pattern would no longer be known.
+
+    Examples
+    --------
+    >>> ingest_synthetic("my-research", symbols=20, sessions=250)  # doctest: +SKIP
     """
+    root = as_path(root, "root")
     batch = make_market(SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)).batch
     if current_snapshot(root) is not None and not open_market(root).bars().equals(batch.bars):
         raise ConfigError(
-            f"{root}: holds other bars already, and a made market does not mix with them",
-            hint="kq init another-folder, and make it there",
+            f"{root}: contains other bars; a synthetic market needs a workspace of its own",
+            hint="kq init another-folder",
         )
     return store_bars(root, batch)

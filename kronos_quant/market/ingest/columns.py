@@ -44,7 +44,7 @@ _GLUED = (
 )
 
 _EPOCH_UNITS = {9: 1, 10: 1, 12: 10**3, 13: 10**3, 16: 10**6, 19: 10**9}
-"""Digits of a count since 1970-01-01 UTC -> its units a second; 9 and 12 digits are of before 2001-09-09."""
+"""Digits of a count since 1970-01-01 UTC -> its units per second; 9 and 12 digits are before 2001-09-09."""
 
 _LONGEST_DAILY_STEP = timedelta(days=4)
 """Daily bars are mostly one day apart; weekly ones are not."""
@@ -54,9 +54,12 @@ _BARS_A_DAY = 1.25
 
 
 def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
-    """Our name -> the source's name of each column, and "clock" for a time beside a date.
+    """Our name -> the source's name of each column, and "clock" for a time of day next to a date.
 
-    Case, spaces around a name and Qlib's `$` do not matter. Raises DataError for a missing column.
+    Case, spaces around a name and Qlib's `$` do not matter. Raises DataError, naming `place`, for a missing column.
+
+    >>> match_columns("AAPL.csv", ["Date", "Open", "High", "Low", "$close"])["close"]
+    '$close'
     """
     names = {name.strip().lower().removeprefix("\ufeff").removeprefix("$"): name for name in found if name != LINE}
     columns = {}
@@ -71,9 +74,7 @@ def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
         raise DataError(
             f"{place}: expected the columns timestamps, open, high, low, close; missing {', '.join(wanted)}; found "
             f"{', '.join(names.values())}",
-            hint="columns are separated by commas: convert the file, or read it yourself and give kq a table"
-            if other_separator
-            else None,
+            hint="Columns must be separated by commas." if other_separator else None,
         )
     if columns["time"] == names.get("date") and "time" in names:
         columns["clock"] = names["time"]
@@ -81,7 +82,7 @@ def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
 
 
 def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as float64, null where it is missing or no number."""
+    """A column as float64, null where a cell is missing or no number."""
     if dtype != pl.String:
         return pl.col(column).cast(pl.Float64).fill_nan(None)
     text = pl.col(column).str.strip_chars()
@@ -89,9 +90,14 @@ def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def check_numbers(place: str, row: str, frame: pl.DataFrame, columns: dict[str, str]) -> None:
-    """Raise DataError for the first cell that holds neither a number nor nothing.
+    """Raise DataError for the first cell that is neither a number nor empty.
 
-    row : what a row is called, "line" or "row".
+    Parameters
+    ----------
+    place, row
+        The names of the source and of a row ("line" or "row") in the error.
+    frame, columns
+        The table, and our name -> its name of each column.
     """
     for name in NUMBERS:
         if name not in columns:
@@ -112,12 +118,14 @@ def check_numbers(place: str, row: str, frame: pl.DataFrame, columns: dict[str, 
 
 
 def parse_stamps(stamps: pl.Series, zone: str | None) -> pl.Series:
-    """Naive times, null where a stamp is no time.
+    """Naive times, null where a stamp is not a time.
 
     stamps : texts, whole numbers, dates or date-times.
-    A stamp that names its moment (by an offset, or as a count since 1970) is converted to `zone` (an IANA name). One
-    that does not, and any where the zone is unknown, keeps the clock it shows; so do stamps that all show midnight,
-    for these name days.
+    A stamp with a UTC offset, or counted since 1970, is converted to `zone` (an IANA name). Others keep their clock,
+    as do all where the zone is unknown, and stamps that are all at midnight, which are dates.
+
+    >>> parse_stamps(pl.Series(["2024-06-18T03:15:00Z"]), "Asia/Shanghai").item()
+    datetime.datetime(2024, 6, 18, 11, 15)
     """
     shown, universal = _read(stamps)
     clock = shown.dt.truncate("1d").ne_missing(shown)
@@ -128,12 +136,12 @@ def parse_stamps(stamps: pl.Series, zone: str | None) -> pl.Series:
 
 
 def has_offsets(stamps: pl.Series) -> bool:
-    """Whether any stamp names its moment: by an offset from UTC, or as a count since 1970."""
+    """Whether any stamp has an offset from UTC, or is a count since 1970."""
     return bool(_read(stamps)[1].is_not_null().any())
 
 
 def _read(stamps: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The clock that each stamp shows, and the same moment in UTC where the stamp names it; both naive."""
+    """The clock of each stamp, and the same moment in UTC where the stamp determines it; both naive."""
     nothing = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(stamps))
     dtype = stamps.dtype
     if isinstance(dtype, pl.Datetime):
@@ -182,7 +190,7 @@ def _read_texts(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def _counted(text: pl.Expr) -> pl.Expr:
-    """The moments that counts since 1970 name, in naive UTC; null for any other text."""
+    """Counts since 1970 as naive UTC times; null for any other text."""
     count = pl.when(text.str.contains(r"^\d+$")).then(text).cast(pl.Int64, strict=False)
     length = text.str.len_bytes()
     micros = [
@@ -195,7 +203,7 @@ def _counted(text: pl.Expr) -> pl.Expr:
 def infer_freq(times: pl.DataFrame, place: str) -> str:
     """The frequency of bars: "day", or the most common step within a session in minutes ("5min").
 
-    times : columns symbol and time; place : names the source in errors.
+    times : columns symbol and time; place : the source's name in errors.
     Raises DataError for weekly and longer bars, and for steps that are no whole minutes.
     """
     # a bar that ends at midnight belongs to the day before

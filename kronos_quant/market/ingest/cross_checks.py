@@ -1,6 +1,6 @@
 """What the fields of a Qlib directory say about each other.
 
-`contradicted`: the close against `change`, amount and volume against `vwap`. Neither field is stored, because both
+`find_contradictions`: the close against `change`, amount and volume against `vwap`. Neither field is stored, as both
 follow from the bars. Where they agree on nearly every bar of a symbol, the few bars on which they disagree hold a
 damaged number: nothing else in the format reveals a flipped byte. `change` often has other units or refers to raw
 prices, and `vwap` to lots or thousands; the reading that fits most bars of a symbol is taken.
@@ -30,10 +30,10 @@ _AGREEING = 0.95
 """Share of a symbol's bars that must fit, for the others to be suspicious."""
 
 _ROUGHEST = 1e-3
-"""Deviation of the agreeing bars, relative to the price, above which a field is of too few digits to judge by."""
+"""Deviation of the agreeing bars, relative to the price, above which a field has too few digits to be used."""
 
 _EXACT = 1e-5
-"""The same for a vwap that is the mean of the prices: a true one lies near it in short bars, and is not it."""
+"""The same for a vwap that is the mean of the prices, which a true vwap of a short bar comes close to."""
 
 _FLOAT32 = 6e-7
 """Deviation that a few float32 roundings explain."""
@@ -48,20 +48,28 @@ _LARGEST_EXACT = 2.0**19
 """Above it a float32 rounds a volume by more than a tenth of a share once it is multiplied by a factor."""
 
 _WHOLE = 0.1
-"""A volume is whole when it is this near to a whole number; one in five of any numbers is."""
+"""A volume is whole within this distance of a whole number; one in five random numbers is."""
 
 _WHOLE_SHARE = 0.9
-_BARS_ASKED = 250
-"""Of a symbol; more of them tell the same."""
+_BARS_SAMPLED = 250
+"""Bars sampled per symbol."""
 
 _MAJORITY = 0.6
 
 
-def contradicted(columns: Mapping[str, Float32Array], others: Mapping[str, Float32Array], *, raw_volume: bool) -> Flags:
-    """Which bars of one symbol another field of its source contradicts.
+def find_contradictions(
+    columns: Mapping[str, Float32Array], others: Mapping[str, Float32Array], *, raw_volume: bool
+) -> Flags:
+    """Which bars of one symbol are contradicted by another field of their source: bool, one per bar.
 
-    columns : prices, volume, amount and factor, a value a bar, in order of time. others : those of CROSS_FIELDS that
-    the source has, likewise. raw_volume : whether the volume is the shares really traded.
+    Parameters
+    ----------
+    columns
+        Prices, volume, amount and factor, one value per bar, ascending in time.
+    others
+        Those of CROSS_FIELDS that the source has, likewise.
+    raw_volume
+        Whether the volume is the shares really traded.
     """
     flags = np.zeros(len(columns["close"]), dtype=np.bool_)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -84,7 +92,7 @@ def _by_change(wide: Mapping[str, npt.NDArray[np.float64]], change: npt.NDArray[
         candidates += [np.abs(change[1:] / unit - true) / (1 + np.abs(true)) for unit in (1.0, 100.0)]
     wrong = _deviating(candidates, _ROUGHEST)
     # a damaged close shows twice, to it and from it; a change that is wrong alone was itself damaged
-    # (at either end nothing tells the two apart)
+    # (at either end the two cannot be distinguished)
     flags[1:-1] = wrong[:-1] & wrong[1:]
     flags[0] = wrong[0] and not flags[1]
     flags[-1] = wrong[-1] and not flags[-2]
@@ -116,21 +124,21 @@ def _deviating(candidates: list[npt.NDArray[np.float64]], roughest: float) -> Fl
 
 @dataclass(slots=True)
 class VolumeVotes:
-    """What the symbols of a directory say."""
+    """What the symbols of a directory indicate about their volume."""
 
     adjusted: list[str] = field(default_factory=list)
     raw: list[str] = field(default_factory=list)
 
     def add(self, symbol: str, columns: dict[str, Float32Array]) -> None:
-        """Ask one symbol, by the source's own numbers: close, volume and, where there are, amount and factor.
+        """Count one symbol's vote, from close, volume and, where present, amount and factor.
 
-        A symbol without a factor, or whose factor hardly moves, has nothing to say.
+        A symbol without a factor, or with a nearly constant one, has no vote.
         """
         volume, factor = columns.get("volume"), columns.get("factor")
         if volume is None or factor is None:
             return
-        if len(volume) > _BARS_ASKED:
-            step = len(volume) // _BARS_ASKED
+        if len(volume) > _BARS_SAMPLED:
+            step = len(volume) // _BARS_SAMPLED
             columns = {name: values[::step] for name, values in columns.items()}
             volume, factor = columns["volume"], columns["factor"]
         usable = (volume > 0) & (factor > 0) & (columns["close"] > 0)
@@ -142,21 +150,21 @@ class VolumeVotes:
             (self.adjusted if is_adjusted else self.raw).append(symbol)
 
     def verdict(self) -> str:
-        """ "adjusted", "raw", or "assumed adjusted" where nothing or too little tells."""
+        """ "adjusted", "raw", or "assumed adjusted" without a clear majority."""
         votes = len(self.adjusted) + len(self.raw)
         if len(self.raw) > _MAJORITY * votes:
             return "raw"
         return "adjusted" if len(self.adjusted) > _MAJORITY * votes else "assumed adjusted"
 
     def notes(self) -> list[str]:
-        """What a user should know of it."""
+        """What a user should know about it."""
         votes = len(self.adjusted) + len(self.raw)
-        told = {
-            "raw": f"volume is not adjusted (so {len(self.raw)} of {votes} symbols show): it is the raw volume",
+        note = {
+            "raw": f"volume is raw, not adjusted (evidence from {len(self.raw)} of {votes} symbols)",
             "adjusted": "",
-            "assumed adjusted": f"volume taken as adjusted; {len(self.raw)} of {votes} symbols speak against it",
+            "assumed adjusted": f"volume assumed adjusted; {len(self.raw)} of {votes} symbols indicate raw volume",
         }[self.verdict()]
-        return [told] if told and votes else []
+        return [note] if note and votes else []
 
 
 def _by_amount(columns: dict[str, Float32Array], usable: npt.NDArray[np.bool_]) -> bool | None:
@@ -175,10 +183,10 @@ def _spread(values: npt.NDArray[np.float64]) -> float:
 
 
 def _by_whole_shares(volume: npt.NDArray[np.float64], factor: npt.NDArray[np.float64]) -> bool | None:
-    telling = (volume < _LARGEST_EXACT) & (volume * factor < _LARGEST_EXACT) & (np.abs(factor - 1) > _LEAST_STEP)
-    if not telling.any():
+    usable = (volume < _LARGEST_EXACT) & (volume * factor < _LARGEST_EXACT) & (np.abs(factor - 1) > _LEAST_STEP)
+    if not usable.any():
         return None
-    as_given, multiplied = _whole_share(volume[telling]), _whole_share((volume * factor)[telling])
+    as_given, multiplied = _whole_share(volume[usable]), _whole_share((volume * factor)[usable])
     if (as_given >= _WHOLE_SHARE) == (multiplied >= _WHOLE_SHARE):
         return None
     return multiplied > as_given

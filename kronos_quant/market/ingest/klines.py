@@ -31,10 +31,10 @@ from kronos_quant.market.symbols import MAINLAND, canonical, canonical_column, s
 from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
 
 AMOUNT_POLICIES = ("derive", "zero", "as_is")
-"""derive: volume x mean price where it is missing or 0 throughout; zero: 0 everywhere; as_is: what the source says."""
+"""derive: volume x mean price where it is missing or 0 throughout; zero: 0 everywhere; as_is: as in the source."""
 
 LABELS = ("end", "start")
-"""Whether a bar's stamp is the time at which it ends or at which it begins."""
+"""What a bar's stamp marks: its end or its start."""
 
 _CODE_DIGITS = 6
 
@@ -44,10 +44,10 @@ _FIRST_YEAR = 1980
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How a source is to be read; it cannot say this of itself."""
+    """How to read a source: what the source itself does not contain."""
 
     symbol: str | None = None
-    """Of all rows; None: a column or the file's name tells."""
+    """Symbol of all rows; None: from a column or the file name."""
     exchange: str = ""
     """ISO code, "" where unknown."""
     amount: str = "derive"
@@ -56,22 +56,24 @@ class ReadOptions:
     """One of LABELS."""
 
     def __post_init__(self) -> None:
+        if self.symbol is not None and not (isinstance(self.symbol, str) and self.symbol.strip()):
+            raise ConfigError(f"symbol: expected a symbol, found {self.symbol!r}")
         check_labels(self.labels)
         if self.amount not in AMOUNT_POLICIES:
             raise ConfigError(f"amount: expected {', '.join(AMOUNT_POLICIES)}, found {self.amount!r}")
-        calendar_name(self.exchange)  # an unknown code is refused before anything is read
+        calendar_name(self.exchange)  # an unknown code is rejected before anything is read
 
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """A table as its source gives it, beside a column LINE with each row's number."""
+    """A table as in its source, with each row's number in the column LINE."""
 
     place: str
-    """What errors call it: a path, or "table"."""
+    """Its name in errors: a path, or "table"."""
     row: str
-    """What errors call a row: "line" of a text file, "row" of a table."""
+    """The name of a row in errors: "line" of a text file, "row" of a table."""
     name: Path | None
-    """The file whose name may tell the symbol."""
+    """The file whose name may contain the symbol."""
     frame: pl.DataFrame
 
 
@@ -91,7 +93,7 @@ def check_labels(labels: str) -> None:
         raise ConfigError(f"labels: expected {' or '.join(LABELS)}, found {labels!r}")
 
 
-def read_klines(table: RawTable, reading: ReadOptions) -> Klines:
+def read_klines(table: RawTable, options: ReadOptions) -> Klines:
     """The bars of one table.
 
     Raises DataError, with place, row, column and value, for what cannot be read.
@@ -99,8 +101,8 @@ def read_klines(table: RawTable, reading: ReadOptions) -> Klines:
     columns = match_columns(table.place, table.frame.columns)
     frame = _with_clock(table.frame, columns)
     check_numbers(table.place, table.row, frame, columns)
-    symbols = _symbols(table, columns.get("symbol"), reading)
-    exchange = reading.exchange or shared_exchange(symbols.unique().to_list())
+    symbols = _symbols(table, columns.get("symbol"), options)
+    exchange = options.exchange or shared_exchange(symbols.unique().to_list())
     stamps = frame[columns["time"]]
     times = _times(table, frame, columns["time"], time_zone(exchange))
     numbers = [
@@ -110,24 +112,39 @@ def read_klines(table: RawTable, reading: ReadOptions) -> Klines:
         for name in NUMBERS
     ]
     bars = frame.select(symbols.alias("symbol"), times.alias("time"), *numbers)
-    bars, notes = _fill_missing(bars, "factor" in columns, reading.amount)
+    bars, notes = _fill_missing(bars, "factor" in columns, options.amount)
     if not exchange and has_offsets(stamps):
-        notes.append("times name an offset but the exchange is unknown: kept as written")
+        notes.append("times have a UTC offset but the exchange is unknown: kept as written")
     freq = infer_freq(bars.select("symbol", "time"), table.place)
-    if reading.labels == "start" and freq != DAILY:
+    if options.labels == "start" and freq != DAILY:
         bars = bars.with_columns(end_times(bars["time"], freq, exchange))
-        notes.append("bars labelled at their start: moved to their end")
+        notes.append("bars labelled at their start: stamps moved to their end")
     return Klines(table.name.name if table.name else table.place, freq, bars, tuple(notes))
 
 
-def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, reading: ReadOptions) -> BarBatch:
-    """One batch of the bars of several tables. Raises DataError when they differ in frequency."""
+def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: ReadOptions) -> BarBatch:
+    """One batch of the bars of several tables.
+
+    Parameters
+    ----------
+    klines
+        The tables' bars.
+    kind, path
+        The kind of source, and where it lies.
+    options
+        How it was read.
+
+    Raises
+    ------
+    DataError
+        When the tables differ in frequency.
+    """
     freq = klines[0].freq
     odd = next((other for other in klines if other.freq != freq), None)
     if odd is not None:
         raise DataError(
             f"{path}: expected one frequency, found {freq} in {klines[0].name} and {odd.freq} in {odd.name}",
-            hint="ingest them one after the other",
+            hint="Ingest each frequency separately.",
         )
     bars = _with_dates(pl.concat([one.bars for one in klines]), freq)
     return BarBatch(
@@ -135,19 +152,19 @@ def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, reading: Re
         path=path,
         freq=freq,
         bars=bars,
-        instruments=make_instruments(bars["symbol"].unique().sort().to_list(), reading.exchange),
+        instruments=make_instruments(bars["symbol"].unique().sort().to_list(), options.exchange),
         universes=pl.DataFrame(schema=UNIVERSES),
         sessions=bars["date"].unique().sort().to_list(),
-        exchange=reading.exchange,
+        exchange=options.exchange,
         notes=_merge_notes(klines),
-        options=(("labels", reading.labels), ("amount", reading.amount)),
+        options=(("labels", options.labels), ("amount", options.amount)),
     )
 
 
 def _with_clock(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
-    """Put a clock that stands in a column of its own (`date,time`) behind its date.
+    """Append a time of day in a column of its own (`date,time`) to its date.
 
-    A `time` column that names whole moments, or is empty, makes the date beside it superfluous or stays unread.
+    A `time` column of full time stamps replaces the date column; an empty one is ignored.
     """
     if "clock" not in columns:
         return frame
@@ -178,15 +195,15 @@ def _times(table: RawTable, frame: pl.DataFrame, column: str, zone: str | None) 
     return times
 
 
-def _symbols(table: RawTable, column: str | None, reading: ReadOptions) -> pl.Series:
+def _symbols(table: RawTable, column: str | None, options: ReadOptions) -> pl.Series:
     """The canonical symbol of every row."""
-    frame, exchange = table.frame, reading.exchange
-    if reading.symbol is not None:
-        return pl.Series([canonical(reading.symbol, exchange)]).new_from_index(0, len(frame))
+    frame, exchange = table.frame, options.exchange
+    if options.symbol is not None:
+        return pl.Series([canonical(options.symbol, exchange)]).new_from_index(0, len(frame))
     if column is None:
         if table.name is None:
             raise DataError(
-                f"{table.place}: no column names the symbol", hint="add a column symbol, or name it: symbol="
+                f"{table.place}: no column with the symbol", hint="Add a column `symbol`, or pass symbol=..."
             )
         return pl.Series([symbol_from_filename(table.name, exchange)]).new_from_index(0, len(frame))
     names = frame[column].cast(pl.String)
@@ -196,16 +213,16 @@ def _symbols(table: RawTable, column: str | None, reading: ReadOptions) -> pl.Se
     if empty.any():
         row = int(empty.arg_true()[0])
         raise DataError(
-            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, found nothing"
+            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, found an empty cell"
         )
     return canonical_column(names, exchange)
 
 
 def _fill_missing(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.DataFrame, list[str]]:
-    """Volume, amount and factor where the source has none, and what was done about it."""
+    """Volume, amount and factor filled in where the source has none, and notes about it."""
     notes = []
     if bars["volume"].is_null().all():
-        notes.append("volume missing: taken as 0, and amount with it")
+        notes.append("volume missing: volume and amount set to 0")
         bars = bars.with_columns(volume=pl.lit(0.0), amount=pl.lit(0.0))
     elif amount == "zero":
         notes.append("amount set to 0 (--amount zero)")
@@ -218,7 +235,7 @@ def _fill_missing(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl
             notes.append("amount missing or 0 throughout: derived as volume x mean price")
         bars = bars.with_columns(amount=pl.when(missing).then(derived).otherwise(pl.col("amount")))
     else:
-        notes.append("amount as the source gives it, missing ones 0 (--amount as_is)")
+        notes.append("amount as in the source, missing ones 0 (--amount as_is)")
     return (bars if has_factor else bars.with_columns(factor=pl.lit(1.0))), notes
 
 
@@ -235,7 +252,7 @@ def _with_dates(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
 
 
 def _merge_notes(klines: Sequence[Klines]) -> tuple[str, ...]:
-    """Each note once, with the number of files it is about where there are several."""
+    """Each note once, with the number of files it applies to where there are several."""
     counts: dict[str, int] = {}
     for one in klines:
         for note in one.notes:

@@ -1,12 +1,13 @@
-"""CSV files of intervals -> universes, and the dated facts of `market.universes`.
+"""CSV files or tables of intervals -> universes, and dated facts about symbols.
 
-Columns symbol, start, end (inclusive; empty: still so) and, where the kind wants it, value; any order, other columns
-are not read. A list replaces the stored one of its name as a whole.
+Columns symbol, start, end (inclusive; empty: not ended) and, for some kinds, value; in any order, other columns are
+ignored. A list replaces the stored list of its name as a whole.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest.columns import LINE, parse_stamps
 from kronos_quant.market.ingest.tables import read_text_table
@@ -35,8 +38,8 @@ _ALIASES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ListReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class ListReport(TextReport):
     """What the ingest of one list did."""
 
     what: str
@@ -46,21 +49,21 @@ class ListReport:
     symbols: int
     first: date
     last: date
-    """The last start or end that is a date; an open end is none."""
+    """The last start or end; open ends do not count."""
     replaced: int
-    """Stored intervals of this name that the file's stand for now."""
+    """Stored intervals of this name that were replaced."""
     without_bars: tuple[str, ...]
-    """Symbols of the list of which the store holds no bar at all."""
+    """Symbols of the list without any stored bar."""
     snapshot: str
 
     def lines(self) -> list[str]:
-        """The report for people, a line a fact."""
+        """The report in words, one fact per line."""
         lines = [
             f"{self.path}: {self.what}: {counted(self.intervals, 'interval')} of {counted(self.symbols, 'symbol')}, "
-            f"{self.first} to {self.last}; {self.replaced:,} stored before"
+            f"{self.first} to {self.last}; {self.replaced:,} replaced"
         ]
         if self.without_bars:
-            lines.append(f"without any bar: {counted(len(self.without_bars), 'symbol')} ({listed(self.without_bars)})")
+            lines.append(f"without bars: {counted(len(self.without_bars), 'symbol')} ({listed(self.without_bars)})")
         return [*lines, f"snapshot {self.snapshot[:16]}"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,17 +71,33 @@ class ListReport:
         return asdict(self) | {"first": str(self.first), "last": str(self.last)}
 
 
-def ingest_universe(root: Path, name: str, source: Path) -> ListReport:
-    """Read the intervals of a universe into the workspace `root` and publish the result.
+def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> ListReport:
+    """Read the intervals of a universe into the workspace folder `root` and publish the result.
 
-    name : letters, digits, `_`, `.` and `-`; kept in lower case. source : CSV with symbol, start, end.
-    Raises ConfigError for a name that cannot be one, DataError for a file that cannot be read or a workspace without
-    bars; the store is then as before.
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    name
+        Letters, digits, `_`, `.` and `-`; kept in lower case.
+    source
+        A CSV file or a table with symbol, start and end.
+
+    Raises
+    ------
+    ConfigError
+        For an invalid name.
+    DataError
+        For a source that cannot be read, or a workspace without bars; the store is unchanged then.
+
+    Examples
+    --------
+    >>> ingest_universe("my-research", "csi300", "csi300.csv")  # doctest: +SKIP
     """
-    name = name.lower()
+    root, name = as_path(root, "root"), str(name).lower()
     if name == ALL or not _NAME.fullmatch(name):
         raise ConfigError(
-            f"universe name: expected letters, digits, _ . or -, and not {ALL!r} (every stock), found {name!r}"
+            f"universe name: expected letters, digits, _ . or -, but not {ALL!r} (every stock), found {name!r}"
         )
     intervals = read_intervals(source, open_market(root).exchange).drop("value").with_columns(universe=pl.lit(name))
 
@@ -92,13 +111,30 @@ def ingest_universe(root: Path, name: str, source: Path) -> ListReport:
     return _store(root, f"universe {name}", source, intervals, replace)
 
 
-def ingest_intervals(root: Path, kind: str, source: Path) -> ListReport:
-    """Read dated facts about symbols into the workspace `root` and publish the result.
+def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> ListReport:
+    """Read dated facts about symbols into the workspace folder `root` and publish the result.
 
-    kind : st, listing or industry (with a column value). A listing also tells the instruments' dates.
-    Raises ConfigError for another kind, DataError for a file that cannot be read or a workspace without bars; the
-    store is then as before.
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    kind
+        st, listing (which also sets the instruments' dates) or industry (with a column value).
+    source
+        A CSV file or a table with symbol, start, end and, for industry, value.
+
+    Raises
+    ------
+    ConfigError
+        For another kind.
+    DataError
+        For a source that cannot be read, or a workspace without bars; the store is unchanged then.
+
+    Examples
+    --------
+    >>> ingest_intervals("my-research", "st", "st.csv")  # doctest: +SKIP
     """
+    root = as_path(root, "root")
     check_kind(kind)
     exchange = open_market(root).exchange
     intervals = read_intervals(source, exchange, needs_value=kind in WITH_VALUE).with_columns(kind=pl.lit(kind))
@@ -112,18 +148,38 @@ def ingest_intervals(root: Path, kind: str, source: Path) -> ListReport:
     return _store(root, f"intervals {kind}", source, intervals, replace)
 
 
-def read_intervals(source: Path, exchange: str, *, needs_value: bool = False) -> pl.DataFrame:
-    """The intervals of a CSV file: symbol (canonical), start, end (inclusive, OPEN_END where empty) and value.
+def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool = False) -> pl.DataFrame:
+    """The intervals of a CSV file or a table: symbol (canonical), start, end (inclusive, OPEN_END where empty), value.
 
-    Each once, sorted. Raises DataError, with file, line, column and value, for what cannot be read.
+    Parameters
+    ----------
+    source
+        A CSV file, or a table in memory.
+    exchange
+        ISO code, for the spelling of the symbols.
+    needs_value
+        Whether every row needs a value.
+
+    Returns
+    -------
+    Each interval once, sorted.
+
+    Raises
+    ------
+    DataError
+        With source, line, column and value, for what cannot be read.
     """
-    source = source.expanduser()
-    text = read_text_table(source)
+    if isinstance(source, str | Path):
+        source = as_path(source, "source")
+        text = read_text_table(source)
+    else:
+        text = as_frame(source, "table").select(pl.all().cast(pl.String)).with_row_index(LINE, offset=1)
+        source = "table"
     names = {name.strip().lower().removeprefix("\ufeff"): name for name in text.columns if name != LINE}
     columns = {ours: names[alias] for ours, known in _ALIASES.items() for alias in reversed(known) if alias in names}
     missing = [name for name in ("symbol", "start", "end", "value")[: 4 if needs_value else 3] if name not in columns]
     if missing:
-        raise DataError(f"{source}: expected the columns {', '.join(missing)}; found {', '.join(names)}")
+        raise DataError(f"{source}: missing columns {', '.join(missing)}; found {', '.join(names)}")
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _ALIASES}
     blank = {name: cell.is_null() | (cell == "") for name, cell in cells.items()}
@@ -131,15 +187,15 @@ def read_intervals(source: Path, exchange: str, *, needs_value: bool = False) ->
     for name, bad, expected in (
         ("symbol", blank["symbol"], "a symbol"),
         ("start", days["start"].is_null(), "a date like 2024-06-18"),
-        ("end", days["end"].is_null() & ~blank["end"], "a date like 2024-06-18, or nothing"),
-        ("end", (days["end"] < days["start"]).fill_null(False), "no date before the start"),
+        ("end", days["end"].is_null() & ~blank["end"], "a date like 2024-06-18, or an empty cell"),
+        ("end", (days["end"] < days["start"]).fill_null(False), "an end on or after the start"),
         ("value", blank["value"] & needs_value, "a value"),
     ):
         if bad.any():
             row = int(bad.arg_true()[0])
             raise DataError(
                 f"{source}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
-                f"found {cells[name][row] or 'nothing'!r}"
+                f"found {repr(cells[name][row]) if cells[name][row] else 'an empty cell'}"
             )
     frame = pl.DataFrame(
         {
@@ -154,19 +210,26 @@ def read_intervals(source: Path, exchange: str, *, needs_value: bool = False) ->
 
 
 def _listed_instruments(listings: pl.DataFrame, exchange: str) -> pl.DataFrame:
-    """Instruments in schema.INSTRUMENTS with the dates that their listings tell."""
+    """Instruments in schema.INSTRUMENTS with the dates of their listings."""
     spans = listings.group_by("symbol").agg(pl.col("start").min(), pl.col("end").max()).sort("symbol")
-    told = make_instruments(spans["symbol"].to_list(), exchange)
-    dated = told.with_columns(spans["start"].alias("first_date"), spans["end"].alias("last_date"))
+    known = make_instruments(spans["symbol"].to_list(), exchange)
+    dated = known.with_columns(spans["start"].alias("first_date"), spans["end"].alias("last_date"))
     return dated.select(list(INSTRUMENTS))
 
 
-def _store(root: Path, what: str, source: Path, intervals: pl.DataFrame, replace: Any) -> ListReport:
-    """Write a list in one transaction, publish, and say what it was."""
+def _store(
+    root: Path,
+    what: str,
+    source: PathLike | Table,
+    intervals: pl.DataFrame,
+    replace: Callable[[duckdb.DuckDBPyConnection], int],
+) -> ListReport:
+    """Write a list in one transaction, publish, and report."""
+    path = str(source) if isinstance(source, str | Path) else "table"
     with ingest_lock(root), open_database(root) as connection:
         with transaction(connection):
             replaced = replace(connection)
-            record = {"source": what, "path": str(source), "notes": [counted(len(intervals), "interval")]}
+            record = {"source": what, "path": path, "notes": [counted(len(intervals), "interval")]}
             connection.execute(statement("insert_list"), record)
         connection.register("listed", intervals.select("symbol").unique().to_arrow())
         absent = connection.execute(
@@ -176,7 +239,7 @@ def _store(root: Path, what: str, source: Path, intervals: pl.DataFrame, replace
     ends = intervals.filter(pl.col("end") < OPEN_END)["end"].to_list()
     return ListReport(
         what=what,
-        path=str(source),
+        path=path,
         intervals=len(intervals),
         symbols=intervals["symbol"].n_unique(),
         first=min(intervals["start"]),

@@ -4,11 +4,11 @@
     instruments/<universe>.txt      SYMBOL <tab> first <tab> last; all.txt lists what there is
     features/<symbol>/<field>.<freq>.bin
 
-As found in the wild: folders in either case, fields missing or extra, files of one symbol that differ in length,
+As found in practice: folders in either case, fields missing or extra, files of one symbol that differ in length,
 volume adjusted or not.
 Prices are adjusted (raw = price / factor). Only open, high, low, close, volume, amount and factor are kept: vwap,
-adjclose and change can be computed from them, and `change` is often wrong on ex-dividend days. Where there are change
-and vwap, they are held against the bars (see `cross_checks`).
+adjclose and change can be computed from them, and `change` is often wrong on ex-dividend days. Where present, change
+and vwap are compared with the bars (see `cross_checks`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import polars as pl
 
 from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, contradicted
+from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, find_contradictions
 from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_lists
 from kronos_quant.market.sessions import calendar_name, end_times
@@ -41,12 +41,12 @@ _RESERVED = "_qlib_"
 """pyqlib puts this before folder names that Windows reserves (con, aux, nul)."""
 
 _LOST_SHARE = 0.1
-"""A file that lacks this share of its symbol's sessions at the end was cut off; less is a field that lags behind."""
+"""A file without this share of its symbol's sessions at the end was truncated; with less missing the field lags."""
 
 
 @dataclass(slots=True)
 class _Findings:
-    """What was noticed while reading, in lists of symbols."""
+    """What was noticed while reading, as lists of symbols."""
 
     uneven: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
@@ -61,14 +61,14 @@ class _Findings:
     def notes(self) -> Iterator[str]:
         """The findings in words."""
         for symbols, words in (
-            (self.uneven, "files of one symbol differ in length; aligned by their start index"),
-            (self.incomplete, "open, high, low or close has no file; skipped"),
-            (self.without_volume, "volume has no file; taken as 0"),
-            (self.without_factor, "factor missing; taken as 1"),
-            (self.filled_factor, "factor has holes; carried forward"),
+            (self.uneven, "files of one symbol differ in length, aligned by their start index"),
+            (self.incomplete, "no file for open, high, low or close, skipped"),
+            (self.without_volume, "no volume file, volume set to 0"),
+            (self.without_factor, "no factor, set to 1"),
+            (self.filled_factor, "factor has gaps, filled forward"),
             (self.derived_amount, "amount derived as volume x mean price"),
-            (self.unread, "change or vwap cannot be read, so it checks nothing"),
-            (self.backward, "an interval in instruments/ ends before it begins; left out"),
+            (self.unread, "change or vwap is unreadable and not used for checks"),
+            (self.backward, "an interval in instruments/ ends before it begins, ignored"),
         ):
             if symbols:
                 yield f"{words}: {counted(len(symbols), 'symbol')} ({listed(symbols, 3)})"
@@ -92,15 +92,26 @@ class _Bars:
 
 
 def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end") -> BarBatch:
-    """Everything a Qlib directory holds of one frequency.
+    """The bars of one frequency in a Qlib directory, with its lists.
 
-    exchange : ISO code of the exchange, which a Qlib directory does not tell.
-    labels : "end" or "start": what the calendar's stamps are of the bars; of no matter for daily ones.
-    Raises DataError, naming file, place, expected and found, for a directory in which nothing is found and for a
-    damaged calendar, list or .bin file.
+    Parameters
+    ----------
+    source
+        The directory that contains calendars/.
+    freq
+        The bar frequency.
+    exchange
+        ISO code, which a Qlib directory does not contain.
+    labels
+        Whether the stamps of an intraday calendar mark the "end" or the "start" of a bar.
+
+    Raises
+    ------
+    DataError
+        Naming file, place, expected and found: for a directory without bars and for a damaged file.
     """
     source = source.expanduser()
-    calendar_name(exchange)  # an unknown code is refused before everything is read
+    calendar_name(exchange)  # an unknown code is rejected before anything is read
     check_labels(labels)
     _check_layout(source)
     times = read_calendar(source / "calendars", freq)
@@ -113,7 +124,7 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
     if labels == "start" and freq != DAILY:
         named = exchange or shared_exchange([bars.symbol for bars in series])
         times = end_times(pl.Series(times, dtype=pl.Datetime("us")), freq, named).to_list()
-    # an interval that ends before it begins holds no day
+    # an interval that ends before it begins contains no day
     forward = pl.col("start") <= pl.col("end")
     findings.backward += lists.filter(~forward)["symbol"].unique().sort().to_list()
     lists = lists.filter(forward)
@@ -150,8 +161,8 @@ def _check_layout(source: Path) -> None:
         return
     found = listed(sorted(path.name for path in source.iterdir())) if source.is_dir() else "no such directory"
     raise DataError(
-        f"{source}: no Qlib directory: expected calendars/ and features/, found {found or 'nothing'}",
-        hint="name the directory that holds calendars/, e.g. kq ingest qlib ~/.qlib/qlib_data/cn_data",
+        f"{source}: not a Qlib directory: expected calendars/ and features/, found {found or 'nothing'}",
+        hint="kq ingest qlib ~/.qlib/qlib_data/cn_data",
     )
 
 
@@ -171,15 +182,15 @@ def _read_features(folder: Path, freq: str, sessions: int, findings: _Findings) 
     if not found and findings.incomplete:
         lacking = findings.incomplete
         raise DataError(
-            f"{folder}: no bars: expected {', '.join(PRICES)} of each symbol, found {counted(len(lacking), 'symbol')} "
+            f"{folder}: no bars: expected {', '.join(PRICES)} for each symbol, found {counted(len(lacking), 'symbol')} "
             f"without one of them ({listed(lacking, 3)})",
-            hint="a Qlib directory of bars has all four prices",
+            hint="A Qlib directory of bars has all four prices.",
         )
     if not found:
         raise DataError(
             f"{folder}: no bars: expected files like sh600000/close.{freq}.bin with values, found none in "
             f"{len(_symbol_folders(folder))} folders",
-            hint="is it another frequency, or are the feature files elsewhere?",
+            hint="Check the frequency and the path.",
         )
     return found
 
@@ -228,15 +239,15 @@ def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _
 
 
 def _refuse_damaged(series: dict[str, BinSeries], files: dict[str, Path], length: int) -> None:
-    """Raise DataError for a file that was cut off, or as long as the others but elsewhere in the calendar."""
+    """Raise DataError for a file that was truncated, or that starts elsewhere than the others of equal length."""
     if len({len(one.values) for one in series.values()}) == 1:
         starts = [one.start for one in series.values()]
         usual = max(sorted(set(starts)), key=starts.count)
         odd = next(name for name, one in series.items() if one.start != usual)
         raise DataError(
             f"{files[odd]}: expected session {usual} of the calendar in the first 4 bytes as in the symbol's other "
-            f"files, which hold as many values; found {series[odd].start}",
-            hint="copy or make the file again",
+            f"files of the same length; found {series[odd].start}",
+            hint="Copy or write the file again.",
         )
     longest = max(series, key=lambda name: series[name].end)
     for name, one in series.items():
@@ -245,12 +256,12 @@ def _refuse_damaged(series: dict[str, BinSeries], files: dict[str, Path], length
             raise DataError(
                 f"{files[name]}: truncated: expected values up to session {series[longest].end - 1} of the calendar "
                 f"as in {files[longest].name}, found the last at {one.end - 1}",
-                hint="copy or make the file again",
+                hint="Copy or write the file again.",
             )
 
 
 def _aligned(series: BinSeries, first: int, end: int) -> Float32Array:
-    """Values from session `first` to before `end`, NaN where the file has none."""
+    """Values from session `first` to `end` (exclusive), NaN where the file has none."""
     if (series.start, series.end) == (first, end):
         return series.values
     values = np.full(end - first, np.nan, dtype=np.float32)
@@ -269,7 +280,7 @@ def _complete(
     if "volume" not in columns:
         findings.without_volume.append(symbol)
         columns["volume"] = np.zeros(length, dtype=np.float32)
-    if "amount" not in columns or not (columns["amount"] > 0).any():  # 0 throughout says nothing
+    if "amount" not in columns or not (columns["amount"] > 0).any():  # 0 throughout is no amount
         columns["amount"] = np.full(length, np.nan, dtype=np.float32)
     factor = columns.get("factor")
     if factor is None or np.isnan(factor).all():
@@ -294,15 +305,15 @@ def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None
 
 
 def _contradicted(series: list[_Bars], raw: bool) -> list[npt.NDArray[np.bool_]]:
-    """Of each symbol's bars, which change or vwap contradict; these are forgotten then."""
-    flags = [contradicted(bars.columns, bars.others, raw_volume=raw) for bars in series]
+    """Which bars of each symbol change or vwap contradict; both fields are dropped then."""
+    flags = [find_contradictions(bars.columns, bars.others, raw_volume=raw) for bars in series]
     for bars in series:
         bars.others.clear()
     return flags
 
 
 def _forward_fill(values: Float32Array) -> Float32Array:
-    """Each NaN replaced by the last value before it, at the beginning by the first after it."""
+    """Each NaN replaced by the last value before it, at the start by the first value."""
     known = ~np.isnan(values)
     last_known = np.maximum.accumulate(np.where(known, np.arange(len(values)), 0))
     last_known[: np.argmax(known)] = np.argmax(known)
@@ -336,17 +347,17 @@ def _instruments(series: list[_Bars], lists: pl.DataFrame, exchange: str) -> tup
     with_bars = {bars.symbol for bars in series}
     named = set(lists["symbol"])
     symbols = sorted(with_bars | set(listings["symbol"]))
-    told = make_instruments(symbols, exchange).drop("first_date", "last_date").join(listings, on="symbol", how="left")
+    known = make_instruments(symbols, exchange).drop("first_date", "last_date").join(listings, on="symbol", how="left")
     in_all, in_others = set(listings["symbol"]), set(lists.filter(pl.col("universe") != ALL)["symbol"])
-    # an index is listed beside the shares, but belongs to no index itself and has no turnover of its own
+    # an index is listed with the shares, but is in no other list and has no volume of its own
     untraded = [bars.symbol for bars in series if not bars.traded]
     indices = [symbol for symbol in untraded if in_others and symbol in in_all and symbol not in in_others]
-    told = told.with_columns(
+    known = known.with_columns(
         kind=pl.when(pl.col("symbol").is_in(indices)).then(pl.lit("index")).otherwise(pl.col("kind"))
     )
     notes = []
     if absent := sorted(named - with_bars):
-        notes.append(f"named in instruments/ but without bars: {counted(len(absent), 'symbol')} ({listed(absent, 3)})")
+        notes.append(f"in instruments/ but without bars: {counted(len(absent), 'symbol')} ({listed(absent, 3)})")
     if named and (unlisted := sorted(with_bars - named)):
-        notes.append(f"with bars but named in no list: {counted(len(unlisted), 'symbol')} ({listed(unlisted, 3)})")
-    return told, notes
+        notes.append(f"with bars but not in instruments/: {counted(len(unlisted), 'symbol')} ({listed(unlisted, 3)})")
+    return known, notes

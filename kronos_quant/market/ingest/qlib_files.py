@@ -22,7 +22,7 @@ from kronos_quant.schema import UNIVERSES
 
 _WORD = 4
 _LARGEST_PLAUSIBLE = 1e16
-"""No price, volume or amount of a bar reaches this; a float64 reading beyond it is none."""
+"""No price, volume or amount of a bar reaches this; a file read as float64 with such values is not float64."""
 
 
 def read_calendar(folder: Path, freq: str) -> list[datetime]:
@@ -33,7 +33,7 @@ def read_calendar(folder: Path, freq: str) -> list[datetime]:
     path = folder / f"{freq}.txt"
     if not path.is_file():
         found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
-        raise DataError(f"{path}: no such calendar: found {found}", hint="name its frequency, or add the file")
+        raise DataError(f"{path}: no such calendar: found {found}", hint="Set --freq to one of them.")
     times: list[datetime] = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").rstrip().splitlines(), start=1):
         try:
@@ -41,11 +41,11 @@ def read_calendar(folder: Path, freq: str) -> list[datetime]:
         except ValueError:
             raise DataError(f"{path}: line {number}: expected a date like 2024-06-18, found {line!r}") from None
         if times and time <= times[-1]:
-            trouble = "is there twice" if time == times[-1] else f"comes after {times[-1]}"
+            trouble = "is repeated" if time == times[-1] else f"comes after {times[-1]}"
             raise DataError(f"{path}: line {number}: expected ascending dates, but {line.strip()} {trouble}")
         times.append(time)
     if not times:
-        raise DataError(f"{path}: expected one date a line, found an empty file")
+        raise DataError(f"{path}: expected one date per line, found an empty file")
     return times
 
 
@@ -100,7 +100,7 @@ def read_bin(path: Path, calendar_length: int) -> BinSeries:
         raise DataError(f"{path}: expected a start index and values, found {len(content)} bytes")
     words = np.frombuffer(content, "<f4")
     if _is_float64(content, calendar_length):
-        raise DataError(f"{path}: expected float32 values, found float64 ones: write them as '<f4'")
+        raise DataError(f"{path}: expected float32 values, found float64: write them as '<f4'")
     start = float(words[0])
     if not (start.is_integer() and 0 <= start < calendar_length):
         raise DataError(
@@ -116,7 +116,7 @@ def read_bin(path: Path, calendar_length: int) -> BinSeries:
 
 
 def _is_float64(content: bytes, calendar_length: int) -> bool:
-    """Whether a file makes sense as float64 and none as float32.
+    """Whether a file is plausible as float64 but not as float32.
 
     The low halves of doubles read as float32 are noise (half of it negative) or, for short numbers, all zero; fields
     of a bar are never negative.

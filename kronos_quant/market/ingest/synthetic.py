@@ -1,9 +1,9 @@
-"""A made market with a KNOWN, weak, learnable pattern.
+"""A synthetic market with a KNOWN, weak, learnable pattern.
 
-A hidden state of each stock (AR(1), unit variance) moves its next days' returns and shows only in its volume; beside
-it stand a common factor, fat tails, suspensions, late listings and delistings. `strength` scales the link from state
-to returns: 0.2 is about 4 % of the daily own variance, and 0 means that there is nothing to find (the volume still
-moves). Prices alone do not show the state, so momentum cannot fake the signal.
+A hidden state of each stock (AR(1), unit variance) moves its next days' returns and shows only in its volume. There are
+also a common factor, fat tails, suspensions, late listings and delistings. `strength` scales the link from state to
+returns: 0.2 is about 4 % of the idiosyncratic daily variance; 0 means no pattern (the volume still moves). Prices alone
+do not reveal the state, so momentum cannot fake the signal.
 
 Shapes: T sessions, N symbols.
 """
@@ -27,7 +27,7 @@ INDEX_SYMBOL = "MADE_INDEX"
 EXCHANGE = "XNYS"
 LAST_SESSION = date(2025, 6, 5)
 
-PERSISTENCE = 0.7  # of the hidden state, a session
+PERSISTENCE = 0.7  # of the hidden state, per session
 MARKET_VOLATILITY = 0.009
 TAIL_DEGREES = 5  # of freedom, Student t
 OWN_VOLATILITY = (0.012, 0.025)
@@ -38,17 +38,17 @@ LATE_SHARE, GONE_SHARE, SUSPENDED_SHARE = 0.10, 0.05, 0.002
 
 
 class SyntheticSpec(Section):
-    """What to make; equal specs give equal bytes."""
+    """What to generate; equal specs give equal bytes."""
 
-    strength: float = Field(0.2, ge=0, le=1, description="link from the hidden state to returns; 0: none")
-    symbols: int = Field(150, ge=5, le=5000)
-    sessions: int = Field(800, ge=60, le=10_000)
-    seed: int = Field(0, ge=0)
+    strength: float = Field(0.2, ge=0, le=1, description="strength of the hidden pattern; 0: no pattern")
+    symbols: int = Field(150, ge=5, le=5000, description="number of stocks")
+    sessions: int = Field(800, ge=60, le=10_000, description="number of sessions")
+    seed: int = Field(0, ge=0, description="equal seeds give equal markets")
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticMarket:
-    """The bars, and what nobody else knows: `drift` float64[T, N], the expected own return of the next session."""
+    """The bars, and their hidden `drift` float64[T, N]: the expected idiosyncratic return of the next session."""
 
     batch: BarBatch
     sessions: list[date]
@@ -56,7 +56,7 @@ class SyntheticMarket:
     drift: NDArray[np.float64]
 
     def oracle(self, horizon: int) -> pl.DataFrame:
-        """(date, symbol, oracle): the expected own return over the next `horizon` sessions, knowing the state."""
+        """(date, symbol, oracle): expected idiosyncratic return over the next `horizon` sessions."""
         carried = (1 - PERSISTENCE**horizon) / (1 - PERSISTENCE)
         T, N = self.drift.shape
         return pl.DataFrame(
@@ -69,7 +69,11 @@ class SyntheticMarket:
 
 
 def make_market(spec: SyntheticSpec) -> SyntheticMarket:
-    """Make the market of `spec`: daily bars of `symbols` stocks and of their equal-weighted index."""
+    """Generate the market of `spec`: daily bars of its stocks and of their equal-weighted index.
+
+    >>> make_market(SyntheticSpec(symbols=5, sessions=60)).symbols
+    ['MADE0000', 'MADE0001', 'MADE0002', 'MADE0003', 'MADE0004']
+    """
     rng = np.random.default_rng((spec.seed, 20250605))
     T, N = spec.sessions, spec.symbols
     state = _hidden_state(rng, T, N)
@@ -173,7 +177,7 @@ def _frame(
 
 
 def _index_frame(returns: NDArray[np.float64], alive: NDArray[np.bool_], sessions: list[date]) -> pl.DataFrame:
-    """The equal-weighted index of the names alive, started at 1000."""
+    """The equal-weighted index of the listed stocks, starting at 1000."""
     simple = np.where(alive, np.expm1(returns), 0.0).sum(axis=1) / np.maximum(alive.sum(axis=1), 1)
     level = 1000 * np.cumprod(1 + simple)[:, None]
     flat = dict.fromkeys(schema.PRICES, level)

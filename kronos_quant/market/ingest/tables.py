@@ -9,51 +9,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TypeAlias
 
 import polars as pl
 
 from kronos_quant.errors import ConfigError, DataError, listed
-from kronos_quant.inputs import as_frame
+from kronos_quant.inputs import Table as InMemory
+from kronos_quant.inputs import as_frame, as_path
 from kronos_quant.market.ingest.columns import LINE
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.store import BarBatch
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-
 _SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
 
-Table: TypeAlias = Union[Path, str, pl.DataFrame, "pd.DataFrame", "pa.Table"]
+Table: TypeAlias = InMemory | Path | str
+"""A table in memory, or where its file or folder lies."""
 
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".arrow", ".feather", ".ipc")
 _IN_MEMORY = "table"
 
 
-def read_csv_files(
-    source: Path, symbol: str | None = None, exchange: str = "", amount: str = "derive", labels: str = "end"
-) -> BarBatch:
+def read_csv_files(source: Path, options: ReadOptions | None = None) -> BarBatch:
     """The bars of a CSV file, or of every CSV file in a folder.
 
-    symbol : of the one file; by default from a column `symbol` or `code`, else from the file's name.
-    exchange : ISO code, "" where unknown.
-    amount : one of klines.AMOUNT_POLICIES. labels : one of klines.LABELS.
     Raises DataError, with file, line, column and value, for what cannot be read; ConfigError for options that do not
     fit.
     """
-    reading = ReadOptions(symbol, exchange, amount, labels)
-    source = source.expanduser()
-    paths = source_files(source, _SUFFIXES, symbol)
-    klines = [read_klines(RawTable(str(path), "line", path, read_text_table(path)), reading) for path in paths]
-    return to_batch(klines, "csv", source, reading)
+    options = options or ReadOptions()
+    paths = source_files(source, _SUFFIXES, options.symbol)
+    klines = [read_klines(RawTable(str(path), "line", path, read_text_table(path)), options) for path in paths]
+    return to_batch(klines, "csv", source, options)
 
 
 def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> list[Path]:
-    """The one file, or the files of a folder that end in one of `suffixes`, by name.
+    """The one file, or the files of a folder that end in one of `suffixes`, sorted by name.
 
-    Raises DataError when there are none, ConfigError when one `symbol` is named for several.
+    Parameters
+    ----------
+    source
+        A file or a folder.
+    suffixes
+        Endings of the files in a folder.
+    symbol
+        The symbol given for a single file.
+
+    Raises
+    ------
+    DataError
+        When there are no such files.
+    ConfigError
+        When a `symbol` is given for several files.
     """
     if source.is_file():
         return [source]
@@ -64,14 +70,14 @@ def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> l
         found = listed(sorted(path.name for path in source.iterdir())) or "an empty folder"
         raise DataError(f"{source}: expected files that end in {', '.join(suffixes)}, found {found}")
     if symbol is not None and len(paths) > 1:
-        raise ConfigError(f"--symbol names one symbol, but {source} holds {len(paths)} files", hint="leave it out")
+        raise ConfigError(f"symbol: given for one file, but {source} contains {len(paths)}", hint="Leave --symbol out.")
     return paths
 
 
 def read_text_table(path: Path) -> pl.DataFrame:
-    """All cells of a CSV file as text, with the number of the line each row stands on in LINE.
+    """All cells of a CSV file as text, with each row's line number in the column LINE.
 
-    Raises DataError for a file that is empty, holds no row, or is no table.
+    Raises DataError for a file that is empty, has no rows, or is no table.
     """
     try:
         text = pl.read_csv(path, infer_schema=False, row_index_name=LINE, row_index_offset=2)
@@ -81,36 +87,33 @@ def read_text_table(path: Path) -> pl.DataFrame:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{path}: not a CSV file of one table: {reason}") from None
+        raise DataError(f"{path}: not a CSV file with one table: {reason}") from None
     text = text.filter(pl.any_horizontal(pl.exclude(LINE).is_not_null()))
     if text.is_empty():
         raise DataError(f"{path}: expected rows below the header line, found none")
     return text
 
 
-def read_tables(
-    source: Table, symbol: str | None = None, exchange: str = "", amount: str = "derive", labels: str = "end"
-) -> BarBatch:
+def read_tables(source: Table, options: ReadOptions | None = None) -> BarBatch:
     """The bars of a table in memory, of a Parquet, Arrow or Feather file, or of every such file in a folder.
 
-    symbol, exchange, amount, labels : as in `read_csv_files`.
     Raises DataError, with place, row, column and value, for what cannot be read; ConfigError for options that do not
     fit.
     """
-    reading = ReadOptions(symbol, exchange, amount, labels)
+    options = options or ReadOptions()
     if not isinstance(source, Path | str):
         table = RawTable(_IN_MEMORY, "row", None, _number_rows(as_frame(source, _IN_MEMORY), _IN_MEMORY))
-        return to_batch([read_klines(table, reading)], _IN_MEMORY, None, reading)
-    folder = Path(source).expanduser()
-    paths = source_files(folder, (*_PARQUET, *_ARROW), symbol)
+        return to_batch([read_klines(table, options)], _IN_MEMORY, None, options)
+    folder = as_path(source, "source")
+    paths = source_files(folder, (*_PARQUET, *_ARROW), options.symbol)
     tables = [RawTable(str(path), "row", path, _number_rows(_read_file(path), str(path))) for path in paths]
-    return to_batch([read_klines(table, reading) for table in tables], _IN_MEMORY, folder, reading)
+    return to_batch([read_klines(table, options) for table in tables], _IN_MEMORY, folder, options)
 
 
 def _read_file(path: Path) -> pl.DataFrame:
     name = path.name.lower()
     if not name.endswith((*_PARQUET, *_ARROW)):
-        hint = "kq ingest csv reads it" if ".csv" in name else None
+        hint = "kq ingest csv reads CSV files." if ".csv" in name else None
         raise DataError(f"{path}: expected a name that ends in {', '.join((*_PARQUET, *_ARROW))}", hint=hint)
     try:
         return pl.read_parquet(path) if name.endswith(_PARQUET) else pl.read_ipc(path)

@@ -1,1 +1,1 @@
-"""The rules that bars must keep: SQL files that select the offending rows, run at an ingest and by `kq check`."""
+"""Rules for bars: SQL files that select the offending rows, run by every ingest and by `kq check`."""

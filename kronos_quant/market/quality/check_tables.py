@@ -1,22 +1,22 @@
-"""What a check can read: the bars, and what is known beside them.
+"""The tables that a check can read: the bars, and what is known about them.
 
     incoming     the batch of an ingest, or all stored bars in `kq check`: `row` (its number, ascending by symbol and
-                 time) and schema.BARS as the source gives them (raw price = price / factor); what is missing is NULL
+                 time) and schema.BARS as in the source (raw price = price / factor); missing values are NULL
     steps        incoming with `number`, the bar's number within its symbol from 0, and the fields of the bar before it:
                  previous_date, previous_time, previous_open ... previous_factor, NULL for a symbol's first bar
     sessions     `date` and `number` of every session from the first bar to the last: the exchange's; where the exchange
-                 is unknown, and beyond what its calendar knows, the source's own
+                 is unknown, and beyond its calendar, the source's
     hours        `date`, `open`, `close`: the parts of the exchange's sessions (a lunch break makes two), in its local
                  time; empty for daily bars and for an unknown exchange
-    instruments  schema.INSTRUMENTS of the symbols in incoming; first_date and last_date NULL where nobody said
-    limits       `prefix`, `board`, `since`, `until`, `fraction`: how far a price may move from the previous close,
-                 by the first characters of a symbol; `until` is exclusive and NULL today
-    newcomers    `prefix`, `board`, `since`, `until`, `sessions`: how many first sessions of those listed in a period no
-                 limit holds in
-    ticks        `prefix`, `board`, `tick`: the step in which prices are quoted, by the first characters of a symbol
+    instruments  schema.INSTRUMENTS of the symbols in incoming; first_date and last_date NULL where unknown
+    limits       `prefix`, `board`, `since`, `until`, `fraction`: maximum move of a price from the previous close, by
+                 the first characters of a symbol; `until` is exclusive, NULL for the limit in force
+    newcomers    `prefix`, `board`, `since`, `until`, `sessions`: number of first sessions without a limit, for shares
+                 listed in the period
+    ticks        `prefix`, `board`, `tick`: the tick size, by the first characters of a symbol
     contradicted `symbol` and `time` of the bars that another field of their source contradicts
 
-Among the warnings no bar is left that an error names.
+Checks with severity warning run on the bars that passed all checks with severity error.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _PERIOD: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What is known beside the bars."""
+    """What is known about the bars of a check."""
 
     daily: bool
     exchange: str
-    """ISO code as the user named it; "" where nobody did: the symbols then tell."""
+    """ISO code as the user set it; "": inferred from the symbols."""
     sessions: Sequence[date]
-    """Of the source; none: the bars' own dates."""
+    """Of the source; empty: the dates of the bars."""
     instruments: pl.DataFrame
     """schema.INSTRUMENTS, some of the symbols or all."""
     contradicted: pl.DataFrame
@@ -68,21 +68,31 @@ def check_context(
     instruments: pl.DataFrame | None = None,
     contradicted: pl.DataFrame | None = None,
 ) -> CheckContext:
-    """What is known beside bars of a frequency; whatever is not given, the bars tell."""
+    """What is known about bars of a frequency; anything not given is inferred from the bars.
+
+    Parameters
+    ----------
+    freq, exchange
+        Frequency, and ISO code or "".
+    sessions
+        Of the source.
+    instruments, contradicted
+        schema.INSTRUMENTS, and CONTRADICTED.
+    """
     given = pl.DataFrame(schema=INSTRUMENTS) if instruments is None else instruments
     doubted = pl.DataFrame(schema=CONTRADICTED) if contradicted is None else contradicted
     return CheckContext(freq == DAILY, exchange, sessions, given, doubted)
 
 
 def context_from_bars(bars: pl.DataFrame) -> CheckContext:
-    """What the bars alone tell: daily bars are stamped 00:00."""
+    """What the bars alone show: daily bars are stamped 00:00."""
     midnight = pl.col("time").dt.time() == time()
     daily = bars.select(midnight.all()).item()
     return check_context(DAILY if daily else "")
 
 
 def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
-    """The bars by (symbol, time), equal ones in the order given, with their number in a column `row`."""
+    """The bars sorted by (symbol, time), stable, with their number in a column `row`."""
     symbol, end = pl.col("symbol"), pl.col("time")
     later = (symbol > symbol.shift()) | ((symbol == symbol.shift()) & (end >= end.shift()))
     if not bars.select(later.slice(1).fill_null(False).all()).item():
@@ -100,7 +110,7 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
     dates = numbered["date"].drop_nulls()
     sessions = _sessions(dates, around, calendar)
     bars = numbered.with_columns(_number())
-    # the same rows one place later; the first has no earlier one and its copy is never looked at
+    # the same rows one place later; the first row has no earlier one and its copy is never used
     steps = bars.select(name for name in BARS if name != "symbol")
     earlier = pl.concat([steps.head(1), steps.head(-1)], rechunk=False)
     tables = {
@@ -130,9 +140,9 @@ def _number() -> pl.Expr:
 
 
 def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
-    """schema.INSTRUMENTS of the symbols; the spelling tells what nobody says."""
+    """schema.INSTRUMENTS of the symbols; what is unknown is inferred from their spelling."""
     names = symbols.sort().to_list()
-    told = pl.DataFrame(
+    spelled = pl.DataFrame(
         {
             "symbol": names,
             "own_exchange": [exchange_of(symbol, around.exchange) for symbol in names],
@@ -141,7 +151,7 @@ def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
         schema={"symbol": pl.String, "own_exchange": pl.String, "own_kind": pl.String},
     )
     given = around.instruments.select(pl.col(name).cast(dtype) for name, dtype in INSTRUMENTS.items())
-    return told.join(given, on="symbol", how="left", maintain_order="left").select(
+    return spelled.join(given, on="symbol", how="left", maintain_order="left").select(
         "symbol",
         pl.when(pl.col("exchange") != "").then("exchange").otherwise("own_exchange").alias("exchange"),
         pl.coalesce("kind", "own_kind").alias("kind"),
@@ -151,7 +161,7 @@ def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
 
 
 def _calendar(instruments: pl.DataFrame) -> str:
-    """The exchange whose calendar all stocks keep, "" where they keep several or nobody knows."""
+    """The exchange whose calendar all stocks follow, "" where they follow several or it is unknown."""
     stocks = instruments.filter(pl.col("kind") == "stock")
     exchanges = (stocks if len(stocks) else instruments)["exchange"].unique().to_list()
     calendars = {calendar_name(exchange) for exchange in exchanges}
@@ -170,7 +180,7 @@ def _sessions(dates: pl.Series, around: CheckContext, calendar: str) -> pl.DataF
 
 
 def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
-    """(date, open, close) of the parts of the sessions that the calendar knows."""
+    """(date, open, close) of the parts of the sessions in the calendar."""
     if daily or not calendar or sessions.is_empty():
         return pl.DataFrame(schema={"date": pl.Date, "open": pl.Datetime("us"), "close": pl.Datetime("us")})
     parts = session_parts(calendar, sessions["date"][0], sessions["date"][-1])
@@ -178,13 +188,13 @@ def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
 
 
 def _limits(calendar: str) -> pl.DataFrame:
-    """The dated limits of `exchanges`, a row a prefix and period; none where another exchange is named."""
+    """The dated limits of `exchanges`, a row per prefix and period; none on another exchange."""
     rows = [(*period, limit.fraction) for period, limit in _periods(calendar, lambda board: board.limits)]
     return pl.DataFrame(rows, schema=_PERIOD | {"fraction": pl.Float64()}, orient="row")
 
 
 def _newcomers(calendar: str) -> pl.DataFrame:
-    """The free starts of `exchanges`, a row a prefix and period; none where another exchange is named."""
+    """First sessions without limits, a row per prefix and period; none on another exchange."""
     rows = [(*period, start.sessions) for period, start in _periods(calendar, lambda board: board.starts)]
     return pl.DataFrame(rows, schema=_PERIOD | {"sessions": pl.Int64()}, orient="row")
 
@@ -192,7 +202,7 @@ def _newcomers(calendar: str) -> pl.DataFrame:
 def _periods(
     calendar: str, rows_of: Callable[[Board], Sequence[Row]]
 ) -> Iterator[tuple[tuple[str, str, date, date | None], Row]]:
-    """Each dated row of each board, with the prefix, the board, and the days from and until which it holds."""
+    """Each dated row of each board, with its prefix, board, first day and end (exclusive)."""
     for board in BOARDS if calendar in ("", _MAINLAND_CALENDAR) else ():
         rows = rows_of(board)
         for i, row in enumerate(rows):
@@ -202,7 +212,7 @@ def _periods(
 
 
 def _ticks(calendar: str) -> pl.DataFrame:
-    """The price steps of `exchanges`, a row a prefix; none where another exchange is named."""
+    """The tick sizes of `exchanges`, a row per prefix; none on another exchange."""
     rows = [
         (prefix, board.name, board.tick)
         for board in BOARDS

@@ -40,7 +40,7 @@ from kronos_quant.schema import BARS
 CHECKS = "checks"
 
 TIME_LIMIT_SECONDS = 120.0
-"""For one check; the slowest shipped one takes about 1 s on 3 million bars."""
+"""Per check; the slowest shipped one takes about 1 s on 3 million bars."""
 
 _LARGEST_FILE_BYTES = 1 << 20
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -52,7 +52,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",  # what does not fit into memory is an error, not a file
     "memory_limit": "50%",
 }
-# DuckDB allows itself files beside the working directory until told otherwise, so the lists are emptied first
+# DuckDB allows some files by default, so the lists are emptied first
 _LOCKS = """
 SET enable_progress_bar = false;
 SET allowed_paths = [];
@@ -77,7 +77,7 @@ REJECTED: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule that bars must keep."""
+    """One rule for bars."""
 
     name: str
     severity: str
@@ -88,15 +88,16 @@ class Check:
 
 
 def iter_checks(folder: Path | None = None) -> Iterator[Check]:
-    """The checks of a folder (the package's own by default), by name.
+    """The checks of a folder (default: the package's), sorted by name.
 
-    Raises DataError for a file whose first line does not give severity and reason, or whose name is no rule's.
+    Raises DataError for a file whose first line does not give severity and reason, or with an invalid name.
+
+    >>> "price_jump" in [check.name for check in iter_checks()]
+    True
     """
     for path in sorted((folder or _shipped()).glob("*.sql")):
         if _NAME.fullmatch(path.stem) is None:
-            raise DataError(
-                f"{path}: the file's name is the rule's: expected small letters, digits and _, found {path.stem!r}"
-            )
+            raise DataError(f"{path}: a check's file name has lower-case letters, digits and _, found {path.stem!r}")
         text = _text(path)
         first_line = text.partition("\n")[0]
         severity, colon, why = first_line.removeprefix("--").strip().partition(":")
@@ -106,10 +107,10 @@ def iter_checks(folder: Path | None = None) -> Iterator[Check]:
 
 
 def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
-    """The package's checks and those of the workspace `root`, by name.
+    """The package's checks and those of the workspace `root`, sorted by name.
 
     folder : read instead of the workspace's db/checks.
-    Raises DataError for a given folder without checks, and for a name that the package has taken.
+    Raises DataError for a given folder without checks, and for a name that the package uses.
     """
     checks = {check.name: check for check in iter_checks()}
     own = folder or root / DB_FOLDER / CHECKS
@@ -117,16 +118,18 @@ def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
         return list(checks.values())  # the repository's root is a workspace too
     added = list(iter_checks(own)) if own.is_dir() else []
     if folder is not None and not added:
-        raise DataError(f"{folder}: no checks: expected *.sql files", hint="each selects the bad rows of `incoming`")
+        raise DataError(
+            f"{folder}: no checks: expected *.sql files", hint="Each file selects the bad rows of `incoming`."
+        )
     for check in added:
         if check.name in checks:
-            raise DataError(f"{check.path}: the package has a check of this name", hint="give the file another name")
+            raise DataError(f"{check.path}: the package has a check with this name", hint="Rename the file.")
     return sorted([*checks.values(), *added], key=lambda check: check.name)
 
 
 @contextmanager
 def open_isolated(tables: Mapping[str, pa.Table], views: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection that sees the given tables and views (name -> SELECT of ours), and nothing else at all."""
+    """Yield a connection with access to the given tables and views (name -> trusted SELECT) only."""
     with duckdb.connect(":memory:", config=_SETTINGS) as connection:
         for name, table in tables.items():
             connection.register(name, table)
@@ -139,10 +142,23 @@ def open_isolated(tables: Mapping[str, pa.Table], views: Mapping[str, str]) -> I
 def offending_rows(
     connection: duckdb.DuckDBPyConnection, check: Check, rows: int, time_limit: float = TIME_LIMIT_SECONDS
 ) -> pl.Series:
-    """The numbers of the rows that a check selects, once each, ascending.
+    """The numbers of the rows that a check selects, ascending.
 
-    connection : of `open_isolated`; rows : how many `incoming` has.
-    Raises DataError, naming the file, for a check that is not one SELECT, fails, takes too long, or selects other rows.
+    Parameters
+    ----------
+    connection
+        Of `open_isolated`.
+    check
+        The rule.
+    rows
+        How many rows `incoming` has.
+    time_limit
+        Seconds.
+
+    Raises
+    ------
+    DataError
+        Naming the file, for a check that is not one SELECT, fails, takes too long, or selects other rows.
     """
     try:
         statements = connection.extract_statements(check.sql)
@@ -154,10 +170,10 @@ def offending_rows(
             if ROW not in selected.columns:
                 found_columns = ", ".join(selected.columns)
                 raise DataError(f"{check.path}: a check selects the column `{ROW}`, found {found_columns}")
-            # one more than there are is enough to see that they are not rows of `incoming`
+            # one more than there are shows that they are not rows of `incoming`
             found: pl.Series = selected.project(f'"{ROW}"::BIGINT AS {ROW}').distinct().limit(rows + 1).pl()[ROW]
     except duckdb.InterruptException:
-        raise DataError(f"{check.path}: not finished after {time_limit:g} s") from None
+        raise DataError(f"{check.path}: stopped after {time_limit:g} s") from None
     except duckdb.Error as error:
         raise DataError(f"{check.path}: {str(error).partition(chr(10))[0]}") from None
     if not found.is_between(0, rows - 1).fill_null(False).all():
@@ -213,12 +229,23 @@ class ScreenedBars:
 def screen(
     bars: pl.DataFrame, checks: Iterable[Check] | None = None, around: CheckContext | None = None
 ) -> ScreenedBars:
-    """Split a batch into the bars that pass all error-level checks and those that do not.
+    """Split a batch into the bars that pass all checks with severity error and the others.
 
-    Warnings are looked for among the bars that passed.
-    bars : schema.BARS in any order, missing values null. checks : the package's own by default.
-    around : what is known beside the bars; by default what they tell themselves.
-    Raises DataError, naming the file, for a check that cannot be run.
+    Checks with severity warning run on the bars that passed.
+
+    Parameters
+    ----------
+    bars
+        schema.BARS in any order, missing values null.
+    checks
+        Default: the package's.
+    around
+        What is known about the bars; default: what they show themselves.
+
+    Raises
+    ------
+    DataError
+        Naming the file, for a check that cannot be run.
     """
     rules = list(iter_checks() if checks is None else checks)
     around = around or context_from_bars(bars)
@@ -226,7 +253,7 @@ def screen(
     numbered = number_rows(bars)
     with _tables_of(numbered, around) as connection:
         errors = _found(connection, numbered, refusing)
-        # nothing to leave out: the same tables serve
+        # nothing rejected: the same tables serve
         warnings = {} if errors else _found(connection, numbered, warning)
     broken = [rows.to_frame(ROW).with_columns(rule=pl.lit(name)) for name, rows in errors.items()]
     nothing = pl.DataFrame(schema={ROW: numbered.schema[ROW], "rule": pl.String})
@@ -246,7 +273,7 @@ def screen(
 def offenders(numbered: pl.DataFrame, checks: list[Check], around: CheckContext) -> dict[str, pl.Series]:
     """The numbers of the rows that each check selects, ascending; checks that select none are left out.
 
-    numbered : of `check_tables.in_order`.
+    numbered : of `check_tables.number_rows`.
     """
     with _tables_of(numbered, around) as connection:
         return _found(connection, numbered, checks)
@@ -262,13 +289,13 @@ def _found(connection: duckdb.DuckDBPyConnection, numbered: pl.DataFrame, checks
 
 
 def write_findings(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the database's rejected bars and those that their source contradicts into a snapshot's folder."""
+    """Write the rejected bars and the bars that their source contradicts to a snapshot's folder."""
     connection.sql(statement("select_rejected")).pl().write_parquet(folder / REJECTED_FILE)
     connection.sql("SELECT * FROM contradicted_bars ORDER BY ALL").pl().write_parquet(folder / CONTRADICTED_FILE)
 
 
 def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
-    """The rejected bars of one frequency in REJECTED; none where an older version wrote the snapshot."""
+    """The rejected bars of one frequency in REJECTED; none in a snapshot of an older version."""
     path = folder / REJECTED_FILE
     if not path.exists():
         return pl.DataFrame(schema=REJECTED)
@@ -277,7 +304,7 @@ def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
 
 
 def read_contradicted(folder: Path, freq: str) -> pl.DataFrame:
-    """The bars of one frequency that their source contradicts (CONTRADICTED); none where an older version wrote it."""
+    """Bars of one frequency that their source contradicts (CONTRADICTED); none in a snapshot of an older version."""
     path = folder / CONTRADICTED_FILE
     if not path.exists():
         return pl.DataFrame(schema=CONTRADICTED)

@@ -97,7 +97,7 @@ def _rule(survey: Survey, check: Check, found: pl.DataFrame) -> Part:
     found = found.sort("bars", descending=True)
     places = pl.concat([survey.found, survey.refused]).filter(pl.col("rule") == check.name)
     worst = found["symbol"].drop_nulls().unique(maintain_order=True).head(PICTURES_PER_RULE).to_list()
-    history = survey.market.bars(symbols=worst) if worst else None
+    history = survey.market.select_bars(worst) if worst else None
     pictures: list[Picture] = []
     for symbol in worst:
         assert history is not None

@@ -53,7 +53,7 @@ def prepare_ground(market: Market, main: Stored, start: date, end: date, univers
     membership = market.universe(universe)
     stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
     symbols = stocks.filter(stocks.is_in(membership["symbol"].unique().implode())).to_list()
-    bars = market.bars(symbols, start=since, end=until)
+    bars = market.select_bars(symbols, start=since, end=until)
     if bars.is_empty():
         raise DataError(f"universe {universe}: no bars of any member since {since}")
     shown = ends.filter(pl.col("date").is_between(since, until))

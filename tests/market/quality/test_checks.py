@@ -131,14 +131,14 @@ def test_a_file_that_bears_the_databases_name_is_not_read(tmp_path: Path, monkey
 )
 def test_a_check_that_never_ends_is_stopped(sql: str) -> None:
     started = time.monotonic()
-    with pytest.raises(DataError, match=r"^db/checks/mine\.sql: not finished after 0\.3 s$"):
+    with pytest.raises(DataError, match=r"^db/checks/mine\.sql: stopped after 0\.3 s$"):
         run(sql, time_limit=0.3)
     assert time.monotonic() - started < 10
 
 
 def test_after_a_stopped_check_the_next_one_runs() -> None:
     with open_isolated({"incoming": TABLE.to_arrow()}, {}) as connection:
-        with pytest.raises(DataError, match="not finished"):
+        with pytest.raises(DataError, match="stopped after"):
             offending_rows(connection, check("SELECT count(*) AS row FROM range(1000000000000)"), 4, 0.2)
         assert offending_rows(connection, check("SELECT 2 AS row"), 4).to_list() == [2]
 
@@ -155,8 +155,8 @@ def test_every_shipped_check_says_why_it_matters() -> None:
     [
         ("odd.sql", "SELECT * FROM incoming\n", r"odd\.sql: line 1: expected '-- error: why' or '-- warning: why'"),
         ("odd.sql", "-- fatal: no.\nSELECT 1\n", r"odd\.sql: line 1: expected '-- error: why' or"),
-        ("Odd rule.sql", "-- error: x.\n", r"Odd rule\.sql: the file's name is the rule's: .* found 'Odd rule'"),
-        ("<b>.sql", "-- error: x.\n", "the file's name is the rule's"),
+        ("Odd rule.sql", "-- error: x.\n", r"Odd rule\.sql: a check's file name has lower-case .* found 'Odd rule'"),
+        ("<b>.sql", "-- error: x.\n", "a check's file name has"),
     ],
 )
 def test_a_file_that_is_no_check_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
@@ -191,9 +191,9 @@ def test_the_repositorys_root_is_a_workspace_whose_checks_are_the_packages() -> 
 
 def test_a_check_cannot_take_a_shipped_name_and_a_given_folder_has_checks(tmp_path: Path) -> None:
     write(tmp_path / "db" / "checks", "price_jump.sql")
-    with pytest.raises(DataError, match=r"db/checks/price_jump\.sql: the package has a check of this name") as caught:
+    with pytest.raises(DataError, match=r"db/checks/price_jump\.sql: the package has a check with this name") as caught:
         all_checks(tmp_path)
-    assert caught.value.hint == "give the file another name"
+    assert caught.value.hint == "Rename the file."
     with pytest.raises(DataError, match=r"nowhere: no checks: expected \*\.sql files"):
         all_checks(tmp_path, tmp_path / "nowhere")
 
@@ -272,7 +272,7 @@ def test_rows_without_any_price_are_no_bars_and_missing_volume_is_0(make_batch: 
 
 def test_a_batch_without_a_price_is_refused(make_batch: BatchMaker) -> None:
     batch = make_batch({"A": SPAN}, **dict.fromkeys(("open", "high", "low", "close"), pl.lit(None, pl.Float64)))
-    with pytest.raises(DataError, match=r"test: no bar found: every price is missing"):
+    with pytest.raises(DataError, match=r"test: no bars: every price is missing"):
         tidy_bars(batch)
 
 

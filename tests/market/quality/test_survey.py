@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +18,20 @@ from kronos_quant.market.quality.survey import Gate, Survey, by_symbol, survey
 BatchMaker = Callable[..., BarBatch]
 
 
-@pytest.fixture
-def market(make_batch: BatchMaker, tmp_path: Path) -> Market:
+@pytest.fixture(scope="module")
+def stored(make_batch: BatchMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A: a jump on the third day and a close beside its range on the fourth (rejected); B is well."""
     close = pl.when(pl.col("close") == 16.0).then(99.0).otherwise("close")
     closes = {"A": {1: 10.0, 2: 10.0, 3: 15.0, 4: 16.0}, "B": {1: 10.0, 2: 10.0}}
-    store_bars(tmp_path, make_batch(closes, close=close))
+    root = tmp_path_factory.mktemp("stored")
+    store_bars(root, make_batch(closes, close=close))
+    return root
+
+
+@pytest.fixture
+def market(tmp_path: Path, stored: Path) -> Market:
+    """A copy of `stored`."""
+    shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
     return open_market(tmp_path)
 
 
@@ -75,7 +84,7 @@ def test_failed_gates_are_one_error_that_lists_them(market: Market) -> None:
         "price_jump: found 1, allowed 0",
     ]
     assert caught.value.exit_code == 3
-    assert caught.value.hint == "mend the source and ingest again, or change `gates:` in kq.yaml"
+    assert caught.value.hint == "Fix the source and ingest it again, or change `gates:` in kq.yaml."
 
 
 def test_a_gate_on_a_rule_that_nobody_has_is_refused(market: Market) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kronos_quant.errors import DataError
 from kronos_quant.files import to_json
 from kronos_quant.market import ingest_csv
-from kronos_quant.workflows.check import run_check
+from kronos_quant.workflows.bars import run_check
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
 
 GATES = "market: {exchange: XNYS}\ngates: {max_rejected_share: 0, rules: {price_jump: 0}}\n"
@@ -34,10 +34,10 @@ def test_the_report_tells_what_is_stored_what_was_rejected_and_which_gates_fail(
     lines = report.lines()
     assert lines[0].startswith("day bars: 9 of 1 symbol, 2024-01-02 to 2024-01-16; exchange: XNYS; snapshot ")
     assert lines[1:] == [
-        "stored with a warning: 1 bar",
-        "  price_jump                    1 bars of 1 symbols on 1 dates: AAA 1",
+        "warnings: 1 stored bar",
+        "  price_jump:                    1 bar, 1 symbol, 1 date (AAA 1)",
         "rejected: 1 bar",
-        "  close_outside_range           1 bars of 1 symbols on 1 dates: AAA 1",
+        "  close_outside_range:           1 bar, 1 symbol, 1 date (AAA 1)",
         "gate FAILED: max_rejected_share: found 0.1, allowed 0",
         "gate FAILED: price_jump: found 1, allowed 0",
     ]
@@ -65,7 +65,7 @@ def test_own_checks_run_beside_the_packages_and_a_page_is_written(workspace: Wor
     (own / "dear.sql").write_text("-- warning: too dear.\nSELECT row FROM incoming WHERE close > 12\n")
     page = tmp_path / "page" / "quality.html"
     lines = run_check(workspace, page, own).lines()
-    assert "  dear                          4 bars of 1 symbols on 4 dates: AAA 4" in lines
+    assert "  dear:                         4 bars, 1 symbol, 4 dates (AAA 4)" in lines
     assert lines[-1] == f"report: {page}"
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
