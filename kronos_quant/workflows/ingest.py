@@ -28,14 +28,10 @@ def ingest_qlib(
     ----------
     workspace
         Where to store the bars.
-    source
-        The directory that contains calendars/; default: market.qlib_dir of kq.yaml.
-    freq
-        Which calendar and .bin files to read: "day", "1min", "5min", ...
-    exchange
-        ISO code; default: market.exchange of kq.yaml.
-    labels
-        Whether intraday stamps mark the "end" or the "start" of a bar.
+    source, exchange
+        Default: market.qlib_dir and market.exchange of kq.yaml.
+    freq, labels
+        Which calendar to read ("day", "5min", ...), and whether intraday stamps mark the "end" or "start" of a bar.
     """
     settings = workspace.config.market
     directory = settings.qlib_dir if source is None else source
@@ -59,12 +55,8 @@ def ingest_csv(
     ----------
     workspace, source
         Where to store the bars, and the file or folder.
-    symbol
-        Symbol of a single file; default: from a column, else from the file name.
-    amount
-        For a missing amount: "derive" (volume x mean price), "zero", or "as_is".
-    labels
-        Whether intraday stamps mark the "end" or the "start" of a bar.
+    symbol, amount, labels
+        Symbol of a single file; "derive", "zero" or "as_is"; "end" or "start".
     exchange
         ISO code; default: market.exchange of kq.yaml.
     """
@@ -103,12 +95,8 @@ def ingest_synthetic(
     ----------
     workspace
         Where to store the bars.
-    strength
-        Strength of the hidden pattern, 0 to 1; 0: no pattern.
-    symbols, sessions
-        Number of stocks and of sessions.
-    seed
-        Equal arguments give equal bars.
+    strength, symbols, sessions, seed
+        Of the pattern, 0 to 1; number of stocks and of sessions; equal arguments give equal bars.
     """
     return market.ingest_synthetic(workspace.root, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
 

@@ -96,14 +96,10 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
 
     Parameters
     ----------
-    source
-        The directory that contains calendars/.
-    freq
-        The bar frequency.
-    exchange
-        ISO code, which a Qlib directory does not contain.
-    labels
-        Whether the stamps of an intraday calendar mark the "end" or the "start" of a bar.
+    source, freq
+        The directory that contains calendars/, and which bars.
+    exchange, labels
+        What it does not contain: the ISO code, and whether intraday stamps mark the "end" or the "start" of a bar.
 
     Raises
     ------
