@@ -347,6 +347,6 @@ def qlib_facts(workspace: WorkspaceFolder, market: Market, strategy: Strategy, p
 
 def benchmark_close(market: Market, benchmark: str, panel: Panel) -> FloatArray:
     """float64, of every session of the panel: the benchmark's last close in it, NaN where it has no bar."""
-    bars = market.bars([benchmark], start=panel.dates[0], end=panel.dates[-1])
+    bars = market.select_bars([benchmark], start=panel.dates[0], end=panel.dates[-1])
     closes = bars.group_by("date").agg(pl.col("close").sort_by("time").last())
     return to_matrix(closes.with_columns(symbol=pl.lit(benchmark)), "close", panel.sessions, [benchmark])[:, 0]

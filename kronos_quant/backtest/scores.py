@@ -257,7 +257,7 @@ def unscored_bars(panel: Panel, market: Market, members: pl.DataFrame | None) ->
     others = members.filter(~pl.col("symbol").is_in(list(panel.symbols)))
     if others.is_empty():
         return none
-    bars = market.bars(sorted(set(others["symbol"])), start=panel.dates[0], end=panel.dates[-2])
+    bars = market.select_bars(sorted(set(others["symbol"])), start=panel.dates[0], end=panel.dates[-2])
     held = bars.select("symbol", "date").unique().join(others.select("symbol", "start", "end"), on="symbol")
     inside = held.filter(pl.col("date").is_between(pl.col("start"), pl.col("end")))
     return inside.select("symbol", "date").unique()

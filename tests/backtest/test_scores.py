@@ -186,7 +186,7 @@ class Bars:
         dates = [date(2024, 1, 1 + day) for _, day in held]
         self.held = pl.DataFrame({"symbol": [symbol for symbol, _ in held], "date": dates}, schema=KEYS)
 
-    def bars(self, symbols, start, end):
+    def select_bars(self, symbols, start, end):
         return self.held.filter(pl.col("symbol").is_in(symbols), pl.col("date").is_between(start, end))
 
 

@@ -322,7 +322,7 @@ def test_moments_within_sessions_look_so_many_bars_ahead():
     # of eight bars a session: the fourth of the second day, and its last
     moments = at(market, [times[11], times[15]])
     found = realised_outcomes(market, moments, ["BBB", "AAA"])
-    closes = market.bars(["AAA"], weekdays(1)[0])["close"].to_list()
+    closes = market.select_bars(["AAA"], weekdays(1)[0])["close"].to_list()
     assert found.returns(3)[:, 1] == pytest.approx([closes[14] / closes[11] - 1, closes[18] / closes[15] - 1])
     assert found.returns(20)[0, 1] == pytest.approx(closes[31] / closes[11] - 1)
     assert np.isnan(found.returns(20)[1]).all()
