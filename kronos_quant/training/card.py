@@ -18,10 +18,10 @@ from kronos_quant.config import SCRATCH
 from kronos_quant.files import write_aside
 from kronos_quant.model import file_digests, find_model
 from kronos_quant.model.card import ForecastFigures, ModelCard, PhaseLoss, TargetRanges, read_card, write_card
+from kronos_quant.stats.correlation import FEWEST_PAIRS
 from kronos_quant.training.job import Networks, TrainingJob
 from kronos_quant.training.state import PhaseOutcome
 from kronos_quant.training.validation import (
-    FEWEST_SYMBOLS,
     FORMATS,
     Figures,
     ValidationScore,
@@ -194,7 +194,7 @@ def write_verdict(
 def _ranking(trained: Figures, start: Figures, start_name: str) -> str:
     ic, margin, before = trained["rank_ic"], trained["rank_ic_margin"], start["rank_ic"]
     if ic is None:
-        return f"rank IC not available: needs dates with at least {FEWEST_SYMBOLS} symbols and distinct forecasts"
+        return f"rank IC not available: needs dates with at least {FEWEST_PAIRS} symbols and distinct forecasts"
     reference = "" if before is None else f" ({start_name}: {before:+.3f})"
     if margin is None:
         return f"rank IC {ic:+.3f}{reference}: too few dates for a confidence interval"

@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy import stats
 
 from kronos_quant import schema
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.errors import DataError
 from kronos_quant.model import LEAST_PRICE_SHARE, Kronos, KronosTokenizer, PathSampler, series_seed
+from kronos_quant.stats.correlation import FEWEST_PAIRS, correlation, rank_ic_by_group
+from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.training.batches import CrossSections, TrainingData
 from kronos_quant.training.processes import Ranks, ValidationStopped
 from kronos_quant.windows import BarTable, WindowIndex, denormalise, gather
@@ -30,9 +31,6 @@ from kronos_quant.windows import BarTable, WindowIndex, denormalise, gather
 Figures = dict[str, float | None]
 """None where a figure does not exist."""
 
-FEWEST_SYMBOLS = 3
-"""Fewer have no ranking."""
-CONFIDENCE = 0.95
 HIGHER_IS_BETTER = ("r2", "correlation", "direction", "rank_ic")
 LOG_NAMES = {"token_loss": "loss", "reconstruction": "recon"}
 """Names in the log of the figures to choose by, where they differ."""
@@ -100,7 +98,7 @@ def score_forecast(forecast: FloatArray, realised: FloatArray, sections: CrossSe
         "mae": np.abs(realised - forecast).mean(),
         "mse": squared.mean(),
         "r2": 1 - squared.mean() / realised.var() if realised.var() > 0 else None,
-        "correlation": _correlation(last, outcome),
+        "correlation": correlation(last, outcome),
         "direction": (1 + (np.sign(last) * np.sign(outcome))[signed].mean()) / 2 if signed.any() else None,
     }
     errors = block_means(squared.mean(axis=1), sections.block)
@@ -116,7 +114,7 @@ def score_forecast(forecast: FloatArray, realised: FloatArray, sections: CrossSe
 
 def score_ranking(scores: FloatArray, realised: FloatArray, sections: CrossSections) -> ValidationScore:
     """The part of `score_forecast` that concerns the order; scores, realised : float64[n], of any unit."""
-    by_date = rank_ics(scores, realised, sections.date)
+    by_date = rank_ic_by_group(scores, realised, sections.date)
     mean, margin = mean_by_blocks(by_date, sections)
     return ValidationScore(
         figures={"rank_ic": mean, "rank_ic_margin": margin},
@@ -133,21 +131,6 @@ def mean_by_blocks(by_date: FloatArray, sections: CrossSections) -> tuple[float 
     return float(by_date[finite].mean()), margin_of_mean(block_means(by_date[finite], blocks))
 
 
-def rank_ics(scores: FloatArray, realised: FloatArray, date: IntArray) -> FloatArray:
-    """Spearman's correlation on each date, float64[D]: NaN with too few symbols and where one side is constant.
-
-    scores, realised : float64[n]; date : int64[n], from 0 and ascending
-    """
-    parts = np.split(np.arange(len(date)), _first_windows(date)[1:])
-    found = [
-        _correlation(stats.rankdata(scores[part]), stats.rankdata(realised[part]))
-        if len(part) >= FEWEST_SYMBOLS
-        else None
-        for part in parts
-    ]
-    return np.array([np.nan if value is None else value for value in found])
-
-
 def block_means(values: FloatArray, block: IntArray) -> FloatArray:
     """The mean of the values of each block that has any."""
     _, number = np.unique(block, return_inverse=True)
@@ -157,18 +140,12 @@ def block_means(values: FloatArray, block: IntArray) -> FloatArray:
 
 def margin_of_mean(values: FloatArray) -> float | None:
     """Half width of the 95 % interval (Student's t) of the mean of independent values; None of fewer than two."""
-    if len(values) < 2:
-        return None
-    return float(stats.sem(values) * stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    interval = independent_interval(values)
+    return interval.margin if interval.known else None
 
 
 def _first_windows(date: IntArray) -> NDArray[Any]:
     return np.unique(date, return_index=True)[1]
-
-
-def _correlation(a: FloatArray, b: FloatArray) -> float | None:
-    varied = len(a) > 1 and a.max() > a.min() and b.max() > b.min()
-    return float(np.corrcoef(a, b)[0, 1]) if varied else None
 
 
 def figure_cell(name: str, value: float | None) -> str:
@@ -219,9 +196,9 @@ class ForecastValidation:
 
     def check(self, choose_by: str) -> None:
         """Raise DataError when these windows have no such figure, whatever the forecast."""
-        if choose_by == "rank_ic" and self.sections.most_symbols < FEWEST_SYMBOLS:
+        if choose_by == "rank_ic" and self.sections.most_symbols < FEWEST_PAIRS:
             raise DataError(
-                f"train.choose_by: rank_ic needs dates with {FEWEST_SYMBOLS} symbols, and no validation date has more "
+                f"train.choose_by: rank_ic needs dates with {FEWEST_PAIRS} symbols, and no validation date has more "
                 f"than {self.sections.most_symbols}",
                 hint="set train.choose_by to correlation, or to an error: mae, mse or r2",
             )

@@ -14,7 +14,7 @@ from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, PathSampler
 from kronos_quant.signals import Recipe
 from kronos_quant.signals.scorer import sample_closes
 from kronos_quant.signals.scores import score_paths
-from kronos_quant.stats.correlation import rank_ic
+from kronos_quant.stats.correlation import rank_ic, rank_ic_by_group
 from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.training import load_data
 from kronos_quant.training.batches import CrossSections
@@ -23,7 +23,6 @@ from kronos_quant.training.validation import (
     ForecastValidation,
     ValidationScore,
     margin_of_mean,
-    rank_ics,
     score_forecast,
 )
 from kronos_quant.windows import WindowIndex, gather
@@ -65,7 +64,9 @@ def test_the_figures_are_those_of_the_evaluation_room():
     assert found["correlation"] == pytest.approx(last.correlation, rel=1e-12)
     assert found["direction"] == pytest.approx(last.directional_accuracy, rel=1e-12)
     theirs = rank_ic(forecast[:, -1].reshape(T, N), realised[:, -1].reshape(T, N))
-    assert rank_ics(forecast[:, -1], realised[:, -1], np.repeat(np.arange(T), N)) == pytest.approx(theirs, rel=1e-12)
+    assert rank_ic_by_group(forecast[:, -1], realised[:, -1], np.repeat(np.arange(T), N)) == pytest.approx(
+        theirs, rel=1e-12
+    )
     assert found["rank_ic"] == pytest.approx(independent_interval(theirs).mean, rel=1e-12)
     # Student's t of 8 degrees of freedom
     assert found["rank_ic_margin"] == pytest.approx(2.306004 * independent_interval(theirs).std_error, rel=1e-6)
@@ -83,7 +84,7 @@ def test_dates_of_two_symbols_have_no_rank_ic_and_the_others_count():
     forecast = np.array([1.0, 2.0, 1.0, 2.0, 3.0, 5.0, 5.0, 5.0])
     realised = np.array([1.0, 2.0, 1.0, 3.0, 2.0, 1.0, 2.0, 3.0])
     dates = np.array([0, 0, 1, 1, 1, 2, 2, 2])
-    assert rank_ics(forecast, realised, dates) == pytest.approx([np.nan, 0.5, np.nan], nan_ok=True)
+    assert rank_ic_by_group(forecast, realised, dates) == pytest.approx([np.nan, 0.5, np.nan], nan_ok=True)
 
 
 def test_errors_are_means_of_blocks_and_dates_of_a_block_share_one_rank_ic():
@@ -93,7 +94,7 @@ def test_errors_are_means_of_blocks_and_dates_of_a_block_share_one_rank_ic():
     rng = np.random.default_rng(0)
     forecast, realised = rng.standard_normal((2, 20, 1))
     dates = np.repeat(np.arange(4), 5)
-    each = rank_ics(forecast[:, 0], realised[:, 0], dates)
+    each = rank_ic_by_group(forecast[:, 0], realised[:, 0], dates)
     found = score_forecast(forecast, realised, sections(dates, dates // 2)).figures
     assert found["rank_ic"] == pytest.approx(each.mean())
     assert found["rank_ic_margin"] == pytest.approx(margin_of_mean(np.array([each[:2].mean(), each[2:].mean()])))
