@@ -34,13 +34,15 @@ types: $(READY)
 wheel: $(READY)
 	$(BIN)/python -m hatchling build
 
-# the stamp is written last: an interrupted set-up is repeated, a finished one is not
-# --no-compile: Python compiles what it imports, a small part of what is installed; that halves the set-up
+# the stamp is written last: an interrupted set-up is repeated, a finished one is not. pip compiles on one core, so that
+# is left to compileall on all of them: without bytecode each command would compile all that it imports, again and again
+# where Python may not write it (PYTHONDONTWRITEBYTECODE=1). The few files of other Python versions do not compile.
 $(READY): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else "error: Python 3.11 or 3.12 is needed, found %d.%d\nhint:  make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable ".[dev]"
+	-@$(BIN)/python -m compileall -q -q -j 0 $(VENV)/lib kronos_quant cli
 	@touch $(READY)
 
 clean:

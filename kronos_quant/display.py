@@ -1,4 +1,4 @@
-"""How results show themselves: a short repr, a table in a notebook.
+"""How results and work are shown: a short repr, a table in a notebook or on a terminal, a progress bar.
 
 A result mixes `Displayed` in and says its `title` and its `summary()`; the text and the HTML are made here.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import html
 import io
 import math
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,3 +124,22 @@ def figure_text(value: float, form: str) -> str:
         return "not available"
     text = form.format(value)
     return form.format(0.0) if text.lstrip("-") == form.format(0.0) else text
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield `advance(n)`; draws a bar with the time left only when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield _ignore
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def _ignore(steps: int) -> None:
+    """Advance nothing."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all.
+"""Files written whole or not at all, and the folders of files that travel with the package.
 
 Everything that a later command may trust is written beside its place and renamed there, so that a crash, a full disk
 or Ctrl-C leaves the old state or the new one.
@@ -21,6 +21,7 @@ from typing import Any
 
 from kronos_quant.errors import KronosQuantError
 
+_PACKAGE = Path(__file__).parent
 _PARTIAL = ".partial-"
 _MARK_LENGTH = 8
 
@@ -122,3 +123,15 @@ def _disk_trouble(error: Exception) -> str | None:
     if "no space left" in text or "os error 28" in text or "disk quota" in text:
         return "no space left on the disk"
     return None
+
+
+def asset_dir(name: str) -> Path:
+    """The folder `db`, `signals` or `strategies`: the wheel's copy, or the checkout's next to the package.
+
+    >>> (asset_dir("strategies") / "topk.yaml").is_file()
+    True
+    """
+    for folder in (_PACKAGE / "_assets" / name, _PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"the package was installed without its folder {name}/")

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.errors import ConfigError
-from kronos_quant.files import write_text
+from kronos_quant.files import asset_dir, write_text
 
 if TYPE_CHECKING:
     from kronos_quant.config import ResolvedConfig, WorkspaceConfig

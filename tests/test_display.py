@@ -1,8 +1,11 @@
 """A result's short repr and its table in a notebook."""
 
+import io
+import sys
+
 import polars as pl
 
-from kronos_quant.display import Displayed, figure_text, html_table, text_table
+from kronos_quant.display import Displayed, figure_text, html_table, progress, text_table
 
 
 class Made(Displayed):
@@ -39,3 +42,26 @@ def test_a_table_of_text_aligns_numbers_right_and_folds_into_a_terminal():
     folded = text_table(["name", "meaning"], [("a", "one two three four")], width=16).splitlines()
     assert max(map(len, folded)) <= 16
     assert " ".join(" ".join(folded[1:]).split()) == "a one two three four"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nothing_is_drawn_when_stderr_is_no_terminal(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress("signals", 3) as advance:
+        advance(3)
+    assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_a_bar_with_its_name_and_count(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("signals", 3) as advance:
+        advance(2)
+    assert "signals" in stream.getvalue()
+    assert "/3" in stream.getvalue()

@@ -7,9 +7,9 @@ import pytest
 from commands import commands, parse
 from made import ROOT
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.backtest import Strategy
 from kronos_quant.config import load_workspace_config, load_yaml
+from kronos_quant.files import asset_dir
 from kronos_quant.signals import Recipe
 from kronos_quant.workspace import TEMPLATE
 

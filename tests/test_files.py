@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kronos_quant import DataError, KronosQuantError
-from kronos_quant.files import disk_errors, file_digest, write_aside, write_json, write_text
+from kronos_quant.files import asset_dir, disk_errors, file_digest, write_aside, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -71,3 +71,15 @@ def test_json_and_text_are_utf8(tmp_path):
 def test_the_digest_is_the_sha256_of_the_bytes(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert file_digest(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("db", "migrations/0001_bars.sql"), ("signals", "default.yaml"), ("strategies", "topk.yaml")]
+)
+def test_the_folders_that_travel_with_the_package_are_found(name, file):
+    assert (asset_dir(name) / file).is_file()
+
+
+def test_a_folder_that_does_not_travel_is_a_bug_reported_by_name():
+    with pytest.raises(FileNotFoundError, match="installed without its folder nope/"):
+        asset_dir("nope")

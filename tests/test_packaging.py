@@ -122,7 +122,7 @@ def test_the_entry_point_is_kq(installed):
 
 
 def test_the_assets_are_found_in_the_wheels_copy(installed, tmp_path):
-    code = "import kronos_quant.assets as a\nfor n in ('db', 'signals', 'strategies'): print(a.asset_dir(n))"
+    code = "import kronos_quant.files as a\nfor n in ('db', 'signals', 'strategies'): print(a.asset_dir(n))"
     found = run(installed, tmp_path, code).split()
     assert found == [str(installed / "kronos_quant" / "_assets" / name) for name in ("db", "signals", "strategies")]
 

@@ -18,9 +18,8 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError, KronosQuantError
-from kronos_quant.files import disk_errors, write_aside
+from kronos_quant.files import asset_dir, disk_errors, write_aside
 
 DB_FOLDER = "db"
 DATABASE = "market.duckdb"

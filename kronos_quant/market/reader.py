@@ -17,9 +17,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.display import Displayed
 from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.files import asset_dir
 from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes

@@ -10,9 +10,8 @@ import duckdb
 import polars as pl
 from polars import selectors
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError
-from kronos_quant.files import write_aside
+from kronos_quant.files import asset_dir, write_aside
 from kronos_quant.signals.moments import MOMENT
 from kronos_quant.signals.store import stored_folders
 

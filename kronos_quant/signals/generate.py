@@ -19,11 +19,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kronos_quant.display import progress
 from kronos_quant.errors import ConfigError, listed
 from kronos_quant.files import remove_partials
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
-from kronos_quant.progress import progress
 from kronos_quant.signals.claims import Claims
 from kronos_quant.signals.moments import DecisionPoints
 from kronos_quant.signals.recipe import ComputedRecipe

@@ -23,10 +23,10 @@ from torch.nn.functional import softplus
 
 from kronos_quant.arrays import IntArray
 from kronos_quant.config import HeadConfig
+from kronos_quant.display import progress
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.model.card import HeadFigures
-from kronos_quant.progress import progress
 from kronos_quant.training.batches import CrossSections, TrainingData
 from kronos_quant.training.batches.data import evenly_spaced
 from kronos_quant.training.validation import ValidationScore, mean_by_blocks, score_ranking, window_closes

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from kronos_quant.config import TrainConfig
+from kronos_quant.display import progress
 from kronos_quant.errors import KronosQuantError, listed
 from kronos_quant.model import Kronos, KronosTokenizer
-from kronos_quant.progress import progress
 from kronos_quant.training.adapt import merged_predictor
 from kronos_quant.training.batches import BatchLoader, Pass, TrainingBatch
 from kronos_quant.training.objectives import Phase, PredictorObjective, TokenizerObjective

@@ -24,10 +24,9 @@ from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.rules import Rules, rules_of
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.sweep import Grid, Trial, TrialResult, make_trials, parse_grid, run_trials
-from kronos_quant.display import Displayed, figure_text
+from kronos_quant.display import Displayed, figure_text, progress
 from kronos_quant.errors import KronosQuantError, counted, listed
 from kronos_quant.files import write_aside, write_json
-from kronos_quant.progress import progress
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
 from kronos_quant.validity import (

@@ -23,8 +23,8 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError
+from kronos_quant.files import asset_dir
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.check_tables import (
     CONTRADICTED,

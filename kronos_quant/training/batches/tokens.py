@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kronos_quant.display import progress
 from kronos_quant.model import KronosTokenizer
-from kronos_quant.progress import progress
 from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import BarTable, WindowIndex, gather_arrays
 

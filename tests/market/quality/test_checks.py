@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from made import ROOT
 
-from kronos_quant.assets import asset_dir
 from kronos_quant.errors import DataError
+from kronos_quant.files import asset_dir
 from kronos_quant.market import BarBatch, open_market, store_bars
 from kronos_quant.market.quality.check_tables import check_context
 from kronos_quant.market.quality.checks import (

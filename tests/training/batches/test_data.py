@@ -11,8 +11,8 @@ from made import ROOT, make_bars, weekdays
 from training.jobs import job_in
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.assets import asset_dir
 from kronos_quant.config import TrainConfig, load_workspace_config
+from kronos_quant.files import asset_dir
 from kronos_quant.market import open_market
 from kronos_quant.training import load_data
 from kronos_quant.training.batches.data import draw_cross_sections, evenly_spaced, split_times
