@@ -34,6 +34,8 @@ from kronos_quant.stats.performance import key_figures
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kronos_quant.charts.canvas import Chart
+
 SUMMARY = (
     ("total return", "total_return", "{:.2%}"),
     ("annualised return", "annual_return", "{:.2%}"),
@@ -105,6 +107,15 @@ class BacktestResult(Displayed):
         known = [row for row in SUMMARY if row[1] in self.metrics]
         texts = [figure_text(self.metrics[name], form) for _, name, form in known]
         return pl.DataFrame({"figure": [label for label, _, _ in known], "value": texts})
+
+    def plot(self) -> Chart:
+        """Growth, drawdowns, and the excess over the benchmark."""
+        from kronos_quant.charts.performance import AccountCurves, performance_figure
+
+        curves = AccountCurves(
+            self.dates, self.returns, self.gross_returns, self.benchmark_returns, traded=not self.fills.is_empty()
+        )
+        return performance_figure(curves, self.title)
 
     def to_pandas(self) -> pd.DataFrame:
         """`daily` as a pandas table, indexed by date."""

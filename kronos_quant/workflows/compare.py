@@ -13,6 +13,7 @@ import yaml
 
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.config import read_values
+from kronos_quant.display import Displayed, figure_text
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.inputs import PathLike
 from kronos_quant.report.document import Document
@@ -30,6 +31,8 @@ from kronos_quant.stats.intervals import PairedTest, paired_test
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kronos_quant.workflows.backtest import BacktestRun
 
 KIND = "backtest"
@@ -40,8 +43,8 @@ NEWEST = 3
 """How many runs a hint names."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class ComparisonRun(Displayed):
     """A finished comparison: its folder, the runs, the document, and each run's test against the first."""
 
     folder: Path
@@ -53,6 +56,20 @@ class ComparisonSummary:
     def page(self) -> Path:
         """The page to open."""
         return self.folder / "compare.html"
+
+    @property
+    def title(self) -> str:
+        """Which runs."""
+        return f"Comparison of {listed(run.name for run in self.runs)}"
+
+    def summary(self) -> pl.DataFrame:
+        """The annualised return of each run."""
+        rows = [(run.name, figure_text(figure_of(run, "annual_return"), "{:.2%}")) for run in self.runs]
+        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row per figure, a column per run."""
+        return figure_table(self.runs).to_pandas()
 
     def as_dict(self) -> dict[str, Any]:
         """For metrics.json and --json."""
@@ -72,7 +89,7 @@ class ComparisonSummary:
         return [*self.document.to_text(WIDTH).splitlines(), f"page: {self.page}"]
 
 
-def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | BacktestRun]) -> ComparisonSummary:
+def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | BacktestRun]) -> ComparisonRun:
     """Compare back-tests; the others are tested against the first.
 
     runs : ids, beginnings of ids, folders, or results of `run_backtest`
@@ -89,7 +106,7 @@ def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | Backtes
     tests = tuple(compare_returns(shown[0], other) for other in shown[1:])
     document = comparison_document(shown, tests)
     with staged_run(workspace.runs, "compare", Inputs()) as run:
-        summary = ComparisonSummary(run.path, shown, document, tests)
+        summary = ComparisonRun(run.path, shown, document, tests)
         write_comparison(run.folder, document, shown)
         figure_table(shown).write_csv(run.folder / "figures.csv")
         run.write_metrics(summary.as_dict())

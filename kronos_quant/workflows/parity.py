@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -33,6 +33,9 @@ from kronos_quant.market import export_bars
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ParityReport(Displayed):
@@ -52,6 +55,10 @@ class ParityReport(Displayed):
         """The final account under each rule, and what each is worth in basis points."""
         rows = [(step.rule, f"{step.account:,.2f} ({step.basis_points:+.1f} bps)") for step in self.found.steps]
         return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row per rule: rule, account, basis_points."""
+        return pl.DataFrame([asdict(step) for step in self.found.steps]).to_pandas()
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

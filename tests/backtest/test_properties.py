@@ -14,7 +14,7 @@ from kronos_quant.backtest.accounts import Ledger
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.liquidity import volumes
 
-SEEDS = range(60)
+SEEDS = range(30)
 KINDS = ("topk_dropout", "topk_rebalance", "long_short_quantile", "buy_and_hold", "python")
 
 

@@ -44,7 +44,7 @@ def test_a_comparison_can_be_read_by_a_script(kq, market_workspace, ids):
 
 def test_a_name_that_is_none_is_refused_in_one_line(kq, market_workspace, ids):
     code, error, hint = kq(market_workspace.root, "compare", ids[0], "nothing").refusal()
-    assert (code, error) == (2, "'nothing': no finished back-test has this id, and it is no folder of one")
-    assert hint == f"the newest: {', '.join(ids)}"
+    assert (code, error) == (2, "'nothing': neither the id nor the folder of a finished back-test")
+    assert hint == f"the newest are {', '.join(ids)}"
     code, error, _ = kq(market_workspace.root, "compare", ids[0]).refusal()
-    assert (code, error) == (2, "a comparison needs two runs at least")
+    assert (code, error) == (2, "a comparison needs at least 2 runs")

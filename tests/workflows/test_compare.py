@@ -11,16 +11,26 @@ from kronos_quant import ConfigError, DataError
 from kronos_quant.runs import finished_runs
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.compare import figure_table, read_run, run_comparison, run_named
+from kronos_quant.workspace import open_workspace_folder
+
+
+@pytest.fixture(scope="session")
+def compared(backtest, tmp_path_factory):
+    """A workspace with two back-tests, of 4 and of 2 symbols, and their ids. Not to be changed."""
+    folder = tmp_path_factory.mktemp("compared") / "workspace"
+    shutil.copytree(backtest[0].root, folder)
+    workspace = open_workspace_folder(folder)
+    (folder / "strategies" / "two.yaml").write_text("topk: 2\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n")
+    first = finished_runs(workspace.runs, "backtest")[0].id
+    return workspace, first, run_backtest(workspace, "two", device="cpu", page=False).folder.name
 
 
 @pytest.fixture
-def two(backtest_workspace):
-    """A workspace with two back-tests, of 4 and of 2 symbols, and their ids."""
-    (backtest_workspace.root / "strategies" / "two.yaml").write_text(
-        "topk: 2\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"
-    )
-    first = finished_runs(backtest_workspace.runs, "backtest")[0].id
-    return backtest_workspace, first, run_backtest(backtest_workspace, "two", device="cpu", page=False).folder.name
+def two(compared, tmp_path):
+    """A copy of it, to change; only the runs are there, and what running again needs."""
+    workspace, first, second = compared
+    shutil.copytree(workspace.root, tmp_path / "two")
+    return open_workspace_folder(tmp_path / "two"), first, second
 
 
 def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
@@ -90,15 +100,15 @@ def test_a_run_may_be_named_by_its_beginning_or_its_folder(two, tmp_path):
 @pytest.mark.parametrize(
     ("names", "message", "hint"),
     [
-        (["{first}"], "a comparison needs two runs at least", "kq compare RUN RUN"),
-        (["{first}", "nothing"], "'nothing': no finished back-test has this id", "the newest: "),
-        (["{first}", ""], "'': no finished back-test has this id", "the newest: "),
+        (["{first}"], "a comparison needs at least 2 runs", "name two ids of runs/backtest/"),
+        (["{first}", "nothing"], "'nothing': neither the id nor the folder of a finished back-test", "the newest are "),
+        (["{first}", ""], "'': neither the id nor the folder of a finished back-test", "the newest are "),
         (["{first}", "{first}"], "{first}: given twice", None),
-        (["20", "{first}"], "20: the beginning of 2 runs: {first}, {second}", None),
+        (["20", "{first}"], "20: 2 runs begin with this: {first}, {second}", None),
     ],
 )
-def test_names_that_are_none_are_refused_in_one_line(two, names, message, hint):
-    workspace, first, second = two
+def test_names_that_are_none_are_refused_in_one_line(compared, names, message, hint):
+    workspace, first, second = compared
     fill = {"first": first, "second": second}
     with pytest.raises(ConfigError) as error:
         run_comparison(workspace, [name.format(**fill) for name in names])
@@ -116,20 +126,21 @@ def test_without_any_back_test_the_hint_is_how_to_make_one(market_workspace):
 
 @pytest.mark.parametrize("file", ["returns.parquet", "config.yaml", "metrics.json"])
 @pytest.mark.parametrize("damage", ["missing", "garbage", "empty"])
-def test_a_folder_that_is_not_whole_is_refused(two, file, damage):
-    workspace, first, _ = two
-    run = run_named(workspace, first)
+def test_a_folder_that_is_not_whole_is_refused(compared, tmp_path, file, damage):
+    workspace, first, _ = compared
+    shutil.copytree(run_named(workspace, first).folder, tmp_path / "run")
+    run = run_named(workspace, str(tmp_path / "run"))
     path = run.folder / file
     if damage == "missing":
         path.unlink()
     else:
         path.write_bytes(b"\x00]garbage" if damage == "garbage" else b"")
-    with pytest.raises(DataError, match="not a whole back-test"):
+    with pytest.raises(DataError, match="incomplete back-test"):
         read_run(run)
 
 
-def test_the_table_of_figures_has_a_column_a_run(two):
-    workspace, first, second = two
+def test_the_table_of_figures_has_a_column_a_run(compared):
+    workspace, first, second = compared
     runs = [read_run(run_named(workspace, name)) for name in (first, second)]
     table = figure_table(runs)
     assert table.columns == ["figure", first, second]
