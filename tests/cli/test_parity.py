@@ -13,9 +13,9 @@ def test_parity_prints_both_comparisons_and_the_ladder(kq, scored_workspace):
     assert (done.code, done.err) == (0, "")
     assert "profile qlib, pyqlib:       equal: accounts within" in done.out
     assert "profile exchange, ledger:   equal: accounts within" in done.out
-    assert "note: Qlib looks at the session after the last: the newest one is left out." in done.out
+    assert "note: The newest session is left out: Qlib needs the session after the last one." in done.out
     *_, first, second, _, _, _, last, whole = [line.rsplit(maxsplit=2) for line in done.out.splitlines()]
-    assert [line[0] for line in (first, last, whole)] == ["Qlib's rules", "commission and dated levies", "all of it"]
+    assert [line[0] for line in (first, last, whole)] == ["Qlib's rules", "commission and dated levies", "total"]
     accounts = [float(line[1].replace(",", "")) for line in (first, second, last, whole)]
     assert accounts[2] == accounts[3]
     assert float(second[2]) == pytest.approx((accounts[1] / accounts[0] - 1) * 1e4, abs=0.06)
@@ -23,13 +23,13 @@ def test_parity_prints_both_comparisons_and_the_ladder(kq, scored_workspace):
 
 
 def test_parity_that_does_not_hold_exits_with_5(kq, scored_workspace, monkeypatch):
-    found = job.parity
+    found = job.compare_profiles
 
     def other(*arguments):
         there = found(*arguments)
         return replace(there, qlib=replace(there.qlib, difference=1e-3))
 
-    monkeypatch.setattr(job, "parity", other)
+    monkeypatch.setattr(job, "compare_profiles", other)
     done = kq(scored_workspace.root, "parity", "own", "--json")
     assert done.code == 5
     assert json.loads(done.out)["holds"] is False
@@ -40,5 +40,5 @@ def test_what_qlib_does_not_have_is_refused(kq, scored_workspace):
     (scored_workspace.root / "strategies" / "hold.yaml").write_text("scores: scores.csv\nstrategy: buy_and_hold\n")
     assert kq(scored_workspace.root, "parity", "hold").refusal()[:2] == (
         2,
-        "parity: Qlib has topk_dropout, found buy_and_hold",
+        "parity needs topk_dropout, which Qlib has: found buy_and_hold",
     )

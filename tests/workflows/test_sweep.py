@@ -38,7 +38,7 @@ def test_a_sweep_leaves_every_trial_and_its_maps(scored_workspace):
     assert trials["deflated_sharpe_probability"].is_between(0, 1).all()
     text = "\n".join(summary.lines())
     assert "6 trials in" in text
-    assert "chosen among 6 trials" in text
+    assert "best 6 of 6 trials by Sharpe ratio:" in text
     assert len(summary.best()) == 6
     assert summary.best()["sharpe_ratio"].is_sorted(descending=True)
 
@@ -157,8 +157,8 @@ def test_one_trial_and_one_combination_are_told_in_the_singular(scored_workspace
     summary = run_sweep(scored_workspace, "own", ["topk=2", "n_drop=1,3"], device="cpu")
     lines = summary.lines()
     assert lines[0].startswith("1 trial in ")
-    assert lines[1] == "1 combination makes no strategy: topk=2, n_drop=3: n_drop must be at most topk (2), found 3"
-    assert lines[2] == "the 1 best by Sharpe ratio, chosen among 1 trial:"
+    assert lines[1] == "1 combination not valid: topk=2, n_drop=3: n_drop must be at most topk (2), found 3"
+    assert lines[2] == "best 1 of 1 trial by Sharpe ratio:"
 
 
 def test_a_sweep_that_fails_before_anything_is_done_leaves_no_folder(scored_workspace, monkeypatch):
