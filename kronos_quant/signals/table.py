@@ -144,8 +144,8 @@ def read_score_table(
     unknown = numbers.filter(~pl.col("symbol").is_in(known.implode()))
     if finite.is_empty():
         raise DataError(
-            f"{place}: no usable score: of {counted(numbers.height, 'row')} {unknown.height} have an unknown symbol, "
-            f"{rows.height} no finite {ranks}"
+            f"{place}: no usable score: {counted(numbers.height, 'row')} read, {unknown.height} with an unknown symbol, "
+            f"{rows.height} without a finite {ranks}"
         )
     names = unknown["symbol"].unique().sort().to_list()
     return ScoreTable(finite.sort(KEYS), ranks, rows.height - finite.height, unknown.height, names, texts)
@@ -189,7 +189,9 @@ def _read_file(path: Path) -> pl.DataFrame:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not readable as CSV or Parquet: {str(error).partition(chr(10))[0]}") from None
+        hint = "Pickles are never opened: save the table as Parquet." if path.suffix in (".pkl", ".pickle") else None
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not readable as CSV or Parquet: {reason}", hint=hint) from None
     if any("\ufffd" in column for column in frame.columns):
         raise DataError(f"{path}: its first line is no UTF-8: {listed(frame.columns)}", hint="save it as UTF-8")
     return frame
@@ -222,7 +224,7 @@ def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> 
     for expected, found in (("date or asof", times), ("symbol", symbols)):
         if not found:
             raise DataError(
-                f"{place}: expected a column {expected}, found {listed(frame.columns)}",
+                f"{place}: expected a column {expected}, found {listed(frame.columns) or 'none'}",
                 hint="a row per date and symbol (date, symbol, score), or a date and a column per symbol of the market",
             )
     session, symbol = next(iter(times.values())), next(iter(symbols.values()))

@@ -104,7 +104,7 @@ def test_the_zeros_of_a_symbol_are_kept_and_those_that_were_lost_are_found(table
     assert [row[1] for row in found] == ["SH600000", "SZ000001"]
     lost = pl.DataFrame({"date": [DAY] * 2, "symbol": [1, 600000], "score": [1, 2]})
     assert rows_of(lost, exchange="XSHG") == found
-    with pytest.raises(DataError, match="2 have an unknown symbol"):
+    with pytest.raises(DataError, match="2 with an unknown symbol"):
         rows_of(lost, exchange="XNYS")
 
 
@@ -153,9 +153,9 @@ def test_the_column_that_ranks_is_chosen(table, header, score, expected):
         ("date,symbol,industry\n2024-06-18,AAA,steel\n", "which column ranks? found no column of scores"),
         ("date,symbol,score\n2024-06-18,AAA,1\n2024-06-18,AAA,2\n", "more than one row of AAA 2024-06-18"),
         ("date,symbol,score\n2024-06-18,,1\n", "1 row without a date or symbol"),
-        ("date,symbol,score\n2024-06-18,NOBODY,1\n", "no usable score: of 1 row 1 have an unknown symbol"),
-        ("date,symbol,score\n2024-06-18,AAA,nan\n", "1 no finite score"),
-        ("date,symbol,score\n", "no usable score: of 0 rows"),
+        ("date,symbol,score\n2024-06-18,NOBODY,1\n", "no usable score: 1 row read, 1 with an unknown symbol"),
+        ("date,symbol,score\n2024-06-18,AAA,nan\n", "1 without a finite score"),
+        ("date,symbol,score\n", "no usable score: 0 rows read"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_one_clear_line(table, text, message):
