@@ -143,10 +143,8 @@ def read_score_table(
     finite = rows.filter(pl.col(ranks).is_finite())
     unknown = numbers.filter(~pl.col("symbol").is_in(known.implode()))
     if finite.is_empty():
-        raise DataError(
-            f"{place}: no usable score: {counted(numbers.height, 'row')} read, {unknown.height} with an unknown symbol, "
-            f"{rows.height} without a finite {ranks}"
-        )
+        lost = f"{unknown.height} with an unknown symbol, {rows.height} without a finite {ranks}"
+        raise DataError(f"{place}: no usable score: {counted(numbers.height, 'row')} read, {lost}")
     names = unknown["symbol"].unique().sort().to_list()
     return ScoreTable(finite.sort(KEYS), ranks, rows.height - finite.height, unknown.height, names, texts)
 
