@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from kq_cli.app import main
-from made import ROOT
+from made import HANG_SECONDS, ROOT
 
 RUN = "from kq_cli.app import main; main()"
 
@@ -70,7 +70,7 @@ def kq_process() -> Callable[..., Outcome]:
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'cli'}", **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
             check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

@@ -206,7 +206,7 @@ def test_signals_that_may_not_be_computed(refused, trained_workspace):
     code, error, hint = refused(trained_workspace.root, "backtest", "topk", "--no-compute")
     assert code == 3
     assert "28 of 28 sessions" in error
-    assert hint.startswith("kq signal --start 2025-04-25 --end 2025-06-04")
+    assert hint.startswith("kq signal --recipe default --start 2025-04-25 --end 2025-06-04")
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_signals_are_imported_compared_exported_and_pruned(kq, folder, tmp_path)
     assert done.out.startswith(f"{tmp_path / 'q.parquet'}: {len(rows)} signals of 1 session")
     assert pd.read_parquet(tmp_path / "q.parquet")["score"].max() == len(rows) - 1
     (folder / "signals" / "mine.yaml").unlink()
-    assert "give --yes to do it" in kq(folder, "signal", "prune").out
+    assert "run again with --yes to delete" in kq(folder, "signal", "prune").out
     assert as_json(kq(folder, "signal", "prune", "--yes", "--json"))["deleted"] is True
     assert len(as_json(kq(folder, "signal", "list", "--json"))) == 1
     assert "1 files: 2025-06-04.parquet" in kq(folder, "signal", "prune", "--older-than", ON).out
@@ -100,7 +100,7 @@ def test_more_gpus_than_there_are_is_one_line_before_anything_is_read(kq, traine
     code, error, hint = kq(trained_workspace.root, "signal", "--date", ON, "--gpus", "64").refusal()
     assert code == 2
     assert error.startswith("--gpus 64: this machine has ")
-    assert hint.startswith("run kq signal --gpus ")
+    assert hint.startswith("kq signal --gpus ")
     assert kq(tmp_path, "signal", "--gpus", "-1").code == 2
 
 
