@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import cache
 
 import typer
 from kq_cli.app import app
@@ -11,6 +12,7 @@ from kq_cli.app import app
 Command = typer.main.TyperCommand
 
 
+@cache
 def commands() -> dict[str, Command]:
     """Every command and group under its full name: 'kq', 'kq ingest', 'kq ingest qlib', …"""
     return dict(_walk("kq", typer.main.get_command(app)))

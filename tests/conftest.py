@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from filelock import FileLock
 from made import make_bars, weekdays, write_scores
 
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
@@ -51,27 +53,57 @@ def without() -> Callable[[pl.DataFrame, str, list[date]], pl.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a made market of 12 stocks and 140 sessions, and nothing trained."""
-    from kronos_quant.market import ingest_synthetic
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A function that gives a folder made once for all test processes; tests that change it copy it.
 
-    folder = tmp_path_factory.mktemp("market")
-    init_workspace(folder, TINY_CONFIG)
-    (folder / "signals" / "default.yaml").write_text(TINY_RECIPE)
-    (folder / "strategies" / "topk.yaml").write_text("topk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n")
-    ingest_synthetic(folder, strength=0.2, symbols=12, sessions=140, seed=0)
-    return folder
+    shared_folder("name", make) : `make` fills the folder, in the process that needs it first; the others wait
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    root.mkdir(exist_ok=True)
+
+    def give(name: str, make: Callable[[Path], object]) -> Path:
+        folder, ready = root / name, root / f"{name}.ready"
+        with FileLock(root / f"{name}.lock"):
+            if not ready.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                ready.touch()
+        return folder
+
+    return give
+
+
+SharedFolder = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def trained_folder(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with a tiny model trained on it."""
-    from kronos_quant.workflows.train import run_training
+def market_folder(shared_folder: SharedFolder) -> Path:
+    """A workspace with a synthetic market of 12 stocks and 140 sessions, and nothing trained."""
 
-    folder = tmp_path_factory.mktemp("trained") / "workspace"
-    shutil.copytree(market_folder, folder)
-    run_training(open_workspace_folder(folder), gpus=0)
-    return folder
+    def make(folder: Path) -> None:
+        from kronos_quant.market import ingest_synthetic
+
+        init_workspace(folder, TINY_CONFIG)
+        (folder / "signals" / "default.yaml").write_text(TINY_RECIPE)
+        (folder / "strategies" / "topk.yaml").write_text("topk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n")
+        ingest_synthetic(folder, strength=0.2, symbols=12, sessions=140, seed=0)
+
+    return shared_folder("market", make)
+
+
+@pytest.fixture(scope="session")
+def trained_folder(market_folder: Path, shared_folder: SharedFolder) -> Path:
+    """The same with a tiny model trained on it."""
+
+    def make(folder: Path) -> None:
+        from kronos_quant.workflows.train import run_training
+
+        shutil.copytree(market_folder, folder, dirs_exist_ok=True)
+        run_training(open_workspace_folder(folder), gpus=0)
+
+    return shared_folder("trained", make)
 
 
 @pytest.fixture

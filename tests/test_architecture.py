@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ SHARED_ORDER = (
 SHARED_MODULES = set(SHARED_ORDER)
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """The parts of kronos_quant that a module imports: 'market', 'errors', …"""
     parts = set()
