@@ -63,7 +63,7 @@ class TextReport(Displayed):
         import polars as pl
 
         cut = [line.strip().partition(": ") for line in self.lines()[1:]]
-        rows = [(name, fact) if colon else ("", name) for name, colon, fact in cut]
+        rows = [(name, fact.strip()) if colon else ("", name) for name, colon, fact in cut]
         return pl.DataFrame(rows, schema={"figure": pl.String, "value": pl.String}, orient="row")
 
 

@@ -11,7 +11,7 @@ from kq_cli.printing import print_report
 Symbol = Annotated[str, typer.Argument(help="In any spelling: SH600000, 600000.SH, AAPL.")]
 Since = Annotated[
     datetime | None,
-    typer.Option("--since", formats=["%Y-%m-%d"], help="Only changes recorded since that day (UTC)."),
+    typer.Option("--since", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only changes recorded since then (UTC)."),
 ]
 Freq = Annotated[str | None, typer.Option("--freq", help="day, 5min, …; default: daily if available.")]
 

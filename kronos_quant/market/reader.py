@@ -198,6 +198,8 @@ class Market(Displayed):
 
         Raises DataError for an unknown symbol (with the nearest ones) and for digits that several symbols share.
         """
+        if not isinstance(text, str):
+            raise ConfigError(f"symbol: expected a symbol such as SH600000, found {text!r}")
         known = _symbols(self.snapshot.folder / "instruments.parquet")
         name = text.strip().upper()
         sharing = [symbol for symbol in known if symbol[2:] == name] if re.fullmatch(r"\d{4,6}", name) else []

@@ -129,8 +129,8 @@ def prune_snapshots(root: PathLike, keep: int = KEPT) -> SnapshotPruneReport:
     Raises ConfigError for a `keep` below 1.
     """
     root = as_path(root, "root")
-    if keep < 1:
-        raise ConfigError(f"keep: expected at least 1, found {keep}")
+    if not isinstance(keep, int) or keep < 1:
+        raise ConfigError(f"keep: expected at least 1, found {keep!r}")
     removed = []
     with ingest_lock(root), disk_errors(root / DB_FOLDER / SNAPSHOTS):
         stored = list_snapshots(root)

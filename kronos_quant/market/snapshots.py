@@ -23,11 +23,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
 from kronos_quant import __version__
 from kronos_quant.errors import DataError
@@ -57,11 +57,24 @@ class FreqSpan:
 
     exchange: str
     """ISO code, "24/7", or "" where unknown."""
+    sessions: int
     bars: int
     symbols: int
-    sessions: int
     first: date
     last: date
+
+
+class SnapshotMeta(BaseModel):
+    """The content of meta.json."""
+
+    format: int
+    digest: str
+    created: str
+    package: str = ""
+    """Version of kronos-quant."""
+    freqs: dict[str, FreqSpan]
+    parts: dict[str, str] = {}
+    """Digest of each part; of an exchange its code."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -132,18 +145,14 @@ def read_snapshot(folder: Path) -> Snapshot:
     """A snapshot by its folder. Raises DataError when it is missing, damaged or of a newer format."""
     path = folder / META
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        if meta["format"] > _FORMAT:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] > _FORMAT:
             raise DataError(
-                f"{path}: written by a newer kronos-quant (format {meta['format']}; this one knows {_FORMAT})",
+                f"{path}: written by a newer kronos-quant (format {content['format']}; this one knows {_FORMAT})",
                 hint="pip install --upgrade kronos-quant",
             )
-        return Snapshot(
-            digest=meta["digest"],
-            folder=folder,
-            created=datetime.fromisoformat(meta["created"]),
-            freqs={freq: _span(values) for freq, values in meta["freqs"].items()},
-        )
+        meta = SnapshotMeta.model_validate(content)
+        return Snapshot(meta.digest, folder, datetime.fromisoformat(meta.created), meta.freqs)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: the snapshot cannot be read: {type(error).__name__}",
@@ -188,8 +197,8 @@ def _open(folder: Path) -> Snapshot:
 def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     """Write all files of a snapshot to `folder`; return the digest of their content."""
     folder.mkdir()
-    parts: dict[str, Any] = {}
-    freqs = {}
+    parts: dict[str, str] = {}
+    freqs: dict[str, FreqSpan] = {}
     for (freq,) in connection.execute("SELECT DISTINCT freq FROM bars ORDER BY freq").fetchall():
         parts[f"bars.{freq}"] = _write_bars(folder / f"bars.{freq}.parquet", connection, freq)
         sessions = connection.sql("SELECT date FROM sessions WHERE freq = $freq ORDER BY date", params={"freq": freq})
@@ -197,7 +206,9 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
         dates.write_parquet(folder / f"sessions.{freq}.parquet")
         parts[f"sessions.{freq}"] = _frame_digest(dates)
         parts[f"exchange.{freq}"] = exchange = _exchange(connection, freq)
-        freqs[freq] = {"exchange": exchange, "sessions": len(dates), **_measure(connection, freq)}
+        query = "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM bars WHERE freq = ?"
+        [span] = connection.execute(query, [freq]).fetchall()
+        freqs[freq] = FreqSpan(exchange, len(dates), *span)
     instruments = connection.sql(statement("select_instruments")).pl()
     instruments.write_parquet(folder / "instruments.parquet")
     universes = connection.sql("SELECT * FROM universes ORDER BY ALL").pl()
@@ -208,15 +219,9 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     _write_history(folder, connection)
     _write_origins(folder, connection)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    meta = {
-        "format": _FORMAT,
-        "digest": digest,
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "package": __version__,
-        "freqs": freqs,
-        "parts": parts,
-    }
-    write_json(folder / META, meta)
+    created = datetime.now(UTC).isoformat(timespec="milliseconds")
+    meta = SnapshotMeta(format=_FORMAT, digest=digest, created=created, package=__version__, freqs=freqs, parts=parts)
+    write_json(folder / META, meta.model_dump())
     return digest
 
 
@@ -258,17 +263,6 @@ def _write_origins(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
 def _frame_digest(frame: pl.DataFrame) -> str:
     """sha256 of a small frame's values, in its order."""
     return hashlib.sha256(json.dumps(frame.rows(), default=str).encode()).hexdigest()
-
-
-def _measure(connection: duckdb.DuckDBPyConnection, freq: str) -> dict[str, Any]:
-    query = "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM bars WHERE freq = ?"
-    [(bars, symbols, first, last)] = connection.execute(query, [freq]).fetchall()
-    return {"bars": bars, "symbols": symbols, "first": first, "last": last}
-
-
-def _span(values: dict[str, Any]) -> FreqSpan:
-    dates = {name: date.fromisoformat(values[name]) for name in ("first", "last")}
-    return FreqSpan(**{**values, **dates})
 
 
 def _exchange(connection: duckdb.DuckDBPyConnection, freq: str) -> str:

@@ -273,3 +273,13 @@ def test_snapshots_of_before_intervals_read_as_having_none(root: Path) -> None:
         (market.snapshot.folder / f"{name}.parquet").unlink()
     assert market.intervals("st").is_empty()
     assert market.connect().sql("SELECT count(*) FROM raw_bars").fetchall() == [(6,)]
+
+
+def test_a_table_in_memory_gives_the_intervals_of_a_file(root: Path) -> None:
+    file = write(root, "symbol,start,end\n600000.SH,2024-01-02,\n")
+    table = pl.DataFrame({"symbol": ["SH600000"], "start": [date(2024, 1, 2)], "end": [None]})
+    assert read_intervals(table, "").equals(read_intervals(file, ""))
+    with pytest.raises(DataError, match="table: missing columns start, end; found symbol"):
+        ingest_universe(root, "mine", table.select("symbol"))
+    with pytest.raises(DataError, match="table: expected intervals, found an empty table"):
+        ingest_universe(root, "mine", table.clear())

@@ -175,6 +175,8 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     else:
         text = as_frame(source, "table").select(pl.all().cast(pl.String)).with_row_index(LINE, offset=1)
         source = "table"
+        if text.is_empty():
+            raise DataError("table: expected intervals, found an empty table")
     names = {name.strip().lower().removeprefix("\ufeff"): name for name in text.columns if name != LINE}
     columns = {ours: names[alias] for ours, known in _ALIASES.items() for alias in reversed(known) if alias in names}
     missing = [name for name in ("symbol", "start", "end", "value")[: 4 if needs_value else 3] if name not in columns]
