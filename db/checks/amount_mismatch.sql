@@ -1,5 +1,5 @@
 -- warning: amount / volume is the mean traded price and must lie between low and high; otherwise turnover, VWAP and the model's sixth input are wrong.
--- Amounts may be in thousands, volumes in lots, or raw beside adjusted prices: each symbol needs one constant unit.
+-- Amounts may be in thousands, volumes in lots, or raw with adjusted prices: each symbol needs one constant unit.
 WITH paid AS NOT MATERIALIZED (
     SELECT row, symbol, low, high, factor, amount / volume / close AS unit, amount / volume AS price,
            -- 5 % for fees and rounded prices, and one lot or share of rounded volume
@@ -20,7 +20,7 @@ misfits AS MATERIALIZED (
     JOIN units AS u USING (symbol)
     WHERE NOT price BETWEEN u.unit * least_price AND u.unit * most_price
 ),
--- volume in shares really traded beside adjusted prices: amount / volume is then the raw price
+-- volume in shares really traded with adjusted prices: amount / volume is then the raw price
 raw_units AS (
     SELECT symbol, median(unit * factor) AS unit
     FROM paid

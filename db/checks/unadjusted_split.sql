@@ -5,7 +5,7 @@ WITH gaps AS (
     WHERE (open < previous_close * 0.78 OR open > previous_close * 1.28)
       AND abs(factor / previous_factor - 1) < 1e-3
 ),
--- 2 for 1, 3 for 1 ...; bonus shares of 5 or 3 for 10; and the other way round. Reality lies beside by the night's move.
+-- 2 for 1, 3 for 1 ...; bonus shares of 5 or 3 for 10; and the other way round. The open differs from them by the overnight move.
 ratios AS (
     SELECT least(n / d, d / n) AS ratio
     FROM (VALUES (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7), (1, 8), (1, 10), (1, 20), (2, 3), (3, 4), (2, 5), (10, 13))

@@ -1,4 +1,4 @@
--- `steps` for the checks: every bar beside the bar before it. `earlier` is `bars` one row later, and a positional join
+-- `steps` for the checks: every bar with the bar before it. `earlier` is `bars` one row later, and a positional join
 -- copies nothing and needs no sort.
 SELECT b.*,
        CASE WHEN b.number > 0 THEN e.date END AS previous_date,

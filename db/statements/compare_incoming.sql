@@ -1,5 +1,5 @@
 -- Every incoming symbol held against its stored bars: how many bars are new, how many differ, and in which scale it
--- comes. The scale (incoming factor / stored factor) is told by the earliest bar in common whose raw close is as
+-- comes. The scale (incoming factor / stored factor) is inferred from the earliest bar in common whose raw close is as
 -- stored: the bars before it, which the source may not hold, then stay continuous with those that it does.
 CREATE OR REPLACE TEMP TABLE compared AS
 SELECT symbol, added, differing, common, if(abs(scale - 1) > $tolerance, scale, 1.0) AS scale, volume_as_is,

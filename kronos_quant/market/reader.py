@@ -110,7 +110,15 @@ class Market(Displayed):
     def select_bars(
         self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
     ) -> pl.DataFrame:
-        """`bars` for callers that know what they ask for: canonical symbols; one without bars gives no rows."""
+        """Like `bars`, without checks: a symbol without bars gives no rows.
+
+        Parameters
+        ----------
+        symbols
+            Canonical; all by default.
+        start, end
+            First and last session date, both inclusive.
+        """
         frame = pl.scan_parquet(self._file("bars"))
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))

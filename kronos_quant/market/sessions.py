@@ -63,8 +63,17 @@ def time_zone(exchange: str) -> str | None:
 
 
 def sessions_between(exchange: str, first: date, last: date) -> list[date]:
-    """Sessions of an exchange from `first` to `last`, both inclusive, as far as its calendar reaches.
+    """Sessions of an exchange, as far as its calendar reaches.
 
+    Parameters
+    ----------
+    exchange
+        ISO code; "" has no sessions.
+    first, last
+        Both inclusive.
+
+    Examples
+    --------
     >>> sessions_between("XNYS", date(2024, 7, 3), date(2024, 7, 5))
     [datetime.date(2024, 7, 3), datetime.date(2024, 7, 5)]
     """
@@ -82,9 +91,14 @@ def known_until(exchange: str) -> date | None:
 
 
 def sessions_before(exchange: str, last: date, count: int) -> list[date]:
-    """The `count` sessions of an exchange that end with `last`, or with the session before it.
+    """The last sessions of an exchange up to a date.
 
-    Raises DataError where the calendar does not reach back so far.
+    Parameters
+    ----------
+    exchange
+        ISO code.
+    last, count
+        The date, and how many sessions; DataError where the calendar does not reach back so far.
     """
     name = calendar_name(exchange)
     known = () if name is None else _known_sessions(name)

@@ -214,7 +214,15 @@ def record_facts(
 
 
 def replace_intervals(connection: duckdb.DuckDBPyConnection, kind: str, intervals: pl.DataFrame) -> int:
-    """Store intervals (INTERVALS) instead of the stored ones of that kind; return how many there were before."""
+    """Store intervals instead of the stored ones of their kind; return how many there were.
+
+    Parameters
+    ----------
+    connection
+        Of the database, inside a transaction.
+    kind, intervals
+        One of KINDS, and INTERVALS of it.
+    """
     [(before,)] = connection.execute("SELECT count(*) FROM intervals WHERE kind = ?", [kind]).fetchall()
     connection.execute("DELETE FROM intervals WHERE kind = ?", [kind])
     connection.register("incoming_intervals", intervals.select(list(INTERVALS)).to_arrow())

@@ -73,7 +73,15 @@ def run_check(workspace: WorkspaceFolder, page: PathLike | None = None, checks: 
 
 
 def list_universe(workspace: WorkspaceFolder, name: str = ALL, date: DateLike | None = None) -> Membership:
-    """The constituents of a universe on a date (default: the newest session), and which have no bars."""
+    """The constituents of a universe on a date, and which of them have no bars.
+
+    Parameters
+    ----------
+    workspace
+        Whose newest snapshot to read.
+    name, date
+        "all" or a stored universe, and a date; default: the newest session.
+    """
     return workspace_market(workspace).membership(name, date)
 
 

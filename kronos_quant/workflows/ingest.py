@@ -102,12 +102,28 @@ def ingest_synthetic(
 
 
 def ingest_universe(workspace: WorkspaceFolder, name: str, source: PathLike | InMemory) -> ListReport:
-    """Read the constituents of a universe by date from a CSV file or a table; see `market.ingest_universe`."""
+    """Read the constituents of a universe by date; see `market.ingest_universe`.
+
+    Parameters
+    ----------
+    workspace, name
+        Where to store it, under which name.
+    source
+        A CSV file or a table with symbol, start and end.
+    """
     return market.ingest_universe(workspace.root, name, source)
 
 
 def ingest_intervals(workspace: WorkspaceFolder, kind: str, source: PathLike | InMemory) -> ListReport:
-    """Read dated facts (st, listing, industry) from a CSV file or a table; see `market.ingest_intervals`."""
+    """Read dated facts about symbols; see `market.ingest_intervals`.
+
+    Parameters
+    ----------
+    workspace, kind
+        Where to store them, and st, listing or industry.
+    source
+        A CSV file or a table with symbol, start, end and, for industry, value.
+    """
     return market.ingest_intervals(workspace.root, kind, source)
 
 

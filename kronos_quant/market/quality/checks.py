@@ -273,7 +273,12 @@ def screen(
 def offenders(numbered: pl.DataFrame, checks: list[Check], around: CheckContext) -> dict[str, pl.Series]:
     """The numbers of the rows that each check selects, ascending; checks that select none are left out.
 
-    numbered : of `check_tables.number_rows`.
+    Parameters
+    ----------
+    numbered
+        Of `check_tables.number_rows`.
+    checks, around
+        The rules, and what is known about the bars.
     """
     with _tables_of(numbered, around) as connection:
         return _found(connection, numbered, checks)
