@@ -169,19 +169,12 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     DataError
         With source, line, column and value, for what cannot be read.
     """
-    if isinstance(source, str | Path):
-        source = as_path(source, "source")
-        text = read_text_table(source)
-    else:
-        text = as_frame(source, "table").select(pl.all().cast(pl.String)).with_row_index(LINE, offset=1)
-        source = "table"
-        if text.is_empty():
-            raise DataError("table: expected intervals, found an empty table")
+    place, text = _read_cells(source)
     names = {name.strip().lower().removeprefix("\ufeff"): name for name in text.columns if name != LINE}
     columns = {ours: names[alias] for ours, known in _ALIASES.items() for alias in reversed(known) if alias in names}
     missing = [name for name in ("symbol", "start", "end", "value")[: 4 if needs_value else 3] if name not in columns]
     if missing:
-        raise DataError(f"{source}: missing columns {', '.join(missing)}; found {', '.join(names)}")
+        raise DataError(f"{place}: missing columns {', '.join(missing)}; found {', '.join(names)}")
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _ALIASES}
     blank = {name: cell.is_null() | (cell == "") for name, cell in cells.items()}
@@ -196,7 +189,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
         if bad.any():
             row = int(bad.arg_true()[0])
             raise DataError(
-                f"{source}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
+                f"{place}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
                 f"found {repr(cells[name][row]) if cells[name][row] else 'an empty cell'}"
             )
     frame = pl.DataFrame(
@@ -209,6 +202,17 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
         schema={name: dtype for name, dtype in INTERVALS.items() if name != "kind"},
     )
     return frame.unique().sort("symbol", "start", "end", "value")
+
+
+def _read_cells(source: PathLike | Table) -> tuple[Path | str, pl.DataFrame]:
+    """What errors call a source, and its cells as text."""
+    if isinstance(source, str | Path):
+        path = as_path(source, "source")
+        return path, read_text_table(path)
+    text = as_frame(source, "table").select(pl.all().cast(pl.String)).with_row_index(LINE, offset=1)
+    if text.is_empty():
+        raise DataError("table: expected intervals, found an empty table")
+    return "table", text
 
 
 def _listed_instruments(listings: pl.DataFrame, exchange: str) -> pl.DataFrame:
