@@ -1,4 +1,4 @@
-"""What is set side by side on a scorecard: the signal, and what it has to be better than.
+"""What a scorecard compares: the signal, and what it has to be better than.
 
 Shapes: T dates, N symbols, Q quantile levels. Returns are over the horizon, as fractions.
 """
@@ -23,7 +23,7 @@ CALIBRATED = "cal_"
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """What a contender says of each return beforehand."""
+    """A contender's forecast of each return."""
 
     levels: tuple[float, ...]
     """Ascending probabilities."""
@@ -39,7 +39,7 @@ class Distribution:
     """[T, N, H], twice: the ends of the 90 % interval of every bar up to the horizon, where they are known."""
 
     def where(self, cells: BoolArray) -> Distribution:
-        """What is said of the cells bool[T, N] only."""
+        """The forecast of the cells bool[T, N] only."""
         kept = [np.where(cells, values, np.nan) for values in (self.p_rise, self.point)]
         wide = cells[..., None]
         low, high = (None, None) if self.by_bar is None else (np.where(wide, end, np.nan) for end in self.by_bar)
@@ -58,16 +58,16 @@ class Contender:
     """A way to score, on the dates of a scorecard."""
 
     name: str
-    says: str
-    """In words, for whoever has not met it."""
+    description: str
+    """In words, for a reader who does not know it."""
     scores: FloatArray | None
     """[T, N], NaN where it has no opinion; None: it does not rank."""
     forecast: Distribution | None
-    """None: it says no more than a rank."""
+    """None: it gives no more than a rank."""
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """Of the quantiles; none where it says no more than a rank."""
+        """Of the quantiles; none where it gives no more than a rank."""
         return self.forecast.levels if self.forecast else ()
 
     def where(self, cells: BoolArray) -> Contender:
@@ -80,23 +80,32 @@ class Contender:
 
 
 def stored_contender(
-    name: str, says: str, signals: pl.DataFrame, score: str, grid: MarketGrid, rows: IntArray
+    name: str, description: str, signals: pl.DataFrame, score: str, grid: MarketGrid, rows: IntArray
 ) -> Contender:
-    """A recipe's stored signals on int64[T] rows of a grid; of the quantiles the calibrated ones, where there are any.
+    """A recipe's stored signals on rows of a grid; of the quantiles the calibrated ones, where there are any.
 
-    signals : date (or time, of bars within sessions), symbol, the column `score`, and what is stored of the
-    distribution; PATHS, the returns of the sample paths, speak of the quantiles before a calibration
+    Parameters
+    ----------
+    name, description
+        Of the contender.
+    signals
+        date (or time, of bars within sessions), symbol, the column `score`, and what is stored of the distribution;
+        PATHS, the returns of the sample paths, belong to the quantiles before a calibration.
+    score
+        The column that ranks.
+    rows
+        int64[T], ascending.
     """
     prefix = CALIBRATED if quantile_columns(signals.columns, CALIBRATED) else ""
-    return Contender(name, says, grid.spread(signals, score, rows), _distribution(signals, grid, rows, prefix))
+    return Contender(name, description, grid.spread(signals, score, rows), _distribution(signals, grid, rows, prefix))
 
 
 def raw_distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray) -> list[Contender]:
-    """The distribution before its calibration, to be set beside the calibrated one; none where there is no such."""
+    """The distribution before its calibration, to compare with the calibrated one; none where there is no such."""
     if not quantile_columns(signals.columns, CALIBRATED):
         return []
     raw = _distribution(signals, grid, rows, "")
-    return [Contender("uncalibrated", "the signal's quantiles as the model gave them", None, raw)]
+    return [Contender("uncalibrated", "the signal's quantiles before calibration", None, raw)]
 
 
 def _distribution(signals: pl.DataFrame, grid: MarketGrid, rows: IntArray, prefix: str) -> Distribution | None:

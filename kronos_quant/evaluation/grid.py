@@ -24,7 +24,7 @@ HISTORY = 420
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a grid counts in, for whoever reads of it."""
+    """What a grid counts in, in words."""
 
     bar: str
     date: str

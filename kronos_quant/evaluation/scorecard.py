@@ -1,4 +1,4 @@
-"""The scorecard: a signal beside what it has to be better than, on the same dates and symbols.
+"""The scorecard: a signal next to what it has to be better than, on the same dates and symbols.
 
 Shapes: T dates (consecutive sessions, or the moments of intraday bars; one without signals holds NaN), N symbols.
 """
@@ -6,17 +6,19 @@ Shapes: T dates (consecutive sessions, or the moments of intraday bars; one with
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
-from kronos_quant.arrays import BoolArray, FloatArray, IntArray
-from kronos_quant.evaluation.baselines import BAND, LEVELS, baselines
-from kronos_quant.evaluation.contender import Contender, Distribution
-from kronos_quant.evaluation.distribution import DistributionCard, judge_distribution, share_inside
+from kronos_quant.arrays import IntArray
+from kronos_quant.display import Displayed, figure_text
+from kronos_quant.evaluation.baselines import LEVELS, baselines
+from kronos_quant.evaluation.cards import ContenderCard, Sample, add_crps_gains, count_pairs, make_card
+from kronos_quant.evaluation.contender import Contender
 from kronos_quant.evaluation.grid import Clock, MarketGrid
-from kronos_quant.evaluation.portfolios import Portfolios, quantile_portfolios
 from kronos_quant.evaluation.slices import (
     Boundary,
     Slice,
@@ -26,58 +28,20 @@ from kronos_quant.evaluation.slices import (
     by_year,
     contaminated,
 )
-from kronos_quant.evaluation.timing import Timing, timing
-from kronos_quant.evaluation.verdict import Finding, PairCounts, compared, find, what_to_know
-from kronos_quant.panel.matrix import carried_forward_returns, finite_mean, forward_returns, overlapping_rows, row_means
-from kronos_quant.stats.correlation import FEWEST_PAIRS, ic, rank_ic
-from kronos_quant.stats.intervals import MeanInterval, NeweyWest, dates_needed, mean_interval, newey_west
+from kronos_quant.evaluation.tables import contender_dict, date_table, figure_table, interval_dict
+from kronos_quant.evaluation.verdict import EDGE, PairCounts, Verdict, compared, judge, what_to_know
+from kronos_quant.panel.matrix import forward_returns, overlapping_rows
+from kronos_quant.stats.intervals import CONFIDENCE
 
-DECAY = (1, 2, 3, 5, 10, 20)
-"""Horizons of the decay, besides the main one."""
-
-
-@dataclass(frozen=True, slots=True)
-class RankingCard:
-    """How a contender's order of the symbols did."""
-
-    ic: MeanInterval
-    rank_ic: MeanInterval
-    newey_west: NeweyWest
-    """Of the rank IC."""
-    ic_by_date: FloatArray
-    rank_ic_by_date: FloatArray
-    decay: dict[int, MeanInterval]
-    """Horizon in bars -> rank IC of the same scores there."""
-    portfolios: Portfolios
-    ahead: MeanInterval | None
-    """Rank IC of the signal less this one's, on the dates that have both; None for the signal itself."""
-    likeness: float | None
-    """Mean rank correlation of these scores with the signal's."""
-    dates_needed: int | None
-    """For an IC of this size to be told from 0 with a chance of 80 %; None where it is not above 0."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class ContenderCard:
-    """Everything measured of one contender."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Scorecard(Displayed):
+    """The verdict on a signal, the cards (the signal's first), and what to know about them."""
 
-    name: str
-    says: str
-    coverage: float
-    """Mean share of the universe's members with a score or a distribution."""
-    ranking: RankingCard | None
-    distribution: DistributionCard | None
-    crps_gain: MeanInterval | None
-    """CRPS saved against the volatility band, as a share of the band's; None where either is missing."""
-    timing: Timing | None = None
-    """Where no date has symbols enough to rank."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scorecard:
-    """The finding, the cards (the signal's first), and what to know about them."""
-
-    finding: Finding
+    finding: Verdict
     horizon: int
     """In bars."""
     clock: Clock
@@ -92,7 +56,7 @@ class Scorecard:
     pairs: PairCounts
     boundaries: tuple[Boundary, ...]
     contaminated: int
-    """Dates that the model has seen."""
+    """Dates that the model was trained on."""
     notes: tuple[str, ...]
 
     @property
@@ -111,6 +75,76 @@ class Scorecard:
         """The nominal intervals whose ends the signal's store has."""
         return tuple(self.signal.distribution.coverage) if self.signal.distribution else ()
 
+    @property
+    def figures(self) -> pl.DataFrame:
+        """Every figure of every contender: contender, figure, detail, value, low, high, std_error, dates."""
+        return figure_table(self.cards, self.slices)
+
+    @property
+    def by_date(self) -> pl.DataFrame:
+        """IC, rank IC and CRPS of every contender on every date."""
+        return date_table(self.cards, self.dates, self.times)
+
+    @property
+    def title(self) -> str:
+        """What was evaluated, and over which dates."""
+        return f"Scorecard: {self.signal.description}; {self.dates[0]} to {self.dates[-1]}, universe {self.universe}"
+
+    def summary(self) -> pl.DataFrame:
+        """The key figures of the signal as text."""
+        rows = [("verdict", self.finding.headline), ("horizon", self.clock.bars(self.horizon))]
+        ranking, timing, forecast = self.signal.ranking, self.signal.timing, self.signal.distribution
+        if timing is not None:
+            rows.append(("correlation over time", timing.correlation.text()))
+        elif ranking is not None:
+            rows += [
+                ("rank IC", ranking.rank_ic.text()),
+                ("ICIR", figure_text(ranking.rank_ic.ratio, "{:+.2f} per date, not annualised")),
+                ("IC", ranking.ic.text()),
+                (
+                    "top minus bottom quintile",
+                    figure_text(ranking.portfolios.long_short.mean, f"{{:+.2%}} per {self.clock.bars(self.horizon)}"),
+                ),
+                ("break-even cost", figure_text(ranking.portfolios.break_even_bps, "{:.1f} bps per trade")),
+            ]
+        if forecast is not None and 0.9 in forecast.coverage:
+            rows.append(("coverage of the 90 % interval", figure_text(forecast.coverage[0.9].mean, "{:.1%}")))
+        rows += [
+            (f"rank IC minus {card.name}", card.ranking.ahead.text())
+            for card in self.cards
+            if card.ranking is not None and card.ranking.ahead is not None
+        ]
+        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`figures` as a pandas table."""
+        return self.figures.to_pandas()
+
+    def as_dict(self) -> dict[str, Any]:
+        """metrics.json: every figure, nested; a figure that is not defined is NaN."""
+        return {
+            "finding": self.finding.headline,
+            "explained": list(self.explained),
+            "kind": self.finding.kind,
+            "edge": self.finding.edge,
+            "edge_means": EDGE,
+            "confidence": CONFIDENCE,
+            "horizon": self.horizon,
+            "horizon_unit": self.clock.bar,
+            "score": self.score,
+            "universe": self.universe,
+            "first_date": self.dates[0],
+            "last_date": self.dates[-1],
+            "dates": len(self.dates),
+            "contaminated_dates": self.contaminated,
+            "model_has_seen": {boundary.what: boundary.until for boundary in self.boundaries},
+            "returns": f"close of the {self.clock.date} to the close of the later {self.clock.bar}, adjusted",
+            "pairs": {name: getattr(self.pairs, name) for name in self.pairs.__slots__},
+            "contenders": {one.name: contender_dict(one) for one in self.cards},
+            "slices": [{"kind": part.kind, "label": part.label} | interval_dict(part.rank_ic) for part in self.slices],
+            "notes": list(self.notes),
+        }
+
 
 def make_scorecard(
     signal: Contender,
@@ -126,25 +160,41 @@ def make_scorecard(
 ) -> Scorecard:
     """Measure a signal against the baselines and whatever else is given.
 
-    rows : int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones
-    boundaries : what the model is known to have seen, or not known; notes : what the reader has to know besides
+    Parameters
+    ----------
+    signal
+        What is evaluated.
+    grid
+        The market's bars.
+    rows
+        int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones.
+    horizon
+        In bars.
+    against
+        Other contenders besides the baselines.
+    boundaries
+        What the model is known to have seen, or may have.
+    universe, score
+        Names, for the reader.
+    notes
+        What a reader has to know besides.
     """
     dates = [grid.sessions[row] for row in rows]
     signal = signal.where(grid.member[rows])
     assert signal.scores is not None
     returns = forward_returns(grid.close, rows, horizon)
-    test = _Test(signal.scores, grid, rows, horizon, overlapping_rows(rows, horizon), returns)
+    test = Sample(signal.scores, grid, rows, horizon, overlapping_rows(rows, horizon), returns)
     cells = np.isfinite(signal.scores)
     others = [*baselines(grid, rows, horizon, signal.levels or LEVELS), *against]
-    cards = _with_crps_gains([_card(one, test) for one in (signal, *(o.where(cells) for o in others))], test)
-    ranking, pairs = cards[0].ranking, _pairs(test)
+    cards = add_crps_gains([make_card(one, test) for one in (signal, *(o.where(cells) for o in others))], test)
+    ranking, pairs = cards[0].ranking, count_pairs(test)
     assert ranking is not None
     daily, reach = ranking.rank_ic_by_date, test.overlap
     judged = np.isfinite(daily) if cards[0].timing is None else test.known.any(axis=1)
     seen, clock = int((contaminated(dates, boundaries) & judged).sum()), grid.clock
     known = what_to_know(pairs, ranking.rank_ic, horizon, seen, boundaries, judged=int(judged.sum()), clock=clock)
     return Scorecard(
-        finding=find(ranking.rank_ic, horizon, pairs, seen, boundaries, clock=clock, timing=cards[0].timing),
+        finding=judge(ranking.rank_ic, horizon, pairs, seen, boundaries, clock=clock, timing=cards[0].timing),
         horizon=horizon,
         clock=clock,
         universe=universe,
@@ -162,109 +212,4 @@ def make_scorecard(
         boundaries=tuple(boundaries),
         contaminated=seen,
         notes=(*notes, *known),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Test:
-    """What every contender is put to."""
-
-    signal: FloatArray
-    """[T, N]: the scores of what is evaluated."""
-    grid: MarketGrid
-    rows: IntArray
-    horizon: int
-    overlap: int
-    """Dates over which a return reaches."""
-    returns: FloatArray
-    """[T, N]."""
-
-    @property
-    def known(self) -> BoolArray:
-        """bool[T, N]: scored, and the return is there."""
-        return np.isfinite(self.signal) & np.isfinite(self.returns)
-
-
-def _card(contender: Contender, test: _Test) -> ContenderCard:
-    ranking = distribution = over_time = None
-    said = np.full(test.signal.shape, np.nan)
-    if contender.forecast is not None:
-        said = contender.forecast.point
-        judged = judge_distribution(contender.forecast, test.returns, test.overlap)
-        distribution = replace(judged, by_bar=_by_bar(contender.forecast, test)) if judged.cells else None
-    if contender.scores is not None:
-        said = contender.scores
-        ranking = _ranking(contender.scores, test)
-        if 0 < test.known.sum(axis=1).max(initial=0) < FEWEST_PAIRS:
-            over_time = timing(contender.scores, test.returns, test.overlap)
-    asked = test.grid.member[test.rows] & np.isfinite(test.signal).any(axis=1, keepdims=True)
-    coverage = finite_mean(row_means(np.where(asked, np.isfinite(said), np.nan)))
-    return ContenderCard(contender.name, contender.says, coverage, ranking, distribution, None, over_time)
-
-
-def _by_bar(said: Distribution, test: _Test) -> tuple[MeanInterval, ...]:
-    if said.by_bar is None:
-        return ()
-    low, high = said.by_bar
-    close, rows = test.grid.close, test.rows
-    return tuple(
-        share_inside(
-            low[..., bar], high[..., bar], forward_returns(close, rows, bar + 1), overlapping_rows(rows, bar + 1)
-        )
-        for bar in range(low.shape[-1])
-    )
-
-
-def _ranking(scores: FloatArray, test: _Test) -> RankingCard:
-    by_date, plain = rank_ic(scores, test.returns), ic(scores, test.returns)
-    found = mean_interval(by_date, test.overlap)
-    own = scores is test.signal
-    close, rows = test.grid.close, test.rows
-    return RankingCard(
-        ic=mean_interval(plain, test.overlap),
-        rank_ic=found,
-        newey_west=newey_west(by_date, test.overlap),
-        ic_by_date=plain,
-        rank_ic_by_date=by_date,
-        decay={
-            ahead: mean_interval(rank_ic(scores, forward_returns(close, rows, ahead)), overlapping_rows(rows, ahead))
-            for ahead in sorted({*DECAY, test.horizon})
-        },
-        portfolios=quantile_portfolios(scores, test.returns, test.overlap),
-        ahead=None if own else mean_interval(rank_ic(test.signal, test.returns) - by_date, test.overlap),
-        likeness=None if own else finite_mean(rank_ic(test.signal, scores)),
-        dates_needed=dates_needed(found),
-    )
-
-
-def _with_crps_gains(cards: Sequence[ContenderCard], test: _Test) -> list[ContenderCard]:
-    """The cards, each distribution set against the volatility band's on the dates that have both."""
-    band = next((card.distribution for card in cards if card.name == BAND), None)
-    if band is None:
-        return list(cards)
-    return [
-        replace(card, crps_gain=_crps_gain(card.distribution, band, test.overlap))
-        if card.distribution is not None and card.distribution is not band
-        else card
-        for card in cards
-    ]
-
-
-def _crps_gain(said: DistributionCard, band: DistributionCard, overlap: int) -> MeanInterval:
-    saved = band.crps_by_date - said.crps_by_date
-    usual = finite_mean(np.where(np.isfinite(saved), band.crps_by_date, np.nan))
-    return mean_interval(saved, overlap).scaled(1 / usual)
-
-
-def _pairs(test: _Test) -> PairCounts:
-    scored, known = np.isfinite(test.signal), test.known
-    not_yet = int(scored[test.rows + test.horizon >= len(test.grid.close)].sum())
-    carried = carried_forward_returns(test.grid.close, test.rows, test.horizon)
-    return PairCounts(
-        scored=int(scored.sum()),
-        known=int(known.sum()),
-        not_yet=not_yet,
-        without_bar=int(scored.sum() - known.sum()) - not_yet,
-        carried_rank_ic=finite_mean(rank_ic(test.signal, carried)),
-        most_symbols=int(known.sum(axis=1).max(initial=0)),
     )

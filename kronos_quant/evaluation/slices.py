@@ -22,7 +22,7 @@ VOLATILITY_WINDOW = 20
 COMPARED_WITH = 250
 FEWEST_COMPARED = 60
 """The market is turbulent when the volatility of its last 20 bars is above the median of that figure over the 250 bars
-before; with fewer than 60 of them there is no saying."""
+before; with fewer than 60 of them it is unknown."""
 
 LIQUIDITY_WINDOW = 20
 LIQUIDITY_GROUPS = ("least traded third", "middle third", "most traded third")
@@ -44,7 +44,7 @@ def by_year(dates: Sequence[date], values: FloatArray, overlap: int) -> list[Sli
 
 
 def by_regime(grid: MarketGrid, rows: IntArray, values: FloatArray, overlap: int) -> list[Slice]:
-    """The mean of float64[T] on calm and on turbulent dates, told apart by what was known on each."""
+    """The mean of float64[T] on calm and on turbulent dates, by what was known on each."""
     turbulent = turbulence(grid)[rows]
     return [
         _slice("market volatility", label, values, turbulent == flag, overlap)
@@ -81,7 +81,7 @@ def by_liquidity(
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """A date up to which a model has seen data, and what it saw them for; `until` is None where nobody knows."""
+    """A date up to which a model has seen data, and what it saw them for; `until` is None where unknown."""
 
     what: str
     until: date | None

@@ -1,18 +1,19 @@
-"""A scorecard as plain values, as long tables, and as a short one for the terminal."""
+"""The cards of a scorecard as plain values, as long tables, and as a short one for the terminal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from kronos_quant.evaluation.distribution import DistributionCard, Exact
-from kronos_quant.evaluation.scorecard import ContenderCard, RankingCard, Scorecard
-from kronos_quant.evaluation.timing import Timing
-from kronos_quant.evaluation.verdict import EDGE
-from kronos_quant.stats.intervals import CONFIDENCE, MeanInterval
+from kronos_quant.evaluation.cards import ContenderCard, RankingCard
+from kronos_quant.evaluation.distribution import DistributionCard, PathScores
+from kronos_quant.evaluation.ranking import TimeSeriesFit
+from kronos_quant.evaluation.slices import Slice
+from kronos_quant.stats.intervals import MeanInterval
 
 FIGURES: dict[str, pl.DataType] = {
     "contender": pl.String(),
@@ -38,33 +39,6 @@ DATES: dict[str, pl.DataType] = {
 Row = tuple[str, str, str, float, float | None, float | None, float | None, int | None]
 
 
-def as_dict(card: Scorecard) -> dict[str, Any]:
-    """metrics.json: every figure, nested; a figure that is not defined is NaN."""
-    finding = card.finding
-    return {
-        "finding": finding.headline,
-        "explained": list(card.explained),
-        "kind": finding.kind,
-        "edge": finding.edge,
-        "edge_means": EDGE,
-        "confidence": CONFIDENCE,
-        "horizon": card.horizon,
-        "horizon_unit": card.clock.bar,
-        "score": card.score,
-        "universe": card.universe,
-        "first_date": card.dates[0],
-        "last_date": card.dates[-1],
-        "dates": len(card.dates),
-        "contaminated_dates": card.contaminated,
-        "model_has_seen": {boundary.what: boundary.until for boundary in card.boundaries},
-        "returns": f"close of the {card.clock.date} to the close of the later {card.clock.bar}, adjusted",
-        "pairs": {name: getattr(card.pairs, name) for name in card.pairs.__slots__},
-        "contenders": {one.name: _contender(one) for one in card.cards},
-        "slices": [{"kind": part.kind, "label": part.label} | interval_dict(part.rank_ic) for part in card.slices],
-        "notes": list(card.notes),
-    }
-
-
 def interval_dict(found: MeanInterval) -> dict[str, Any]:
     """An interval as plain values."""
     return {
@@ -78,9 +52,10 @@ def interval_dict(found: MeanInterval) -> dict[str, Any]:
     }
 
 
-def _contender(card: ContenderCard) -> dict[str, Any]:
+def contender_dict(card: ContenderCard) -> dict[str, Any]:
+    """A card as plain values."""
     return {
-        "says": card.says,
+        "says": card.description,
         "coverage": card.coverage,
         "ranking": None if card.ranking is None else _ranking(card.ranking),
         "over_time": None if card.timing is None else _over_time(card.timing),
@@ -88,7 +63,7 @@ def _contender(card: ContenderCard) -> dict[str, Any]:
     }
 
 
-def _over_time(found: Timing) -> dict[str, Any]:
+def _over_time(found: TimeSeriesFit) -> dict[str, Any]:
     return {name: interval_dict(getattr(found, name)) for name in found.__slots__}
 
 
@@ -115,7 +90,7 @@ def _ranking(card: RankingCard) -> dict[str, Any]:
             "break_even_bps": portfolios.break_even_bps,
             "break_even_long_bps": portfolios.break_even_long_bps,
         },
-        "signal_ahead": None if card.ahead is None else interval_dict(card.ahead),
+        "signal_minus_baseline": None if card.ahead is None else interval_dict(card.ahead),
         "likeness_to_signal": card.likeness,
     }
 
@@ -143,7 +118,7 @@ def _distribution(card: DistributionCard, gain: MeanInterval | None) -> dict[str
     }
 
 
-def _exact(found: Exact) -> dict[str, Any]:
+def _exact(found: PathScores) -> dict[str, Any]:
     return {
         "paths": found.members,
         "crps": interval_dict(found.crps),
@@ -152,12 +127,10 @@ def _exact(found: Exact) -> dict[str, Any]:
     }
 
 
-def figures(card: Scorecard) -> pl.DataFrame:
-    """scorecard.parquet: `FIGURES`, of every contender, and the slices as figures of the signal."""
-    rows = [row for one in card.cards for row in _figures(one)]
-    rows += [
-        _interval_row(card.signal.name, "rank_ic", f"{part.kind}: {part.label}", part.rank_ic) for part in card.slices
-    ]
+def figure_table(cards: Sequence[ContenderCard], slices: Sequence[Slice]) -> pl.DataFrame:
+    """scorecard.parquet: `FIGURES`, of every contender, and the slices as figures of the signal, the first card."""
+    rows = [row for one in cards for row in _figures(one)]
+    rows += [_interval_row(cards[0].name, "rank_ic", f"{part.kind}: {part.label}", part.rank_ic) for part in slices]
     return pl.DataFrame(rows, schema=FIGURES, orient="row")
 
 
@@ -212,40 +185,40 @@ def _plain_row(contender: str, figure: str, detail: str, value: float) -> Row:
     return contender, figure, detail, value, None, None, None, None
 
 
-def by_date(card: Scorecard) -> pl.DataFrame:
+def date_table(cards: Sequence[ContenderCard], dates: Sequence[date], times: Sequence[datetime]) -> pl.DataFrame:
     """dates.parquet: date, asof, contender, ic, rank_ic, crps; null where a date has none."""
     frames = [
         pl.DataFrame(
             {
-                "date": card.dates,
-                "asof": card.times,
-                "contender": [one.name] * len(card.dates),
+                "date": dates,
+                "asof": times,
+                "contender": [one.name] * len(dates),
                 "ic": None if one.ranking is None else one.ranking.ic_by_date,
                 "rank_ic": None if one.ranking is None else one.ranking.rank_ic_by_date,
                 "crps": None if one.distribution is None else one.distribution.crps_by_date,
             },
             schema=DATES,
         )
-        for one in card.cards
+        for one in cards
     ]
     return pl.concat(frames).with_columns(pl.col("ic", "rank_ic", "crps").fill_nan(None))
 
 
-def summary(card: Scorecard) -> list[dict[str, str]]:
-    """The contenders side by side, a row each, as words; over time where there is nobody to rank."""
-    over_time = card.signal.timing is not None
+def summary(cards: Sequence[ContenderCard]) -> list[dict[str, str]]:
+    """The contenders side by side, a row each, as words; over time where there are too few symbols to rank."""
+    over_time = cards[0].timing is not None
     return [
         {
             "": one.name,
             **(_timed(one.timing) if over_time else _ranked(one.ranking)),
-            **_said(one.distribution),
+            **_calibrated(one.distribution),
             "scored": shown(one.coverage, "{:.0%}"),
         }
-        for one in card.cards
+        for one in cards
     ]
 
 
-def _timed(card: Timing | None) -> dict[str, str]:
+def _timed(card: TimeSeriesFit | None) -> dict[str, str]:
     columns = ("correlation over time", "95 % CI", "rank correlation", "same sign", "its 95 % CI")
     if card is None:
         return dict.fromkeys(columns, "-")
@@ -283,7 +256,7 @@ def _ranked(card: RankingCard | None) -> dict[str, str]:
     return dict(zip(columns, values, strict=True))
 
 
-def _said(card: DistributionCard | None) -> dict[str, str]:
+def _calibrated(card: DistributionCard | None) -> dict[str, str]:
     ninety = None if card is None else card.coverage.get(0.9)
     return {
         "CRPS": "-" if card is None else shown(card.crps.mean, "{:.5f}"),

@@ -1,4 +1,4 @@
-"""The first line of a scorecard: what was found, and how sure."""
+"""The verdict of a scorecard, and what to know about its figures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kronos_quant.evaluation.grid import DAILY, Clock
+from kronos_quant.evaluation.ranking import TimeSeriesFit
 from kronos_quant.evaluation.slices import Boundary
-from kronos_quant.evaluation.timing import Timing
 from kronos_quant.stats.correlation import FEWEST_PAIRS
 from kronos_quant.stats.intervals import MeanInterval, dates_needed
 
@@ -36,8 +36,8 @@ class PairCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found, by the one definition of an edge, and in words."""
+class Verdict:
+    """Whether there is an edge, by the one definition of it, in words."""
 
     kind: Kind
     headline: str
@@ -45,11 +45,11 @@ class Finding:
 
     @property
     def edge(self) -> bool:
-        """Whether an edge was found."""
+        """Whether there is an edge."""
         return self.kind == "edge"
 
 
-def find(
+def judge(
     rank_ic: MeanInterval,
     horizon: int,
     pairs: PairCounts,
@@ -57,64 +57,83 @@ def find(
     boundaries: Sequence[Boundary] = (),
     *,
     clock: Clock = DAILY,
-    timing: Timing | None = None,
-) -> Finding:
-    """Put a mean rank IC into words, or where there is nobody to rank, what is known over time.
+    timing: TimeSeriesFit | None = None,
+) -> Verdict:
+    """The verdict on a mean rank IC, or where there are too few symbols to rank, on what is known over time.
 
-    seen_dates : dates that the model is known to have seen; clock : what horizon and dates are counted in
+    Parameters
+    ----------
+    rank_ic
+        Mean rank IC at the main horizon.
+    horizon
+        In bars.
+    pairs
+        What became of the scored pairs.
+    seen_dates
+        Dates that the model is known to have been trained on.
+    boundaries
+        What the model has seen, or may have.
+    clock
+        What horizon and dates are counted in.
+    timing
+        Given where there are too few symbols to rank.
     """
     if timing is not None:
-        return _nobody_to_rank(timing, pairs, clock)
+        return _over_time(timing, pairs, clock)
     if pairs.known and not rank_ic.dates:
-        return Finding(
-            "nobody to rank", f"NO RANK IC: all scores of every {clock.date} are equal: they rank nobody", ""
-        )
+        headline = f"NO RANK IC: on every {clock.date} all scores are equal, so symbols cannot be ranked."
+        return Verdict("nobody to rank", headline, "")
     if not rank_ic.known:
-        lack = _lack(rank_ic, horizon, pairs, clock)
-        return Finding("too few dates", f"TOO FEW {clock.date.upper()}S TO SAY: {lack}", "")
-    figures = f"rank IC {rank_ic.told(clock.dates(rank_ic.dates))} {clock.bars(horizon)} ahead"
+        return Verdict("too few dates", f"NOT ENOUGH DATA: {_lack(rank_ic, horizon, pairs, clock)}", "")
+    figures = f"rank IC {rank_ic.text()}, {horizon}-{clock.bar} horizon, {clock.dates(rank_ic.dates)}"
     kind: Kind = "edge" if rank_ic.above_zero else "no edge"
     if seen_dates and kind == "edge":
-        return Finding(
+        return Verdict(
             kind,
-            f"NOT A FINDING, CONTAMINATED: {figures}, but the model has seen {seen_dates} of these {clock.date}s",
-            f"What a model has learnt it can repeat: only {clock.date}s after its data can show an edge.",
+            f"IN-SAMPLE, NO VERDICT: {figures}, but the model was trained on {seen_dates} of these {clock.date}s.",
+            f"Only {clock.date}s after its training data count as evidence.",
         )
     if kind == "edge":
         unknown = [boundary.what for boundary in boundaries if boundary.until is None]
-        proviso = f", if the model never saw these {clock.date}s (not known: {', '.join(unknown)})" if unknown else ""
-        return Finding(kind, f"EDGE{proviso}: {figures}", "The whole interval is above 0.")
-    return Finding(kind, f"NO EDGE FOUND: {figures}", _no_edge(rank_ic, clock))
+        proviso = (
+            f" (provided that the model was not trained on these {clock.date}s; unknown for: {', '.join(unknown)})"
+            if unknown
+            else ""
+        )
+        return Verdict(kind, f"EDGE{proviso}: {figures}", "The confidence interval is entirely above 0.")
+    return Verdict(kind, f"NO EDGE: {figures}", _no_edge(rank_ic, clock))
 
 
-def _nobody_to_rank(found: Timing, pairs: PairCounts, clock: Clock) -> Finding:
-    needs = f"it needs {FEWEST_PAIRS} symbols a {clock.date} with score and return, found at most {pairs.most_symbols}"
-    figures = found.correlation.told(clock.dates(found.correlation.dates))
-    return Finding(
+def _over_time(found: TimeSeriesFit, pairs: PairCounts, clock: Clock) -> Verdict:
+    correlation = found.correlation
+    return Verdict(
         "nobody to rank",
-        f"NO RANK IC: {needs}. Over time, score and return of a symbol have the correlation {figures}",
-        "An edge is declared for rankings only: these figures say whether the score goes with the symbol's own return.",
+        f"NO RANK IC: it needs at least {FEWEST_PAIRS} symbols per {clock.date} with score and return, found at most "
+        f"{pairs.most_symbols}. Correlation of score and return over time: {correlation.text()}, "
+        f"{clock.dates(correlation.dates)}",
+        "Edge verdicts cover cross-sectional ranking only. These figures describe the time-series correlation within "
+        "one symbol.",
     )
 
 
 def _no_edge(rank_ic: MeanInterval, clock: Clock) -> str:
     if rank_ic.high < 0:
-        return "The whole interval is below 0: the signal ranks the wrong way round."
+        return "The confidence interval is entirely below 0: the signal ranks in the wrong direction."
     needed = dates_needed(rank_ic)
     if needed is None:
-        return "The interval holds 0, and the mean is not above it."
+        return "The confidence interval contains 0 and the mean is not positive."
     return (
-        f"The interval holds 0. If the true rank IC is {rank_ic.mean:.3f}, about {clock.dates(needed)} would tell it "
-        "from 0 (chance 80 %)."
+        f"The confidence interval contains 0. Detecting a true rank IC of {rank_ic.mean:.3f} would take about "
+        f"{clock.dates(needed)} (80 % power)."
     )
 
 
 def _lack(rank_ic: MeanInterval, horizon: int, pairs: PairCounts, clock: Clock) -> str:
     if not pairs.known:
-        return f"no return over {clock.bars(horizon)} is known yet for any of the scored {clock.date}s"
+        return f"no return over {clock.bars(horizon)} is known yet for any of the scored {clock.date}s."
     return (
-        f"rank IC {rank_ic.mean:+.3f} over {clock.dates(rank_ic.dates)}; an interval needs 12 "
-        f"{clock.date}s at least, over {clock.bars(4 * horizon)} or more for a horizon of {horizon}"
+        f"rank IC {rank_ic.mean:+.3f} over {clock.dates(rank_ic.dates)}; a confidence interval needs at least 12 "
+        f"{clock.date}s spanning {clock.bars(4 * horizon)} or more (horizon {horizon})."
     )
 
 
@@ -128,46 +147,57 @@ def what_to_know(
     judged: int,
     clock: Clock = DAILY,
 ) -> list[str]:
-    """What a reader of the figures has to know: what the model may have seen, and which returns are missing.
+    """Notes for a reader of the figures: what the model may have seen, and which returns are missing.
 
-    judged : the dates of the figures
+    Parameters
+    ----------
+    pairs, rank_ic, horizon, seen_dates, boundaries, clock
+        As of `judge`.
+    judged
+        The dates of the figures.
     """
-    told = [
-        f"It is not known until when the {boundary.what} reach: the figures may be contaminated by them."
+    notes = [
+        f"The end date of the {boundary.what} is unknown, so look-ahead contamination cannot be ruled out."
         for boundary in boundaries
         if boundary.until is None
     ]
     if seen_dates:
-        told.append(f"CONTAMINATED: the model has seen {seen_dates} of the {clock.dates(judged)}.")
-    told.append(
-        f"Returns go from the close of the {clock.date} to the close {clock.bars(horizon)} later, adjusted: what a "
-        f"forecast is about. A trade comes a {clock.bar} later and pays."
+        notes.append(f"CONTAMINATED: the model was trained on {seen_dates} of the {clock.dates(judged)}.")
+    notes.append(
+        f"Returns are close-to-close over {clock.bars(horizon)}, adjusted. A trade would fill one {clock.bar} later "
+        "and pay costs."
     )
     if pairs.not_yet:
-        told.append(f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before.")
+        notes.append(
+            f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before the horizon."
+        )
     if pairs.without_bar:
-        left_out = (
-            f"{pairs.without_bar:,} of {pairs.scored:,} scores are left out, for their symbol lacks the later "
-            f"{clock.bar} (suspended or gone)."
+        excluded = (
+            f"{pairs.without_bar:,} of {pairs.scored:,} scores have no return because the symbol had no bar at the "
+            "horizon (suspended or delisted); excluded."
         )
         if math.isfinite(pairs.carried_rank_ic) and math.isfinite(rank_ic.mean):
-            left_out += (
-                f" With its last close instead, the rank IC is {pairs.carried_rank_ic:+.3f} in place of "
-                f"{rank_ic.mean:+.3f}."
+            excluded += (
+                f" Valued at the last close instead, rank IC would be {pairs.carried_rank_ic:+.3f} (reported: "
+                f"{rank_ic.mean:+.3f})."
             )
-        told.append(left_out)
-    return told
+        notes.append(excluded)
+    return notes
 
 
 def compared(ahead: Mapping[str, MeanInterval], clock: Clock = DAILY) -> str:
     """Which others the signal ranks better and worse than; empty where there are too few dates to say.
 
-    ahead : name -> rank IC of the signal less the other's
+    ahead : name -> rank IC of the signal minus the other's
     """
     known = {name: found for name, found in ahead.items() if found.known}
     better = [name for name, found in known.items() if found.low > 0]
     worse = [name for name, found in known.items() if found.high < 0]
     alike = [name for name in known if name not in (*better, *worse)]
-    parts = (("better than", better), ("worse than", worse), ("not told apart from", alike))
-    told = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
-    return f"Its ranking on the same {clock.date}s: {told}." if told else ""
+    parts = (
+        ("significantly better than", better),
+        ("significantly worse than", worse),
+        ("not significantly different from", alike),
+    )
+    verdicts = "; ".join(f"{words} {', '.join(names)}" for words, names in parts if names)
+    return f"Rank IC on the same {clock.date}s: {verdicts}." if verdicts else ""

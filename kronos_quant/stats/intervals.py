@@ -24,7 +24,7 @@ from kronos_quant.arrays import BoolArray, FloatArray
 
 CONFIDENCE = 0.95
 POWER = 0.8
-"""Chance with which an edge of the size found is to be told from nothing, for the count of dates that it needs."""
+"""Probability of detecting an edge of the size found, for the count of dates that it needs."""
 
 WAVES = 0.4
 """Waves at most: this times n^(2/3), as recommended for few dates (Lazarus and others 2018)."""
@@ -33,7 +33,7 @@ HORIZONS_A_WAVE = 2
 FEWEST_WAVES = 2
 
 ROUNDING = 1e-12
-"""An error that is so small beside its mean is that of equal values."""
+"""An error that is so small against its mean is that of equal values."""
 FEWEST_SESSIONS = 10
 """A regression on fewer says nothing."""
 
@@ -101,14 +101,13 @@ class MeanInterval:
         """Half of the interval's width."""
         return (self.high - self.low) / 2
 
-    def told(self, dates: str) -> str:
-        """In words; dates : the count of them."""
+    def text(self) -> str:
+        """The mean and its interval."""
+        if math.isnan(self.mean):
+            return "not available"
         if not self.known:
-            return f"{self.mean:+.3f} ({dates}: too few to say)"
-        return f"{self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}, {dates})"
-
-    def __str__(self) -> str:
-        return self.told(f"{self.dates} dates")
+            return f"{self.mean:+.3f} (no confidence interval)"
+        return f"{self.mean:+.3f} (95 % CI {self.low:+.3f} to {self.high:+.3f})"
 
 
 def mean_interval(values: FloatArray, horizon: int) -> MeanInterval:
@@ -146,7 +145,7 @@ def independent_interval(values: FloatArray) -> MeanInterval:
 
 
 def dates_needed(found: MeanInterval) -> int | None:
-    """Dates after which a mean of this size would be told from 0 with a chance of 80 %; None where it is not above 0.
+    """Dates that it takes to detect a mean of this size with 80 % power; None where it is not above 0.
 
     The error of a mean falls with the root of the dates; normal quantiles, for there will be many.
     """

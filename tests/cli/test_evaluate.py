@@ -25,7 +25,7 @@ def test_the_finding_comes_first_then_the_table_then_what_to_know(kq, scored):
     done = kq(scored.root, "evaluate", "alpha")
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0].startswith("NO EDGE FOUND: rank IC ")
+    assert lines[0].startswith("NO EDGE: rank IC ")
     table = lines[lines.index("") + 1 :]
     assert [line.split("  ")[0] for line in table[1:7]] == [
         "signal", "last close", "volatility band", "momentum", "reversal", "LightGBM",
@@ -78,7 +78,9 @@ def test_one_share_of_five_minute_bars_is_evaluated_over_time(kq, tmp_path):
     assert "on 20 sessions (80 moments)" in told.out, told.err
     done = kq(tmp_path, "evaluate", "mine")
     assert done.code == 0, done.err
-    assert done.out.startswith("NO RANK IC: it needs 3 symbols a moment with score and return, found at most 1. Over")
+    assert done.out.startswith(
+        "NO RANK IC: it needs at least 3 symbols per moment with score and return, found at most 1. Correl"
+    )
     assert "correlation over time" in done.out
     shown = kq(tmp_path, "signal", "show", "mine", "--date", f"{days[3]}T11:30")
     assert f"1 symbol on {days[3]} 11:30, 1 with a score" in shown.out

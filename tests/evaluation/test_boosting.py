@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from evaluation.markets import made_grid
 
-from kronos_quant.evaluation import boosting
-from kronos_quant.evaluation.boosting import EVERY, FEWEST_BARS, boosted_scores
+from kronos_quant.evaluation import baselines
+from kronos_quant.evaluation.baselines import EVERY, FEWEST_BARS, boosted_scores
 from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.stats.correlation import rank_ic
 
@@ -44,7 +44,7 @@ def test_it_learns_only_from_returns_that_were_known(horizon, monkeypatch):
     def record(inputs, targets, first, stop):
         asked.append((first, stop))
 
-    monkeypatch.setattr(boosting, "_fit", record)
+    monkeypatch.setattr(baselines, "_fit", record)
     rows = np.arange(100, 100 + EVERY + 1)
     assert np.isnan(boosted_scores(GRID, factors(horizon, 0.5), rows, horizon)).all()
     # the last session learnt from is `horizon` before the date, for its return ends on the date
@@ -62,7 +62,7 @@ def test_with_too_little_to_learn_from_it_has_no_opinion():
 def test_a_large_market_is_learnt_from_in_steps(monkeypatch):
     rows = np.arange(180, 185)
     whole = boosted_scores(GRID, factors(5, 0.5), rows, 5)
-    monkeypatch.setattr(boosting, "MOST_ROWS", 3000)
+    monkeypatch.setattr(baselines, "MOST_ROWS", 3000)
     some = boosted_scores(GRID, factors(5, 0.5), rows, 5)
     assert np.isfinite(some).all()
     assert not np.array_equal(whole, some)

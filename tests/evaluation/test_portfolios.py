@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kronos_quant.evaluation.portfolios import groups_of, quantile_portfolios, replaced
+from kronos_quant.evaluation.ranking import groups_of, quantile_portfolios, replaced
 
 TEN = np.arange(10.0)
 

@@ -61,7 +61,7 @@ def test_its_figures_are_those_of_the_parts(card):
 def test_noise_is_no_edge_and_the_card_says_so():
     card = make_scorecard(contender(math.inf), GRID, ROWS, HORIZON)
     assert not card.finding.edge
-    assert card.finding.headline.startswith("NO EDGE FOUND")
+    assert card.finding.headline.startswith("NO EDGE")
 
 
 def test_the_distribution_is_set_beside_the_band_at_the_same_quantiles(card):
@@ -116,7 +116,7 @@ def test_dates_that_the_model_has_seen_are_counted_and_split():
     boundaries = [Boundary("training data", GRID.sessions[139])]
     card = make_scorecard(contender(1.0), GRID, ROWS, HORIZON, boundaries=boundaries)
     assert card.contaminated == 10
-    assert card.finding.headline.startswith("NOT A FINDING, CONTAMINATED")
+    assert card.finding.headline.startswith("IN-SAMPLE, NO VERDICT")
     labels = [part.label for part in card.slices if part.kind == "training data"]
     assert labels == [f"up to {GRID.sessions[139]} (contaminated)", f"after {GRID.sessions[139]}"]
 
@@ -131,7 +131,7 @@ def test_another_signal_is_set_beside_it():
 
 def test_equal_scores_and_one_symbol_are_said_and_not_measured():
     equal = make_scorecard(Contender("signal", "", np.ones((65, 30)), None), GRID, ROWS, HORIZON)
-    assert "all scores of every date are equal" in equal.finding.headline
+    assert "on every date all scores are equal" in equal.finding.headline
     assert math.isnan(equal.signal.ranking.portfolios.break_even_bps)
     alone = np.full((65, 30), np.nan)
     alone[:, 0] = np.arange(65)
@@ -198,7 +198,7 @@ def test_a_date_without_any_member_is_no_date_and_harms_no_other():
     assert empty.signal.ranking.rank_ic.dates == whole.signal.ranking.rank_ic.dates - 3
     assert empty.signal.coverage == 1
     nobody = make_scorecard(contender(3.0), replace(GRID, member=np.zeros_like(member)), ROWS, HORIZON)
-    assert nobody.finding.headline.startswith("TOO FEW DATES TO SAY: no return over 5 sessions is known yet")
+    assert nobody.finding.headline.startswith("NOT ENOUGH DATA: no return over 5 sessions is known yet")
 
 
 def test_scores_with_many_ties_are_ranked_as_pandas_does():
@@ -229,7 +229,7 @@ def test_within_sessions_the_cross_section_is_a_moments_and_the_horizon_is_bars(
         rank_ic(scores, forward_returns(INTRADAY.close, MOMENTS, 1)), 1
     )
     assert card.finding.edge
-    assert card.finding.headline.endswith("75 moments) 6 bars ahead")
+    assert card.finding.headline.endswith("6-bar horizon, 75 moments")
     assert [moment.strftime("%H:%M") for moment in card.times[:2]] == ["11:30", "15:00"]
     assert card.dates[0] == card.dates[1]
     assert {one.name for one in card.cards if one.ranking} == {"signal", "momentum", "reversal", "LightGBM"}
@@ -249,7 +249,7 @@ def test_one_symbol_that_the_model_has_seen_is_told_too():
     boundary = Boundary("training data", INTRADAY.sessions[MOMENTS[9]])
     card = make_scorecard(Contender("signal", "", scores, None), INTRADAY, MOMENTS, 6, boundaries=[boundary])
     assert card.contaminated == 10
-    assert any(note.startswith("CONTAMINATED: the model has seen 10 of the 75 moments") for note in card.notes)
+    assert any(note.startswith("CONTAMINATED: the model was trained on 10 of the 75 moments") for note in card.notes)
 
 
 def test_the_intervals_of_every_bar_are_held_against_the_outcomes_of_that_bar():

@@ -54,8 +54,8 @@ def test_the_finding_comes_first_in_words(whole):
     assert (
         whole.text.index("Read this first") < whole.text.index("EDGE: rank IC +0.") < whole.text.index("Signal versus")
     )
-    assert "The whole interval is above 0." in whole.text
-    assert "Its ranking on the same dates: better than momentum" in whole.text
+    assert "The confidence interval is entirely above 0." in whole.text
+    assert "Rank IC on the same dates: significantly better than momentum" in whole.text
 
 
 def test_every_picture_says_how_to_read_it(whole):
@@ -104,7 +104,7 @@ def test_the_finding_is_green_only_for_an_edge_on_dates_that_nobody_has_seen(tmp
     assert finding_class(tmp_path) == "doubtful"
     found = page(tmp_path, 2.0, boundaries=[Boundary("training data", GRID.sessions[140])])
     assert finding_class(tmp_path) == "doubtful"
-    assert "NOT A FINDING, CONTAMINATED" in found.text
+    assert "IN-SAMPLE, NO VERDICT" in found.text
     page(tmp_path, float("inf"), boundaries=[known])
     assert finding_class(tmp_path) == "verdict"
 
@@ -115,7 +115,7 @@ def test_too_few_dates_still_make_a_page(tmp_path):
     card = make_scorecard(Contender("signal", "", scores, None), GRID, rows, 5)
     write_scorecard_page(tmp_path / "card.html", card, "few", [])
     found = Reader((tmp_path / "card.html").read_text())
-    assert "TOO FEW DATES TO SAY" in found.text
+    assert "NOT ENOUGH DATA" in found.text
     assert "(too few dates)" in found.text
 
 
@@ -123,13 +123,13 @@ def test_scores_that_rank_nobody_still_make_a_page(tmp_path):
     card = make_scorecard(Contender("signal", "", np.ones((60, 20)), None), GRID, ROWS, 5)
     write_scorecard_page(tmp_path / "card.html", card, "equal", [])
     found = Reader((tmp_path / "card.html").read_text())
-    assert "all scores of every date are equal" in found.text
+    assert "on every date all scores are equal" in found.text
     assert "too many equal scores, to form quintiles" in found.text
 
 
 def test_the_words_explain_the_columns():
     card = make_scorecard(Contender("signal", "", seeing(GRID, ROWS, 5, 2.0), None), GRID, ROWS, 5)
-    assert {column for row in summary(card) for column in row} - {""} <= {word for word, _ in GLOSSARY}
+    assert {column for row in summary(card.cards) for column in row} - {""} <= {word for word, _ in GLOSSARY}
 
 
 def test_a_forecast_that_is_not_sure_enough_is_told_so(tmp_path):
@@ -160,7 +160,9 @@ def test_of_one_symbol_the_page_speaks_of_time_and_not_of_ranks(tmp_path):
     card = make_scorecard(Contender("signal", "", scores, believing(0.03)), GRID, ROWS, 5)
     write_scorecard_page(tmp_path / "card.html", card, "alone", [])
     found = Reader((tmp_path / "card.html").read_text(encoding="utf-8"))
-    assert found.text.index("NO RANK IC: it needs 3 symbols a date") < found.text.index("correlation over time")
+    assert found.text.index("NO RANK IC: it needs at least 3 symbols per date") < found.text.index(
+        "correlation over time"
+    )
     assert "Does it rank?" not in found.text
     assert "Is it calibrated?" in found.text
     for word, told in GLOSSARY:

@@ -57,7 +57,7 @@ def test_a_span_shorter_than_four_horizons_gives_no_interval():
     values = np.random.default_rng(0).standard_normal(39)
     assert not mean_interval(values, 10).known
     assert mean_interval(np.append(values, 0.3), 10).known
-    assert str(mean_interval(values, 10)).endswith("(39 dates: too few to say)")
+    assert mean_interval(values, 10).text().endswith(" (no confidence interval)")
 
 
 def test_equal_values_have_an_interval_without_width():
@@ -166,7 +166,7 @@ def test_the_dates_needed_by_hand():
 def test_an_interval_in_other_units_and_in_words():
     found = MeanInterval(0.05, 0.02, 0.01, 0.09, 100, 20, 0.2)
     assert found.scaled(2) == MeanInterval(0.1, 0.04, 0.02, 0.18, 100, 20, 0.4)
-    assert str(found) == "+0.050 (95 % interval +0.010 to +0.090, 100 dates)"
+    assert found.text() == "+0.050 (95 % CI +0.010 to +0.090)"
     assert found.ratio == pytest.approx(0.25)
     assert (found.in_deviations().low, found.in_deviations().high) == pytest.approx((0.05, 0.45))
     assert math.isnan(MeanInterval(0.05, 0.0, 0.05, 0.05, 100, 20, 0.0).in_deviations().low)

@@ -147,7 +147,7 @@ def test_other_recipes_stand_beside_the_signal(market_workspace):
 @pytest.mark.parametrize(
     ("change", "begins", "words"),
     [
-        (pl.lit(1.0), "NO RANK IC", "all scores of every date are equal"),
+        (pl.lit(1.0), "NO RANK IC", "on every date all scores are equal"),
         (pl.when(pl.col("symbol") == "MADE0001").then("score"), "NO RANK IC", "found at most 1"),
     ],
 )
@@ -358,14 +358,16 @@ def test_signals_within_sessions_are_evaluated_by_moment_with_the_horizon_in_bar
     assert found["asof"].to_list() == [moment.to_pydatetime() for moment in expected.index]
     np.testing.assert_allclose(found["rank_ic"].to_numpy(), expected.to_numpy(), rtol=0, atol=1e-9)
     assert report.head()[0].startswith("EDGE, if the model never saw these moments")
-    assert "6 bars ahead" in report.page.read_text()
+    assert "6-bar horizon" in report.page.read_text()
 
 
 def test_one_symbol_within_sessions_has_no_rank_ic_and_says_so(tmp_path):
     workspace = intraday_workspace(tmp_path, ("SH600000",))
     bring_in(workspace, "mine", halfhour_scores(workspace, 1.0), horizon=6)
     report = run_evaluation(workspace, "mine", None, None, None)
-    assert report.head()[0].startswith("NO RANK IC: it needs 3 symbols a moment with score and return, found at most 1")
+    assert report.head()[0].startswith(
+        "NO RANK IC: it needs at least 3 symbols per moment with score and return, found at most 1"
+    )
     # of the last session neither has a return yet
     assert report.card.signal.timing.correlation.dates == 60 - 2
 
@@ -396,7 +398,7 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
     zero = next(one for one in report.card.cards if one.name == "zero-shot")
-    assert "model start" in zero.says
+    assert "model start" in zero.description
     assert zero.ranking.ahead.dates == report.card.signal.ranking.rank_ic.dates
     assert zero.coverage == report.card.signal.coverage
     assert zero.distribution.levels == report.card.signal.distribution.levels
@@ -410,7 +412,7 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     assert [one.name for one in again.card.cards].count("zero-shot") == 0
     hand = next(one for one in again.card.cards if one.name == "recipe hand")
     assert hand.ranking.rank_ic == zero.ranking.rank_ic
-    without = run_evaluation(trained_workspace, "default", sessions[0], None, None, beside_base=False)
+    without = run_evaluation(trained_workspace, "default", sessions[0], None, None, zero_shot=False)
     assert "zero-shot" not in [one.name for one in without.card.cards]
 
 
@@ -419,14 +421,14 @@ def test_a_base_that_would_take_too_long_is_computed_only_for_who_asks(trained_w
     market = workspace_market(trained_workspace)
     sessions = market.sessions()[-6:]
     open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
-    monkeypatch.setattr("kronos_quant.workflows.evaluate.zero_shot.LONG_SECONDS", 0)
+    monkeypatch.setattr("kronos_quant.evaluation.zero_shot.LONG_SECONDS", 0)
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
     told = (
         r"zero-shot start is left out: its signals of 4 more sessions would take about \d+ s \(kq evaluate --zero-shot"
     )
     assert any(re.match(told, line) for line in report.lines())
     assert "zero-shot" not in [one.name for one in report.card.cards]
-    asked = run_evaluation(trained_workspace, "default", sessions[0], None, None, beside_base=True)
+    asked = run_evaluation(trained_workspace, "default", sessions[0], None, None, zero_shot=True)
     assert "zero-shot" in [one.name for one in asked.card.cards]
 
 

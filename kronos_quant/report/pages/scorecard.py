@@ -35,11 +35,11 @@ def scorecard_document(card: Scorecard, title: str, facts: Sequence[str]) -> Doc
 
 
 def _sections(card: Scorecard) -> Iterator[Part]:
-    rows = summary(card)
+    rows = summary(card.cards)
     distributions = list(_distribution_rows(card))
     ranks = card.signal.timing is None
     yield _verdict(card)
-    contenders = tuple((one.name, one.says) for one in card.cards if one.says)
+    contenders = tuple((one.name, one.description) for one in card.cards if one.description)
     versus = (small_picture("Rank IC", charts.interval_figure(_rank_ics(card)), VERSUS),) if ranks else ()
     yield _table_section("Signal versus baselines", rows, first=1, pictures=versus, facts=contenders)
     if ranks:

@@ -3,8 +3,14 @@ import pytest
 import scoringrules
 from scipy import stats
 
-from kronos_quant.evaluation.distribution import crps_ensemble, outcome_ranks
-from kronos_quant.evaluation.distribution.ensemble import MOST_BINS, histogram, ks_uniform, transform
+from kronos_quant.evaluation.distribution import (
+    MOST_BINS,
+    crps_ensemble,
+    histogram,
+    ks_uniform,
+    outcome_ranks,
+    transform,
+)
 
 
 @pytest.mark.parametrize("members", [1, 2, 20, 101])

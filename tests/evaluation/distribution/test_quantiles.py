@@ -4,7 +4,7 @@ import scoringrules
 from evaluation.forecasts import LEVELS, normal_forecast
 from scipy import stats
 
-from kronos_quant.evaluation.distribution import judge_distribution, ks_distance, pinball, pit_shares
+from kronos_quant.evaluation.distribution import ks_distance, measure_distribution, pinball, pit_shares
 
 
 def test_pinball_and_crps_agree_with_scoringrules():
@@ -16,7 +16,7 @@ def test_pinball_and_crps_agree_with_scoringrules():
     for place, level in enumerate(LEVELS):
         expected = scoringrules.quantile_score(outcome, said.quantiles[..., place], level)
         np.testing.assert_allclose(losses[..., place], expected, rtol=0, atol=1e-9)
-    card = judge_distribution(said, outcome, 1)
+    card = measure_distribution(said, outcome, 1)
     np.testing.assert_allclose(card.crps_by_date, crps.mean(axis=1), rtol=0, atol=1e-9)
     assert card.crps.mean == pytest.approx(crps.mean(), abs=1e-9)
     assert card.pinball.mean() * 2 == pytest.approx(card.crps.mean, abs=1e-9)
@@ -33,7 +33,7 @@ def test_the_distance_at_the_levels_is_no_more_than_scipys_over_all_of_them():
     said, outcome = normal_forecast(rng, (1, 4000), spread=0.6)
     values = stats.norm.cdf((outcome - said.point) / 0.6).ravel()
     whole = stats.kstest(values, "uniform").statistic
-    found = judge_distribution(said, outcome, 1).ks
+    found = measure_distribution(said, outcome, 1).ks
     assert found <= whole + 1e-12
     fine = np.arange(1, 1000) / 1000
     shares = pit_shares(np.tile(fine, (len(values), 1)), values)

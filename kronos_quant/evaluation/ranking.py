@@ -1,6 +1,6 @@
-"""Portfolios by score: what each fifth of the symbols returned, how often it changes, and what a trade may cost.
+"""How a ranking did: portfolios by score, and where there are too few symbols to rank, the correlation over time.
 
-Shapes: T dates, N symbols, G groups.
+Shapes: T dates, N symbols.
 """
 
 from __future__ import annotations
@@ -11,36 +11,37 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from kronos_quant.arrays import FloatArray
+from kronos_quant.arrays import BoolArray, FloatArray
 from kronos_quant.panel.matrix import finite_mean, row_means
 from kronos_quant.stats.correlation import rank_ic, ranks
 from kronos_quant.stats.intervals import MeanInterval, mean_interval
 
 GROUPS = 5
 BASIS_POINTS = 1e4
+FEWEST_DATES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Portfolios:
-    """Equal-weighted fifths of the scored symbols, by score from the lowest to the highest."""
+    """Equal-weighted quintiles of the scored symbols, by score from the lowest to the highest."""
 
     groups: tuple[MeanInterval, ...]
     """Return over the horizon beyond the mean of all scored symbols of the date."""
     long_short: MeanInterval
-    """Return of the best fifth less that of the worst."""
+    """Return of the top quintile minus that of the bottom one."""
     monotonicity: float
     """Rank correlation of a group's place with its mean return: 1 where each is better than the one below."""
     turnover: float
-    """Share of the best and the worst fifth that is replaced when they are made anew after the horizon."""
+    """Share of the top and the bottom quintile that is replaced when they are rebalanced after the horizon."""
     daily_turnover: float
     """The same from one date to the next."""
     rank_persistence: float
     """Rank correlation of the scores with those of the date before."""
     break_even_bps: float
-    """What buying or selling may cost, of the value traded, before long-short earns nothing; made anew after the
+    """What buying or selling may cost, of the value traded, before long-short earns nothing; rebalanced after the
     horizon. NaN where nothing is traded."""
     break_even_long_bps: float
-    """The same for holding the best fifth alone, against the mean of all scored symbols."""
+    """The same for holding the top quintile alone, against the mean of all scored symbols."""
 
 
 def quantile_portfolios(scores: FloatArray, returns: FloatArray, overlap: int) -> Portfolios:
@@ -94,3 +95,40 @@ def _monotonicity(means: FloatArray) -> float:
 def _break_even(gain: float, new_share: float) -> float:
     """Each replaced share is one sale and one purchase."""
     return gain / (2 * new_share) * BASIS_POINTS if new_share > 0 else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSeriesFit:
+    """How a score goes with the symbol's own return: means over its dates, and over symbols where there are several."""
+
+    correlation: MeanInterval
+    """Pearson's, of score and return over time."""
+    rank_correlation: MeanInterval
+    """Spearman's."""
+    same_sign: MeanInterval
+    """Share of dates on which score and return had the same sign, among those where neither was 0."""
+
+
+def measure_timing(scores: FloatArray, returns: FloatArray, overlap: int) -> TimeSeriesFit:
+    """Compare scores with returns float64[T, N], symbol by symbol; overlap : dates over which a return reaches.
+
+    A correlation is the mean over dates of the product of the two, each less its mean and over its deviation: that mean
+    has an interval like any other.
+    """
+    both = np.isfinite(scores) & np.isfinite(returns)
+    signed = both & (scores != 0) & (returns != 0)
+    same = np.where(signed, np.sign(scores) == np.sign(returns), np.nan)
+    products = _standard(scores, both) * _standard(returns, both)
+    ranked = _standard(ranks(scores.T, both.T).T, both) * _standard(ranks(returns.T, both.T).T, both)
+    pearson, spearman, signs = (mean_interval(row_means(values), overlap) for values in (products, ranked, same))
+    return TimeSeriesFit(pearson.within(-1, 1), spearman.within(-1, 1), signs.within(0, 1))
+
+
+def _standard(values: FloatArray, both: BoolArray) -> FloatArray:
+    """Each column less its mean, over its population deviation; NaN where there are too few dates or no deviation."""
+    count = both.sum(axis=0)
+    mean = np.where(both, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    away = np.where(both, values - mean, 0.0)
+    deviation = np.sqrt((away**2).sum(axis=0) / np.maximum(count, 1))
+    usable = both & (count >= FEWEST_DATES) & (np.ptp(np.where(both, values, mean), axis=0) > 0)
+    return np.asarray(np.divide(away, deviation, out=np.full(values.shape, np.nan), where=usable & (deviation > 0)))

@@ -1,4 +1,4 @@
-"""Evaluate a recipe's stored signals and leave the run's folder."""
+"""`kq evaluate`: the scorecard of the signals that are in the store."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pydantic import Field
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.evaluation import Scorecard
-from kronos_quant.evaluation.tables import as_dict, by_date, figures, summary
+from kronos_quant.evaluation.stored import StoredRecipe, find_stored, measure, read_inputs
+from kronos_quant.evaluation.tables import summary
+from kronos_quant.evaluation.zero_shot import zero_shot_signals
+from kronos_quant.inputs import DateLike, as_date
 from kronos_quant.market import Market, workspace_market
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import ZERO_SHOT, open_source
-from kronos_quant.workflows.evaluate.measuring import measure, prepare_ground
-from kronos_quant.workflows.evaluate.stored import Stored, find_stored
-from kronos_quant.workflows.evaluate.zero_shot import zero_shot
 from kronos_quant.workspace import WorkspaceFolder
 
 
 class EvaluationConfig(Section):
-    """What was evaluated, with every blank filled in."""
+    """What was evaluated, with the defaults filled in."""
 
-    signal: str = Field(description="the recipe")
+    signal: str = Field(description="recipe whose signals are evaluated")
     start: date = Field(description="first session with signals")
     end: date = Field(description="last session with signals")
-    universe: str = Field(description="whose members count")
-    against: tuple[str, ...] = Field(description="recipes set beside it")
+    universe: str = Field(description="universe whose constituents are evaluated")
+    against: tuple[str, ...] = Field(description="recipes compared with it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,73 +52,87 @@ class EvaluationReport:
 
     def rows(self) -> list[dict[str, str]]:
         """The signal and the baselines side by side."""
-        return summary(self.card)
+        return summary(self.card.cards)
 
     def head(self) -> list[str]:
-        """The finding, in words."""
+        """The verdict, in words."""
         return [self.card.finding.headline, *self.card.explained]
 
     def lines(self) -> list[str]:
-        """What to know about the figures, and where the rest is."""
+        """Notes on the figures, and the page to open."""
         return [*self.card.notes, f"page: {self.page}"]
 
 
 def run_evaluation(
     workspace: WorkspaceFolder,
-    recipe: str,
-    start: date | None,
-    end: date | None,
-    universe: str | None,
-    against: Sequence[str] = (),
+    recipe: str = "default",
+    start: DateLike | None = None,
+    end: DateLike | None = None,
+    universe: str | None = None,
+    against: str | Sequence[str] = (),
     *,
-    beside_base: bool | None = None,
+    zero_shot: bool | None = None,
 ) -> EvaluationReport:
     """Evaluate the stored signals of a recipe on the sessions from `start` to `end`, its horizon ahead.
 
-    start : None is the first session after the model's training, or the first stored one where that is not known
-    universe : None is the recipe's. beside_base : set the model that training began from beside it; its signals are
-    computed where they are not stored, with None only if that takes no more than minutes.
-    Raises ConfigError or DataError before anything is written.
+    Parameters
+    ----------
+    workspace
+        Where bars and signals are stored, and where the run's folder is made.
+    recipe
+        Name in signals/, or a file.
+    start, end
+        Dates; default: from the first session after the model's training, or the first stored one where that is not
+        known, to the last.
+    universe
+        Whose constituents are evaluated; default: the recipe's.
+    against
+        Other recipes to compare with.
+    zero_shot
+        Also evaluate the model that training began from. Its signals are computed where they are missing; by default
+        only if that takes less than 10 minutes.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Before anything is written.
     """
+    first_date, last_date = as_date(start, "start"), as_date(end, "end")
+    against = (against,) if isinstance(against, str) else tuple(against)
     market = workspace_market(workspace)
     names = [recipe, *against]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise ConfigError(f"--against {repeated}: is given twice, or is the signal itself")
-    main = find_stored(open_source(workspace, recipe, market), recipe, start, end)
+        raise ConfigError(f"--against {repeated}: given twice, or the recipe itself")
+    main = find_stored(open_source(workspace, recipe, market), recipe, first_date, last_date)
     first, last = main.dates[0], main.dates[-1]
     others = [find_stored(open_source(workspace, name, market), name, first, last) for name in against]
     settings = EvaluationConfig(
-        signal=recipe,
-        start=first,
-        end=last,
-        universe=universe or main.source.recipe.universe,
-        against=tuple(against),
+        signal=recipe, start=first, end=last, universe=universe or main.source.recipe.universe, against=against
     )
-    ground = prepare_ground(market, main, first, last, settings.universe)
-    base, notes = (None, []) if beside_base is False else zero_shot(workspace, main, asked=beside_base is True)
-    beside = [(f"recipe {other.name}", other) for other in others]
+    inputs = read_inputs(market, main, first, last, settings.universe)
+    base, notes = (None, []) if zero_shot is False else zero_shot_signals(workspace, main, required=bool(zero_shot))
+    compared = [(f"recipe {other.name}", other) for other in others]
     if base is not None and all(base.source.recipe.digest != other.source.recipe.digest for other in others):
-        beside.insert(0, (ZERO_SHOT, base))
-    card = measure(ground, main, beside, notes)
-    return _leave(workspace, market, settings, main, card)
+        compared.insert(0, (ZERO_SHOT, base))
+    return _write_run(workspace, market, settings, main, measure(inputs, main, compared, notes))
 
 
-def _leave(
-    workspace: WorkspaceFolder, market: Market, settings: EvaluationConfig, main: Stored, card: Scorecard
+def _write_run(
+    workspace: WorkspaceFolder, market: Market, settings: EvaluationConfig, main: StoredRecipe, card: Scorecard
 ) -> EvaluationReport:
     """Write the run's folder, whole or not at all."""
     from kronos_quant.report.pages.scorecard import write_scorecard_page
 
     recipe = main.source.recipe
     inputs = Inputs(market.snapshot.digest, main.source.recipe.weights, {"sampling": recipe.recipe.seed})
-    facts = [f"{main.says}, {recipe.digest}", f"bars {market.snapshot.digest[:16]}"]
+    facts = [f"{main.description}, {recipe.digest}", f"bars {market.snapshot.digest[:16]}"]
     with staged_run(workspace.runs, "evaluate", inputs) as run:
         run.write_config({"evaluation": settings, "recipe": recipe.recipe})
-        figures(card).write_parquet(run.folder / "scorecard.parquet")
-        by_date(card).write_parquet(run.folder / "dates.parquet")
+        card.figures.write_parquet(run.folder / "scorecard.parquet")
+        card.by_date.write_parquet(run.folder / "dates.parquet")
         write_scorecard_page(run.folder / "scorecard.html", card, f"recipe {main.name}", facts)
-        metrics = as_dict(card) | {
+        metrics = card.as_dict() | {
             "recipe": main.name,
             "recipe_digest": recipe.digest,
             "model": main.source.recipe.model,

@@ -8,6 +8,7 @@ import time
 from huggingface_hub import try_to_load_from_cache
 
 from kronos_quant.errors import CheckpointError
+from kronos_quant.evaluation.stored import StoredRecipe
 from kronos_quant.model import find_model
 from kronos_quant.model.hub import PINNED_REVISIONS, WEIGHTS_FILE, is_hub_id
 from kronos_quant.signals import (
@@ -21,43 +22,44 @@ from kronos_quant.signals import (
 )
 from kronos_quant.signals.generate import duration
 from kronos_quant.signals.weights import model_place
-from kronos_quant.workflows.evaluate.stored import Stored
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)
 
 LONG_SECONDS = 600
-"""What takes longer is only computed for who asks for it."""
+"""What takes longer is only computed on request."""
 
 
-def zero_shot(workspace: WorkspaceFolder, main: Stored, *, asked: bool) -> tuple[Stored | None, list[str]]:
+def zero_shot_signals(
+    workspace: WorkspaceFolder, main: StoredRecipe, *, required: bool
+) -> tuple[StoredRecipe | None, list[str]]:
     """The signals of the base of a recipe's model on the same dates, computed where they are missing; and notes.
 
     None for an import, a blend, a model trained from scratch or of unknown origin, and, with a note that says so,
-    where the base is not on this machine (nothing is fetched) or, unless it is asked for, would take LONG_SECONDS.
+    where the base is not on this machine (nothing is fetched) or, unless it is required, would take LONG_SECONDS.
     """
     trained = main.source
     base = trained.weights.card.base if isinstance(trained, ComputedSource) else None
     if not isinstance(trained, ComputedSource) or not base or trained.weights.card.from_scratch:
         return None, []
-    left_out = f"{ZERO_SHOT} {base} is left out:"
+    left_out = f"{ZERO_SHOT} {base} left out:"
     if trained.recipe.own_score is not None:
-        return None, [f"{left_out} the recipe has code of its own, which this command does not run."]
+        return None, [f"{left_out} the recipe has its own code, which this command does not run."]
     try:
         source = _source(workspace, trained, base) if _is_here(workspace, base) else None
     except CheckpointError as error:
         return None, [f"{left_out} {error}"]
     if source is None:
         return None, [f"{left_out} its weights are not on this machine."]
-    logger.info("%s %s on the same dates (--no-zero-shot leaves it out)", ZERO_SHOT, base)
-    trouble = None if asked else _too_long(source, main)
-    if trouble is not None:
-        return None, [f"{left_out} {trouble}"]
+    logger.info("%s %s on the same dates (--no-zero-shot skips it)", ZERO_SHOT, base)
+    reason = None if required else _too_long(source, main)
+    if reason is not None:
+        return None, [f"{left_out} {reason}"]
     found = source.ensure(main.dates)
-    return Stored(ZERO_SHOT, source, found.dates, []), []
+    return StoredRecipe(ZERO_SHOT, source, found.dates, []), []
 
 
-def _too_long(source: ComputedSource, main: Stored) -> str | None:
+def _too_long(source: ComputedSource, main: StoredRecipe) -> str | None:
     """Compute two of the missing sessions, to say whether the others would take too long."""
     missing = source.coverage(source.needed(main.dates))[1]
     if len(missing) <= 2:
