@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from kronos_quant.arrays import IntArray
+from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.display import Displayed, figure_text
 from kronos_quant.evaluation.baselines import LEVELS, baselines
 from kronos_quant.evaluation.cards import ContenderCard, Sample, add_crps_gains, count_pairs, make_card
@@ -189,7 +189,7 @@ def make_scorecard(
     cards = add_crps_gains([make_card(one, test) for one in (signal, *(o.where(cells) for o in others))], test)
     ranking, pairs = cards[0].ranking, count_pairs(test)
     assert ranking is not None
-    daily, reach = ranking.rank_ic_by_date, test.overlap
+    daily = ranking.rank_ic_by_date
     judged = np.isfinite(daily) if cards[0].timing is None else test.known.any(axis=1)
     seen, clock = int((contaminated(dates, boundaries) & judged).sum()), grid.clock
     known = what_to_know(pairs, ranking.rank_ic, horizon, seen, boundaries, judged=int(judged.sum()), clock=clock)
@@ -202,14 +202,20 @@ def make_scorecard(
         dates=dates,
         times=[grid.times[row] for row in rows],
         cards=tuple(cards),
-        slices=(
-            *by_year(dates, daily, reach),
-            *by_regime(grid, rows, daily, reach),
-            *by_liquidity(grid, rows, signal.scores, test.returns, reach),
-            *around_boundaries(dates, daily, reach, boundaries),
-        ),
+        slices=_slices(test, dates, daily, boundaries),
         pairs=pairs,
         boundaries=tuple(boundaries),
         contaminated=seen,
         notes=(*notes, *known),
+    )
+
+
+def _slices(
+    test: Sample, dates: Sequence[date], daily: FloatArray, boundaries: Sequence[Boundary]
+) -> tuple[Slice, ...]:
+    return (
+        *by_year(dates, daily, test.overlap),
+        *by_regime(test.grid, test.rows, daily, test.overlap),
+        *by_liquidity(test.grid, test.rows, test.signal, test.returns, test.overlap),
+        *around_boundaries(dates, daily, test.overlap, boundaries),
     )
