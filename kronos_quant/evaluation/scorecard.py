@@ -162,22 +162,13 @@ def make_scorecard(
 
     Parameters
     ----------
-    signal
-        What is evaluated.
-    grid
-        The market's bars.
-    rows
-        int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones.
-    horizon
-        In bars.
-    against
-        Other contenders besides the baselines.
-    boundaries
-        What the model is known to have seen, or may have.
-    universe, score
-        Names, for the reader.
-    notes
-        What a reader has to know besides.
+    signal, against : what is evaluated, and other contenders besides the baselines
+    grid : the market's bars
+    rows : int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones
+    horizon : in bars
+    boundaries : what the model is known to have seen, or may have
+    universe, score : names, for the reader
+    notes : what a reader has to know besides
     """
     dates = [grid.sessions[row] for row in rows]
     signal = signal.where(grid.member[rows])
