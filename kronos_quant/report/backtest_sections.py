@@ -24,7 +24,7 @@ COMPARED = (
     ("maximum drawdown", "max_drawdown", "{:.2%}"),
     ("winning sessions", "win_rate", "{:.1%}"),
 )
-"""Figures shown beside the benchmark's, where it has them: label, name, form."""
+"""Figures shown with the benchmark's, where it has them: label, name, form."""
 
 TRADING = (
     ("trades", "trades", "{:,.0f}"),
@@ -37,7 +37,7 @@ TRADING = (
 )
 
 FEW_SESSIONS = 60
-"""Fewer say little about a year."""
+"""Below this, annual figures are unreliable."""
 
 NAME_WIDTH = 16
 """Signs of a benchmark's name at most."""
@@ -95,7 +95,7 @@ def verdict(found: Examination) -> Part:
 
 
 def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:
-    """The key figures, beside those of the benchmark where there is one."""
+    """The key figures, with those of the benchmark where there is one."""
     metrics, compared = result.metrics, result.benchmark_returns is not None
     rows = [
         (
@@ -355,7 +355,7 @@ def rolling(result: BacktestResult) -> Part | None:
 
 
 def holdings(result: BacktestResult) -> Part:
-    """What was held at the end of each month; what is short beside what is long where anything was."""
+    """Holdings at the end of each month; long and short apart where anything was short."""
     one_sided = result.legs is None
     rows = tuple(
         (

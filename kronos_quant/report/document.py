@@ -60,7 +60,7 @@ class Picture:
 class Part:
     """A part of a document.
 
-    sentences : whole ones; facts : a name and what is said of it; columns, rows : a table whose first column names the
+    sentences : whole ones; facts : names with their text; columns, rows : a table whose first column names the
     row; pictures : for the page only. Each may be empty.
     wide : whether it needs the whole width of a page; shaded : whether gains and losses are coloured; first : rows at
     the top of the table that are set off; folded : whether a page shows it on a click, and a text not at all

@@ -29,12 +29,12 @@ def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = 
         ("execution", execution_line(result)),
     ]
     if strategy.profile == "qlib":
-        costs, said = result.rules[:1], list(result.rules[1:])
+        costs, rule_lines = result.rules[:1], list(result.rules[1:])
     else:
-        costs, said = result.rules, rules_lines(strategy, rules)
+        costs, rule_lines = result.rules, rules_lines(strategy, rules)
     terms += [("costs", line) for line in costs]
     terms += [("liquidity", line) for line in liquidity_lines(strategy)]
-    terms += [("rules", line) for line in said]
+    terms += [("rules", line) for line in rule_lines]
     terms += [("risk", line) for line in strategy.risk.lines()]
     return [
         *terms,
@@ -114,7 +114,7 @@ def lots_line(rules: Rules) -> str:
     """In which numbers of shares is bought."""
     pairs = list(zip(rules.lot.tolist(), rules.step.tolist(), strict=True))
     counts = {lot_words(*pair): pairs.count(pair) for pair in sorted(set(pairs))}
-    return f"bought in {said_of(counts, len(pairs))}"
+    return f"bought in {with_counts(counts, len(pairs))}"
 
 
 def lot_words(lot: int, step: int) -> str:
@@ -138,7 +138,7 @@ def limits_line(rules: Rules) -> str:
         return "no daily price limits"
     without = int(np.isnan(rules.up).all(axis=0).sum())
     free = {"none": without} if without else {}
-    return f"daily price limits: {said_of(counts | free, symbols)}"
+    return f"daily price limits: {with_counts(counts | free, symbols)}"
 
 
 def settlement_line(rules: Rules) -> str:
@@ -150,7 +150,7 @@ def settlement_line(rules: Rules) -> str:
     return f"T+1: shares can be sold from the session after the purchase on{part}"
 
 
-def said_of(counts: dict[str, int], symbols: int) -> str:
+def with_counts(counts: dict[str, int], symbols: int) -> str:
     """'10% (70 symbols), 20% (10 symbols)'; the number is left out where one holds for all."""
     if list(counts.values()) == [symbols]:
         return next(iter(counts))

@@ -218,7 +218,7 @@ def _pit_reading(own: DistributionCard) -> str:
     return (
         "a calibrated forecast is flat at 1. High ends: outcomes outside the forecast's range, which is too narrow. A "
         "high middle: the range is too wide. A slope: a bias. Largest distance from calibration (Kolmogorov-Smirnov): "
-        f"{(own.exact or own).ks:.3f}; no p-value, because the symbols of a date move together. "
+        f"{(own.exact or own).ks:.3f}; no p-value, because symbols move together within a date. "
         f"Measured from {own.measured_from}."
     )
 
