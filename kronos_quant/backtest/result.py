@@ -34,7 +34,7 @@ from kronos_quant.stats.performance import key_figures
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kronos_quant.charts.canvas import Chart
+    from kronos_quant.charts import Chart
 
 SUMMARY = (
     ("total return", "total_return", "{:.2%}"),
@@ -108,14 +108,29 @@ class BacktestResult(Displayed):
         texts = [figure_text(self.metrics[name], form) for _, name, form in known]
         return pl.DataFrame({"figure": [label for label, _, _ in known], "value": texts})
 
-    def plot(self) -> Chart:
-        """Growth, drawdowns, and the excess over the benchmark."""
-        from kronos_quant.charts.performance import AccountCurves, performance_figure
+    def plot(self, title: str | None = None, benchmark_name: str = "", width: float = 10.0) -> Chart:
+        """Growth, drawdown and excess over the benchmark (without one: cost drag), one panel below the other.
+
+        Parameters
+        ----------
+        title : str | None
+            Written above; None is the result's own, "" writes none.
+        benchmark_name : str
+            For the legends.
+        width : float
+            Inches; 4.6 or less draws for a phone.
+        """
+        from kronos_quant.charts import AccountCurves, performance_figure
 
         curves = AccountCurves(
-            self.dates, self.returns, self.gross_returns, self.benchmark_returns, traded=not self.fills.is_empty()
+            self.dates,
+            self.returns,
+            self.gross_returns,
+            self.benchmark_returns,
+            benchmark_name,
+            traded=not self.fills.is_empty(),
         )
-        return performance_figure(curves, self.title)
+        return performance_figure(curves, self.title if title is None else title, width)
 
     def to_pandas(self) -> pd.DataFrame:
         """`daily` as a pandas table, indexed by date."""

@@ -16,7 +16,6 @@ from kronos_quant.report.backtest_sections import result_sections
 from kronos_quant.report.document import Document
 from kronos_quant.report.pages import tearsheet
 from kronos_quant.report.pages.tearsheet import (
-    account_curves,
     backtest_document,
     headline_document,
     performance_png,
@@ -176,9 +175,9 @@ def test_what_quantstats_cannot_say_is_a_note_on_the_page(tmp_path, whole_case, 
 
 def test_the_picture_of_a_run_is_made_of_its_returns(whole_case, tmp_path):
     result = whole_case.result
-    curves = account_curves(result, "SPX")
-    assert curves.traded
-    np.testing.assert_array_equal(curves.returns, result.returns)
+    growth = result.plot("topk", "SPX").axes[0]
+    np.testing.assert_allclose(growth.lines[0].get_ydata(), [0, *(np.cumprod(1 + result.returns) - 1)])
+    assert not growth.texts  # there were trades
     performance_png(tmp_path / "p.png", result, "topk", "SPX")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 

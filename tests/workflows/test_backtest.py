@@ -216,7 +216,7 @@ def test_without_a_benchmark_there_are_no_excess_figures(backtest_workspace, bac
     beside |= {"alpha", "beta", "information_ratio", "tracking_error"}
     assert len(beside) == 14
     assert all(summary.figures[key] is None for key in beside)
-    assert "excess" not in summary.report
+    assert "annual excess" not in summary.report
     # a script finds the same keys in every run
     assert summary.figures.keys() == backtest[1].figures.keys()
     assert summary.figures["notes"] == []
@@ -372,4 +372,4 @@ def test_a_users_own_code_runs_only_where_that_is_allowed(market_workspace, monk
     code.write_text("def decide(view):\n    return {view.symbols[view.number % 3]: 0.5}\n")
     summary = run_backtest(market_workspace, name, device="cpu", page=False, allow_code=True)
     assert summary.figures["trades"] > 10
-    assert "the function decide of strategies/own.py" in summary.report
+    assert "the function decide in strategies/own.py" in summary.report

@@ -79,14 +79,14 @@ def test_only_sessions_of_both_are_compared(two):
     pl.read_parquet(path).with_columns(pl.col("date") + pl.duration(days=4000)).write_parquet(path)
     apart = run_comparison(workspace, [first, second])
     assert apart.tests[0].sessions == 0
-    assert "too few sessions in common" in "\n".join(apart.lines())
+    assert "too few common sessions" in "\n".join(apart.lines())
 
 
 def test_runs_with_the_same_settings_say_so(two):
     workspace, first, _ = two
     again = run_backtest(workspace, "topk", device="cpu", page=False).folder.name
     text = "\n".join(run_comparison(workspace, [first, again]).lines())
-    assert "The runs have the same settings." in text
+    assert "All settings are the same." in text
     assert "cannot be told" in text  # their returns do not differ at all
 
 

@@ -29,6 +29,7 @@ def test_a_sweep_leaves_every_trial_and_its_maps(scored_workspace):
         "heatmap-topk-n_drop.png",
         "manifest.json",
         "metrics.json",
+        "sweep.html",
         "sweep.json",
         "trials.parquet",
     ]
@@ -82,7 +83,7 @@ def test_a_sweep_says_how_much_of_its_best_trial_is_luck(scored_workspace):
     )
     assert summary.luck.overfitting == estimate_overfitting(returns)
     text = "\n".join(summary.lines())
-    assert "10 distinct configurations have been tried in this workspace" in text
+    assert "Trials counted: 10 distinct configurations in this workspace" in text
     assert "Probability of back-test overfitting" in text
     metrics = json.loads((summary.folder / "metrics.json").read_text())
     assert metrics["sweep_trials"] == metrics["overfitting_trials"] == 10

@@ -10,7 +10,7 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
-from kronos_quant.charts import AccountCurves, Chart, distribution_figure, performance_figure, rolling_figure, write_png
+from kronos_quant.charts import Chart, distribution_figure, rolling_figure, write_png
 from kronos_quant.errors import counted
 from kronos_quant.report.backtest_sections import headline_sections, result_sections
 from kronos_quant.report.document import Document, Part, Picture, make_picture
@@ -117,27 +117,15 @@ def _settings(result: BacktestResult) -> Iterator[tuple[str, object]]:
     return settings_of(result.strategy.model_dump(mode="json"))
 
 
-def account_curves(result: BacktestResult, benchmark_name: str | None = None) -> AccountCurves:
-    """The arrays of a back-test that its chart shows."""
-    return AccountCurves(
-        result.dates,
-        result.returns,
-        result.gross_returns,
-        result.benchmark_returns,
-        benchmark_name or "",
-        traded=not result.fills.is_empty(),
-    )
-
-
 def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
     """Write the chart of growth, drawdown and excess, under its title."""
-    write_png(path, performance_figure(account_curves(result, benchmark_name), title))
+    write_png(path, result.plot(title, benchmark_name or ""))
 
 
 def _pictures(result: BacktestResult, benchmark_name: str | None) -> Iterator[Picture]:
     """Those that the run has enough sessions for, each with how to read it."""
-    curves = account_curves(result, benchmark_name)
-    yield make_picture("Growth, drawdown, excess", lambda w: performance_figure(curves, width=w), _performance(result))
+    name = benchmark_name or ""
+    yield make_picture("Growth, drawdown, excess", lambda w: result.plot("", name, w), _performance(result))
     window = half_year(result.sessions_per_year)
     series = rolling_series(result.returns, result.benchmark_returns, window, result.sessions_per_year)
     drawn = {title: series[name] for name, title in ROLLING.items() if np.isfinite(series.get(name, np.nan)).any()}
