@@ -169,9 +169,9 @@ def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.Data
 
     orders : f64[O, COLUMNS], columns as in `codes`; factor : f64[T, N], filled forward
     Columns: date, time (the end of the bar, in an intraday market), symbol, side, status, reason, wanted_shares (what
-    the strategy asked for), shares, price, value, cost (all that was paid beside the value), levies (the part of it
-    that exchange and state took), slippage and impact (what the price cost beside the quoted one), factor,
-    adjusted_shares, adjusted_price. A price that nobody knew (no bar) is null, and so are the shares wanted at it. The
+    the strategy ordered), shares, price, value, cost (all that was paid on top of the value), levies (the part of it
+    that exchange and state took), slippage and impact (what the price cost versus the quoted one), factor,
+    adjusted_shares, adjusted_price. An unknown price (no bar) is null, and so are the shares wanted at it. The
     reason is the exchange's, that of the risk rule that made or cut the order, or both: `maximum weight; volume cap`.
     """
     t, n = orders[:, codes.ROW].astype(np.int64), orders[:, codes.SYMBOL].astype(np.int64)

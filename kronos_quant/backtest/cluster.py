@@ -120,7 +120,7 @@ def connect_ray(address: str | None) -> Iterator[Cluster | None]:
         yield None
         return
     check_ray(address)
-    # a cluster on this machine reports to nobody
+    # no usage statistics of a cluster on this machine
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change to come
     ray: Any = import_module("ray")  # of an extra: mypy must not need it

@@ -49,9 +49,9 @@ BUY, SELL = 1, -1
 SIDES = {BUY: "buy", SELL: "sell"}
 
 ROW, SYMBOL, SIDE, WANTED, SHARES, PRICE, COST, STATUS, REASON, LEVY, SLIPPAGE, IMPACT, RISK = range(13)
-"""Columns of an order's row. ROW is the panel's; WANTED is what the strategy asked for, before any rule of the risk
+"""Columns of an order's row. ROW is the panel's; WANTED is what the strategy ordered, before any rule of the risk
 section; WANTED and PRICE are NaN where no price is known; LEVY is the levied part of COST; SLIPPAGE and IMPACT are what
-PRICE cost beside the quoted price, in money; RISK is the risk rule that made or cut the order."""
+PRICE cost versus the quoted price, in money; RISK is the risk rule that made or cut the order."""
 
 COLUMNS = 13
 """Of an order's row."""

@@ -54,7 +54,7 @@ def backtest_frames(
     strategy
         A Strategy, its settings, or a strategy file; None: the defaults of `Strategy`, which is Top-K dropout.
     exchange
-        ISO code (XSHG, XNYS, XHKG, 24/7) whose limits, lots and costs apply; "": told by each symbol (SH600000).
+        ISO code (XSHG, XNYS, XHKG, 24/7) whose limits, lots and costs apply; "": by prefix of each symbol (SH600000).
     settings
         Fields of `Strategy` that override those of `strategy`: topk, n_drop, start, end, costs, benchmark ...
 

@@ -19,10 +19,10 @@ UNUSED = np.empty((0, 0))
 
 
 def execution_prices(panel: Panel, fill: str) -> FloatArray:
-    """f64[T, N]: the prices at which orders fill; NaN where there is no bar, or one in which nobody traded.
+    """f64[T, N]: the prices at which orders fill; NaN where there is no bar, or one without any trade.
 
     Some sources keep a suspended session as a flat bar without volume. Of a symbol that had no volume in any bar so
-    far, nobody knows.
+    far, this is unknown.
     """
     price = panel.open if fill == "open" else panel.close
     flat = (panel.volume == 0) & (panel.high == panel.low)

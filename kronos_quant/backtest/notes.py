@@ -82,8 +82,8 @@ def scores_missing(panel: Panel) -> str | None:
     """Sessions that traded nothing because no symbol had a score."""
     scored = {day for day, score in zip(panel.dates, panel.score, strict=True) if not np.isnan(score).all()}
     # the first session of an intraday market is there for its closes, the last row of any trades nowhere
-    asked = panel.sessions[1:] if panel.times else panel.sessions[:-1]
-    empty = [day for day in asked if day not in scored]
+    needed = panel.sessions[1:] if panel.times else panel.sessions[:-1]
+    empty = [day for day in needed if day not in scored]
     if not empty:
         return None
     sessions = len(panel.sessions) - 1

@@ -51,7 +51,7 @@ class Replay:
     size, price, fee, close : f64[T, M]
     turn : int64[T, M], the columns of each row in the order in which they trade, sells first
     excess : f64[T, M], what sales cost more than they brought, which is no part of `fee`
-    cushion : money that vectorbt is given beside the account's
+    cushion : money that vectorbt gets on top of the account's
     """
 
     symbol: IntArray

@@ -49,7 +49,7 @@ SAME_CLOSE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class QlibFacts:
-    """What Qlib reads beside prices.
+    """What Qlib reads in addition to prices.
 
     change : f64[T, N], the move of each day's close as float32 has it; NaN: not limited
     volume : f64[T, N], as float32 has it and Qlib reads it

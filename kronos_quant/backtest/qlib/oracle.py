@@ -1,4 +1,4 @@
-"""pyqlib itself as a witness, in its canonical form.
+"""pyqlib itself as a reference, in its canonical form.
 
 Plain Qlib's trades depend on PYTHONHASHSEED (its list of holdings is a set's) and on numpy's unstable sort. The
 canonical form sorts holdings by symbol and ties stably; nothing else is changed.
@@ -134,7 +134,7 @@ def failing(strategy: Strategy) -> str | None:
 
 
 def exchange_settings(strategy: Strategy, unit: int) -> dict[str, Any]:
-    """What Qlib's exchange is told, by its names."""
+    """The settings of Qlib's exchange, under its names."""
     open_cost, close_cost, min_cost = qlib_costs(strategy)
     shares = strategy.qlib.volume_threshold
     sides = {} if shares is None else shares.model_dump()

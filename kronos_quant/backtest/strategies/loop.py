@@ -22,7 +22,7 @@ def run_sessions(
 ) -> tuple[Book, History]:
     """The book after the last row, and the account after each. The first session only gives scores.
 
-    While a drawdown halt lasts, the strategy is not asked.
+    While a drawdown halt lasts, the strategy is not called.
     """
     T, N = panel.score.shape
     book, history = new_book(strategy.account, N), new_history(T, N, strategy.account)

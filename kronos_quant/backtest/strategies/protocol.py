@@ -26,7 +26,7 @@ ROUNDING = 1e-9
 class View:
     """What is known before a session trades: nothing of that session or later.
 
-    In an intraday market it is asked before every bar, and what is said of sessions here is of bars.
+    In an intraday market the strategy is called before every bar, and sessions here are bars.
     date : the newest session known; time : the end of the newest bar known, None where a bar is a session
     number : how many sessions were decided before this one (of an intraday market: how many bars had scores)
     symbols : N names, ascending; scores : f64[N], of the newest close, NaN without one
