@@ -71,7 +71,7 @@ BUY_RATE, SELL_RATE, MINIMUM, BUY_LEVY, SELL_LEVY, PER_SHARE, MOST = range(7)
 
 
 class Charges(NamedTuple):
-    """What a trade pays on top of its value.
+    """What a trade pays beside its value.
 
     rate : f8[T, G, 7], commission of a purchase and of a sale as a fraction of the value, its minimum, levies of
     either as a fraction of the value, of a raw share sold, and the bound of that

@@ -91,7 +91,7 @@ def reject_nb(book: Book, t: int, i: int, side: int, wanted: float, price: float
 
 @njit(signature(types.void, BOOK, types.f8, types.i8), cache=True)
 def mark_nb(book: Book, asked: float, rule: int) -> None:
-    """Mark the newest order as made or cut by a risk rule; asked : what the strategy wanted instead."""
+    """Say of the newest order that a risk rule made it or cut it; asked : what the strategy wanted instead."""
     row = book.orders[book.placed[0] - 1]
     row[codes.RISK] = rule
     if asked > row[codes.WANTED]:

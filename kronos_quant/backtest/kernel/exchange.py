@@ -104,7 +104,7 @@ def capped_nb(shares: float, most: float, factor: float, lot: int, step: int) ->
 
 @njit("f8(f8, f8, f8, f8)", cache=True)
 def buying_cost_nb(value: float, rate: float, minimum: float, levied: float) -> float:
-    """What a purchase pays on top of its value."""
+    """What a purchase pays beside its value."""
     return max(rate * value, minimum) + levied * value
 
 

@@ -34,7 +34,7 @@ NOTHING = 1e-5
 
 
 class Settings(NamedTuple):
-    """The settings of Qlib's strategy and exchange.
+    """What Qlib's strategy and exchange are told.
 
     unit : raw shares that orders are rounded to, 0 for none; forbid_all : forbid_all_trade_at_limit
     buy_share, sell_share : largest shares of the day's volume, infinite for any; the rest as Qlib calls it

@@ -255,7 +255,7 @@ def guarded_nb(
             now[i] = book.shares[i] * last[i]
             values[i] = now[i] if np.isnan(asked[i]) else asked[i] * last[i]
     stop_nb(market, guard, book, watch, t, values, code)
-    # what drifts a little above a bound is not sold bit by bit, new orders keep to it
+    # what drifts a little above a bound is not sold bit by bit, what is asked for anew keeps to it
     cap_nb(market, guard, t, account, values, code, 1.0 + max(0.0 if decided else guard.band, ROUNDING))
     bought, sold_short = sides_nb(values)
     most = (1.0 - guard.buffer) * account + sold_short
