@@ -7,7 +7,7 @@ import typer
 from kq_cli.options import AsJson, Day, Device, Recipe, day
 from kq_cli.printing import print_json, print_lines, print_records
 
-Symbol = Annotated[str, typer.Argument(help="SH600000, 600000.SH, sh600000 or, where one fits, 600000.")]
+Symbol = Annotated[str, typer.Argument(help="SH600000, 600000.SH, sh600000 or, where it is unique, 600000.")]
 Horizon = Annotated[int | None, typer.Option("--horizon", min=1, help="Bars to forecast; default: the recipe's.")]
 
 
@@ -21,13 +21,15 @@ def forecast(
 ) -> None:
     """Example: kq forecast SH600977 --horizon 48
 
-    Forecast the next bars of one symbol: quantiles of the close, the probability of a rise, and a picture (PNG, and
-    a page that needs no network) with the naive random-walk band beside.
+    Forecast the next bars of one symbol: quantiles of the close, probability of a rise, and a chart (PNG, and a page
+    that needs no network) with the interval of a random walk for comparison. With --date, forecast after a past
+    session; the chart then shows the bars that followed.
     """
     from kronos_quant.workflows.forecast import run_forecast
     from kronos_quant.workspace import open_workspace_folder
 
-    result = run_forecast(open_workspace_folder(), symbol, day(date), horizon, recipe, device)
+    folder = open_workspace_folder()
+    result = run_forecast(folder, symbol, horizon=horizon, date=day(date), recipe=recipe, device=device)
     if as_json:
         print_json(result.as_dict())
     else:

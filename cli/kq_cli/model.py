@@ -7,23 +7,26 @@ import typer
 from kq_cli.options import AsJson
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
-app = typer.Typer(no_args_is_help=True, help="Example: kq model list\n\nThe models of this workspace.")
+app = typer.Typer(no_args_is_help=True, help="Example: kq model list\n\nModels of this workspace.")
 
-Name = Annotated[str, typer.Argument(help="In models/, the id of a training run, latest, or a folder.")]
-Source = Annotated[str, typer.Argument(help="A folder (a pair, a predictor, a tokenizer), or a Hub id.")]
+Name = Annotated[str, typer.Argument(help="Name in models/, id of a training run, latest, or a folder.")]
+Source = Annotated[str, typer.Argument(help="Folder of a pair, a predictor or a tokenizer, or a Hub id.")]
 Tokenizer = Annotated[
-    str | None, typer.Option("--tokenizer", help="Folder or Hub id; default: beside the predictor, or published.")
+    str | None,
+    typer.Option("--tokenizer", help="Folder or Hub id; default: the model's own."),
 ]
-NewName = Annotated[str | None, typer.Option("--name", help="What to call it; default: the last part of the source.")]
-Revision = Annotated[str | None, typer.Option("--revision", help="Of a Hub id; default: the pinned one, or newest.")]
+NewName = Annotated[str | None, typer.Option("--name", help="Name in models/; default: the last part of the source.")]
+Revision = Annotated[
+    str | None,
+    typer.Option("--revision", help="Branch, tag or commit of a Hub id."),
+]
 
 
-@app.command("list", short_help="What models there are.")
+@app.command("list", short_help="List the models.")
 def list_(as_json: AsJson = False) -> None:
     """Example: kq model list
 
-    List the models in models/ and those that were trained here: kind, shape, parameters, digest, and where each came
-    from.
+    List the models in models/ and those trained here: kind, shape, parameters, digest and origin.
     """
     from kronos_quant.workflows.models import list_models
     from kronos_quant.workspace import open_workspace_folder
@@ -33,10 +36,10 @@ def list_(as_json: AsJson = False) -> None:
         print_json([model.as_dict() for model in models])
     else:
         print_records([model.row() for model in models])
-        print_lines([] if models else ["no models: kq train makes one, kq model add copies one"])
+        print_lines([] if models else ["no models: kq train trains one, kq model add copies one"])
 
 
-@app.command(short_help="Copy a model into models/, checked.")
+@app.command(short_help="Check a model and copy it into models/.")
 def add(
     source: Source,
     tokenizer: Tokenizer = None,
@@ -46,8 +49,8 @@ def add(
 ) -> None:
     """Example: kq model add ~/weights/Kronos-small --tokenizer ~/weights/Kronos-Tokenizer-base
 
-    Copy a model into models/, all of it or nothing, after every weight was read and found to fit. A Hub id is fetched
-    once; from then on no network is asked.
+    Check every weight of a model, then copy it into models/, completely or not at all. A Hub id is downloaded once;
+    afterwards no network is needed.
     """
     from kronos_quant.workflows.models import add_model
     from kronos_quant.workspace import open_workspace_folder
@@ -55,11 +58,11 @@ def add(
     print_report(add_model(open_workspace_folder(), source, tokenizer, name, revision), as_json)
 
 
-@app.command(short_help="Everything that is known of a model.")
+@app.command(short_help="Check a model and describe it.")
 def show(name: Name = "latest", as_json: AsJson = False) -> None:
     """Example: kq model show latest
 
-    Read a model whole, check it, and print what it is: sizes, digest, configuration, and how it was trained.
+    Read and check a model, and print its sizes, digest, configuration and how it was trained.
     """
     from kronos_quant.workflows.models import show_model
     from kronos_quant.workspace import open_workspace_folder

@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from huggingface_hub import try_to_load_from_cache
-
 from kronos_quant.errors import CheckpointError
 from kronos_quant.evaluation.stored import StoredRecipe
-from kronos_quant.model import find_model
-from kronos_quant.model.hub import PINNED_REVISIONS, WEIGHTS_FILE, is_hub_id
+from kronos_quant.model.library import ModelLibrary
 from kronos_quant.signals import (
     ZERO_SHOT,
     ComputedSource,
@@ -21,7 +18,6 @@ from kronos_quant.signals import (
     zero_shot_name,
 )
 from kronos_quant.signals.generate import duration
-from kronos_quant.signals.weights import model_place
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)
@@ -46,7 +42,7 @@ def zero_shot_signals(
     if trained.recipe.own_score is not None:
         return None, [f"{left_out} the recipe has its own code, which this command does not run."]
     try:
-        source = _source(workspace, trained, base) if _is_here(workspace, base) else None
+        source = _source(workspace, trained, base) if ModelLibrary(workspace).is_local(base) else None
     except CheckpointError as error:
         return None, [f"{left_out} {error}"]
     if source is None:
@@ -84,12 +80,3 @@ def _source(workspace: WorkspaceFolder, trained: ComputedSource, base: str) -> C
     recipe, weights = resolved.recipe.model_copy(update=given), find_weights(workspace, base)
     zero = resolve_recipe(recipe, weights, resolved.universe, resolved.freq, zero_shot_name(resolved.name))
     return ComputedSource(trained.market, zero, SignalStore(workspace.signal_store, zero), weights)
-
-
-def _is_here(workspace: WorkspaceFolder, base: str) -> bool:
-    _, place = model_place(workspace, base)
-    if find_model(place, workspace.models) is not None:
-        return True
-    name = str(place)
-    cached = is_hub_id(name) and try_to_load_from_cache(name, WEIGHTS_FILE, revision=PINNED_REVISIONS.get(name))
-    return isinstance(cached, str)

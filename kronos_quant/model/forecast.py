@@ -127,16 +127,16 @@ class Forecast(Displayed):
             width = float(((high - low) / last).mean())
             figures = [
                 ("symbols", f"{len(self.symbols):,}"),
-                ("median return, mean", f"{change:+.2%}".replace("%", " %")),
-                ("90 % interval, mean width", f"{width:.2%} of the last close".replace("%", " %")),
-                ("probability of a rise, mean", f"{rise:.0%}".replace("%", " %")),
+                ("median return, mean", percent(change)),
+                ("90 % interval, mean width", f"{percent(width, '.2%')} of the last close"),
+                ("probability of a rise, mean", percent(rise, ".0%")),
             ]
         else:
             figures = [
                 ("last close", f"{last[0]:.6g}"),
-                ("median at the end", f"{median[0]:.6g} ({change:+.2%})".replace("%", " %")),
+                ("median at the end", f"{median[0]:.6g} ({percent(change)})"),
                 ("90 % interval", f"{low[0]:.6g} to {high[0]:.6g}"),
-                ("probability of a rise", f"{rise:.0%}".replace("%", " %")),
+                ("probability of a rise", percent(rise, ".0%")),
             ]
             if self.realised is not None and self.realised.height:
                 came = float(self.realised["close"][-1])
@@ -260,6 +260,15 @@ def day_text(moment: object) -> str:
     """
     known = moment.item() if isinstance(moment, np.datetime64) else moment
     return f"{known}".removesuffix(" 00:00:00")
+
+
+def percent(share: float, form: str = "+.2%") -> str:
+    """A share as text.
+
+    >>> percent(0.0512), percent(0.9, ".0%")
+    ('+5.12 %', '90 %')
+    """
+    return format(share, form).replace("%", " %")
 
 
 def repair_bars(paths: FloatArray, last_close: FloatArray) -> tuple[FloatArray, Repairs]:

@@ -49,7 +49,7 @@ def fetch(name: str, looked_in: str, revision: str | None = None) -> Fetched:
     looked_in : where it was not found, for the error. revision : a branch, tag or commit; None: the pinned commit
     where one is known, else the newest. Shows progress on a terminal. A file whose digest is not the one that the Hub
     states for it is refused.
-    Raises CheckpointError when the model cannot be had; asks nothing of a network when HF_HUB_OFFLINE is set.
+    Raises CheckpointError when the model is not available; uses no network when HF_HUB_OFFLINE is set.
     """
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
@@ -64,7 +64,7 @@ def fetch(name: str, looked_in: str, revision: str | None = None) -> Fetched:
     except LocalEntryNotFoundError:
         pass
     if constants.HF_HUB_OFFLINE:
-        reason = "and HF_HUB_OFFLINE forbids asking the Hub"
+        reason = "and HF_HUB_OFFLINE forbids using the Hub"
         raise CheckpointError(f"{name}: not in {looked_in}, {reason}", hint=_NO_NETWORK_HINT)
     if not _hub_answers(constants.ENDPOINT):
         raise CheckpointError(f"{name}: not in {looked_in} and the Hub cannot be reached", hint=_NO_NETWORK_HINT)
@@ -83,7 +83,15 @@ def fetch(name: str, looked_in: str, revision: str | None = None) -> Fetched:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{name}: the Hub refused: {reason}", hint="check the id and the revision") from error
     except Exception as error:  # the transport's own error types differ between versions of the client
-        raise CheckpointError(f"{name}: the download from the Hub broke off", hint=_NO_NETWORK_HINT) from error
+        raise CheckpointError(f"{name}: the download from the Hub failed", hint=_NO_NETWORK_HINT) from error
+
+
+def is_cached(name: str) -> bool:
+    """Whether the weights of a Hub id are in the Hub client's cache, at the pinned revision where one is known."""
+    from huggingface_hub import try_to_load_from_cache
+
+    revision = PINNED_REVISIONS.get(name)
+    return is_hub_id(name) and isinstance(try_to_load_from_cache(name, WEIGHTS_FILE, revision=revision), str)
 
 
 def _both(name: str, download: Callable[[str, bool], Path], *, local: bool) -> Fetched:
@@ -132,7 +140,7 @@ def _bars_on_terminals_only() -> Iterator[None]:
 
 
 def _hub_answers(endpoint: str) -> bool:
-    """Ask once, briefly: the Hub's client would go on retrying for half a minute."""
+    """Try once, briefly: the Hub's client would retry for half a minute."""
     from huggingface_hub import get_session
 
     try:

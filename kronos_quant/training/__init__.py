@@ -5,11 +5,11 @@ workspace), fit (a job), phases (its parts), loop (a phase), batches (its input)
 epochs are measured), state (the files of a run).
 """
 
+from kronos_quant.model.library import BEST
 from kronos_quant.training.batches import list_windows, load_data
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.processes import Placement, end_with_parent, launch, place
-from kronos_quant.training.state import BEST
 
 __all__ = [
     "BEST",

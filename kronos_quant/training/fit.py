@@ -17,6 +17,7 @@ import torch
 from kronos_quant.errors import DataError
 from kronos_quant.market import open_market
 from kronos_quant.model.card import ModelCard
+from kronos_quant.model.library import BEST
 from kronos_quant.training.adapt import check_adapt
 from kronos_quant.training.batches import load_data
 from kronos_quant.training.card import make_card, pretraining_cutoff, write_pair
@@ -26,7 +27,7 @@ from kronos_quant.training.logs import LaunchSpeed, TrainingLog, open_trackers
 from kronos_quant.training.optimise import check_precision
 from kronos_quant.training.phases import Training, score_start, train_predictor, train_tokenizer
 from kronos_quant.training.processes import Ranks, join_ranks, stop_signals
-from kronos_quant.training.state import BEST, CHECKPOINTS, PhaseOutcome, RunFiles
+from kronos_quant.training.state import CHECKPOINTS, PhaseOutcome, RunFiles
 from kronos_quant.training.validation import ForecastValidation
 
 NARROW_WIDTH = 128

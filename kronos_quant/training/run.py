@@ -18,6 +18,7 @@ from kronos_quant.errors import CheckpointError, ConfigError, KronosQuantError, 
 from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
 from kronos_quant.model import ModelCard, read_card
+from kronos_quant.model.library import BEST
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, prepare_run, start_run, unfinished_runs
 from kronos_quant.training.card import forecast_lines
 from kronos_quant.training.head import HEAD, SCORES_FILE
@@ -25,7 +26,7 @@ from kronos_quant.training.job import NO_RESULT, Networks, TrainingJob, load_bas
 from kronos_quant.training.logs import check_trackers, read_launches, read_log, speed_line
 from kronos_quant.training.optimise import resolve_precision
 from kronos_quant.training.processes import Placement
-from kronos_quant.training.state import BEST, CHECKPOINTS, STATE_FOLDER
+from kronos_quant.training.state import CHECKPOINTS, STATE_FOLDER
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,6 @@ from kronos_quant.training.validation import ValidationScore
 STATE_FOLDER = "state"
 STATE_FILE, TENSOR_FILE = "state.json", "tensors.safetensors"
 CHECKPOINTS = "checkpoints"
-BEST = f"{CHECKPOINTS}/best"
 """In a run's folder: the tokenizer and the predictor that a training leaves, with their card."""
 BEST_NAME, LAST_NAME = "best", "last"
 PARTIAL = ".partial-*"

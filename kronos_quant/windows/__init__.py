@@ -1,10 +1,17 @@
 """Bars to windows: Polars in, arrays out. The public entry for notebooks is `make_windows`."""
 
 from kronos_quant.windows.index import WindowIndex, build_index
-from kronos_quant.windows.normalise import STD_FLOOR, Scale, denormalise, lookback_scale, normalise
+from kronos_quant.windows.normalise import (
+    STAMP_COLUMNS,
+    STD_FLOOR,
+    Scale,
+    denormalise,
+    lookback_scale,
+    normalise,
+    stamps,
+)
 from kronos_quant.windows.samples import Windows, gather, gather_arrays, gather_stamps, index_scale, make_windows
 from kronos_quant.windows.splits import Splits, TimeRange, make_splits, target_mask
-from kronos_quant.windows.stamps import STAMP_COLUMNS, stamps
 from kronos_quant.windows.table import BarTable, bar_table, universe_table
 
 __all__ = [

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from kronos_quant import schema
 from kronos_quant.errors import DataError
-from kronos_quant.windows.cut import copy_nb, cut_nb, scales_nb
 from kronos_quant.windows.index import WindowIndex, build_index
-from kronos_quant.windows.normalise import Scale
+from kronos_quant.windows.normalise import Scale, copy_nb, cut_nb, scales_nb
 from kronos_quant.windows.table import BarTable, bar_table
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kronos_quant import schema
 from kronos_quant.errors import DataError, listed
-from kronos_quant.windows.stamps import stamps
+from kronos_quant.windows.normalise import stamps
 
 if TYPE_CHECKING:
     from kronos_quant.market import Market

@@ -18,7 +18,7 @@ def test_models_are_listed_added_and_shown(kq, trained_workspace):
     listed = json.loads(kq(root, "model", "list", "--json").out)
     assert [entry["name"] for entry in listed] == ["mine", run.id]
     shown = kq(root, "model", "show", "mine")
-    assert shown.out.startswith("mine: pair, nano; every weight is there")
+    assert shown.out.startswith("mine: pair, nano; all weights present")
     told = json.loads(kq(root, "model", "show", "--json").out)
     assert (told["name"], told["latest"], set(told["parameters"])) == (run.id, True, {"tokenizer", "predictor"})
     assert told["digest"] == listed[0]["digest"]
@@ -33,7 +33,7 @@ def test_a_recipe_may_name_an_added_model(kq, trained_workspace):
 
 
 def test_an_empty_workspace_says_how_to_get_a_model(kq, market_workspace):
-    assert kq(market_workspace.root, "model", "list").out == "no models: kq train makes one, kq model add copies one\n"
+    assert kq(market_workspace.root, "model", "list").out == "no models: kq train trains one, kq model add copies one\n"
     assert kq(market_workspace.root, "model", "show").refusal()[0] == 4
 
 
@@ -41,5 +41,5 @@ def test_a_hub_id_without_a_network_is_one_line(kq, market_workspace, monkeypatc
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     code, error, _ = kq(market_workspace.root, "model", "add", "NeoQuasar/Kronos-mini").refusal()
     assert code == 4
-    assert error.endswith("and HF_HUB_OFFLINE forbids asking the Hub")
+    assert error.endswith("and HF_HUB_OFFLINE forbids using the Hub")
     assert not market_workspace.models.exists()

@@ -44,7 +44,7 @@ def test_an_unreachable_hub_is_one_line(hub, tmp_path):
 def test_offline_mode_never_asks_the_hub(hub, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     words = refusal(load_pair, "NeoQuasar/Kronos-small", models_dir=tmp_path)
-    assert words == f"NeoQuasar/Kronos-small: not in {tmp_path}, and HF_HUB_OFFLINE forbids asking the Hub"
+    assert words == f"NeoQuasar/Kronos-small: not in {tmp_path}, and HF_HUB_OFFLINE forbids using the Hub"
     assert all(local for *_, local in hub.calls)
 
 
@@ -77,7 +77,7 @@ def test_a_broken_download_is_one_line(hub, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     words = refusal(Kronos.from_pretrained, "somebody/model")
-    assert words == "somebody/model: the download from the Hub broke off"
+    assert words == "somebody/model: the download from the Hub failed"
 
 
 @pytest.fixture

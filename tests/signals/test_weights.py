@@ -58,7 +58,7 @@ def test_the_digest_follows_the_weights(trained_workspace):
 
 
 def test_without_a_trained_model_latest_says_what_to_do(market_workspace):
-    with pytest.raises(CheckpointError, match="no trained model yet, and the recipe says `model: latest`") as caught:
+    with pytest.raises(CheckpointError, match="no trained model yet for `model: latest`") as caught:
         find_weights(market_workspace, "latest")
     assert caught.value.hint.startswith("Run kq train, or set `model:`")
     assert caught.value.exit_code == 4

@@ -8,13 +8,12 @@ from broken_models import edit_json, edit_weights, refusal
 
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import file_digest
-from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, load_pair
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, library, load_pair
 from kronos_quant.model.checkpoint import weights_digest
 from kronos_quant.model.hub import Fetched
+from kronos_quant.model.library import BEST
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import find_weights
-from kronos_quant.training import BEST
-from kronos_quant.workflows import models as job
 from kronos_quant.workflows.models import add_model, list_models, show_model
 
 
@@ -26,7 +25,7 @@ def best(trained_workspace):
 
 
 def add(workspace, source, tokenizer=None, name=None, revision=None):
-    return add_model(workspace, str(source), None if tokenizer is None else str(tokenizer), name, revision).entry
+    return add_model(workspace, source, tokenizer, name, revision)
 
 
 def test_a_workspace_without_models_lists_none(market_workspace):
@@ -91,11 +90,11 @@ def test_everything_of_a_model_is_shown(trained_workspace, best):
     assert report.max_context == load_pair(best).max_context
     assert set(report.parameters) == set(report.config) == {"tokenizer", "predictor"}
     assert report.bytes["predictor/model.safetensors"] == (best / "predictor" / "model.safetensors").stat().st_size
-    assert report.card == json.loads((best / "card.json").read_text())
+    assert report.card.as_dict() == json.loads((best / "card.json").read_text())
     lines = report.lines()
-    assert lines[0].endswith(": pair, nano; every weight is there, of the right shape, and finite")
+    assert lines[0].endswith(": pair, nano; all weights present, of the right shape, and finite")
     assert '  "lookback_window": 16,' in lines or '    "lookback_window": 16,' in lines
-    assert json.loads(json.dumps(report.as_dict(), default=str))["card"] == report.card
+    assert json.loads(json.dumps(report.as_dict(), default=str))["card"] == report.card.as_dict()
 
 
 def test_a_predictor_alone_is_shown_with_its_own_context(trained_workspace, best):
@@ -134,7 +133,7 @@ def test_names_that_are_no_folder_names_are_refused(trained_workspace, best, nam
 
 def test_a_name_that_is_taken_is_refused(trained_workspace, best):
     add(trained_workspace, best, name="mine")
-    with pytest.raises(ConfigError, match="mine: there already"):
+    with pytest.raises(ConfigError, match="mine: exists already"):
         add(trained_workspace, best, name="mine")
 
 
@@ -149,13 +148,13 @@ def test_a_failure_while_copying_leaves_nothing(trained_workspace, best, monkeyp
 
 
 def test_a_model_that_changes_while_it_is_copied_is_refused(trained_workspace, best, monkeypatch):
-    copy = job._copy
+    copy = library._copy
 
     def tamper(parts, target):
         copy(parts, target)
         edit_json(target / "predictor" / "config.json", ffn_dropout_p=0.5)
 
-    monkeypatch.setattr(job, "_copy", tamper)
+    monkeypatch.setattr(library, "_copy", tamper)
     assert refusal(add, trained_workspace, best, name="mine").endswith("changed while it was copied")
     assert list(trained_workspace.models.iterdir()) == []
 
@@ -168,7 +167,7 @@ def test_a_hub_id_is_fetched_once_and_its_commit_is_kept(trained_workspace, best
         asked.append((name, revision))
         return Fetched(places[name], f"commit of {name}")
 
-    monkeypatch.setattr(job, "fetch", fetch)
+    monkeypatch.setattr(library, "fetch", fetch)
     monkeypatch.setattr("kronos_quant.model.files.fetch", fetch)
     entry = add(trained_workspace, "somebody/predictor", "somebody/tokenizer", revision="v1")
     assert (entry.name, entry.kind) == ("predictor", "pair")
