@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 
@@ -82,24 +83,20 @@ def run_forecast(
     with staged_run(workspace.runs, "forecast", inputs) as run:
         found = SymbolForecast.of(forecast, closes, model, run.path)
         run.write_config({"recipe": settings})
-        bands = found.bands()
-        bands.write_parquet(run.folder / "forecast.parquet")
-        fan = _fan(found, quoted)
-        title = f"{name}: the next {bands.height} bars after {day_text(bars['time'][-1])}"
-        forecast_png(run.folder / "forecast.png", fan, title)
-        facts = [*_facts(found, lookback, market, recipe)]
-        write_forecast_page(run.folder / "forecast.html", fan, title, facts, found.words(), bands)
-        run.write_metrics(
-            {
-                "symbol": name,
-                "asof": bars["time"][-1],
-                "horizon": bands.height,
-                "samples": settings.samples,
-                "width": found.width,
-                "naive_width": found.naive_width,
-            }
-        )
+        _write_pages(run.folder, found, quoted, [*_facts(found, lookback, market, recipe)])
+        metrics = {"symbol": name, "asof": bars["time"][-1], "horizon": found.horizon, "samples": settings.samples}
+        run.write_metrics(metrics | {"width": found.width, "naive_width": found.naive_width})
     return found
+
+
+def _write_pages(folder: Path, found: SymbolForecast, quoted: pl.DataFrame, facts: list[str]) -> None:
+    """Write the table, the picture and the page."""
+    bands = found.bands()
+    bands.write_parquet(folder / "forecast.parquet")
+    fan = _fan(found, quoted)
+    title = f"{found.symbol}: the next {found.horizon} bars after {day_text(found.asof[0])}"
+    forecast_png(folder / "forecast.png", fan, title)
+    write_forecast_page(folder / "forecast.html", fan, title, facts, found.words(), bands)
 
 
 def _sample(
