@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray
-from kronos_quant.errors import DataError, listed
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.panel.matrix import Times, cell_index, to_matrix
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
@@ -134,7 +134,7 @@ def filled_panel(
     scored, priced = set(scores["symbol"]), set(inside["symbol"])
     symbols = sorted(scored & priced)
     if not symbols:
-        raise DataError(f"no bars from {first} to {last} for the {len(scored)} symbols with scores")
+        raise DataError(f"no bars from {first} to {last} for {counted(len(scored), 'symbol')} with scores")
     kept, rows = tuple(sorted(scored) if keep_unpriced else symbols), times or dates
     opened, high, low, close, volume, factor = field_matrices(inside, rows, kept, key)
     return Panel(

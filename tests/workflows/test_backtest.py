@@ -135,7 +135,7 @@ def test_start_and_end_of_the_strategy_are_kept_to(backtest_workspace):
     [
         ("start: 1999-01-01\n", "1999-01-01 is before the data, which begin on"),
         ("end: 2031-01-01\n", "2031-01-01 is after the data, which end on 2025-06-05"),
-        ("start: 2025-06-05\n", "needs two sessions at least, found 1 from 2025-06-05 to 2025-06-05"),
+        ("start: 2025-06-05\n", "needs at least 2 sessions, found 1 from 2025-06-05 to 2025-06-05"),
     ],
 )
 def test_a_period_that_the_data_do_not_have_is_refused(backtest_workspace, lines, message):
@@ -226,7 +226,7 @@ def test_a_market_without_an_index_has_no_benchmark_and_says_so(backtest_workspa
     monkeypatch.setattr(Market, "benchmark", lambda self, choice: None)
     summary = run_backtest(backtest_workspace, "topk", device="cpu", page=False)
     assert summary.figures["notes"] == [
-        "No index was found among the instruments: there is no benchmark (set `benchmark:`)."
+        "No benchmark: there is no index among the instruments (set `benchmark` in the strategy)."
     ]
 
 
@@ -292,7 +292,7 @@ def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
     assert summary.figures["trades"] > 0
     assert summary.figures["model"] is None
     assert "scores of scores.parquet" in summary.report
-    assert "nothing is known of the data behind them" in " ".join(summary.report.split())
+    assert "whether their model has seen these dates is unknown" in " ".join(summary.report.split())
 
 
 def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_their_last(
@@ -313,9 +313,9 @@ def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_t
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("date,symbol,value\n2025-06-02,MADE0000,1\n", "expected a column score, found date, symbol, value"),
+        ("date,symbol\n2025-06-02,MADE0000\n", "which column ranks"),
         ("date,symbol,score\nyesterday,MADE0000,1\n", "own.csv: "),
-        ("date,symbol,score\n1999-01-04,MADE0000,1\n", "no score of any session"),
+        ("date,symbol,score\n1999-01-04,MADE0000,1\n", "no score in any session"),
     ],
 )
 def test_a_file_that_holds_no_scores_is_refused(market_workspace, content, message):

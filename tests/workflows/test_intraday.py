@@ -84,7 +84,7 @@ def test_the_run_leaves_the_account_of_every_bar(one_share):
     assert bars["time"].to_list()[0] == datetime(2024, 6, 19, 9, 35)
     # the session of the newest score, and the one after it
     assert len(bars) == 3
-    assert "scores of a bar trade at the next bar's open" in summary.report
+    assert "scores of one bar are traded at the open of the next bar" in summary.report
     returns = pl.read_parquet(summary.folder / "returns.parquet")
     assert len(returns) == 1
     assert returns["account"][-1] == bars["account"][-1]
@@ -139,7 +139,7 @@ def test_what_only_qlib_has_steps_on_daily_bars(one_share):
     with pytest.raises(DataError, match="profile: qlib needs daily bars, found 5min bars"):
         run_backtest(one_share, "q", device="cpu", page=False)
     (one_share.root / "strategies" / "e.yaml").write_text("scores: scores.csv\n")
-    with pytest.raises(DataError, match="parity: Qlib steps on daily bars, and this workspace holds 5min bars"):
+    with pytest.raises(DataError, match="parity needs daily bars, as Qlib does: found 5min bars"):
         run_parity(one_share, "e", device="cpu")
 
 
