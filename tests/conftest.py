@@ -25,6 +25,8 @@ train:
   predictor_epochs: 2
   samples_per_epoch: 64
   batch_size: 16
+  decoded_windows: 60
+  decoded_samples: 4
 """
 
 TINY_RECIPE = "samples: 8\nhorizon: 3\n"

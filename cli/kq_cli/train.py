@@ -19,23 +19,23 @@ def train(gpus: Gpus = None, resume: Resume = None, prepare: Prepare = False, as
 
     Fine-tune the tokenizer, then the predictor, on the workspace's bars.
 
-    From Qlib data: kq init mine; cd mine; kq ingest qlib DIR; kq train
-    From CSV files: kq init mine; cd mine; kq ingest csv FILE --symbol HK09988
+    - From Qlib data: kq init mine; cd mine; kq ingest qlib DIR; kq train
+    - From CSV files: kq init mine; cd mine; kq ingest csv FILE --symbol HK09988
     --exchange XHKG; kq train. Or set `data_path` in kq.yaml; the sections data: and
     training: of the published CSV guide work unchanged.
 
     Settings in kq.yaml under model: (kq config show lists all)
-    `base`: a folder, a name in models/ or a Hub id; or scratch, which needs no
-    weights, with `preset` (nano trains in minutes on a CPU);
-    `pretraining_cutoff`: last date of its pre-training data.
+    - `base`: a folder, a name in models/ or a Hub id; or scratch, which needs no
+    weights, with `preset` (nano trains in minutes on a CPU)
+    - `pretraining_cutoff`: last date of its pre-training data
 
-    Under train:
-    `lookback_window`, `predict_window`: bars seen, bars to forecast;
-    `train_time_range`, `val_time_range`: dates of the bars to forecast, or
-    shares: `train_ratio`, `val_ratio`;
-    `tokenizer_epochs`, `predictor_epochs`, `samples_per_epoch`, `batch_size`;
-    `choose_by`: the validation figure whose best epoch is kept;
-    `adapt`: full, {lora: 8} or {last_layers: 2}, for a small machine.
+    Settings under train:
+    - `lookback_window`, `predict_window`: bars seen, bars to forecast
+    - `train_time_range`, `val_time_range`: dates of the bars to forecast; or
+    `train_ratio`, `val_ratio`: shares of the bars
+    - `tokenizer_epochs`, `predictor_epochs`, `samples_per_epoch`, `batch_size`
+    - `choose_by`: the validation figure whose best epoch is kept
+    - `adapt`: full, {lora: 8} or {last_layers: 2}, for a small machine
 
     The starting model is evaluated first. After each epoch, forecasts on
     validation windows are evaluated; the final lines compare the trained model
@@ -44,8 +44,10 @@ def train(gpus: Gpus = None, resume: Resume = None, prepare: Prepare = False, as
 
     Run the same command to resume an interrupted training; the final weights
     are identical to an uninterrupted run if settings and bars are unchanged.
-    Otherwise a new run starts. --resume: fail instead of starting a new run.
-    --fresh: always start a new run. Ctrl-C saves the state first.
+    Otherwise a new run starts.
+    - --resume: fail instead of starting a new run
+    - --fresh: always start a new run
+    - Ctrl-C saves the state first
     """
     from kronos_quant.workflows.train import prepare_training, run_training
     from kronos_quant.workspace import open_workspace_folder

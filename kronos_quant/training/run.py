@@ -61,9 +61,15 @@ class TrainingResult(Displayed):
         return f"training {self.folder.name}"
 
     def summary(self) -> pl.DataFrame:
-        """Validation losses and forecasts, the speed, and where the model is."""
-        rows = [line.partition(": ")[::2] for line in self.lines() if ": " in line]
-        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+        """Validation losses, the verdict on the validation forecasts, and the folder of the model."""
+        rows = [
+            (f"{phase}, validation loss", f"{loss.best:.4f} (start {loss.start:.4f}), best epoch {loss.epoch}")
+            for phase, loss in (self.card.validation_loss or {}).items()
+        ]
+        for line in self.card.decoded.verdict if self.card.decoded is not None else ():
+            name = "rank IC" if line.startswith("rank IC") else line.partition(": ")[0]
+            rows.append((name if name != line else "note", line.removeprefix(name).lstrip(": ") or line))
+        return pl.DataFrame([*rows, ("model", str(self.best))], schema=["figure", "value"], orient="row")
 
     def log(self) -> pl.DataFrame:
         """The rows of log.jsonl: phase, epoch, step, split, and the figures of each."""
@@ -174,8 +180,15 @@ def prepare_run_folder(workspace: WorkspaceFolder, plan: TrainingPlan) -> Prepar
 def open_run(workspace: WorkspaceFolder, plan: TrainingPlan, resume: bool | None) -> Iterator[tuple[Run, TrainingJob]]:
     """The run to train, new or resumed, and the job with its folder; no other process may train it meanwhile.
 
+    Parameters
+    ----------
+    workspace, plan : the workspace, and what to train
     resume : None resumes the newest unfinished run of the same settings and bars, and starts one where there is none;
-    True requires one; False starts one. Raises ConfigError when there is nothing to resume, or settings differ.
+        True requires one; False starts one
+
+    Raises
+    ------
+    ConfigError when there is nothing to resume, or settings differ.
     """
     former = None if resume is False else _former_run(workspace, plan.job, required=bool(resume))
     opened: AbstractContextManager[Run] = (

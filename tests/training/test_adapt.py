@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from training.jobs import job_in, weights
+from training.jobs import fit_in_two_processes, job_in, weights
 
 from kronos_quant import ConfigError
-from kronos_quant.config import AdaptConfig, ModelConfig
+from kronos_quant.config import AdaptConfig
 from kronos_quant.model import PRESETS, Kronos, load_pair
-from kronos_quant.training import BEST, fit, launch
+from kronos_quant.training import BEST, fit
 from kronos_quant.training.adapt import SCALE, LoraLinear, adapt_predictor, check_adapt, merged_predictor
 from kronos_quant.training.logs import read_log
 from kronos_quant.training.optimise import Optimiser
@@ -121,15 +121,13 @@ def test_everything_learns_from_scratch():
 
 
 @pytest.fixture
-def based(market_workspace):
+def based(market_workspace, trained_base):
     """Jobs that begin with a trained base."""
-    base = fit(job_in(market_workspace, "base", predictor_epochs=1)).best
 
     def make(name, asked, **settings):
-        job = job_in(market_workspace, name, tokenizer_epochs=0, adapt=asked, **settings)
-        return job.model_copy(update={"model": ModelConfig(base=str(base))})
+        return job_in(market_workspace, name, trained_base, tokenizer_epochs=0, adapt=asked, **settings)
 
-    make.base = base
+    make.base = trained_base
     return make
 
 
@@ -205,9 +203,8 @@ def test_the_state_holds_only_what_learns_and_a_resumed_training_ends_the_same(b
 @pytest.mark.slow
 def test_two_processes_adapt_like_one(based):
     alone, job = (based(name, LORA, batch_size=8) for name in ("alone", "together"))
+    fit_in_two_processes(job)
     fit(alone)
-    (job.folder / "job.json").write_text(job.model_dump_json())
-    launch(job.folder / "job.json", processes=2)
     one, two = weights(alone.folder / BEST), weights(job.folder / BEST)
     floats = [name for name in one if one[name].is_floating_point() and "k_proj.bias" not in name]
     assert max(float((one[name] - two[name]).abs().max()) for name in floats) < 1e-4

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import shutil
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from training.jobs import job_in, weights
+from training.jobs import FIT, fit_in_two_processes, job_in, weights
 
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
 from kronos_quant.config import ModelConfig, TrainConfig
@@ -20,8 +19,6 @@ from kronos_quant.training.job import starting_networks
 from kronos_quant.training.logs import LOG, read_launches, read_log
 from kronos_quant.training.state import load_state
 from kronos_quant.windows import gather
-
-FIT = sys.modules[fit.__module__]
 
 
 def rows_of(job, phase, split=None):
@@ -94,11 +91,9 @@ def test_what_training_starts_from_is_scored_first_and_set_beside_what_it_came_t
     assert "last close" in decoded["verdict"][1]
 
 
-def test_a_kept_tokenizer_is_scored_once_with_the_base_and_a_trained_one_again(market_workspace):
-    base = fit(job_in(market_workspace, "base", predictor_epochs=1)).best
+def test_a_kept_tokenizer_is_scored_once_with_the_base_and_a_trained_one_again(market_workspace, trained_base):
     for epochs, again in ((0, False), (1, True)):
-        job = job_in(market_workspace, f"tuned-{epochs}", tokenizer_epochs=epochs, predictor_epochs=0)
-        job = job.model_copy(update={"model": ModelConfig(base=str(base))})
+        job = job_in(market_workspace, f"tuned-{epochs}", trained_base, tokenizer_epochs=epochs, predictor_epochs=0)
         result = fit(job)
         control, start = read_log(job.folder)[0], rows_of(job, "predictor", "val")[0]
         assert (control["mae"] != start["mae"]) == again
@@ -164,12 +159,9 @@ def test_a_figure_that_the_bars_cannot_give_is_refused_before_anything_is_traine
     assert not (job.folder / LOG).exists()
 
 
-def test_a_phase_of_zero_epochs_keeps_the_base(market_workspace):
-    base = fit(job_in(market_workspace, "base")).best
-    job = job_in(market_workspace, "tuned", tokenizer_epochs=0, predictor_epochs=1)
-    job = job.model_copy(update={"model": ModelConfig(base=str(base))})
-    tuned = weights(fit(job).best)
-    before = weights(base)
+def test_a_phase_of_zero_epochs_keeps_the_base(market_workspace, trained_base):
+    tuned = weights(fit(job_in(market_workspace, "tuned", trained_base, tokenizer_epochs=0, predictor_epochs=1)).best)
+    before = weights(trained_base)
     assert all(torch.equal(before[name], tuned[name]) for name in before if name.startswith("t."))
     assert not all(torch.equal(before[name], tuned[name]) for name in before if name.startswith("p."))
 
@@ -184,10 +176,9 @@ def test_two_processes_train_the_predictor_like_one_at_the_same_global_batch(mar
     # gradient is 0 but for rounding (the keys' biases)
     settings = {"tokenizer_epochs": 0, "accumulation_steps": 2, "batch_size": 8}
     alone = job_in(market_workspace, "alone", **settings)
-    fit(alone)
     job = job_in(market_workspace, "together", **settings)
-    (job.folder / "job.json").write_text(job.model_dump_json())
-    launch(job.folder / "job.json", processes=2)
+    fit_in_two_processes(job)
+    fit(alone)
     one, two = weights(alone.folder / BEST), weights(job.folder / BEST)
     floats = [name for name in one if one[name].is_floating_point() and "k_proj.bias" not in name]
     assert max(float((one[name] - two[name]).abs().max()) for name in floats) < 1e-4
@@ -204,9 +195,8 @@ def test_two_processes_train_the_tokenizer_like_one_though_the_code_book_is_no_m
     # an odd batch, so that the ranks' shares differ; two passes a step, eight steps
     settings = {"predictor_epochs": 0, "tokenizer_epochs": 2, "accumulation_steps": 2, "batch_size": 9}
     alone, job = (job_in(market_workspace, name, **settings) for name in ("alone", "together"))
+    fit_in_two_processes(job)
     fit(alone)
-    (job.folder / "job.json").write_text(job.model_dump_json())
-    launch(job.folder / "job.json", processes=2)
     for name in ("loss", "recon", "codebook_entropy", "s1_perplexity", "s2_perplexity"):
         found = [[row[name] for row in rows_of(each, "tokenizer")] for each in (alone, job)]
         assert found[0] == pytest.approx(found[1], rel=1e-6, abs=1e-6), name
@@ -236,11 +226,23 @@ def test_a_loss_that_is_not_a_number_stops_the_training_and_keeps_what_was_saved
     assert not (job.folder / BEST).exists()
 
 
+def test_a_launch_of_two_ranks_leaves_what_one_process_leaves(market_workspace, trained_base):
+    alone, job = (
+        job_in(market_workspace, name, trained_base, tokenizer_epochs=0, predictor_epochs=0)
+        for name in ("alone", "together")
+    )
+    fit(alone)
+    (job.folder / "job.json").write_text(job.model_dump_json())
+    launch(job.folder / "job.json", processes=2)
+    assert (job.folder / LOG).read_bytes() == (alone.folder / LOG).read_bytes()
+    assert weights(job.folder / BEST).keys() == weights(trained_base).keys()
+
+
 def test_a_rank_that_fails_ends_the_launch_with_one_error(market_workspace):
     job = job_in(market_workspace, lookback_window=200)
     (job.folder / "job.json").write_text(job.model_dump_json())
     with pytest.raises(KronosQuantError, match="ended with exit code 3"):
-        launch(job.folder / "job.json", processes=2)
+        launch(job.folder / "job.json", processes=1)
     assert not (job.folder / LOG).exists()
 
 
@@ -337,11 +339,12 @@ def test_periodic_checkpoints_stay_and_patience_ends_a_phase(market_workspace):
     ]
 
 
-def test_a_base_of_another_shape_than_its_tokenizer_is_refused(market_workspace):
-    base = fit(job_in(market_workspace, "base", tokenizer_epochs=0, predictor_epochs=0)).best
+def test_a_base_of_another_shape_than_its_tokenizer_is_refused(market_workspace, trained_base):
+    base = market_workspace.root / "base"
+    shutil.copytree(trained_base, base)
     shutil.rmtree(base / "tokenizer")
     KronosTokenizer(replace(PRESETS["nano"].tokenizer, s1_bits=7)).save_pretrained(base / "tokenizer")
-    job = job_in(market_workspace).model_copy(update={"model": ModelConfig(base=str(base))})
+    job = job_in(market_workspace, "run", base)
     with pytest.raises(CheckpointError, match="the tokenizer does not fit the predictor"):
         fit(job)
 

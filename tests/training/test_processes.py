@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made import ROOT
+from made import HANG_SECONDS, ROOT
 from training.jobs import job_in
 
 from kronos_quant import ConfigError, KronosQuantError
@@ -157,7 +157,7 @@ def test_a_launcher_that_is_killed_leaves_no_children(launched):
     assert len(ranks) >= 2
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_SECONDS
     while any(map(alive, ranks)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [rank for rank in ranks if alive(rank)]
@@ -169,7 +169,7 @@ def test_a_rank_that_is_lost_ends_the_run_and_leaves_a_state_to_go_on_from(launc
     job, process, ranks = launched
     lost = next(pid for pid in ranks if b"kronos_quant.training" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(lost, signal.SIGKILL)
-    told = process.communicate(timeout=60)[1].decode()
+    told = process.communicate(timeout=HANG_SECONDS)[1].decode()
     assert process.returncode == 1
     assert "ended with signal 9" in told
     state, tensors = load_state(job.folder / "state")
@@ -182,7 +182,7 @@ def test_a_rank_that_is_lost_ends_the_run_and_leaves_a_state_to_go_on_from(launc
 def test_a_signal_to_the_launcher_lets_the_ranks_save_their_state(launched, number):
     job, process, ranks = launched
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert not [rank for rank in ranks if alive(rank)]
     assert load_state(job.folder / "state")[0].position is not None

@@ -6,18 +6,16 @@ import random
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from training.jobs import job_in, left
+from training.jobs import FIT, exit_code, forked, job_in, left
 
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
 from kronos_quant.config import TrainConfig
 from kronos_quant.training import BEST, TrainingJob, fit
-from kronos_quant.training import fit as fit_function
 from kronos_quant.training.logs import TrainingLog
 from kronos_quant.training.optimise import Optimiser
 from kronos_quant.training.phases import train_predictor
@@ -26,7 +24,6 @@ from kronos_quant.training.state import RunFiles, load_state
 from kronos_quant.training.validation import ForecastValidation
 from kronos_quant.workspace import open_workspace_folder
 
-FIT = sys.modules[fit_function.__module__]
 PHASES = sys.modules[train_predictor.__module__]
 RECORD = sys.modules[RunFiles.__module__]
 
@@ -64,11 +61,14 @@ class Reference:
         return self.job.model_copy(update={"folder": folder})
 
     def stopped(self, name: str) -> TrainingJob:
-        """The same job, killed in its first phase after a state was saved."""
-        job = self.copy(name)
-        assert in_a_process(lambda: with_moments(job, kill_at(16))) == -signal.SIGKILL
-        assert load_state(job.folder / "state") is not None
-        return job
+        """The same job, killed in its first phase after a state was saved; killed once, then copied."""
+        killed = self.job.folder.with_name("killed-once")
+        if not killed.exists():
+            job = self.copy(killed.name)
+            assert in_a_process(lambda: with_moments(job, kill_at(16))) == -signal.SIGKILL
+            assert load_state(killed / "state") is not None
+        shutil.copytree(killed, self.job.folder.with_name(name))
+        return self.job.model_copy(update={"folder": self.job.folder.with_name(name)})
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +91,7 @@ def reference(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def in_a_process(work: Callable[[], object]) -> int:
     """Run `work` in a forked process; returns its exit code, or minus the signal that ended it."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except KeyboardInterrupt:
-            code = 130
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    return os.waitstatus_to_exitcode(status)
+    return exit_code(forked(work))
 
 
 def with_moments(job: TrainingJob, at: Callable[[int], None], put: Callable[..., None] = setattr) -> None:

@@ -167,7 +167,9 @@ class Killed(BaseException):
 
 
 def settings(workspace, **changed):
-    return open_workspace_folder(workspace.root, {f"train.{name}": value for name, value in changed.items()})
+    """The workspace with other settings, and few validation forecasts."""
+    quick = {"decoded_windows": 24, "decoded_samples": 4} | changed
+    return open_workspace_folder(workspace.root, {f"train.{name}": value for name, value in quick.items()})
 
 
 def stopped_run(workspace, monkeypatch, at=2):
@@ -243,10 +245,10 @@ def test_a_run_that_another_process_trains_is_left_alone(market_workspace, monke
 
 
 def test_a_prepared_run_is_trained_elsewhere_and_finished_here(market_workspace):
-    prepared = prepare_training(market_workspace, gpus=0)
+    prepared = prepare_training(settings(market_workspace), gpus=0)
     assert f"-m kronos_quant.training {prepared.job_file}" in "\n".join(prepared.lines())
     fit(TrainingJob.model_validate_json(prepared.job_file.read_text()))
-    summary = run_training(market_workspace, gpus=0, resume=True)
+    summary = run_training(settings(market_workspace), gpus=0, resume=True)
     assert summary.folder == prepared.job_file.parent
     assert (summary.folder / "loss.png").exists()
     assert finished_runs(market_workspace.runs, "train")[0].metrics()["rows"] == 9
@@ -277,3 +279,13 @@ def test_a_trackers_missing_package_is_told_before_anything_is_read(market_works
     with pytest.raises(ConfigError, match="the package comet-ml is not installed"):
         run_training(settings(market_workspace, trackers=["comet"]), gpus=0)
     assert not market_workspace.runs.exists()
+
+
+def test_a_result_shows_its_losses_its_verdict_and_its_model(run):
+    result = read_result(run)
+    figures = dict(result.summary().rows())
+    assert list(figures)[:2] == ["tokenizer, validation loss", "predictor, validation loss"]
+    assert {"trained vs untrained network", "trained vs last close", "rank IC", "model"} <= figures.keys()
+    assert figures["rank IC"].startswith(("+", "-"))
+    assert repr(result).startswith(f"training {run.id}\n")
+    assert result.log().height == 9

@@ -97,7 +97,27 @@ class TrainingData:
 
 
 def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingData:
-    """Bars and windows of `universe`; raises DataError when a split has no window."""
+    """The bars of a universe and its windows by split.
+
+    Parameters
+    ----------
+    market : from `kronos_quant.market.open_market`
+    config : the settings under `train`
+    universe : `all`, or the name of one
+
+    Raises
+    ------
+    DataError when a split has no window.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from kronos_quant.market import ingest_synthetic, open_market
+    >>> with TemporaryDirectory() as folder:
+    ...     report = ingest_synthetic(folder, symbols=5, sessions=80)
+    ...     config = TrainConfig(lookback_window=16, predict_window=4)
+    ...     data = load_data(open_market(folder), config, "all")
+    >>> len(data.train), data.label(data.train, 0)
+    (182, 'MADE0000 2025-03-05')
+    """
     table, membership = universe_table(market, universe)
     splits = split_times(table, config, market.sessions())
     index = build_index(table, config.lookback_window, config.predict_window, config.max_missing_bars, membership)

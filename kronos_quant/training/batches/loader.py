@@ -237,6 +237,17 @@ def list_windows(
     -------
     Columns split, rank, step, window, symbol, asof (last bar of the lookback). The windows are taken from the loader
     that the training loop uses; the steps of validation are a rank's batches.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from kronos_quant.market import ingest_synthetic, open_market
+    >>> from kronos_quant.training import load_data
+    >>> with TemporaryDirectory() as folder:
+    ...     report = ingest_synthetic(folder, symbols=5, sessions=80)
+    ...     config = TrainConfig(lookback_window=16, predict_window=4, batch_size=16, samples_per_epoch=32)
+    ...     data = load_data(open_market(folder), config, "all")
+    >>> windows = list_windows(data, config, ranks=2)
+    >>> windows.filter(split="train").group_by("rank").len().sort("rank").rows()
+    [(0, 16), (1, 16)]
     """
     parts: list[tuple[str, int, int, IntArray]] = []
     plan = epoch_plan(data, config)
