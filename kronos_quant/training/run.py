@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from pydantic import ValidationError
@@ -28,6 +28,11 @@ from kronos_quant.training.optimise import resolve_precision
 from kronos_quant.training.processes import Placement
 from kronos_quant.training.state import CHECKPOINTS, STATE_FOLDER
 from kronos_quant.workspace import WorkspaceFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kronos_quant.charts.canvas import Chart
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +79,16 @@ class TrainingResult(Displayed):
     def log(self) -> pl.DataFrame:
         """The rows of log.jsonl: phase, epoch, step, split, and the figures of each."""
         return pl.DataFrame(read_log(self.folder), infer_schema_length=None)
+
+    def plot(self) -> Chart:
+        """The losses and the errors of the validation forecasts by step."""
+        from kronos_quant.charts import loss_figure
+
+        return loss_figure(read_log(self.folder))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """`log` as a pandas frame."""
+        return self.log().to_pandas()
 
     def lines(self) -> list[str]:
         """The result as text."""

@@ -288,4 +288,5 @@ def test_a_result_shows_its_losses_its_verdict_and_its_model(run):
     assert {"trained vs untrained network", "trained vs last close", "rank IC", "model"} <= figures.keys()
     assert figures["rank IC"].startswith(("+", "-"))
     assert repr(result).startswith(f"training {run.id}\n")
-    assert result.log().height == 9
+    assert result.log().height == len(result.to_pandas()) == 9
+    assert len(result.plot().axes) == 3
