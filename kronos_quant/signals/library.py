@@ -90,7 +90,7 @@ class StoredRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class PruneReport:
+class SignalPruning:
     """What `kq signal prune` deletes, or would."""
 
     folders: list[tuple[Path, str]]
@@ -279,7 +279,7 @@ def _state(
 
 def prune_store(
     workspace: WorkspaceFolder, recipes: RecipeSet | None, older_than: date | None, *, delete: bool
-) -> PruneReport:
+) -> SignalPruning:
     """Find what no recipe names, or the sessions before a date, and delete it if `delete`.
 
     Also what writers left that were killed a day ago or more. Imports are never pruned by date: nothing could compute
@@ -307,7 +307,7 @@ def prune_store(
     size = sum(path.stat().st_size for path in files) + sum(SignalFolder(path).bytes() for path, _ in folders)
     if delete:
         _delete(workspace.signal_store, files, [path for path, _ in folders])
-    return PruneReport(folders, files, kept, size, delete)
+    return SignalPruning(folders, files, kept, size, delete)
 
 
 def _delete(root: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:

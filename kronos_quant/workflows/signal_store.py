@@ -10,8 +10,8 @@ from kronos_quant.inputs import DateLike, PathLike, Table, as_date, as_path
 from kronos_quant.market import workspace_market
 from kronos_quant.signals import (
     ImportReport,
-    PruneReport,
     SignalComparison,
+    SignalPruning,
     StoredRecipe,
     StoredSignals,
     compare_signals,
@@ -84,7 +84,7 @@ def diff_signals(
 
 def prune_signals(
     workspace: WorkspaceFolder, older_than: DateLike | None = None, *, delete: bool = False
-) -> PruneReport:
+) -> SignalPruning:
     """Find stored signals that no recipe refers to, or the sessions before a date, and delete them if asked.
 
     Parameters
