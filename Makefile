@@ -42,7 +42,7 @@ $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable ".[dev]"
-	-@$(BIN)/python -m compileall -q -q -j 0 $(VENV)/lib kronos_quant cli
+	-@$(BIN)/python -m compileall -q -q -j 0 -x '/tests/' $(VENV) kronos_quant cli
 	@touch $(READY)
 
 clean:

@@ -1,6 +1,6 @@
 """How much faster than Qlib's own back-test, with equal results?  `python benchmarks/backtest.py [--symbols 300]`
 
-A made market with suspensions, limits, late listings and delistings as a Qlib directory, a random signal, topk 50:
+A synthetic market with suspensions, limits, late listings and delistings as a Qlib directory, a random signal, topk 50:
 canonical pyqlib, the compiled loop of the profile qlib (orders, fills, daily account), the same with the account that
 vectorbt's portfolio has (what every back-test does), and with that portfolio by symbol, its records and returns, in one
 warm process; then a thousand configurations as `kq sweep` runs them. Prints whether the accounts are equal, and the

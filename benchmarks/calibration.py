@@ -4,7 +4,7 @@ Forecasts of a made, far too confident model on 500 held-out dates, after 260 to
 factor, and returns over a horizon overlap from date to date. Four kinds: shocks of Student's t with 5 degrees of
 freedom and with 2.5 (heavy); a volatility that drifts (log AR(1), a half-life of 100 sessions, sd 0.4) and that the
 model does not see; an overconfidence from 1.1 to 10 times that depends on the symbol, which the calibration does not
-see. A cell is the mean over the seeds and its standard error, in percent; asked for: 88 to 92.
+see. A cell is the mean over the seeds and its standard error, in percent; target: 88 to 92.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How fast is sampling beside the published code?  `python benchmarks/inference.py --upstream DIR`
+"""How fast is sampling compared with the published code?  `python benchmarks/inference.py --upstream DIR`
 
 DIR is a checkout of the published Kronos code. Both run on the same random weights, windows and machine, in one
 process, on one thread (on CUDA: one device). First the greedy tokens and the logits of both are compared; then rounds
@@ -9,7 +9,7 @@ Prints for each case the ratio (median of the rounds), the arithmetic ceiling (o
 those of the least that gives the same tokens, counted by torch), the share of this machine's measured rate of matrix
 products, and the sampler's share of the run. For bfloat16 it prints how far the predictor is from its float32 self:
 the share of equal greedy tokens and the divergence (KL, nats) of the first choice of s1 and s2, and the largest
-distance between the distributions of the last close (Kolmogorov and Smirnov, mean over the series) beside the distance
+distance between the distributions of the last close (Kolmogorov and Smirnov, mean over the series) and the distance
 of two float32 runs with other seeds.
 
 Shapes: B series, S samples, L lookback, H horizon.
@@ -278,7 +278,7 @@ def sampler_clock() -> Iterator[list[float]]:
 
 
 def measured_peak(dtype: torch.dtype, device: torch.device) -> float:
-    """Operations a second of a large matrix product, the best of ten."""
+    """Operations per second of a large matrix product, the best of ten."""
     a, b = (torch.randn(2048, 2048, device=device, dtype=dtype) for _ in range(2))
     return 2 * 2048**3 / min(clocked(lambda: a @ b, device) for _ in range(10))
 

@@ -160,18 +160,18 @@ MEASURES: dict[str, Measure] = {
 def in_child(name: str, folder: Path, root: Path, kernels: int = 0) -> dict[str, float]:
     """Run one measure in a fresh process; its result, and its peak memory in `peak_mb`."""
     command = [sys.executable, __file__, "--measure", name, str(folder), str(root), "--kernels", str(kernels)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(told.stdout.splitlines()[-1])
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def cpu_seconds() -> float:
-    """Processor time of this process and its children: beside other work it says more than the clock."""
+    """Processor time of this process and its children: with other work on the machine it says more than the clock."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def peak_mb() -> float:
-    """Peak memory of this process, and of its largest child beside it."""
+    """Peak memory of this process, and of its largest child."""
     own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return (own + child) / 1024
 

@@ -104,5 +104,5 @@ for name, sessions, drift, edge, grid, signals, costs in ROWS:
         for seed in range(arguments.first, arguments.first + arguments.seeds)
     ]  # fmt: skip
     returns, verdict, overfit = np.array(found, dtype=float).T
-    told = "-" if np.isnan(overfit).all() else f"{overfit.mean():.2f}"
-    print(f"{name:<42}{sessions:>9}{returns.mean():>19.1%}{verdict.mean():>9.1%}{told:>13}", flush=True)
+    overfitting = "-" if np.isnan(overfit).all() else f"{overfit.mean():.2f}"
+    print(f"{name:<42}{sessions:>9}{returns.mean():>19.1%}{verdict.mean():>9.1%}{overfitting:>13}", flush=True)

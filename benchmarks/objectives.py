@@ -2,7 +2,7 @@
 
 `python benchmarks/objectives.py [--seeds 3] [--bars sp500.parquet]`
 
-Each variant trains a small Kronos from scratch, with equal seeds, on made markets (as `kq demo` does: share of the
+Each variant trains a small Kronos from scratch, with equal seeds, on synthetic markets (as `kq demo` does: share of the
 oracle captured, and the t of the rank IC on unseen dates) and, with --bars, on the bars of a table that `kq ingest
 table` reads: mean absolute error of the median forecast of the return over that of forecasting no change (below 1 is
 better than naive), pinball loss of its 5 and 95 % quantiles over that of the past's own quantiles, and the rank IC.
@@ -114,7 +114,7 @@ with tempfile.TemporaryDirectory() as kept:
         )
         if table is not None:
             found = [real(seed, table) for seed in range(arguments.seeds)]
-            told = [f"{statistics.mean(column):.4f}" for column in zip(*found, strict=True)]
-            print(f"{name}: real: MAE {told[0]}, pinball {told[1]} of naive, rank IC {told[2]}", flush=True)
+            means = [f"{statistics.mean(column):.4f}" for column in zip(*found, strict=True)]
+            print(f"{name}: real: MAE {means[0]}, pinball {means[1]} of naive, rank IC {means[2]}", flush=True)
         for variable in settings:
             del os.environ[variable]

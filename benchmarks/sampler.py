@@ -1,8 +1,8 @@
-"""Windows a second of the loader against the published one.  `python benchmarks/sampler.py --upstream DIR`
+"""Windows per second of the loader against the published one.  `python benchmarks/sampler.py --upstream DIR`
 
 DIR is a checkout of github.com/shiyu-coder/Kronos. Both loaders read the same made bars (300 symbols x 2,900 sessions,
 windows of 101 bars, batches of 50) and leave tensors for the network, in one process on one thread, turn by turn; the
-figure is windows a second of CPU time of that thread, and the ratio is the median of the rounds.
+figure is windows per second of CPU time of that thread, and the ratio is the median of the rounds.
 """
 
 import argparse

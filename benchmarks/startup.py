@@ -1,4 +1,4 @@
-"""How long does `kq --help` take beside `python -c "import typer"`?  `python benchmarks/startup.py [--runs 15]`
+"""How long does `kq --help` take compared with `python -c "import typer"`?  `python benchmarks/startup.py [--runs 15]`
 
 Each is started in turn, so that a busy moment of the machine meets both; medians are compared. The aim is a ratio of
 at most 3.
