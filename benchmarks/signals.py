@@ -2,7 +2,7 @@
 
 `python benchmarks/signals.py [--symbols 300] [--sessions 5] [--preset small] [--samples 20] [--threads 2]`
 
-A synthetic market, weights drawn at random (the time does not depend on their values), one process. Inside the model is the
+A synthetic market, random weights (the time does not depend on their values), one process. Inside the model is the
 time within `PathSampler.sample`; outside it are the plan with its digests, the windows, the scores and the writing. Two
 ranges, one four times as long as the other, show whether the memory grows with the range; a second run of each must
 call the model 0 times.

@@ -6,7 +6,7 @@ published sizes, windows of 101 bars; the steps of both take turns, each is time
 ratio is the median of the rounds. The published step encodes its batch, samples the sibling, scores all bars and
 updates with AdamW, as finetune/train_predictor.py does; ours is the loop's own step.
 
-`python benchmarks/training.py --ranks 1,2`: whole trainings on a synthetic market by so many gloo processes of one thread
+`python benchmarks/training.py --ranks 1,2`: trainings on a synthetic market by so many gloo processes of one thread
 each, at the same global batch: what a launch takes to its first step, windows per second, and the efficiency, which is
 the windows per second over ranks times those of one rank.
 
