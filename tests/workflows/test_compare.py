@@ -87,7 +87,7 @@ def test_runs_with_the_same_settings_say_so(two):
     again = run_backtest(workspace, "topk", device="cpu", page=False).folder.name
     text = "\n".join(run_comparison(workspace, [first, again]).lines())
     assert "All settings are the same." in text
-    assert "cannot be told" in text  # their returns do not differ at all
+    assert "not available" in text  # their returns do not differ at all
 
 
 def test_a_run_may_be_named_by_its_beginning_or_its_folder(two, tmp_path):
