@@ -109,6 +109,7 @@ def _time_axis(axes: Axes, times: Sequence[datetime], start: int, labels: int) -
         places.append(last)
     axes.set_xticks(places, [time_labels(times)[place] for place in places])
     axes.grid(axis="x", visible=False)
+    axes.set_xlim(-1, len(times))
 
 
 def _candlesticks(axes: Axes, bars: pl.DataFrame, number: np.ndarray, colour: str, label: str = "") -> None:

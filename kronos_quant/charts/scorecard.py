@@ -77,10 +77,21 @@ def rank_ic_figure(
 
 
 @drawn
-def interval_figure(rows: Sequence[tuple[str, MeanInterval]], *, marked: bool = True, width: float = 5.2) -> Chart:
-    """One row a mean rank IC: a dot with its interval; an open dot has too few dates for one.
+def interval_figure(
+    rows: Sequence[tuple[str, MeanInterval]], *, marked: bool = True, width: float = 5.2, label: str = "mean rank IC"
+) -> Chart:
+    """One row a mean: a dot with its interval; an open dot has too few dates for one.
 
-    marked : whether the first row is set off
+    Parameters
+    ----------
+    rows : Sequence[tuple[str, MeanInterval]]
+        Name and mean.
+    marked : bool
+        Whether the first row is set off.
+    width : float
+        Inches.
+    label : str
+        Of the axis.
     """
     figure = Chart(figsize=(width, 0.9 + 0.4 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -92,7 +103,7 @@ def interval_figure(rows: Sequence[tuple[str, MeanInterval]], *, marked: bool = 
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6 if width > NARROW else 4))
     value_axis(axes.xaxis)
-    axes.set_xlabel("mean rank IC")
+    axes.set_xlabel(label)
     return figure
 
 

@@ -36,6 +36,8 @@ from kronos_quant.stats.intervals import CONFIDENCE
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kronos_quant.charts import Chart
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scorecard(Displayed):
@@ -115,6 +117,16 @@ class Scorecard(Displayed):
             if card.ranking is not None and card.ranking.ahead is not None
         ]
         return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+
+    def plot(self) -> Chart:
+        """The rank IC of each date with its mean; where nothing is ranked, each contender's correlation over time."""
+        from kronos_quant.charts import interval_figure, rank_ic_figure
+
+        ranking = self.signal.ranking
+        if ranking is not None:
+            return rank_ic_figure(self.times, ranking.rank_ic_by_date, ranking.rank_ic, self.clock.date)
+        rows = [(card.name, card.timing.correlation) for card in self.cards if card.timing is not None]
+        return interval_figure(rows, label="correlation over time")
 
     def to_pandas(self) -> pd.DataFrame:
         """`figures` as a pandas table."""

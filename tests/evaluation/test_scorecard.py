@@ -265,3 +265,14 @@ def test_the_intervals_of_every_bar_are_held_against_the_outcomes_of_that_bar():
         assert each == mean_interval((np.abs(realised) <= reach[ahead - 1]).mean(axis=1), ahead)
     band = next(one for one in card.cards if one.name == "volatility band")
     assert band.distribution.by_bar == ()
+
+
+def test_a_scorecard_draws_its_rank_ics_or_over_time_its_correlations(card):
+    bars = card.plot().axes[0].patches[: len(card.dates)]
+    np.testing.assert_array_equal([bar.get_height() for bar in bars], card.signal.ranking.rank_ic_by_date)
+    scores = np.full((len(ROWS), 20), np.nan)
+    scores[:, 4] = np.random.default_rng(0).standard_normal(len(ROWS))
+    alone = make_scorecard(Contender("signal", "", scores, None), GRID, ROWS, HORIZON)
+    [axes] = alone.plot().axes
+    assert axes.get_xlabel() == "correlation over time"
+    assert axes.get_yticklabels()[0].get_text() == "signal"
