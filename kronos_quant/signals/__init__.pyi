@@ -8,7 +8,7 @@ from .comparison import SignalComparison, compare_signals
 from .export import attach_signals, qlib_series, write_export
 from .generate import Plan, generate, make_plan, sessions_between
 from .importing import ImportReport, check_name, import_table, read_external, store_external
-from .library import RecipeSet, SignalPruning, StoredRecipe, list_stored, open_recipes, prune_store, read_stored
+from .library import RecipeSet, SignalPruning, StoreEntry, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
 from .reading import blended_rows, finished_rows, realised_outcomes, sessions_needed
 from .recipe import (
@@ -72,7 +72,7 @@ __all__ = [
     "SignalSource",
     "SignalStore",
     "Signals",
-    "StoredRecipe",
+    "StoreEntry",
     "StoredSignals",
     "Weights",
     "attach_signals",

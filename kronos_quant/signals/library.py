@@ -60,7 +60,7 @@ class RecipeSet:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRecipe:
+class StoreEntry:
     """One recipe digest in the store, as `kq signal list` shows it."""
 
     digest: str
@@ -243,7 +243,7 @@ def _recipe_name(folder: SignalFolder) -> str | None:
     return note.name if note is not None else None
 
 
-def list_stored(workspace: WorkspaceFolder, market: Market) -> list[StoredRecipe]:
+def list_stored(workspace: WorkspaceFolder, market: Market) -> list[StoreEntry]:
     """Everything in the store: what it is, what it covers, and whether it is complete and of today's bars."""
     recipes = open_recipes(workspace, market)
     found = []
@@ -257,7 +257,7 @@ def list_stored(workspace: WorkspaceFolder, market: Market) -> list[StoredRecipe
         except KronosQuantError as error:
             model, dates, state = "", [], str(error)
         names = recipes.names(folder.digest)
-        found.append(StoredRecipe(folder.digest, names, model, dates, folder.bytes(), state))
+        found.append(StoreEntry(folder.digest, names, model, dates, folder.bytes(), state))
     return found
 
 

@@ -12,8 +12,8 @@ from kronos_quant.signals import (
     ImportReport,
     SignalComparison,
     SignalPruning,
-    StoredRecipe,
     StoredSignals,
+    StoreEntry,
     compare_signals,
     import_table,
     list_stored,
@@ -25,7 +25,7 @@ from kronos_quant.signals import (
 from kronos_quant.workspace import WorkspaceFolder
 
 
-def list_signals(workspace: WorkspaceFolder) -> list[StoredRecipe]:
+def list_signals(workspace: WorkspaceFolder) -> list[StoreEntry]:
     """Everything in the store: what it is, what it covers, and whether it is complete and of today's bars."""
     return list_stored(workspace, workspace_market(workspace))
 
