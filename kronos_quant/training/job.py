@@ -21,60 +21,8 @@ NO_RESULT = (
     "comet",
 )  # fmt: skip
 """Settings that may change when a run is resumed. (data_path: its content is in the bars.)"""
-_FIRST_FIELDS = frozenset(
-    [
-        "base",
-        "tokenizer",
-        "revision",
-        "preset",
-        "universe",
-        "lookback_window",
-        "predict_window",
-        "max_context",
-        "clip",
-        "max_missing",
-        "train_time_range",
-        "val_time_range",
-        "test_time_range",
-        "train_ratio",
-        "val_ratio",
-        "test_ratio",
-        "embargo",
-        "tokenizer_epochs",
-        "predictor_epochs",
-        "samples_per_epoch",
-        "validation_windows",
-        "decoded_windows",
-        "decoded_horizon",
-        "decoded_samples",
-        "tokenizer_choose_by",
-        "choose_by",
-        "batch_size",
-        "accumulation_steps",
-        "adapt",
-        "tokenizer_learning_rate",
-        "predictor_learning_rate",
-        "schedule",
-        "warm_up_share",
-        "weight_decay",
-        "betas",
-        "max_grad_norm",
-        "precision",
-        "dropout",
-        "attention_dropout",
-        "weight_average",
-        "loss_region",
-        "teacher_forcing",
-        "dependency_rotation",
-        "head",
-        "augment",
-        "patience",
-        "checkpoint_every",
-        "log_every_steps",
-        "seed",
-    ]
-)
-"""Settings that are always part of the identity; one added later is while it differs from its default."""
+LATER = ("dataset_begin_time", "dataset_end_time", "warm_up_steps")
+"""Settings that runs of before did not have: not part of the identity while they are null."""
 ZERO_SHOT, UNTRAINED = "zero-shot model", "untrained network"
 
 
@@ -121,16 +69,8 @@ class TrainingJob(BaseModel):
 
 def _deciding(section: ModelConfig | TrainConfig) -> dict[str, Any]:
     """The settings of a section that decide the result, under the names that they had first."""
-    values, fields = section.model_dump(mode="json", by_alias=True), type(section).model_fields
-    defaults = {
-        field.serialization_alias or name: field.get_default(call_default_factory=True)
-        for name, field in fields.items()
-    }
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in NO_RESULT and (name in _FIRST_FIELDS or value != defaults[name])
-    }
+    values = section.model_dump(mode="json", by_alias=True).items()
+    return {name: value for name, value in values if name not in NO_RESULT and not (name in LATER and value is None)}
 
 
 @dataclass(frozen=True, slots=True)

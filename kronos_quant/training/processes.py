@@ -57,13 +57,13 @@ def place(gpus: int | None = None, command: str = "kq train") -> Placement:
     >>> place(0)
     Placement(device='cpu', processes=1)
     """
+    if gpus is not None and (not isinstance(gpus, int) or isinstance(gpus, bool) or gpus < 0):
+        raise ConfigError(f"gpus: expected a number of GPUs, 0 for the CPU, found {gpus!r}")
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus is None:
         if available:
             return Placement("cuda", available)
         return Placement("mps" if torch.backends.mps.is_available() else "cpu", 1)
-    if gpus < 0:
-        raise ConfigError(f"--gpus {gpus}: expected 0 (the CPU) or more")
     if gpus > available:
         has = f"{available} GPU{'' if available == 1 else 's'}"
         raise ConfigError(f"--gpus {gpus}: this machine has {has}", hint=f"{command} --gpus {available}")

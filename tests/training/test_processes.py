@@ -65,6 +65,12 @@ def test_more_gpus_than_there_are_says_how_many_and_what_to_run(gpus, there, hin
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize("given", ["2", -1, True, 1.0])
+def test_anything_but_a_number_of_gpus_is_refused(given):
+    with pytest.raises(ConfigError, match=f"gpus: expected a number of GPUs, 0 for the CPU, found {given!r}"):
+        place(given)
+
+
 def test_the_error_of_a_rank_keeps_its_exit_code_and_a_lost_one_names_its_signal():
     assert RankError(1, 3).exit_code == 3
     assert str(RankError(1, 3)) == "rank 1 ended with exit code 3; its message is above; the state is kept"
