@@ -270,7 +270,7 @@ def test_the_intervals_of_every_bar_are_held_against_the_outcomes_of_that_bar():
 def test_a_scorecard_draws_its_rank_ics_or_over_time_its_correlations(card):
     bars = card.plot().axes[0].patches[: len(card.dates)]
     np.testing.assert_array_equal([bar.get_height() for bar in bars], card.signal.ranking.rank_ic_by_date)
-    scores = np.full((len(ROWS), 20), np.nan)
+    scores = np.full((len(ROWS), len(GRID.symbols)), np.nan)
     scores[:, 4] = np.random.default_rng(0).standard_normal(len(ROWS))
     alone = make_scorecard(Contender("signal", "", scores, None), GRID, ROWS, HORIZON)
     [axes] = alone.plot().axes
