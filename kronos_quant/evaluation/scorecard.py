@@ -123,7 +123,7 @@ class Scorecard(Displayed):
         from kronos_quant.charts import interval_figure, rank_ic_figure
 
         ranking = self.signal.ranking
-        if ranking is not None:
+        if ranking is not None and self.signal.timing is None:
             return rank_ic_figure(self.times, ranking.rank_ic_by_date, ranking.rank_ic, self.clock.date)
         rows = [(card.name, card.timing.correlation) for card in self.cards if card.timing is not None]
         return interval_figure(rows, label="correlation over time")
