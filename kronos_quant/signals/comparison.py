@@ -112,4 +112,4 @@ def _correlations(joined: pl.DataFrame) -> pl.DataFrame:
     group = rows.select(pl.col(MOMENT).rle_id().cast(pl.Int64)).to_series().to_numpy()
     correlation = rank_ic_by_group(rows["first"].to_numpy(), rows["second"].to_numpy(), group)
     counts = rows.group_by("date", MOMENT, maintain_order=True).len("symbols")
-    return counts.with_columns(pl.Series("rank_correlation", correlation))
+    return counts.with_columns(pl.Series("rank_correlation", correlation[: counts.height], dtype=pl.Float64))
