@@ -254,7 +254,7 @@ def test_a_prepared_run_is_trained_elsewhere_and_finished_here(market_workspace)
     assert finished_runs(market_workspace.runs, "train")[0].metrics()["rows"] == 9
 
 
-def test_the_guides_data_path_is_ingested_first(tmp_path, monkeypatch):
+def test_the_guides_data_path_is_ingested_first_and_names_that_differ_are_explained_once(tmp_path, caplog):
     rows = ["timestamps,open,close,high,low,volume,amount"]
     for number in range(120):
         price = 100 + number % 7
@@ -267,7 +267,10 @@ def test_the_guides_data_path_is_ingested_first(tmp_path, monkeypatch):
         "data: {data_path: HK09988.csv, lookback_window: 12, predict_window: 4, train_ratio: 0.8, val_ratio: 0.2}\n"
         "training: {tokenizer_epochs: 1, basemodel_epochs: 1, batch_size: 16}\n"
     )
-    summary = run_training(open_workspace_folder(tmp_path), gpus=0)
+    with caplog.at_level("INFO", logger="kronos_quant"):
+        summary = run_training(open_workspace_folder(tmp_path), gpus=0)
+    assert caplog.text.count("batch_size: windows per pass over all GPUs together") == 1
+    assert caplog.text.count("temperature: recipes sample at 1.0") == 1
     assert load_pair(summary.best)
     assert open_market(tmp_path).freq == "5min"
     with pytest.raises(DataError, match="no such file"):
