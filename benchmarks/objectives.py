@@ -13,16 +13,17 @@ import logging
 import os
 import statistics
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from kronos_quant.market import ingest_table, workspace_market
+from kronos_quant.market import Market, ingest_table, workspace_market
 from kronos_quant.signals import open_source
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import independent_interval
-from kronos_quant.workflows.demo import HORIZON, forward_returns, make_workspace, measure
+from kronos_quant.workflows.demo import HORIZON, make_workspace, measure
 from kronos_quant.workflows.train import run_training
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
@@ -51,6 +52,22 @@ parser.add_argument("--symbols", type=int, default=120, help="of --bars, the fir
 parser.add_argument("--dates", type=int, default=30, help="of the unseen ones, evenly spaced")
 arguments = parser.parse_args()
 logging.disable(logging.INFO)
+
+
+def forward_returns(market: Market, dates: list[date], horizon: int) -> pl.DataFrame:
+    """(date, symbol, forward_return): close `horizon` sessions later over the close of the date, where both exist."""
+    sessions = market.sessions()
+    position = {on: i for i, on in enumerate(sessions)}
+    later = {on: sessions[position[on] + horizon] for on in dates if position[on] + horizon < len(sessions)}
+    close = market.bars(start=dates[0]).select("date", "symbol", "close")
+    pairs = pl.DataFrame({"date": list(later), "later": list(later.values())})
+    return (
+        pairs.join(close, on="date")
+        .join(close.rename({"date": "later", "close": "later_close"}), on=["later", "symbol"])
+        .select(
+            "date", "symbol", (pl.col("later_close") / pl.col("close") - 1).cast(pl.Float64).alias("forward_return")
+        )
+    )
 
 
 def planted(seed: int) -> tuple[float, float]:

@@ -100,10 +100,9 @@ def rank_ic_table(
     Parameters
     ----------
     scores
-        A table of Polars, pandas or Arrow, or a file: date (or asof), symbol and score; or a date and a column per
-        symbol.
+        A table, or a file: date (or asof), symbol and score; or a date and a column per symbol.
     bars
-        A table: date (or time), symbol and close, adjusted.
+        A table of Polars, pandas or Arrow: date (or time), symbol and close, adjusted.
     horizon
         Bars ahead.
     score
@@ -114,7 +113,7 @@ def rank_ic_table(
     Raises
     ------
     ConfigError
-        For a horizon that is not a positive whole number.
+        For a wrong horizon.
     DataError
         For tables that lack columns, dates that do not overlap, and where no date has 3 symbols with score and return.
 
@@ -148,8 +147,8 @@ def rank_ic_table(
             f"{counted(horizon, 'bar')}, found at most {counts.max()}"
         )
     values = rank_ic(given, returns)
-    by_date = pl.DataFrame({"time": times.gather(rows), "rank_ic": values, "symbols": counts})
-    by_date = by_date.with_columns(pl.col("rank_ic").fill_nan(None))
+    ics = pl.Series(values).fill_nan(None)
+    by_date = pl.DataFrame({"time": times.gather(rows), "rank_ic": ics, "symbols": counts})
     return RankICTable(horizon, mean_interval(values, overlapping_rows(rows, horizon)), by_date, tuple(table.notes()))
 
 

@@ -1,7 +1,7 @@
-"""`kq demo`: the whole path on a made market, and the truth about what it found.
+"""`kq demo`: the full pipeline on a synthetic market, and the truth about what it found.
 
-The made market's pattern is known, so that the signal can be set beside an oracle: what somebody who sees the hidden
-state would have forecast.
+The market's pattern is known, so that the signal can be compared with an oracle: the forecast of somebody who sees the
+hidden state.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.files import write_text
+from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import (
-    Market,
     SyntheticMarket,
     SyntheticSpec,
     make_market,
@@ -27,6 +24,7 @@ from kronos_quant.market import (
     workspace_market,
 )
 from kronos_quant.market.database import DB_FOLDER
+from kronos_quant.panel.matrix import forward_returns, to_matrix
 from kronos_quant.signals import open_source
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import MeanInterval, independent_interval
@@ -71,7 +69,7 @@ score: last
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DemoFinding:
     """The signal's rank IC on unseen dates, that of an oracle who knows the hidden state, and the share captured.
 
     captured : mean rank correlation of the signal with the oracle; NaN for a market made without a pattern.
@@ -84,35 +82,36 @@ class Finding:
 
     @property
     def found(self) -> bool:
-        """Whether the signal is told from nothing."""
+        """Whether the rank IC is significantly positive."""
         return bool(self.ic.t > EDGE_T)
 
     def lines(self) -> list[str]:
         """The finding in words."""
-        if self.found:
-            verdict = "FOUND: the signal ranks unseen returns better than chance."
-        else:
-            verdict = f"NOTHING FOUND: the rank IC is not told from 0 (t {self.ic.t:.1f}, not above {EDGE_T:g})."
-        told = [verdict, f"rank IC of the signal, {HORIZON} sessions ahead, unseen dates: {estimate(self.ic)}"]
+        verdict = (
+            f"EDGE: rank IC on unseen dates is significantly positive (t = {self.ic.t:.1f})."
+            if self.found
+            else f"NO EDGE: rank IC is not significantly different from 0 (t = {self.ic.t:.1f}, threshold {EDGE_T:g})."
+        )
+        lines = [verdict, f"rank IC of the signal, {HORIZON}-session horizon, unseen dates: {estimate(self.ic)}"]
         if self.strength == 0:
-            return [*told, "the market was made without a pattern (--strength 0): there was nothing to find"]
+            return [*lines, "The market has no pattern (--strength 0), so there is no edge to find."]
         return [
-            *told,
-            f"rank IC of an oracle that knows the hidden state:      {estimate(self.oracle)}",
-            f"share of the oracle's signal captured (rank correlation with it): {self.captured:.2f}",
+            *lines,
+            f"rank IC of an oracle that knows the hidden state:     {estimate(self.oracle)}",
+            f"rank correlation of the signal with the oracle: {self.captured:.2f}",
         ]
 
 
 def estimate(found: MeanInterval) -> str:
     """A mean with its standard error as text."""
-    return f"{found.mean:+.3f} ± {found.std_error:.3f} (t {found.t:.1f}, {found.dates} dates)"
+    return f"{found.mean:+.3f} ± {found.std_error:.3f} (t = {found.t:.1f}, {found.dates} dates)"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSummary:
     """What the demo found, and the back-test that it ran."""
 
-    finding: Finding
+    finding: DemoFinding
     backtest: BacktestRun
 
     def lines(self) -> list[str]:
@@ -120,13 +119,21 @@ class DemoSummary:
         metrics = self.backtest.metrics
         return [
             *self.finding.lines(),
-            f"Top-K after costs: {metrics['annual_return']:+.1%} a year, Sharpe {metrics['sharpe_ratio']:.2f}",
+            f"Top-K after costs: {metrics['annual_return']:+.1%} per year, Sharpe {metrics['sharpe_ratio']:.2f}",
             f"tearsheet: {self.backtest.tearsheet}",
         ]
 
 
-def run_demo(folder: Path, strength: float, seed: int = 0) -> DemoSummary:
-    """Make a market in `folder`, train, score unseen dates, back-test, and measure what was found."""
+def run_demo(folder: PathLike = "kq-demo", strength: float = 0.2, seed: int = 0) -> DemoSummary:
+    """Make a market in `folder`, train, score unseen dates, back-test, and measure the edge.
+
+    Parameters
+    ----------
+    folder : of the workspace
+    strength : of the hidden pattern, 0 (none) to 1
+    seed : of the market and of the training
+    """
+    folder = as_path(folder, "folder")
     workspace, made = make_workspace(folder, strength, seed)
     training = run_training(workspace, gpus=None)
     logger.info("\n".join(training.lines()))
@@ -142,7 +149,7 @@ def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceF
     """
     config = folder / CONFIG_FILE
     if config.exists() and not config.read_text(encoding="utf-8").startswith(CONFIG.splitlines()[0]):
-        raise ConfigError(f"{folder}: is a workspace already, and not one of kq demo", hint="kq demo another-folder")
+        raise ConfigError(f"{folder}: is already a workspace, but not one of kq demo", hint="kq demo another-folder")
     shutil.rmtree(folder / DB_FOLDER, ignore_errors=True)
     init_workspace(folder, CONFIG)
     write_text(folder / "signals" / "default.yaml", RECIPE)
@@ -153,48 +160,26 @@ def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceF
     return workspace, made
 
 
-def measure(workspace: WorkspaceFolder, made: SyntheticMarket, strength: float) -> Finding:
-    """Set the signal beside the returns that followed and beside the oracle, on dates that do not overlap.
+def measure(workspace: WorkspaceFolder, made: SyntheticMarket, strength: float) -> DemoFinding:
+    """Compare the signal with the returns that followed and with the oracle, on dates that do not overlap.
 
     Signals of these dates that are missing are computed.
     """
     source = open_source(workspace, "default", workspace_market(workspace))
     sessions = source.market.sessions()
     first = next(i for i, on in enumerate(sessions) if on >= source.first_unseen())
-    dates = sessions[first:-HORIZON:HORIZON]
+    rows = np.arange(first, len(sessions) - HORIZON, HORIZON)
+    dates = [sessions[row] for row in rows]
     scores = source.ensure(dates).frame
-    keys = ["date", "symbol"]
-    grid = (
-        scores.select(*keys, "last")
-        .join(forward_returns(source.market, dates, HORIZON), on=keys, how="left")
-        .join(made.oracle(HORIZON), on=keys, how="left")
-    )
-    signal, realised, known = (_matrix(grid, column) for column in ("last", "forward_return", "oracle"))
-    return Finding(
+    symbols = scores["symbol"].unique().sort().to_list()
+    bars = source.market.select_bars(symbols)
+    signal, known = to_matrix(scores, "last", dates, symbols), to_matrix(made.oracle(HORIZON), "oracle", dates, symbols)
+    realised = forward_returns(to_matrix(bars, "close", sessions, symbols), rows, HORIZON)
+    scored = np.isfinite(signal)
+    realised, known = (np.where(scored, values, np.nan) for values in (realised, known))
+    return DemoFinding(
         strength=strength,
         ic=independent_interval(rank_ic(signal, realised)),
         oracle=independent_interval(rank_ic(known, realised)),
         captured=independent_interval(rank_ic(signal, known)).mean,
     )
-
-
-def forward_returns(market: Market, dates: list[date], horizon: int) -> pl.DataFrame:
-    """(date, symbol, forward_return): close `horizon` sessions later over the close of the date, where both exist."""
-    sessions = market.sessions()
-    position = {on: i for i, on in enumerate(sessions)}
-    later = {on: sessions[position[on] + horizon] for on in dates if position[on] + horizon < len(sessions)}
-    close = market.bars(start=dates[0]).select("date", "symbol", "close")
-    pairs = pl.DataFrame({"date": list(later), "later": list(later.values())})
-    return (
-        pairs.join(close, on="date")
-        .join(close.rename({"date": "later", "close": "later_close"}), on=["later", "symbol"])
-        .select(
-            "date", "symbol", (pl.col("later_close") / pl.col("close") - 1).cast(pl.Float64).alias("forward_return")
-        )
-    )
-
-
-def _matrix(grid: pl.DataFrame, column: str) -> NDArray[np.float64]:
-    """float64[T, N] of a long frame, NaN where there is no value."""
-    wide = grid.pivot(on="symbol", index="date", values=column).sort("date").drop("date")
-    return wide.select(pl.all().cast(pl.Float64).fill_null(float("nan"))).to_numpy()

@@ -3,13 +3,12 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
-import polars as pl
 import pytest
 
 from kronos_quant import ConfigError
 from kronos_quant.market import SyntheticSpec, make_market, open_market
 from kronos_quant.stats.intervals import MeanInterval
-from kronos_quant.workflows.demo import DemoSummary, Finding, forward_returns, make_workspace, measure, run_demo
+from kronos_quant.workflows.demo import DemoFinding, DemoSummary, make_workspace, measure, run_demo
 from kronos_quant.workspace import init_workspace
 
 
@@ -21,55 +20,41 @@ ORACLE = estimated(0.2, 0.02, 30)
 
 
 def test_a_signal_well_above_its_error_is_found():
-    finding = Finding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
+    finding = DemoFinding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
     assert finding.found
     lines = finding.lines()
-    assert lines[0] == "FOUND: the signal ranks unseen returns better than chance."
-    assert lines[1].endswith("unseen dates: +0.100 ± 0.020 (t 5.0, 30 dates)")
-    assert lines[2].endswith("+0.200 ± 0.020 (t 10.0, 30 dates)")
-    assert lines[3].endswith("captured (rank correlation with it): 0.50")
+    assert lines[0] == "EDGE: rank IC on unseen dates is significantly positive (t = 5.0)."
+    assert lines[1].endswith("unseen dates: +0.100 ± 0.020 (t = 5.0, 30 dates)")
+    assert lines[2].endswith("+0.200 ± 0.020 (t = 10.0, 30 dates)")
+    assert lines[3].endswith("rank correlation of the signal with the oracle: 0.50")
 
 
 @pytest.mark.parametrize("mean", [0.03, 0.04, 0.0, -0.1])
 def test_a_signal_within_two_errors_or_below_zero_is_not_found(mean):
-    finding = Finding(0.2, estimated(mean, 0.02, 30), ORACLE, 0.1)
+    finding = DemoFinding(0.2, estimated(mean, 0.02, 30), ORACLE, 0.1)
     assert not finding.found
-    assert finding.lines()[0] == f"NOTHING FOUND: the rank IC is not told from 0 (t {mean / 0.02:.1f}, not above 2)."
+    verdict = f"rank IC is not significantly different from 0 (t = {mean / 0.02:.1f}, threshold 2)."
+    assert finding.lines()[0] == f"NO EDGE: {verdict}"
     assert len(finding.lines()) == 4
 
 
 def test_a_market_without_a_pattern_is_said_to_be_one():
-    finding = Finding(0.0, estimated(0.01, 0.02, 30), estimated(math.nan, math.nan, 0), math.nan)
-    assert finding.lines()[-1] == ("the market was made without a pattern (--strength 0): there was nothing to find")
+    finding = DemoFinding(0.0, estimated(0.01, 0.02, 30), estimated(math.nan, math.nan, 0), math.nan)
+    assert finding.lines()[-1] == "The market has no pattern (--strength 0), so there is no edge to find."
     assert "nan" not in " ".join(finding.lines())
 
 
 def test_one_date_tells_nothing():
-    assert not Finding(0.2, estimated(0.5, math.nan, 1), ORACLE, 0.5).found
+    assert not DemoFinding(0.2, estimated(0.5, math.nan, 1), ORACLE, 0.5).found
 
 
 def test_the_summary_ends_with_the_backtest_and_its_page():
-    finding = Finding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
+    finding = DemoFinding(0.2, estimated(0.1, 0.02, 30), ORACLE, 0.5)
     metrics = {"annual_return": 0.1234, "sharpe_ratio": 0.678}
     backtest = SimpleNamespace(metrics=metrics, tearsheet=Path("runs/x/tearsheet.html"))
     lines = DemoSummary(finding, backtest).lines()
     assert lines[:-2] == finding.lines()
-    assert lines[-2:] == ["Top-K after costs: +12.3% a year, Sharpe 0.68", "tearsheet: runs/x/tearsheet.html"]
-
-
-def test_forward_returns_by_hand(market_workspace):
-    market = open_market(market_workspace.root)
-    sessions = market.sessions()
-    close = {(on, symbol): value for symbol, on, value in market.bars().select("symbol", "date", "close").rows()}
-    dates = [sessions[20], sessions[60], sessions[-4]]
-    found = forward_returns(market, dates, 5)
-    # the third date has no session 5 later
-    assert set(found["date"]) == set(dates[:2])
-    for on, symbol, value in found.rows():
-        later = sessions[sessions.index(on) + 5]
-        assert value == pytest.approx(close[later, symbol] / close[on, symbol] - 1, abs=1e-6)
-    both = [key for key in close if key[0] == dates[0] and (sessions[25], key[1]) in close]
-    assert len(found.filter(pl.col("date") == dates[0])) == len(both)
+    assert lines[-2:] == ["Top-K after costs: +12.3% per year, Sharpe 0.68", "tearsheet: runs/x/tearsheet.html"]
 
 
 def test_the_signal_is_measured_on_unseen_dates_that_do_not_overlap(trained_workspace):
@@ -101,7 +86,7 @@ def test_a_demo_again_replaces_the_bars_of_the_one_before(tmp_path):
 def test_a_demo_does_not_mix_its_bars_into_another_workspace(tmp_path):
     init_workspace(tmp_path)
     recipe = (tmp_path / "signals" / "default.yaml").read_bytes()
-    with pytest.raises(ConfigError, match="is a workspace already, and not one of kq demo") as caught:
+    with pytest.raises(ConfigError, match="is already a workspace, but not one of kq demo") as caught:
         run_demo(tmp_path, 0.2)
     assert caught.value.hint == "kq demo another-folder"
     assert (tmp_path / "signals" / "default.yaml").read_bytes() == recipe
@@ -114,4 +99,4 @@ def test_the_demo_finds_the_pattern_that_was_planted(tmp_path):
     assert summary.finding.ic.t > 3
     assert summary.finding.captured >= 0.4
     assert summary.backtest.tearsheet.is_file()
-    assert summary.lines()[0].startswith("FOUND")
+    assert summary.lines()[0].startswith("EDGE")
