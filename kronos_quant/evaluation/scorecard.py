@@ -132,14 +132,6 @@ class Scorecard(Displayed):
         """`figures` as a pandas table."""
         return self.figures.to_pandas()
 
-    def plot(self) -> Chart:
-        """The signal's rank IC of each date, its moving mean, and the mean with its interval."""
-        from kronos_quant.charts import rank_ic_figure
-
-        ranking = self.signal.ranking
-        assert ranking is not None
-        return rank_ic_figure(self.times, ranking.rank_ic_by_date, ranking.rank_ic, self.clock.date)
-
     def as_dict(self) -> dict[str, Any]:
         """metrics.json: every figure, nested; a figure that is not defined is NaN."""
         return {
