@@ -45,7 +45,7 @@ class CheckpointError(KronosQuantError):
 
 
 def listed(offenders: Iterable[object], shown: int = SHOWN_OFFENDERS) -> str:
-    """The first few offenders and how many there are besides: 'A, B, C and 7 more'."""
+    """The first few offenders and how many more there are: 'A, B, C and 7 more'."""
     items = [str(item) for item in offenders]
     if len(items) <= shown:
         return ", ".join(items)

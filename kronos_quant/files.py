@@ -1,6 +1,6 @@
 """Files written whole or not at all, and the folders of files that travel with the package.
 
-Everything that a later command may trust is written beside its place and renamed there, so that a crash, a full disk
+Everything that a later command may trust is written next to its place and renamed there, so that a crash, a full disk
 or Ctrl-C leaves the old state or the new one.
 """
 
@@ -28,7 +28,7 @@ _MARK_LENGTH = 8
 
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on any failure.
+    """Yield a temporary path next to `path`; rename it to `path` on success, remove it on any failure.
 
     What is written may be a file or a folder (a folder replaces nothing: `path` must not exist then).
     Raises KronosQuantError when the disk is full or the place cannot be written.
@@ -48,9 +48,9 @@ def write_aside(path: Path) -> Iterator[Path]:
 
 
 def remove_partials(path: Path) -> list[Path]:
-    """Remove what killed writers of `path` left beside it; returns what was there.
+    """Remove what killed writers of `path` left next to it; returns the paths removed.
 
-    The caller makes sure that nobody is writing `path` at the time.
+    The caller ensures that `path` is not being written at the time.
     """
     leftovers = sorted(path.parent.glob(f"{_PARTIAL}{'?' * _MARK_LENGTH}-{glob.escape(path.name)}"))
     for leftover in leftovers:

@@ -48,7 +48,7 @@ def load_function(path: Path, name: str, argument: str, where: Callable[..., str
     Parameters
     ----------
     name, argument : of the function, for errors
-    where : from the argument of a call, what its error says besides
+    where : from the argument of a call, what its error says in addition
 
     Raises
     ------
@@ -63,7 +63,7 @@ def load_function(path: Path, name: str, argument: str, where: Callable[..., str
     try:
         with contextlib.redirect_stdout(sys.stderr):
             spec.loader.exec_module(module)
-    # a stranger's code may raise anything and end anywhere, and its line is what its author needs
+    # a user's code may raise anything and end anywhere; its author needs the line
     except (Exception, SystemExit) as error:
         raise ConfigError(raised(path, error)) from error
     function: Callable[..., Any] | None = getattr(module, name, None)

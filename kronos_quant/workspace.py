@@ -117,7 +117,7 @@ def open_workspace_folder(start: Path | None = None, flags: Mapping[str, Any] | 
 def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
     """Write kq.yaml, the recipes and the strategies into `folder`; returns the files written.
 
-    Files that are there already are left as they are, so that it can be repeated.
+    Existing files are kept, so that it can be repeated.
     """
     sources = {
         folder / name / source.name: source

@@ -185,7 +185,7 @@ def guard_of(risk: Risk, panel: Panel, sessions_per_year: int) -> Guard:
         if panel.groups is None or (panel.groups.member < 0).all():
             raise DataError(
                 f"risk.max_group: none of {len(panel.symbols)} symbols has a group",
-                hint="kq ingest intervals industry FILE, or name a file as risk.groups",
+                hint="kq ingest intervals industry FILE",
             )
         member, groups = np.ascontiguousarray(panel.groups.member), len(panel.groups.names)
     return Guard(

@@ -251,7 +251,7 @@ def group_spans(workspace: WorkspaceFolder, market: Market, strategy: Strategy) 
     if industries.is_empty():
         raise DataError(
             "risk.max_group: no industries in the workspace",
-            hint="kq ingest intervals industry FILE, or name a CSV of symbol and group as risk.groups",
+            hint="kq ingest intervals industry FILE",
         )
     return industries.select(list(GROUP_SPANS))
 

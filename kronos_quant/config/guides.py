@@ -101,7 +101,15 @@ class GuideSettings:
 def place_guide_settings(data: dict[str, Any], lines: Lines, name: str) -> GuideSettings:
     """Move the guides' sections and names to their places.
 
-    name : the file's, for messages. Raises ConfigError for a field that is given in two sections.
+    Parameters
+    ----------
+    data, lines : the plain data of kq.yaml, and the line of each of its keys
+    name : of the file, for messages
+
+    Raises
+    ------
+    ConfigError
+        For a field that is given in two sections.
     """
     guides = {section: fields for section, fields in data.items() if section in SECTIONS and isinstance(fields, dict)}
     flat = {field: value for field, value in data.items() if _is_flat(field)}

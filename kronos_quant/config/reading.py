@@ -39,7 +39,15 @@ class Setting:
 def describe(section: Section, default: Section, prefix: str = "") -> list[Setting]:
     """The settings of a section and of those inside it.
 
-    default : the same section with its defaults. prefix : put before every name, with its dot
+    Parameters
+    ----------
+    section : the values
+    default : the same section with its defaults
+    prefix : put before every name, with its dot
+
+    >>> from kronos_quant.config import GatesConfig
+    >>> [setting.name for setting in describe(GatesConfig(), GatesConfig(), "gates.")]
+    ['gates.max_rejected_share', 'gates.rules']
     """
     settings = []
     for name, field in type(section).model_fields.items():

@@ -47,9 +47,22 @@ class Section(BaseModel):
 
 
 def read_values(model: type[Model], values: Mapping[str, Any], name: str | None = None) -> Model:
-    """Plain values as a model; raises ConfigError naming every wrong field.
+    """Plain values as a model.
 
-    name : what the values are, for the message; None: the model's name (`strategy`)
+    Parameters
+    ----------
+    model : the model, such as Strategy or TrainConfig
+    values : field (or an alias of it) -> value
+    name : what the values are, for the message; None: the model's name ("strategy")
+
+    Raises
+    ------
+    ConfigError
+        Naming every wrong field in a line.
+
+    >>> from kronos_quant.config import TrainConfig
+    >>> read_values(TrainConfig, {"epochs": 3}).predictor_epochs
+    3
     """
     try:
         return model.model_validate(dict(values))

@@ -103,7 +103,7 @@ class Market(Displayed):
         if barren:
             raise DataError(
                 f"no {self.freq} bars of {listed(barren)}: known as a constituent or listing only",
-                hint="kq universe lists which symbols have bars",
+                hint="kq universe",
             )
         return frame
 

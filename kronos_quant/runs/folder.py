@@ -1,4 +1,4 @@
-"""runs/<kind>/<id>/: made aside and renamed when a run is short, made in place when it is long.
+"""runs/<kind>/<id>/: written aside and renamed when a run is short, filled in place when it is long.
 
 A staged run appears only when it is finished. A long run (training) is there from its start, because the checkpoints
 it leaves on its way are worth keeping; its manifest says `running`, then `finished`, `interrupted` or `failed`.
@@ -86,7 +86,7 @@ def start_run(runs: Path, kind: str, inputs: Inputs, keep: Sequence[str]) -> Ite
 
 
 def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Run:
-    """A run that another program is to fill; it is not finished before `continue_run` has gone on with it."""
+    """A run that another program fills; it is finished only after `continue_run` has resumed it."""
     run = _new_run(runs, kind)
     with disk_errors(run.path):
         _begin(run, inputs)
@@ -95,7 +95,7 @@ def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Run:
 
 @contextmanager
 def continue_run(run: Run, keep: Sequence[str]) -> Iterator[Run]:
-    """A run that had not finished, under way again; its manifest counts how often that was."""
+    """An unfinished run, resumed; its manifest counts how often."""
     with _closed(run, keep):
         manifest = run.manifest()
         again = {"status": "running", "finished": None, "resumed": manifest.get("resumed", 0) + 1}
@@ -153,7 +153,7 @@ def finished_runs(runs: Path, kind: str) -> list[Run]:
 
 
 def unfinished_runs(runs: Path, kind: str) -> list[Run]:
-    """The runs of a kind that are under way, were killed, interrupted or failed, oldest first."""
+    """The runs of a kind that are running, were killed, interrupted or failed, oldest first."""
     return [run for run in _runs(runs, kind) if run.manifest()["status"] != "finished"]
 
 

@@ -62,7 +62,7 @@ def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:
     Raises DataError for rows out of order, a bar outside the sessions, or a value that is not finite.
     """
     if bars.is_empty():
-        raise DataError("no bars to make windows of", hint="kq doctor shows what the workspace holds")
+        raise DataError("no bars to make windows of", hint="kq doctor")
     runs = bars.select(pl.col("symbol").rle()).unnest("symbol")
     offset = np.append(0, runs["len"].to_numpy().cumsum()).astype(np.int64)
     time = np.array(bars["time"].to_numpy(), dtype="datetime64[us]")
