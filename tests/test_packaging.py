@@ -86,6 +86,12 @@ def run(installed: Path, folder: Path, code: str, *arguments: str) -> str:
     return done.stdout
 
 
+def test_the_wheel_has_the_templates_of_the_pages(names: list[str]) -> None:
+    templates = {path.name for path in (ROOT / "kronos_quant" / "report" / "templates").iterdir()}
+    assert templates == {"base.html", "document.html", "parts.html", "style.css"}
+    assert {f"kronos_quant/report/templates/{name}" for name in templates} <= set(names)
+
+
 def test_the_wheel_holds_the_library_the_command_and_nothing_else(wheel, names):
     assert wheel.name == f"kronos_quant-{__version__}-py3-none-any.whl"
     assert {name.split("/")[0] for name in names} == {
