@@ -88,7 +88,7 @@ def test_sessions_without_signals_are_named_with_their_command(backtest_workspac
     assert report.metrics["missing_sessions"] == gone
     command = f"kq signal --start {gone[0]} --end {gone[2]} --recipe default"
     assert report.lines()[0] == (
-        f"recipe default: 3 sessions from {gone[0]} to {gone[2]} have no signals; to compute them: {command}"
+        f"recipe default: 3 sessions from {gone[0]} to {gone[2]} have no signals; compute them with {command}"
     )
     assert len(report.card.dates) == len(dates)
     assert np.isnan(report.card.signal.ranking.rank_ic_by_date[[5, 6, 9]]).all()
