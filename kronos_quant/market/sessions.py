@@ -51,7 +51,7 @@ def calendar_name(exchange: str) -> str | None:
     if not isinstance(exchange, str) or exchange not in _CALENDARS:
         raise DataError(
             f"exchange {exchange!r} has no calendar: expected one of {', '.join(_CALENDARS)}",
-            hint="Leave `exchange` empty to take the sessions from the data.",
+            hint="Correct `exchange` in kq.yaml, or leave it empty to take the sessions from the data.",
         )
     return _CALENDARS[exchange]
 

@@ -76,7 +76,7 @@ def test_a_changed_past_bar_is_restated_and_its_old_value_is_kept(tmp_path: Path
 
 def test_each_restatement_of_a_bar_is_kept(tmp_path: Path, make_batch: BatchMaker) -> None:
     for close in (10, 11, 12):
-        store_unchecked(tmp_path, make_batch({"A": {1: close}}))
+        store_unchecked(tmp_path, make_batch({"A": {1: close}, "B": {1: 5}}))
     assert former_values(tmp_path, ["A"])["close"].to_list() == [10, 11]
     assert former_values(tmp_path, ["B"]).is_empty()
 
@@ -315,8 +315,8 @@ def test_a_bar_that_its_source_no_longer_has_is_kept_and_reported(tmp_path: Path
     assert (report.vanished, report.first_vanished) == ({"A": 2}, ("A 2024-01-03", "A 2024-01-04"))
     assert (report.snapshot, stored(tmp_path, "A")) == (before.snapshot, list(DAYS.values()))
     assert (
-        "no longer in the source: 2 stored bars of 1 symbol (A 2024-01-03, A 2024-01-04); they are kept, "
-        "and noted in the history" in report.lines()
+        "no longer in the source: 2 stored bars of 1 symbol (A 2024-01-03, A 2024-01-04); kept, "
+        "and recorded in the history" in report.lines()
     )
     assert read_history(open_market(tmp_path)).select("symbol", "date", "change", "ingest").rows() == [
         ("A", date(2024, 1, 3), "vanished", 2),

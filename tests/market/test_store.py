@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from made import store_unchecked
 
 from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.market import BarBatch, IngestReport, open_market, store, store_bars
@@ -28,12 +29,12 @@ def closes(root: Path, symbol: str) -> list[float]:
 
 
 def test_the_report_counts_new_changed_and_unchanged_bars(tmp_path: Path, make_batch: BatchMaker) -> None:
-    first = store_bars(tmp_path, make_batch({"A": {1: 10, 2: 11}, "B": {1: 20, 2: 21}}))
+    first = store_unchecked(tmp_path, make_batch({"A": {1: 10, 2: 11}, "B": {1: 20, 2: 21}}))
     assert (first.bars, first.added, first.changed, first.unchanged) == (4, 4, 0, 0)
-    again = store_bars(tmp_path, make_batch({"A": {1: 10, 2: 11}, "B": {1: 20, 2: 21}}))
+    again = store_unchecked(tmp_path, make_batch({"A": {1: 10, 2: 11}, "B": {1: 20, 2: 21}}))
     assert (again.added, again.changed, again.unchanged) == (0, 0, 4)
     assert again.snapshot == first.snapshot
-    third = store_bars(tmp_path, make_batch({"A": {2: 11.5, 3: 12}}))
+    third = store_unchecked(tmp_path, make_batch({"A": {2: 11.5, 3: 12}}))
     assert (third.added, third.changed, third.unchanged) == (1, 1, 0)
     assert closes(tmp_path, "A") == [10, 11.5, 12]
     assert closes(tmp_path, "B") == [20, 21]
@@ -83,14 +84,14 @@ def test_an_unknown_exchange_is_refused_before_anything_is_written(tmp_path: Pat
 def test_a_crash_within_the_transaction_leaves_the_old_state(
     tmp_path: Path, make_batch: BatchMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = store_bars(tmp_path, make_batch({"A": {1: 10}}))
+    before = store_unchecked(tmp_path, make_batch({"A": {1: 10}}))
 
     def crash(*_: object) -> None:
         raise SystemExit
 
     monkeypatch.setattr(store, "_merge_lists", crash)
     with pytest.raises(SystemExit):
-        store_bars(tmp_path, make_batch({"A": {1: 11, 2: 12}}))
+        store_unchecked(tmp_path, make_batch({"A": {1: 11, 2: 12}}))
     monkeypatch.undo()
     assert rows(tmp_path, "SELECT close FROM bars") == [(10.0,)]
     assert open_market(tmp_path).snapshot.digest == before.snapshot
@@ -99,24 +100,24 @@ def test_a_crash_within_the_transaction_leaves_the_old_state(
 def test_after_a_crash_before_publishing_readers_see_the_old_state_and_the_next_ingest_the_new(
     tmp_path: Path, make_batch: BatchMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store_bars(tmp_path, make_batch({"A": {1: 10}}))
+    store_unchecked(tmp_path, make_batch({"A": {1: 10}}))
 
     def crash(*_: object) -> None:
         raise SystemExit
 
     monkeypatch.setattr(store, "publish", crash)
     with pytest.raises(SystemExit):
-        store_bars(tmp_path, make_batch({"A": {1: 11, 2: 12}}))
+        store_unchecked(tmp_path, make_batch({"A": {1: 11, 2: 12}}))
     monkeypatch.undo()
     assert closes(tmp_path, "A") == [10]
     # the same ingest again finds nothing new to store, and publishes what the crash kept back
-    report = store_bars(tmp_path, make_batch({"A": {1: 11, 2: 12}}))
+    report = store_unchecked(tmp_path, make_batch({"A": {1: 11, 2: 12}}))
     assert (report.added, report.changed) == (0, 0)
     assert closes(tmp_path, "A") == [11, 12]
 
 
 def test_a_reader_goes_on_while_an_ingest_holds_the_lock(tmp_path: Path, make_batch: BatchMaker) -> None:
-    store_bars(tmp_path, make_batch({"A": {1: 10}}))
+    store_unchecked(tmp_path, make_batch({"A": {1: 10}}))
     with ingest_lock(tmp_path), duckdb.connect(tmp_path / "db" / DATABASE) as connection:
         connection.execute("BEGIN; DELETE FROM bars")
         assert closes(tmp_path, "A") == [10]
@@ -125,9 +126,9 @@ def test_a_reader_goes_on_while_an_ingest_holds_the_lock(tmp_path: Path, make_ba
 
 
 def test_a_reader_keeps_its_state_through_an_ingest(tmp_path: Path, make_batch: BatchMaker) -> None:
-    store_bars(tmp_path, make_batch({"A": {1: 10}}))
+    store_unchecked(tmp_path, make_batch({"A": {1: 10}}))
     market = open_market(tmp_path)
-    store_bars(tmp_path, make_batch({"A": {1: 11, 2: 12}, "B": {1: 5}}))
+    store_unchecked(tmp_path, make_batch({"A": {1: 11, 2: 12}, "B": {1: 5}}))
     assert market.bars()["close"].to_list() == [10]
     assert market.instruments()["symbol"].to_list() == ["A"]
     assert len(open_market(tmp_path).bars()) == 3
@@ -137,15 +138,16 @@ def test_the_digest_does_not_depend_on_the_order_of_ingest(tmp_path: Path, make_
     one = {"A": {1: 10, 2: 11}}
     two = {"B": {2: 20}, "A": {3: 12}}
     member = ("top", "A", date(2024, 1, 1), date(2024, 12, 31))
-    store_bars(tmp_path / "x", make_batch(one, universes=[member]))
-    forward = store_bars(tmp_path / "x", make_batch(two))
-    store_bars(tmp_path / "y", make_batch(two))
-    backward = store_bars(tmp_path / "y", make_batch(one, universes=[member]))
-    at_once = store_bars(tmp_path / "z", make_batch({"B": {2: 20}, "A": {3: 12, 1: 10, 2: 11}}, universes=[member]))
+    store_unchecked(tmp_path / "x", make_batch(one, universes=[member]))
+    forward = store_unchecked(tmp_path / "x", make_batch(two))
+    store_unchecked(tmp_path / "y", make_batch(two))
+    backward = store_unchecked(tmp_path / "y", make_batch(one, universes=[member]))
+    whole = make_batch({"B": {2: 20}, "A": {3: 12, 1: 10, 2: 11}}, universes=[member])
+    at_once = store_unchecked(tmp_path / "z", whole)
     assert forward.snapshot == backward.snapshot == at_once.snapshot
-    changed = store_bars(tmp_path / "z", make_batch({"A": {1: 10.001}}))
+    changed = store_unchecked(tmp_path / "z", make_batch({"A": {1: 10.001}}))
     assert changed.snapshot != forward.snapshot
-    restored = store_bars(tmp_path / "z", make_batch({"A": {1: 10}}))
+    restored = store_unchecked(tmp_path / "z", make_batch({"A": {1: 10}}))
     assert restored.snapshot == forward.snapshot
 
 
@@ -155,8 +157,8 @@ def test_listing_dates_come_from_the_source_or_from_the_bars(tmp_path: Path, mak
         first_date=pl.when(pl.col("symbol") == "A").then(pl.lit(date(2000, 1, 1))),
         last_date=pl.when(pl.col("symbol") == "A").then(pl.lit(date(2024, 1, 3))),
     )
-    store_bars(tmp_path, replace(batch, instruments=stated))
-    store_bars(tmp_path, make_batch({"B": {4: 21}}))  # says nothing of listings
+    store_unchecked(tmp_path, replace(batch, instruments=stated))
+    store_unchecked(tmp_path, make_batch({"B": {4: 21}}))  # says nothing of listings
     spans = open_market(tmp_path).instruments().select("symbol", "first_date", "last_date").rows()
     assert spans == [
         ("A", date(2000, 1, 1), date(2024, 1, 4)),  # its bars go on after the stated end
@@ -166,8 +168,10 @@ def test_listing_dates_come_from_the_source_or_from_the_bars(tmp_path: Path, mak
 
 def test_a_universe_named_again_replaces_the_stored_one(tmp_path: Path, make_batch: BatchMaker) -> None:
     span = (date(2024, 1, 1), date(2024, 12, 31))
-    store_bars(tmp_path, make_batch({"A": {1: 10}, "B": {1: 10}}, universes=[("top", "A", *span), ("low", "B", *span)]))
-    store_bars(tmp_path, make_batch({"A": {1: 10}}, universes=[("top", "B", *span)]))
+    store_unchecked(
+        tmp_path, make_batch({"A": {1: 10}, "B": {1: 10}}, universes=[("top", "A", *span), ("low", "B", *span)])
+    )
+    store_unchecked(tmp_path, make_batch({"A": {1: 10}}, universes=[("top", "B", *span)]))
     market = open_market(tmp_path)
     assert market.members("top", date(2024, 1, 2)) == ["B"]
     assert market.members("low", date(2024, 1, 2)) == ["B"]
@@ -188,8 +192,8 @@ def test_the_exchange_is_as_named_or_as_all_stocks_tell(
     tmp_path: Path, make_batch: BatchMaker, symbols: tuple[str, ...], named: str, exchange: str
 ) -> None:
     bars = {symbol: {1: 10} for symbol in symbols}
-    assert store_bars(tmp_path, make_batch(bars, exchange=named)).exchange == exchange
-    assert store_bars(tmp_path, make_batch(bars)).exchange == exchange  # what was named once is remembered
+    assert store_unchecked(tmp_path, make_batch(bars, exchange=named)).exchange == exchange
+    assert store_unchecked(tmp_path, make_batch(bars)).exchange == exchange  # what was named once is remembered
 
 
 def test_sessions_that_do_not_fit_the_exchange_are_told(tmp_path: Path, make_batch: BatchMaker) -> None:
@@ -208,23 +212,23 @@ def test_a_refused_saturday_is_no_session(tmp_path: Path, make_batch: BatchMaker
 
 
 def test_suspended_sessions_are_counted_within_each_life(tmp_path: Path, make_batch: BatchMaker) -> None:
-    report = store_bars(
+    report = store_unchecked(
         tmp_path, make_batch({"A": dict.fromkeys(range(1, 5), 9), "B": {1: 9, 4: 9}, "C": {2: 9, 3: 9}})
     )
     assert report.suspended == 2
 
 
 def test_two_frequencies_live_side_by_side(tmp_path: Path, make_batch: BatchMaker) -> None:
-    store_bars(tmp_path, make_batch({"A": {1: 10}}))
-    store_bars(tmp_path, replace(make_batch({"A": {1: 7, 2: 8}}), freq="5min"))
+    store_unchecked(tmp_path, make_batch({"A": {1: 10}}))
+    store_unchecked(tmp_path, replace(make_batch({"A": {1: 7, 2: 8}}), freq="5min"))
     assert open_market(tmp_path).bars()["close"].to_list() == [10]
     assert open_market(tmp_path, "5min").bars()["close"].to_list() == [7, 8]
     assert len(open_market(tmp_path).sessions()) == 1
 
 
 def test_the_exchange_of_one_frequency_says_nothing_of_another(tmp_path: Path, make_batch: BatchMaker) -> None:
-    store_bars(tmp_path, make_batch({"AAPL": {1: 10}}, exchange="XNYS"))
-    report = store_bars(tmp_path, replace(make_batch({"SH600977": {1: 7, 2: 8}}), freq="5min"))
+    store_unchecked(tmp_path, make_batch({"AAPL": {1: 10}}, exchange="XNYS"))
+    report = store_unchecked(tmp_path, replace(make_batch({"SH600977": {1: 7, 2: 8}}), freq="5min"))
     assert report.exchange == "XSHG"
     assert open_market(tmp_path, "day").exchange == "XNYS"
 
