@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Base = Literal["actual", "decoded"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SHOWN_BARS = 90
+"""Bars before the forecast in its chart."""
 LEAST_PRICE_SHARE = 1e-3
 """A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
 
@@ -98,6 +100,8 @@ class Forecast(Displayed):
     """What was done to the rows that were given, in words."""
     realised: pl.DataFrame | None = None
     """The bars that followed, where the forecast is of a past date: symbol, time, open … amount, in the same units."""
+    history: pl.DataFrame | None = None
+    """The last bars of each symbol, SHOWN_BARS at most, in the same columns and units."""
 
     @property
     def samples(self) -> int:
@@ -151,7 +155,7 @@ class Forecast(Displayed):
         symbol : str | None
             Which of the symbols; None is the first.
         history : table of bars | None
-            The bars before, in the units of the forecast; None draws the last close alone.
+            The bars before, in the units of the forecast; None: `self.history`.
 
         Raises
         ------
@@ -169,7 +173,7 @@ class Forecast(Displayed):
         of_symbol = pl.col("symbol") == name
         rows = self.quantiles().filter(of_symbol)
         fan = Fan(
-            history=self._history(place, history),
+            history=self._history(place, self.history if history is None else history),
             times=rows["time"].to_list(),
             levels=QUANTILES,
             quantiles=rows.select(quantile_name(level) for level in QUANTILES).to_numpy().T,
@@ -237,8 +241,11 @@ class Forecast(Displayed):
         """The same forecast with every price times `factor`: 1 / adjustment factor gives prices as quoted."""
         paths = self.paths.copy()
         paths[..., : len(PRICES)] *= factor
-        realised = None if self.realised is None else self.realised.with_columns(pl.col(PRICES) * factor)
-        return replace(self, paths=paths, last_close=self.last_close * factor, realised=realised)
+        realised, history = (
+            None if bars is None else bars.with_columns(pl.col(PRICES) * factor)
+            for bars in (self.realised, self.history)
+        )
+        return replace(self, paths=paths, last_close=self.last_close * factor, realised=realised, history=history)
 
     def _stamped(self) -> pl.DataFrame:
         H = self.times.shape[1]

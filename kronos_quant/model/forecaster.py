@@ -18,7 +18,7 @@ from kronos_quant.inputs import DateLike, PathLike, Table, as_date
 from kronos_quant.market import FutureTimes
 from kronos_quant.model.checkpoint import Pair, load_pair
 from kronos_quant.model.decoding import Context
-from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, Base, Forecast, day_text, repair_bars
+from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, SHOWN_BARS, Base, Forecast, day_text, repair_bars
 from kronos_quant.model.kronos import Kronos, KronosTokenizer
 from kronos_quant.model.sampler import PathSampler, Precision
 from kronos_quant.model.sampling import DEFAULT_SAMPLING, Sampling, series_seed
@@ -153,6 +153,7 @@ class Forecaster:
             estimated=np.array([ahead[name].estimated for name in names]),
             repairs=repairs,
             notes=series.notes,
+            history=_tidy(series.bars.group_by("symbol", maintain_order=True).tail(SHOWN_BARS)),
         )
 
 
@@ -240,7 +241,11 @@ def _realised(later: pl.DataFrame, forecast: Forecast) -> pl.DataFrame:
     """The first bars of each forecast symbol that followed, as many as were forecast."""
     kept = later.filter(pl.col("symbol").is_in(forecast.symbols), ~pl.all_horizontal(pl.col(PRICES).is_null()))
     first = kept.sort("symbol", "time").group_by("symbol", maintain_order=True).head(forecast.horizon)
-    return first.select("symbol", "time", pl.col(FEATURES).cast(pl.Float64))
+    return _tidy(first)
+
+
+def _tidy(bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.select("symbol", "time", pl.col(FEATURES).cast(pl.Float64))
 
 
 def _check_settings(horizon: int, samples: int, lookback: int | None, future: FutureTimes | None, base: str) -> None:

@@ -10,7 +10,7 @@ from made import make_bars, weekdays
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import FutureTimes
 from kronos_quant.model.forecast import CLOSE, QUANTILES, repair_bars
-from kronos_quant.model.forecaster import Forecaster, usual_lookback
+from kronos_quant.model.forecaster import Forecaster, forecast_bars, usual_lookback
 from kronos_quant.model.sampling import Sampling, series_seed
 from kronos_quant.schema import FEATURES, PRICES, quantile_columns, quantile_name
 from kronos_quant.windows import denormalise, make_windows, stamps
@@ -235,3 +235,31 @@ def test_names_of_quantiles_are_read_as_they_are_written():
     names = [quantile_name(level) for level in levels]
     assert names == ["q00", "q005", "q025", "q05", "q10", "q50", "q975", "q100"]
     assert quantile_columns(names) == dict(zip(names, levels, strict=True))
+
+
+def test_a_forecast_after_a_past_date_keeps_what_followed(forecaster, bars):
+    asof = SESSIONS[-3]
+    found = run(forecaster, bars, asof=f"{asof}")
+    assert found.paths.tobytes() == run(forecaster, bars.filter(pl.col("date") <= asof)).paths.tobytes()
+    later = bars.filter(pl.col("date") > asof)
+    assert found.realised.select("symbol", "time").equals(later.select("symbol", "time"))
+    assert found.realised["close"].to_list() == pytest.approx(later["close"].to_list())
+    assert run(forecaster, bars).realised is None
+    assert found.history.group_by("symbol", maintain_order=True).last()["close"].to_list() == found.last_close.tolist()
+    assert found.scaled(0.5).realised["close"].to_list() == (found.realised["close"] / 2).to_list()
+    with pytest.raises(DataError, match="bars: none up to 2019-01-01"):
+        run(forecaster, bars, asof="2019-01-01")
+
+
+def test_bars_are_forecast_without_a_workspace_and_wrong_models_are_refused(forecaster, bars, pair_folder):
+    found = forecast_bars(bars, forecaster, H, samples=S, exchange="XNYS")
+    assert found.paths.tobytes() == run(forecaster, bars).paths.tobytes()
+    alike = forecast_bars(bars.to_arrow(), pair_folder, H, samples=S, exchange="XNYS", device="cpu", symbol=None)
+    assert alike.paths.shape == found.paths.shape
+    assert found.to_pandas().shape == (3 * H, 9)
+    assert repr(found).startswith("Forecast of AAA, BBB, CCC: 4 bars after 2024-02-23, 6 sample paths")
+    assert "<table>" in found._repr_html_()
+    with pytest.raises(ConfigError, match="model: expected a folder, a Hub id, a pair or a Forecaster, found int"):
+        forecast_bars(bars, 5)
+    with pytest.raises(DataError, match="bars: expected a table of Polars, pandas or Arrow, found str"):
+        forecast_bars("AAA", forecaster)
