@@ -71,7 +71,7 @@ def test_an_address_at_which_nobody_listens_is_refused_at_once(scored_workspace)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"--ray 127.0.0.1:{port}: no Ray cluster is reached there") as error:
+        with pytest.raises(ConfigError, match=f"--ray 127.0.0.1:{port}: cannot reach a Ray cluster") as error:
             run_sweep(scored_workspace, "own", GRID, device="cpu", ray=f"127.0.0.1:{port}")
     assert "ray start --head" in error.value.hint
     assert not (scored_workspace.runs / "sweep").exists()
@@ -79,7 +79,7 @@ def test_an_address_at_which_nobody_listens_is_refused_at_once(scored_workspace)
 
 @needs_ray
 def test_what_is_no_address_is_refused(scored_workspace):
-    with pytest.raises(ConfigError, match="--ray nonsense: no Ray cluster is reached there: "):
+    with pytest.raises(ConfigError, match="--ray nonsense: cannot reach a Ray cluster: "):
         run_sweep(scored_workspace, "own", GRID, device="cpu", ray="nonsense")
 
 
@@ -141,12 +141,12 @@ class Failing:
 )
 def test_what_goes_wrong_on_a_worker_is_one_line(ending, message, hint):
     with pytest.raises(KronosQuantError, match=message) as error:
-        cluster.finished(cluster.Cluster(Failing(ending), "auto"), None)
+        cluster.task_results(cluster.Cluster(Failing(ending), "auto"), None)
     assert hint in error.value.hint
 
 
 def test_no_address_is_no_cluster():
-    with cluster.connected(None) as found:
+    with cluster.connect_ray(None) as found:
         assert found is None
 
 
@@ -154,5 +154,5 @@ def test_a_cluster_that_a_notebook_is_connected_to_is_left_as_it_is(monkeypatch)
     own = SimpleNamespace(is_initialized=lambda: True)
     monkeypatch.setattr(cluster, "find_spec", lambda name: True)
     monkeypatch.setattr(cluster, "import_module", lambda name: own)
-    with cluster.connected("auto") as found:
+    with cluster.connect_ray("auto") as found:
         assert found == cluster.Cluster(own, "auto")

@@ -29,7 +29,7 @@ def test_a_comparison_prints_its_tables_and_the_page(kq, market_workspace, ids):
     done = kq(market_workspace.root, "compare", *ids)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == "Runs"
+    assert lines[0] == "2 back-tests compared"
     assert "Figures, after costs" in lines
     assert any(line.split() == ["strategy.topk", "1", "2"] for line in lines)
     assert lines[-1].startswith("page: ")

@@ -142,7 +142,7 @@ def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monke
         monkeypatch.setattr(job, "run_trials", whole)
         with pytest.raises(KronosQuantError, match="another process is running this sweep") as caught:
             run_sweep(scored_workspace, "own", grid, device="cpu")
-        assert caught.value.hint == "wait for it; its trials are kept if it is stopped"
+        assert caught.value.hint == "wait for it to finish; if it stops, its trials are kept"
         # another sweep is nobody's business
         run_sweep(scored_workspace, "own", ["topk=2,3"], device="cpu")
         yield from whole(trials, *others)
