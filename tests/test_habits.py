@@ -55,7 +55,6 @@ def test_no_files_import_each_other_in_a_circle():
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
-@pytest.mark.xfail(reason="being renamed")
 def test_a_public_class_name_is_defined_once_in_the_package():
     homes = defaultdict(list)
     for path in LIBRARY:
@@ -127,7 +126,6 @@ def hints() -> Iterator[tuple[str, str]]:
 HINTS = list(hints())
 
 
-@pytest.mark.xfail(reason="being reworded")
 @pytest.mark.parametrize(("place", "hint"), HINTS, ids=[place for place, _ in HINTS])
 def test_a_hint_is_a_command_that_parses_or_one_sentence(place, hint):
     lines = [hint] if hint.startswith("kq ") else re.findall(r"`(kq [^`]+)`", hint)

@@ -108,6 +108,12 @@ def test_every_module_of_the_checkout_is_in_the_wheel(names):
     assert {name for name in names if name.endswith(".py")} == expected
 
 
+def test_templates_stubs_and_the_mark_of_types_travel_too(names):
+    package = ROOT / "kronos_quant"
+    sources = [*package.rglob("*.pyi"), *(package / "report" / "templates").iterdir(), package / "py.typed"]
+    assert {str(path.relative_to(ROOT)) for path in sources} <= set(names)
+
+
 @pytest.mark.parametrize(("folder", "pattern"), ASSETS.items())
 def test_the_files_that_the_library_reads_travel_with_it(names, folder, pattern):
     expected = {f"kronos_quant/_assets/{folder}/{path.name}" for path in (ROOT / folder).glob(pattern)}
@@ -117,7 +123,7 @@ def test_the_files_that_the_library_reads_travel_with_it(names, folder, pattern)
 
 def test_no_data_no_database_and_no_tests_are_packed(names):
     kinds = {Path(name).suffix for name in names if "dist-info" not in name}
-    assert kinds <= {".py", ".sql", ".yaml", ".typed"}
+    assert kinds <= {".py", ".pyi", ".sql", ".yaml", ".typed", ".html", ".css"}
     assert not {"store", "snapshots", "tests", "models"} & {part for name in names for part in Path(name).parts}
 
 
