@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
 from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.market import Market
 from kronos_quant.panel.factors import style_exposures, style_history
+from kronos_quant.panel.matrix import interval_groups, to_matrix
 from kronos_quant.stats.intervals import mean_interval
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 
@@ -207,3 +210,22 @@ def standard_scores(values: FloatArray) -> FloatArray:
     spread = np.sqrt((deviation**2).sum(axis=1, keepdims=True) / count)
     scores = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 1e-12)
     return np.asarray(np.clip(scores, -FARTHEST, FARTHEST))
+
+
+def read_background(market: Market, panel: Panel) -> Background:
+    """The bars of a panel by sessions and of those before; industries where they were ingested."""
+    known = market.sessions()
+    first = known.index(panel.dates[0])
+    sessions = [*known[max(first - HISTORY, 0) : first], *panel.dates]
+    bars = market.select_bars(panel.symbols, sessions[0], sessions[-1])
+    by_session = pl.col("close").sort_by("time").last(), pl.col("amount").cast(pl.Float64).sum()
+    bars = bars.group_by("symbol", "date").agg(by_session)
+    close, amount = (to_matrix(bars, name, sessions, panel.symbols) for name in ("close", "amount"))
+    return Background(close, amount, panel.groups or read_industries(market, panel))
+
+
+def read_industries(market: Market, panel: Panel) -> SymbolGroups | None:
+    """The industries of a panel's symbols; None where none of them has one."""
+    spans = market.intervals("industry").drop_nulls("value")
+    found = SymbolGroups(*interval_groups(spans, panel.dates, panel.symbols))
+    return found if found.names else None

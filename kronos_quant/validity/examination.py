@@ -9,14 +9,18 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult, Panel, Rules
+from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.stats.intervals import Regression, regress
 from kronos_quant.stats.performance import sharpe_ratio
-from kronos_quant.validity.attribution import Attribution, Background, attribute_returns
-from kronos_quant.validity.holdings import account_before, shares_of
-from kronos_quant.validity.luck import Luck
+from kronos_quant.stats.selection import estimate_overfitting
+from kronos_quant.validity.attribution import Attribution, Background, attribute_returns, read_background
+from kronos_quant.validity.holdings import account_before, shares_of, universe_returns, without_universe
+from kronos_quant.validity.luck import Luck, assess_luck
 from kronos_quant.validity.robustness import Capacity, delayed_metrics, estimate_capacity
+from kronos_quant.validity.trials import TrialRow, read_trials, record_trials, settings_text, strategy_key
+from kronos_quant.workspace import WorkspaceFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +109,23 @@ def examine(
         capacity=estimate_capacity(strategy, panel, rules, benchmark, years),
         sessions_per_year=years,
     )
+
+
+def examine_backtest(
+    workspace: WorkspaceFolder, inputs: BacktestInputs, result: BacktestResult, run: str
+) -> Examination:
+    """Record a back-test in the ledger of trials, and examine it among them.
+
+    run : kind and id. Raises DataError for a damaged ledger: a trial more than is known may have been made.
+    """
+    sessions, snapshot = session_panel(inputs.panel), inputs.market.snapshot.digest
+    edge = without_universe(result.returns, universe_returns(sessions))
+    row = TrialRow(
+        strategy_key(workspace, inputs, inputs.strategy), settings_text(inputs.strategy), result.returns, edge
+    )
+    record_trials(workspace.runs, run, inputs.scores.digest, snapshot, result.dates, [row])
+    trials = read_trials(workspace.runs)
+    overfitting = estimate_overfitting(trials.returns_on(result.dates))
+    luck = assess_luck(result.returns, edge, trials, overfitting, result.sessions_per_year)
+    known = read_background(inputs.market, sessions)
+    return examine(result, inputs.panel, inputs.rules, inputs.qlib, known, luck)

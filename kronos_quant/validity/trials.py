@@ -22,9 +22,11 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Strategy
+from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.errors import DataError
-from kronos_quant.files import write_aside
+from kronos_quant.files import file_digest, write_aside
 from kronos_quant.stats.selection import return_moments
+from kronos_quant.workspace import WorkspaceFolder
 
 FOLDER = "trials"
 """In the folder of the runs."""
@@ -96,6 +98,17 @@ def trial_key(strategy: Strategy, signals: str, code: str | None = None) -> str:
     """
     settings = strategy.digest_settings(WITHOUT_EFFECT, defaults=False)
     return hashlib.sha256(json.dumps([settings, signals, code], sort_keys=True).encode()).hexdigest()
+
+
+def strategy_key(workspace: WorkspaceFolder, inputs: BacktestInputs, strategy: Strategy) -> str:
+    """What makes a trial of this strategy the same as another."""
+    code = None if strategy.code is None else file_digest(workspace.root / Path(strategy.code).expanduser())
+    return trial_key(strategy, inputs.scores.digest, code)
+
+
+def settings_text(strategy: Strategy) -> str:
+    """A trial's settings, as the ledger keeps them for people."""
+    return strategy.model_dump_json(exclude_defaults=True)
 
 
 def record_trials(

@@ -21,7 +21,7 @@ from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.stats.performance import key_figures
-from kronos_quant.workflows.examination import examined
+from kronos_quant.validity.examination import examine_backtest
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _write_run(
         run.write_config({"strategy": inputs.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
         for kind, table in result_tables(result).items():
             table.write_parquet(run.folder / f"{kind}.parquet")
-        examination = examined(workspace, inputs, result, f"backtest/{run.id}")
+        examination = examine_backtest(workspace, inputs, result, f"backtest/{run.id}")
         terms = terms_of(result, inputs.rules, benchmark)
         document = backtest_document(result, examination, inputs.name, terms, [*result.notes, *notes], benchmark)
         if page:

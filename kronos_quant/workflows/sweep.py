@@ -39,7 +39,7 @@ from kronos_quant.validity import (
     universe_returns,
     without_universe,
 )
-from kronos_quant.workflows.examination import key_of, settings_of
+from kronos_quant.validity.trials import settings_text, strategy_key
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
@@ -269,9 +269,9 @@ def append_results(
 ) -> pl.DataFrame:
     """Write a batch of results, first to the ledger of trials, then to the table of the sweep; return that."""
     edges = without_universe(np.column_stack([one.returns for one in batch]), universe)
-    keys = [key_of(workspace, inputs, one.trial.strategy) for one in batch]
+    keys = [strategy_key(workspace, inputs, one.trial.strategy) for one in batch]
     rows = [
-        TrialRow(key, settings_of(one.trial.strategy), one.returns, np.ascontiguousarray(edge))
+        TrialRow(key, settings_text(one.trial.strategy), one.returns, np.ascontiguousarray(edge))
         for key, one, edge in zip(keys, batch, edges.T, strict=True)
     ]
     record_trials(

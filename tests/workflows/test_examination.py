@@ -13,7 +13,8 @@ from kronos_quant.backtest.inputs import collect_inputs
 from kronos_quant.market import open_market
 from kronos_quant.stats.selection import return_moments
 from kronos_quant.validity import HISTORY, read_trials
-from kronos_quant.workflows.examination import background, industries, key_of
+from kronos_quant.validity.attribution import read_background, read_industries
+from kronos_quant.validity.trials import strategy_key
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_the_figures_of_every_part_are_in_metrics(backtest):
 
 def test_the_bars_before_the_panel_are_those_of_the_sessions_before(prepared):
     market, panel = prepared.market, prepared.panel
-    found = background(market, panel)
+    found = read_background(market, panel)
     sessions = market.sessions()
     first = sessions.index(panel.dates[0])
     history = min(first, HISTORY)
@@ -115,7 +116,7 @@ def test_industries_are_those_of_each_session(prepared, monkeypatch):
         orient="row",
     )
     monkeypatch.setattr(type(prepared.market), "intervals", lambda self, kind: spans)
-    found = industries(prepared.market, panel)
+    found = read_industries(prepared.market, panel)
     assert found.names == ("banks", "steel")
     assert found.member[4:6, 0].tolist() == [0, 1]
     assert set(found.member[:, 1]) == {0}
@@ -128,7 +129,7 @@ def test_another_text_of_own_code_is_another_trial(backtest_workspace, prepared)
     keys = []
     for text in ("def decide(view): return None\n", "def decide(view): return {}\n"):
         code.write_text(text)
-        keys.append(key_of(backtest_workspace, prepared, own))
+        keys.append(strategy_key(backtest_workspace, prepared, own))
     assert keys[0] != keys[1]
 
 
