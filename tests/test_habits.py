@@ -32,6 +32,10 @@ PRIVATE_WORDS = re.compile(
 """Words of ours that a working quant would not write: CONTRIBUTING.md has the field's."""
 
 
+STORED = {"nobody to rank"}
+"""Values of metrics.json that readers know by these words."""
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -64,7 +68,6 @@ def test_a_public_class_name_is_defined_once_in_the_package():
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
-@pytest.mark.xfail(reason="being renamed")
 def test_a_module_is_worth_a_file():
     short = {
         module_name(path): count
@@ -192,7 +195,6 @@ def docstrings(tree: ast.Module) -> set[int]:
     }
 
 
-@pytest.mark.xfail(reason="being renamed")
 def test_no_text_for_a_user_has_our_private_words():
     found = []
     for path, tree in TREES.items():
@@ -200,7 +202,7 @@ def test_no_text_for_a_user_has_our_private_words():
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
                 word = PRIVATE_WORDS.search(node.value)
-                if word and " " in node.value.strip():
+                if word and " " in node.value.strip() and node.value not in STORED:
                     found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {word[0]}: {node.value[:80]!r}")
     for path in COMMANDS:  # the docstring of a command is its help
         for node in ast.walk(TREES[path]):

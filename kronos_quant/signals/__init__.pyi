@@ -18,6 +18,8 @@ from .recipe import (
     ImportedRecipe,
     Recipe,
     ResolvedRecipe,
+    Weights,
+    find_weights,
     resolve_blend,
     resolve_imported,
     resolve_recipe,
@@ -40,7 +42,6 @@ from .source import (
 )
 from .store import Note, SignalFolder, SignalStore, stored_folders
 from .table import ScoreTable, read_market_scores, read_score_table
-from .weights import Weights, find_weights
 
 __all__ = [
     "CALIBRATED",

@@ -22,17 +22,40 @@ from pydantic import AliasChoices, Field, model_validator
 from kronos_quant.arrays import BoolArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
-from kronos_quant.model import Context, Nucleus
+from kronos_quant.model import Context, ModelCard, Nucleus, Pair, load_pair
+from kronos_quant.model.library import ModelLibrary
 from kronos_quant.own_code import OwnCode
 from kronos_quant.schema import DAILY
 from kronos_quant.signals.calibration import Calibration, check_history
 from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.scores import OWN, SCORES
 from kronos_quant.signals.steps import Step
-from kronos_quant.signals.weights import Weights
+from kronos_quant.workspace import WorkspaceFolder
 
 NUMERICS_VERSION = 4
 """Raised by hand whenever the same recipe would give other numbers, or other columns, than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A loaded pair, where it came from, its digest (sha256 over both networks) and what its card says."""
+
+    name: str
+    pair: Pair
+    digest: str
+    card: ModelCard
+
+    @property
+    def clip(self) -> float:
+        """The bound of the normalised values that the model was trained with."""
+        return float(self.card.clip)
+
+
+def find_weights(workspace: WorkspaceFolder, name: str) -> Weights:
+    """Load the model that a recipe names. Raises CheckpointError when there is none."""
+    name, source = ModelLibrary(workspace).resolve(name)
+    pair = load_pair(source, models_dir=workspace.models)
+    return Weights(name, pair, pair.digest, pair.card)
 
 
 class Recipe(Section):

@@ -26,6 +26,8 @@ from kronos_quant.signals.recipe import (
     ImportedRecipe,
     Recipe,
     ResolvedRecipe,
+    Weights,
+    find_weights,
     resolve_blend,
     resolve_imported,
     resolve_recipe,
@@ -33,7 +35,6 @@ from kronos_quant.signals.recipe import (
 from kronos_quant.signals.result import Signals
 from kronos_quant.signals.scorer import score_devices
 from kronos_quant.signals.store import IMPORTED_FILE, SignalStore
-from kronos_quant.signals.weights import Weights, find_weights
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)

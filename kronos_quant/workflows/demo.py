@@ -39,7 +39,7 @@ EDGE_T = 2.0
 """A signal is called found when its mean rank IC is more than this many standard errors above 0."""
 
 CONFIG = f"""\
-# The workspace of `kq demo`: a made market and a small Kronos trained from scratch. Change things and run the
+# The workspace of `kq demo`: a synthetic market and a small Kronos trained from scratch. Change things and run the
 # commands of the README in this folder.
 market:
   exchange: XNYS
@@ -142,7 +142,7 @@ def run_demo(folder: PathLike = "kq-demo", strength: float = 0.2, seed: int = 0)
 
 
 def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceFolder, SyntheticMarket]:
-    """A workspace with the demo's settings and a made market; a `seed` makes both the market and the training.
+    """A workspace with the demo's settings and a synthetic market; a `seed` makes both the market and the training.
 
     Bars of an earlier demo are replaced: those of another strength or seed must not stay among the new ones.
     Raises ConfigError where `folder` is a workspace of another kind: made bars would be mixed with its own.

@@ -33,7 +33,12 @@ def add_model(
 ) -> ModelEntry:
     """Copy a model into models/, all of it or nothing; the parameters are those of `ModelLibrary.add`.
 
-    Raises CheckpointError for a model that is missing, damaged or does not fit, ConfigError for a name that is taken.
+    Raises
+    ------
+    CheckpointError
+        For a model that is missing, damaged or does not fit.
+    ConfigError
+        For a name that is taken.
     """
     partner = None if tokenizer is None else str(tokenizer)
     return ModelLibrary(workspace).add(str(source), partner, name, revision)
