@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson, Device
 from kq_cli.printing import print_json
 
@@ -24,10 +25,7 @@ def backtest(
     Run a strategy on the signals of its recipe. Missing signals of the period are computed first. Writes orders, fills,
     positions, returns, metrics, a chart and a tearsheet to runs/backtest/.
     """
-    from kronos_quant.workflows.backtest import run_backtest
-    from kronos_quant.workspace import open_workspace_folder
-
-    run = run_backtest(open_workspace_folder(), strategy, device=device, compute=not no_compute, allow_code=allow_code)
+    run = kq.open().backtest(strategy, device=device, compute=not no_compute, allow_code=allow_code)
     if as_json:
         print_json(run.figures | {"folder": run.folder})
     else:

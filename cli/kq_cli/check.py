@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson
 from kq_cli.printing import print_report
 
@@ -18,9 +19,6 @@ def check(html: Html = None, checks: Checks = None, as_json: AsJson = False) -> 
     Run all rules (the package's and the SQL files in db/checks) on the stored bars; report warnings and rejected bars
     by rule and symbol. Exits with 3 when a gate of kq.yaml fails.
     """
-    from kronos_quant.workflows.bars import run_check
-    from kronos_quant.workspace import open_workspace_folder
-
-    report = run_check(open_workspace_folder(), html, checks)
+    report = kq.open().check(html, checks)
     print_report(report, as_json)
     report.enforce_gates()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson
 from kq_cli.printing import print_report
 
@@ -16,7 +17,4 @@ def compare(runs: Runs, as_json: AsJson = False) -> None:
     Compare back-tests: figures, differences in settings, and whether the daily returns differ significantly from those
     of the first run. Writes a page with curves, figures.csv and metrics.json to runs/compare/.
     """
-    from kronos_quant.workflows.compare import run_comparison
-    from kronos_quant.workspace import open_workspace_folder
-
-    print_report(run_comparison(open_workspace_folder(), runs), as_json)
+    print_report(kq.open().compare(*runs), as_json)

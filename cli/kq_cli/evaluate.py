@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, End, Start, days
+import kronos_quant as kq
+from kq_cli.options import AsJson, End, Start
 from kq_cli.printing import print_json, print_lines, print_records
 
 Recipe = Annotated[str, typer.Argument(help="Recipe: a name in signals/ or a file.")]
@@ -36,14 +37,11 @@ def evaluate(
     zero-shot model, calibration, break-even cost. Writes a page with charts, metrics.json and tables to
     runs/evaluate/. Computes no signals except the zero-shot ones, once; reports the sessions without signals.
     """
-    from kronos_quant.workflows.evaluate import run_evaluation
-    from kronos_quant.workspace import open_workspace_folder
-
-    first, last = days(start, end)
-    workspace = open_workspace_folder()
-    report = run_evaluation(workspace, recipe, first, last, universe, against or (), zero_shot=zero_shot)
+    report = kq.open().evaluate(
+        recipe, start=start, end=end, universe=universe, against=against or (), zero_shot=zero_shot
+    )
     if as_json:
-        print_json(report.as_dict())
+        print_json(report.metrics | {"folder": report.folder})
     else:
         print_lines([*report.head(), ""])
         print_records(report.rows())

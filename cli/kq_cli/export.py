@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson, End, Start
 from kq_cli.printing import print_report
 
@@ -30,11 +31,10 @@ def bars(
 
     Write the stored bars: adjusted prices with their factor. Reading them again gives the same bars bit for bit.
     """
-    from kronos_quant.workflows.bars import export_bars
-    from kronos_quant.workspace import open_workspace_folder
+    from kronos_quant.market import export_bars
 
     names = None if symbols is None else [symbol for symbol in symbols.split(",") if symbol.strip()]
-    report = export_bars(open_workspace_folder(), out, form, symbols=names, start=start, end=end, freq=freq)
+    report = export_bars(kq.open().market(freq), out, form, symbols=names, start=start, end=end)
     print_report(report, as_json)
 
 

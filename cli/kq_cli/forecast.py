@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from kq_cli.options import AsJson, Day, Device, Recipe, day
+import kronos_quant as kq
+from kq_cli.options import AsJson, Day, Device, Recipe
 from kq_cli.printing import print_json, print_lines, print_records
 
 Symbol = Annotated[str, typer.Argument(help="SH600000, 600000.SH, sh600000 or, where it is unique, 600000.")]
@@ -25,11 +26,7 @@ def forecast(
     that needs no network) with the interval of a random walk for comparison. With --date, forecast after a past
     session; the chart then shows the bars that followed.
     """
-    from kronos_quant.workflows.forecast import run_forecast
-    from kronos_quant.workspace import open_workspace_folder
-
-    folder = open_workspace_folder()
-    result = run_forecast(folder, symbol, horizon=horizon, date=day(date), recipe=recipe, device=device)
+    result = kq.open().forecast(symbol, horizon=horizon, date=date, recipe=recipe, device=device)
     if as_json:
         print_json(result.as_dict())
     else:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson
 from kq_cli.printing import print_report
 
@@ -22,7 +23,6 @@ def history(symbol: Symbol, since: Since = None, freq: Freq = None, as_json: AsJ
     Show how a symbol's stored bars changed: values replaced by later ingests (old -> new, when, source) and bars no
     longer in the source. Never blocks an ingest.
     """
-    from kronos_quant.workflows.bars import symbol_history
-    from kronos_quant.workspace import open_workspace_folder
+    from kronos_quant.market import symbol_history
 
-    print_report(symbol_history(open_workspace_folder(), symbol, since, freq), as_json)
+    print_report(symbol_history(kq.open().market(freq), symbol, since), as_json)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson, Exchange
 from kq_cli.printing import print_report
 
@@ -41,10 +42,7 @@ def qlib(
 
     Read a Qlib directory (calendars/, instruments/, features/).
     """
-    from kronos_quant.workflows.ingest import ingest_qlib
-    from kronos_quant.workspace import open_workspace_folder
-
-    report = ingest_qlib(open_workspace_folder(), source, freq=freq, labels=labels, exchange=exchange)
+    report = kq.open().ingest_qlib(source, freq=freq, labels=labels, exchange=exchange)
     print_report(report, as_json)
 
 
@@ -61,11 +59,8 @@ def csv(
 
     Read K-lines with the columns timestamps, open, high, low, close, volume, amount, in any order.
     """
-    from kronos_quant.workflows.ingest import ingest_csv
-    from kronos_quant.workspace import open_workspace_folder
-
-    workspace = open_workspace_folder()
-    print_report(ingest_csv(workspace, source, symbol=symbol, amount=amount, labels=labels, exchange=exchange), as_json)
+    report = kq.open().ingest_csv(source, symbol=symbol, amount=amount, labels=labels, exchange=exchange)
+    print_report(report, as_json)
 
 
 @app.command(short_help="A Parquet, Arrow or Feather file of K-lines, or a folder of them.")
@@ -81,11 +76,7 @@ def table(
 
     Read K-lines from Parquet, Arrow or Feather, with the same columns as CSV.
     """
-    from kronos_quant.workflows.ingest import ingest_table
-    from kronos_quant.workspace import open_workspace_folder
-
-    workspace = open_workspace_folder()
-    report = ingest_table(workspace, source, symbol=symbol, amount=amount, labels=labels, exchange=exchange)
+    report = kq.open().ingest(source, symbol=symbol, amount=amount, labels=labels, exchange=exchange)
     print_report(report, as_json)
 
 
@@ -95,10 +86,7 @@ def universe(name: Universe, source: ListSource, as_json: AsJson = False) -> Non
 
     Read the intervals in which symbols belong to a universe. Qlib directories already contain theirs.
     """
-    from kronos_quant.workflows.ingest import ingest_universe
-    from kronos_quant.workspace import open_workspace_folder
-
-    print_report(ingest_universe(open_workspace_folder(), name, source), as_json)
+    print_report(kq.open().ingest_universe(name, source), as_json)
 
 
 @app.command(short_help="ST status, listings or industries by date, from CSV.")
@@ -107,10 +95,7 @@ def intervals(kind: Kind, source: ListSource, as_json: AsJson = False) -> None:
 
     Read dated facts about symbols that a Qlib directory does not contain. Rules that need them are off without them.
     """
-    from kronos_quant.workflows.ingest import ingest_intervals
-    from kronos_quant.workspace import open_workspace_folder
-
-    print_report(ingest_intervals(open_workspace_folder(), kind, source), as_json)
+    print_report(kq.open().ingest_intervals(kind, source), as_json)
 
 
 @app.command(short_help="A synthetic market with a known pattern.")
@@ -121,9 +106,5 @@ def synthetic(
 
     Generate a market with a known, weak, learnable pattern in the next days' returns; equal options give equal bars.
     """
-    from kronos_quant.workflows.ingest import ingest_synthetic
-    from kronos_quant.workspace import open_workspace_folder
-
-    workspace = open_workspace_folder()
-    report = ingest_synthetic(workspace, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
+    report = kq.open().ingest_synthetic(strength=strength, symbols=symbols, sessions=sessions, seed=seed)
     print_report(report, as_json)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
@@ -29,9 +30,8 @@ def list_(as_json: AsJson = False) -> None:
     List the models in models/ and those trained here: kind, shape, parameters, digest and origin.
     """
     from kronos_quant.workflows.models import list_models
-    from kronos_quant.workspace import open_workspace_folder
 
-    models = list_models(open_workspace_folder())
+    models = list_models(kq.open().folder)
     if as_json:
         print_json([model.as_dict() for model in models])
     else:
@@ -53,9 +53,8 @@ def add(
     afterwards no network is needed.
     """
     from kronos_quant.workflows.models import add_model
-    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(add_model(open_workspace_folder(), source, tokenizer, name, revision), as_json)
+    print_report(add_model(kq.open().folder, source, tokenizer, name, revision), as_json)
 
 
 @app.command(short_help="Check a model and describe it.")
@@ -65,6 +64,5 @@ def show(name: Name = "latest", as_json: AsJson = False) -> None:
     Read and check a model, and print its sizes, digest, configuration and how it was trained.
     """
     from kronos_quant.workflows.models import show_model
-    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(show_model(open_workspace_folder(), name), as_json)
+    print_report(show_model(kq.open().folder, name), as_json)

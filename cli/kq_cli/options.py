@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +28,3 @@ Exchange = Annotated[
 ]
 Gpus = Annotated[int | None, typer.Option("--gpus", min=0, help="Number of GPUs; 0: the CPU; default: all available.")]
 Folder = Annotated[Path, typer.Argument(help="Created if missing.")]
-
-
-def day(moment: datetime | None) -> date | None:
-    """The date of a `--date`; None stays None."""
-    return None if moment is None else moment.date()
-
-
-def days(start: datetime | None, end: datetime | None) -> tuple[date | None, date | None]:
-    """The dates of `--start` and `--end`."""
-    return day(start), day(end)

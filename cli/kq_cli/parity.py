@@ -2,6 +2,7 @@
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.backtest import NoCompute, StrategyFile
 from kq_cli.options import AsJson, Device
 from kq_cli.printing import print_json
@@ -18,10 +19,7 @@ def parity(
     Run a strategy through the engine, the reference ledger and pyqlib, and print the effect of each rule in basis
     points. Exits with 5 if the engine and the reference ledger, or the engine and pyqlib, differ.
     """
-    from kronos_quant.workflows.parity import run_parity
-    from kronos_quant.workspace import open_workspace_folder
-
-    report = run_parity(open_workspace_folder(), strategy, device=device, compute=not no_compute)
+    report = kq.open().parity(strategy, device=device, compute=not no_compute)
     if as_json:
         print_json(report.as_dict())
     else:

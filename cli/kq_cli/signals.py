@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
@@ -67,11 +68,9 @@ def signal(
             if source is not None and source.name != "DEFAULT":
                 raise typer.BadParameter(f"goes after {context.invoked_subcommand}", param_hint=f"--{name}")
         return
-    from kronos_quant.workflows.signals import run_signals
-    from kronos_quant.workspace import open_workspace_folder
 
-    summary = run_signals(
-        open_workspace_folder(), recipe, start, end, device, date=date, gpus=gpus, allow_code=allow_code
+    summary = kq.open().signals(
+        recipe, date=date, start=start, end=end, device=device, gpus=gpus, allow_code=allow_code
     )
     if as_json:
         print_json(summary.as_dict(top))
@@ -87,9 +86,8 @@ def list_(as_json: AsJson = False) -> None:
     List stored signals by recipe: sessions, size, and whether they are complete and match today's bars.
     """
     from kronos_quant.workflows.signal_store import list_signals
-    from kronos_quant.workspace import open_workspace_folder
 
-    stored = list_signals(open_workspace_folder())
+    stored = list_signals(kq.open().folder)
     if as_json:
         print_json([recipe.as_dict() for recipe in stored])
     else:
@@ -106,9 +104,8 @@ def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json
     --date 2025-06-05T11:30. Nothing is computed.
     """
     from kronos_quant.workflows.signal_store import show_signals
-    from kronos_quant.workspace import open_workspace_folder
 
-    shown = show_signals(open_workspace_folder(), recipe, date)
+    shown = show_signals(kq.open().folder, recipe, date)
     if as_json:
         print_json(shown.as_dict(top))
     else:
@@ -131,9 +128,8 @@ def diff(
     rank differences.
     """
     from kronos_quant.workflows.signal_store import diff_signals
-    from kronos_quant.workspace import open_workspace_folder
 
-    comparison = diff_signals(open_workspace_folder(), first, second, start, end, top)
+    comparison = diff_signals(kq.open().folder, first, second, start, end, top)
     if as_json:
         print_json(comparison.as_dict())
     else:
@@ -149,9 +145,8 @@ def prune(older_than: Older = None, yes: Yes = False, as_json: AsJson = False) -
     List stored signals that no recipe of this workspace refers to; with --yes, delete them.
     """
     from kronos_quant.workflows.signal_store import prune_signals
-    from kronos_quant.workspace import open_workspace_folder
 
-    print_report(prune_signals(open_workspace_folder(), older_than, delete=yes), as_json)
+    print_report(prune_signals(kq.open().folder, older_than, delete=yes), as_json)
 
 
 @app.command("import", short_help="Import external signals.")
@@ -167,10 +162,7 @@ def import_(
 
     Import a table of external signals, all of it or nothing. A strategy with `recipe: mine` then trades on it.
     """
-    from kronos_quant.workflows.signal_store import import_signals
-    from kronos_quant.workspace import open_workspace_folder
-
-    print_report(import_signals(open_workspace_folder(), file, name, score, horizon, replace=replace), as_json)
+    print_report(kq.open().import_signals(file, name, score=score, horizon=horizon, replace=replace), as_json)
 
 
 @app.command(short_help="Export stored signals to a file.")
@@ -182,6 +174,5 @@ def export(
     Export stored signals: every column as Parquet or CSV, or the score in the format of Qlib's back-test.
     """
     from kronos_quant.workflows.signal_store import export_signals
-    from kronos_quant.workspace import open_workspace_folder
 
-    print_lines(export_signals(open_workspace_folder(), out, recipe, form, start, end))
+    print_lines(export_signals(kq.open().folder, out, recipe, form, start, end))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson
 from kq_cli.printing import print_json, print_lines, print_records, print_report
 
@@ -19,10 +20,9 @@ def list_(as_json: AsJson = False) -> None:
     List published snapshots, newest first: bars, span, size, number of runs that use it, and whether a reader has it
     open.
     """
-    from kronos_quant.workflows.bars import list_snapshots
-    from kronos_quant.workspace import open_workspace_folder
+    from kronos_quant.market import list_snapshots
 
-    snapshots = list_snapshots(open_workspace_folder())
+    snapshots = list_snapshots(kq.open().root)
     if as_json:
         print_json([one.as_dict() for one in snapshots])
     else:
@@ -37,7 +37,6 @@ def prune(keep: Keep = 3, as_json: AsJson = False) -> None:
     Delete old snapshots, except the current one, the newest ones, those that a run's manifest names, and those that a
     reader has open.
     """
-    from kronos_quant.workflows.bars import prune_snapshots
-    from kronos_quant.workspace import open_workspace_folder
+    from kronos_quant.market import prune_snapshots
 
-    print_report(prune_snapshots(open_workspace_folder(), keep), as_json)
+    print_report(prune_snapshots(kq.open().root, keep), as_json)

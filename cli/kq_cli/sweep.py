@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.backtest import NoCompute, StrategyFile
 from kq_cli.options import AsJson, Device
 from kq_cli.printing import print_json
@@ -29,10 +30,7 @@ def sweep(
     runs/sweep/, and adjusts the best result for the number of trials; run the same command to resume an interrupted
     sweep.
     """
-    from kronos_quant.workflows.sweep import run_sweep
-    from kronos_quant.workspace import open_workspace_folder
-
-    summary = run_sweep(open_workspace_folder(), strategy, grid, device=device, compute=not no_compute, ray=ray)
+    summary = kq.open().sweep(strategy, grid, device=device, compute=not no_compute, ray=ray)
     if as_json:
         print_json(summary.as_dict())
     else:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson, Gpus
 from kq_cli.printing import print_report
 
@@ -49,10 +50,9 @@ def train(gpus: Gpus = None, resume: Resume = None, prepare: Prepare = False, as
     - --fresh: always start a new run
     - Ctrl-C saves the state first
     """
-    from kronos_quant.workflows.train import prepare_training, run_training
-    from kronos_quant.workspace import open_workspace_folder
+    if prepare:
+        from kronos_quant.workflows.train import prepare_training
 
-    workspace = open_workspace_folder()
-    print_report(
-        prepare_training(workspace, gpus) if prepare else run_training(workspace, gpus, resume=resume), as_json
-    )
+        print_report(prepare_training(kq.open().folder, gpus), as_json)
+    else:
+        print_report(kq.open().train(gpus, resume=resume), as_json)

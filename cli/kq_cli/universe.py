@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+import kronos_quant as kq
 from kq_cli.options import AsJson, Day
 from kq_cli.printing import print_report
 
@@ -15,7 +16,4 @@ def universe(name: Name = "all", date: Day = None, as_json: AsJson = False) -> N
 
     List the constituents of a universe on a date, with those that have no bars (the survivorship gap).
     """
-    from kronos_quant.workflows.bars import list_universe
-    from kronos_quant.workspace import open_workspace_folder
-
-    print_report(list_universe(open_workspace_folder(), name, date), as_json)
+    print_report(kq.open().universe(name, date), as_json)

@@ -251,7 +251,7 @@ def read_config(folder: Path, build: type[Pretrained]) -> Any:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn a failure to read (permissions, a name too long, a bad disk) into CheckpointError."""
+    """Turn what the system says against reading (a permission, a name too long, a bad disk) into CheckpointError."""
     try:
         yield
     except OSError as error:
@@ -272,7 +272,7 @@ def _write(module: Pretrained, folder: Path) -> None:
 
 
 def _check_single(folder: Path, kind: Kind) -> None:
-    """Raise CheckpointError for an empty folder, and a pair in place of one network."""
+    """Say it when the folder holds nothing, or a pair where one network is asked for."""
     if (folder / CONFIG_FILE).exists():
         return
     if is_pair(folder):

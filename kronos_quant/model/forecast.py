@@ -32,6 +32,9 @@ SHOWN_BARS = 90
 LEAST_PRICE_SHARE = 1e-3
 """A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
 
+SHOWN_BARS = 90
+"""Bars of history in a picture."""
+
 OPEN, HIGH, LOW, CLOSE = range(len(PRICES))
 
 

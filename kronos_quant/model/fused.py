@@ -28,7 +28,7 @@ BLOCK_WORK = 2**19
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """How the S paths of each of B series are grouped; the last group may hold unused paths."""
+    """How the S paths of each of B series are grouped; the last group may hold paths that nobody asked for."""
 
     series: int  # B
     groups: int  # of each series
@@ -48,7 +48,7 @@ class Groups:
 
     @property
     def samples(self) -> int:
-        """Paths of a series, unused ones included."""
+        """Paths of a series, those that nobody asked for included."""
         return self.groups * self.paths
 
     def spread(self, x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ _FLOAT_BITS = 24
 
 
 Nucleus = Literal["combined", "published"]
-"""combined: top_k, then the nucleus of what is left. published: top_p has no effect where top_k is given."""
+"""combined: top_k, then the nucleus of what is left. published: top_p is not looked at where top_k is given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from kronos_quant.errors import KronosQuantError
+from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors, write_aside, write_json, write_text
 from kronos_quant.runs.manifest import Inputs, new_manifest
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"
@@ -155,6 +158,29 @@ def finished_runs(runs: Path, kind: str) -> list[Run]:
 def unfinished_runs(runs: Path, kind: str) -> list[Run]:
     """The runs of a kind that are running, were killed, interrupted or failed, oldest first."""
     return [run for run in _runs(runs, kind) if run.manifest()["status"] != "finished"]
+
+
+def list_runs(runs: Path, kind: str | None = None) -> pl.DataFrame:
+    """The runs in a folder of runs, newest first: kind, id, started and finished (UTC), status, folder.
+
+    kind : train, signal, backtest, ...; None: all. Raises ConfigError for a kind of which there is none.
+    """
+    import polars as pl
+
+    kinds = sorted(path.parent.parent.name for path in runs.glob(f"*/[0-9]*/{MANIFEST}"))
+    if kind is not None and kind not in kinds:
+        raise ConfigError(f"kind: expected {' or '.join(dict.fromkeys(kinds)) or 'none: no runs yet'}, found {kind!r}")
+    manifests = [(run.path, run.manifest()) for each in dict.fromkeys(kinds) for run in _runs(runs, each)]
+    moment = pl.Datetime("us", "UTC")
+    rows = {
+        name: pl.Series([manifest.get(name) for _, manifest in manifests], dtype=pl.String)
+        for name in ("kind", "id", "started", "finished", "status")
+    }
+    table = pl.DataFrame(rows | {"folder": pl.Series([str(path) for path, _ in manifests], dtype=pl.String)})
+    wanted = table if kind is None else table.filter(pl.col("kind") == kind)
+    return wanted.with_columns(pl.col("started", "finished").str.to_datetime(time_zone="UTC").cast(moment)).sort(
+        "id", descending=True
+    )
 
 
 def _runs(runs: Path, kind: str) -> list[Run]:

@@ -84,7 +84,7 @@ def gather_arrays(
     elif isinstance(which, slice):
         begin = index.anchor[which] - (index.lookback - 1)
         found = Scale(scale.mean[which], scale.std[which])
-    else:  # the rows were checked when the statistics were computed; take() is a quarter of the time of []
+    else:  # whoever computed the statistics has looked at the rows; take() is a quarter of the time of []
         begin = index.anchor.take(which) - (index.lookback - 1)
         found = Scale(scale.mean.take(which, axis=0), scale.std.take(which, axis=0))
     length = index.lookback + index.predict

@@ -114,6 +114,6 @@ def _day_end(day: date) -> np.datetime64:
 
 
 def _short(moment: np.datetime64) -> str:
-    """A moment as text, without a time of day of 00:00."""
+    """A moment without the part of it that says nothing."""
     text = str(moment.astype("datetime64[m]")).replace("T", " ")
     return text.removesuffix(" 00:00")

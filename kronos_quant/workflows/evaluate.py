@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,10 @@ class EvaluationConfig(Section):
     against: tuple[str, ...] = Field(description="recipes compared with it")
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationReport:
-    """A finished scorecard and where it lies."""
+@dataclass(frozen=True, slots=True, repr=False)
+class EvaluationRun(Scorecard):
+    """A scorecard with the run that it left: its folder, and its metrics.json."""
 
-    card: Scorecard
     folder: Path
     metrics: dict[str, Any]
 
@@ -46,21 +45,17 @@ class EvaluationReport:
         """The page to open."""
         return self.folder / "scorecard.html"
 
-    def as_dict(self) -> dict[str, Any]:
-        """For --json: metrics.json and the folder."""
-        return self.metrics | {"folder": self.folder}
-
     def rows(self) -> list[dict[str, str]]:
         """The signal and the baselines side by side."""
-        return summary(self.card.cards)
+        return summary(self.cards)
 
     def head(self) -> list[str]:
         """The verdict, in words."""
-        return [self.card.finding.headline, *self.card.explained]
+        return [self.finding.headline, *self.explained]
 
     def lines(self) -> list[str]:
         """Notes on the figures, and the page to open."""
-        return [*self.card.notes, f"page: {self.page}"]
+        return [*self.notes, f"page: {self.page}"]
 
 
 def run_evaluation(
@@ -72,7 +67,7 @@ def run_evaluation(
     against: str | Sequence[str] = (),
     *,
     zero_shot: bool | None = None,
-) -> EvaluationReport:
+) -> EvaluationRun:
     """Evaluate the stored signals of a recipe on the sessions from `start` to `end`, its horizon ahead.
 
     Parameters
@@ -120,7 +115,7 @@ def run_evaluation(
 
 def _write_run(
     workspace: WorkspaceFolder, market: Market, settings: EvaluationConfig, main: StoredRecipe, card: Scorecard
-) -> EvaluationReport:
+) -> EvaluationRun:
     """Write the run's folder, whole or not at all."""
     from kronos_quant.report.pages.scorecard import write_scorecard_page
 
@@ -139,4 +134,5 @@ def _write_run(
             "missing_sessions": main.missing,
         }
         run.write_metrics(metrics)
-    return EvaluationReport(card, run.path, metrics)
+    values = {field.name: getattr(card, field.name) for field in fields(Scorecard)}
+    return EvaluationRun(**values, folder=run.path, metrics=metrics)

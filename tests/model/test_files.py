@@ -13,7 +13,7 @@ from broken_models import BROKEN, edit_config, edit_weights, refusal
 from kronos_quant.model import files as room
 from kronos_quant.model.checkpoint import load_pair
 from kronos_quant.model.files import kind_of
-from kronos_quant.model.kronos import Kronos, KronosTokenizer, PredictorConfig
+from kronos_quant.model.kronos import Kronos, KronosTokenizer
 
 
 def test_what_is_saved_loads_the_same_in_eval_mode(tmp_path, make_tokenizer, make_predictor):
@@ -222,15 +222,9 @@ def write_zeros(path, layout):
     os.truncate(path, 8 + len(text) + end)
 
 
-def test_the_largest_published_layout_is_that_of_its_preset(published_configs):
-    layout = json.loads((published_configs / "Kronos-base" / "expected_state_dict.json").read_text())
-    config = json.loads((published_configs / "Kronos-base" / "config.json").read_text())
-    with torch.device("meta"), room.Undrawn():
-        model = Kronos(PredictorConfig(**config))
-    assert {key: [str(value.dtype), list(value.shape)] for key, value in model.state_dict().items()} == layout
-
-
-@pytest.mark.parametrize("name", ["Kronos-mini", "Kronos-small", "Kronos-Tokenizer-base", "Kronos-Tokenizer-2k"])
+@pytest.mark.parametrize(
+    "name", ["Kronos-mini", "Kronos-small", "Kronos-base", "Kronos-Tokenizer-base", "Kronos-Tokenizer-2k"]
+)
 def test_the_published_layouts_load_and_load_strictly(published_configs, tmp_path, name):
     layout = json.loads((published_configs / name / "expected_state_dict.json").read_text())
     build = KronosTokenizer if "Tokenizer" in name else Kronos

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 import traceback
@@ -11,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from made import HANG_SECONDS
 
 from kronos_quant.config import ModelConfig
 from kronos_quant.market import open_market
@@ -48,8 +46,7 @@ def job_in(workspace: WorkspaceFolder, name: str = "run", base: Path | None = No
 def fit_in_two_processes(job: TrainingJob) -> None:
     """Fit a job in two forked processes that meet over gloo, as ranks of a launch do; they start no interpreter.
 
-    Bars and windows are read once, here: a forked process must not start the readers' threads. (A job with a return
-    head would: it writes a table.)
+    Bars and windows are read once, here: a forked process must not start the readers' threads.
     """
     market = open_market(job.root, job.freq)
     data = load_data(market, job.train, job.universe)
@@ -74,7 +71,6 @@ def forked(work: Callable[[], object]) -> int:
     child = os.fork()
     if child:
         return child
-    signal.alarm(HANG_SECONDS)
     code = 1
     try:
         work()

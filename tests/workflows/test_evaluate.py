@@ -75,7 +75,7 @@ def test_its_rank_ic_is_that_of_a_pandas_frame(backtest_workspace):
     found = daily.drop_nulls("rank_ic")
     assert found["date"].to_list() == [moment.date() for moment in expected.index]
     np.testing.assert_allclose(found["rank_ic"].to_numpy(), expected.to_numpy(), rtol=0, atol=1e-9)
-    assert report.card.signal.ranking.rank_ic.mean == pytest.approx(expected.mean(), abs=1e-9)
+    assert report.signal.ranking.rank_ic.mean == pytest.approx(expected.mean(), abs=1e-9)
 
 
 def test_sessions_without_signals_are_named_with_their_command(backtest_workspace):
@@ -90,8 +90,8 @@ def test_sessions_without_signals_are_named_with_their_command(backtest_workspac
     assert report.lines()[0] == (
         f"recipe default: 3 sessions from {gone[0]} to {gone[2]} have no signals; compute them with {command}"
     )
-    assert len(report.card.dates) == len(dates)
-    assert np.isnan(report.card.signal.ranking.rank_ic_by_date[[5, 6, 9]]).all()
+    assert len(report.dates) == len(dates)
+    assert np.isnan(report.signal.ranking.rank_ic_by_date[[5, 6, 9]]).all()
 
 
 def test_a_range_without_signals_is_refused_with_the_command(trained_workspace):
@@ -126,16 +126,16 @@ def test_imported_signals_are_evaluated_from_their_first_session(market_workspac
     bring_in(market_workspace, "mine", made_scores(market_workspace, 1.0, slice(30, 90)))
     sessions = workspace_market(market_workspace).sessions()
     report = run_evaluation(market_workspace, "mine", None, None, None)
-    assert (report.card.dates[0], report.card.dates[-1]) == (sessions[30], sessions[89])
+    assert (report.dates[0], report.dates[-1]) == (sessions[30], sessions[89])
     part = run_evaluation(market_workspace, "mine", sessions[40], sessions[60], None)
-    assert (part.card.dates[0], part.card.dates[-1]) == (sessions[40], sessions[60])
+    assert (part.dates[0], part.dates[-1]) == (sessions[40], sessions[60])
 
 
 def test_other_recipes_stand_beside_the_signal(market_workspace):
     bring_in(market_workspace, "good", made_scores(market_workspace, 2.0))
     bring_in(market_workspace, "poor", made_scores(market_workspace, 0.0), horizon=5)
     report = run_evaluation(market_workspace, "good", None, None, None, ["poor"])
-    poor = report.card.cards[-1]
+    poor = report.cards[-1]
     assert poor.name == "recipe poor"
     assert poor.ranking.ahead.above_zero
     assert "better than" in report.head()[-1]
@@ -202,8 +202,8 @@ def test_a_universe_counts_its_members_only(market_workspace):
     (market_workspace.root / "half.csv").write_text("symbol,start,end\n" + "\n".join(listed) + "\n")
     ingest_universe(market_workspace.root, "half", market_workspace.root / "half.csv")
     report = run_evaluation(market_workspace, "mine", None, None, "half")
-    assert report.card.universe == "half"
-    assert report.card.pairs.most_symbols <= 6
+    assert report.universe == "half"
+    assert report.pairs.most_symbols <= 6
     with pytest.raises(DataError, match="unknown universe 'csi300'"):
         run_evaluation(market_workspace, "mine", None, None, "csi300")
 
@@ -235,11 +235,11 @@ def test_the_correlations_of_the_card_are_those_of_the_room(market_workspace):
     report = run_evaluation(market_workspace, "mine", None, None, None)
     market = workspace_market(market_workspace)
     grid = make_grid(market.bars(), market.sessions(), market.universe("all"))
-    rows = grid.rows(report.card.dates)
+    rows = grid.rows(report.dates)
     expected = rank_ic(
         np.where(grid.member[rows], grid.spread(scores, "score")[rows], np.nan), forward_returns(grid.close, rows, 3)
     )
-    np.testing.assert_allclose(report.card.signal.ranking.rank_ic_by_date, expected, atol=1e-12)
+    np.testing.assert_allclose(report.signal.ranking.rank_ic_by_date, expected, atol=1e-12)
 
 
 def with_quantiles(scores, levels, spread):
@@ -257,7 +257,7 @@ def test_a_distribution_of_other_quantiles_is_not_compared(market_workspace):
     bring_in(market_workspace, "finer", with_quantiles(scores, (0.05, 0.25, 0.5, 0.75, 0.95), 0.1))
     bring_in(market_workspace, "ranks", scores)
     report = run_evaluation(market_workspace, "mine", None, None, None, ["alike", "finer", "ranks"])
-    said = [one.name for one in report.card.cards if one.distribution is not None]
+    said = [one.name for one in report.cards if one.distribution is not None]
     assert said == ["signal", "last close", "volatility band", "recipe alike"]
     assert report.lines()[0] == "recipe finer: its horizon or quantiles differ, so only its ranking is compared."
     assert sum("only its ranking" in line for line in report.lines()) == 1
@@ -268,7 +268,7 @@ def test_a_recipe_that_calibrates_shows_its_quantiles_before_and_after(backtest_
     (backtest_workspace.root / "signals" / "cal.yaml").write_text(recipe + "calibration: {sessions: 20, least: 150}\n")
     sessions = workspace_market(backtest_workspace).sessions()
     report = run_evaluation(backtest_workspace, "cal", sessions[-16], None, None)
-    cards = {one.name: one.distribution for one in report.card.cards}
+    cards = {one.name: one.distribution for one in report.cards}
     assert cards["uncalibrated"].levels == cards["signal"].levels
     assert cards["uncalibrated"].coverage[0.9].mean != cards["signal"].coverage[0.9].mean
     # the sessions before the range that the calibration looks back on are missed too
@@ -284,9 +284,9 @@ def test_a_blend_is_evaluated_where_all_its_members_have_signals(market_workspac
     (market_workspace.root / "signals" / "both.yaml").write_text("members: [early, late]\nhorizon: 3\n")
     sessions = workspace_market(market_workspace).sessions()
     report = run_evaluation(market_workspace, "both", None, None, None)
-    assert (report.card.dates[0], report.card.dates[-1]) == (sessions[60], sessions[99])
+    assert (report.dates[0], report.dates[-1]) == (sessions[60], sessions[99])
     assert report.metrics["model_has_seen"] == {"data behind the imported signals": None}
-    assert report.card.score == "score"
+    assert report.score == "score"
 
 
 def test_every_scored_pair_is_accounted_for(market_workspace):
@@ -369,7 +369,7 @@ def test_one_symbol_within_sessions_has_no_rank_ic_and_says_so(tmp_path):
         "NO RANK IC: it needs at least 3 symbols per moment with score and return, found at most 1"
     )
     # of the last session neither has a return yet
-    assert report.card.signal.timing.correlation.dates == 60 - 2
+    assert report.signal.timing.correlation.dates == 60 - 2
 
 
 def test_closes_of_intraday_sessions_are_a_moment_each(tmp_path):
@@ -377,7 +377,7 @@ def test_closes_of_intraday_sessions_are_a_moment_each(tmp_path):
     scores = halfhour_scores(workspace, 2.0, times=("15:00",)).with_columns(pl.col("datetime").dt.date())
     bring_in(workspace, "mine", scores.rename({"datetime": "date"}), horizon=6)
     report = run_evaluation(workspace, "mine", None, None, None)
-    assert [moment.strftime("%H:%M") for moment in report.card.times] == ["15:00"] * 30
+    assert [moment.strftime("%H:%M") for moment in report.times] == ["15:00"] * 30
 
 
 def from_base(workspace, base="start"):
@@ -397,11 +397,11 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     sessions = market.sessions()[-16:]
     open_source(trained_workspace, "default", market).ensure(sessions, "cpu")
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
-    zero = next(one for one in report.card.cards if one.name == "zero-shot")
+    zero = next(one for one in report.cards if one.name == "zero-shot")
     assert "model start" in zero.description
-    assert zero.ranking.ahead.dates == report.card.signal.ranking.rank_ic.dates
-    assert zero.coverage == report.card.signal.coverage
-    assert zero.distribution.levels == report.card.signal.distribution.levels
+    assert zero.ranking.ahead.dates == report.signal.ranking.rank_ic.dates
+    assert zero.coverage == report.signal.coverage
+    assert zero.distribution.levels == report.signal.distribution.levels
     # it is an ordinary recipe: the same by hand has the same key, and a second time nothing is computed
     (trained_workspace.root / "signals" / "hand.yaml").write_text(
         "model: start\nlookback_window: 16\nsamples: 8\nhorizon: 3\n"
@@ -409,11 +409,11 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     by_hand = open_source(trained_workspace, "hand", market)
     assert by_hand.ensure(sessions, "cpu").computed == 0
     again = run_evaluation(trained_workspace, "default", sessions[0], None, None, ["hand"])
-    assert [one.name for one in again.card.cards].count("zero-shot") == 0
-    hand = next(one for one in again.card.cards if one.name == "recipe hand")
+    assert [one.name for one in again.cards].count("zero-shot") == 0
+    hand = next(one for one in again.cards if one.name == "recipe hand")
     assert hand.ranking.rank_ic == zero.ranking.rank_ic
     without = run_evaluation(trained_workspace, "default", sessions[0], None, None, zero_shot=False)
-    assert "zero-shot" not in [one.name for one in without.card.cards]
+    assert "zero-shot" not in [one.name for one in without.cards]
 
 
 def test_a_base_that_would_take_too_long_is_computed_only_for_who_asks(trained_workspace, monkeypatch):
@@ -425,9 +425,9 @@ def test_a_base_that_would_take_too_long_is_computed_only_for_who_asks(trained_w
     report = run_evaluation(trained_workspace, "default", sessions[0], None, None)
     told = r"zero-shot start left out: its signals of 4 more sessions would take about \d+ s \(kq evaluate --zero-shot"
     assert any(re.match(told, line) for line in report.lines())
-    assert "zero-shot" not in [one.name for one in report.card.cards]
+    assert "zero-shot" not in [one.name for one in report.cards]
     asked = run_evaluation(trained_workspace, "default", sessions[0], None, None, zero_shot=True)
-    assert "zero-shot" in [one.name for one in asked.card.cards]
+    assert "zero-shot" in [one.name for one in asked.cards]
 
 
 def test_the_signals_beside_a_recipe_are_kept_when_the_store_is_tidied(trained_workspace):

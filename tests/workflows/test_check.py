@@ -9,7 +9,7 @@ import pytest
 from kronos_quant.errors import DataError
 from kronos_quant.files import to_json
 from kronos_quant.market import ingest_csv
-from kronos_quant.workflows.bars import run_check
+from kronos_quant.workflows.check import run_check
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
 
 GATES = "market: {exchange: XNYS}\ngates: {max_rejected_share: 0, rules: {price_jump: 0}}\n"
