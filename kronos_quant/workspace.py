@@ -109,8 +109,7 @@ def open_workspace_folder(start: Path | None = None, flags: Mapping[str, Any] | 
         if (folder / CONFIG_FILE).is_file():
             return WorkspaceFolder(folder, load_workspace_config(folder / CONFIG_FILE, flags))
     raise ConfigError(
-        f"{here}: not in a workspace: no {CONFIG_FILE} here or above",
-        hint="kq init my-research && cd my-research",
+        f"{here}: not in a workspace: no {CONFIG_FILE} here or above", hint="kq init my-research && cd my-research"
     )
 
 

@@ -94,11 +94,7 @@ def test_the_wheel_has_the_templates_of_the_pages(names: list[str]) -> None:
 
 def test_the_wheel_holds_the_library_the_command_and_nothing_else(wheel, names):
     assert wheel.name == f"kronos_quant-{__version__}-py3-none-any.whl"
-    assert {name.split("/")[0] for name in names} == {
-        "kronos_quant",
-        "kq_cli",
-        f"kronos_quant-{__version__}.dist-info",
-    }
+    assert {name.split("/")[0] for name in names} == {"kronos_quant", "kq_cli", f"kronos_quant-{__version__}.dist-info"}
     assert f"kronos_quant-{__version__}.dist-info/licenses/LICENSE" in names
 
 

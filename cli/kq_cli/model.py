@@ -12,15 +12,9 @@ app = typer.Typer(no_args_is_help=True, help="Example: kq model list\n\nModels o
 
 Name = Annotated[str, typer.Argument(help="Name in models/, id of a training run, latest, or a folder.")]
 Source = Annotated[str, typer.Argument(help="Folder of a pair, a predictor or a tokenizer, or a Hub id.")]
-Tokenizer = Annotated[
-    str | None,
-    typer.Option("--tokenizer", help="Folder or Hub id; default: the model's own."),
-]
+Tokenizer = Annotated[str | None, typer.Option("--tokenizer", help="Folder or Hub id; default: the model's own.")]
 NewName = Annotated[str | None, typer.Option("--name", help="Name in models/; default: the last part of the source.")]
-Revision = Annotated[
-    str | None,
-    typer.Option("--revision", help="Branch, tag or commit of a Hub id."),
-]
+Revision = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a Hub id.")]
 
 
 @app.command("list", short_help="List the models.")

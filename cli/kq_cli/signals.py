@@ -115,12 +115,7 @@ def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json
 
 @app.command(short_help="Compare the stored signals of two recipes.")
 def diff(
-    first: Stored,
-    second: Stored,
-    start: Start = None,
-    end: End = None,
-    top: Most = 10,
-    as_json: AsJson = False,
+    first: Stored, second: Stored, start: Start = None, end: End = None, top: Most = 10, as_json: AsJson = False
 ) -> None:
     """Example: kq signal diff default mine
 

@@ -226,12 +226,7 @@ def bar_table(ledger: Ledger, panel: Panel) -> pl.DataFrame:
     """One row a bar traded: date, time (its end), account, cash."""
     t = np.flatnonzero(ledger.session > 0)
     return pl.DataFrame(
-        {
-            "date": dates_at(panel, t),
-            "time": times_at(panel, t),
-            "account": ledger.account[t],
-            "cash": ledger.cash[t],
-        }
+        {"date": dates_at(panel, t), "time": times_at(panel, t), "account": ledger.account[t], "cash": ledger.cash[t]}
     )
 
 

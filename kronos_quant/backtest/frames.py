@@ -32,12 +32,7 @@ WITHOUT_WORKSPACE = ("recipe", "scores_file", "code", "universe")
 
 
 def backtest_frames(
-    bars: Table,
-    scores: Table | PathLike,
-    strategy: StrategyLike | None = None,
-    *,
-    exchange: str = "",
-    **settings: Any,
+    bars: Table, scores: Table | PathLike, strategy: StrategyLike | None = None, *, exchange: str = "", **settings: Any
 ) -> BacktestResult:
     """Back-test a table of scores on a table of bars.
 

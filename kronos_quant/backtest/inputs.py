@@ -249,10 +249,7 @@ def group_spans(workspace: WorkspaceFolder, market: Market, strategy: Strategy) 
         return read_groups(workspace.root / strategy.risk.groups.expanduser(), market.exchange)
     industries = market.intervals("industry")
     if industries.is_empty():
-        raise DataError(
-            "risk.max_group: no industries in the workspace",
-            hint="kq ingest intervals industry FILE",
-        )
+        raise DataError("risk.max_group: no industries in the workspace", hint="kq ingest intervals industry FILE")
     return industries.select(list(GROUP_SPANS))
 
 

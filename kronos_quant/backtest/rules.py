@@ -145,11 +145,7 @@ def charged(costs: Costs, customary: Brokerage) -> tuple[float, float, float]:
     usual = customary.maker if costs.liquidity_role == "maker" else customary.taker
     commission = usual if costs.commission is None else costs.commission
     minimum = customary.minimum if costs.minimum is None else costs.minimum
-    return (
-        commission if costs.buy is None else costs.buy,
-        commission if costs.sell is None else costs.sell,
-        minimum,
-    )
+    return (commission if costs.buy is None else costs.buy, commission if costs.sell is None else costs.sell, minimum)
 
 
 def levy_tables(

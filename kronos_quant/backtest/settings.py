@@ -239,9 +239,7 @@ class Risk(Section):
         description="drawdown of the account at the close, fraction, at which all holdings are sold and trading stops",
     )
     resume_after: int | None = Field(
-        None,
-        ge=1,
-        description="sessions until trading resumes after a halt, with a new high-water mark; null: never",
+        None, ge=1, description="sessions until trading resumes after a halt, with a new high-water mark; null: never"
     )
 
     @property

@@ -233,15 +233,7 @@ def _timed(card: TimeSeriesFit | None) -> dict[str, str]:
 
 
 def _ranked(card: RankingCard | None) -> dict[str, str]:
-    columns = (
-        "rank IC",
-        "95 % CI",
-        "ICIR",
-        "IC",
-        "top - bottom quintile",
-        "break-even bps",
-        "signal minus baseline",
-    )
+    columns = ("rank IC", "95 % CI", "ICIR", "IC", "top - bottom quintile", "break-even bps", "signal minus baseline")
     if card is None:
         return dict.fromkeys(columns, "-")
     values = (

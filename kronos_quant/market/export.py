@@ -335,9 +335,7 @@ def _write_lists(folder: Path, selection: Selection) -> None:
     for name, intervals in lists.items():
         chosen = pl.lit(True) if selection.symbols is None else pl.col("symbol").is_in(selection.symbols)
         kept = intervals.filter(
-            chosen,
-            pl.col("end") >= (selection.start or date.min),
-            pl.col("start") <= (selection.end or date.max),
+            chosen, pl.col("end") >= (selection.start or date.min), pl.col("start") <= (selection.end or date.max)
         ).with_columns(pl.col("start").clip(lower_bound=selection.start), pl.col("end").clip(upper_bound=selection.end))
         lines = [f"{file_name(symbol)}\t{start}\t{end}\n" for symbol, start, end in kept.rows()]
         write_text(folder / f"{file_name(name)}.txt", "".join(lines))

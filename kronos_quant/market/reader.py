@@ -102,8 +102,7 @@ class Market(Displayed):
         barren = sorted(absent - set(self.select_bars(sorted(absent))["symbol"].unique())) if absent else []
         if barren:
             raise DataError(
-                f"no {self.freq} bars of {listed(barren)}: known as a constituent or listing only",
-                hint="kq universe",
+                f"no {self.freq} bars of {listed(barren)}: known as a constituent or listing only", hint="kq universe"
             )
         return frame
 

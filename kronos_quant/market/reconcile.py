@@ -46,10 +46,7 @@ class Reconciliation:
 
 
 def reconcile(
-    connection: duckdb.DuckDBPyConnection,
-    freq: str,
-    unadjusted_volume: Sequence[str] = (),
-    listed: Span | None = None,
+    connection: duckdb.DuckDBPyConnection, freq: str, unadjusted_volume: Sequence[str] = (), listed: Span | None = None
 ) -> Reconciliation:
     """Compare the registered table `incoming` (schema.BARS, keys unique) with the stored bars of a frequency.
 

@@ -155,8 +155,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         return Snapshot(meta.digest, folder, datetime.fromisoformat(meta.created), meta.freqs)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path}: the snapshot cannot be read: {type(error).__name__}",
-            hint="Any ingest publishes it again.",
+            f"{path}: the snapshot cannot be read: {type(error).__name__}", hint="Any ingest publishes it again."
         ) from error
 
 

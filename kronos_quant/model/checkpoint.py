@@ -45,11 +45,7 @@ class Pair:
 
 
 def load_pair(
-    name: PathLike,
-    tokenizer: PathLike | None = None,
-    *,
-    models_dir: Path | None = None,
-    revision: str | None = None,
+    name: PathLike, tokenizer: PathLike | None = None, *, models_dir: Path | None = None, revision: str | None = None
 ) -> Pair:
     """Load a predictor with its tokenizer, checked to fit each other.
 

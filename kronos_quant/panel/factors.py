@@ -68,12 +68,7 @@ def size(window: int = 20) -> pl.Expr:
 
 def ordinary_factors() -> dict[str, pl.Expr]:
     """Name -> expression of the factors that every source of bars can give, with their usual windows."""
-    return {
-        "momentum": momentum(),
-        "reversal": reversal(),
-        "volatility": volatility(),
-        "turnover": turnover(),
-    }
+    return {"momentum": momentum(), "reversal": reversal(), "volatility": volatility(), "turnover": turnover()}
 
 
 def factor_table(bars: pl.DataFrame, factors: Mapping[str, pl.Expr] | None = None) -> pl.DataFrame:

@@ -98,11 +98,7 @@ def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:
     """The key figures, with those of the benchmark where there is one."""
     metrics, compared = result.metrics, result.benchmark_returns is not None
     rows = [
-        (
-            label,
-            figure_or_dash(metrics[key], form),
-            *([_benchmarks(result, key, form)] if compared else []),
-        )
+        (label, figure_or_dash(metrics[key], form), *([_benchmarks(result, key, form)] if compared else []))
         for label, key, form in COMPARED
     ]
     lines = ["Risk-free rate 0; returns are compounded."]
@@ -234,10 +230,7 @@ def legs(result: BacktestResult, found: Legs | None) -> Part | None:
             figure_or_dash(sharpe_ratio(returns, years), "{:.2f}"),
             figure_or_dash(weight, "{:+.1%}"),
         )
-        for name, returns, weight in (
-            ("long", found.long, found.mean_long),
-            ("short", found.short, found.mean_short),
-        )
+        for name, returns, weight in (("long", found.long, found.mean_long), ("short", found.short, found.mean_short))
     )
     line = "Long and short positions after their costs; the two add up to the mean return."
     return Part("Long and short", (line,), ("positions", per_year(years), "Sharpe ratio, annual", "mean share"), rows)

@@ -1,9 +1,4 @@
-from .calibration import (
-    CALIBRATED,
-    CALIBRATED_PATH,
-    Calibration,
-    calibrate,
-)
+from .calibration import CALIBRATED, CALIBRATED_PATH, Calibration, calibrate
 from .comparison import SignalComparison, compare_signals
 from .export import attach_signals, qlib_series, write_export
 from .generate import Plan, generate, make_plan, sessions_between
@@ -27,19 +22,8 @@ from .recipe import (
 )
 from .result import Signals, StoredSignals
 from .scorer import score_devices
-from .scores import (
-    LEVELS,
-    PATH_QUANTILES,
-    SCORES,
-)
-from .source import (
-    BlendSource,
-    ComputedSource,
-    ImportedSource,
-    SignalSource,
-    open_computed,
-    open_source,
-)
+from .scores import LEVELS, PATH_QUANTILES, SCORES
+from .source import BlendSource, ComputedSource, ImportedSource, SignalSource, open_computed, open_source
 from .store import Note, SignalFolder, SignalStore, stored_folders
 from .table import ScoreTable, read_market_scores, read_score_table
 

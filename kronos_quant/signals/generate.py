@@ -29,14 +29,7 @@ from kronos_quant.signals.moments import DecisionPoints
 from kronos_quant.signals.recipe import ComputedRecipe
 from kronos_quant.signals.scorer import CLOSE, DateTask, score_dates
 from kronos_quant.signals.store import SignalStore
-from kronos_quant.windows import (
-    BarTable,
-    WindowIndex,
-    build_index,
-    gather,
-    stamps,
-    universe_table,
-)
+from kronos_quant.windows import BarTable, WindowIndex, build_index, gather, stamps, universe_table
 
 logger = logging.getLogger(__name__)
 

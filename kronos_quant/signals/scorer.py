@@ -120,11 +120,7 @@ def recipe_sampling(recipe: Recipe) -> Sampling:
 
 
 def sample_closes(
-    sampler: PathSampler,
-    recipe: Recipe,
-    windows: Windows,
-    future: NDArray[np.int16],
-    last_close: FloatArray,
+    sampler: PathSampler, recipe: Recipe, windows: Windows, future: NDArray[np.int16], last_close: FloatArray
 ) -> Sampled:
     """Sample the closes of some windows as a recipe says.
 

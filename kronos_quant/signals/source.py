@@ -180,8 +180,7 @@ class SignalSource(ABC):
         universe = self.recipe.universe
         if not any(self.market.members(universe, on) for on in dates):
             return DataError(
-                f"{self.recipe.name}: universe {universe} has no member on {period}",
-                hint=f"kq universe {universe}",
+                f"{self.recipe.name}: universe {universe} has no member on {period}", hint=f"kq universe {universe}"
             )
         return DataError(
             f"no symbol has {self.lookback} bars up to {period}",

@@ -11,14 +11,4 @@ from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.processes import Placement, end_with_parent, launch, place
 
-__all__ = [
-    "BEST",
-    "Placement",
-    "TrainingJob",
-    "end_with_parent",
-    "fit",
-    "launch",
-    "list_windows",
-    "load_data",
-    "place",
-]
+__all__ = ["BEST", "Placement", "TrainingJob", "end_with_parent", "fit", "launch", "list_windows", "load_data", "place"]

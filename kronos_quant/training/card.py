@@ -21,13 +21,7 @@ from kronos_quant.model.card import ForecastFigures, ModelCard, PhaseLoss, Targe
 from kronos_quant.stats.correlation import FEWEST_PAIRS
 from kronos_quant.training.job import Networks, TrainingJob
 from kronos_quant.training.state import PhaseOutcome
-from kronos_quant.training.validation import (
-    FORMATS,
-    Figures,
-    ValidationScore,
-    figure_cell,
-    margin_of_mean,
-)
+from kronos_quant.training.validation import FORMATS, Figures, ValidationScore, figure_cell, margin_of_mean
 from kronos_quant.windows import TimeRange
 
 if TYPE_CHECKING:

@@ -129,10 +129,7 @@ def train_head(training: Training, forecasts: ValidationScore) -> TrainedHead:
     config, data, sections = training.job.train.head, training.data, training.data.decoded
     train, val = (
         _ranked_returns(training, *windows)
-        for windows in (
-            training_windows(data, config.dates, sections.index.predict),
-            (sections.index, sections.date),
-        )
+        for windows in (training_windows(data, config.dates, sections.index.predict), (sections.index, sections.date))
     )
     network = RankHead(train.contexts, config.hidden, training.job.train.seed)
     for epoch, loss in enumerate(_epochs(network, train, config, training.job.train.seed), start=1):

@@ -96,11 +96,7 @@ def train_predictor(training: Training, start: ValidationScore, tokenizer_kept: 
         networks.tokenizer.to(training.ranks.device)
         trained = adapt_predictor(networks.predictor, config.adapt, config.seed)
         objective = PredictorObjective(
-            networks.tokenizer,
-            trained,
-            config.lookback_window,
-            config.loss_region,
-            config.teacher_forcing,
+            networks.tokenizer, trained, config.lookback_window, config.loss_region, config.teacher_forcing
         )
         setup = PhaseSetup(
             "predictor",

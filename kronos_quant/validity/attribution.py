@@ -97,11 +97,7 @@ def attribute_returns(result: BacktestResult, panel: Panel, background: Backgrou
     explained = of_factors.sum(axis=0) + by_group.sum(axis=0)
     if industry is not None:
         parts.append(part(INDUSTRIES, by_group.sum(axis=0)))
-    parts += [
-        part(SELECTION, held - explained),
-        part(TRADING, result.gross_returns - held),
-        part(COSTS, -paid),
-    ]
+    parts += [part(SELECTION, held - explained), part(TRADING, result.gross_returns - held), part(COSTS, -paid)]
     each = [
         part(name, values, float(share.mean())) for name, values, share in zip(names, by_group, of_groups, strict=True)
     ]

@@ -34,11 +34,7 @@ class WindowIndex:
 
 
 def build_index(
-    table: BarTable,
-    lookback: int,
-    predict: int,
-    max_missing: int,
-    membership: pl.DataFrame | None = None,
+    table: BarTable, lookback: int, predict: int, max_missing: int, membership: pl.DataFrame | None = None
 ) -> WindowIndex:
     """Every window of `lookback` past and `predict` future bars (0: the newest bar has a window too).
 

@@ -48,11 +48,7 @@ class Windows:
 
 
 def gather(
-    table: BarTable,
-    index: WindowIndex,
-    which: NDArray[np.integer] | slice,
-    clip: float,
-    scale: Scale | None = None,
+    table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice, clip: float, scale: Scale | None = None
 ) -> Windows:
     """The windows `which` (positions in the index), normalised by their lookback.
 
@@ -71,11 +67,7 @@ def gather(
 
 
 def gather_arrays(
-    table: BarTable,
-    index: WindowIndex,
-    which: NDArray[np.integer] | slice,
-    clip: float,
-    scale: Scale | None = None,
+    table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice, clip: float, scale: Scale | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int16], Scale]:
     """What of `gather` is numbers only, for a loader: values [B, T, 6], stamp [B, T, 5], and their scale."""
     if scale is None:

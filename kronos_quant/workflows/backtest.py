@@ -11,12 +11,7 @@ import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
-from kronos_quant.report.pages.tearsheet import (
-    backtest_document,
-    headline_document,
-    performance_png,
-    write_tearsheet,
-)
+from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
 from kronos_quant.runs import Inputs, staged_run

@@ -16,13 +16,7 @@ import numpy as np
 from kronos_quant.errors import ConfigError
 from kronos_quant.files import write_text
 from kronos_quant.inputs import PathLike, as_path
-from kronos_quant.market import (
-    SyntheticMarket,
-    SyntheticSpec,
-    make_market,
-    store_bars,
-    workspace_market,
-)
+from kronos_quant.market import SyntheticMarket, SyntheticSpec, make_market, store_bars, workspace_market
 from kronos_quant.market.database import DB_FOLDER
 from kronos_quant.panel.matrix import forward_returns, to_matrix
 from kronos_quant.signals import open_source

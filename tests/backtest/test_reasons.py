@@ -50,26 +50,14 @@ NEXT_DAY = {"next_day": np.array([True, True])}
 EXCHANGE = {
     "": (lambda: orders_of(FLAT[:2]), ("S00", "buy", "filled", 1_000, 1_000)),
     # the price is not known, and so neither are the shares that the money would buy
-    "no bar": (
-        lambda: orders_of([[10, 20], [NAN, 20]], gone=[2, 2]),
-        ("S00", "buy", "rejected", 1_000, 0),
-    ),
-    "limit up": (
-        lambda: orders_of([[10, 20], [11, 20]], price_limit=0.1),
-        ("S00", "buy", "rejected", 10_000 / 11, 0),
-    ),
+    "no bar": (lambda: orders_of([[10, 20], [NAN, 20]], gone=[2, 2]), ("S00", "buy", "rejected", 1_000, 0)),
+    "limit up": (lambda: orders_of([[10, 20], [11, 20]], price_limit=0.1), ("S00", "buy", "rejected", 10_000 / 11, 0)),
     "limit down": (
         lambda: orders_of([[10, 20], [10, 20], [9, 20]], [BEST, WORST, WORST], price_limit=0.1),
         ("S00", "sell", "rejected", 1_000, 0),
     ),
-    "below one lot": (
-        lambda: orders_of(FLAT[:2], lot=1_500),
-        ("S00", "buy", "rejected", 1_000, 0),
-    ),
-    "not enough cash": (
-        lambda: orders_of(FLAT[:2], costs=FREE | {"buy": 0.25}),
-        ("S00", "buy", "partial", 1_000, 800),
-    ),
+    "below one lot": (lambda: orders_of(FLAT[:2], lot=1_500), ("S00", "buy", "rejected", 1_000, 0)),
+    "not enough cash": (lambda: orders_of(FLAT[:2], costs=FREE | {"buy": 0.25}), ("S00", "buy", "partial", 1_000, 800)),
     "cost above value": (
         lambda: orders_of([[10, 20], [10, 20], [0.004, 20]], [BEST, WORST, WORST], costs=FREE | {"minimum": 5}, lot=1),
         ("S00", "sell", "rejected", 999, 0),
@@ -86,10 +74,7 @@ EXCHANGE = {
         lambda: orders_of([[10.0, 20.0]] * 4, bars=2, weights=[{"S00": 0.5}, {}], rules=NEXT_DAY),
         ("S00", "sell", "rejected", 500, 0),
     ),
-    "cash buffer": (
-        lambda: orders_of(FLAT[:2], risk={"cash_buffer": 0.25}),
-        ("S00", "buy", "partial", 1_000, 750),
-    ),
+    "cash buffer": (lambda: orders_of(FLAT[:2], risk={"cash_buffer": 0.25}), ("S00", "buy", "partial", 1_000, 750)),
 }
 
 FALL, RISE = [[10, 20], [10, 20], [8, 20], [8, 20]], [[10, 20], [10, 20], [12, 20], [12, 20]]

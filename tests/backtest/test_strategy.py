@@ -42,8 +42,7 @@ def test_the_shipped_topk_is_the_one_of_the_guide():
 
 def test_the_guides_names_and_qlibs_are_aliases(tmp_path):
     strategy = read(
-        tmp_path,
-        "n_symbol_hold: 20\nn_symbol_drop: 2\ncosts: {open_cost: 0.0005, close_cost: 0.001, min_cost: 1}\n",
+        tmp_path, "n_symbol_hold: 20\nn_symbol_drop: 2\ncosts: {open_cost: 0.0005, close_cost: 0.001, min_cost: 1}\n"
     )
     assert (strategy.topk, strategy.n_drop) == (20, 2)
     assert (strategy.costs.buy, strategy.costs.sell, strategy.costs.minimum) == (0.0005, 0.001, 1)

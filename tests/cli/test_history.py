@@ -33,8 +33,5 @@ def test_what_was_recorded_before_a_day_is_left_out(kq, workspace):
 
 
 def test_an_unknown_symbol_or_frequency_is_refused(kq, workspace):
-    assert kq(workspace, "history", "MSFT").refusal()[:2] == (
-        3,
-        "unknown symbol 'MSFT': not among the 1 in the market",
-    )
+    assert kq(workspace, "history", "MSFT").refusal()[:2] == (3, "unknown symbol 'MSFT': not among the 1 in the market")
     assert kq(workspace, "history", "AAPL", "--freq", "5min").code == 3

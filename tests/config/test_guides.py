@@ -145,10 +145,7 @@ def test_the_qlib_guides_names_are_read_as_they_are(tmp_path):
     assert (train.samples_per_epoch, train.validation_windows, train.log_every_steps) == (100_000, 20_000, 100)
     assert train.train_time_range == (date(2011, 1, 1), date(2022, 12, 31))
     assert train.test_time_range == (date(2024, 4, 1), date(2025, 6, 5))
-    assert (config.model.base, config.model.tokenizer) == (
-        "NeoQuasar/Kronos-small",
-        "NeoQuasar/Kronos-Tokenizer-base",
-    )
+    assert (config.model.base, config.model.tokenizer) == ("NeoQuasar/Kronos-small", "NeoQuasar/Kronos-Tokenizer-base")
 
 
 @pytest.mark.parametrize("indent", ["", "  "])

@@ -157,10 +157,7 @@ def test_bytes_that_are_not_text_are_refused(tmp_path):
         ({"train_ratio": 0.9, "val_ratio": 0.2}, "train_ratio + val_ratio must be at most 1, found 1.1"),
         ({"train_time_range": ["2020-01-01", "2020-12-31"]}, "go together: give both or neither"),
         (
-            {
-                "train_time_range": ["2021-01-01", "2020-12-31"],
-                "val_time_range": ["2022-01-01", "2022-12-31"],
-            },
+            {"train_time_range": ["2021-01-01", "2020-12-31"], "val_time_range": ["2022-01-01", "2022-12-31"]},
             "train_time_range: must start before it ends",
         ),
     ],

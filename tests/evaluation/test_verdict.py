@@ -68,11 +68,7 @@ def test_an_edge_of_a_model_that_does_not_say_what_it_has_seen_is_conditional():
     ("found", "counts", "why"),
     [
         (NONE, {"known": 0}, "no return over 5 sessions is known yet for any of the scored dates"),
-        (
-            FEW,
-            {},
-            "rank IC +0.040 over 8 dates; a confidence interval needs at least 12 dates spanning 20 sessions",
-        ),
+        (FEW, {}, "rank IC +0.040 over 8 dates; a confidence interval needs at least 12 dates spanning 20 sessions"),
     ],
 )
 def test_too_little_to_say_says_what_is_lacking(found, counts, why):

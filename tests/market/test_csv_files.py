@@ -179,10 +179,7 @@ def test_bars_labelled_at_their_start_are_moved_to_their_end(file: Path) -> None
 
 def test_labels_do_not_move_daily_bars(file: Path) -> None:
     text = "date,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n"
-    assert read(write(file, text), labels="start").bars["date"].to_list() == [
-        date(2024, 1, 2),
-        date(2024, 1, 3),
-    ]
+    assert read(write(file, text), labels="start").bars["date"].to_list() == [date(2024, 1, 2), date(2024, 1, 3)]
 
 
 def test_how_a_source_was_read_is_recorded_with_its_ingest(tmp_path: Path, file: Path) -> None:

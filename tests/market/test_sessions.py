@@ -139,10 +139,7 @@ def parts(exchange: str, first: date, last: date) -> list[str]:
 
 
 def test_the_parts_of_a_session_know_lunch_breaks_half_days_and_midnight() -> None:
-    assert parts("XSHE", date(2024, 6, 18), date(2024, 6, 18)) == [
-        "06-18 09:30-06-18 11:30",
-        "06-18 13:00-06-18 15:00",
-    ]
+    assert parts("XSHE", date(2024, 6, 18), date(2024, 6, 18)) == ["06-18 09:30-06-18 11:30", "06-18 13:00-06-18 15:00"]
     # the day after Thanksgiving
     assert parts("XNYS", date(2024, 11, 28), date(2024, 11, 29)) == ["11-29 09:30-11-29 13:00"]
     # Christmas Eve has no afternoon in Hong Kong

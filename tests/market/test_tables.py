@@ -125,10 +125,7 @@ def test_stamps_come_as_counts_numbers_or_times(stamps: list[object], dtype: pl.
 def test_days_counted_from_1970_stay_days_west_of_greenwich() -> None:
     # 2024-01-02 and 03, 00:00 UTC: in New York it was the evening before
     frame = intraday([1704153600, 1704240000], pl.Int64())
-    assert read(frame, symbol="AAPL", exchange="XNYS").bars["date"].to_list() == [
-        date(2024, 1, 2),
-        date(2024, 1, 3),
-    ]
+    assert read(frame, symbol="AAPL", exchange="XNYS").bars["date"].to_list() == [date(2024, 1, 2), date(2024, 1, 3)]
 
 
 def test_counts_of_an_unknown_exchange_stay_in_utc_and_are_told() -> None:

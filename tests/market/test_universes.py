@@ -223,10 +223,7 @@ def test_listings_tell_the_dates_and_the_names_without_bars(root: Path) -> None:
             "line 3: column symbol: expected a symbol, found an empty cell",
         ),
         ("symbol,start,end\nA,,\n", "line 2: column start: expected a date like 2024-06-18, found an empty cell"),
-        (
-            "symbol,start,end\nA,2024-01-02,x\n",
-            "column end: expected a date like 2024-06-18, or an empty cell, found",
-        ),
+        ("symbol,start,end\nA,2024-01-02,x\n", "column end: expected a date like 2024-06-18, or an empty cell, found"),
         ("symbol,start,end\nA,2024-01-02,2024-01-01\n", "expected an end on or after the start, found '2024-01-01'"),
     ],
 )

@@ -66,11 +66,7 @@ def test_only_settings_that_differ_are_listed(runs):
 
 @pytest.mark.parametrize(
     ("shift", "words"),
-    [
-        (0.0, "no significant difference"),
-        (0.02, "significantly better"),
-        (-0.02, "significantly worse"),
-    ],
+    [(0.0, "no significant difference"), (0.02, "significantly better"), (-0.02, "significantly worse")],
 )
 def test_the_paired_test_is_put_into_words(shift, words):
     first, other = made("a", 1), made("b", 2)

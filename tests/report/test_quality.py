@@ -13,12 +13,7 @@ from kronos_quant.market import BarBatch, open_market, store_bars
 from kronos_quant.market.quality.checks import iter_checks
 from kronos_quant.market.quality.survey import survey
 from kronos_quant.market.store import make_instruments
-from kronos_quant.report.pages.quality import (
-    PICTURES_PER_RULE,
-    REJECTED_SHOWN,
-    SYMBOLS_PER_RULE,
-    write_quality_page,
-)
+from kronos_quant.report.pages.quality import PICTURES_PER_RULE, REJECTED_SHOWN, SYMBOLS_PER_RULE, write_quality_page
 
 SESSIONS = weekdays(60)
 EVIL = "<SCRIPT>&A"

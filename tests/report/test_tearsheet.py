@@ -15,12 +15,7 @@ from validity.cases import walks
 from kronos_quant.report.backtest_sections import result_sections
 from kronos_quant.report.document import Document
 from kronos_quant.report.pages import tearsheet
-from kronos_quant.report.pages.tearsheet import (
-    backtest_document,
-    headline_document,
-    performance_png,
-    write_tearsheet,
-)
+from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.terms import terms_of
 
 NOTES = ["A note.", "CONTAMINATED: 3 sessions."]

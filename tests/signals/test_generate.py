@@ -171,10 +171,7 @@ def test_an_index_is_not_scored(bench):
 def test_a_universe_is_scored_as_it_was_on_each_date(bench):
     made = bench()
     sessions = made.market.sessions()
-    spans = [
-        ("pair", STEADY, sessions[0], sessions[-1]),
-        ("pair", "MADE0002", sessions[0], sessions[-2]),
-    ]
+    spans = [("pair", STEADY, sessions[0], sessions[-1]), ("pair", "MADE0002", sessions[0], sessions[-2])]
     members = pl.DataFrame(spans, schema=schema.UNIVERSES, orient="row")
     made.ingest(made.market.bars([STEADY]), universes=members)
     pair = bench(universe="pair")

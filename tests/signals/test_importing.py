@@ -75,11 +75,7 @@ def test_what_is_left_out_is_counted(market, table):
     ("header", "lines", "message"),
     [
         ("date,symbol,score,q50,q500", ["2025-06-05,MADE0001,1,2,3"], "q50 and q500 are the same quantile"),
-        (
-            "date,symbol,score,q05,q50",
-            ["2025-06-05,MADE0001,1,2,1"],
-            "q05 is above q50 in 1 rows, the first of MADE",
-        ),
+        ("date,symbol,score,q05,q50", ["2025-06-05,MADE0001,1,2,1"], "q05 is above q50 in 1 rows, the first of MADE"),
         ("date,symbol,score", ["2025-06-07,MADE0001,1"], "none of 1 score is of a session of the data"),
     ],
 )

@@ -101,10 +101,7 @@ def test_how_many_sessions_back_a_bar_lies():
 
 def test_the_moment_of_a_close_is_one_whatever_bar_a_symbol_saw_last():
     rows = pl.DataFrame(
-        {
-            "date": [date(2024, 1, 2)] * 2,
-            "asof": [datetime(2024, 1, 2, 14, 30), datetime(2024, 1, 2, 15)],
-        }
+        {"date": [date(2024, 1, 2)] * 2, "asof": [datetime(2024, 1, 2, 14, 30), datetime(2024, 1, 2, 15)]}
     )
     close = datetime(2024, 1, 2, 15)
     assert rows.select(moment_of("30min", at_close=True)).to_series().to_list() == [close, close]

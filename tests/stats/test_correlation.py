@@ -21,11 +21,7 @@ def made(seed, dates=40, symbols=30):
 def by_pandas(scores, returns, method):
     """As alphalens and Qlib do it: one frame of all pairs, grouped by date."""
     frame = pd.DataFrame(
-        {
-            "date": np.repeat(np.arange(len(scores)), scores.shape[1]),
-            "score": scores.ravel(),
-            "label": returns.ravel(),
-        }
+        {"date": np.repeat(np.arange(len(scores)), scores.shape[1]), "score": scores.ravel(), "label": returns.ravel()}
     ).dropna()
     groups = frame.groupby("date")[["score", "label"]]
     return groups.apply(lambda day: day["score"].corr(day["label"], method=method)).to_numpy()

@@ -137,14 +137,7 @@ def based(market_workspace, trained_base):
         (LORA, {"transformer.0", "transformer.1", "dep_layer.cross_attn"}),
         (
             LAST,
-            {
-                "transformer.1",
-                "norm.weight",
-                "dep_layer.cross_attn",
-                "dep_layer.norm",
-                "head.proj_s1",
-                "head.proj_s2",
-            },
+            {"transformer.1", "norm.weight", "dep_layer.cross_attn", "dep_layer.norm", "head.proj_s1", "head.proj_s2"},
         ),
     ],
 )

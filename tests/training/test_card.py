@@ -11,13 +11,7 @@ from kronos_quant import CheckpointError
 from kronos_quant.config import ModelConfig
 from kronos_quant.model.card import ForecastFigures
 from kronos_quant.training import fit
-from kronos_quant.training.card import (
-    compare_errors,
-    cutoff_note,
-    forecast_lines,
-    pretraining_cutoff,
-    write_verdict,
-)
+from kronos_quant.training.card import compare_errors, cutoff_note, forecast_lines, pretraining_cutoff, write_verdict
 from kronos_quant.training.validation import ValidationScore, forecast_summary
 
 TARGETS = {"train": ["2020-01-01T00:00", "2023-06-30T00:00"], "val": ["2023-07-03T00:00", "2023-09-29T00:00"]}

@@ -19,12 +19,7 @@ from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.training import load_data
 from kronos_quant.training.batches import CrossSections
 from kronos_quant.training.processes import Ranks, ValidationStopped
-from kronos_quant.training.validation import (
-    ForecastValidation,
-    ValidationScore,
-    margin_of_mean,
-    score_forecast,
-)
+from kronos_quant.training.validation import ForecastValidation, ValidationScore, margin_of_mean, score_forecast
 from kronos_quant.windows import WindowIndex, gather
 
 

@@ -13,8 +13,7 @@ SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
-    "fields",
-    [{}, {"liquidity": {"slippage": 0.001, "impact": 0.5, "participation": 0.05}}, {"costs": {"borrow": 0.5}}],
+    "fields", [{}, {"liquidity": {"slippage": 0.001, "impact": 0.5, "participation": 0.05}}, {"costs": {"borrow": 0.5}}]
 )
 def test_the_legs_add_up_to_the_accounts_return(seed, fields):
     panel = walks(80, 16, seed)

@@ -45,11 +45,7 @@ AT_THE_BOUND = 2e-7
 
 def new_watch(symbols: int, account: float) -> Watch:
     """Nothing remembered."""
-    return Watch(
-        resting=np.full(symbols, -1),
-        money=np.array([account, 0.0]),
-        number=np.array([-1, -1, 0]),
-    )
+    return Watch(resting=np.full(symbols, -1), money=np.array([account, 0.0]), number=np.array([-1, -1, 0]))
 
 
 @njit(signature(types.void, BOOK, WATCH), cache=True)
@@ -228,10 +224,7 @@ def slow_nb(
             values[i], code[i] = now[i] + (values[i] - now[i]) * room / others, codes.TURNOVER
 
 
-@njit(
-    signature(tuple_type(F1, I1), MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8, F1),
-    cache=True,
-)
+@njit(signature(tuple_type(F1, I1), MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8, F1), cache=True)
 def guarded_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int, asked: FloatArray
 ) -> tuple[FloatArray, IntArray]:

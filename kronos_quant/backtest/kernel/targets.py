@@ -29,12 +29,7 @@ from kronos_quant.backtest.kernel.arrays import (
     Watch,
     signature,
 )
-from kronos_quant.backtest.kernel.book import (
-    mark_nb,
-    open_row_nb,
-    value_nb,
-    with_room_nb,
-)
+from kronos_quant.backtest.kernel.book import mark_nb, open_row_nb, value_nb, with_room_nb
 from kronos_quant.backtest.kernel.exchange import buy_nb, carry_on_nb, less_nb, more_nb, refuse_nb, sell_nb
 from kronos_quant.backtest.kernel.risk import guarded_nb
 
@@ -73,10 +68,7 @@ def increase_nb(
         refuse_nb(market, book, t, i, codes.BUY, whole, rule)
 
 
-@njit(
-    signature(BOOK, MARKET, CHARGES, GUARD, BOOK, WATCH, HISTORY, types.i8, F1, I1, types.f8),
-    cache=True,
-)
+@njit(signature(BOOK, MARKET, CHARGES, GUARD, BOOK, WATCH, HISTORY, types.i8, F1, I1, types.f8), cache=True)
 def session_nb(
     market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History, t: int,
     asked: FloatArray, order: IntArray, delisting_return: float,

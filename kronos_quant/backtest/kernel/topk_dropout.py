@@ -52,13 +52,7 @@ from kronos_quant.backtest.kernel.exchange import (
     refuse_nb,
     sell_nb,
 )
-from kronos_quant.backtest.kernel.risk import (
-    ROUNDING,
-    begin_row_nb,
-    gross_bound_nb,
-    guarded_nb,
-    note_traded_nb,
-)
+from kronos_quant.backtest.kernel.risk import ROUNDING, begin_row_nb, gross_bound_nb, guarded_nb, note_traded_nb
 
 
 @njit(signature(I1, R1, types.i8, F1, types.i8, types.i8), cache=True)

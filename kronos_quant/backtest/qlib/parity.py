@@ -140,10 +140,7 @@ def ladder(
     strategy = strategy.model_copy(update=nothing)
     accounts = [
         ("Qlib's rules", mine.account[-1]),
-        (
-            "price limits by board and date, at the fill price, one side each",
-            limited(strategy, panel, rules, facts),
-        ),
+        ("price limits by board and date, at the fill price, one side each", limited(strategy, panel, rules, facts)),
         (
             "purchases follow executed sales, blocked places pass to the next symbol",
             last_account(strategy, stay, units),

@@ -38,12 +38,7 @@ _MAINLAND_CALENDAR = "XSHG"
 ROW = "row"
 _NUMBER = "number"
 CONTRADICTED: dict[str, pl.DataType] = {"symbol": pl.String(), "time": pl.Datetime("us")}
-_PERIOD: dict[str, pl.DataType] = {
-    "prefix": pl.String(),
-    "board": pl.String(),
-    "since": pl.Date(),
-    "until": pl.Date(),
-}
+_PERIOD: dict[str, pl.DataType] = {"prefix": pl.String(), "board": pl.String(), "since": pl.Date(), "until": pl.Date()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,7 @@ class CheckReport(TextReport):
                 }
                 for check in found.checks
             ],
-            "rejected": {
-                "bars": found.rejected.height,
-                "shown": found.rejected.head(SHOWN_REJECTED).to_dicts(),
-            },
+            "rejected": {"bars": found.rejected.height, "shown": found.rejected.head(SHOWN_REJECTED).to_dicts()},
             "gates": [
                 {"gate": gate.name, "allowed": gate.allowed, "found": gate.found, "passed": gate.passed}
                 for gate in found.gates

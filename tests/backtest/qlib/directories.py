@@ -96,9 +96,5 @@ def scores_of(panel: Panel) -> pl.DataFrame:
     """The panel's scores as a long frame, without missing ones."""
     t, n = np.nonzero(~np.isnan(panel.score))
     return pl.DataFrame(
-        {
-            "date": [panel.dates[i] for i in t],
-            "symbol": [panel.symbols[i] for i in n],
-            "score": panel.score[t, n],
-        }
+        {"date": [panel.dates[i] for i in t], "symbol": [panel.symbols[i] for i in n], "score": panel.score[t, n]}
     )

@@ -55,10 +55,7 @@ def test_target_intervals_of_the_splits_are_disjoint_with_the_embargo_between(ma
     assert np.searchsorted(sessions, data.splits.test.start) - np.searchsorted(sessions, val_end.max()) > embargo
 
 
-DATED = {
-    "train_time_range": ["2024-11-01", "2025-03-01"],
-    "val_time_range": ["2025-02-01", "2025-06-30"],
-}
+DATED = {"train_time_range": ["2024-11-01", "2025-03-01"], "val_time_range": ["2025-02-01", "2025-06-30"]}
 
 
 @pytest.mark.parametrize("settings", [{}, DATED, DATED | {"test_time_range": ["2025-05-01", "2025-06-30"]}])
