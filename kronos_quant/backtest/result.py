@@ -56,6 +56,14 @@ SUMMARY = (
 class BacktestResult(Displayed):
     """A finished back-test.
 
+    >>> import datetime, polars as pl, kronos_quant as kq
+    >>> days = pl.date_range(datetime.date(2025, 6, 2), datetime.date(2025, 6, 6), eager=True)
+    >>> prices = dict.fromkeys(("open", "high", "low", "close"), 10.0)
+    >>> bars = pl.DataFrame({"date": days, "symbol": "AAA", **prices, "volume": 1e6})
+    >>> result = kq.backtest(bars, bars.select("date", "symbol", score="close"), topk=1, n_drop=0)
+    >>> result.daily.columns[:3]
+    ['date', 'return', 'gross_return']
+
     strategy : its settings; symbols : N, ascending; dates : the S sessions traded
     returns, gross_returns : f64[S], of the account in a session, after and before costs
     benchmark_returns : f64[S] or None

@@ -41,7 +41,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scorecard(Displayed):
-    """The verdict on a signal, the cards (the signal's first), and what to know about them."""
+    """The verdict on a signal, the cards (the signal's first), and what to know about them.
+
+    >>> import tempfile, kronos_quant as kq
+    >>> ws = kq.init(tempfile.mkdtemp())
+    >>> bars = ws.ingest_synthetic(symbols=5, sessions=60) and ws.bars()
+    >>> imported = ws.import_signals(bars.select("date", "symbol", score="close"), "mine")
+    >>> ws.evaluate("mine").finding.headline[:7]
+    'NO EDGE'
+    """
 
     finding: Verdict
     horizon: int

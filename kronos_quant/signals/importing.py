@@ -13,6 +13,7 @@ import yaml
 from filelock import FileLock
 
 from kronos_quant.config import load_yaml
+from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors, write_text
 from kronos_quant.inputs import PathLike, Table
@@ -25,8 +26,8 @@ from kronos_quant.signals.table import KEYS, ScoreTable, read_market_scores
 from kronos_quant.workspace import WorkspaceFolder
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class ImportReport(TextReport):
     """What `kq signal import` read, and where it lies."""
 
     name: str

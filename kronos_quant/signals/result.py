@@ -30,6 +30,13 @@ class Signals(Displayed):
     """The signals of a recipe on some dates, and how many of them were computed now.
 
     The rows are read when they are needed, so that a long range takes no memory.
+
+    >>> import tempfile, kronos_quant as kq
+    >>> ws = kq.init(tempfile.mkdtemp())
+    >>> bars = ws.ingest_synthetic(symbols=5, sessions=60) and ws.bars()
+    >>> imported = ws.import_signals(bars.select("date", "symbol", score="close"), "mine")
+    >>> ws.signals("mine").frame.columns
+    ['date', 'asof', 'symbol', 'score']
     """
 
     recipe: ResolvedRecipe

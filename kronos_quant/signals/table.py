@@ -170,7 +170,7 @@ def _loaded(source: PathLike | Table, name: str) -> tuple[str, pl.DataFrame]:
         path = as_path(source, name)
         return str(path), _read_file(path)
     values: Any = source
-    if not hasattr(values, "columns") and hasattr(values, "to_frame") and hasattr(values, "index"):
+    if type(source).__module__.startswith("pandas") and not hasattr(values, "columns") and hasattr(values, "to_frame"):
         values = values.to_frame(values.name or "score")  # a pandas Series, as Qlib's models predict
     return name, as_frame(values, name)
 

@@ -142,7 +142,7 @@ def test_a_sale_beyond_the_cap_leaves_over_several_sessions_and_keeps_its_place(
         ("S00", "sell", 500),
     ]
     assert result.fills["symbol"][5] == "S01"
-    assert any("ASSUMPTION" in note and "the very bar they trade in" in note for note in result.notes)
+    assert any("LOOK-AHEAD" in note and "the volume of the bar they trade in" in note for note in result.notes)
 
 
 def test_impact_is_the_square_root_of_the_share_of_volume_times_volatility():

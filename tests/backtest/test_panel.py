@@ -89,7 +89,12 @@ def test_a_symbol_whose_scores_are_all_missing_is_no_candidate():
         (bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0)), DAYS[:1], "needs at least 2 sessions, found 1"),
         (bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0)), [DAYS[1], DAYS[0]], "not ascending and unique"),
         (bars_of(("A", 0, 1.0)), scores_of(("A", 5, 1.0)), DAYS[:3], "no scores from 2024-01-01 to 2024-01-03"),
-        (bars_of(("A", 0, 1.0)), scores_of(("B", 0, 1.0)), DAYS[:3], "no bars from 2024-01-01 to 2024-01-03 for the 1"),
+        (
+            bars_of(("A", 0, 1.0)),
+            scores_of(("B", 0, 1.0)),
+            DAYS[:3],
+            "no bars from 2024-01-01 to 2024-01-03 for 1 symbol",
+        ),
         (bars_of(("A", 0, 1.0), ("A", 0, 2.0)), scores_of(("A", 0, 1.0)), DAYS[:3], "bars: more than one row for A"),
         (bars_of(("A", 0, 1.0)), scores_of(("A", 0, 1.0), ("A", 0, 2.0)), DAYS[:3], "scores: more than one row for A"),
         (bars_of(("A", 0, 1.0)), scores_of(("A", 0, float("inf"))), DAYS[:3], "infinite scores: A"),

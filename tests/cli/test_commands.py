@@ -27,12 +27,18 @@ def test_a_workspace_is_made_and_made_again_without_a_change(kq, tmp_path):
 def test_the_configuration_is_shown_with_its_origins(kq, market_workspace, monkeypatch):
     monkeypatch.setenv("KQ_TRAIN__SEED", "9")
     rows = {row["field"]: row for row in as_json(kq(market_workspace.root, "config", "show", "--json"))}
-    assert rows["train.seed"] == {"field": "train.seed", "value": 9, "from": "KQ_TRAIN__SEED"}
+    assert rows["train.seed"] == {
+        "field": "train.seed",
+        "value": 9,
+        "from": "KQ_TRAIN__SEED",
+        "default": 0,
+        "meaning": "seed of initial weights, window order, dropout and augmentation",
+    }
     assert rows["model.preset"]["from"] == "kq.yaml:2"
     assert rows["train.clip"]["from"] == "default"
     table = kq(market_workspace.root, "config", "show").out
-    assert table.splitlines()[0].split() == ["field", "value", "from"]
-    assert re.search(r"^train\.seed +9 +KQ_TRAIN__SEED$", table, re.MULTILINE)
+    assert table.splitlines()[0].split() == ["setting", "value", "from"]
+    assert re.search(r"^train\.seed +9 +KQ_TRAIN__SEED \(default 0\)$", table, re.MULTILINE)
 
 
 def test_a_made_market_is_ingested_and_again_nothing_is_new(kq, tmp_path):
@@ -93,7 +99,7 @@ def test_a_backtest_prints_its_report_and_where_the_page_is(kq, trained_workspac
     head, _, _ = done.out.rpartition("\ntearsheet: ")
     assert (run.path / "report.txt").read_text().startswith(head)
     assert "Is it luck?" in head
-    assert "costs a year / account" in head
+    assert "costs per year / account" in head
     assert "\x1b[" not in done.out + done.err
     metrics = as_json(kq(trained_workspace.root, "backtest", "topk", "--no-compute", "--json"))
     saved = json.loads((run.path / "metrics.json").read_text())
@@ -105,11 +111,11 @@ def test_the_doctor_prints_a_finding_a_line_and_what_mends_it(kq, market_workspa
     assert findings["trained model"] == {
         "about": "trained model",
         "state": "missing",
-        "detail": "none yet",
-        "mend": "kq train",
+        "detail": "none",
+        "fix": "kq train",
     }
     out = kq(market_workspace.root, "doctor").out
-    assert re.search(r"^missing +trained model +none yet\n +mend: kq train$", out, re.MULTILINE)
+    assert re.search(r"^missing +trained model +none\n +fix: kq train$", out, re.MULTILINE)
 
 
 def test_the_demo_is_given_its_folder_and_strength(kq, tmp_path, monkeypatch):

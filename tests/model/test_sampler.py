@@ -15,6 +15,15 @@ from kronos_quant.model.sampling import Sampling
 B, L, H, S = 17, 12, 5, 4
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """A product cut over several threads adds in another order by place: the promise of equal bytes is for one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def sampler(make_tokenizer, make_predictor):
     return PathSampler(make_tokenizer(), make_predictor(), max_context=32, device="cpu")

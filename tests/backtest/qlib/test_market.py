@@ -80,7 +80,7 @@ def test_a_volume_that_is_missing_before_a_gap_counts_as_none_and_else_as_unknow
 def test_another_directory_is_refused(tmp_path):
     panel = made_panel(5)
     directory = write_directory(panel, tmp_path / "qlib")
-    with pytest.raises(DataError, match="SH600000 has other closes than the workspace"):
+    with pytest.raises(DataError, match="the closes of SH600000 differ from the workspace's"):
         facts_of_directory(replace(panel, close=panel.close * 1.01), directory)
     days = tuple(day + timedelta(days=3650) for day in panel.dates)
     with pytest.raises(DataError, match="its calendar lacks sessions from 2033-12-29"):

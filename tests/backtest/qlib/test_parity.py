@@ -50,9 +50,9 @@ def test_a_rule_that_changes_nothing_is_worth_nothing(found):
     qlib = module.run_kernel(plain.model_copy(update={"profile": "qlib"}), panel, rules, facts)
     steps = ladder(plain, panel, rules, facts, qlib, module.run_kernel(plain, panel, rules))
     worth = {step.rule: step.basis_points for step in steps}
-    assert worth["lots by board"] == 0
+    assert worth["board lots"] == 0
     assert worth["commission and dated levies"] == 0
-    assert worth["buys follow executed sales, a blocked place goes to the next name"] != 0
+    assert worth["purchases follow executed sales, blocked places pass to the next symbol"] != 0
 
 
 def test_liquidity_and_risk_are_steps_of_their_own(found):
@@ -66,7 +66,7 @@ def test_liquidity_and_risk_are_steps_of_their_own(found):
     )
     qlib = module.run_kernel(strategy.model_copy(update={"profile": "qlib"}), panel, rules, facts)
     steps = ladder(rich, panel, rules, facts, qlib, module.run_kernel(rich, panel, rules))
-    assert [step.rule for step in steps] == [*plain, "slippage, impact and participation", "rules of the section risk"]
+    assert [step.rule for step in steps] == [*plain, "slippage, market impact and participation", "risk rules"]
     # the steps before are what they were without both sections
     assert [step.account for step in steps[:-2]] == [step.account for step in compared.steps]
     assert steps[-2].account < steps[-3].account
