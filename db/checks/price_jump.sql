@@ -1,4 +1,4 @@
--- warning: a move of over 40 %, or beyond the exchange's price limit, without a change of the factor is rarely a trade: a split without its factor, a bad tick, a gap in the data.
+-- warning: a move of over 40 %, or beyond the exchange's price limit, without a change of the factor rarely reflects a real price change: a split without its factor, a bad tick, a gap in the data.
 WITH moves AS (
     SELECT row, symbol, date, number, abs(close / previous_close - 1) AS move, previous_date,
            previous_close / previous_factor AS raw

@@ -176,7 +176,8 @@ def cost_lines(
         if costs.buy is not None or costs.sell is not None:
             rates += " (levies included where buy or sell is set)"
         levied = [] if costs.levies == "none" or whole else levy_lines(costs, group, dates)
-        places.setdefault("; ".join([f"{rates}, at least {minimum:g} per trade", *levied]), []).append(group)
+        least = f"at least {minimum:g} per trade" if minimum else "no minimum"
+        places.setdefault("; ".join([f"{rates}, {least}", *levied]), []).append(group)
     if len(places) == 1:
         return list(places)
     return [f"{', '.join(group or 'others' for group in named)}: {line}" for line, named in places.items()]

@@ -45,7 +45,7 @@ SERIES = ((BLUE, "o"), (GREY, "s"), (ORANGE, "D"), (VERMILION, "^"))
 def rank_ic_figure(
     times: Sequence[date], values: FloatArray, mean: MeanInterval, unit: str = "date", width: float = WIDE
 ) -> Chart:
-    """Rank IC of each date, its moving mean, and the mean of all with its interval.
+    """Rank IC of each date, its moving mean up to the last known one, and the mean of all with its interval.
 
     Parameters
     ----------
@@ -61,10 +61,12 @@ def rank_ic_figure(
         Inches.
     """
     moving = pl.Series(values).fill_nan(None).rolling_mean(ROLLING, min_samples=ROLLING // 2).to_numpy()
+    known = np.flatnonzero(np.isfinite(values))
+    moving = moving[: known[-1] + 1 if known.size else 0]
     figure = Chart(figsize=(width, 3.6 if width > NARROW else 4.2), layout="constrained")
     axes = figure.subplots()
     axes.bar(np.arange(len(values)), values, color=GREY, alpha=0.45, width=0.9, linewidth=0, label=f"one {unit}")
-    axes.plot(np.arange(len(values)), moving, color=BLUE, linewidth=1.6, label=f"mean of {ROLLING} {unit}s")
+    axes.plot(np.arange(len(moving)), moving, color=BLUE, linewidth=1.6, label=f"mean of {ROLLING} {unit}s")
     if mean.known:
         axes.axhspan(mean.low, mean.high, color=ORANGE, alpha=0.3, linewidth=0, label="95 % CI of the mean")
     axes.axhline(mean.mean, color=ORANGE, linewidth=1.6, linestyle="--", label=f"mean of all: {mean.mean:+.3f}")

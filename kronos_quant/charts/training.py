@@ -124,7 +124,7 @@ MAPPED = (
 
 HOW_TO_READ = (
     "Yellow is good and dark is bad in every map. Each cell is the mean over the trials that share its two settings. "
-    "An edge is a broad bright area: a single bright cell among dark neighbours is chance."
+    "An edge is a broad bright area: a single bright cell among dark neighbours may be chance."
 )
 
 

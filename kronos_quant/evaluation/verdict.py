@@ -177,10 +177,9 @@ def what_to_know(
             "horizon (suspended or delisted); excluded."
         )
         if math.isfinite(pairs.carried_rank_ic) and math.isfinite(rank_ic.mean):
-            excluded += (
-                f" Valued at the last close instead, rank IC would be {pairs.carried_rank_ic:+.3f} (reported: "
-                f"{rank_ic.mean:+.3f})."
-            )
+            carried, reported = f"{pairs.carried_rank_ic:+.3f}", f"{rank_ic.mean:+.3f}"
+            if carried != reported:
+                excluded += f" Valued at the last close instead, rank IC would be {carried} (reported: {reported})."
         notes.append(excluded)
     return notes
 

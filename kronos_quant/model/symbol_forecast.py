@@ -89,11 +89,11 @@ class SymbolForecast(Forecast):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """The bands for a terminal: a day needs no 00:00."""
-        return [
-            bar | {"time": day_text(bar["time"]), "estimated": bar["estimated"] or None}
-            for bar in self.bands().to_dicts()
-        ]
+        """The bands for a terminal: a day needs no 00:00, and `estimated` is shown where a stamp is."""
+        rows = [bar | {"time": day_text(bar["time"])} for bar in self.bands().to_dicts()]
+        if not self.estimated.any():
+            return [{name: value for name, value in bar.items() if name != "estimated"} for bar in rows]
+        return [bar | {"estimated": bar["estimated"] or None} for bar in rows]
 
     def words(self) -> list[str]:
         """The result in sentences, with the model's width compared to the random walk's."""

@@ -91,7 +91,7 @@ def per_year(sessions_per_year: int) -> str:
 
 def verdict(found: Examination) -> Part:
     """Whether the result is significant after adjusting for the number of trials."""
-    return Part("Is it luck?", tuple(found.luck.lines()), tone="verdict")
+    return Part("Significance", tuple(found.luck.lines()), tone="verdict")
 
 
 def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:
@@ -127,7 +127,10 @@ def delistings(result: BacktestResult) -> Part | None:
     if not result.delisted:
         return None
     rows = tuple((f"{at:+.0%}", f"{total:+.2%}") for at, total in result.delisted.items())
-    line = "Total return by the return from the last close at which delisted holdings are sold (delisting_return)."
+    line = (
+        "Total return for different values of delisting_return, the return from the last close at which delisted "
+        "holdings are sold."
+    )
     return Part("Delisted holdings", (line,), ("delisting_return", "total return"), rows)
 
 
@@ -322,7 +325,7 @@ def months(result: BacktestResult) -> Part:
         cells = ("" if value is None else f"{value:+.1%}" for value in (found.get((year, m)) for m in range(1, 13)))
         whole = [f"{_year(months, year):+.1%}" for months in (found, others) if months is not None]
         rows.append((str(year), *cells, *whole))
-    columns = ("year", *MONTHS, "whole year", *([] if others is None else ["benchmark"]))
+    columns = ("year", *MONTHS, "period", *([] if others is None else ["benchmark"]))
     return Part("Monthly returns", ("Returns after costs.",), columns, tuple(rows), wide=True, shaded=True)
 
 

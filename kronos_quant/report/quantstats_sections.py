@@ -68,7 +68,7 @@ FIGURES = {
 }
 """quantstats' name -> the name here."""
 
-YEARS = {"3Y (ann.)": 3, "5Y (ann.)": 5, "10Y (ann.)": 10}
+YEARS = {"3M": 0.25, "6M": 0.5, "1Y": 1, "3Y (ann.)": 3, "5Y (ann.)": 5, "10Y (ann.)": 10}
 """Figures of so many years, which repeat those of the whole period where that is shorter."""
 
 UNDETERMINED = {"", "-", "%", "nan", "nan%", "inf", "-inf", "inf%", "None"}

@@ -24,7 +24,7 @@ def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = 
     terms = [
         ("period", f"{result.dates[0]} to {result.dates[-1]}, {counted(len(result.dates), 'session')} traded"),
         ("symbols", f"{len(result.symbols):,} with scores and bars"),
-        ("signal", signal_line(strategy)),
+        ("recipe" if strategy.scores_file is None else "scores", signal_line(strategy)),
         ("strategy", strategy_line(result)),
         ("execution", execution_line(result)),
     ]
@@ -52,7 +52,7 @@ def labelled(terms: Sequence[Term]) -> list[Term]:
 def signal_line(strategy: Strategy) -> str:
     """Which scores are traded."""
     if strategy.scores_file is not None:
-        return f"scores of {strategy.scores_file}"
+        return str(strategy.scores_file)
     return strategy.recipe + (f", score {strategy.score_column}" if strategy.score_column else "")
 
 
@@ -114,6 +114,8 @@ def lots_line(rules: Rules) -> str:
     """In which numbers of shares is bought."""
     pairs = list(zip(rules.lot.tolist(), rules.step.tolist(), strict=True))
     counts = {lot_words(*pair): pairs.count(pair) for pair in sorted(set(pairs))}
+    if set(pairs) == {(1, 1)}:
+        return "board lot: 1 share"
     return f"bought in {with_counts(counts, len(pairs))}"
 
 
@@ -121,8 +123,6 @@ def lot_words(lot: int, step: int) -> str:
     """A lot in words."""
     if lot == 0:
         return "fractions of shares"
-    if lot == 1:
-        return "single shares"
     return f"lots of {lot:,}" + ("" if step == lot else f" and then by {step:,}")
 
 

@@ -70,7 +70,7 @@ class Luck:
         trials = counted(self.whole.trials, "trial")
         if self.passes:
             return (
-                "PASS: the Sharpe ratio, and its excess over the universe, are significant at "
+                "PASS: the Sharpe ratios of the total return and of the excess over the universe are significant at "
                 f"{REQUIRED_PROBABILITY * 100:.0f} % after adjusting for {trials}."
             )
         if self.whole.passes:
@@ -78,7 +78,7 @@ class Luck:
         if self.whole.moments.sharpe <= 0:
             return "FAIL: the return after costs is not positive."
         if self.edge.passes:
-            return "FAIL: not significant in total, although the excess over the universe is."
+            return "FAIL: the total return is not significant; the excess return over the universe is."
         if self.whole.trials == 1:
             return "FAIL: the return is not significantly different from 0."
         return f"FAIL: the best of {trials} without skill would do as well."
@@ -97,8 +97,9 @@ class Luck:
                     "without skill"
                 )
             lines.append(
-                f"Deflated Sharpe ratio, {name}: P(true Sharpe > {threshold}) = {one.probability:.3f} "
-                f"(required: > {REQUIRED_PROBABILITY}). Observed Sharpe {one.moments.sharpe * years:.2f} per year, "
+                f"Deflated Sharpe ratio, {name}: {one.probability:.3f} (required: > {REQUIRED_PROBABILITY}). "
+                f"This is the probability that the true Sharpe ratio exceeds {threshold}. "
+                f"Observed Sharpe {one.moments.sharpe * years:.2f} per year, "
                 f"skew {one.moments.skew:.2f}, kurtosis {one.moments.kurtosis:.1f}."
             )
         trials = counted(self.whole.trials, "distinct configuration")

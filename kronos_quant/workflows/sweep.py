@@ -118,7 +118,9 @@ class SweepRun(Displayed):
         with pl.Config(tbl_rows=BEST, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
                        tbl_formatting="NOTHING", float_precision=4, tbl_width_chars=160):  # fmt: skip
             lines += str(best).splitlines()
-        lines.append("The best of many trials is biased upwards; the heat maps show whether its neighbours agree.")
+        lines.append(
+            "The best of many trials is biased upwards; the heat maps show whether neighbouring settings agree."
+        )
         if self.luck is not None:
             lines += ["best trial:", *(f"  {line}" for line in self.luck.lines())]
         return [*lines, f"page: {self.folder / 'sweep.html'}", f"folder: {self.folder}"]

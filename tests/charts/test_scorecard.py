@@ -48,6 +48,14 @@ def test_the_bars_over_time_are_the_rank_ics():
     assert "95 % CI of the mean" not in few
 
 
+def test_the_moving_mean_ends_at_the_last_known_rank_ic():
+    values = RNG.normal(0, 0.1, T)
+    values[-3:] = np.nan
+    [axes] = rank_ic_figure(DATES, values, mean(0.0314)).axes
+    [moving] = [line for line in axes.lines if line.get_label() == "mean of 20 dates"]
+    assert moving.get_xdata()[-1] == T - 4
+
+
 def test_the_main_horizon_stands_out():
     [axes] = decay_figure({1: mean(0.03), 5: mean(0.02), 20: FEW}, 5, "bar").axes
     assert names(axes.xaxis) == ["1", "5", "20"]

@@ -87,7 +87,7 @@ def test_a_forecast_is_printed_as_a_table_and_as_json(kq, trained_workspace):
     told = as_json(kq(trained_workspace.root, "forecast", "made0001", "--horizon", "2", "--json"))
     assert [bar["time"][:10] for bar in told["bars"]] == ["2025-06-06", "2025-06-09"]
     lines = kq(trained_workspace.root, "forecast", "made0001", "--horizon", "2").out.splitlines()
-    assert lines[0].split()[:3] == ["time", "estimated", "q05"]
+    assert lines[0].split()[:2] == ["time", "q05"]
     assert [line.split(": ")[0] for line in lines[-2:]] == ["picture", "page"]
 
 
@@ -98,7 +98,7 @@ def test_a_backtest_prints_its_report_and_where_the_page_is(kq, trained_workspac
     assert done.out.endswith(f"tearsheet: {run.path / 'tearsheet.html'}\n")
     head, _, _ = done.out.rpartition("\ntearsheet: ")
     assert (run.path / "report.txt").read_text().startswith(head)
-    assert "Is it luck?" in head
+    assert "Significance" in head
     assert "costs per year / account" in head
     assert "\x1b[" not in done.out + done.err
     metrics = as_json(kq(trained_workspace.root, "backtest", "topk", "--no-compute", "--json"))

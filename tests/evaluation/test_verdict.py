@@ -97,6 +97,8 @@ def test_what_a_reader_has_to_know():
 
 
 def test_scores_left_out_of_no_ranking_are_told_without_one():
+    equal = what_to_know(pairs(without_bar=7, carried_rank_ic=0.0503), interval(0.01, 0.09), 5, 0, [KNOWN], judged=100)
+    assert not any("Valued at the last close" in line for line in equal)
     told = what_to_know(pairs(without_bar=7, carried_rank_ic=math.nan), NONE, 5, 0, [KNOWN], judged=100)
     assert told[-1].startswith("7 of 5,000 scores have no return because the symbol had no bar at the horizon")
     assert told[-1].endswith("(suspended or delisted); excluded.")

@@ -70,7 +70,7 @@ def test_what_delisted_holdings_are_worth_is_shown_where_there_were_any(swap):
 
 def test_the_verdict_comes_first(whole_case):
     found = headline_sections(whole_case.result, whole_case.found, "SPX")
-    assert [section.title for section in found] == ["Is it luck?", "Result, after costs", "Trading"]
+    assert [section.title for section in found] == ["Significance", "Result, after costs", "Trading"]
     assert found[0].sentences[0] == whole_case.found.luck.headline()
 
 
@@ -154,7 +154,7 @@ def test_months_and_half_years_cover_the_period(full):
     assert [row[0] for row in months.rows] == ["2023"]
     [row] = months.rows
     assert row[-2:] == tuple(f"{result.metrics[f'{whose}total_return']:+.1%}" for whose in ("", "benchmark_"))
-    assert months.columns[-2:] == ("whole year", "benchmark")
+    assert months.columns[-2:] == ("period", "benchmark")
     rolling = cells(found["Rolling half years"])
     assert list(rolling) == ["annual return", "annual volatility", "Sharpe ratio, annual", "maximum drawdown", "beta"]
     assert "75 overlapping windows of 126 sessions" in found["Rolling half years"].sentences[0]

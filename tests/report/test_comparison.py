@@ -52,7 +52,7 @@ def test_figures_stand_side_by_side_and_those_that_no_run_has_are_left_out(runs)
 def test_each_run_is_named_with_its_strategy_period_and_verdict(runs):
     found = sections([*runs[:2], made("c", 3, start=1, strategy="<b>", sessions_per_year=243.0)])[0]
     assert [row[1:2] + row[3:] for row in found.rows] == [
-        ("-", "60", "yes"), ("-", "60", "no"), ("<b>", "60", "-"),
+        ("-", "60", "PASS"), ("-", "60", "FAIL"), ("<b>", "60", "-"),
     ]  # fmt: skip
     assert found.rows[2][2] == "2024-01-02 to 2024-03-01"
     assert found.sentences[0].startswith("The runs cover different sessions")

@@ -30,7 +30,7 @@ def test_the_result_comes_first_and_the_picture_is_there_for_a_screen_and_a_phon
 
 
 def test_the_page_says_what_is_good_and_which_command_measures_it(page):
-    assert "Bands narrower than the dashed lines are good if prices then stay inside them" in page.text
+    assert "A band narrower than the random walk's is better only if its coverage is as stated." in page.text
     assert "kq evaluate measures how accurate" in page.text
     assert "the bars that followed" not in page.text
 
@@ -39,6 +39,13 @@ def test_the_table_is_that_of_the_forecast_bars(page):
     [(heading, rows)] = page.tables
     assert heading == "Close of each forecast bar"
     assert rows == [["time", "estimated", "q50", EVIL], ["2024-01-27", "yes", "12.3457", "x"]]
+
+
+def test_no_column_says_that_no_stamp_is_estimated(tmp_path):
+    table = TABLE.with_columns(estimated=pl.lit(value=False))
+    write_forecast_page(tmp_path / "page.html", make_fan(), EVIL, [], [], table)
+    [(_, rows)] = Reader((tmp_path / "page.html").read_text(encoding="utf-8")).tables
+    assert rows[0] == ["time", "q50", EVIL]
 
 
 def test_the_bars_that_followed_are_named_where_they_are_drawn(tmp_path):

@@ -53,7 +53,7 @@ def test_everything_stands_in_the_order_in_which_it_is_read(full):
     case, _, read = full
     titles = [section.title for section in result_sections(case.result, case.found)]
     pictures = ["Charts", "Growth, drawdown, excess", "Rolling half years", "Distribution of returns"]
-    headline = ["Read this first", "Is it luck?", "Result, after costs", "Trading", "What was run"]
+    headline = ["Read this first", "Significance", "Result, after costs", "Trading", "What was run"]
     further = ["Further statistics", "Deepest drawdowns", "All settings of the strategy, defaults included"]
     assert read.headings == ["Back-test: topk", *headline, *pictures, *titles, *further]
 
@@ -99,13 +99,13 @@ def test_every_picture_is_there_for_screen_and_phone_and_says_how_to_read_it(ful
 
 def test_grave_notes_stand_out(full):
     assert full[2].classes.count("loud") == 1
-    assert full[1].index("CONTAMINATED") < full[1].index("Is it luck?")
+    assert full[1].index("CONTAMINATED") < full[1].index("Significance")
 
 
 def test_the_text_is_the_same_document(full):
     case, _, _ = full
     text = document_of(case, NOTES).to_text()
-    places = [text.index(part) for part in ("Back-test: topk", "For research only", "Read this first", "Is it luck?",
+    places = [text.index(part) for part in ("Back-test: topk", "For research only", "Read this first", "Significance",
                                             "What was run", "Costs\n", "Holdings by date")]  # fmt: skip
     assert places == sorted(places)
     assert "  benchmark      SPX\n" in text
@@ -141,7 +141,7 @@ def test_a_long_short_run_without_a_benchmark_has_its_legs(tmp_path):
     assert "Against the benchmark" not in read.headings
     assert "Benchmark: none." in read.text
     assert "a steep decline means that costs consume the return" in read.text
-    assert read.table("Monthly returns")["year"][-1] == "whole year"
+    assert read.table("Monthly returns")["year"][-1] == "period"
 
 
 def test_an_account_that_is_lost_still_has_a_page(tmp_path):

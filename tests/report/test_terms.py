@@ -41,7 +41,7 @@ def test_terms_say_what_was_run_when_and_at_which_costs():
     text = told(swap())
     assert "period: 2024-01-02 to 2024-01-03, 2 sessions traded" in text
     assert "symbols: 2 with scores and bars" in text
-    assert "signal: default" in text
+    assert "recipe: default" in text
     assert "hold the top 1, replace at most 1 per session, minimum holding period 1 session" in text
     assert "scores of one session are traded at the open of the next session" in text
     assert "buying 0.1%, selling 0.15%" in text
@@ -56,11 +56,11 @@ def test_terms_say_what_was_run_when_and_at_which_costs():
     ("fields", "expected"),
     [
         ({"lot": 0}, "bought in fractions of shares"),
-        ({"lot": 1}, "bought in single shares"),
+        ({"lot": 1}, "board lot: 1 share"),
         ({"price_limit": 0.095}, "daily price limits: 9.5%"),
         ({"delisting_return": -0.3}, "delisted holdings are sold at the last close -30%"),
-        ({"score": "p_rise"}, "signal: default, score p_rise"),
-        ({"scores": "mine.csv"}, "signal: scores of mine.csv"),
+        ({"score": "p_rise"}, "recipe: default, score p_rise"),
+        ({"scores": "mine.csv"}, "scores: mine.csv"),
         ({"liquidity": {"slippage": 0.001}}, "liquidity: slippage 0.100% of the price"),
         (
             {"liquidity": {"participation": 0.1, "carry_over": False}},

@@ -33,7 +33,8 @@ def test_one_good_trial_passes(tmp_path):
     assert found.overfitting is None
     told = "\n".join(found.lines())
     assert told.startswith(
-        "PASS: the Sharpe ratio, and its excess over the universe, are significant at 95 % after adjusting for 1 trial."
+        "PASS: the Sharpe ratios of the total return and of the excess over the universe are significant at 95 % after "
+        "adjusting for 1 trial."
     )
     assert "Trials counted: 1 distinct configuration in this workspace" in told
     assert "(PBO): not available. It needs at least 2 trials" in told
@@ -66,7 +67,7 @@ def test_an_edge_that_lost_money_does_not_pass(tmp_path):
     found = examined(tmp_path, noise(1, mean=-0.002)[0], noise(1, seed=2, mean=0.002)[0])
     assert found.edge.passes
     assert not found.passes
-    beyond = "FAIL: not significant in total, although the excess over the universe is."
+    beyond = "FAIL: the total return is not significant; the excess return over the universe is."
     assert found.headline() == "FAIL: the return after costs is not positive."
     weak = examined(tmp_path / "weak", noise(1, mean=0.0002)[0], noise(1, seed=2, mean=0.002)[0])
     assert weak.headline() == beyond

@@ -271,7 +271,7 @@ def test_listings_and_special_treatment_that_were_ingested_reach_the_rules(marke
 def test_the_report_states_the_costs_that_were_used_and_who_took_them(backtest):
     _, summary = backtest
     text = " ".join(summary.report.split())
-    assert "commission 0%, at least 0 per trade; SEC fee 0.00278% of sales" in text
+    assert "commission 0%, no minimum; SEC fee 0.00278% of sales" in text
     assert "FINRA fee 0.000166 per share sold, at most 8.3" in text
     assert "252 sessions per year" in text
     assert summary.figures["cost"] == pytest.approx(summary.figures["levies"])

@@ -174,7 +174,7 @@ def test_of_one_symbol_the_figures_over_time_are_given(market_workspace):
     assert over_time["correlation"]["low"] > 0
     assert metrics["contenders"]["signal"]["distribution"]["cells"] == pairs.height
     assert "correlation over time" in report.rows()[0]
-    assert "Does it rank?" not in report.page.read_text()
+    assert ">Ranking<" not in report.page.read_text()
 
 
 def test_scores_that_are_nan_are_no_opinion(market_workspace):

@@ -103,13 +103,11 @@ def run_section(runs: Sequence[ComparedRun]) -> Part:
             str(run.metrics.get("strategy") or "-"),
             f"{run.dates[0]} to {run.dates[-1]}",
             f"{len(run.dates):,}",
-            "-" if passes is None else "yes" if passes else "no",
+            "-" if passes is None else "PASS" if passes else "FAIL",
         )
         for run, passes in zip(runs, verdicts, strict=True)
     ]
-    return Part(
-        "Runs", lines, ("run", "strategy", "period", "sessions", "significant when run"), tuple(rows), wide=True
-    )
+    return Part("Runs", lines, ("run", "strategy", "period", "sessions", "verdict at run time"), tuple(rows), wide=True)
 
 
 def differences(runs: Sequence[ComparedRun]) -> Part:

@@ -12,8 +12,8 @@ from kronos_quant.report.document import Document, Part, capitalised, make_pictu
 
 READING = (
     "the shaded bands are the forecast's intervals, the dashed lines the interval of a random walk with the volatility "
-    "of the history. Bands narrower than the dashed lines are good if prices then stay inside them as often as the "
-    "level says. Wider bands, or a median far outside the dashed lines, deserve doubt."
+    "of the history. A band narrower than the random walk's is better only if its coverage is as stated. "
+    "Wider bands, or a median far outside the dashed lines, deserve doubt."
 )
 REALISED = " Orange candlesticks are the bars that followed."
 FOOTER = "The page shows one forecast; kq evaluate measures how accurate such forecasts have been."
@@ -48,6 +48,8 @@ def write_forecast_page(
     picture = make_picture(
         "", lambda width: forecast_figure(fan, width=width if width <= NARROW else 11.0), READING + REALISED * came
     )
+    if "estimated" in table.columns and not table["estimated"].any():
+        table = table.drop("estimated")
     rows = tuple(tuple(_cell(value) for value in row) for row in table.rows())
     sections = (
         Part("Result", capitalised(words), tone="verdict"),

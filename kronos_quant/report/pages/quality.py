@@ -23,7 +23,7 @@ SYMBOLS_PER_RULE = 20
 REJECTED_SHOWN = 200
 
 HOW_TO_READ = (
-    "Bars by rule. A warning is stored, an error is rejected; 0 is good. In the charts below, the line is the "
+    "Bars by rule. Bars with warnings are stored; bars with errors are rejected. In the charts below, the line is the "
     "close, thin strokes run from low to high, the bars at the bottom are the volume, and offending bars are "
     "marked. A single mark is a bad tick; many at once suggest that the source defines the field differently."
 )

@@ -12,7 +12,7 @@ from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.evaluation.tables import shown, span, summary
 from kronos_quant.report.document import Document, Part, Picture, capitalised, make_picture, small_picture
 from kronos_quant.report.glossary import GLOSSARY
-from kronos_quant.stats.intervals import MeanInterval
+from kronos_quant.stats.intervals import CONFIDENCE, MeanInterval
 
 FOOTER = "Before costs; kq backtest measures what a strategy keeps after them."
 
@@ -26,7 +26,7 @@ def scorecard_document(card: Scorecard, title: str, facts: Sequence[str]) -> Doc
     """The evaluation of a signal as a document."""
     scope = (
         f"{card.dates[0]} to {card.dates[-1]}, {card.clock.dates(len(card.dates))}. Returns over "
-        f"{card.clock.bars(card.horizon)}, close to close. Constituents of {card.universe}, ranked by {card.score}."
+        f"{card.clock.bars(card.horizon)}, close to close. Universe: {card.universe}. Score column: {card.score}."
     )
     sections = tuple(_sections(card))
     return Document(
@@ -43,11 +43,11 @@ def _sections(card: Scorecard) -> Iterator[Part]:
     versus = (small_picture("Rank IC", charts.interval_figure(_rank_ics(card)), VERSUS),) if ranks else ()
     yield _table_section("Signal versus baselines", rows, first=1, pictures=versus, facts=contenders)
     if ranks:
-        yield Part("Does it rank?", pictures=tuple(_ranking_pictures(card)), wide=True)
+        yield Part("Ranking", pictures=tuple(_ranking_pictures(card)), wide=True)
         yield _ranking_figures(card)
     if card.signal.distribution is not None:
         pictures = tuple(_calibration_pictures(card, card.signal.distribution))
-        yield _table_section("Is it calibrated?", distributions, first=1, pictures=pictures)
+        yield _table_section("Calibration", distributions, first=1, pictures=pictures)
     if ranks:
         yield _slices(card)
     used = {"edge", *rows[0], *(column for row in distributions for column in row)}
@@ -77,8 +77,8 @@ def _table_section(
 
 
 VERSUS = (
-    "dots are means, lines their 95 % CI, the red line is 0. An interval that contains 0 is not significant. The "
-    "signal is better than a baseline only where the column “signal minus baseline” is entirely above 0."
+    "dots are means, lines their 95 % CI, the red line is 0. A mean whose interval contains 0 is not significant. "
+    "The signal is better than a baseline only where the column “signal minus baseline” is entirely above 0."
 )
 
 
@@ -93,7 +93,7 @@ def _ranking_pictures(card: Scorecard) -> Iterator[Picture]:
         "Rank IC over time",
         lambda width: charts.rank_ic_figure(card.times, ranking.rank_ic_by_date, ranking.rank_ic, unit, width),
         f"single {unit}s are noisy and often below 0, also for a good signal. What counts is the dashed mean, and that "
-        f"the shaded interval around it stays above 0. The blue line shows whether a single period of {unit}s made it.",
+        "the shaded interval around it stays above 0. The blue line shows whether one period accounts for the result.",
     )
     decay = charts.decay_figure(ranking.decay, card.horizon, card.clock.bar)
     yield small_picture("Rank IC by horizon", decay, _decay_reading(card))
@@ -233,7 +233,7 @@ def _distribution_rows(card: Scorecard) -> Iterator[dict[str, str]]:
                 "": one.name,
                 "CRPS": shown(found.crps.mean, "{:.6f}"),
                 **({"CRPS, exact": crps} if exact else {}),
-                "CRPS improvement on the band": span(one.crps_gain, "{:+.1%}"),
+                "CRPS improvement over volatility band": span(one.crps_gain, "{:+.1%}"),
                 **{_level(level): _covered(found, level) for level in card.signal_intervals},
                 "KS": shown(found.ks, "{:.3f}"),
                 "Brier": shown(found.brier, "{:.4f}"),
@@ -259,9 +259,9 @@ def _slices(card: Scorecard) -> Part:
     parts = [(f"{part.kind}: {part.label}", part.rank_ic) for part in card.slices]
     drawn = [(name, found) for name, found in parts if found.dates]
     reading = (
-        "an edge in a single group may be chance: of ten groups without an edge, in 4 of 10 cases at least one has an "
-        "interval entirely above or below 0. Open dots have too few dates for an interval. Turbulent: over the last 20 "
-        f"{card.clock.bar}s the market moved more than usual in the previous 250; known at the time."
+        "an edge in a single group may be chance. With ten groups and no edge, the chance that at least one interval "
+        f"excludes 0 is {(1 - CONFIDENCE**10) * 100:.0f} %. Open dots have too few dates for an interval. Turbulent: "
+        f"over the last 20 {card.clock.bar}s the market moved more than usual in the previous 250; known at the time."
     )
     picture = make_picture(
         "Rank IC by group", lambda width: charts.interval_figure(drawn, marked=False, width=width), reading

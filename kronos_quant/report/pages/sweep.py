@@ -59,7 +59,7 @@ def write_sweep_page(
         heading = f"{first} and {second}" if second else first
         maps.append(_map(heading, trials, first, second))
     sections = [
-        *([] if luck is None else [Part("Is the best trial luck?", capitalised(luck.lines()), tone="verdict")]),
+        *([] if luck is None else [Part("Significance of the best trial", capitalised(luck.lines()), tone="verdict")]),
         Part("Best trials", (line,), columns, rows, wide=True),
         Part("Maps", pictures=tuple(maps), wide=True),
     ]
