@@ -34,7 +34,12 @@ def find_code(path: Path, setting: str) -> OwnCode:
 
 
 def check_allowed(path: Path, what: str, *, allowed: bool) -> None:
-    """Raise ConfigError where code would run that was not allowed. what : whose it is, such as "the strategy runs"."""
+    """Raise ConfigError where code would run that is missing or was not allowed.
+
+    what : whose it is, such as "the strategy runs"
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file of Python code")
     if not allowed:
         raise ConfigError(
             f"{path}: {what} Python code, which may do anything on this machine",

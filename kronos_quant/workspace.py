@@ -116,8 +116,10 @@ def open_workspace_folder(start: Path | None = None, flags: Mapping[str, Any] | 
 def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
     """Write kq.yaml, the recipes and the strategies into `folder`; returns the files written.
 
-    Existing files are kept, so that it can be repeated.
+    Existing files are kept, so that it can be repeated. Raises ConfigError where `folder` is a file.
     """
+    if folder.is_file():
+        raise ConfigError(f"{folder}: is a file, expected a folder")
     sources = {
         folder / name / source.name: source
         for name in ("signals", "strategies")

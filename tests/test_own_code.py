@@ -61,6 +61,8 @@ def test_code_runs_only_where_that_was_allowed(tmp_path):
     with pytest.raises(ConfigError, match=r"mine\.py: the recipe's own_score is Python code") as caught:
         check_allowed(path, "the recipe's own_score is", allowed=False)
     assert caught.value.hint.endswith("with --allow-code.")
+    with pytest.raises(ConfigError, match=r"gone\.py: no such file"):
+        check_allowed(tmp_path / "gone.py", "the strategy runs", allowed=False)
 
 
 def test_a_file_is_known_by_its_content_or_is_not_there(tmp_path):

@@ -39,6 +39,22 @@ START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
 RICH = not os.environ.get("NO_COLOR")
 ITEM = re.compile(r"- |`\w+`(, `\w+`)*: ")
 """A line of a help text that stays a line of its own."""
+_WRONG_VALUE = re.compile(r"Invalid value for '(?P<name>[^']+)': (?P<reason>.+)", re.DOTALL)
+_REASONS = (
+    (
+        re.compile(r"(?:Value error, )?('.*') does not match the formats? .*%H.*", re.DOTALL),
+        r"expected YYYY-MM-DD or YYYY-MM-DDTHH:MM, found \1",
+    ),
+    (
+        re.compile(r"(?:Value error, )?('.*') does not match the formats? .*", re.DOTALL),
+        r"expected YYYY-MM-DD, found \1",
+    ),
+    (re.compile(r"Input should be a valid integer\b.*"), "must be an integer"),
+    (re.compile(r"Input should be a valid number\b.*"), "must be a number"),
+    (re.compile(r"Input should be greater than or equal to (.+)"), r"must be at least \1"),
+    (re.compile(r"Input should be less than or equal to (.+)"), r"must be at most \1"),
+)
+"""Typer's reasons for refusing a value -> what is expected."""
 
 app = typer.Typer(
     name="kq",
@@ -47,31 +63,11 @@ app = typer.Typer(
     rich_markup_mode="rich" if RICH else None,
     help="Example: kq demo\n\nQuant research and back-testing around the Kronos K-line model: "
     "from bars to an honest verdict.",
-    epilog="A first day: kq init my-research; kq ingest qlib; kq train; kq signal; kq backtest strategies/topk.yaml",
+    epilog="A first day: kq init my-research; cd my-research; kq ingest qlib; kq train; kq signal; kq evaluate; "
+    "kq backtest strategies/topk.yaml",
 )
 app.command("init", short_help="Create a workspace.", rich_help_panel=START)(init.init)
 app.command("demo", short_help="Run the full pipeline on a synthetic market.", rich_help_panel=START)(demo.demo)
-app.add_typer(
-    ingest.app, name="ingest", short_help="Ingest bars and lists: qlib, csv, table, ...", rich_help_panel=BARS
-)
-app.command("universe", short_help="List the constituents of a universe on a date.", rich_help_panel=BARS)(
-    universe.universe
-)
-app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.", rich_help_panel=BARS)(check.check)
-app.command("history", short_help="Show how a symbol's stored bars changed.", rich_help_panel=BARS)(history.history)
-app.command("train", short_help="Fine-tune Kronos on the workspace's bars.", rich_help_panel=MODEL)(train.train)
-app.add_typer(signals.app, name="signal", short_help="Compute, show and compare signals.", rich_help_panel=MODEL)
-app.command("forecast", short_help="Forecast one symbol, with a chart.", rich_help_panel=MODEL)(forecast.forecast)
-app.add_typer(model.app, name="model", short_help="List, add and show models.", rich_help_panel=MODEL)
-app.command("evaluate", short_help="Evaluate stored signals.", rich_help_panel=MODEL)(evaluate.evaluate)
-app.command("backtest", short_help="Back-test a strategy and write a tearsheet.", rich_help_panel=MODEL)(
-    backtest.backtest
-)
-app.command("sweep", short_help="Back-test a strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
-app.command("compare", short_help="Compare back-tests.", rich_help_panel=MODEL)(compare.compare)
-app.command("parity", short_help="Compare the engine with the ledger and Qlib.", rich_help_panel=MODEL)(parity.parity)
-app.add_typer(export.app, name="export", short_help="Export bars for other programs.", rich_help_panel=BARS)
-app.add_typer(snapshot.app, name="snapshot", short_help="List and delete published snapshots.", rich_help_panel=BARS)
 app.command("doctor", short_help="Check the installation and show how to fix problems.", rich_help_panel=START)(
     doctor.doctor
 )
@@ -81,6 +77,27 @@ app.add_typer(
     short_help="Show the configuration, where it comes from and what it means.",
     rich_help_panel=START,
 )
+app.add_typer(
+    ingest.app, name="ingest", short_help="Ingest bars and lists: qlib, csv, table, ...", rich_help_panel=BARS
+)
+app.command("check", short_help="Check the stored bars; exit 3 when a gate fails.", rich_help_panel=BARS)(check.check)
+app.command("universe", short_help="List the constituents of a universe on a date.", rich_help_panel=BARS)(
+    universe.universe
+)
+app.command("history", short_help="Show how a symbol's stored bars changed.", rich_help_panel=BARS)(history.history)
+app.add_typer(export.app, name="export", short_help="Export bars for other programs.", rich_help_panel=BARS)
+app.add_typer(snapshot.app, name="snapshot", short_help="List and delete published snapshots.", rich_help_panel=BARS)
+app.command("train", short_help="Fine-tune Kronos on the workspace's bars.", rich_help_panel=MODEL)(train.train)
+app.add_typer(model.app, name="model", short_help="List, add and show models.", rich_help_panel=MODEL)
+app.add_typer(signals.app, name="signal", short_help="Compute, show and compare signals.", rich_help_panel=MODEL)
+app.command("forecast", short_help="Forecast one symbol, with a chart.", rich_help_panel=MODEL)(forecast.forecast)
+app.command("evaluate", short_help="Evaluate stored signals.", rich_help_panel=MODEL)(evaluate.evaluate)
+app.command("backtest", short_help="Back-test a strategy and write a tearsheet.", rich_help_panel=MODEL)(
+    backtest.backtest
+)
+app.command("sweep", short_help="Back-test a strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
+app.command("compare", short_help="Compare back-tests.", rich_help_panel=MODEL)(compare.compare)
+app.command("parity", short_help="Compare the engine with the ledger and Qlib.", rich_help_panel=MODEL)(parity.parity)
 
 
 def unwrapped(text: str) -> str:
@@ -168,4 +185,14 @@ def _usage_error(error: typer.TyperException) -> int:
     message = getattr(error, "format_message", error.__str__)()
     if not message and context is not None:  # no arguments at all: Typer has printed the help
         return 2
+    message = _WRONG_VALUE.sub(_wrong_value, message)
     return _fail(message, f"{context.command_path} --help" if context is not None else None, 2, error)
+
+
+def _wrong_value(refusal: re.Match[str]) -> str:
+    """Typer's refusal of a value in the words of the other errors: name, what is expected, and found where known."""
+    for pattern, expected in _REASONS:
+        reason = pattern.match(refusal["reason"])
+        if reason is not None:
+            return f"{refusal['name']}: {reason.expand(expected)}"
+    return refusal[0]

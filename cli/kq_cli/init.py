@@ -1,5 +1,6 @@
 """kq init."""
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -16,4 +17,6 @@ def init(folder: Folder = Path()) -> None:
 
     written = init_workspace(folder)
     typer.echo(f"workspace {folder.resolve()}: {len(written)} files written")
+    if folder.resolve() != Path.cwd():
+        typer.echo(f"Next: cd {shlex.quote(str(folder))}")
     typer.echo("Next: kq ingest qlib, kq ingest csv FILE, or kq ingest synthetic")

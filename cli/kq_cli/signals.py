@@ -110,7 +110,7 @@ def show(recipe: Stored = "default", date: Moment = None, top: Ends = 5, as_json
         print_json(shown.as_dict(top))
     else:
         print_records(shown.ends(top))
-        print_lines(shown.lines())
+        print_lines(shown.lines(top))
 
 
 @app.command(short_help="Compare the stored signals of two recipes.")

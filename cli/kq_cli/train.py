@@ -32,8 +32,8 @@ def train(gpus: Gpus = None, resume: Resume = None, prepare: Prepare = False, as
 
     Settings under train:
     - `lookback_window`, `predict_window`: bars seen, bars to forecast
-    - `train_time_range`, `val_time_range`: dates of the bars to forecast; or
-    `train_ratio`, `val_ratio`: shares of the bars
+    - `train_time_range`, `val_time_range`: dates of the bars to forecast; or shares
+    of the bars (`train_ratio`, `val_ratio`)
     - `tokenizer_epochs`, `predictor_epochs`, `samples_per_epoch`, `batch_size`
     - `choose_by`: the validation figure whose best epoch is kept
     - `adapt`: full, {lora: 8} or {last_layers: 2}, for a small machine

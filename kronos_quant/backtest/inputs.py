@@ -98,6 +98,7 @@ def collect_inputs(
     ConfigError, DataError, CheckpointError
         Before anything long.
     """
+    check_device(device)
     name, settings = find_strategy(workspace, strategy)
     decide = own_decide(workspace, settings, allowed=allow_code)
     market = workspace_market(workspace)
@@ -125,6 +126,14 @@ def collect_inputs(
         None if benchmark is None else benchmark_close(market, benchmark, panel),
         decide,
     )
+
+
+def check_device(device: str) -> None:
+    """Raise ConfigError for a device that this machine lacks, also where nothing is computed."""
+    if device not in ("auto", "cpu"):  # those are always there, and torch takes seconds to load
+        from kronos_quant.model import resolve_device
+
+        resolve_device(device)
 
 
 def panel_of(market: Market, strategy: Strategy, scores: TradedScores) -> Panel:

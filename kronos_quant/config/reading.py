@@ -7,6 +7,7 @@ once, each with file, line, field, what was expected and what was found.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +21,11 @@ from kronos_quant.config.guides import place_guide_settings
 from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.section import Location, Model, Section, field_names, joined, problem_lines
 from kronos_quant.config.sections import SCRATCH, AdaptConfig, TrainConfig, WorkspaceConfig
-from kronos_quant.errors import ConfigError
+from kronos_quant.errors import ConfigError, listed
 
 ENV_PREFIX = "KQ_"
+MOST_NAMES = 8
+"""Files that the hint of a missing one names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,11 @@ def load_yaml(model: type[Model], path: Path) -> Model:
     data, lines = _read(path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: expected fields (name: value), found {type(data).__name__}")
-    return _validate(model, data, lambda location: f"{path}:{_line_of(lines, location)}")
+
+    def place(location: Location, words: str) -> str:
+        return _place_of(path, lines, _named_field(lines, location, words))
+
+    return _validate(model, data, place)
 
 
 def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) -> ResolvedConfig:
@@ -116,9 +123,10 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
             _put(data, section, name, value)
             origins[dotted] = "flag"
 
-    def place(location: Location) -> str:
+    def place(location: Location, words: str) -> str:
+        location = _named_field(lines, location, words)
         origin = origins.get(".".join(map(str, location[:2])), "")
-        return origin if origin.startswith((ENV_PREFIX, "flag")) else f"{path}:{_line_of(lines, location)}"
+        return origin if origin.startswith((ENV_PREFIX, "flag")) else _place_of(path, lines, location)
 
     config = _validate(WorkspaceConfig, data, place)
     return ResolvedConfig(config, _by_field_name(origins), placed.notes)
@@ -165,7 +173,7 @@ def _read(path: Path) -> tuple[Any, dict[Location, int]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        hint = f"there are: {joined(sorted(near))}" if near else "kq init writes the files to start from"
+        hint = f"Available: {listed(sorted(near), MOST_NAMES)}." if near else "kq init writes the files to start from"
         raise ConfigError(f"{path}: no such file", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
@@ -200,13 +208,24 @@ def _lines(node: yaml.Node, location: Location, path: Path) -> Iterator[tuple[Lo
             yield from _lines(value, (*location, number), path)
 
 
-def _line_of(lines: dict[Location, int], location: Location) -> int:
+def _named_field(lines: Mapping[Location, int], location: Location, words: str) -> Location:
+    """The first field below `location` that a message names and the file has; else `location` itself."""
+    for word in re.findall(r"\w+", words):
+        if (*location, word) in lines:
+            return (*location, word)
+    return location
+
+
+def _place_of(path: Path, lines: Mapping[Location, int], location: Location) -> str:
+    """File and line of a field; of the whole file no line."""
+    if not location:
+        return str(path)
     while location and location not in lines:
         location = location[:-1]
-    return lines.get(location, 1)
+    return f"{path}:{lines.get(location, 1)}"
 
 
-def _validate(model: type[Model], data: Any, place: Callable[[Location], str]) -> Model:
+def _validate(model: type[Model], data: Any, place: Callable[[Location, str], str]) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -23,6 +23,19 @@ ALL_NAMES = 8
 ONE_NAME = 0.75
 """Similarity (difflib) from which on one name alone is suggested."""
 
+_DATE, _TIME = "must be a date (YYYY-MM-DD)", "must be a time (YYYY-MM-DDTHH:MM)"
+_WRONG_KIND = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be an integer"),
+    **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
+    **dict.fromkeys(("date_parsing", "date_type", "date_from_datetime_parsing", "date_from_datetime_inexact"), _DATE),
+    **dict.fromkeys(("datetime_parsing", "datetime_type", "datetime_from_date_parsing"), _TIME),
+    **dict.fromkeys(
+        ("union_tag_not_found", "model_attributes_type"), "expected a step such as {step: winsorise, limit: 0.01}"
+    ),
+}
+"""pydantic's kinds of a value of the wrong type -> what is expected; the one tagged union is a recipe's steps."""
+
 
 class Section(BaseModel):
     """A part of a YAML file: no unknown field, no change after reading, and ConfigError for a wrong value.
@@ -76,12 +89,17 @@ def section_name(model: type[BaseModel]) -> str:
     return words.lower()
 
 
-def problem_lines(error: ValidationError, model: type[BaseModel], place: Callable[[Location], str]) -> list[str]:
-    """Every problem in one line: place, field, what was expected and what was found."""
-    return [
-        f"{place(problem['loc'])}: {_field_path(problem['loc'])}{_wording(problem, model)}"
-        for problem in error.errors()
-    ]
+def problem_lines(error: ValidationError, model: type[BaseModel], place: Callable[[Location, str], str]) -> list[str]:
+    """Every problem in one line: place, field, what was expected and what was found.
+
+    place : from a problem's location, and its words where they are a check of one's own (else ""), to file and line
+    """
+    told = []
+    for problem in error.errors():
+        location, words = problem["loc"], _wording(problem, model)
+        where = place(location, words if problem["type"] == "value_error" else "")
+        told.append(f"{where}: {_field_path(location)}{words}")
+    return told
 
 
 def field_names(model: type[BaseModel], field: str) -> list[str]:
@@ -103,7 +121,7 @@ def joined(names: list[str], word: str = "or") -> str:
 
 
 def _config_error(error: ValidationError, model: type[BaseModel], name: str) -> ConfigError:
-    return ConfigError("\n".join(problem_lines(error, model, lambda _: name)))
+    return ConfigError("\n".join(problem_lines(error, model, lambda _location, _words: name)))
 
 
 def _field_path(location: Location) -> str:
@@ -118,6 +136,8 @@ def _wording(problem: Any, model: type[BaseModel]) -> str:
         return str(context.get("error", problem["msg"]))
     if kind == "missing":
         return "is required"
+    if kind in _WRONG_KIND:
+        return f"{_WRONG_KIND[kind]}, found {found!r}"
     message = problem["msg"].removeprefix("Input should be ")
     return f"must be {message[0].lower()}{message[1:]}, found {found!r}"
 

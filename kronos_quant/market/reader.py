@@ -170,10 +170,14 @@ class Market(Displayed):
         return universes.members(self.universe(universe), universe, self._date(on))
 
     def membership(self, universe: str = universes.ALL, on: DateLike | None = None) -> Membership:
-        """Constituents of a universe on a date (default: the newest session), and which of them have no bars then."""
+        """Constituents of a universe on a date (default: the newest session), and which of them have no bars then.
+
+        A date between two sessions takes the bars of the one before; DataError for a date before or after the data.
+        """
         day = self._date(on)
         known = _sessions(self._file("sessions"))
-        session = known[max(bisect_right(known, day) - 1, 0)]
+        _check_inside(known, day)
+        session = known[bisect_right(known, day) - 1]
         names = universes.members(self.universe(universe), universe, day)
         traded = pl.scan_parquet(self._file("bars")).filter(pl.col("symbol").is_in(names))
         found = traded.group_by("symbol").agg(
@@ -218,7 +222,7 @@ class Market(Displayed):
         nearest = difflib.get_close_matches(canonical(name), known, n=3)
         raise DataError(
             f"unknown symbol {text!r}: not among the {len(known):,} in the market",
-            hint=f"nearest: {', '.join(nearest)}" if nearest else "kq ingest adds symbols",
+            hint=f"nearest: {', '.join(nearest)}" if nearest else "kq universe",
         )
 
     def check_session(self, on: DateLike) -> date:
@@ -231,10 +235,7 @@ class Market(Displayed):
         place = bisect_left(known, day)
         if place < len(known) and known[place] == day:
             return day
-        if day > known[-1]:
-            raise DataError(f"{day} is after the data, which end on {known[-1]}", hint="Ingest newer bars.")
-        if day < known[0]:
-            raise DataError(f"{day} is before the data, which begin on {known[0]}")
+        _check_inside(known, day)
         raise DataError(f"{day} is not a session: the nearest are {known[place - 1]} and {known[place]}")
 
     def next_times(self, last_time: datetime, count: int) -> FutureTimes:
@@ -321,13 +322,21 @@ def open_market(root: PathLike, freq: str | None = None) -> Market:
         raise DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
     freq = freq or default_freq(snapshot)
     if freq not in snapshot.freqs:
-        raise DataError(f"{root}: no {freq} bars: there are {', '.join(snapshot.freqs)}", hint="kq ingest qlib")
+        raise DataError(f"{root}: no {freq} bars (stored: {', '.join(snapshot.freqs)})")
     return Market(snapshot, freq)
 
 
 def workspace_market(workspace: WorkspaceFolder, freq: str | None = None) -> Market:
     """The newest bars of a workspace at the frequency given, else at the one that kq.yaml sets."""
     return open_market(workspace.root, freq or workspace.config.market.freq)
+
+
+def _check_inside(known: Sequence[date], day: date) -> None:
+    """Raise DataError for a day before the first or after the last session."""
+    if day > known[-1]:
+        raise DataError(f"{day} is after the data, which end on {known[-1]}", hint="Ingest newer bars.")
+    if day < known[0]:
+        raise DataError(f"{day} is before the data, which begin on {known[0]}")
 
 
 # A snapshot never changes, so what was read of one stays true; the bars themselves are not kept.

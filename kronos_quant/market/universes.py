@@ -50,7 +50,7 @@ class Membership(Displayed):
     universe: str
     on: date
     session: date
-    """The last session up to the date, whose bars count; the first session for a date before the data."""
+    """The last session up to the date, whose bars count."""
     members: tuple[str, ...]
     suspended: tuple[str, ...]
     """Members without a bar on the session that are still listed: a later bar or a list shows it."""
@@ -67,13 +67,13 @@ class Membership(Displayed):
         """The universe, the date and the counts."""
         traded = len(self.members) - len(self.suspended) - len(self.without_bars)
         return (
-            f"{self.universe} on {self.on}: {counted(len(self.members), 'member')}, {traded:,} with a bar on "
+            f"{self.universe} on {self.on}: {counted(len(self.members), 'constituent')}, {traded:,} with a bar on "
             f"{self.session}, {len(self.suspended):,} suspended, {len(self.without_bars):,} without bars"
         )
 
     def summary(self) -> pl.DataFrame:
         """The counts as text: columns `figure` and `value`."""
-        names = ("members", "suspended", "without bars", "survivorship gap")
+        names = ("constituents", "suspended", "without bars", "survivorship gap")
         values = (len(self.members), len(self.suspended), len(self.without_bars), f"{self.survivorship_gap:.1%}")
         return pl.DataFrame({"figure": names, "value": [str(value) for value in values]})
 
@@ -92,7 +92,7 @@ class Membership(Displayed):
     def lines(self) -> list[str]:
         """For people: the counts, and every member; those without a bar are marked."""
         marked = [symbol if state == "traded" else f"{symbol}  {state}" for symbol, state in self.table().rows()]
-        return [self.title, f"survivorship gap: {self.survivorship_gap:.1%} of the members have no bars", *marked]
+        return [self.title, f"survivorship gap: {self.survivorship_gap:.1%} of the constituents have no bars", *marked]
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`: plain values, dates in ISO form."""

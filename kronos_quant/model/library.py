@@ -199,8 +199,7 @@ class ModelLibrary:
         folder = find_model(place, self.folder)
         if folder is None:
             raise CheckpointError(
-                f"{name}: not in {self.folder} and no training run",
-                hint=f"kq model add {name}" if is_hub_id(name) else "kq model list",
+                f"no model named {str(name)!r}", hint=f"kq model add {name}" if is_hub_id(name) else "kq model list"
             )
         kind = _checked_kind(folder)
         networks: dict[str, Kronos | KronosTokenizer] = {}

@@ -204,13 +204,15 @@ class StoredSignals(Displayed):
         shown = ordered if ordered.height <= 2 * n else pl.concat([ordered.head(n), ordered.tail(n)])
         return shown.to_dicts()
 
-    def lines(self) -> list[str]:
-        """What it is, in words."""
+    def lines(self, top: int = 5) -> list[str]:
+        """What it is, in words; top : rows of either end that are shown."""
         known = self.frame[self.score].is_finite().sum()
+        scored = "all" if known == self.frame.height else f"{known:,}"
+        shown = "all" if self.frame.height <= 2 * top else f"top and bottom {top}"
         on, moment = self.frame["date"][0], self.moments()[-1]
         when = on if moment.date() == on and moment.time() == time() else moment.strftime("%Y-%m-%d %H:%M")
         return [
-            f"{counted(self.frame.height, 'symbol')} on {when}, {known} with a {self.score}, best and worst shown",
+            f"{counted(self.frame.height, 'symbol')} on {when}, {scored} scored (column {self.score}); {shown} shown.",
             f"recipe {self.name} ({self.digest}), model {self.model}",
         ]
 

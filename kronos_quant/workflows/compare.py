@@ -96,9 +96,9 @@ def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | Backtes
     Raises ConfigError for fewer than two, an unknown one and one given twice, DataError for an incomplete folder.
     """
     names = [str(getattr(run, "folder", run)) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    found = [run_named(workspace, name) for name in names]
     if len(names) < 2:
         raise ConfigError("a comparison needs at least 2 runs", hint="name two ids of runs/backtest/: kq compare ID ID")
-    found = [run_named(workspace, name) for name in names]
     twice = sorted({run.id for run in found if [other.path for other in found].count(run.path) > 1})
     if twice:
         raise ConfigError(f"{listed(twice)}: given twice", hint="name each run once")

@@ -14,6 +14,7 @@ from kronos_quant.config import SCRATCH
 from kronos_quant.errors import KronosQuantError, counted
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.runs import finished_runs, package_versions
+from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 
 State = Literal["ok", "note", "missing"]
@@ -73,7 +74,7 @@ def _machine(folder: Path) -> Iterator[DoctorFinding]:
 def _device() -> DoctorFinding:
     import torch
 
-    threads = f"{torch.get_num_threads()} CPU threads"
+    threads = counted(torch.get_num_threads(), "CPU thread")
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         return DoctorFinding("device", "ok", f"{names}; {threads}")
@@ -107,7 +108,9 @@ def _market(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
         detail = f"{market.exchange}: the calendar ends before the next bar; weekdays are used instead"
         yield DoctorFinding("calendar", "note", detail, "pip install --upgrade exchange-calendars")
     else:
-        yield DoctorFinding("calendar", "ok", f"{market.exchange}; next bar ends {upcoming.times[0]}")
+        first = upcoming.times[0]
+        following = f"next session {first:%Y-%m-%d}" if market.freq == DAILY else f"next bar ends {first}"
+        yield DoctorFinding("calendar", "ok", f"{market.exchange}; {following}")
 
 
 def _weights(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:

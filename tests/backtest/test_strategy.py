@@ -27,6 +27,18 @@ def message(tmp_path: Path, text: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("topk: 20\nend: 2024-01-01\nstart: 2024-02-01\n", "a.yaml:3: start must not be after end"),
+        ("fill: open\ntopk: 3\n", "a.yaml:2: n_drop must be at most topk (3), found 5"),
+        ("fill: open\ncosts:\n  buy: 0.1\n  open_cost: 0.1\n", "a.yaml:4: costs: open_cost and buy are the same"),
+    ],
+)
+def test_a_check_of_several_fields_names_the_line_of_the_first(tmp_path, text, place):
+    assert place in message(tmp_path, text)
+
+
 @pytest.mark.parametrize("path", sorted(STRATEGIES.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_strategy_is_valid(path):
     assert load_yaml(Strategy, path).strategy == RULES.get(path.stem, "topk_dropout")

@@ -129,12 +129,12 @@ def test_a_strategy_that_is_not_there_and_one_whose_recipe_is_not(refused, train
     code, error, hint = refused(trained_workspace.root, "backtest", "nowhere")
     assert code == 2
     assert error.endswith("strategies/nowhere.yaml: no such file")
-    assert hint == "there are: buy_and_hold, long_short, qlib, rebalance or topk"
+    assert hint == "Available: buy_and_hold, long_short, qlib, rebalance, topk."
     (trained_workspace.root / "strategies" / "other.yaml").write_text("topk: 4\nn_drop: 1\nsignal: nowhere\n")
     code, error, hint = refused(trained_workspace.root, "backtest", "other")
     assert code == 2
     assert error.endswith("signals/nowhere.yaml: no such file")
-    assert hint == "there are: default"
+    assert hint == "Available: default."
 
 
 def test_a_checkpoint_whose_tokenizer_does_not_fit(refused, trained_workspace):
@@ -277,3 +277,15 @@ def test_ctrl_c_in_the_middle(kq, contents, trained_workspace, short_strategy, m
     assert (done.code, done.out) == (130, "")
     assert done.err.strip().splitlines()[0] == "error: interrupted"
     assert contents(trained_workspace.root / "runs") == before
+
+
+def test_init_where_a_file_is(refused, tmp_path):
+    (tmp_path / "kq.yaml").write_text("")
+    code, error, _ = refused(tmp_path, "init", "kq.yaml")
+    assert (code, error) == (2, "kq.yaml: is a file, expected a folder")
+
+
+@pytest.mark.parametrize("command", [("backtest", "topk"), ("sweep", "topk", "--grid", "topk=2"), ("parity", "topk")])
+def test_a_device_that_is_none_is_refused_first(refused, market_workspace, command):
+    code, error, _ = refused(market_workspace.root, *command, "--device", "foo")
+    assert (code, error) == (2, "device: expected auto, cpu, cuda, cuda:N or mps, got 'foo'")

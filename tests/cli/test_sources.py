@@ -41,7 +41,7 @@ def test_a_universe_is_ingested_and_listed_on_a_date_with_its_gap(kq, workspace)
     assert found["members"] == ["SH600000", "SH600009"]
     assert (found["without_bars"], found["survivorship_gap"]) == (["SH600009"], 0.5)
     lines = kq(workspace, "universe", "mine", "--date", "2024-01-02").out.splitlines()
-    assert lines[1:] == ["survivorship gap: 50.0% of the members have no bars", "SH600000", "SH600009  no bars"]
+    assert lines[1:] == ["survivorship gap: 50.0% of the constituents have no bars", "SH600000", "SH600009  no bars"]
     assert as_json(kq(workspace, "universe", "--json"))["members"] == ["SH600000", "SH600004"]
 
 

@@ -249,9 +249,7 @@ def test_an_unknown_exchange_is_refused_before_reading(tmp_path: Path) -> None:
 
 
 def test_a_directory_in_which_nothing_is_found_is_refused(tmp_path: Path, qlib_dir: QlibDir) -> None:
-    with pytest.raises(
-        DataError, match=r"not a Qlib directory: expected calendars/ and features/, found no such directory"
-    ):
+    with pytest.raises(DataError, match="no such directory"):
         read_qlib_dir(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(

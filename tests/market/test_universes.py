@@ -87,8 +87,8 @@ def test_members_without_bars_are_listed_and_counted_apart_from_suspended_ones()
     assert found.without_bars == ("C", "D")  # C's bars end before, D has none
     assert found.survivorship_gap == 0.5
     assert found.lines() == [
-        "u on 2020-06-06: 4 members, 1 with a bar on 2020-06-05, 1 suspended, 2 without bars",
-        "survivorship gap: 50.0% of the members have no bars",
+        "u on 2020-06-06: 4 constituents, 1 with a bar on 2020-06-05, 1 suspended, 2 without bars",
+        "survivorship gap: 50.0% of the constituents have no bars",
         "A",
         "B  suspended",
         "C  no bars",
@@ -119,7 +119,10 @@ def test_the_market_looks_for_bars_on_the_last_session_up_to_the_date(tmp_path: 
     market = open_market(tmp_path)
     found = market.membership("u", date(2024, 1, 5))
     assert (found.session, found.suspended, found.without_bars) == (date(2024, 1, 3), ("BB",), ("CC",))
-    assert market.membership("u", date(2021, 1, 1)).without_bars == ("CC",)  # before the data: as on the first session
+    with pytest.raises(DataError, match="2021-01-01 is before the data, which begin on "):
+        market.membership("u", date(2021, 1, 1))
+    with pytest.raises(DataError, match="2030-01-01 is after the data, which end on "):
+        market.membership("u", date(2030, 1, 1))
     with pytest.raises(DataError, match="unknown universe 'csi300'; available: all, u"):
         market.membership("csi300", date(2024, 1, 5))
 

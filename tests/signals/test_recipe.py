@@ -228,3 +228,13 @@ def test_a_calibration_that_could_never_learn_enough_is_refused():
         resolve_imported(foreign, "all", "day", "mine")
     with pytest.raises(ConfigError, match=words):
         resolve_blend(Recipe.model_validate({"members": ["a"]} | learned), (resolved(horizon=60),), "day", "mine")
+
+
+@pytest.mark.parametrize(("step", "found"), [("winsorise", "'winsorise'"), ("{limit: 0.01}", "{'limit': 0.01}")])
+def test_a_step_of_a_wrong_form_is_told_with_the_right_one(tmp_path, step, found):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"steps:\n  - {step}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_yaml(Recipe, path)
+    expected = "expected a step such as {step: winsorise, limit: 0.01}"
+    assert str(caught.value) == f"{path}:2: steps.0: {expected}, found {found}"

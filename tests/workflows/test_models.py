@@ -106,7 +106,7 @@ def test_a_model_that_is_not_here_is_not_fetched(trained_workspace):
     with pytest.raises(CheckpointError, match="NeoQuasar/Kronos-small: not in ") as caught:
         show_model(trained_workspace, "NeoQuasar/Kronos-small")
     assert caught.value.hint == "kq model add NeoQuasar/Kronos-small"
-    assert refusal(show_model, trained_workspace, "nothing").endswith("and no training run")
+    assert refusal(show_model, trained_workspace, "nothing") == "no model named 'nothing'"
     assert "no such folder, nor in" in refusal(add, trained_workspace, "nothing")
 
 

@@ -369,7 +369,7 @@ def test_of_several_moments_a_session_the_last_is_shown_or_the_one_asked_for(sev
     sessions = sessions_of(several)
     newest = show_signals(several, "noon", None)
     assert newest.moments() == [datetime.combine(sessions[22], time(15))]
-    assert newest.lines()[0] == f"4 symbols on {sessions[22]} 15:00, 4 with a last, best and worst shown"
+    assert newest.lines()[0] == f"4 symbols on {sessions[22]} 15:00, all scored (column last); all shown."
     assert list(newest.ends(1)[0])[:3] == ["date", "asof", "symbol"]
     assert show_signals(several, "noon", sessions[20]).frame.height == 3  # one symbol did not trade in the afternoon
     assert show_signals(several, "noon", datetime.combine(sessions[20], time(11, 30))).frame.height == 4

@@ -120,7 +120,7 @@ def test_interrupted_signals_leave_no_run_and_keep_the_dates_that_were_finished(
 def test_what_a_recipe_names_must_exist(trained_workspace):
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file") as caught:
         source_of(trained_workspace, "nowhere")
-    assert caught.value.hint == "there are: default"
+    assert caught.value.hint == "Available: default."
     (trained_workspace.root / "signals" / "csi.yaml").write_text("universe: csi300\n")
     with pytest.raises(DataError, match="unknown universe 'csi300'; available: all"):
         source_of(trained_workspace, "csi")

@@ -113,7 +113,7 @@ def test_base_weights_that_are_not_to_be_had_say_how_to_start_from_scratch(marke
 
 def test_without_bars_nothing_starts(market_workspace):
     workspace = open_workspace_folder(market_workspace.root, {"market.freq": "5min"})
-    with pytest.raises(DataError, match="no 5min bars: there are day"):
+    with pytest.raises(DataError, match=r"no 5min bars \(stored: day\)"):
         run_training(workspace, gpus=0)
     assert not workspace.runs.exists()
 

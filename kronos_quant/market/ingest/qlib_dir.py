@@ -155,7 +155,9 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
 def _check_layout(source: Path) -> None:
     if all((source / name).is_dir() for name in ("calendars", "features")):
         return
-    found = listed(sorted(path.name for path in source.iterdir())) if source.is_dir() else "no such directory"
+    if not source.is_dir():
+        raise DataError(f"{source}: no such directory", hint="kq ingest qlib DIR")
+    found = listed(sorted(path.name for path in source.iterdir()))
     raise DataError(
         f"{source}: not a Qlib directory: expected calendars/ and features/, found {found or 'nothing'}",
         hint="kq ingest qlib ~/.qlib/qlib_data/cn_data",
