@@ -73,7 +73,7 @@ def test_combinations_that_make_no_strategy_are_left_out_and_told():
         ({"topk.deep": [1]}, "--grid topk.deep: the strategy has no such field"),
         ({"topk": [5, 0]}, "--grid topk=0: must be greater than or equal to 1"),
         ({"fill": ["open", "closed"]}, "--grid fill=closed: must be 'open' or 'close'"),
-        ({"topk": ["abc"]}, "--grid topk=abc: must be an integer, found 'abc'"),
+        ({"topk": ["abc"]}, "--grid topk=abc: must be a valid integer"),
         ({"costs.buy": [0.1, -0.1]}, "--grid costs.buy=-0.1: must be greater than or equal to 0"),
         ({"topk": [2], "n_drop": [3]}, "--grid: no valid combination: topk=2, n_drop=3: n_drop must be at"),
     ],
