@@ -57,7 +57,7 @@ def test_each_finding_has_a_row_with_what_is_stored_and_what_was_rejected(page: 
     assert rules["price_jump"][0] == "warning"
     assert int(rules["price_jump"][1]) == 12
     assert rules["close_outside_range"] == ["error", "0", "1", "1"]
-    assert "0 is good" in page.text
+    assert "Bars with warnings are stored; bars with errors are rejected." in page.text
 
 
 def test_a_market_without_faults_has_a_page_too(tmp_path: Path) -> None:
