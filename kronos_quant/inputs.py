@@ -12,11 +12,12 @@ Anything else raises ConfigError (a wrong argument) or DataError (a wrong table)
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, Union
 
 from kronos_quant.errors import ConfigError, DataError
 
@@ -43,11 +44,14 @@ def as_date(value: DateLike | None, name: str) -> date | None:
     """
     if value is None:
         return None
-    # numpy's and pandas' stamps have these two
-    if hasattr(value, "to_pydatetime"):
-        value = value.to_pydatetime()
-    elif type(value).__module__ == "numpy" and hasattr(value, "astype"):
-        value = value.astype("datetime64[us]").item()
+    # numpy's and pandas' stamps have these two; of pandas' NaT nothing is a date
+    try:
+        if hasattr(value, "to_pydatetime"):
+            value = value.to_pydatetime()
+        elif type(value).__module__ == "numpy" and hasattr(value, "astype"):
+            value = value.astype("datetime64[us]").item()
+    except ValueError:
+        pass
     if isinstance(value, datetime):
         if value.time() == time() and value.tzinfo is None:
             return value.date()
@@ -58,7 +62,7 @@ def as_date(value: DateLike | None, name: str) -> date | None:
             return date.fromisoformat(value.strip())
         except ValueError:
             pass
-    raise ConfigError(f"{name}: expected a date such as 2025-06-05, found {value!r}")
+    raise ConfigError(f"{name}: expected a date such as 2025-06-05, found {_short(value)}")
 
 
 def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None:
@@ -73,7 +77,7 @@ def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None
     try:
         symbols = list(given)
     except TypeError:
-        raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {value!r}") from None
+        raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {_short(value)}") from None
     wrong = next((symbol for symbol in symbols if not isinstance(symbol, str) or not symbol.strip()), None)
     if wrong is not None or not symbols:
         found = repr(wrong) if symbols else "an empty list"
@@ -81,11 +85,43 @@ def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None
     return list(dict.fromkeys(symbols))
 
 
+def as_count(value: Any, name: str, least: int = 1) -> int:
+    """A whole number, numpy's too, of at least `least`. Raises ConfigError.
+
+    >>> as_count(5, "horizon")
+    5
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool) and operator.index(value) >= least:
+        return operator.index(value)
+    raise ConfigError(f"{name}: expected a whole number of at least {least}, found {_short(value)}")
+
+
+def as_settings(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Settings of kq.yaml by their dotted names, given so or by section. Raises ConfigError for other forms.
+
+    >>> as_settings({"train": {"seed": 1}, "market.universe": "csi300"})
+    {'train.seed': 1, 'market.universe': 'csi300'}
+    """
+    found: dict[str, Any] = {}
+    given = {} if value is None else value
+    for name, one in given.items() if isinstance(given, Mapping) else ():
+        found |= {f"{name}.{field}": part for field, part in one.items()} if isinstance(one, Mapping) else {name: one}
+    if not isinstance(given, Mapping) or any(len(str(name).split(".")) != 2 for name in found):
+        raise ConfigError(f'settings: expected a mapping such as {{"train.seed": 1}}, found {_short(value)}')
+    return found
+
+
 def as_path(value: PathLike, name: str) -> Path:
     """A path given as a Path or as text, with `~` expanded. Raises ConfigError."""
     if isinstance(value, str | Path) and str(value).strip():
         return Path(value).expanduser()
-    raise ConfigError(f"{name}: expected a path, found {value!r}")
+    raise ConfigError(f"{name}: expected a path, found {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    """A value as it stands in an error: one line, and not long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def as_frame(table: Any, name: str) -> pl.DataFrame:
@@ -98,17 +134,17 @@ def as_frame(table: Any, name: str) -> pl.DataFrame:
 
     if isinstance(table, pl.DataFrame):
         return table
-    if isinstance(table, pl.LazyFrame):
-        return table.collect()
     library = type(table).__module__.partition(".")[0]
     try:
+        if isinstance(table, pl.LazyFrame):
+            return table.collect()
         if library == "pandas" and hasattr(table, "columns"):
             return _from_pandas(table)
         if library == "pyarrow":
             converted = pl.from_arrow(table)
             if isinstance(converted, pl.DataFrame):
                 return converted
-    except (ValueError, TypeError, pl.exceptions.PolarsError) as error:  # Arrow's errors are among them
+    except (ValueError, TypeError, NotImplementedError, pl.exceptions.PolarsError) as error:  # and Arrow's
         reason = str(error).partition("\n")[0]
         raise DataError(f"{name}: not a table of plain columns: {reason}") from error
     raise DataError(f"{name}: expected a table of Polars, pandas or Arrow, found {type(table).__name__}")

@@ -228,3 +228,52 @@ def test_a_forecast_of_a_table_needs_no_workspace(trained_workspace, market):
         kq.forecast(bars, model="no/such/model", horizon=4)
     with pytest.raises(kq.ConfigError, match="horizon"):
         kq.forecast(bars, model=model, horizon=0)
+
+
+def with_offset(table):
+    """The dates as instants of Shanghai's midnight, written in UTC."""
+    shanghai = pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("Asia/Shanghai")
+    return table.with_columns(shanghai.dt.convert_time_zone("UTC").alias("date"))
+
+
+def test_dates_with_an_offset_are_those_of_the_symbols_exchange(market):
+    bars, scores = market
+    plain = kq.backtest(bars, scores, topk=3, n_drop=1)
+    shifted = kq.backtest(bars, with_offset(scores), topk=3, n_drop=1)
+    assert np.array_equal(plain.account, shifted.account)
+    assert kq.rank_ic(with_offset(scores), bars, horizon=5).mean == kq.rank_ic(scores, bars, horizon=5).mean
+
+
+@pytest.mark.parametrize("change", [{"close": 0.0}, {"close": -3.0}, {"open": float("inf")}, {"volume": -1.0}])
+def test_bars_that_cannot_be_are_refused_with_symbol_and_date(market, change):
+    bars, scores = market
+    [(column, value)] = change.items()
+    wrong = pl.when(pl.int_range(pl.len()) == 7).then(value).otherwise(pl.col(column)).cast(bars.schema[column])
+    with pytest.raises(kq.DataError, match=r"bars: 1 row with an impossible price or volume, the first SH600000 on"):
+        kq.backtest(bars.with_columns(wrong.alias(column)), scores, topk=3, n_drop=1)
+
+
+def test_results_are_compared_by_identity_and_can_be_keys(market):
+    bars, scores = market
+    one, other = (kq.backtest(bars, scores, topk=3, n_drop=1) for _ in range(2))
+    assert one != other
+    assert len({one, other}) == 2
+
+
+def test_settings_are_given_by_dotted_name_or_by_section(tmp_path):
+    root = kq.init(tmp_path).root
+    for settings in ({"train.seed": 3}, {"train": {"seed": 3}}):
+        assert kq.open(root, settings).config.train.seed == 3
+    for wrong in (5, ["train.seed=3"], {"train": 3}, {1: 1}):
+        with pytest.raises(kq.ConfigError, match="settings: expected a mapping"):
+            kq.open(root, wrong)
+
+
+def test_an_import_that_is_refused_leaves_nothing(market_workspace):
+    ws = kq.Workspace(market_workspace)
+    scores = ws.bars().select("date", "symbol", score="close")
+    for horizon in ("x", 0):
+        with pytest.raises(kq.ConfigError, match="horizon: expected a whole number"):
+            ws.import_signals(scores, "mine", horizon=horizon)
+    assert not (ws.root / "signals" / "mine.yaml").exists()
+    ws.import_signals(scores, "mine", horizon=np.int64(5))

@@ -52,7 +52,7 @@ SUMMARY = (
 """Label, name in `metrics` and format of the figures of a summary; those of a benchmark only where there is one."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class BacktestResult(Displayed):
     """A finished back-test.
 

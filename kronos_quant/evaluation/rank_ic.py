@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.display import Displayed, figure_text
-from kronos_quant.errors import ConfigError, DataError, counted
-from kronos_quant.inputs import PathLike, Table, as_frame
+from kronos_quant.errors import DataError, counted
+from kronos_quant.inputs import PathLike, Table, as_count, as_frame
 from kronos_quant.market import canonical_column
+from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.panel.matrix import forward_returns, overlapping_rows, to_matrix
 from kronos_quant.signals.table import SYMBOL_NAMES, ScoreTable, read_score_table
 from kronos_quant.stats.correlation import FEWEST_PAIRS, rank_ic
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from kronos_quant.charts import Chart
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class RankICTable(Displayed):
     """The mean rank IC of scores, and that of each date."""
 
@@ -123,10 +124,10 @@ def rank_ic_table(
     >>> round(rank_ic_table(scores, bars, horizon=1).mean, 6)
     0.5
     """
-    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-        raise ConfigError(f"horizon: expected a whole number of bars of at least 1, found {horizon!r}")
+    horizon = as_count(horizon, "horizon")
     prices = _read_closes(as_frame(bars, "bars"), exchange)
     symbols = prices["symbol"].unique().sort().to_list()
+    exchange = exchange or shared_exchange(symbols)
     table = read_score_table(scores, symbols, exchange=exchange, freq="any", score=score)
     times = prices["time"].unique().sort()
     ranked = _place(table, times)
@@ -158,6 +159,7 @@ def _read_closes(frame: pl.DataFrame, exchange: str) -> pl.DataFrame:
     if column is None or "close" not in frame.columns:
         raise DataError(f"bars: expected date, symbol and close; its columns are {', '.join(frame.columns) or 'none'}")
     known = canonical_column(frame[column].cast(pl.String), exchange).unique()
+    exchange = exchange or shared_exchange(known.to_list())
     table = read_score_table(frame, known, exchange=exchange, freq="any", score="close", name="bars")
     return table.ranked().rename({"score": "close"})
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kronos_quant.charts import Chart
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Scorecard(Displayed):
     """The verdict on a signal, the cards (the signal's first), and what to know about them.
 

@@ -61,7 +61,7 @@ class Repairs:
         return [f"{count:,} of {self.bars:,} sampled bars {rule}" for count, rule in rules if count]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Forecast(Displayed):
     """Sample paths of the bars to come, by symbol, in the units of the bars given.
 

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.inputs import DateLike, PathLike, Table, as_date
+from kronos_quant.inputs import DateLike, PathLike, Table, as_count, as_date
 from kronos_quant.market import FutureTimes
 from kronos_quant.model.checkpoint import Pair, load_pair
 from kronos_quant.model.decoding import Context
@@ -249,12 +249,10 @@ def _tidy(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_settings(horizon: int, samples: int, lookback: int | None, future: FutureTimes | None, base: str) -> None:
-    least = {"horizon": (horizon, 1), "samples": (samples, 1), "lookback": (lookback, LEAST_BARS)}
-    for name, (value, lowest) in least.items():
-        if name == "lookback" and value is None:
-            continue
-        if not isinstance(value, int) or value < lowest:
-            raise ConfigError(f"{name}: must be >= {lowest}, got {value}")
+    as_count(horizon, "horizon")
+    as_count(samples, "samples")
+    if lookback is not None:
+        as_count(lookback, "lookback", LEAST_BARS)
     if base not in ("actual", "decoded"):
         raise ConfigError(f"base: expected actual or decoded, got {base!r}")
     if future is not None and len(future.times) != horizon:

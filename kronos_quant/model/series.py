@@ -62,6 +62,8 @@ def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.
     Raises DataError for a table that cannot be read.
     """
     frame = as_frame(bars, _PLACE)
+    if frame.is_empty():
+        raise DataError(f"{_PLACE}: expected bars, found an empty table")
     if frame.schema == pl.Schema(BARS):
         return frame
     named = symbol is not None or "symbol" in match_columns("table", frame.columns)

@@ -22,7 +22,7 @@ ALIKE = 0.05
 """Widths that differ by less than this share are called equal."""
 
 
-@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False, kw_only=True)
 class SymbolForecast(Forecast):
     """A forecast of one symbol in prices as quoted at its last bar, and where its run, picture and page are."""
 

@@ -25,7 +25,7 @@ SHOWN = ("last", "median", "p_rise", "q05", "q95", "std_error")
 """Columns of a table for people, next to the score."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Signals(Displayed):
     """The signals of a recipe on some dates, and how many of them were computed now.
 
@@ -145,7 +145,7 @@ class Signals(Displayed):
         return lines
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class StoredSignals(Displayed):
     """Signals that are in the store, under a recipe's name or a digest."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kronos_quant.signals import Signals
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class BacktestRun(BacktestResult):
     """A back-test with the run that it left.
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import yaml
 
+from kronos_quant.backtest.result import BacktestResult
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.config import read_values
 from kronos_quant.display import Displayed, figure_text
@@ -43,7 +44,7 @@ NEWEST = 3
 """How many runs a hint names."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ComparisonRun(Displayed):
     """A finished comparison: its folder, the runs, the document, and each run's test against the first."""
 
@@ -95,10 +96,10 @@ def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | Backtes
     runs : ids, beginnings of ids, folders, or results of `run_backtest`
     Raises ConfigError for fewer than two, an unknown one and one given twice, DataError for an incomplete folder.
     """
-    names = [str(getattr(run, "folder", run)) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    names = [_named(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
     found = [run_named(workspace, name) for name in names]
     if len(names) < 2:
-        raise ConfigError("a comparison needs at least 2 runs", hint="name two ids of runs/backtest/: kq compare ID ID")
+        raise ConfigError("a comparison needs at least 2 runs", hint="kq compare ID ID")
     twice = sorted({run.id for run in found if [other.path for other in found].count(run.path) > 1})
     if twice:
         raise ConfigError(f"{listed(twice)}: given twice", hint="name each run once")
@@ -111,6 +112,14 @@ def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | Backtes
         figure_table(shown).write_csv(run.folder / "figures.csv")
         run.write_metrics(summary.as_dict())
     return summary
+
+
+def _named(run: PathLike | BacktestResult) -> str:
+    """The id or folder of a run. Raises ConfigError for a result that left none."""
+    folder = getattr(run, "folder", None if isinstance(run, BacktestResult) else run)
+    if not isinstance(folder, str | Path):
+        raise ConfigError("a comparison needs runs: ids, folders or results of a workspace's back-tests")
+    return str(folder)
 
 
 def run_named(workspace: WorkspaceFolder, name: str) -> Run:

@@ -33,7 +33,7 @@ class EvaluationConfig(Section):
     against: tuple[str, ...] = Field(description="recipes compared with it")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class EvaluationRun(Scorecard):
     """A scorecard with the run that it left: its folder, and its metrics.json."""
 

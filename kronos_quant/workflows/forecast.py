@@ -11,7 +11,7 @@ import polars as pl
 
 from kronos_quant.charts import Fan
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.inputs import DateLike, as_date
+from kronos_quant.inputs import DateLike, as_count, as_date
 from kronos_quant.market import FutureTimes, Market, workspace_market
 from kronos_quant.model import QUANTILES, Forecast, Forecaster
 from kronos_quant.model.forecast import day_text
@@ -60,8 +60,8 @@ def run_forecast(
     market = workspace_market(workspace)
     if not isinstance(symbol, str):
         raise ConfigError(f"symbol: expected one symbol, found {symbol!r}")
-    if horizon is not None and (not isinstance(horizon, int) or horizon < 1):
-        raise ConfigError(f"horizon: must be >= 1, got {horizon!r}")
+    if horizon is not None:
+        horizon = as_count(horizon, "horizon")
     name, asked = market.resolve(symbol), as_date(date, "date")
     on = None if asked is None else market.check_session(asked)
     known = market.select_bars([name])

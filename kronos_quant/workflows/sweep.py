@@ -59,7 +59,7 @@ SHOWN = (
 BEST = 10
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class SweepRun(Displayed):
     """A finished sweep: its folder, its trials (settings and figures, a row each), and what was left out.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.inputs import DateLike, PathLike, Symbols, Table, as_path
+from kronos_quant.inputs import DateLike, PathLike, Symbols, Table, as_path, as_settings
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
 
 if TYPE_CHECKING:
@@ -364,7 +364,7 @@ class Workspace:
 
         from kronos_quant.workflows.models import list_models
 
-        return DataFrame([model.as_dict() for model in list_models(self.folder)])
+        return DataFrame([{**model.as_dict(), "folder": str(model.folder)} for model in list_models(self.folder)])
 
     def _exchange(self, exchange: str | None) -> str:
         return self.config.market.exchange if exchange is None else exchange
@@ -384,7 +384,7 @@ def open_workspace(path: PathLike = ".", settings: Mapping[str, Any] | None = No
     folder = as_path(path, "path")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder", hint=f"kq init {folder}")
-    return Workspace(open_workspace_folder(folder, settings))
+    return Workspace(open_workspace_folder(folder, as_settings(settings)))
 
 
 def create_workspace(path: PathLike = ".") -> Workspace:
