@@ -188,11 +188,11 @@ def test_stamps_that_are_known_better_are_used(forecaster, bars):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"samples": 0}, "samples: must be >= 1, got 0"),
-        ({"lookback": 1}, "lookback: must be >= 2, got 1"),
+        ({"samples": 0}, "samples: expected a whole number of at least 1, found 0"),
+        ({"lookback": 1}, "lookback: expected a whole number of at least 2, found 1"),
         ({"base": "last"}, "base: expected actual or decoded, got 'last'"),
         ({"future": FutureTimes([datetime(2024, 3, 4)], [False])}, "future: expected 4 end stamps, found 1"),
-        ({"samples": "9"}, "samples: must be >= 1, got 9"),
+        ({"samples": "9"}, "samples: expected a whole number of at least 1, found .9."),
     ],
 )
 def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):
@@ -201,7 +201,7 @@ def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):
 
 
 def test_a_horizon_of_nothing_is_refused(forecaster, bars):
-    with pytest.raises(ConfigError, match="horizon: must be >= 1, got 0"):
+    with pytest.raises(ConfigError, match="horizon: expected a whole number of at least 1, found 0"):
         forecaster.forecast(bars, 0)
 
 

@@ -164,7 +164,7 @@ def test_too_few_bars_name_the_symbol(table, count):
 
 def test_one_bar_in_all_and_an_empty_table_are_refused(table):
     assert refused(table.head(1)) == "AAA: expected at least 2 bars with prices, found 1 (row 1)"
-    assert refused(table.head(0)) == "table: expected bars, found an empty table"
+    assert refused(table.head(0)) == "bars: expected bars, found an empty table"
 
 
 def test_other_things_than_tables_are_refused(table):
