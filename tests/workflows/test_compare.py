@@ -100,7 +100,7 @@ def test_a_run_may_be_named_by_its_beginning_or_its_folder(two, tmp_path):
 @pytest.mark.parametrize(
     ("names", "message", "hint"),
     [
-        (["{first}"], "a comparison needs at least 2 runs", "name two ids of runs/backtest/"),
+        (["{first}"], "a comparison needs at least 2 runs", "kq compare ID ID"),
         (["{first}", "nothing"], "'nothing': neither the id nor the folder of a finished back-test", "the newest are "),
         (["{first}", ""], "'': neither the id nor the folder of a finished back-test", "the newest are "),
         (["{first}", "{first}"], "{first}: given twice", None),
