@@ -83,7 +83,7 @@ def test_one_share_of_five_minute_bars_is_evaluated_over_time(kq, tmp_path):
     )
     assert "correlation over time" in done.out
     shown = kq(tmp_path, "signal", "show", "mine", "--date", f"{days[3]}T11:30")
-    assert f"1 symbol on {days[3]} 11:30, 1 with a score" in shown.out
+    assert f"1 symbol on {days[3]} 11:30, all scored (column score)" in shown.out
     code, error, hint = kq(tmp_path, "signal", "show", "mine", "--date", f"{days[3]}T11:35").refusal()
     assert (code, error) == (3, f"mine: no signals asof {days[3]} 11:35")
     assert hint == "Decision times of that session: 10:30, 11:30, 14:00, 15:00."

@@ -57,7 +57,7 @@ def test_an_exported_qlib_directory_is_ingested_again(kq, made, out, tmp_path):
     [
         (("--format", "xlsx"), 2, "format: expected parquet, csv, qlib, found 'xlsx'"),
         (("--symbols", "NOBODY"), 3, "unknown symbol 'NOBODY': not among the 6 in the market"),
-        (("--freq", "5min"), 3, "no 5min bars: there are day"),
+        (("--freq", "5min"), 3, "no 5min bars (stored: day)"),
     ],
 )
 def test_what_cannot_be_exported_is_told_and_nothing_is_written(kq, made, out, arguments, code, message):

@@ -186,7 +186,7 @@ def test_a_workspace_without_bars_says_how_to_get_them(tmp_path: Path) -> None:
 
 
 def test_a_frequency_that_is_not_there_names_those_that_are(market: Market) -> None:
-    with pytest.raises(DataError, match="no 5min bars: there are day"):
+    with pytest.raises(DataError, match=r"no 5min bars \(stored: day\)"):
         open_market(market.snapshot.folder.parents[2], "5min")
 
 

@@ -291,7 +291,7 @@ def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
     assert summary.signals is None
     assert summary.figures["trades"] > 0
     assert summary.figures["model"] is None
-    assert "scores of scores.parquet" in summary.report
+    assert "scores.parquet" in summary.report
     assert "whether their model has seen these dates is unknown" in " ".join(summary.report.split())
 
 

@@ -103,7 +103,7 @@ def test_a_predictor_alone_is_shown_with_its_own_context(trained_workspace, best
 
 
 def test_a_model_that_is_not_here_is_not_fetched(trained_workspace):
-    with pytest.raises(CheckpointError, match="NeoQuasar/Kronos-small: not in ") as caught:
+    with pytest.raises(CheckpointError, match="no model named 'NeoQuasar/Kronos-small'") as caught:
         show_model(trained_workspace, "NeoQuasar/Kronos-small")
     assert caught.value.hint == "kq model add NeoQuasar/Kronos-small"
     assert refusal(show_model, trained_workspace, "nothing") == "no model named 'nothing'"
