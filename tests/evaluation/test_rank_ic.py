@@ -56,5 +56,5 @@ def test_wrong_tables_are_refused_in_one_line():
     with pytest.raises(DataError, match="bars: expected a table"):
         rank_ic_table(SCORES, "bars")
     for wrong in (0, 2.5, "5"):
-        with pytest.raises(ConfigError, match="horizon: expected a whole number"):
+        with pytest.raises(ConfigError, match="horizon: expected a whole number of at least 1, found"):
             rank_ic_table(SCORES, BARS, wrong)

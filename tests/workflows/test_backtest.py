@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import date
 
 import polars as pl
@@ -291,7 +292,7 @@ def test_scores_from_a_file_need_no_model(market_workspace, monkeypatch):
     assert summary.signals is None
     assert summary.figures["trades"] > 0
     assert summary.figures["model"] is None
-    assert "scores.parquet" in summary.report
+    assert re.search(r"^ *scores +scores\.parquet", summary.report, re.MULTILINE)
     assert "whether their model has seen these dates is unknown" in " ".join(summary.report.split())
 
 
