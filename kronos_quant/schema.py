@@ -17,12 +17,14 @@ PRICES = ("open", "high", "low", "close")
 FEATURES = (*PRICES, "volume", "amount")
 """The network's input, in its order."""
 
+NUMBERS = (*FEATURES, "factor")
+"""All that a bar measures."""
+
 BARS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "date": pl.Date(),
     "time": pl.Datetime("us"),
-    **{name: pl.Float32() for name in FEATURES},
-    "factor": pl.Float32(),
+    **{name: pl.Float32() for name in NUMBERS},
 }
 """One row a bar; key (symbol, time), sorted by it."""
 

@@ -18,15 +18,15 @@ from kronos_quant.backtest.rules import rules_of
 from kronos_quant.backtest.scores import place_scores, scored_span, select_sessions, without_indices
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.config import load_yaml, read_values
-from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import canonical
 from kronos_quant.market.ingest.columns import LINE, match_columns
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
+from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, tidy_bars
 from kronos_quant.panel.matrix import to_matrix
-from kronos_quant.schema import PRICES
 from kronos_quant.signals.table import read_score_table
 
 WITHOUT_WORKSPACE = ("recipe", "scores_file", "code", "universe")
@@ -115,22 +115,8 @@ def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFra
     if "factor" not in match_columns("bars", frame.columns):
         batch = replace(batch, notes=(*batch.notes, "no column factor: prices are taken as raw prices"))
     rows = tidy_bars(batch).sort("symbol", "time")
-    _check_prices(rows)
+    require_valid_bars(rows, "bars")
     return batch, rows
-
-
-def _check_prices(rows: pl.DataFrame) -> None:
-    """Raise DataError for a price that is not finite and above 0, a high below the low, or a volume below 0."""
-    prices = pl.any_horizontal((~pl.col(PRICES).is_finite() | (pl.col(PRICES) <= 0)) & pl.col(PRICES).is_not_nan())
-    wrong = rows.filter(prices | (pl.col("high") < pl.col("low")) | (pl.col("volume") < 0))
-    if not wrong.is_empty():
-        first = wrong.row(0, named=True)
-        found = ", ".join(f"{name} {first[name]:g}" for name in (*PRICES, "volume") if first[name] is not None)
-        raise DataError(
-            f"bars: {counted(wrong.height, 'row')} with an impossible price or volume, the first {first['symbol']} on "
-            f"{first['date']}: {found}",
-            hint="Leave such rows out, or correct them: a suspended session has no row.",
-        )
 
 
 def _settings(strategy: StrategyLike | None, settings: Mapping[str, Any]) -> Strategy:

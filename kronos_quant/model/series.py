@@ -7,7 +7,7 @@ becomes of it:
     the same row twice                        kept once, noted
     two different rows for one time           DataError
     a row without any price (a suspension)    left out, noted
-    a row with some prices only, or one that is not above 0 or not finite      DataError
+    a row whose values an ingest would reject (missing or impossible ones)     DataError
     no volume in the table                    volume and amount are 0
     no volume in a row                        0 there, noted
     no amount, or 0 throughout a symbol       volume x mean price
@@ -28,6 +28,7 @@ from kronos_quant.inputs import Table, as_frame
 from kronos_quant.market.ingest.columns import infer_freq, match_columns
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
+from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
 from kronos_quant.market.symbols import exchange_of
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
@@ -127,7 +128,7 @@ def check_series(rows: pl.DataFrame) -> BarSeries:
     priced = frame.filter(~pl.all_horizontal(pl.col(PRICES).is_null()))
     if left_out := frame.height - priced.height:
         notes.append(f"{left_out} rows without prices left out")
-    _check_values(priced)
+    require_valid_bars(priced, _PLACE)
     without = priced.select((pl.col("volume").is_null() | pl.col("amount").is_null()).sum()).item()
     if without:
         notes.append(f"volume or amount missing in {without} rows: taken as 0")
@@ -141,29 +142,6 @@ def check_series(rows: pl.DataFrame) -> BarSeries:
     _check_repeated(distinct)
     _check_lengths(frame, distinct)
     return BarSeries(distinct.drop(_ROW), tuple(notes))
-
-
-def _check_values(rows: pl.DataFrame) -> None:
-    wrong = [(pl.col(name).is_finite() & (pl.col(name) > 0)).fill_null(False).not_().alias(name) for name in PRICES]
-    wrong += [
-        (pl.col(name).is_finite() & (pl.col(name) >= 0)).fill_null(True).not_().alias(name)
-        for name in ("volume", "amount")
-    ]
-    flags = rows.select(wrong)
-    bad = flags.select(pl.any_horizontal(pl.all())).to_series()
-    if not bad.any():
-        return
-    first = int(bad.arg_true()[0])
-    name = next(name for name in FEATURES if flags[name][first])
-    row = rows.row(first, named=True)
-    expected = "a number above 0" if name in PRICES else "a number of at least 0"
-    found = "nothing" if row[name] is None else f"{row[name]:g}"
-    others = int(bad.sum()) - 1
-    raise DataError(
-        f"{row['symbol']}: row {row[_ROW]} ({row['time']}): {name}: expected {expected}, found {found}"
-        + (f" (and {others} more rows)" if others else ""),
-        hint="drop the row, or leave all its prices empty if there was no trade",
-    )
 
 
 def _check_repeated(rows: pl.DataFrame) -> None:

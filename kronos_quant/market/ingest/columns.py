@@ -13,12 +13,10 @@ from datetime import timedelta
 import polars as pl
 
 from kronos_quant.errors import DataError
-from kronos_quant.schema import DAILY, PRICES
+from kronos_quant.schema import DAILY, NUMBERS, PRICES
 
 LINE = "#line"
 """The column that holds each row's number in its source."""
-
-NUMBERS = (*PRICES, "volume", "amount", "factor")
 
 _ALIASES = {
     "time": ("timestamps", "timestamp", "datetime", "date", "time", "trade_date", "day"),

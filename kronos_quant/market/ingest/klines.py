@@ -16,7 +16,6 @@ import polars as pl
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market.ingest.columns import (
     LINE,
-    NUMBERS,
     as_number,
     check_numbers,
     has_offsets,
@@ -28,7 +27,7 @@ from kronos_quant.market.sessions import calendar_name, end_times, time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
 from kronos_quant.market.symbols import MAINLAND, canonical, canonical_column, symbol_from_filename
-from kronos_quant.schema import BARS, DAILY, PRICES, UNIVERSES
+from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES, UNIVERSES
 
 AMOUNT_POLICIES = ("derive", "zero", "as_is")
 """derive: volume x mean price where it is missing or 0 throughout; zero: 0 everywhere; as_is: as in the source."""

@@ -23,7 +23,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, counted
 from kronos_quant.files import asset_dir
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.check_tables import (
@@ -35,9 +35,20 @@ from kronos_quant.market.quality.check_tables import (
     context_from_bars,
     number_rows,
 )
-from kronos_quant.schema import BARS
+from kronos_quant.schema import BARS, NUMBERS
 
 CHECKS = "checks"
+
+VALUE_CHECKS = (
+    "missing_price",
+    "price_not_positive",
+    "high_below_low",
+    "close_outside_range",
+    "negative_volume",
+    "factor_not_positive",
+    "implausible_size",
+)
+"""The checks with severity error that need nothing but the bar itself."""
 
 TIME_LIMIT_SECONDS = 120.0
 """Per check; the slowest shipped one takes about 1 s on 3 million bars."""
@@ -291,6 +302,29 @@ def _tables_of(numbered: pl.DataFrame, around: CheckContext) -> AbstractContextM
 def _found(connection: duckdb.DuckDBPyConnection, numbered: pl.DataFrame, checks: list[Check]) -> dict[str, pl.Series]:
     rows = {check.name: offending_rows(connection, check, len(numbered)) for check in checks}
     return {name: numbers.cast(numbered.schema[ROW]) for name, numbers in rows.items() if len(numbers)}
+
+
+def require_valid_bars(bars: pl.DataFrame, place: str) -> None:
+    """Raise DataError, naming `place`, for the first bar whose values an ingest would reject (VALUE_CHECKS).
+
+    bars : schema.BARS, missing values null; a column `row`, if there is one, numbers the rows of the source.
+    """
+    numbered = bars.select(list(BARS)).with_row_index(ROW)
+    checks = [check for check in iter_checks() if check.name in VALUE_CHECKS]
+    with open_isolated({"incoming": numbered.to_arrow()}, {}) as connection:
+        found = _found(connection, numbered, checks)
+    if not found:
+        return
+    broken = pl.concat(found.values()).unique().sort()
+    check = next(check for check in checks if check.name in found and found[check.name][0] == broken[0])
+    bar = bars.row(broken[0], named=True)
+    row = f"row {bar[ROW]}, " if ROW in bars.columns else ""
+    values = ", ".join(f"{name} {bar[name]:g}" for name in NUMBERS if bar[name] is not None)
+    more = f" (and {counted(len(broken) - 1, 'more bar')})" if len(broken) > 1 else ""
+    raise DataError(
+        f"{place}: {row}{bar['symbol']} {bar['time']}: {check.name}: {check.why.rstrip('.')}; found {values}{more}",
+        hint="Correct the bar or leave it out; a suspended session has no bar, or one without prices.",
+    )
 
 
 def write_findings(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
