@@ -1,4 +1,4 @@
-# make demo: set up and run the main job on a made market;  make test: set up and run the tests
+# make demo: set up and run the main job on a made market;  make test: set up and run the tests;  make docs: the site
 VENV := .venv
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # by file, so that what a file's tests share is made once
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check lint types wheel clean
+.PHONY: demo test test-all check lint types docs wheel clean
 
 demo: $(READY)
 	$(BIN)/kq demo
@@ -31,6 +31,14 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+# both languages in site/, opened from disk; the stamp says that the extra is installed
+docs: $(VENV)/.docs
+	$(BIN)/python -m docs.build --site site
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	@touch $(VENV)/.docs
+
 wheel: $(READY)
 	$(BIN)/python -m hatchling build
 
@@ -46,4 +54,4 @@ $(READY): constraints.txt pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) dist build site

@@ -22,6 +22,20 @@ REASONS = {
     RESERVED: "cash buffer",
 }
 
+MEANINGS = {
+    NO_BAR: "the symbol has no bar, or only an untraded one, at the fill: it is suspended",
+    LIMIT_UP: "a purchase at the upper price limit: there are no sellers (`profile: qlib` blocks sales too)",
+    LIMIT_DOWN: "a sale at the lower price limit: there are no buyers (`profile: qlib` blocks purchases too)",
+    BELOW_LOT: "the wanted value is less than the smallest order of the board",
+    NO_CASH: "the cash pays for fewer shares than wanted, or for none",
+    COST_ABOVE_VALUE: "a sale whose commission and levies are more than it brings in",
+    DELISTED: "the holding has no further bar: it leaves at its last close and `delisting_return`, without cost",
+    VOLUME: "`liquidity.participation` (or `qlib.volume_threshold`) let fewer shares through than wanted, or none",
+    BOUGHT_TODAY: "T+1: shares bought in this session cannot be sold in it",
+    RESERVED: "there is cash, but `risk.cash_buffer` keeps it back",
+}
+"""What each of REASONS means to the owner of the order."""
+
 UNTOUCHED = 0
 STOP_LOSS, TAKE_PROFIT, STAY_OUT, MAX_WEIGHT, MAX_GROUP, EXPOSURE, VOLATILITY, TURNOVER, CASH_BUFFER, DRAWDOWN = range(
     1, 11
@@ -41,6 +55,20 @@ RISKS = {
     CASH_BUFFER: "cash buffer",
     DRAWDOWN: "drawdown halt",
 }
+
+RISK_MEANINGS = {
+    STOP_LOSS: "sold: the close was `risk.stop_loss` or more below the mean entry price",
+    TAKE_PROFIT: "sold: the close was `risk.take_profit` or more above the mean entry price",
+    STAY_OUT: "not bought: a stop sold the symbol fewer than `risk.stay_out` sessions ago",
+    MAX_WEIGHT: "cut to `risk.max_weight` of the account",
+    MAX_GROUP: "cut so that its group stays within `risk.max_group` of the account",
+    EXPOSURE: "cut so that the portfolio stays within `risk.max_gross` and `risk.max_net`",
+    VOLATILITY: "cut so that the portfolio's trailing volatility stays within `risk.volatility_target`",
+    TURNOVER: "cut or omitted so that the session stays within `risk.max_turnover`",
+    CASH_BUFFER: "cut so that `risk.cash_buffer` of the account stays in cash",
+    DRAWDOWN: "sold, or not bought: the account fell by `risk.drawdown_halt` from its high-water mark",
+}
+"""What each of RISKS did to an order."""
 
 FILLED, PARTIAL, REJECTED = 0, 1, 2
 STATUSES = {FILLED: "filled", PARTIAL: "partial", REJECTED: "rejected"}

@@ -17,13 +17,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from kronos_quant.config.environment import ENV_PREFIX
 from kronos_quant.config.guides import place_guide_settings
 from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.section import Location, Model, Section, field_names, joined, problem_lines
 from kronos_quant.config.sections import SCRATCH, AdaptConfig, TrainConfig, WorkspaceConfig
 from kronos_quant.errors import ConfigError, listed
 
-ENV_PREFIX = "KQ_"
 MOST_NAMES = 8
 """Files that the hint of a missing one names."""
 

@@ -5,7 +5,7 @@ Shapes: M bars of the grid, T dates, N symbols, Q quantile levels, F factors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from kronos_quant.panel.factors import MOMENTUM, factor_table, ordinary_factors,
 from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.stats.correlation import ranks
 
-BAND = "volatility band"
+LAST_CLOSE, BAND, LIGHTGBM = "last close", "volatility band", "LightGBM"
+MOMENTUM_NAME, REVERSAL = "momentum", "reversal"
+"""Names of the baselines."""
 BAND_WINDOW = 60
 """Bars that the historical-volatility band is measured over."""
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -62,23 +64,33 @@ def _baselines(grid: MarketGrid, rows: IntArray, horizon: int, levels: tuple[flo
     factors = {name: grid.spread(table, name) for name in expressions}
     a_bar = grid.spread(table, "band", rows)
     flat = np.zeros_like(a_bar)
-    bars = f"{grid.clock.bar}s"
-    yield Contender("last close", "last price persists (random walk); no ranking", None, _walk(flat, levels))
-    yield Contender(
-        BAND,
-        f"no drift, volatility of the last {BAND_WINDOW} {bars}; no ranking",
-        None,
-        _walk(a_bar * np.sqrt(horizon), levels),
-    )
-    yield Contender("momentum", "return from t-{} to t-{} {}".format(*MOMENTUM, bars), factors["momentum"][rows], None)
-    yield Contender("reversal", f"minus the return of the last 20 {bars}", factors["reversal"][rows], None)
-    yield Contender(
-        "LightGBM",
-        f"LightGBM on {', '.join(factors)}, trained on the latest {TRAINED_ON} {bars} with known returns, refitted "
-        f"every {EVERY} {grid.clock.date}s",
-        boosted_scores(grid, factors, rows, horizon),
-        None,
-    )
+    words = baseline_words(grid.clock.bar, grid.clock.date, list(factors))
+    yield Contender(LAST_CLOSE, words[LAST_CLOSE], None, _walk(flat, levels))
+    yield Contender(BAND, words[BAND], None, _walk(a_bar * np.sqrt(horizon), levels))
+    yield Contender(MOMENTUM_NAME, words[MOMENTUM_NAME], factors["momentum"][rows], None)
+    yield Contender(REVERSAL, words[REVERSAL], factors["reversal"][rows], None)
+    yield Contender(LIGHTGBM, words[LIGHTGBM], boosted_scores(grid, factors, rows, horizon), None)
+
+
+def baseline_words(bar: str = "bar", date: str = "date", factors: Sequence[str] = ()) -> dict[str, str]:
+    """Name -> what it is, of every baseline.
+
+    Parameters
+    ----------
+    bar, date
+        What a bar and a date of the market are called.
+    factors
+        Names of the factors that LightGBM learns from; default: the ordinary ones.
+    """
+    used = factors or list(ordinary_factors())
+    return {
+        LAST_CLOSE: "last price persists (random walk); no ranking",
+        BAND: f"no drift, volatility of the last {BAND_WINDOW} {bar}s; no ranking",
+        MOMENTUM_NAME: "return from t-{} to t-{} {}s".format(*MOMENTUM, bar),
+        REVERSAL: f"minus the return of the last 20 {bar}s",
+        LIGHTGBM: f"LightGBM on {', '.join(used)}, trained on the latest {TRAINED_ON} {bar}s with known returns, "
+        f"refitted every {EVERY} {date}s",
+    }
 
 
 def _walk(spread: FloatArray, levels: tuple[float, ...]) -> Distribution:

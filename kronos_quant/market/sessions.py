@@ -20,9 +20,10 @@ import polars as pl
 from kronos_quant.errors import DataError
 from kronos_quant.schema import DAILY
 
-_CALENDARS = {"XSHG": "XSHG", "XSHE": "XSHG", "BJSE": "XSHG", "XHKG": "XHKG", "XNYS": "XNYS", "24/7": "24/7"}
+CALENDARS = {"XSHG": "XSHG", "XSHE": "XSHG", "BJSE": "XSHG", "XHKG": "XHKG", "XNYS": "XNYS", "24/7": "24/7"}
 # Nasdaq and NYSE Arca keep the New York Stock Exchange's sessions
-_CALENDARS |= {"XNAS": "XNYS", "ARCX": "XNYS"}
+CALENDARS |= {"XNAS": "XNYS", "ARCX": "XNYS"}
+"""Exchange -> its calendar of exchange_calendars."""
 _EARLIEST = "1960-01-01"
 """Where a calendar has no bound of its own; the package's default would start only 20 years back."""
 
@@ -48,12 +49,12 @@ def calendar_name(exchange: str) -> str | None:
     """
     if not exchange:
         return None
-    if not isinstance(exchange, str) or exchange not in _CALENDARS:
+    if not isinstance(exchange, str) or exchange not in CALENDARS:
         raise DataError(
-            f"exchange {exchange!r} has no calendar: expected one of {', '.join(_CALENDARS)}",
+            f"exchange {exchange!r} has no calendar: expected one of {', '.join(CALENDARS)}",
             hint="Correct `exchange` in kq.yaml, or leave it empty to take the sessions from the data.",
         )
-    return _CALENDARS[exchange]
+    return CALENDARS[exchange]
 
 
 def time_zone(exchange: str) -> str | None:
