@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # by file, so that what a file's tests share is made once
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check lint types docs wheel clean
+.PHONY: demo test test-all check docs-accept lint types docs wheel clean
 
 demo: $(READY)
 	$(BIN)/kq demo
@@ -23,6 +23,10 @@ test-all: $(READY)
 	$(BIN)/python -m pytest -rs $(PARALLEL)
 
 check: lint types test
+
+# writes what the blocks of the pages really printed into the pages; PAGE=own_qlib takes those whose path holds the word
+docs-accept: $(READY)
+	$(BIN)/python -m pytest tests/docs --accept -k "$(or $(PAGE),page)"
 
 lint: $(READY)
 	$(BIN)/ruff check .
