@@ -24,7 +24,6 @@ from kronos_quant.market import canonical
 from kronos_quant.market.ingest.columns import LINE, match_columns
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.quality.checks import require_valid_bars
-from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, tidy_bars
 from kronos_quant.panel.matrix import to_matrix
 from kronos_quant.signals.table import read_score_table
@@ -83,11 +82,10 @@ def backtest_frames(
 
 def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, exchange: str) -> BacktestResult:
     batch, rows = _read_bars(bars, exchange)
-    clock = exchange or shared_exchange(rows["symbol"].unique().to_list())
     indices = batch.instruments.filter(pl.col("kind") == "index")["symbol"].to_list()
     benchmark = _benchmark(chosen, indices, rows, exchange)
     table = read_score_table(
-        scores, rows["symbol"].unique(), exchange=clock, freq=batch.freq, score=chosen.score_column
+        scores, rows["symbol"].unique(), exchange=exchange, freq=batch.freq, score=chosen.score_column
     )
     kept, untraded = without_indices(table.ranked(), [*indices, *([benchmark] if benchmark else [])])
     times = rows.select("date", "time").unique().sort("date", "time")

@@ -5,7 +5,7 @@ Shapes: M bars of the grid, T dates, N symbols, Q quantile levels, F factors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,32 +55,25 @@ def baselines(grid: MarketGrid, rows: IntArray, horizon: int, levels: tuple[floa
 
     rows : int64[T] of the grid; levels : quantile levels of the distributions, so that all are scored alike
     """
-    return list(_baselines(grid, rows, horizon, levels))
-
-
-def _baselines(grid: MarketGrid, rows: IntArray, horizon: int, levels: tuple[float, ...]) -> Iterator[Contender]:
     expressions = ordinary_factors()
     table = factor_table(grid.bars, expressions | {"band": volatility(BAND_WINDOW)})
     factors = {name: grid.spread(table, name) for name in expressions}
     a_bar = grid.spread(table, "band", rows)
     flat = np.zeros_like(a_bar)
     words = baseline_words(grid.clock.bar, grid.clock.date, list(factors))
-    yield Contender(LAST_CLOSE, words[LAST_CLOSE], None, _walk(flat, levels))
-    yield Contender(BAND, words[BAND], None, _walk(a_bar * np.sqrt(horizon), levels))
-    yield Contender(MOMENTUM_NAME, words[MOMENTUM_NAME], factors["momentum"][rows], None)
-    yield Contender(REVERSAL, words[REVERSAL], factors["reversal"][rows], None)
-    yield Contender(LIGHTGBM, words[LIGHTGBM], boosted_scores(grid, factors, rows, horizon), None)
+    return [
+        Contender(LAST_CLOSE, words[LAST_CLOSE], None, _walk(flat, levels)),
+        Contender(BAND, words[BAND], None, _walk(a_bar * np.sqrt(horizon), levels)),
+        Contender(MOMENTUM_NAME, words[MOMENTUM_NAME], factors["momentum"][rows], None),
+        Contender(REVERSAL, words[REVERSAL], factors["reversal"][rows], None),
+        Contender(LIGHTGBM, words[LIGHTGBM], boosted_scores(grid, factors, rows, horizon), None),
+    ]
 
 
 def baseline_words(bar: str = "bar", date: str = "date", factors: Sequence[str] = ()) -> dict[str, str]:
-    """Name -> what it is, of every baseline.
+    """Name -> what it is, of every baseline, for markets whose bars and dates are called so.
 
-    Parameters
-    ----------
-    bar, date
-        What a bar and a date of the market are called.
-    factors
-        Names of the factors that LightGBM learns from; default: the ordinary ones.
+    factors : that LightGBM learns from; default: the ordinary ones
     """
     used = factors or list(ordinary_factors())
     return {
@@ -127,7 +120,7 @@ def boosted_scores(grid: MarketGrid, factors: Mapping[str, FloatArray], rows: In
 
 def _fit(inputs: FloatArray, targets: FloatArray, first: int, stop: int) -> Any | None:
     """A model of the bars from `first` to before `stop`; None where they are too few."""
-    known = np.isfinite(targets[max(first, 0) : max(stop, 0)])
+    known = np.isfinite(targets[first : max(stop, 0)])
     if known.any(axis=1).sum() < FEWEST_BARS:
         return None
     step = -(-int(known.sum()) // MOST_ROWS)

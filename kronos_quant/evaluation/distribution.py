@@ -20,7 +20,7 @@ from kronos_quant.stats.intervals import MeanInterval, mean_interval
 NOMINAL = (0.5, 0.8, 0.9, 0.95)
 """The intervals whose coverage is measured, where the quantiles at their ends are stored."""
 MOST_BINS = 20
-"""Of the histogram of the probability integral transform."""
+"""Of the histogram of the probability integral transform; of fewer paths it is the histogram of their ranks."""
 RELIABILITY_BINS = 10
 SEED = 0
 """Of the draws that break the ties of outcomes with paths."""
@@ -189,15 +189,15 @@ def _path_scores(paths: FloatArray, there: BoolArray, outcome: FloatArray, overl
     rng = np.random.default_rng(SEED)
     ranks = outcome_ranks(members, came, rng)
     transformed = transform(ranks, S, rng)
-    edges, shares = histogram(transformed, S)
+    edges = np.linspace(0, 1, min(S + 1, MOST_BINS) + 1)
     return PathScores(
         members=S,
         crps=mean_interval(by_date, overlap),
         crps_by_date=by_date,
         ranks=np.bincount(ranks, minlength=S + 1),
         edges=edges,
-        pit=shares,
-        ks=ks_uniform(transformed) if len(transformed) else math.nan,
+        pit=np.histogram(transformed, edges)[0] / max(len(transformed), 1),
+        ks=float(stats.kstest(transformed, "uniform").statistic) if len(transformed) else math.nan,
     )
 
 
@@ -214,12 +214,13 @@ def pinball(levels: tuple[float, ...], quantiles: FloatArray, outcome: FloatArra
 
 def coverages(forecast: Distribution, came: FloatArray, overlap: int) -> dict[float, MeanInterval]:
     """Nominal -> share of the outcomes float64[T, N] inside, of the intervals whose ends are stored."""
-    found = {}
-    for nominal in NOMINAL:
-        low, high = _level(forecast, (1 - nominal) / 2), _level(forecast, (1 + nominal) / 2)
-        if low is not None and high is not None:
-            found[nominal] = share_inside(forecast.quantiles[..., low], forecast.quantiles[..., high], came, overlap)
-    return found
+    place = {round(level, 9): i for i, level in enumerate(forecast.levels)}
+    ends = {nominal: (round((1 - nominal) / 2, 9), round((1 + nominal) / 2, 9)) for nominal in NOMINAL}
+    return {
+        nominal: share_inside(*(forecast.quantiles[..., place[end]] for end in both), came, overlap)
+        for nominal, both in ends.items()
+        if place.keys() >= set(both)
+    }
 
 
 def share_inside(low: FloatArray, high: FloatArray, came: FloatArray, overlap: int) -> MeanInterval:
@@ -227,10 +228,6 @@ def share_inside(low: FloatArray, high: FloatArray, came: FloatArray, overlap: i
     there = np.isfinite(low) & np.isfinite(high) & np.isfinite(came)
     inside = (came >= low) & (came <= high)
     return mean_interval(row_means(np.where(there, inside, np.nan)), overlap).within(0, 1)
-
-
-def _level(forecast: Distribution, level: float) -> int | None:
-    return next((i for i, stored in enumerate(forecast.levels) if math.isclose(stored, level, abs_tol=1e-9)), None)
 
 
 def pit_shares(quantiles: FloatArray, outcome: FloatArray) -> FloatArray:
@@ -282,15 +279,3 @@ def transform(ranks: IntArray, members: int, rng: np.random.Generator) -> FloatA
     Source: Czado, Gneiting and Held, Biometrics 65 (2009), randomised.
     """
     return np.asarray((ranks + rng.random(len(ranks))) / (members + 1))
-
-
-def histogram(transformed: FloatArray, members: int) -> tuple[FloatArray, FloatArray]:
-    """Edges float64[B + 1] and shares float64[B]: of few members the rank histogram itself, else of equal bins."""
-    edges = np.linspace(0, 1, min(members + 1, MOST_BINS) + 1)
-    counts, _ = np.histogram(transformed, edges)
-    return edges, counts / max(len(transformed), 1)
-
-
-def ks_uniform(transformed: FloatArray) -> float:
-    """Kolmogorov and Smirnov's distance from the uniform."""
-    return float(stats.kstest(transformed, "uniform").statistic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from kronos_quant.display import Displayed, figure_text
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import PathLike, Table, as_count, as_frame
 from kronos_quant.market import canonical_column
-from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.panel.matrix import forward_returns, overlapping_rows, to_matrix
 from kronos_quant.signals.table import SYMBOL_NAMES, ScoreTable, read_score_table
 from kronos_quant.stats.correlation import FEWEST_PAIRS, rank_ic
@@ -36,7 +35,7 @@ class RankICTable(Displayed):
     by_date: pl.DataFrame
     """time, rank_ic (null where it is not defined), symbols (with a score and a return)."""
     notes: tuple[str, ...] = ()
-    """Rows of the scores that were dropped."""
+    """What of the tables was dropped, and dates on which nothing ranks."""
 
     @property
     def mean(self) -> float:
@@ -75,7 +74,7 @@ class RankICTable(Displayed):
             ("ICIR", figure_text(found.ratio, "{:+.2f} per date, not annualised")),
             ("dates", f"{found.dates:,}"),
             ("symbols per date", figure_text(self.by_date["symbols"].mean() or 0.0, "{:.1f} (mean)")),  # type: ignore[arg-type]
-            *(("scores", note) for note in self.notes),
+            *(("note", note) for note in self.notes),
         ]
         return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
 
@@ -116,7 +115,8 @@ def rank_ic_table(
     ConfigError
         For a wrong horizon.
     DataError
-        For tables that lack columns, dates that do not overlap, and where no date has 3 symbols with score and return.
+        For tables that lack columns, closes that are not above 0, dates that do not overlap, and where no date has 3
+        symbols with score and return.
 
     >>> closes = {"date": ["2025-06-02", "2025-06-03"], "A": [10.0, 11.0], "B": [10.0, 12.0], "C": [10.0, 13.0]}
     >>> bars = pl.DataFrame(closes).unpivot(index="date", variable_name="symbol", value_name="close")
@@ -125,11 +125,10 @@ def rank_ic_table(
     0.5
     """
     horizon = as_count(horizon, "horizon")
-    prices = _read_closes(as_frame(bars, "bars"), exchange)
-    symbols = prices["symbol"].unique().sort().to_list()
-    exchange = exchange or shared_exchange(symbols)
+    closes = _read_closes(as_frame(bars, "bars"), exchange)
+    prices = closes.ranked().rename({"score": "close"})
+    symbols, times = prices["symbol"].unique().sort().to_list(), prices["time"].unique().sort()
     table = read_score_table(scores, symbols, exchange=exchange, freq="any", score=score)
-    times = prices["time"].unique().sort()
     ranked = _place(table, times)
     rows = times.is_in(ranked["time"].unique().implode()).arg_true().to_numpy().astype(np.int64)
     if not len(rows):
@@ -150,26 +149,32 @@ def rank_ic_table(
     values = rank_ic(given, returns)
     ics = pl.Series(values).fill_nan(None)
     by_date = pl.DataFrame({"time": times.gather(rows), "rank_ic": ics, "symbols": counts})
-    return RankICTable(horizon, mean_interval(values, overlapping_rows(rows, horizon)), by_date, tuple(table.notes()))
+    notes = [f"scores: {note}" for note in replace(table, no_session=table.frame.height - ranked.height).notes()]
+    if closes.not_finite:
+        notes.append(f"bars: dropped: {counted(closes.not_finite, 'row')} without a finite close")
+    return RankICTable(horizon, mean_interval(values, overlapping_rows(rows, horizon)), by_date, tuple(notes))
 
 
-def _read_closes(frame: pl.DataFrame, exchange: str) -> pl.DataFrame:
-    """time, symbol and close of a table of bars."""
+def _read_closes(frame: pl.DataFrame, exchange: str) -> ScoreTable:
+    """The closes of a table of bars; raises DataError for one that is not above 0."""
     column = next((name for name in frame.columns if name.lower() in SYMBOL_NAMES), None)
     if column is None or "close" not in frame.columns:
         raise DataError(f"bars: expected date, symbol and close; its columns are {', '.join(frame.columns) or 'none'}")
     known = canonical_column(frame[column].cast(pl.String), exchange).unique()
-    exchange = exchange or shared_exchange(known.to_list())
     table = read_score_table(frame, known, exchange=exchange, freq="any", score="close", name="bars")
-    return table.ranked().rename({"score": "close"})
+    wrong = table.frame.filter(pl.col("close") <= 0)
+    if not wrong.is_empty():
+        first = "{} on {:%Y-%m-%d}: {:g}".format(*wrong.select("symbol", "asof", "close").row(0))
+        raise DataError(f"bars: close: expected prices above 0, found {counted(wrong.height, 'other')} ({first})")
+    return table
 
 
 def _place(table: ScoreTable, times: pl.Series) -> pl.DataFrame:
-    """time, symbol and score; scores of a session lie on its last bar."""
+    """time, symbol and score of the scores at the bars' times; those of a session lie on its last bar."""
     ranked = table.ranked()
     daily = (times.dt.time() == time()).all()
     if not daily and not (ranked["time"].dt.time() == time()).all():
-        return ranked
+        return ranked.filter(pl.col("time").is_in(times.implode()))
     last = pl.DataFrame({"time": times}).group_by(date=pl.col("time").dt.date()).agg(pl.col("time").max())
     session = table.frame.select("date", "symbol", pl.col(table.score).alias("score"))
     return session.join(last, on="date", how="inner").select("time", "symbol", "score")

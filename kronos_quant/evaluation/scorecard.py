@@ -29,7 +29,7 @@ from kronos_quant.evaluation.slices import (
     contaminated,
 )
 from kronos_quant.evaluation.tables import contender_dict, date_table, figure_table, interval_dict
-from kronos_quant.evaluation.verdict import EDGE, PairCounts, Verdict, compared, judge, what_to_know
+from kronos_quant.evaluation.verdict import EDGE, Evidence, PairCounts, Verdict, compared
 from kronos_quant.panel.matrix import forward_returns, overlapping_rows
 from kronos_quant.stats.intervals import CONFIDENCE
 
@@ -203,9 +203,10 @@ def make_scorecard(
     daily = ranking.rank_ic_by_date
     judged = np.isfinite(daily) if cards[0].timing is None else test.known.any(axis=1)
     seen, clock = int((contaminated(dates, boundaries) & judged).sum()), grid.clock
-    known = what_to_know(pairs, ranking.rank_ic, horizon, seen, boundaries, judged=int(judged.sum()), clock=clock)
+    timing, count = cards[0].timing, int(judged.sum())
+    evidence = Evidence(ranking.rank_ic, horizon, pairs, seen, count, boundaries, clock, timing)
     return Scorecard(
-        finding=judge(ranking.rank_ic, horizon, pairs, seen, boundaries, clock=clock, timing=cards[0].timing),
+        finding=evidence.verdict(),
         horizon=horizon,
         clock=clock,
         universe=universe,
@@ -217,7 +218,7 @@ def make_scorecard(
         pairs=pairs,
         boundaries=tuple(boundaries),
         contaminated=seen,
-        notes=(*notes, *known),
+        notes=(*notes, *evidence.notes()),
     )
 
 

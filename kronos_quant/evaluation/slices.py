@@ -5,7 +5,7 @@ Shapes: M bars of the grid, T dates (rows of the grid), N symbols. `overlap` : d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -91,29 +91,18 @@ def around_boundaries(
     dates: Sequence[date], values: FloatArray, overlap: int, boundaries: Sequence[Boundary]
 ) -> list[Slice]:
     """The mean of float64[T] before and after each known boundary; before it, the figures are contaminated."""
-    return list(_around(np.array(dates, dtype="datetime64[D]"), values, overlap, boundaries))
+    slices = []
+    for what, until in ((one.what, one.until) for one in boundaries if one.until is not None):
+        before = np.array([on <= until for on in dates], dtype=bool)
+        for label, keep in ((f"up to {until} (contaminated)", before), (f"after {until}", ~before)):
+            slices += [_slice(what, label, values, keep, overlap)] if keep.any() else []
+    return slices
 
 
 def contaminated(dates: Sequence[date], boundaries: Sequence[Boundary]) -> BoolArray:
     """bool[T]: the dates up to a known boundary."""
     known = [boundary.until for boundary in boundaries if boundary.until is not None]
     return np.array([any(on <= until for until in known) for on in dates], dtype=bool)
-
-
-def _around(
-    days: np.ndarray[tuple[int], np.dtype[np.datetime64]],
-    values: FloatArray,
-    overlap: int,
-    boundaries: Sequence[Boundary],
-) -> Iterator[Slice]:
-    for boundary in boundaries:
-        if boundary.until is not None:
-            before = days <= np.datetime64(boundary.until)
-            if before.any():
-                label = f"up to {boundary.until} (contaminated)"
-                yield _slice(boundary.what, label, values, before, overlap)
-            if not before.all():
-                yield _slice(boundary.what, f"after {boundary.until}", values, ~before, overlap)
 
 
 def _slice(kind: str, label: str, values: FloatArray, keep: BoolArray, overlap: int) -> Slice:

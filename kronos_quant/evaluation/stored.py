@@ -17,7 +17,7 @@ from kronos_quant.evaluation.grid import MarketGrid, history_start, make_grid
 from kronos_quant.evaluation.scorecard import Scorecard, make_scorecard
 from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.market import Market
-from kronos_quant.signals import SignalSource, sessions_between
+from kronos_quant.signals import ComputedRecipe, SignalSource, sessions_between
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,9 @@ def _rows(bars: pl.DataFrame, main: StoredRecipe, signals: pl.DataFrame, start: 
     if recipe.at_close:
         chosen = bars["time"] == bars.select(pl.col("time").max().over("date"))["time"]
     else:
-        chosen = bars["time"].is_in(signals["time"].unique().implode()) | pl.Series(recipe.decision_points(bars))
+        chosen = bars["time"].is_in(signals["time"].unique().implode())
+        if isinstance(recipe, ComputedRecipe):
+            chosen |= pl.Series(recipe.recipe.asof.among(bars))
     return (chosen & bars["date"].is_between(start, end)).arg_true().to_numpy().astype(np.int64)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.evaluation.cards import ContenderCard, RankingCard
-from kronos_quant.evaluation.distribution import DistributionCard, PathScores
+from kronos_quant.evaluation.distribution import DistributionCard, PathScores, PointErrors, Reliability
 from kronos_quant.evaluation.ranking import TimeSeriesFit
 from kronos_quant.evaluation.slices import Slice
-from kronos_quant.stats.intervals import MeanInterval
+from kronos_quant.stats.intervals import MeanInterval, NeweyWest
 
 FIGURES: dict[str, pl.DataType] = {
     "contender": pl.String(),
@@ -54,21 +54,18 @@ def interval_dict(found: MeanInterval) -> dict[str, Any]:
 
 def contender_dict(card: ContenderCard) -> dict[str, Any]:
     """A card as plain values."""
+    timing = {} if card.timing is None else {name: interval_dict(found) for name, found in _fields(card.timing)}
     return {
         "says": card.description,
         "coverage": card.coverage,
         "ranking": None if card.ranking is None else _ranking(card.ranking),
-        "over_time": None if card.timing is None else _over_time(card.timing),
+        "over_time": timing or None,
         "distribution": None if card.distribution is None else _distribution(card.distribution, card.crps_gain),
     }
 
 
-def _over_time(found: TimeSeriesFit) -> dict[str, Any]:
-    return {name: interval_dict(getattr(found, name)) for name in found.__slots__}
-
-
 def _ranking(card: RankingCard) -> dict[str, Any]:
-    portfolios, wide = card.portfolios, card.newey_west
+    portfolios = card.portfolios
     return {
         "ic": interval_dict(card.ic) | {"icir": card.ic.ratio},
         "rank_ic": interval_dict(card.rank_ic)
@@ -76,7 +73,7 @@ def _ranking(card: RankingCard) -> dict[str, Any]:
             "icir": card.rank_ic.ratio,
             "icir_low": card.rank_ic.in_deviations().low,
             "icir_high": card.rank_ic.in_deviations().high,
-            "newey_west": {name: getattr(wide, name) for name in wide.__slots__},
+            "newey_west": dict(_fields(card.newey_west)),
             "dates_needed": card.dates_needed,
         },
         "decay": {horizon: interval_dict(found) for horizon, found in card.decay.items()},
@@ -96,7 +93,6 @@ def _ranking(card: RankingCard) -> dict[str, Any]:
 
 
 def _distribution(card: DistributionCard, gain: MeanInterval | None) -> dict[str, Any]:
-    errors, rising = card.errors, card.reliability
     return {
         "measured_from": card.measured_from,
         "levels": list(card.levels),
@@ -109,12 +105,8 @@ def _distribution(card: DistributionCard, gain: MeanInterval | None) -> dict[str
         "pit": {"edges": card.edges.tolist(), "shares": card.pit.tolist(), "ks": card.ks},
         "exact": None if card.exact is None else _exact(card.exact),
         "brier": card.brier,
-        "reliability": {
-            "forecast": rising.forecast.tolist(),
-            "rose": rising.rose.tolist(),
-            "count": rising.count.tolist(),
-        },
-        "point": {name: getattr(errors, name) for name in errors.__slots__},
+        "reliability": {name: values.tolist() for name, values in _fields(card.reliability)},
+        "point": dict(_fields(card.errors)),
     }
 
 
@@ -152,8 +144,8 @@ def _figures(card: ContenderCard) -> Iterator[Row]:
         if ranking.ahead is not None:
             yield _interval_row(name, "signal_ahead", "", ranking.ahead)
     if card.timing is not None:
-        for figure in card.timing.__slots__:
-            yield _interval_row(name, f"over_time_{figure}", "", getattr(card.timing, figure))
+        for figure, found in _fields(card.timing):
+            yield _interval_row(name, f"over_time_{figure}", "", found)
     if card.distribution is not None:
         yield from _distribution_figures(name, card.distribution, card.crps_gain)
 
@@ -173,8 +165,12 @@ def _distribution_figures(name: str, card: DistributionCard, gain: MeanInterval 
         yield _interval_row(name, "interval_coverage_by_bar", str(bar), found)
     yield _plain_row(name, "ks", "", card.ks)
     yield _plain_row(name, "brier", "", card.brier)
-    for figure in card.errors.__slots__:
-        yield _plain_row(name, figure, "", getattr(card.errors, figure))
+    for figure, value in _fields(card.errors):
+        yield _plain_row(name, figure, "", value)
+
+
+def _fields(card: TimeSeriesFit | NeweyWest | PointErrors | Reliability) -> list[tuple[str, Any]]:
+    return [(name, getattr(card, name)) for name in card.__slots__]
 
 
 def _interval_row(contender: str, figure: str, detail: str, found: MeanInterval) -> Row:
@@ -207,7 +203,7 @@ def date_table(cards: Sequence[ContenderCard], dates: Sequence[date], times: Seq
 def summary(cards: Sequence[ContenderCard]) -> list[dict[str, str]]:
     """The contenders side by side, a row each, as words; over time where there are too few symbols to rank."""
     over_time = cards[0].timing is not None
-    return [
+    rows = [
         {
             "": one.name,
             **(_timed(one.timing) if over_time else _ranked(one.ranking)),
@@ -216,36 +212,33 @@ def summary(cards: Sequence[ContenderCard]) -> list[dict[str, str]]:
         }
         for one in cards
     ]
+    return [{name: row.get(name, "-") for name in rows[0]} for row in rows]
 
 
 def _timed(card: TimeSeriesFit | None) -> dict[str, str]:
-    columns = ("correlation over time", "95 % CI", "rank correlation", "same sign", "its 95 % CI")
     if card is None:
-        return dict.fromkeys(columns, "-")
-    values = (
-        shown(card.correlation.mean, "{:+.3f}"),
-        span(card.correlation),
-        shown(card.rank_correlation.mean, "{:+.3f}"),
-        shown(card.same_sign.mean, "{:.1%}"),
-        span(card.same_sign, "{:.1%}"),
-    )
-    return dict(zip(columns, values, strict=True))
+        return {}
+    return {
+        "correlation over time": shown(card.correlation.mean, "{:+.3f}"),
+        "95 % CI": span(card.correlation),
+        "rank correlation": shown(card.rank_correlation.mean, "{:+.3f}"),
+        "same sign": shown(card.same_sign.mean, "{:.1%}"),
+        "its 95 % CI": span(card.same_sign, "{:.1%}"),
+    }
 
 
 def _ranked(card: RankingCard | None) -> dict[str, str]:
-    columns = ("rank IC", "95 % CI", "ICIR", "IC", "top - bottom quintile", "break-even bps", "signal minus baseline")
     if card is None:
-        return dict.fromkeys(columns, "-")
-    values = (
-        shown(card.rank_ic.mean, "{:+.3f}"),
-        span(card.rank_ic),
-        shown(card.rank_ic.ratio, "{:+.2f}"),
-        shown(card.ic.mean, "{:+.3f}"),
-        shown(card.portfolios.long_short.mean, "{:+.2%}"),
-        shown(card.portfolios.break_even_bps, "{:.1f}"),
-        span(card.ahead),
-    )
-    return dict(zip(columns, values, strict=True))
+        return {}
+    return {
+        "rank IC": shown(card.rank_ic.mean, "{:+.3f}"),
+        "95 % CI": span(card.rank_ic),
+        "ICIR": shown(card.rank_ic.ratio, "{:+.2f}"),
+        "IC": shown(card.ic.mean, "{:+.3f}"),
+        "top - bottom quintile": shown(card.portfolios.long_short.mean, "{:+.2%}"),
+        "break-even bps": shown(card.portfolios.break_even_bps, "{:.1f}"),
+        "signal minus baseline": span(card.ahead),
+    }
 
 
 def _calibrated(card: DistributionCard | None) -> dict[str, str]:

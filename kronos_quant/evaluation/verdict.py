@@ -49,139 +49,111 @@ class Verdict:
         return self.kind == "edge"
 
 
-def judge(
-    rank_ic: MeanInterval,
-    horizon: int,
-    pairs: PairCounts,
-    seen_dates: int,
-    boundaries: Sequence[Boundary] = (),
-    *,
-    clock: Clock = DAILY,
-    timing: TimeSeriesFit | None = None,
-) -> Verdict:
-    """The verdict on a mean rank IC, or where there are too few symbols to rank, on what is known over time.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the verdict on a signal goes by."""
 
-    Parameters
-    ----------
-    rank_ic
-        Mean rank IC at the main horizon.
-    horizon
-        In bars.
-    pairs
-        What became of the scored pairs.
-    seen_dates
-        Dates that the model is known to have been trained on.
-    boundaries
-        What the model has seen, or may have.
-    clock
-        What horizon and dates are counted in.
-    timing
-        Given where there are too few symbols to rank.
-    """
-    if timing is not None:
-        return _over_time(timing, pairs, clock)
-    if pairs.known and not rank_ic.dates:
-        headline = f"NO RANK IC: on every {clock.date} all scores are equal, so symbols cannot be ranked."
-        return Verdict("nobody to rank", headline, "")
-    if not rank_ic.known:
-        return Verdict("too few dates", f"NOT ENOUGH DATA: {_lack(rank_ic, horizon, pairs, clock)}", "")
-    figures = f"rank IC {rank_ic.text()}, {horizon}-{clock.bar} horizon, {clock.dates(rank_ic.dates)}"
-    kind: Kind = "edge" if rank_ic.above_zero else "no edge"
-    if seen_dates and kind == "edge":
-        return Verdict(
-            kind,
-            f"IN-SAMPLE, NO VERDICT: {figures}, but the model was trained on {seen_dates} of these {clock.date}s.",
-            f"Only {clock.date}s after its training data count as evidence.",
-        )
-    if kind == "edge":
-        unknown = [boundary.what for boundary in boundaries if boundary.until is None]
-        proviso = (
-            f" (provided that the model was not trained on these {clock.date}s; unknown for: {', '.join(unknown)})"
-            if unknown
-            else ""
-        )
-        return Verdict(kind, f"EDGE{proviso}: {figures}", "The confidence interval is entirely above 0.")
-    return Verdict(kind, f"NO EDGE: {figures}", _no_edge(rank_ic, clock))
+    rank_ic: MeanInterval
+    """Its mean at the main horizon."""
+    horizon: int
+    """In bars."""
+    pairs: PairCounts
+    seen: int = 0
+    """Dates that the model is known to have been trained on."""
+    judged: int = 0
+    """Dates of the figures."""
+    boundaries: Sequence[Boundary] = ()
+    """What the model has seen, or may have."""
+    clock: Clock = DAILY
+    timing: TimeSeriesFit | None = None
+    """Given where there are too few symbols to rank."""
 
+    @property
+    def unknown(self) -> list[str]:
+        """The data whose end is unknown."""
+        return [boundary.what for boundary in self.boundaries if boundary.until is None]
 
-def _over_time(found: TimeSeriesFit, pairs: PairCounts, clock: Clock) -> Verdict:
-    correlation = found.correlation
-    return Verdict(
-        "nobody to rank",
-        f"NO RANK IC: it needs at least {FEWEST_PAIRS} symbols per {clock.date} with score and return, found at most "
-        f"{pairs.most_symbols}. Correlation of score and return over time: {correlation.text()}, "
-        f"{clock.dates(correlation.dates)}",
-        "Edge verdicts cover cross-sectional ranking only. These figures describe the time-series correlation within "
-        "one symbol.",
-    )
+    def verdict(self) -> Verdict:
+        """On the mean rank IC, or where there are too few symbols to rank, on what is known over time."""
+        rank_ic, date = self.rank_ic, self.clock.date
+        if self.timing is not None:
+            return self._over_time(self.timing.correlation)
+        if self.pairs.known and not rank_ic.dates:
+            headline = f"NO RANK IC: on every {date} all scores are equal, so symbols cannot be ranked."
+            return Verdict("nobody to rank", headline, "")
+        if not rank_ic.known:
+            return Verdict("too few dates", f"NOT ENOUGH DATA: {self._lack()}", "")
+        dates = self.clock.dates(rank_ic.dates)
+        figures = f"rank IC {rank_ic.text()}, {self.horizon}-{self.clock.bar} horizon, {dates}"
+        if not rank_ic.above_zero:
+            return Verdict("no edge", f"NO EDGE: {figures}", self._no_edge())
+        if self.seen:
+            return Verdict(
+                "edge",
+                f"IN-SAMPLE, NO VERDICT: {figures}, but the model was trained on {self.seen} of these {date}s.",
+                f"Only {date}s after its training data count as evidence.",
+            )
+        unseen = f"provided that the model was not trained on these {date}s; unknown for: {', '.join(self.unknown)}"
+        proviso = f" ({unseen})" if self.unknown else ""
+        return Verdict("edge", f"EDGE{proviso}: {figures}", "The confidence interval is entirely above 0.")
 
-
-def _no_edge(rank_ic: MeanInterval, clock: Clock) -> str:
-    if rank_ic.high < 0:
-        return "The confidence interval is entirely below 0: the signal ranks in the wrong direction."
-    needed = dates_needed(rank_ic)
-    if needed is None:
-        return "The confidence interval contains 0 and the mean is not positive."
-    return (
-        f"The confidence interval contains 0. Detecting a true rank IC of {rank_ic.mean:.3f} would take about "
-        f"{clock.dates(needed)} (80 % power)."
-    )
-
-
-def _lack(rank_ic: MeanInterval, horizon: int, pairs: PairCounts, clock: Clock) -> str:
-    if not pairs.known:
-        return f"no return over {clock.bars(horizon)} is known yet for any of the scored {clock.date}s."
-    return (
-        f"rank IC {rank_ic.mean:+.3f} over {clock.dates(rank_ic.dates)}; a confidence interval needs at least 12 "
-        f"{clock.date}s spanning {clock.bars(4 * horizon)} or more (horizon {horizon})."
-    )
-
-
-def what_to_know(
-    pairs: PairCounts,
-    rank_ic: MeanInterval,
-    horizon: int,
-    seen_dates: int,
-    boundaries: Sequence[Boundary],
-    *,
-    judged: int,
-    clock: Clock = DAILY,
-) -> list[str]:
-    """Notes for a reader of the figures: what the model may have seen, and which returns are missing.
-
-    Parameters
-    ----------
-    pairs, rank_ic, horizon, seen_dates, boundaries, clock
-        As of `judge`.
-    judged
-        The dates of the figures.
-    """
-    notes = [
-        f"The end date of the {boundary.what} is unknown, so look-ahead contamination cannot be ruled out."
-        for boundary in boundaries
-        if boundary.until is None
-    ]
-    if seen_dates:
-        notes.append(f"CONTAMINATED: the model was trained on {seen_dates} of the {clock.dates(judged)}.")
-    notes.append(
-        f"Returns are close-to-close over {clock.bars(horizon)}, adjusted. A trade would fill one {clock.bar} later "
-        "and pay costs."
-    )
-    if pairs.not_yet:
+    def notes(self) -> list[str]:
+        """For a reader of the figures: what the model may have seen, and which returns are missing."""
+        pairs, clock = self.pairs, self.clock
+        notes = [
+            f"The end date of the {what} is unknown, so look-ahead contamination cannot be ruled out."
+            for what in self.unknown
+        ]
+        if self.seen:
+            notes.append(f"CONTAMINATED: the model was trained on {self.seen} of the {clock.dates(self.judged)}.")
         notes.append(
-            f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before the horizon."
+            f"Returns are close-to-close over {clock.bars(self.horizon)}, adjusted. A trade would fill one {clock.bar} "
+            "later and pay costs."
         )
-    if pairs.without_bar:
-        excluded = (
-            f"{pairs.without_bar:,} of {pairs.scored:,} scores have no return because the symbol had no bar at the "
-            "horizon (suspended or delisted); excluded."
+        if pairs.not_yet:
+            notes.append(
+                f"{pairs.not_yet:,} of {pairs.scored:,} scores have no return yet: the data end before the horizon."
+            )
+        if pairs.without_bar:
+            carried, reported = (f"{value:+.3f}" for value in (pairs.carried_rank_ic, self.rank_ic.mean))
+            differs = carried != reported and math.isfinite(pairs.carried_rank_ic + self.rank_ic.mean)
+            notes.append(
+                f"{pairs.without_bar:,} of {pairs.scored:,} scores have no return because the symbol had no bar at the "
+                "horizon (suspended or delisted); excluded."
+                + f" Valued at the last close instead, rank IC would be {carried} (reported: {reported})."
+                * differs
+            )
+        return notes
+
+    def _over_time(self, correlation: MeanInterval) -> Verdict:
+        return Verdict(
+            "nobody to rank",
+            f"NO RANK IC: it needs at least {FEWEST_PAIRS} symbols per {self.clock.date} with score and return, found "
+            f"at most {self.pairs.most_symbols}. Correlation of score and return over time: {correlation.text()}, "
+            f"{self.clock.dates(correlation.dates)}",
+            "Edge verdicts cover cross-sectional ranking only. These figures describe the time-series correlation "
+            "within one symbol.",
         )
-        if math.isfinite(pairs.carried_rank_ic) and math.isfinite(rank_ic.mean):
-            carried, reported = f"{pairs.carried_rank_ic:+.3f}", f"{rank_ic.mean:+.3f}"
-            if carried != reported:
-                excluded += f" Valued at the last close instead, rank IC would be {carried} (reported: {reported})."
-        notes.append(excluded)
-    return notes
+
+    def _no_edge(self) -> str:
+        if self.rank_ic.high < 0:
+            return "The confidence interval is entirely below 0: the signal ranks in the wrong direction."
+        needed = dates_needed(self.rank_ic)
+        if needed is None:
+            return "The confidence interval contains 0 and the mean is not positive."
+        return (
+            f"The confidence interval contains 0. Detecting a true rank IC of {self.rank_ic.mean:.3f} would take about "
+            f"{self.clock.dates(needed)} (80 % power)."
+        )
+
+    def _lack(self) -> str:
+        clock, span = self.clock, self.clock.bars(4 * self.horizon)
+        if not self.pairs.known:
+            return f"no return over {clock.bars(self.horizon)} is known yet for any of the scored {clock.date}s."
+        return (
+            f"rank IC {self.rank_ic.mean:+.3f} over {clock.dates(self.rank_ic.dates)}; a confidence interval needs at "
+            f"least 12 {clock.date}s spanning {span} or more (horizon {self.horizon})."
+        )
 
 
 def compared(ahead: Mapping[str, MeanInterval], clock: Clock = DAILY) -> str:

@@ -2,10 +2,10 @@ from .calibration import CALIBRATED, CALIBRATED_PATH, Calibration, calibrate
 from .comparison import SignalComparison, compare_signals
 from .export import attach_signals, qlib_series, write_export
 from .generate import Plan, generate, make_plan, sessions_between
-from .importing import ImportReport, check_name, import_table, read_external, store_external
+from .importing import ImportReport
 from .library import RecipeSet, SignalPruning, StoreEntry, list_stored, open_recipes, prune_store, read_stored
 from .moments import MOMENT, DecisionPoints, Moments
-from .reading import blended_rows, finished_rows, realised_outcomes, sessions_needed
+from .reading import blended_rows, finished_rows, realised_returns, sessions_needed
 from .recipe import (
     ZERO_SHOT,
     BlendedRecipe,
@@ -63,12 +63,10 @@ __all__ = [
     "attach_signals",
     "blended_rows",
     "calibrate",
-    "check_name",
     "compare_signals",
     "find_weights",
     "finished_rows",
     "generate",
-    "import_table",
     "list_stored",
     "make_plan",
     "open_computed",
@@ -76,18 +74,16 @@ __all__ = [
     "open_source",
     "prune_store",
     "qlib_series",
-    "read_external",
     "read_market_scores",
     "read_score_table",
     "read_stored",
-    "realised_outcomes",
+    "realised_returns",
     "resolve_blend",
     "resolve_imported",
     "resolve_recipe",
     "score_devices",
     "sessions_between",
     "sessions_needed",
-    "store_external",
     "stored_folders",
     "write_export",
     "zero_shot_name",

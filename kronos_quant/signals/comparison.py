@@ -9,7 +9,9 @@ import polars as pl
 
 from kronos_quant.errors import DataError, counted
 from kronos_quant.signals.moments import MOMENT
-from kronos_quant.stats.correlation import rank_ic_by_group
+from kronos_quant.stats.correlation import FEWEST_PAIRS
+
+_RANK_CORRELATION = pl.when(pl.len() >= FEWEST_PAIRS).then(pl.corr("first", "second", method="spearman"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +74,29 @@ def compare_signals(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str,
     [-1.0]
     """
     when, keys = ["date", MOMENT], ["date", MOMENT, "symbol"]
-    both = [frame.filter(pl.col("score").is_finite()).select(*keys, "score") for frame in (first, second)]
-    one, other = both
-    joined = one.join(other, on=keys, suffix="_second").rename({"score": "first", "score_second": "second"})
-    shared = one.select(when).unique().join(other.select(when), on=when, how="semi").sort(when)
-    if shared.is_empty():
-        spans = [f"{name} has {_span(frame)}" for name, frame in zip(names, both, strict=True)]
-        raise DataError(f"no session is in both: {', '.join(spans)}", hint="kq signal list")
-    place = [
-        ((pl.col(name).rank().over(MOMENT) - 1) / (pl.len().over(MOMENT) - 1).clip(1)).alias(f"{name}_rank")
-        for name in ("first", "second")
-    ]
-    ranked = joined.with_columns(place)
-    away = (pl.col("first_rank") - pl.col("second_rank")).abs()
-    by_date = shared.join(_correlations(joined), on=when, how="left")
-    for frame, name in ((one, "in_first"), (other, "in_second")):
-        by_date = by_date.join(frame.group_by(when).len(name), on=when, how="left")
-    by_date = by_date.with_columns(pl.col("symbols").fill_null(0)).select(
-        *when,
-        "symbols",
-        (pl.col("in_first") - pl.col("symbols")).alias("only_first"),
-        (pl.col("in_second") - pl.col("symbols")).alias("only_second"),
-        pl.col("rank_correlation").fill_null(float("nan")),
+    one, other = (
+        frame.filter(pl.col("score").is_finite()).select(*keys, pl.col("score").alias(name))
+        for frame, name in ((first, "first"), (second, "second"))
     )
-    differences = ranked.sort(away, *keys, descending=[True, False, False, False]).head(top)
-    daily = (shared["date"].cast(pl.Datetime("us")) == shared[MOMENT]).all()
+    rows = one.join(other, on=keys, how="full", coalesce=True)
+    rows = rows.filter(pl.all_horizontal(pl.col("first", "second").count().over(when) > 0)).sort(keys)
+    if rows.is_empty():
+        spans = [f"{name} has {_span(frame)}" for name, frame in zip(names, (one, other), strict=True)]
+        raise DataError(f"no session is in both: {', '.join(spans)}", hint="kq signal list")
+    joined = rows.drop_nulls()
+    by_date = rows.group_by(when, maintain_order=True).agg(
+        symbols=(pl.col("first") + pl.col("second")).count(),
+        only_first=pl.col("second").null_count(),
+        only_second=pl.col("first").null_count(),
+    )
+    by_date = by_date.join(joined.group_by(when).agg(rank_correlation=_RANK_CORRELATION), on=when, how="left")
+    by_date = by_date.sort(when).with_columns(pl.col("rank_correlation").fill_null(float("nan")))
+    place = ((pl.col("first", "second").rank().over(MOMENT) - 1) / (pl.len().over(MOMENT) - 1).clip(1)).name.suffix(
+        "_rank"
+    )
+    away = (pl.col("first_rank") - pl.col("second_rank")).abs()
+    differences = joined.with_columns(place).sort(away, *keys, descending=[True, False, False, False]).head(top)
+    daily = (by_date["date"].cast(pl.Datetime("us")) == by_date[MOMENT]).all()
     shown = [frame.drop(MOMENT) if daily else frame.rename({MOMENT: "asof"}) for frame in (by_date, differences)]
     return SignalComparison(names, *shown)
 
@@ -104,12 +104,3 @@ def compare_signals(first: pl.DataFrame, second: pl.DataFrame, names: tuple[str,
 def _span(frame: pl.DataFrame) -> str:
     dates = frame["date"].sort()
     return f"{dates[0]} to {dates[-1]}" if len(dates) else "none"
-
-
-def _correlations(joined: pl.DataFrame) -> pl.DataFrame:
-    """date, moment, symbols, rank_correlation; NaN where it means nothing."""
-    rows = joined.sort(MOMENT)
-    group = rows.select(pl.col(MOMENT).rle_id().cast(pl.Int64)).to_series().to_numpy()
-    correlation = rank_ic_by_group(rows["first"].to_numpy(), rows["second"].to_numpy(), group)
-    counts = rows.group_by("date", MOMENT, maintain_order=True).len("symbols")
-    return counts.with_columns(pl.Series("rank_correlation", correlation[: counts.height], dtype=pl.Float64))

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import islice
 
 import numpy as np
@@ -236,7 +236,8 @@ def _date_work(
     market: Market, table: BarTable, index: WindowIndex, on: date, horizon: int, points: DecisionPoints
 ) -> DateWork:
     asofs, starts = np.unique(table.time[index.anchor], return_index=True)
-    future = {asof: stamps(market.next_times(_as_datetime(asof), horizon).times) for asof in asofs}
+    times = asofs.astype("datetime64[us]").tolist()
+    future = {asof: stamps(market.next_times(end, horizon).times) for asof, end in zip(asofs, times, strict=True)}
     seen = hashlib.blake2b(digest_size=16)
     for anchor in index.anchor:
         rows = slice(anchor - index.lookback + 1, anchor + 1)
@@ -252,12 +253,6 @@ def _date_work(
         cuts += [start] if start - cuts[-1] >= PART else []
     parts = [WindowIndex(index.lookback, 0, group) for group in np.split(index.anchor, cuts[1:])]
     return DateWork(on, index, parts, future, seen.hexdigest())
-
-
-def _as_datetime(moment: np.datetime64) -> datetime:
-    value = moment.astype("datetime64[us]").item()
-    assert isinstance(value, datetime)
-    return value
 
 
 def duration(seconds: float) -> str:

@@ -58,18 +58,7 @@ def import_table(
     *,
     replace: bool = False,
 ) -> ImportReport:
-    """Store a table of external signals, all of it or nothing, and write the recipe that names it.
-
-    Parameters
-    ----------
-    source : see `read_score_table`
-    name, score, horizon, replace : see `workflows.signal_store.import_signals`
-
-    Raises
-    ------
-    DataError, ConfigError
-        before anything is written.
-    """
+    """Store a table and write the recipe that names it: see `Workspace.import_signals`."""
     recipe_file = workspace.recipe_file(check_name(name))
     if horizon is not None:
         horizon = as_count(horizon, "horizon")
@@ -91,18 +80,10 @@ def import_table(
 
 
 def read_external(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:
-    """Read and check a table of signals, see `read_score_table`, for the sessions of a market.
+    """The table of `read_market_scores`, with the rows of sessions of the market.
 
-    Of intraday bars asof is the end of a bar, and a date alone means the close of its session.
-
-    Parameters
-    ----------
-    score : the column that ranks; None takes score, last or mean, or the only one
-
-    Raises
-    ------
-    DataError
-        also for quantiles that descend, and for a table of which nothing is left.
+    Of intraday bars asof is the end of a bar, and a date alone means the close of its session. Raises DataError also
+    for quantiles that descend, and for a table of which nothing is left.
     """
     table = read_market_scores(source, market, score)
     place = str(source) if isinstance(source, str | Path) else "signals"
@@ -131,21 +112,13 @@ def _on_moments(frame: pl.DataFrame, market: Market) -> pl.DataFrame:
 def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) -> int:
     """Add a table to an import, all of it or nothing; returns how many sessions were replaced.
 
-    Parameters
-    ----------
-    replace : stored sessions are replaced by those of the table; else they are an error
-
-    Raises
-    ------
-    DataError
-        for overlapping sessions, and for other columns than those that are stored.
+    Raises DataError for overlapping sessions unless `replace`, and for other columns than those that are stored.
     """
     with disk_errors(store.folder):
         store.folder.mkdir(parents=True, exist_ok=True)
         # reading, merging and writing is one step: two imports at once would lose one
         with FileLock(store.folder / ".lock"):
             rows, replaced = _merged(store, signals, replace=replace)
-            store.write_note()
             store.write_import(rows)
     return replaced
 

@@ -227,20 +227,21 @@ def _find_digest(workspace: WorkspaceFolder, name: str) -> SignalFolder:
 
 def _find_lost_model(workspace: WorkspaceFolder, name: str, error: CheckpointError) -> SignalFolder:
     """What was stored under a recipe whose model can no longer be read; the error where that is not one thing."""
-    found = [folder for folder in stored_folders(workspace.signal_store) if _recipe_name(folder) == name]
+    notes = {folder: _read_note(folder)[0] for folder in stored_folders(workspace.signal_store)}
+    found = [folder for folder, note in notes.items() if note is not None and note.name == name]
     if len(found) != 1:
         stored = listed(folder.digest for folder in found) if found else "nothing"
         raise CheckpointError(f"{error}; stored under this recipe: {stored}", hint="kq signal show DIGEST") from error
     return found[0]
 
 
-def _recipe_name(folder: SignalFolder) -> str | None:
-    """The recipe that a folder was made by, if it says so readably."""
+def _read_note(folder: SignalFolder) -> tuple[Note | None, str]:
+    """What a folder was made with, and why that is not known."""
     try:
         note = folder.note()
-    except DataError:
-        return None
-    return note.name if note is not None else None
+    except DataError as error:
+        return None, str(error) if "newer" in str(error) else "its recipe.json is broken"
+    return note, "no recipe.json" if note is None else ""
 
 
 def list_stored(workspace: WorkspaceFolder, market: Market) -> list[StoreEntry]:
@@ -328,22 +329,16 @@ def _leftovers(root: Path) -> list[Path]:
 
 def _reason_to_keep(folder: SignalFolder, recipes: RecipeSet) -> str | None:
     """Why a folder that no recipe names is kept all the same."""
-    try:
-        note = folder.note()
-    except DataError as error:
-        return str(error) if "newer" in str(error) else None
+    note, why = _read_note(folder)
     if note is None:
-        return None
+        return why if "newer" in why else None
     reason = recipes.reason_to_keep(note)
     return f"{note.name}: {reason}" if note.name in recipes.errors else reason
 
 
 def _describe(folder: SignalFolder) -> str:
-    try:
-        note = folder.note()
-    except DataError:
-        return "its recipe.json is broken"
+    note, why = _read_note(folder)
     if note is None:
-        return "no recipe.json"
+        return why
     again = ", which cannot be computed again" if folder.is_import else ""
     return f"formerly {note.name or 'unnamed'}, {len(folder.files())} files{again}"

@@ -8,9 +8,9 @@ Shapes: T moments, N symbols, H bars of the path.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -92,16 +92,10 @@ def finished_rows(
         if by_bar and set(PATH_QUANTILES) <= set(rows.columns):
             added += calibrating.path()
     if settings.steps:
-        raw = grid.matrix(rows, recipe.raw_score)
-        at_close = recipe.at_close
         moments = grid.moments
-        stepped = apply_steps(
-            raw,
-            settings.steps,
-            moments.session,
-            lambda: ScoreExposures(market, moments.date, grid.symbols, at_close=at_close),
-        )
-        added.append(grid.column(shown, stepped, RANKED))
+        exposures = partial(ScoreExposures, market, moments.date, grid.symbols, at_close=recipe.at_close)
+        stepped = apply_steps(grid.matrix(rows, recipe.raw_score), settings.steps, moments.session, exposures)
+        added.append(pl.Series(RANKED, stepped[grid.place(shown)]))
     return shown.with_columns(added)
 
 
@@ -147,7 +141,7 @@ class _Calibrating:
 
     def __init__(self, grid: _Grid, rows: pl.DataFrame, shown: pl.DataFrame, settings: Calibration) -> None:
         self.grid, self.rows, self.shown, self.settings = grid, rows, shown, settings
-        self.outcomes = realised_outcomes(grid.market, grid.moments, grid.symbols)
+        self.returns = realised_returns(grid.market, grid.moments, grid.symbols)
         self.wanted, self.place = np.unique(grid.place(shown)[0], return_inverse=True)
 
     def main(self, horizon: int) -> Iterator[pl.Series]:
@@ -180,8 +174,7 @@ class _Calibrating:
             yield pl.Series(name, found[:, i], dtype=pl.Array(pl.Float32, H))
 
     def _at(self, median: FloatArray, spread: FloatArray, ahead: int) -> Calibrated:
-        realised = self.outcomes.returns(ahead)
-        return calibrate(median, spread, realised, self.grid.moments, ahead, self.settings, self.wanted)
+        return calibrate(median, spread, self.returns(ahead), self.grid.moments, ahead, self.settings, self.wanted)
 
     def _of_rows(self, values: FloatArray) -> FloatArray:
         """Of values [W, N, ...] those of the rows shown."""
@@ -207,27 +200,14 @@ class _Grid:
             raise DataError(f"the signals have no column {name}: they have {', '.join(rows.columns)}")
         return to_matrix(rows.select(self._moment, "symbol", name), name, self.times, self.symbols, key=MOMENT)
 
-    def column(self, rows: pl.DataFrame, wide: FloatArray, name: str) -> pl.Series:
-        """The values of a matrix, one for each of some rows."""
-        return pl.Series(name, wide[self.place(rows)])
 
+def realised_returns(market: Market, moments: Moments, symbols: Sequence[str]) -> Callable[[int], FloatArray]:
+    """What gives, for a number of bars of the market, the returns float64[T, N] over them from each moment on.
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """Closes from the first of some moments on, to measure from each what came after it."""
-
-    close: FloatArray  # [M, N], NaN where a symbol has no bar
-    bar: IntArray  # [T], row of each moment; negative where no bar ends at it
-
-    def returns(self, ahead: int) -> FloatArray:
-        """float64[T, N]: from each moment to the bar `ahead` bars of the market later, see `forward_returns`."""
-        return forward_returns(self.close, self.bar, ahead)
-
-
-def realised_outcomes(market: Market, moments: Moments, symbols: Sequence[str]) -> Outcomes:
-    """The outcomes of forecasts that were made at some moments."""
+    NaN where no bar ends at a moment, and else as `forward_returns` has it.
+    """
     start, ends = moments.date[0], market.times()
     times = ends.filter(pl.col("date") >= start)["time"].to_list()
-    bars = market.select_bars(symbols, start=start)
-    close = to_matrix(bars, "close", times, symbols, key="time")
-    return Outcomes(close, np.where(moments.exact, moments.bar - (ends.height - len(times)), -1))
+    close = to_matrix(market.select_bars(symbols, start=start), "close", times, symbols, key="time")
+    rows = np.where(moments.exact, moments.bar - (ends.height - len(times)), -1)
+    return partial(forward_returns, close, rows)

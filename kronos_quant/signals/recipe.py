@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import numpy as np
 import polars as pl
 from pydantic import AliasChoices, Field, model_validator
 
-from kronos_quant.arrays import BoolArray
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.model import Context, ModelCard, Nucleus, Pair, load_pair
@@ -44,11 +42,6 @@ class Weights:
     pair: Pair
     digest: str
     card: ModelCard
-
-    @property
-    def clip(self) -> float:
-        """The bound of the normalised values that the model was trained with."""
-        return float(self.card.clip)
 
 
 def find_weights(workspace: WorkspaceFolder, name: str) -> Weights:
@@ -139,6 +132,10 @@ class ResolvedRecipe(ABC):
     """Of its file, and `model` what it stands for: for people, no part of the digest."""
     model: str = ""
 
+    def __post_init__(self) -> None:
+        if self.freq == DAILY:  # of intraday bars a session holds several
+            check_history(self.recipe.calibration, self.horizon, self.name)
+
     @property
     def digest(self) -> str:
         """Changes with whatever changes a stored number."""
@@ -167,10 +164,6 @@ class ResolvedRecipe(ABC):
     @abstractmethod
     def content(self) -> dict[str, Any]:
         """What the digest is computed from."""
-
-    def decision_points(self, bars: pl.DataFrame) -> BoolArray:
-        """bool[M]: the bars (`Market.times`) after which the recipe makes signals, as far as it says so itself."""
-        return np.zeros(bars.height, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,10 +196,6 @@ class ComputedRecipe(ResolvedRecipe):
             "numerics": NUMERICS_VERSION,
         }
         return content | ({"own_score": self.own_score.digest} if self.own_score else {})
-
-    def decision_points(self, bars: pl.DataFrame) -> BoolArray:
-        """bool[M]: the bars (`Market.times`) after which signals are made."""
-        return self.recipe.asof.among(bars)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +254,7 @@ def resolve_recipe(
     Raises
     ------
     ConfigError
-        where a blank stays.
+        where a blank stays, and where no date could ever be calibrated.
     """
     lookback = recipe.lookback_window or weights.card.lookback_window
     horizon = recipe.horizon or weights.card.predict_window
@@ -278,7 +267,6 @@ def resolve_recipe(
     assert horizon is not None
     if freq == DAILY and not recipe.asof.at_close:
         raise ConfigError("asof: daily bars have one decision time, the close", hint="Leave asof out of the recipe.")
-    _check_calibration(recipe, horizon, freq, name)
     return ComputedRecipe(
         recipe=recipe,
         universe=recipe.universe or universe,
@@ -288,7 +276,7 @@ def resolve_recipe(
         name=name,
         model=weights.name,
         lookback=lookback,
-        clip=weights.clip,
+        clip=float(weights.card.clip),
         max_context=weights.pair.max_context,
         own_score=own_score,
     )
@@ -302,12 +290,10 @@ def resolve_imported(recipe: Recipe, universe: str, freq: str, name: str = "", w
     universe : where the recipe names none
     weights : digest of the imported table, "" where nothing was imported yet
     """
-    horizon = recipe.horizon or 1
-    _check_calibration(recipe, horizon, freq, name)
     return ImportedRecipe(
         recipe=recipe,
         universe=recipe.universe or universe,
-        horizon=horizon,
+        horizon=recipe.horizon or 1,
         freq=freq,
         weights=weights,
         name=name,
@@ -334,7 +320,6 @@ def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str
         if len(values) > 1:
             found = ", ".join(f"{member.name} {getattr(member, field)}" for member in members)
             raise ConfigError(f"{name}: members: expected one {field}, found {found}")
-    _check_calibration(recipe, members[0].horizon, freq, name)
     return BlendedRecipe(
         recipe=recipe,
         universe=members[0].universe,
@@ -350,9 +335,3 @@ def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str
 def zero_shot_name(recipe: str) -> str:
     """The name, in the store, of the signals of a recipe with the base of its model: see `kq evaluate`."""
     return f"{ZERO_SHOT} of {recipe}"
-
-
-def _check_calibration(recipe: Recipe, horizon: int, freq: str, name: str) -> None:
-    """Raise ConfigError where no date could ever be calibrated; of intraday bars a session holds several."""
-    if freq == DAILY:
-        check_history(recipe.calibration, horizon, name)

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 import torch
 from filelock import FileLock, Timeout
-from loky import ProcessPoolExecutor
+from loky import ProcessPoolExecutor, cpu_count
 from numpy.typing import NDArray
 from psutil import virtual_memory
 
@@ -72,7 +72,8 @@ class Scorer:
 
     def __init__(self, pair: Pair, recipe: ComputedRecipe, device: str) -> None:
         self.recipe = recipe.recipe
-        self.sampler = recipe_sampler(pair, recipe.clip, recipe.recipe, device)
+        settings = (pair.max_context, recipe.clip, device, self.recipe.dtype, self.recipe.context)
+        self.sampler = PathSampler(pair.tokenizer, pair.predictor, *settings)
         self.own_score = load_own_score(recipe.own_score) if recipe.own_score else None
 
     def score(self, task: DateTask) -> pl.DataFrame:
@@ -106,12 +107,6 @@ class Scorer:
             return score(returns)
         starts = np.unique(task.windows.asof, return_index=True)[1]
         return np.concatenate([score(part) for part in np.split(returns, starts[1:])])
-
-
-def recipe_sampler(pair: Pair, clip: float, recipe: Recipe, device: str) -> PathSampler:
-    """The sampler of a recipe's model, at the recipe's precision and context."""
-    settings = (pair.max_context, clip, device, recipe.dtype, recipe.context)
-    return PathSampler(pair.tokenizer, pair.predictor, *settings)
 
 
 def recipe_sampling(recipe: Recipe) -> Sampling:
@@ -154,10 +149,10 @@ def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, .
     if gpus is not None and device != "auto":
         raise ConfigError(f"--gpus {gpus}: not together with --device {device}", hint="give one of them")
     if gpus is None and device != "auto":
-        return (device,) if resolve_device(device).type != "cpu" else ("cpu",) * _cores()
+        return (device,) if resolve_device(device).type != "cpu" else ("cpu",) * cpu_count()
     placed = place(gpus, "kq signal")
     # what is computed on one of Apple's processors is not what a CPU gives: it has to be asked for by name
-    return tuple(f"cuda:{i}" for i in range(placed.processes)) if placed.device == "cuda" else ("cpu",) * _cores()
+    return tuple(f"cuda:{i}" for i in range(placed.processes)) if placed.device == "cuda" else ("cpu",) * cpu_count()
 
 
 def score_dates(
@@ -175,7 +170,9 @@ def score_dates(
     # the networks travel by disk: a parent that hands a starting process more than a pipe holds waits for ever
     # when that process dies
     with TemporaryDirectory() as folder:
-        _save(pair, Path(folder))
+        with disk_errors(Path(folder)):
+            pair.tokenizer.save_pretrained(Path(folder, "tokenizer"))
+            pair.predictor.save_pretrained(Path(folder, "predictor"))
         start = (os.getpid(), Path(folder), pair.max_context, recipe, tuple(devices[:processes]))
         # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
         pool = ProcessPoolExecutor(processes, initializer=_start, initargs=start, env=ONE_THREAD)
@@ -195,12 +192,6 @@ def process_bytes(scorer: Scorer, pair: Pair, recipe: ComputedRecipe) -> int:
     weights = sum(part.nbytes for network in (pair.tokenizer, pair.predictor) for part in network.parameters())
     chunk = scorer.sampler.chunk_bytes(recipe.lookback, recipe.horizon, recipe.recipe.samples)
     return PROCESS_BYTES + 3 * weights + chunk
-
-
-def _save(pair: Pair, folder: Path) -> None:
-    with disk_errors(folder):
-        pair.tokenizer.save_pretrained(folder / "tokenizer")
-        pair.predictor.save_pretrained(folder / "predictor")
 
 
 def _in_order(pool: Executor, tasks: Iterator[DateTask], waiting: int) -> Iterator[pl.DataFrame]:
@@ -249,8 +240,3 @@ def claim_device(folder: Path, devices: Sequence[str]) -> tuple[str, FileLock]:
 def _score(task: DateTask) -> pl.DataFrame:
     assert _scorer is not None
     return _scorer.score(task)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,7 +9,8 @@
 | wide table            | a time and a column for each symbol: the cells are the scores                                |
 | score                 | the column that is asked for, else `score`, `last` or `mean`, else the only one of numbers   |
 | rows that are dropped | of an unknown symbol, and without a finite score; both are counted                           |
-| refused               | a row without its time or symbol, a stamp that is none, two rows of one symbol and time      |
+| refused               | a row without its time or symbol, a stamp that is none, two rows of one symbol and time,     |
+|                       | a score of true and false                                                                    |
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import Market, canonical_column
 from kronos_quant.market.ingest.columns import parse_stamps
 from kronos_quant.market.sessions import time_zone
+from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.symbols import MAINLAND
 from kronos_quant.schema import DAILY
 
@@ -53,6 +55,8 @@ class ScoreTable:
     unknown_symbols: list[str]
     texts: list[str]
     """Columns that hold no numbers."""
+    tied: int = 0
+    """Moments of several symbols whose scores are all equal."""
     no_session: int = 0
     """Rows of times that are not in the data of a market, where it was read for one."""
 
@@ -83,21 +87,24 @@ class ScoreTable:
             "unknown_symbols": self.unknown_symbols,
             "no_session": self.no_session,
             "without_numbers": self.texts,
+            "tied_moments": self.tied,
         }
 
     def notes(self) -> list[str]:
-        """What was dropped, in words."""
+        """What was dropped and what does not rank, in words."""
         notes = []
         if self.no_session:
             notes.append(f"{counted(self.no_session, 'row')} of dates or times that are not in the data")
         if self.not_finite:
             notes.append(f"{counted(self.not_finite, 'row')} without a finite {self.score}")
         if self.unknown_rows:
-            names = listed(self.unknown_symbols)
-            notes.append(f"{counted(self.unknown_rows, 'row')} with {_plural(self.unknown_symbols)}: {names}")
+            symbols = "an unknown symbol" if len(self.unknown_symbols) == 1 else "unknown symbols"
+            notes.append(f"{counted(self.unknown_rows, 'row')} with {symbols}: {listed(self.unknown_symbols)}")
         if self.texts:
             notes.append(f"columns without numbers: {listed(self.texts)}")
-        return [f"dropped: {note}" for note in notes]
+        moments = self.frame["asof"].n_unique()
+        ties = f"all symbols have the same {self.score} on {self.tied} of {counted(moments, 'date')}: no ranking there"
+        return [*(f"dropped: {note}" for note in notes), *([ties] if self.tied else [])]
 
 
 def read_score_table(
@@ -115,7 +122,8 @@ def read_score_table(
     ----------
     source : a CSV or Parquet file, or a table of Polars, pandas or Arrow
     symbols : those that are known, as this program spells them
-    exchange : ISO code of their exchange: the clock of times with an offset, and the meaning of codes of digits
+    exchange : ISO code of their exchange: the clock of times with an offset, and the meaning of codes of digits;
+        "": the one that their spelling shares
     freq : of the bars: with daily ones a symbol has one score per date, else one per moment
     score : the column that ranks; None chooses
     name : of a table in memory, for errors
@@ -133,11 +141,14 @@ def read_score_table(
     ['dropped: 1 row with an unknown symbol: NOBODY']
     """
     known = pl.Series(list(symbols), dtype=pl.String)
+    exchange = exchange or shared_exchange(known.to_list())
     place, frame = _loaded(source, name)
     keyed = _keyed(_lengthened(frame, place, known, exchange), place, known, exchange)
     wanted = score or next((column for column in PREFERRED if column in keyed.columns), None)
     numbers, texts = _with_numbers(keyed, place, wanted)
     ranks = _ranking_column(place, numbers.columns[3:], score)
+    if keyed.schema[ranks] == pl.Boolean:
+        raise DataError(f"{place}: {ranks}: expected numbers, found true and false", hint="Give a score as a number.")
     rows = numbers.filter(pl.col("symbol").is_in(known.implode()))
     _check_keys(rows, place, ["symbol", "date" if freq == DAILY else "asof"])
     finite = rows.filter(pl.col(ranks).is_finite())
@@ -146,7 +157,9 @@ def read_score_table(
         lost = f"{unknown.height} with an unknown symbol, {rows.height} without a finite {ranks}"
         raise DataError(f"{place}: no usable score: {counted(numbers.height, 'row')} read, {lost}")
     names = unknown["symbol"].unique().sort().to_list()
-    return ScoreTable(finite.sort(KEYS), ranks, rows.height - finite.height, unknown.height, names, texts)
+    spread = finite.group_by("asof").agg(pl.len(), pl.col(ranks).n_unique().alias("scores"))
+    tied = spread.filter((pl.col("len") > 1) & (pl.col("scores") == 1)).height
+    return ScoreTable(finite.sort(KEYS), ranks, rows.height - finite.height, unknown.height, names, texts, tied)
 
 
 def read_market_scores(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:
@@ -158,10 +171,6 @@ def read_market_scores(source: PathLike | Table, market: Market, score: str | No
     """
     known = market.instruments()["symbol"]
     return read_score_table(source, known, exchange=market.exchange, freq=market.freq, score=score)
-
-
-def _plural(unknown: list[str]) -> str:
-    return "an unknown symbol" if len(unknown) == 1 else "unknown symbols"
 
 
 def _loaded(source: PathLike | Table, name: str) -> tuple[str, pl.DataFrame]:

@@ -15,13 +15,13 @@ from kronos_quant.signals import (
     StoredSignals,
     StoreEntry,
     compare_signals,
-    import_table,
     list_stored,
     open_recipes,
     prune_store,
     read_stored,
     write_export,
 )
+from kronos_quant.signals.importing import import_table
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -106,21 +106,7 @@ def import_signals(
     *,
     replace: bool = False,
 ) -> ImportReport:
-    """Store a table of external signals, all of it or nothing, and write the recipe that names it.
-
-    Parameters
-    ----------
-    file : a CSV or Parquet file, or a table; see `read_score_table`
-    name : of the recipe: signals/NAME.yaml is written
-    score : the column that ranks; None: score, last, mean or the only one
-    horizon : bars ahead that the scores forecast, for calibration and evaluation; None: 1, or as the recipe says
-    replace : overwrite sessions that are already stored; else they are an error
-
-    Raises
-    ------
-    DataError, ConfigError
-        Before anything is written.
-    """
+    """Store external signals: see `Workspace.import_signals`."""
     return import_table(workspace, workspace_market(workspace), file, name, score, horizon, replace=replace)
 
 

@@ -10,7 +10,7 @@ from kronos_quant.panel.matrix import forward_returns
 
 def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_workspace):
     from kronos_quant.market import workspace_market
-    from kronos_quant.signals import MOMENT, Moments, realised_outcomes
+    from kronos_quant.signals import MOMENT, Moments, realised_returns
 
     market = workspace_market(market_workspace)
     sessions = market.sessions()
@@ -22,8 +22,8 @@ def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_w
         found = forward_returns(grid.close, np.arange(len(sessions)), horizon)
         np.testing.assert_allclose(found, (close.shift(-horizon) / close - 1).to_numpy(), rtol=0, atol=1e-12)
         moments = Moments.of(market, market.times().rename({"time": MOMENT}))
-        outcomes = realised_outcomes(market, moments, grid.symbols)
-        np.testing.assert_allclose(found, outcomes.returns(horizon), rtol=0, atol=1e-12)
+        outcomes = realised_returns(market, moments, grid.symbols)
+        np.testing.assert_allclose(found, outcomes(horizon), rtol=0, atol=1e-12)
 
 
 def test_bars_and_members_find_their_place():

@@ -58,3 +58,35 @@ def test_wrong_tables_are_refused_in_one_line():
     for wrong in (0, 2.5, "5"):
         with pytest.raises(ConfigError, match="horizon: expected a whole number of at least 1, found"):
             rank_ic_table(SCORES, BARS, wrong)
+
+
+def test_what_of_the_tables_does_not_count_is_noted():
+    assert rank_ic_table(SCORES, BARS).notes == ()
+    scores = SCORES.with_columns(
+        pl.when(pl.col("date") == DAYS[3]).then(1.0).otherwise("score").alias("score"),
+        pl.when(pl.col("date") == DAYS[7]).then(pl.lit(DAYS[-1]).dt.offset_by("1w")).otherwise("date").alias("date"),
+    )
+    gone = (pl.col("symbol") == "S01") & pl.col("date").is_in(DAYS[20:22])
+    bars = BARS.with_columns(pl.when(gone).then(float("nan")).otherwise("close").alias("close"))
+    found = rank_ic_table(scores, bars)
+    assert found.notes == (
+        "scores: dropped: 12 rows of dates or times that are not in the data",
+        "scores: all symbols have the same score on 1 of 50 dates: no ranking there",
+        "bars: dropped: 2 rows without a finite close",
+    )
+    assert dict(found.summary().rows())["note"] == found.notes[-1]
+    assert found.by_date["rank_ic"].null_count() == 1
+
+
+@pytest.mark.parametrize("close", [0.0, -1.0])
+def test_a_close_that_is_no_price_is_refused(close):
+    wrong = (pl.col("symbol") == "S01") & (pl.col("date") == DAYS[20])
+    bars = BARS.with_columns(pl.when(wrong).then(close).otherwise("close").alias("close"))
+    message = f"bars: close: expected prices above 0, found 1 other \\(S01 on {DAYS[20]}: {close:g}\\)"
+    with pytest.raises(DataError, match=message):
+        rank_ic_table(SCORES, bars)
+
+
+def test_scores_of_true_and_false_are_refused():
+    with pytest.raises(DataError, match="scores: score: expected numbers, found true and false"):
+        rank_ic_table(SCORES.with_columns(pl.col("score") > 0), BARS)

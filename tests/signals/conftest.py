@@ -114,4 +114,4 @@ def intraday(trained_workspace: WorkspaceFolder, tmp_path: Path) -> Callable[...
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dates are scored in this process: starting others takes longer than the work of a test."""
-    monkeypatch.setattr(scorer, "_cores", lambda: 1)
+    monkeypatch.setattr(scorer, "cpu_count", lambda: 1)

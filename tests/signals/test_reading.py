@@ -17,7 +17,7 @@ from kronos_quant.signals import (
     Recipe,
     blended_rows,
     finished_rows,
-    realised_outcomes,
+    realised_returns,
     resolve_blend,
     sessions_needed,
 )
@@ -142,7 +142,7 @@ def test_calibration_in_the_market_uses_no_bar_after_the_date(made):
     changed = made.market
     assert changed.snapshot.digest != bars.is_empty()
     moments = Moments.of(changed, rows.select("date", pl.col("asof").alias(MOMENT)))
-    returns = realised_outcomes(changed, moments, rows["symbol"].unique().sort().to_list()).returns(2)
+    returns = realised_returns(changed, moments, rows["symbol"].unique().sort().to_list())(2)
     early, late = returns[30], returns[41]
     assert np.nanmax(np.abs(early)) < 1
     assert finished_rows(rows, changed, recipe, sessions[40:41]).equals(before)
@@ -304,16 +304,16 @@ def test_outcomes_are_the_returns_that_followed_and_nan_where_none_did(without):
     days = weekdays(10)
     bars = without(make_bars(["AAA", "BBB"], days), "BBB", [days[5]])
     market = MarketOf(bars)
-    found = realised_outcomes(market, at(market, market.times()["time"]), ["AAA", "BBB"])
+    found = realised_returns(market, at(market, market.times()["time"]), ["AAA", "BBB"])
     close = {key: value for *key, value in bars.select("symbol", "date", "close").rows() for key in [tuple(key)]}
-    two = found.returns(2)
+    two = found(2)
     assert two[3, 0] == pytest.approx(close["AAA", days[5]] / close["AAA", days[3]] - 1)
     assert np.isnan(two[[3, 5], 1]).all()  # suspended on the day of the outcome, or of the forecast
     assert two[4, 1] == pytest.approx(close["BBB", days[6]] / close["BBB", days[4]] - 1)
     assert np.isnan(two[8:]).all()
     assert np.isfinite(two[:8, 0]).all()
-    assert found.returns(9)[0, 0] == pytest.approx(close["AAA", days[9]] / close["AAA", days[0]] - 1)
-    assert np.isnan(found.returns(10)).all()
+    assert found(9)[0, 0] == pytest.approx(close["AAA", days[9]] / close["AAA", days[0]] - 1)
+    assert np.isnan(found(10)).all()
 
 
 def test_moments_within_sessions_look_so_many_bars_ahead():
@@ -321,17 +321,17 @@ def test_moments_within_sessions_look_so_many_bars_ahead():
     times = market.times()["time"].to_list()
     # of eight bars a session: the fourth of the second day, and its last
     moments = at(market, [times[11], times[15]])
-    found = realised_outcomes(market, moments, ["BBB", "AAA"])
+    found = realised_returns(market, moments, ["BBB", "AAA"])
     closes = market.select_bars(["AAA"], weekdays(1)[0])["close"].to_list()
-    assert found.returns(3)[:, 1] == pytest.approx([closes[14] / closes[11] - 1, closes[18] / closes[15] - 1])
-    assert found.returns(20)[0, 1] == pytest.approx(closes[31] / closes[11] - 1)
-    assert np.isnan(found.returns(20)[1]).all()
+    assert found(3)[:, 1] == pytest.approx([closes[14] / closes[11] - 1, closes[18] / closes[15] - 1])
+    assert found(20)[0, 1] == pytest.approx(closes[31] / closes[11] - 1)
+    assert np.isnan(found(20)[1]).all()
 
 
 def test_a_moment_at_which_no_bar_ends_has_no_outcome():
     market = MarketOf(make_intraday_bars(["AAA"], weekdays(3)))
     first = market.times().row(0)
     odd = pl.DataFrame({"date": [first[0]] * 2, MOMENT: [first[1], first[1].replace(minute=7)]})
-    returns = realised_outcomes(market, Moments.of(market, odd), ["AAA"]).returns(1)
+    returns = realised_returns(market, Moments.of(market, odd), ["AAA"])(1)
     assert np.isfinite(returns[0]).all()
     assert np.isnan(returns[1]).all()

@@ -186,7 +186,7 @@ def test_a_blank_that_nothing_fills_is_an_error_that_names_it(field):
     del given[field]
     with pytest.raises(ConfigError, match=f"{field}: NeoQuasar/Kronos-small has no card"):
         resolved(published, **given)
-    assert published.clip == 5
+    assert published.card.clip == 5
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_each_process_has_a_device_of_its_own_and_one_in_its_place_takes_it_over
 def with_gpus(monkeypatch, count):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.setattr(scorer, "_cores", lambda: 2)
+    monkeypatch.setattr(scorer, "cpu_count", lambda: 2)
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,29 @@ def test_the_rows_are_sorted_and_typed():
     found = read(pl.DataFrame({"date": ["2024-06-19", "2024-06-18"], "symbol": ["AAA", "BBB"], "score": [1, 2]})).frame
     assert found.schema == {"date": pl.Date, "asof": pl.Datetime("us"), "symbol": pl.String, "score": pl.Float64}
     assert found["date"].to_list() == [date(2024, 6, 18), date(2024, 6, 19)]
+
+
+def test_a_moment_whose_scores_are_all_equal_is_noted():
+    days = ["2024-06-17", "2024-06-17", "2024-06-18", "2024-06-18", "2024-06-19"]
+    frame = pl.DataFrame({"date": days, "symbol": ["AAA", "BBB"] * 2 + ["AAA"], "score": [1.0, 1.0, 1.0, 2.0, 3.0]})
+    found = read(frame)
+    assert found.notes() == ["all symbols have the same score on 1 of 3 dates: no ranking there"]
+    assert found.as_dict()["tied_moments"] == 1
+    assert read(frame.filter(pl.col("date") > "2024-06-17")).notes() == []
+
+
+def test_a_score_of_true_and_false_is_refused():
+    frame = pl.DataFrame({"date": ["2024-06-18"] * 2, "symbol": ["AAA", "BBB"], "up": [True, False]})
+    with pytest.raises(DataError, match="scores: up: expected numbers, found true and false"):
+        read(frame)
+    wide = pl.DataFrame({"date": ["2024-06-18"], "AAA": [True], "BBB": [False]})
+    with pytest.raises(DataError, match="scores: score: expected numbers"):
+        read(wide)
+
+
+def test_the_exchange_is_the_one_that_the_symbols_share():
+    times = pl.Series([datetime(2024, 6, 17, 7)]).dt.replace_time_zone("UTC")
+    frame = pl.DataFrame({"asof": times, "symbol": ["SH600000"], "score": [3]})
+    mainland = read_score_table(frame, ["SH600000", "SZ000001"])
+    assert mainland.ranked().rows() == [(datetime(2024, 6, 17, 15), "SH600000", 3.0)]
+    assert rows_of(frame) == [(datetime(2024, 6, 17, 7), "SH600000", 3.0)]

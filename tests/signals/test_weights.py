@@ -42,7 +42,7 @@ def test_a_run_id_a_folder_and_a_name_in_models_give_the_same_weights(trained_wo
     found = [find_weights(trained_workspace, name) for name in (run.id, str(run.path / BEST), "tiny", "latest")]
     assert len({weights.digest for weights in found}) == 1
     assert [weights.name for weights in found] == [run.id, str(run.path / BEST), "tiny", run.id]
-    assert all(weights.card.lookback_window == 16 and weights.clip == 5 for weights in found)
+    assert all(weights.card.lookback_window == 16 and weights.card.clip == 5 for weights in found)
 
 
 def test_the_digest_follows_the_weights(trained_workspace):
@@ -74,7 +74,7 @@ def test_weights_without_a_card_say_nothing_of_their_training(trained_workspace)
     (run.path / BEST / "card.json").unlink()
     found = find_weights(trained_workspace, run.id)
     assert found.card == ModelCard()
-    assert found.clip == 5
+    assert found.card.clip == 5
 
 
 def test_a_damaged_card_is_a_checkpoint_error(trained_workspace):

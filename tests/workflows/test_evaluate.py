@@ -15,7 +15,8 @@ from kronos_quant.market import workspace_market
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.runs import finished_runs
-from kronos_quant.signals import open_source, read_external, store_external
+from kronos_quant.signals import open_source
+from kronos_quant.signals.importing import read_external, store_external
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.workflows.evaluate import run_evaluation
 from kronos_quant.workflows.signal_store import list_signals, prune_signals

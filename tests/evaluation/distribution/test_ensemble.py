@@ -3,14 +3,7 @@ import pytest
 import scoringrules
 from scipy import stats
 
-from kronos_quant.evaluation.distribution import (
-    MOST_BINS,
-    crps_ensemble,
-    histogram,
-    ks_uniform,
-    outcome_ranks,
-    transform,
-)
+from kronos_quant.evaluation.distribution import crps_ensemble, outcome_ranks, transform
 
 
 @pytest.mark.parametrize("members", [1, 2, 20, 101])
@@ -54,12 +47,3 @@ def test_the_transform_of_a_true_ensemble_is_uniform():
     found = transform(ranks, 7, rng)
     assert np.floor(found * 8).astype(int).tolist() == ranks.tolist()
     assert stats.kstest(found, "uniform").pvalue > 0.01
-    assert ks_uniform(found) == stats.kstest(found, "uniform").statistic
-
-
-def test_few_members_have_a_bin_a_rank_and_many_share_twenty():
-    values = np.array([0.05, 0.15, 0.15, 0.95])
-    edges, shares = histogram(values, 9)
-    assert edges.tolist() == pytest.approx([i / 10 for i in range(11)])
-    assert shares.tolist() == [0.25, 0.5, 0, 0, 0, 0, 0, 0, 0, 0.25]
-    assert len(histogram(values, 100)[1]) == MOST_BINS == 20

@@ -74,6 +74,7 @@ def test_stored_paths_give_the_exact_figures_beside_those_at_the_quantiles():
     np.testing.assert_allclose(card.exact.crps_by_date, expected.mean(axis=1), rtol=0, atol=1e-9)
     assert card.exact.ranks.sum() == card.cells
     assert len(card.exact.ranks) == 26
+    assert (len(card.exact.pit), len(card.exact.edges)) == (20, 21)
 
 
 def test_a_true_ensemble_has_flat_ranks_and_one_that_is_too_sure_has_high_ends():
@@ -81,7 +82,8 @@ def test_a_true_ensemble_has_flat_ranks_and_one_that_is_too_sure_has_high_ends()
     true, sure = (measure_distribution(*with_paths(rng, (60, 200), 9, spread), 1).exact for spread in (1.0, 0.4))
     np.testing.assert_allclose(true.pit, 0.1, atol=0.01)
     assert true.ks < 0.015
-    np.testing.assert_allclose(true.ranks / true.ranks.sum(), true.pit)
+    np.testing.assert_allclose(true.ranks / true.ranks.sum(), true.pit)  # few paths: a bin a rank
+    np.testing.assert_allclose(true.edges, np.arange(11) / 10)
     assert sure.pit[0] > 0.25
     assert sure.pit[-1] > 0.25
     assert sure.ks > 0.15
