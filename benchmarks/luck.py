@@ -18,7 +18,7 @@ import numpy as np
 from kronos_quant.backtest import Panel, Strategy, rules_of
 from kronos_quant.backtest.sweep import make_trials, run_trials
 from kronos_quant.stats.selection import deflated_sharpe, estimate_overfitting, return_moments
-from kronos_quant.validity import universe_returns, without_universe
+from kronos_quant.validity.holdings import universe_returns, without_universe
 
 SYMBOLS = 60
 GRID = {"topk": [5, 10, 20], "n_drop": [1, 3, 5], "hold_thresh": [1, 5, 10]}

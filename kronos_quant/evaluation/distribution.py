@@ -214,12 +214,12 @@ def pinball(levels: tuple[float, ...], quantiles: FloatArray, outcome: FloatArra
 
 def coverages(forecast: Distribution, came: FloatArray, overlap: int) -> dict[float, MeanInterval]:
     """Nominal -> share of the outcomes float64[T, N] inside, of the intervals whose ends are stored."""
-    place = {round(level, 9): i for i, level in enumerate(forecast.levels)}
+    stored = {round(level, 9): forecast.quantiles[..., i] for i, level in enumerate(forecast.levels)}
     ends = {nominal: (round((1 - nominal) / 2, 9), round((1 + nominal) / 2, 9)) for nominal in NOMINAL}
     return {
-        nominal: share_inside(*(forecast.quantiles[..., place[end]] for end in both), came, overlap)
-        for nominal, both in ends.items()
-        if place.keys() >= set(both)
+        nominal: share_inside(stored[low], stored[high], came, overlap)
+        for nominal, (low, high) in ends.items()
+        if low in stored and high in stored
     }
 
 

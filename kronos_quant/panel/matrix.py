@@ -72,6 +72,15 @@ def to_matrix(
     return matrix
 
 
+def daily_matrices(
+    bars: pl.DataFrame, sessions: Sequence[date], symbols: Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
+    """The last close and the whole amount of each session, [T, N] each; bars : schema.BARS by symbol and time."""
+    values = pl.col("close").last().cast(pl.Float64), pl.col("amount").cast(pl.Float64).sum()
+    daily = bars.group_by("symbol", "date", maintain_order=True).agg(values)
+    return to_matrix(daily, "close", sessions, symbols), to_matrix(daily, "amount", sessions, symbols)
+
+
 def interval_mask(intervals: pl.DataFrame, dates: Sequence[date], symbols: Sequence[str]) -> BoolArray:
     """bool[T, N]: whether a symbol lies in one of its intervals on a date.
 

@@ -11,7 +11,8 @@ from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_r
 from kronos_quant.report.terms import step_of
 from kronos_quant.stats.performance import sharpe_ratio
 from kronos_quant.stats.selection import FEWEST_SESSIONS
-from kronos_quant.validity import Examination, Legs, ReturnPart
+from kronos_quant.validity.attribution import ReturnPart
+from kronos_quant.validity.examination import Examination, Legs
 
 COMPARED = (
     ("total return", "total_return", "{:+.2%}"),
@@ -90,8 +91,8 @@ def per_year(sessions_per_year: int) -> str:
 
 
 def verdict(found: Examination) -> Part:
-    """Whether the result is significant after adjusting for the number of trials."""
-    return Part("Significance", tuple(found.luck.lines()), tone="verdict")
+    """Whether the result is significant after adjusting for the number of trials, and holds at the account."""
+    return Part("Significance", tuple(found.lines()), tone="verdict")
 
 
 def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:

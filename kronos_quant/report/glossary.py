@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kronos_quant.evaluation import EDGE
+from kronos_quant.evaluation.verdict import EDGE
 
 GLOSSARY = (
     (

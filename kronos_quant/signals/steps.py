@@ -10,7 +10,6 @@ from datetime import date
 from typing import Annotated, Literal
 
 import numpy as np
-import polars as pl
 from pydantic import Field, field_validator
 from scipy.stats import rankdata
 
@@ -19,7 +18,7 @@ from kronos_quant.config import Section
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
 from kronos_quant.panel.factors import style_exposures, style_history
-from kronos_quant.panel.matrix import interval_groups, to_matrix
+from kronos_quant.panel.matrix import daily_matrices, interval_groups
 
 Exposure = Literal["volatility", "momentum", "size", "industry"]
 
@@ -175,7 +174,8 @@ def neutralise(scores: FloatArray, exposures: FloatArray, groups: IntArray | Non
         rows = np.flatnonzero(usable[t])
         if not len(rows):
             continue
-        constants = np.ones((len(rows), 1)) if groups is None else _indicators(groups[t, rows])
+        group = np.zeros(len(rows)) if groups is None else groups[t, rows]
+        constants = (group[:, None] == np.unique(group)).astype(np.float64)  # a column a group
         known = exposures[t, rows]
         spread = known.std(axis=0)
         varying = spread > 0
@@ -185,12 +185,6 @@ def neutralise(scores: FloatArray, exposures: FloatArray, groups: IntArray | Non
         coefficients = np.linalg.lstsq(design, scores[t, rows])[0]
         residual[t, rows] = scores[t, rows] - design @ coefficients
     return residual
-
-
-def _indicators(groups: IntArray) -> FloatArray:
-    """float64[n, G]: a column a group."""
-    indicators: FloatArray = (groups[:, None] == np.unique(groups)).astype(np.float64)
-    return indicators
 
 
 class ScoreExposures:
@@ -238,8 +232,5 @@ class ScoreExposures:
         start = max(self._calendar.index(self.dates[0]) - history - self._unended, 0)
         days = self._calendar[start : self._calendar.index(self.dates[-1]) + 1]
         bars = self.market.select_bars(self.symbols, start=days[0], end=days[-1])
-        daily = bars.group_by("symbol", "date", maintain_order=True).agg(
-            pl.col("close").last().cast(pl.Float64), pl.col("amount").cast(pl.Float64).sum()
-        )
-        close, amount = (to_matrix(daily, name, days, self.symbols) for name in ("close", "amount"))
+        close, amount = daily_matrices(bars, days, self.symbols)
         return start, close, amount

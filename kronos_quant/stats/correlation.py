@@ -21,18 +21,9 @@ def ic(scores: FloatArray, returns: FloatArray) -> FloatArray:
 
 
 def rank_ic(scores: FloatArray, returns: FloatArray) -> FloatArray:
-    """Spearman correlation of scores with returns, one value a date; ties share their mean rank.
-
-    scores, returns : float64[T, N]; pairs with a value that is not finite are left out.
-    Returns float64[T], NaN where fewer than 3 pairs remain or one side is constant. Raises ValueError if shapes differ.
-    """
+    """Spearman correlation of scores with returns, as `ic` has Pearson's; ties share their mean rank."""
     both = _pairs(scores, returns)
     return _correlation(ranks(scores, both), ranks(returns, both), both)
-
-
-def rank_correlation(a: FloatArray, b: FloatArray) -> float:
-    """`rank_ic` of two float64[N]."""
-    return float(rank_ic(a[None], b[None])[0])
 
 
 def rank_ic_by_group(scores: FloatArray, returns: FloatArray, group: IntArray) -> FloatArray:

@@ -77,15 +77,8 @@ class MeanInterval:
 
     def scaled(self, factor: float) -> MeanInterval:
         """The interval in other units; factor is above 0."""
-        return MeanInterval(
-            self.mean * factor,
-            self.std_error * factor,
-            self.low * factor,
-            self.high * factor,
-            self.dates,
-            self.degrees,
-            self.std * factor,
-        )
+        parts = ("mean", "std_error", "low", "high", "std")
+        return replace(self, **{name: getattr(self, name) * factor for name in parts})
 
     def within(self, least: float, most: float) -> MeanInterval:
         """The interval as far as such a mean can lie: a share is nowhere below 0 or above 1."""

@@ -28,19 +28,13 @@ def annual_return(returns: FloatArray, sessions_per_year: int) -> float:
 
 def annual_volatility(returns: FloatArray, sessions_per_year: int) -> float:
     """Sample standard deviation a year."""
-    if len(returns) < 2:
-        return float("nan")
-    return float(np.std(returns, ddof=1) * np.sqrt(sessions_per_year))
+    return float(np.std(returns, ddof=1) * np.sqrt(sessions_per_year)) if len(returns) > 1 else float("nan")
 
 
 def sharpe_ratio(returns: FloatArray, sessions_per_year: int) -> float:
     """Mean over standard deviation, a year; of the differences to a benchmark it is the information ratio."""
-    if len(returns) < 2:
-        return float("nan")
-    spread = np.std(returns, ddof=1)
-    if spread < ZERO_SPREAD:
-        return float("nan")
-    return float(np.mean(returns) / spread * np.sqrt(sessions_per_year))
+    spread = np.std(returns, ddof=1) if len(returns) > 1 else 0.0
+    return float(np.mean(returns) / spread * np.sqrt(sessions_per_year)) if spread >= ZERO_SPREAD else float("nan")
 
 
 def sortino_ratio(returns: FloatArray, sessions_per_year: int) -> float:

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import BacktestResult, Panel
 from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.market import Market
 from kronos_quant.panel.factors import style_exposures, style_history
-from kronos_quant.panel.matrix import interval_groups, to_matrix
+from kronos_quant.panel.matrix import daily_matrices, interval_groups
 from kronos_quant.stats.intervals import mean_interval
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 
@@ -82,7 +81,8 @@ def attribute_returns(result: BacktestResult, panel: Panel, background: Backgrou
     held = (weights * moves).sum(axis=1)
     loads = np.vstack([weights.sum(axis=1), np.einsum("tn,ktn->kt", weights, exposures.values)])
     of_factors = loads * factors
-    of_groups = group_sums(weights, industry, groups.shape[0])
+    in_groups = [np.where(industry == number, weights, 0.0).sum(axis=1) for number in range(len(names))]
+    of_groups = np.array(in_groups).reshape(groups.shape)
     by_group = of_groups * groups
     paid = shares_of(result.cost, before)
     years = result.sessions_per_year
@@ -151,15 +151,6 @@ def completed(found: FloatArray, industry: IntArray, present: list[int]) -> Floa
     return np.append(found, -(found @ counts[:-1]) / counts[-1])
 
 
-def group_sums(weights: FloatArray, industry: IntArray | None, groups: int) -> FloatArray:
-    """f64[G, S]: what the portfolio held of each industry."""
-    if industry is None:
-        return np.zeros((0, len(weights)))
-    return np.array([np.where(industry == number, weights, 0.0).sum(axis=1) for number in range(groups)]).reshape(
-        groups, len(weights)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Background:
     """What is known of a panel's symbols besides the panel.
@@ -214,9 +205,7 @@ def read_background(market: Market, panel: Panel) -> Background:
     first = known.index(panel.dates[0])
     sessions = [*known[max(first - HISTORY, 0) : first], *panel.dates]
     bars = market.select_bars(panel.symbols, sessions[0], sessions[-1])
-    by_session = pl.col("close").sort_by("time").last(), pl.col("amount").cast(pl.Float64).sum()
-    bars = bars.group_by("symbol", "date").agg(by_session)
-    close, amount = (to_matrix(bars, name, sessions, panel.symbols) for name in ("close", "amount"))
+    close, amount = daily_matrices(bars, sessions, panel.symbols)
     return Background(close, amount, panel.groups or read_industries(market, panel))
 
 

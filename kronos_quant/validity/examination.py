@@ -65,6 +65,16 @@ class Examination:
     capacity: Capacity | None
     sessions_per_year: int
 
+    def warnings(self) -> list[str]:
+        """What the reader has to know first: a significant result that the account is too large for."""
+        exceeded = self.luck.passes and self.capacity is not None and self.capacity.exceeded
+        return [self.capacity.verdict()] if exceeded and self.capacity is not None else []
+
+    def lines(self) -> list[str]:
+        """The verdict at the account of the back-test, and the tests of significance, in words."""
+        significance = self.luck.lines()
+        return [*(self.warnings() or significance[:1]), *significance[1:]]
+
     def as_dict(self) -> dict[str, Any]:
         """For metrics.json; what is of a session there is annual here."""
         years, found = self.sessions_per_year, self.regression

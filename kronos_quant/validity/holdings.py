@@ -6,11 +6,10 @@ Shape letters: S sessions traded, N symbols. A panel by sessions begins with the
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
-from kronos_quant.arrays import FloatArray, IntArray
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult, Panel
-from kronos_quant.panel.matrix import forward_fill
+from kronos_quant.panel.matrix import forward_fill, row_means, to_matrix
 
 
 def moves_of(panel: Panel) -> FloatArray:
@@ -22,14 +21,6 @@ def moves_of(panel: Panel) -> FloatArray:
     return np.asarray(last[1:] / last[:-1] - 1)
 
 
-def places(frame: pl.DataFrame, result: BacktestResult) -> tuple[IntArray, IntArray]:
-    """The session and the symbol, as numbers, of each line of a table with `date` and `symbol`."""
-    rows = np.searchsorted(np.array(result.dates, dtype="datetime64[D]"), frame["date"].to_numpy())
-    numbers = {symbol: n for n, symbol in enumerate(result.symbols)}
-    columns = frame["symbol"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
-    return rows.astype(np.int64), columns
-
-
 def account_before(result: BacktestResult) -> FloatArray:
     """f64[S]: the account at the close before each session."""
     return np.concatenate([[result.strategy.account], result.account[:-1]])
@@ -37,10 +28,8 @@ def account_before(result: BacktestResult) -> FloatArray:
 
 def values_before(result: BacktestResult) -> FloatArray:
     """f64[S, N]: what each holding was worth at the close before each session, negative where short."""
-    values = np.zeros((len(result.dates) + 1, len(result.symbols)))
-    rows, columns = places(result.positions, result)
-    values[rows + 1, columns] = result.positions["value"].to_numpy()
-    return values[:-1]
+    held = np.nan_to_num(to_matrix(result.positions, "value", result.dates, result.symbols))
+    return np.vstack([np.zeros((1, held.shape[1])), held[:-1]])
 
 
 def shares_of(amount: FloatArray, account: FloatArray) -> FloatArray:
@@ -56,10 +45,7 @@ def universe_returns(panel: Panel) -> FloatArray:
     returns are also tested without their share in this mean. panel : by sessions. A symbol without a bar did not move;
     one whose first bar is still to come is not counted.
     """
-    moves = moves_of(panel)
-    counted = ~np.isnan(panel.score[:-1]) & ~np.isnan(moves)
-    total = np.where(counted, moves, 0.0).sum(axis=1)
-    return np.asarray(np.divide(total, counted.sum(axis=1), out=np.zeros(len(moves)), where=counted.any(axis=1)))
+    return np.nan_to_num(row_means(np.where(np.isnan(panel.score[:-1]), np.nan, moves_of(panel))))
 
 
 def without_universe(returns: FloatArray, universe: FloatArray) -> FloatArray:
@@ -68,5 +54,4 @@ def without_universe(returns: FloatArray, universe: FloatArray) -> FloatArray:
     variance = float(spread @ spread)
     if variance == 0:
         return returns
-    beta = spread @ returns / variance
-    return np.asarray(returns - (universe[:, None] * beta if returns.ndim == 2 else universe * beta))
+    return np.asarray(returns - np.multiply.outer(universe, spread @ returns / variance))

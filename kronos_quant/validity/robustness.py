@@ -51,12 +51,16 @@ def delayed_metrics(
 
 @dataclass(frozen=True, slots=True)
 class AccountSize:
-    """An account that was tried: its annual return, what impact took of it a year, and what is left as an edge."""
+    """An account that was tried: its annual return, what impact took of it a year, and what is left as an edge.
+
+    mean_cash : share of the account that was not invested, which grows where participation caps the orders
+    """
 
     account: float
     annual_return: float
     annual_impact: float
     edge: float
+    mean_cash: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Capacity:
     """account : the size at which no edge is left; NaN where none has one, inf where the last one tried still has.
 
     sizes : those that were tried, ascending; impact : the factor of the square-root law, `assumed` where the strategy
-    states none; above : what the edge is counted from, in words
+    states none; above : what the edge is counted from, in words; participation : the cap of an order in its bar's
+    volume, None without one; own : the size that is the strategy's
     """
 
     account: float
@@ -72,6 +77,27 @@ class Capacity:
     impact: float
     assumed: bool
     above: str
+    participation: float | None
+    own: AccountSize
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether nothing is left of the edge at the strategy's own account."""
+        return self.own.edge <= 0
+
+    def verdict(self) -> str:
+        """What the account of the back-test means for a significant result that it exceeds the capacity of."""
+        impact = "assumed market impact" if self.assumed else "market impact"
+        found = "none" if math.isnan(self.account) else f"about {self.estimate}"
+        return (
+            f"FAIL: significant, but at this account ({amount_text(self.own.account)}) the edge after {impact} is "
+            f"{self.own.edge:+.1%} per year. Estimated capacity: {found}."
+        )
+
+    @property
+    def estimate(self) -> str:
+        """The account as text; the estimate has no more than two significant digits."""
+        return amount_text(float(f"{self.account:.1e}"))
 
     def line(self) -> str:
         """The estimate in one line."""
@@ -80,14 +106,20 @@ class Capacity:
             f"Model: impact = {self.impact:g} x daily volatility x square root of (order / daily volume), {origin}; "
             f"edge = annual return above {self.above}."
         )
+        last = self.sizes[-1]
+        why = "market impact exceeds the edge"
+        if self.participation is not None:
+            why = "no edge is left of what fills and what stays in cash"
+            model += (
+                f" Orders are capped at {self.participation:.3g} of the volume: mean cash is {self.own.mean_cash:.0%} "
+                f"at {amount_text(self.own.account)}, {last.mean_cash:.0%} at {amount_text(last.account)}."
+            )
         if math.isnan(self.account):
             smallest = amount_text(self.sizes[0].account)
             return f"No capacity: no edge after impact even at the smallest account tested ({smallest}). {model}"
         if math.isinf(self.account):
-            largest = amount_text(self.sizes[-1].account)
-            return f"Estimated capacity: more than {largest}, the largest account tested. {model}"
-        estimate = amount_text(float(f"{self.account:.1e}"))  # the estimate has no more than two significant digits
-        return f"Estimated capacity: about {estimate}. Above it, market impact exceeds the edge. {model}"
+            return f"Estimated capacity: more than {amount_text(last.account)}, the largest account tested. {model}"
+        return f"Estimated capacity: about {self.estimate}. Above it, {why}. {model}"
 
 
 def amount_text(amount: float) -> str:
@@ -127,11 +159,20 @@ def estimate_capacity(
         found = metrics_of(series, ledger, compared, sessions_per_year)
         impact = found["impact"] / found["cost"] * found["annual_cost"] if found["cost"] else 0.0
         edge = found["annual_return"] - found.get("benchmark_annual_return", 0.0)
-        sizes.append(AccountSize(strategy.account * times, found["annual_return"], impact, edge))
+        account, cash = strategy.account * times, found["mean_cash"]
+        sizes.append(AccountSize(account, found["annual_return"], impact, edge, cash))
         if times >= 1 and edge <= 0:
             break
     above = "0" if compared is None else "the benchmark's"
-    return Capacity(zero_edge_account(sizes), tuple(sizes), liquidity.impact, stated == 0, above)
+    return Capacity(
+        account=zero_edge_account(sizes),
+        sizes=tuple(sizes),
+        impact=liquidity.impact,
+        assumed=stated == 0,
+        above=above,
+        participation=liquidity.participation,
+        own=sizes[TIMES.index(1.0)],
+    )
 
 
 def zero_edge_account(sizes: Sequence[AccountSize]) -> float:

@@ -106,6 +106,7 @@ def _write_run(
         for kind, table in result_tables(result).items():
             table.write_parquet(run.folder / f"{kind}.parquet")
         examination = examine_backtest(workspace, inputs, result, f"backtest/{run.id}")
+        notes += examination.warnings()
         terms = terms_of(result, inputs.rules, benchmark)
         document = backtest_document(result, examination, inputs.name, terms, [*result.notes, *notes], benchmark)
         if page:

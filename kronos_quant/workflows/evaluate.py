@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
-from kronos_quant.evaluation import Scorecard
+from kronos_quant.evaluation.scorecard import Scorecard
 from kronos_quant.evaluation.stored import StoredRecipe, find_stored, measure, read_inputs
 from kronos_quant.evaluation.tables import summary
 from kronos_quant.evaluation.zero_shot import zero_shot_signals

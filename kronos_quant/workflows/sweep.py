@@ -29,17 +29,9 @@ from kronos_quant.errors import KronosQuantError, counted, listed
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
-from kronos_quant.validity import (
-    Luck,
-    TrialRow,
-    Trials,
-    assess_luck,
-    read_trials,
-    record_trials,
-    universe_returns,
-    without_universe,
-)
-from kronos_quant.validity.trials import settings_text, strategy_key
+from kronos_quant.validity.holdings import universe_returns, without_universe
+from kronos_quant.validity.luck import Luck, assess_luck
+from kronos_quant.validity.trials import TrialRow, Trials, read_trials, record_trials, settings_text, strategy_key
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from kronos_quant import ConfigError, KronosQuantError, __version__
 from kronos_quant.backtest import Strategy, cluster, rules_of
 from kronos_quant.backtest.sweep import make_trials, run_trials
-from kronos_quant.validity import read_trials
+from kronos_quant.validity.trials import read_trials
 from kronos_quant.workflows.sweep import run_sweep
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed (the extra `ray`)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy import stats
 
-from kronos_quant.evaluation import Distribution
+from kronos_quant.evaluation.contender import Distribution
 from kronos_quant.signals import LEVELS
 
 

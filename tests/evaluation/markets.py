@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from made import make_bars, make_intraday_bars, weekdays
 
-from kronos_quant.evaluation import MarketGrid, make_grid
+from kronos_quant.evaluation.grid import MarketGrid, make_grid
 
 
 def made_grid(symbols: int = 30, sessions: int = 200, seed: int = 0) -> MarketGrid:

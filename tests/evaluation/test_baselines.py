@@ -6,8 +6,8 @@ from evaluation.markets import always, made_grid
 from made import make_bars, weekdays
 from scipy import stats
 
-from kronos_quant.evaluation import make_grid
 from kronos_quant.evaluation.baselines import BAND, BAND_WINDOW, baselines
+from kronos_quant.evaluation.grid import make_grid
 
 GRID = made_grid(symbols=12, sessions=160)
 ROWS = np.arange(130, 150)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from evaluation.markets import made_grid
 
-from kronos_quant.evaluation import Distribution, raw_distribution, stored_contender
+from kronos_quant.evaluation.contender import Distribution, raw_distribution, stored_contender
 from kronos_quant.schema import quantile_columns
 
 GRID = made_grid(symbols=3, sessions=6)

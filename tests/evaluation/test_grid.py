@@ -3,8 +3,7 @@ import polars as pl
 from evaluation.markets import always, made_grid, made_intraday_grid
 from made import make_bars, weekdays
 
-from kronos_quant.evaluation import history_start, make_grid
-from kronos_quant.evaluation.grid import DAILY, HISTORY, INTRADAY
+from kronos_quant.evaluation.grid import DAILY, HISTORY, INTRADAY, history_start, make_grid
 from kronos_quant.panel.matrix import forward_returns
 
 

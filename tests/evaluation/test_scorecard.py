@@ -7,7 +7,9 @@ import pytest
 from evaluation.markets import made_grid, made_intraday_grid, seeing
 from scipy import stats
 
-from kronos_quant.evaluation import Boundary, Contender, Distribution, make_scorecard
+from kronos_quant.evaluation.contender import Contender, Distribution
+from kronos_quant.evaluation.scorecard import make_scorecard
+from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.panel.matrix import forward_returns
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import mean_interval

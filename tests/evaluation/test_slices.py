@@ -5,8 +5,15 @@ import numpy as np
 import pytest
 from evaluation.markets import made_grid
 
-from kronos_quant.evaluation import Boundary
-from kronos_quant.evaluation.slices import around_boundaries, by_liquidity, by_regime, by_year, contaminated, turbulence
+from kronos_quant.evaluation.slices import (
+    Boundary,
+    around_boundaries,
+    by_liquidity,
+    by_regime,
+    by_year,
+    contaminated,
+    turbulence,
+)
 from kronos_quant.stats.intervals import mean_interval
 
 DATES = [date(2023, 12, 28), date(2023, 12, 29), date(2024, 1, 2), date(2024, 1, 3)]

@@ -7,7 +7,8 @@ import pytest
 from evaluation.forecasts import LEVELS
 from evaluation.markets import made_grid, seeing
 
-from kronos_quant.evaluation import Contender, Distribution, make_scorecard
+from kronos_quant.evaluation.contender import Contender, Distribution
+from kronos_quant.evaluation.scorecard import make_scorecard
 from kronos_quant.evaluation.tables import FIGURES, shown, span, summary
 from kronos_quant.files import to_json
 from kronos_quant.stats.intervals import MeanInterval

@@ -3,9 +3,9 @@ from datetime import date
 
 import pytest
 
-from kronos_quant.evaluation import Boundary
 from kronos_quant.evaluation.grid import INTRADAY
 from kronos_quant.evaluation.ranking import TimeSeriesFit
+from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.evaluation.verdict import Evidence, PairCounts, Verdict, compared
 from kronos_quant.stats.intervals import MeanInterval
 

@@ -10,16 +10,10 @@ from validity.cases import background, walks
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import SymbolGroups
-from kronos_quant.validity import (
-    Examination,
-    TrialRow,
-    assess_luck,
-    examine,
-    read_trials,
-    record_trials,
-    universe_returns,
-    without_universe,
-)
+from kronos_quant.validity.examination import Examination, examine
+from kronos_quant.validity.holdings import universe_returns, without_universe
+from kronos_quant.validity.luck import assess_luck
+from kronos_quant.validity.trials import TrialRow, read_trials, record_trials
 
 PLAIN = {"topk": 8, "n_drop": 2, "hold_thresh": 1, "account": 1e6, "lot": 0, "price_limit": "none"}
 

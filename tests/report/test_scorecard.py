@@ -9,7 +9,9 @@ import pytest
 from evaluation.markets import made_grid, made_intraday_grid, seeing
 from report.pages import Reader
 
-from kronos_quant.evaluation import Boundary, Contender, Distribution, make_scorecard
+from kronos_quant.evaluation.contender import Contender, Distribution
+from kronos_quant.evaluation.scorecard import make_scorecard
+from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.evaluation.tables import summary
 from kronos_quant.report.glossary import GLOSSARY
 from kronos_quant.report.pages.scorecard import write_scorecard_page

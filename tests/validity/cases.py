@@ -8,7 +8,7 @@ import numpy as np
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import SymbolGroups
-from kronos_quant.validity import HISTORY, Background
+from kronos_quant.validity.attribution import HISTORY, Background
 
 
 def walks(sessions: int, symbols: int, seed: int = 0, edge: float = 0.0) -> Panel:

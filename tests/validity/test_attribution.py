@@ -6,8 +6,14 @@ from validity import cases
 from validity.cases import run, walks
 
 from kronos_quant.backtest.panel import SymbolGroups
-from kronos_quant.validity import Background, attribute_returns
-from kronos_quant.validity.attribution import StyleScores, completed, contrasts, factor_returns
+from kronos_quant.validity.attribution import (
+    Background,
+    StyleScores,
+    attribute_returns,
+    completed,
+    contrasts,
+    factor_returns,
+)
 
 SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
 

@@ -8,7 +8,7 @@ from validity.cases import run, walks
 
 from kronos_quant.backtest import simulate
 from kronos_quant.backtest.qlib.market import derived_facts
-from kronos_quant.validity import delayed_metrics
+from kronos_quant.validity.robustness import delayed_metrics
 
 
 @pytest.mark.parametrize("fields", [{}, {"strategy": "topk_rebalance", "every": 2}, {"profile": "qlib"}])

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from validity.cases import background, run, walks
 
 from kronos_quant.files import to_json
-from kronos_quant.validity import (
-    TrialRow,
-    assess_luck,
-    examine,
-    read_trials,
-    record_trials,
-    universe_returns,
-    without_universe,
-)
+from kronos_quant.stats.selection import DeflatedSharpe, ReturnMoments
+from kronos_quant.validity.examination import examine
+from kronos_quant.validity.holdings import universe_returns, without_universe
+from kronos_quant.validity.luck import assess_luck
+from kronos_quant.validity.trials import TrialRow, read_trials, record_trials
 
 
 def examined(tmp_path, **fields):
@@ -56,3 +53,19 @@ def test_flat_returns_can_be_examined_too(tmp_path):
     assert not found.luck.passes
     assert found.attribution.total == 0
     assert all(part.annual_return == 0 or np.isnan(part.annual_return) for part in found.attribution.parts)
+
+
+def test_a_significant_result_above_its_capacity_fails_at_the_account(tmp_path):
+    _, found = examined(tmp_path)
+    passing = replace(found, luck=replace(found.luck, whole=SURE, edge=SURE))
+    assert passing.lines() == passing.luck.lines()
+    assert passing.warnings() == []
+    large = replace(found.capacity, own=replace(found.capacity.own, edge=-0.01))
+    failing = replace(passing, capacity=large)
+    assert failing.warnings() == [large.verdict()]
+    assert failing.lines() == [large.verdict(), *passing.luck.lines()[1:]]
+    # what is not significant anyway needs no other reason
+    assert replace(found, capacity=large).lines() == found.luck.lines()
+
+
+SURE = DeflatedSharpe(0.99, 0.0, 1, 0.0, ReturnMoments(90, 0.3, 0.0, 3.0))

@@ -6,8 +6,7 @@ from backtest.markets import panel_of
 
 from kronos_quant.backtest import Panel
 from kronos_quant.panel.factors import style_exposures
-from kronos_quant.validity import HISTORY, Background
-from kronos_quant.validity.attribution import SIZE, standard_scores, style_scores
+from kronos_quant.validity.attribution import HISTORY, SIZE, Background, standard_scores, style_scores
 
 NAN = float("nan")
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kronos_quant.stats.selection import estimate_overfitting
-from kronos_quant.validity import TrialRow, assess_luck, read_trials, record_trials
+from kronos_quant.validity.luck import assess_luck
+from kronos_quant.validity.trials import TrialRow, read_trials, record_trials
 
 DAYS = [date(2020, 1, 1) + timedelta(days=i) for i in range(500)]
 

@@ -8,12 +8,18 @@ import pytest
 from validity.cases import run, walks
 
 from kronos_quant.backtest import simulate
-from kronos_quant.validity import estimate_capacity
-from kronos_quant.validity.robustness import TIMES, USUAL_IMPACT, AccountSize, zero_edge_account
+from kronos_quant.validity.robustness import (
+    TIMES,
+    USUAL_IMPACT,
+    AccountSize,
+    Capacity,
+    estimate_capacity,
+    zero_edge_account,
+)
 
 
 def sizes(*edges: float) -> list[AccountSize]:
-    return [AccountSize(10.0**i, edge, 0.0, edge) for i, edge in enumerate(edges)]
+    return [AccountSize(10.0**i, edge, 0.0, edge, 0.0) for i, edge in enumerate(edges)]
 
 
 def test_the_crossing_lies_between_two_sizes_on_a_logarithmic_scale():
@@ -118,3 +124,30 @@ def test_what_has_no_impact_has_no_capacity():
         assert estimate_capacity(strategy.model_copy(update=other), panel, rules, None, 252) is None
     without = replace(panel, volume=np.full_like(panel.volume, np.nan))
     assert estimate_capacity(strategy, without, rules, None, 252) is None
+
+
+def test_under_a_cap_of_participation_the_rest_of_a_large_account_stays_in_cash():
+    panel = walks(120, 30, seed=2, edge=0.6)
+    strategy, rules, _ = run(panel, n_drop=8, hold_thresh=0, costs={"minimum": 0}, liquidity={"participation": 0.1})
+    found = estimate_capacity(strategy, panel, rules, None, 252)
+    cash = [size.mean_cash for size in found.sizes]
+    assert cash[-1] > 0.9 > 0.5 > cash[2] == found.own.mean_cash
+    line = found.line()
+    assert "market impact exceeds the edge" not in line
+    assert f"Orders are capped at 0.1 of the volume: mean cash is {cash[2]:.0%} at 1 million, {cash[-1]:.0%}" in line
+    free = estimate_capacity(run(panel, n_drop=8, hold_thresh=0)[0], panel, rules, None, 252)
+    assert free.participation is None
+    assert "capped" not in free.line()
+
+
+def test_an_account_above_its_capacity_is_the_verdict():
+    own = AccountSize(1e6, 0.02, 0.3, -0.01, 0.05)
+    smaller = AccountSize(1e5, 0.2, 0.1, 0.17, 0.05)
+    found = Capacity(2.8e5, (smaller, own), 1.0, True, "the benchmark's", None, own)
+    assert found.exceeded
+    assert found.verdict() == (
+        "FAIL: significant, but at this account (1 million) the edge after assumed market impact is -1.0% per year. "
+        "Estimated capacity: about 280,000."
+    )
+    assert replace(found, account=math.nan, assumed=False).verdict().endswith("Estimated capacity: none.")
+    assert not replace(found, own=smaller).exceeded

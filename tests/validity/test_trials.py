@@ -13,8 +13,7 @@ from made import ROOT
 from kronos_quant import DataError
 from kronos_quant.backtest import Strategy
 from kronos_quant.stats.selection import return_moments
-from kronos_quant.validity import TrialRow, read_trials, record_trials, trial_key
-from kronos_quant.validity.trials import ledger_files
+from kronos_quant.validity.trials import TrialRow, ledger_files, read_trials, record_trials, trial_key
 
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(30)]
 
@@ -159,7 +158,7 @@ import sys
 from datetime import date, timedelta
 from pathlib import Path
 import numpy as np
-from kronos_quant.validity import TrialRow, record_trials
+from kronos_quant.validity.trials import TrialRow, record_trials
 days = [date(2024, 1, 1) + timedelta(days=i) for i in range(30)]
 for number in range(100_000):
     rows = [TrialRow(f"{sys.argv[2]}-{number}", "{}", np.ones(30), np.ones(30))]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from backtest.markets import panel_of
 
-from kronos_quant.validity import universe_returns, without_universe
+from kronos_quant.validity.holdings import universe_returns, without_universe
 
 NAN = float("nan")
 

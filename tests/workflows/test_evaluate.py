@@ -10,7 +10,7 @@ import yaml
 from made import intraday_workspace
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.evaluation import make_grid
+from kronos_quant.evaluation.grid import make_grid
 from kronos_quant.market import workspace_market
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.panel.matrix import forward_returns

@@ -12,9 +12,8 @@ from kronos_quant import schema
 from kronos_quant.backtest.inputs import collect_inputs
 from kronos_quant.market import open_market
 from kronos_quant.stats.selection import return_moments
-from kronos_quant.validity import HISTORY, read_trials
-from kronos_quant.validity.attribution import read_background, read_industries
-from kronos_quant.validity.trials import strategy_key
+from kronos_quant.validity.attribution import HISTORY, read_background, read_industries
+from kronos_quant.validity.trials import read_trials, strategy_key
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from kronos_quant.backtest.sweep import parse_grid
 from kronos_quant.market import open_market
 from kronos_quant.runs import finished_runs, unfinished_runs
 from kronos_quant.stats.selection import estimate_overfitting
-from kronos_quant.validity import read_trials
+from kronos_quant.validity.trials import read_trials
 from kronos_quant.workflows import sweep as job
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.sweep import run_sweep

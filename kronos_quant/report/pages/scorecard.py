@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kronos_quant import charts
-from kronos_quant.evaluation import Scorecard
 from kronos_quant.evaluation.distribution import DistributionCard
+from kronos_quant.evaluation.scorecard import Scorecard
 from kronos_quant.evaluation.tables import shown, span, summary
 from kronos_quant.report.document import Document, Part, Picture, capitalised, make_picture, small_picture
 from kronos_quant.report.glossary import GLOSSARY

@@ -10,7 +10,7 @@ import polars as pl
 from kronos_quant.charts import HOW_TO_READ, heatmap_figure, write_png
 from kronos_quant.errors import counted
 from kronos_quant.report.document import Document, Part, Picture, capitalised, figure_or_dash, make_picture
-from kronos_quant.validity import Luck
+from kronos_quant.validity.luck import Luck
 
 FIGURES = (
     ("annual return", "annual_return", "{:+.2%}"),

@@ -17,7 +17,7 @@ from kronos_quant.report.document import Document, Part, Picture, make_picture
 from kronos_quant.report.periods import half_year, rolling_series
 from kronos_quant.report.quantstats_sections import quantstats_sections
 from kronos_quant.report.terms import Term, labelled, settings_of
-from kronos_quant.validity import Examination
+from kronos_quant.validity.examination import Examination
 
 FEWEST = 20
 """Sessions below which a distribution has no shape."""

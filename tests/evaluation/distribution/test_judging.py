@@ -7,7 +7,7 @@ import scoringrules
 from evaluation.forecasts import LEVELS, normal_forecast
 from scipy import stats
 
-from kronos_quant.evaluation import Distribution
+from kronos_quant.evaluation.contender import Distribution
 from kronos_quant.evaluation.distribution import measure_distribution
 
 
