@@ -12,7 +12,9 @@ import time
 
 import numpy as np
 
-from kronos_quant.signals import LEVELS, Calibration, Moments, calibrate
+from kronos_quant.signals import LEVELS
+from kronos_quant.signals.calibration import Calibration, calibrate
+from kronos_quant.signals.moments import Moments
 
 HELD_OUT, WARM = 500, 260
 LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)

@@ -17,7 +17,9 @@ from kronos_quant.evaluation.grid import MarketGrid, history_start, make_grid
 from kronos_quant.evaluation.scorecard import Scorecard, make_scorecard
 from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.market import Market
-from kronos_quant.signals import ComputedRecipe, SignalSource, sessions_between
+from kronos_quant.signals import SignalSource
+from kronos_quant.signals.generate import sessions_between
+from kronos_quant.signals.recipe import ComputedRecipe
 
 
 @dataclass(frozen=True, slots=True)

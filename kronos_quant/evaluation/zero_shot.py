@@ -8,16 +8,9 @@ import time
 from kronos_quant.errors import CheckpointError
 from kronos_quant.evaluation.stored import StoredRecipe
 from kronos_quant.model.library import ModelLibrary
-from kronos_quant.signals import (
-    ZERO_SHOT,
-    ComputedSource,
-    SignalStore,
-    find_weights,
-    resolve_recipe,
-    score_devices,
-    zero_shot_name,
-)
+from kronos_quant.signals import ZERO_SHOT, ComputedSource, SignalStore, find_weights, score_devices, zero_shot_name
 from kronos_quant.signals.generate import duration
+from kronos_quant.signals.recipe import resolve_recipe
 from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)

@@ -78,13 +78,8 @@ def calibrate(
 
     Where there are fewer than `settings.least` of them, or fewer than LEAST_SPANS that do not overlap, the result is
     NaN. A forecast without an outcome teaches nothing, one without a spread is not calibrated.
-
-    Parameters
-    ----------
-    median, spread : float64[T, N] of each forecast
-    realised : float64[T, N], its outcome `ahead` bars later
-    moments : those of the T rows
-    wanted : int64[W], ascending, the rows to calibrate
+    median, spread, realised : float64[T, N] of each forecast, and its outcome `ahead` bars later; moments : of the T
+    rows; wanted : int64[W], ascending, the rows to calibrate
     """
     scale = np.where(spread > 0, spread, np.nan)
     residual = (realised - median) / scale

@@ -63,11 +63,8 @@ def qlib_series(scores: pl.DataFrame) -> pd.Series:
 def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format, moment: pl.Expr) -> None:
     """Write rows to a file that does not exist yet, whole or not at all; raises DataError for one that does.
 
-    Parameters
-    ----------
-    score : the column that ranks
-    form : parquet: every column; csv: those with one number a row; qlib: Parquet that pandas reads as `qlib_series`
-    moment : of a row, see `ResolvedRecipe`
+    form : parquet: every column; csv: those with one number a row; qlib: Parquet that pandas reads as `qlib_series`,
+    of the moment and the column `score`
     """
     if path.exists():
         raise DataError(f"{path}: already exists", hint="Choose another name.")

@@ -72,16 +72,9 @@ class Plan:
 
 
 def make_plan(market: Market, recipe: ComputedRecipe, store: SignalStore, dates: Sequence[date]) -> Plan:
-    """Find out which dates are missing from the store or no longer what they would be.
+    """Find out which sessions are missing from the store or no longer what they would be.
 
-    Parameters
-    ----------
-    dates : sessions
-
-    Raises
-    ------
-    DataError
-        where the store is of a newer version, before anything is computed for it.
+    Raises DataError where the store is of a newer version, before anything is computed for it.
     """
     store.note()
     table, membership = universe_table(market, recipe.universe)
@@ -106,9 +99,6 @@ def generate(plan: Plan, pair: Pair, recipe: ComputedRecipe, store: SignalStore,
     """Compute and store every missing date of a plan; a date is in the store as soon as it is finished.
 
     Dates that another process computes meanwhile are left to it, and waited for. Returns how many were computed here.
-
-    Parameters
-    ----------
     devices : a process each, see `score_devices`; the numbers do not depend on how many
     """
     with progress("signals", plan.windows) as advance, Claims(store.root, store.digest) as claims:
@@ -263,16 +253,9 @@ def duration(seconds: float) -> str:
 
 
 def sessions_between(market: Market, start: date | None, end: date | None) -> list[date]:
-    """The sessions of a range.
+    """The sessions from `start` to `end`, None: the first and the last of the data.
 
-    Parameters
-    ----------
-    start, end : first and last session; None: those of the data
-
-    Raises
-    ------
-    DataError, ConfigError
-        for a date that is no session, and where they are swapped.
+    Raises DataError for a date that is no session, ConfigError where they are swapped.
     """
     sessions = market.sessions()
     first = market.check_session(start) if start else sessions[0]

@@ -145,18 +145,10 @@ def read_stored(
     newest: bool = False,
     by_bar: bool = False,
 ) -> StoredSignals:
-    """What the store holds under a recipe's name or a digest.
+    """What the store holds under a recipe's name or a digest, from `start` to `end` or of its newest session.
 
-    Parameters
-    ----------
-    start, end : first and last session; None: as far as the store goes
-    newest : only the newest stored session
-    by_bar : see `finished_rows`
-
-    Raises
-    ------
-    DataError
-        Where nothing is stored, or a stored session is broken or of other bars than today's.
+    by_bar : see `finished_rows`. Raises DataError where nothing is stored, or a stored session is broken or of other
+    bars than today's.
     """
     name = str(as_path(name, "recipe"))
     for on in (start, end):
@@ -281,16 +273,10 @@ def _state(
 def prune_store(
     workspace: WorkspaceFolder, recipes: RecipeSet | None, older_than: date | None, *, delete: bool
 ) -> SignalPruning:
-    """Find what no recipe names, or the sessions before a date, and delete it if `delete`.
+    """Find what none of the `recipes` names, or the sessions before `older_than`, and delete it if `delete`.
 
     Also what writers left that were killed a day ago or more. Imports are never pruned by date: nothing could compute
     them again.
-
-    Parameters
-    ----------
-    recipes : those of the workspace; only needed without `older_than`
-    older_than : instead of unused recipes: the sessions before it
-    delete : false only reports
     """
     folders: list[tuple[Path, str]] = []
     files = _leftovers(workspace.signal_store)

@@ -42,12 +42,7 @@ DESCRIBES = ("date", "asof", "symbol", "close")
 
 
 def sessions_needed(market: Market, recipe: ResolvedRecipe, dates: Sequence[date]) -> list[date]:
-    """`dates` and the sessions before them whose raw rows the recipe's steps and calibration look at, ascending.
-
-    Parameters
-    ----------
-    dates : sessions
-    """
+    """The sessions `dates` and those before them whose raw rows the recipe looks at (steps, calibration), ascending."""
     smoothed = history_needed(recipe.recipe.steps)
     learned = recipe.recipe.calibration
     if not smoothed and learned is None:
@@ -68,16 +63,9 @@ def finished_rows(
 ) -> pl.DataFrame:
     """The rows of `dates` with what the recipe adds: calibrated quantiles, and `score`, the one after its steps.
 
-    Parameters
-    ----------
-    rows : raw ones of `sessions_needed`, or of a blend `blended_rows`; columns are only added
-    by_bar : calibrate the quantiles of every bar of the path too, where they are stored (CALIBRATED_PATH, H values a
-        row), which takes H times as long
-
-    Raises
-    ------
-    DataError
-        where the rows lack a column that is needed.
+    rows : raw ones of `sessions_needed`, or of a blend `blended_rows`; columns are only added. by_bar : calibrate the
+    quantiles of every bar of the path too, where they are stored (CALIBRATED_PATH, H values a row), which takes H times
+    as long. Raises DataError where the rows lack a column that is needed.
     """
     settings = recipe.recipe
     wanted = pl.col("date").is_in(list(dates))

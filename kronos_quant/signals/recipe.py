@@ -242,19 +242,9 @@ _NOT_STORED = {"score", "model", "imported", "members", "own_score", "steps", "c
 def resolve_recipe(
     recipe: Recipe, weights: Weights, universe: str, freq: str, name: str = "", own_score: OwnCode | None = None
 ) -> ComputedRecipe:
-    """Fill a recipe in from the model's card and the workspace's universe.
+    """Fill a recipe in from the model's card and the workspace's universe; freq : of the bars.
 
-    Parameters
-    ----------
-    universe : where the recipe names none
-    freq : of the bars
-    name : of the recipe's file
-    own_score : the file that the recipe names
-
-    Raises
-    ------
-    ConfigError
-        where a blank stays, and where no date could ever be calibrated.
+    Raises ConfigError where a blank stays, and where no date could ever be calibrated.
     """
     lookback = recipe.lookback_window or weights.card.lookback_window
     horizon = recipe.horizon or weights.card.predict_window
@@ -283,13 +273,7 @@ def resolve_recipe(
 
 
 def resolve_imported(recipe: Recipe, universe: str, freq: str, name: str = "", weights: str = "") -> ImportedRecipe:
-    """The recipe of imported signals, whose horizon is one bar unless it says another.
-
-    Parameters
-    ----------
-    universe : where the recipe names none
-    weights : digest of the imported table, "" where nothing was imported yet
-    """
+    """The recipe of imported signals, one bar ahead unless it says another horizon; weights : digest of their table."""
     return ImportedRecipe(
         recipe=recipe,
         universe=recipe.universe or universe,
@@ -304,14 +288,7 @@ def resolve_imported(recipe: Recipe, universe: str, freq: str, name: str = "", w
 def resolve_blend(recipe: Recipe, members: tuple[ResolvedRecipe, ...], freq: str, name: str = "") -> BlendedRecipe:
     """The recipe of an average of others.
 
-    Parameters
-    ----------
-    members : the recipes that are averaged
-
-    Raises
-    ------
-    ConfigError
-        where they have different horizons or universes, or other ones than the blend says.
+    Raises ConfigError where they have different horizons or universes, or other ones than the blend says.
     """
     horizons, universes = {member.horizon for member in members}, {member.universe for member in members}
     horizons |= {recipe.horizon} if recipe.horizon else set()

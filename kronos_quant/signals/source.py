@@ -6,9 +6,8 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
@@ -51,21 +50,18 @@ class SignalSource(ABC):
     market: Market
     recipe: ResolvedRecipe
     store: SignalStore
-
-    @property
-    def folder(self) -> Path:
-        """Where the signals lie; of a blend, where the folders of its members do."""
-        return self.store.folder
+    members: tuple[SignalSource, ...] = field(default=(), kw_only=True)
+    """Of a blend, what is averaged."""
 
     @property
     def lookback(self) -> int:
-        """Bars that a symbol needs before it is scored."""
-        return 0
+        """Bars that a symbol needs before it is scored; of a blend, before all members score it."""
+        return max((member.lookback for member in self.members), default=0)
 
     @property
     def test_start(self) -> date | None:
-        """First date after the training and validation data of the model; None where that is unknown."""
-        return None
+        """First date after the training and validation data of every model; None where that is unknown."""
+        return _latest(member.test_start for member in self.members)
 
     @abstractmethod
     def data_ends(self) -> dict[str, date | None]:
@@ -86,11 +82,12 @@ class SignalSource(ABC):
 
     def sources(self) -> Iterator[SignalSource]:
         """This source and, of a blend, those of its members."""
-        yield self
+        yield from (self, *self.members)
 
     def stored_dates(self) -> list[date]:
-        """The dates that have rows in the store, ascending, whatever bars they were computed from."""
-        return self.store.dates()
+        """The dates that have rows in the store, of a blend in each member's, whatever bars they were computed from."""
+        stored = [source.store.dates() for source in self.members or (self,)]
+        return sorted(set.intersection(*map(set, stored)))
 
     def first_stored(self) -> date | None:
         """The first date from which on the source, or every member of a blend, has rows in the store."""
@@ -126,15 +123,10 @@ class SignalSource(ABC):
         compute: bool = True,
         allow_code: bool = False,
     ) -> Signals:
-        """The signals of `dates`, computing what is missing.
+        """The signals of `dates`, computing what is missing: also of the sessions before that the recipe looks at.
 
-        Of a recipe that smooths or calibrates, also those of the sessions before that it looks at.
-
-        Parameters
-        ----------
-        device, gpus : see `score_devices`
-        compute : false raises DataError where a date is missing
-        allow_code : whether the recipe's own score may run; what is stored needs none
+        device, gpus : see `score_devices`. compute : false raises DataError where a date is missing. allow_code :
+        whether the recipe's own score may run; what is stored needs none.
         """
         needed = self.needed(dates)
         there, computed, present = self._complete(needed, device, gpus, compute=compute, allow_code=allow_code)
@@ -143,7 +135,8 @@ class SignalSource(ABC):
             period = str(dates[0]) if dates[0] == dates[-1] else f"any session from {dates[0]} to {dates[-1]}"
             raise self._nothing_of(dates, period, there)
         empty = [on for on in dates if on not in there]
-        return Signals(self.recipe, self.folder, found, computed, present, empty, self.read)
+        folder = self.store.root if self.members else self.store.folder
+        return Signals(self.recipe, folder, found, computed, present, empty, self.read)
 
     def lacking(self, dates: Sequence[date]) -> set[date]:
         """Those of `dates` whose raw rows are missing or were computed from other bars, in any member of a blend."""
@@ -280,37 +273,12 @@ class BlendSource(SignalSource):
     """The average of other recipes' signals."""
 
     recipe: BlendedRecipe
-    members: tuple[SignalSource, ...]
-
-    @property
-    def folder(self) -> Path:
-        """The store."""
-        return self.store.root
-
-    @property
-    def lookback(self) -> int:
-        """The longest of its members'."""
-        return max(member.lookback for member in self.members)
-
-    @property
-    def test_start(self) -> date | None:
-        """The latest of its members': a blend has seen what any of them has."""
-        return _latest(member.test_start for member in self.members)
 
     def data_ends(self) -> dict[str, date | None]:
         """Of each kind of data the latest end, None where one member does not know it."""
         parts = [member.data_ends() for member in self.members]
         kinds = dict.fromkeys(kind for part in parts for kind in part)
         return {kind: _latest(part[kind] for part in parts if kind in part) for kind in kinds}
-
-    def sources(self) -> Iterator[SignalSource]:
-        """This source and those of its members."""
-        yield self
-        yield from self.members
-
-    def stored_dates(self) -> list[date]:
-        """The dates that all members have."""
-        return sorted(set.intersection(*(set(member.stored_dates()) for member in self.members)))
 
     def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
         """Those of `dates` that all members have, and all dates that could be computed for one."""
@@ -389,11 +357,11 @@ def _open_blend(workspace: WorkspaceFolder, name: str, settings: Recipe, market:
             raise ConfigError(f"{name}: members: {member} is itself a blend", hint="Name its members instead.")
         members.append(open_source(workspace, member, market))
     resolved = resolve_blend(settings, tuple(member.recipe for member in members), market.freq, name)
-    return BlendSource(market, resolved, SignalStore(workspace.signal_store, resolved), tuple(members))
+    return BlendSource(market, resolved, SignalStore(workspace.signal_store, resolved), members=tuple(members))
 
 
 def _latest(dates: Iterable[date | None]) -> date | None:
     """The latest of some dates, None where one is not known."""
     found = list(dates)
     known = [on for on in found if on is not None]
-    return max(known) if len(known) == len(found) else None
+    return max(known) if known and len(known) == len(found) else None

@@ -74,11 +74,8 @@ def apply_steps(
 ) -> FloatArray:
     """float64[T, N]: the scores after the steps, in their order.
 
-    Parameters
-    ----------
-    scores : float64[T, N]
-    session : int64[T], ascending place of each moment's session in the calendar
-    exposures : gives those of the same moments and symbols; called only where a step neutralises
+    session : int64[T], ascending place of each moment's session in the calendar. exposures : gives those of the same
+    moments and symbols; called only where a step neutralises.
     """
     measured: ScoreExposures | None = None
     for step in steps:
@@ -140,12 +137,7 @@ def rank(scores: FloatArray) -> FloatArray:
 def smooth(scores: FloatArray, session: IntArray, sessions: int) -> FloatArray:
     """float64[T, N]: the mean of the scores of a moment and those before it of the last `sessions` sessions.
 
-    A moment's NaN stays NaN, an earlier one is left out of the mean.
-
-    Parameters
-    ----------
-    session : int64[T], ascending place of each moment's session in the calendar
-    sessions : how many, the moment's own included
+    A moment's NaN stays NaN, an earlier one is left out of the mean. session : as of `apply_steps`
     """
     known = np.isfinite(scores)
     means = np.full_like(scores, np.nan)
@@ -160,13 +152,8 @@ def neutralise(scores: FloatArray, exposures: FloatArray, groups: IntArray | Non
     """float64[T, N]: the residual of each date's scores on a constant, the exposures and the groups.
 
     A symbol without one of the exposures has no opinion. A date with no more symbols than regressors leaves no
-    residual: its scores are NaN, rather than rounding noise that would be ranked.
-
-    Parameters
-    ----------
-    scores : float64[T, N]
-    exposures : float64[T, N, K]
-    groups : int64[T, N], such as industries, one constant each; None: one for all
+    residual: its scores are NaN, rather than rounding noise that would be ranked. exposures : float64[T, N, K];
+    groups : int64[T, N], such as industries, one constant each; None: one for all.
     """
     residual = np.full_like(scores, np.nan)
     usable = np.isfinite(scores) & np.isfinite(exposures).all(axis=2)

@@ -15,13 +15,10 @@ from kronos_quant.signals import (
     StoredSignals,
     StoreEntry,
     compare_signals,
-    list_stored,
-    open_recipes,
-    prune_store,
-    read_stored,
-    write_export,
 )
+from kronos_quant.signals.export import write_export
 from kronos_quant.signals.importing import import_table
+from kronos_quant.signals.library import list_stored, open_recipes, prune_store, read_stored
 from kronos_quant.workspace import WorkspaceFolder
 
 

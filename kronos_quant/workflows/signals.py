@@ -6,7 +6,8 @@ from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import DateLike, PathLike, as_date
 from kronos_quant.market import workspace_market
 from kronos_quant.runs import Inputs, staged_run
-from kronos_quant.signals import Signals, open_source, score_devices, sessions_between
+from kronos_quant.signals import Signals, open_source, score_devices
+from kronos_quant.signals.generate import sessions_between
 from kronos_quant.workspace import WorkspaceFolder
 
 

@@ -9,7 +9,8 @@ from kronos_quant.panel.matrix import forward_returns
 
 def test_the_returns_are_those_of_a_pandas_pivot_and_of_the_calibration(market_workspace):
     from kronos_quant.market import workspace_market
-    from kronos_quant.signals import MOMENT, Moments, realised_returns
+    from kronos_quant.signals.moments import MOMENT, Moments
+    from kronos_quant.signals.reading import realised_returns
 
     market = workspace_market(market_workspace)
     sessions = market.sessions()

@@ -14,18 +14,9 @@ from made import intraday_workspace
 from kronos_quant import schema
 from kronos_quant.market import BarBatch, Market, open_market, store_bars
 from kronos_quant.market.store import make_instruments
-from kronos_quant.signals import (
-    Plan,
-    Recipe,
-    ResolvedRecipe,
-    SignalStore,
-    Weights,
-    find_weights,
-    generate,
-    make_plan,
-    resolve_recipe,
-    scorer,
-)
+from kronos_quant.signals import Recipe, SignalStore, Weights, find_weights, scorer
+from kronos_quant.signals.generate import Plan, generate, make_plan
+from kronos_quant.signals.recipe import ResolvedRecipe, resolve_recipe
 from kronos_quant.workspace import WorkspaceFolder
 
 

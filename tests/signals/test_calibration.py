@@ -5,8 +5,9 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from kronos_quant.signals import CALIBRATED, LEVELS, Calibration, Moments, calibrate
-from kronos_quant.signals.calibration import _pools
+from kronos_quant.signals import LEVELS
+from kronos_quant.signals.calibration import CALIBRATED, Calibration, _pools, calibrate
+from kronos_quant.signals.moments import Moments
 
 HELD_OUT, SYMBOLS, WARM = 500, 20, 260
 SETTINGS = Calibration(sessions=250, least=200)

@@ -5,8 +5,9 @@ from datetime import date
 
 import pytest
 
-from kronos_quant.signals import SignalStore, generate
+from kronos_quant.signals import SignalStore
 from kronos_quant.signals.claims import Claims
+from kronos_quant.signals.generate import generate
 
 ON, LATER = date(2025, 6, 4), date(2025, 6, 5)
 

@@ -3,7 +3,8 @@ import polars as pl
 import pytest
 
 from kronos_quant import DataError
-from kronos_quant.signals import attach_signals, qlib_series, write_export
+from kronos_quant.signals import attach_signals, qlib_series
+from kronos_quant.signals.export import write_export
 
 PATH = pl.Array(pl.Float32, 1)
 

@@ -9,8 +9,8 @@ import pytest
 
 from kronos_quant import ConfigError, DataError, schema
 from kronos_quant.market import next_times
-from kronos_quant.signals import SignalStore, make_plan
-from kronos_quant.signals.generate import sessions_between
+from kronos_quant.signals import SignalStore
+from kronos_quant.signals.generate import make_plan, sessions_between
 
 STEADY = "MADE0001"
 """A symbol with a bar on every session."""

@@ -5,8 +5,9 @@ import pytest
 
 from kronos_quant import ConfigError, DataError
 from kronos_quant.market import open_market
-from kronos_quant.signals import Recipe, SignalStore, resolve_imported
+from kronos_quant.signals import Recipe, SignalStore
 from kronos_quant.signals.importing import check_name, read_external, store_external
+from kronos_quant.signals.recipe import resolve_imported
 
 
 @pytest.fixture

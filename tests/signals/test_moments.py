@@ -10,8 +10,8 @@ from made import XSHG_HALF_HOURS, MarketOf, make_intraday_bars, weekdays
 
 from kronos_quant import ConfigError
 from kronos_quant.config import load_yaml
-from kronos_quant.signals import MOMENT, DecisionPoints, Moments, Recipe
-from kronos_quant.signals.moments import moment_of, sessions_back
+from kronos_quant.signals import Recipe
+from kronos_quant.signals.moments import MOMENT, DecisionPoints, Moments, moment_of, sessions_back
 
 DAYS = weekdays(3)
 MARKET = MarketOf(make_intraday_bars(["AAA"], DAYS))

@@ -8,19 +8,12 @@ import pytest
 from made import MarketOf, make_bars, make_intraday_bars, weekdays
 
 from kronos_quant import DataError
-from kronos_quant.signals import (
-    CALIBRATED,
-    CALIBRATED_PATH,
-    MOMENT,
-    PATH_QUANTILES,
-    Moments,
-    Recipe,
-    blended_rows,
-    finished_rows,
-    realised_returns,
-    resolve_blend,
-    sessions_needed,
-)
+from kronos_quant.signals import Recipe
+from kronos_quant.signals.calibration import CALIBRATED, CALIBRATED_PATH
+from kronos_quant.signals.moments import MOMENT, Moments
+from kronos_quant.signals.reading import blended_rows, finished_rows, realised_returns, sessions_needed
+from kronos_quant.signals.recipe import resolve_blend
+from kronos_quant.signals.scores import PATH_QUANTILES
 
 
 @pytest.fixture

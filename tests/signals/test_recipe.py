@@ -7,7 +7,8 @@ from kronos_quant import ConfigError
 from kronos_quant.config import load_yaml
 from kronos_quant.model import ModelCard, Pair
 from kronos_quant.own_code import OwnCode
-from kronos_quant.signals import Recipe, Weights, recipe, resolve_blend, resolve_imported, resolve_recipe
+from kronos_quant.signals import Recipe, Weights, recipe
+from kronos_quant.signals.recipe import resolve_blend, resolve_imported, resolve_recipe
 
 CARD = {"lookback_window": 16, "predict_window": 4, "clip": 5.0}
 

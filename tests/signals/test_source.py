@@ -21,7 +21,7 @@ def of_model(**card):
 
 
 def blend_of(*members):
-    return BlendSource(None, None, None, members)
+    return BlendSource(None, None, None, members=members)
 
 
 @pytest.mark.parametrize(

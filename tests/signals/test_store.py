@@ -9,8 +9,9 @@ import pytest
 
 from kronos_quant import DataError, KronosQuantError
 from kronos_quant.model import ModelCard, Pair
-from kronos_quant.signals import Note, Recipe, SignalStore, Weights, resolve_recipe, stored_folders
-from kronos_quant.signals.store import FORMAT
+from kronos_quant.signals import Recipe, SignalStore, Weights
+from kronos_quant.signals.recipe import resolve_recipe
+from kronos_quant.signals.store import FORMAT, Note, stored_folders
 
 ON, LATER = date(2025, 6, 4), date(2025, 6, 5)
 
