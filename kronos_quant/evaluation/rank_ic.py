@@ -137,9 +137,8 @@ def rank_ic_table(
             f"scores and bars have no date in common: scores from {dates[0]} to {dates[-1]}, "
             f"bars from {times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}"
         )
-    close = to_matrix(prices, "close", times.to_list(), symbols, key="time")
     given = to_matrix(ranked, "score", times.gather(rows).to_list(), symbols, key="time")
-    returns = forward_returns(close, rows, horizon)
+    returns = forward_returns(to_matrix(prices, "close", times.to_list(), symbols, key="time"), rows, horizon)
     counts = (np.isfinite(given) & np.isfinite(returns)).sum(axis=1)
     if counts.max() < FEWEST_PAIRS:
         raise DataError(
@@ -149,10 +148,14 @@ def rank_ic_table(
     values = rank_ic(given, returns)
     ics = pl.Series(values).fill_nan(None)
     by_date = pl.DataFrame({"time": times.gather(rows), "rank_ic": ics, "symbols": counts})
-    notes = [f"scores: {note}" for note in replace(table, no_session=table.frame.height - ranked.height).notes()]
-    if closes.not_finite:
-        notes.append(f"bars: dropped: {counted(closes.not_finite, 'row')} without a finite close")
-    return RankICTable(horizon, mean_interval(values, overlapping_rows(rows, horizon)), by_date, tuple(notes))
+    interval = mean_interval(values, overlapping_rows(rows, horizon))
+    return RankICTable(horizon, interval, by_date, _notes(table, table.frame.height - ranked.height, closes))
+
+
+def _notes(scores: ScoreTable, outside: int, closes: ScoreTable) -> tuple[str, ...]:
+    notes = [f"scores: {note}" for note in replace(scores, no_session=outside).notes()]
+    lost = f"bars: dropped: {counted(closes.not_finite, 'row')} without a finite close"
+    return (*notes, *([lost] if closes.not_finite else []))
 
 
 def _read_closes(frame: pl.DataFrame, exchange: str) -> ScoreTable:
