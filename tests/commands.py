@@ -30,5 +30,8 @@ def parse(line: str) -> str:
     known = commands()
     length = max(n for n in range(1, len(words) + 1) if " ".join(words[:n]) in known)
     name = " ".join(words[:length])
-    known[name].make_context(name, words[length:])
+    rest = words[length:]
+    if getattr(known[name], "commands", {}) and rest and not rest[0].startswith("-"):
+        raise typer.BadParameter(f"no such command: {name} {rest[0]}")  # a group leaves that to the call
+    known[name].make_context(name, rest)
     return name

@@ -1,10 +1,9 @@
-"""What the documentation says is so: commands, settings, public names."""
+"""What the README and the shipped files say is so; tests/docs has the pages."""
 
 import importlib
 import re
 
 import pytest
-from commands import commands, parse
 from made import ROOT
 
 from kronos_quant.backtest import Strategy
@@ -14,27 +13,7 @@ from kronos_quant.signals import Recipe
 from kronos_quant.workspace import TEMPLATE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md")
 ROOMS = sorted(".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kronos_quant").rglob("__init__.py"))
-
-
-def lines_of(page: str) -> list[str]:
-    """The command lines of a page: in its code blocks, and between backticks."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    inline = re.findall(r"`(kq [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
-    parts = [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
-    return [part for part in (*parts, *inline) if part.startswith("kq ")]
-
-
-@pytest.mark.parametrize(("page", "line"), [(page, line) for page in PAGES for line in lines_of(page)])
-def test_every_command_line_of_the_documentation_parses(page, line):
-    assert parse(line) in commands()
-
-
-def test_the_readme_shows_every_command():
-    told = {" ".join(line.split()[:2]) for line in lines_of("README.md")}
-    assert {name for name in commands() if name.count(" ") == 1} <= told
 
 
 def test_the_first_screen_of_the_readme_holds_the_two_commands():

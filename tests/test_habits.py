@@ -1,8 +1,6 @@
 """Habits of this code base: names, words, documentation. Each test says what a change has to keep."""
 
 import ast
-import doctest
-import importlib
 import inspect
 import re
 from collections import defaultdict
@@ -18,7 +16,6 @@ import kronos_quant
 
 LIBRARY = sorted((ROOT / "kronos_quant").rglob("*.py"))
 COMMANDS = sorted((ROOT / "cli").rglob("*.py"))
-PAGES = sorted(path for path in ROOT.glob("**/*.md") if not {".venv", "node_modules"} & set(path.parts))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (*LIBRARY, *COMMANDS)}
 
 FEWEST_LINES = 40
@@ -80,28 +77,6 @@ def test_a_module_is_worth_a_file():
 
 SHORT = {"kronos_quant.arrays", "kronos_quant.files", "kronos_quant.display"}
 """The types that every package shares."""
-
-
-# paths
-
-
-WORKSPACE_FOLDERS = {"models", "runs", "db", "signals", "strategies"}
-"""Folders that a workspace has; what lies in them is the user's."""
-
-
-def paths_in(page: Path) -> set[str]:
-    """What looks like a path of the repository: in backticks or plain, with a folder and a known ending."""
-    text = page.read_text(encoding="utf-8")
-    found = set(re.findall(r"(?<![\w/~.-])((?:[\w.-]+/)+[\w-]+\.(?:py|md|sql|yaml|toml|txt|html))(?![\w/])", text))
-    found |= set(re.findall(r"`((?:[\w-]+/)+)`", text))
-    return {path for path in found if not re.search(r"NNNN|[A-Z]{3,}\.", path)}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_path_in_a_page_exists(page):
-    bases = (ROOT, ROOT / "kronos_quant", ROOT / "cli", page.parent)
-    missing = {path for path in paths_in(page) if not any((base / path).exists() for base in bases)}
-    assert {path for path in missing if path.split("/")[0] not in ("models", "runs")} == set()
 
 
 # hints
@@ -169,18 +144,6 @@ def test_a_function_of_the_front_door_with_three_parameters_has_sections():
 
 def test_every_name_of_the_front_door_has_an_example():
     assert {name for name in FRONT_DOOR if ">>>" not in (inspect.getdoc(getattr(kronos_quant, name)) or "")} == set()
-
-
-EXAMPLES = [path for path in (*LIBRARY, *COMMANDS) if ">>> " in path.read_text(encoding="utf-8")]
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_examples_of_the_docstrings_are_true(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    name = ".".join(path.relative_to(ROOT / "cli").with_suffix("").parts) if "cli" in path.parts else module_name(path)
-    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=options)
-    assert failed == 0
 
 
 # words

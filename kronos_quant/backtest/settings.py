@@ -189,7 +189,7 @@ class Risk(Section):
     groups: Path | None = Field(
         None,
         description="CSV of symbol, group and optionally start and end (inclusive); null: the industries of "
-        "`kq ingest intervals industry`. Symbols without a group have no group cap",
+        "`kq ingest intervals industry FILE`. Symbols without a group have no group cap",
     )
     max_gross: float | None = Field(
         None, gt=0, le=10, description="maximum gross exposure, long plus short, fraction of the account"

@@ -1,6 +1,6 @@
 """One rank of a training: `python -m kronos_quant.training RUN/job.json`.
 
-`kq train --gpus N` starts one per GPU. On several machines that share the workspace's disk, `kq train --prepare` on one
+`kq train --gpus 4` starts one per GPU. On several machines that share the workspace's disk, `kq train --prepare` on one
 of them writes the job and prints the command to run on each,
 
     torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT \\

@@ -132,4 +132,6 @@ def _check(bars: pl.DataFrame) -> None:
     bad = bars.filter(~pl.all_horizontal(pl.col(name).is_finite().fill_null(False) for name in schema.FEATURES))
     if not bad.is_empty():
         places = [f"{symbol} {time}" for symbol, time in bad.select("symbol", "time").rows()]
-        raise DataError(f"bars with a missing or infinite value: {listed(places)}", hint="kq ingest rejects such bars")
+        raise DataError(
+            f"bars with a missing or infinite value: {listed(places)}", hint="remove these bars; an ingest rejects them"
+        )
