@@ -12,10 +12,12 @@ Anything else raises ConfigError (a wrong argument) or DataError (a wrong table)
 
 from __future__ import annotations
 
+import math
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, Union
 
@@ -94,6 +96,17 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, SupportsIndex) and not isinstance(value, bool) and operator.index(value) >= least:
         return operator.index(value)
     raise ConfigError(f"{name}: expected a whole number of at least {least}, found {_short(value)}")
+
+
+def as_number(value: Any, name: str, accepts: Callable[[float], bool], expected: str) -> float:
+    """A finite number, numpy's too, that `accepts` returns true for. expected : in words. Raises ConfigError.
+
+    >>> as_number(2, "factor", lambda factor: factor > 0, "a number above 0")
+    2.0
+    """
+    if not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value) and accepts(float(value)):
+        return float(value)
+    raise ConfigError(f"{name}: expected {expected}, found {_short(value)}")
 
 
 def as_settings(value: Mapping[str, Any] | None) -> dict[str, Any]:

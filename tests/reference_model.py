@@ -8,7 +8,7 @@ from kronos_quant.model import Kronos, KronosTokenizer
 
 def decode_s1(tokenizer: KronosTokenizer, s1: Tensor) -> Tensor:
     """The coarse bars float32[B, T, 6] of s1 int64[B, T] alone."""
-    return tokenizer._decoded(tokenizer.post_quant_embed_pre(tokenizer.tokenizer.s1_code(s1)))
+    return tokenizer._decoded(tokenizer.post_quant_embed_pre(tokenizer.tokenizer.part(s1, tokenizer.config.s1_bits)))
 
 
 def s2_logits_last(model: Kronos, context: Tensor, s1_next: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from kronos_quant.model.card import ModelCard, read_card
 from kronos_quant.model.checkpoint import Pair, load_pair, native_context
-from kronos_quant.model.decoding import Context
+from kronos_quant.model.decoding import Context, check_horizon
 from kronos_quant.model.files import CARD_FILE, file_digests, find_model, read_json
 from kronos_quant.model.forecast import LEAST_PRICE_SHARE, QUANTILES, Forecast, Repairs
 from kronos_quant.model.forecaster import Forecaster, forecast_bars
@@ -39,6 +39,7 @@ __all__ = [
     "Sampling",
     "TokenizerConfig",
     "TokenizerLoss",
+    "check_horizon",
     "file_digests",
     "find_model",
     "forecast_bars",

@@ -12,13 +12,14 @@ group, D width, N heads, K size of a head, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import as_count
 from kronos_quant.model.fused import Cache, Groups, Projections, Slots, Stack, attend, normed
 from kronos_quant.model.kronos import Block, Kronos, KronosTokenizer
 from kronos_quant.model.sampling import Sampling, Streams, draw_tokens
@@ -28,20 +29,23 @@ Context = Literal["exact", "trim"]
 trim: the lookback is cut to the longest that never slides; many times as fast, and another forecast."""
 
 
-def used_lookback(context: Context, lookback: int, horizon: int, max_context: int) -> int:
-    """How many of the lookback's tokens the predictor sees before the first future bar.
+def check_horizon(horizon: Any, max_context: int) -> int:
+    """The horizon, a number of bars that is at most `max_context`; raises ConfigError.
 
-    Raises ConfigError where context is trim and the horizon leaves no place for a lookback.
+    Bars beyond would be forecast from sampled bars alone; the published code fails on them.
     """
-    if context == "exact":
-        return min(lookback, max_context)
-    longest = max_context - horizon + 1
-    if longest < 1:
+    count = as_count(horizon, "horizon")
+    if count > max_context:
         raise ConfigError(
-            f"context trim: a horizon of {horizon} bars leaves no lookback in a window of {max_context}",
-            hint="use context exact, or a shorter horizon",
+            f"horizon: expected at most {max_context} bars, the model's max_context, found {count}",
+            hint="use a shorter horizon, or bars of a longer interval",
         )
-    return min(lookback, longest)
+    return count
+
+
+def used_lookback(context: Context, lookback: int, horizon: int, max_context: int) -> int:
+    """How many of the lookback's tokens the predictor sees before the first future bar, at least one."""
+    return min(lookback, max_context if context == "exact" else max_context - horizon + 1)
 
 
 class PathDecoder:
@@ -112,10 +116,8 @@ class PathDecoder:
         P, C = used_lookback(self.context, lookback, horizon, self.max_context), self.max_context
         groups = Groups.of(series, samples, P, horizon)
         length = P + min(horizon, C - P) * groups.paths
-        slides = P + horizon - 1 > C
-        if slides:  # the last window and the one before it
-            own = min(horizon - 1, C)
-            length = 2 * (C - own + own * groups.paths)
+        if P + horizon - 1 > C:  # it slides: the last window and the one before it
+            length = 2 * (C - horizon + 1 + (horizon - 1) * groups.paths)
         width = self.query_table.shape[1]
         return 2 * groups.rows * length * width * (len(self.stack.layers) + 1) * self.dtype.itemsize
 
@@ -129,7 +131,6 @@ class PathDecoder:
 
     def _slid(self, lookback: Tensor, future: Tensor, groups: Groups) -> Window:
         """The window of the last max_context tokens, run afresh from position 0."""
-        future = future[:, -self.max_context :]
         kept = self.max_context - future.shape[1]
         window = Window(self, lookback[:, lookback.shape[1] - kept :], groups, future.shape[1])
         window.extend(future)
@@ -140,17 +141,16 @@ class Window:
     """The running state of one window: caches of the blocks and of the dependency layer, and the last context."""
 
     def __init__(self, decoder: PathDecoder, prefix: Tensor, groups: Groups, room: int) -> None:
-        """Run the prefix [B, P, D] (P may be 0) and make room for `room` own tokens of each path."""
+        """Run the prefix [B, P, D] and make room for `room` own tokens of each path."""
         self.decoder, self.groups = decoder, groups
         P, device = prefix.shape[1], prefix.device
         self.slots = Slots(P, room, groups.paths, decoder.dtype, device)
         self.caches = decoder.stack.room(groups.rows, self.slots.length, device)
         self.keys = Cache.empty(decoder.cross, groups.rows, self.slots.length, device)
-        self.last: Tensor  # context of the newest token, float32[R * M, D]
-        if P > 0:
-            context = self._context(decoder.stack.prefill(prefix, self.caches, groups.groups))
-            self.keys.write_series(0, groups.groups, *decoder.context_keys(context, slice(0, P)))
-            self.last = context[:, -1].repeat_interleave(groups.samples, dim=0)
+        context = self._context(decoder.stack.prefill(prefix, self.caches, groups.groups))
+        self.keys.write_series(0, groups.groups, *decoder.context_keys(context, slice(0, P)))
+        self.last = context[:, -1].repeat_interleave(groups.samples, dim=0)
+        """Context of the newest token, float32[R * M, D]."""
 
     def extend(self, future: Tensor) -> None:
         """Run T more tokens of each path, embedded [R, T, M, D]."""
@@ -207,8 +207,7 @@ class BarDecoder:
         self.head = tokenizer.head
         quantizer, weight = tokenizer.tokenizer, tokenizer.post_quant_embed.weight.detach()
         ids = torch.arange(2 ** max(quantizer.s1_bits, quantizer.s2_bits), device=weight.device)
-        s1_code = quantizer.s1_code(ids[: 2**quantizer.s1_bits])
-        s2_code = quantizer.s2_code(ids[: 2**quantizer.s2_bits])
+        s1_code, s2_code = (quantizer.part(ids[: 2**bits], bits) for bits in (quantizer.s1_bits, quantizer.s2_bits))
         self.s1_table = linear(s1_code, weight[:, : quantizer.s1_bits], tokenizer.post_quant_embed.bias.detach())
         self.s2_table = linear(s2_code, weight[:, quantizer.s1_bits :])
 
@@ -216,40 +215,22 @@ class BarDecoder:
     def decode(self, tokens: tuple[Tensor, Tensor], paths: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Bars of the paths, float32[B, S, H, 6], and of the last bar of the lookback, float32[B, 6].
 
-        tokens : s1, s2 int64[B, L] of the lookback. paths : s1, s2 int64[B, S, H].
-        The last min(L + H, max_context) tokens are decoded in one causal pass. A horizon longer than max_context is
-        cut into blocks of half of max_context, and each is decoded in one pass over the max_context tokens that end
-        with it. The lookback's last bar comes from the first pass; where that holds no bar of the lookback, from a
-        pass over the lookback alone.
+        tokens : s1, s2 int64[B, L] of the lookback. paths : s1, s2 int64[B, S, H], H at most max_context.
+        The last min(L + H, max_context) tokens are decoded in one causal pass, from which the lookback's last bar
+        comes too; where it holds no bar of the lookback, from a pass over the lookback alone.
         """
-        lookback = self._embed(*(part[:, -self.max_context :] for part in tokens))
         (B, S, H), C = paths[0].shape, self.max_context
+        lookback = self._embed(*(part[:, -C:] for part in tokens))
         groups = Groups.of(B, S, lookback.shape[1], H)
         future = self._embed(*(groups.filled(part) for part in paths))  # [R, H, M, D]
-        block = H if H <= C else (C + 1) // 2
-        pieces = [
-            self._pass(lookback, future[:, max(0, stop - C) : stop], groups, stop - start)
-            for start in range(0, H, block)
-            for stop in (min(start + block, H),)
-        ]
-        last = pieces[0][1]
-        if last is None:
-            last = self.stack.prefill(lookback, (), 1, last_only=True)
-        bars: Tensor = self.head(torch.cat([bars for bars, _ in pieces], dim=1))  # [R, H, M, 6]
-        last_bar: Tensor = self.head(last[:, 0])
-        return bars.transpose(1, 2).reshape(B, groups.samples, H, -1)[:, :S], last_bar
-
-    def _pass(self, lookback: Tensor, future: Tensor, groups: Groups, kept: int) -> tuple[Tensor, Tensor | None]:
-        """Run the window that ends with `future` [R, T, M, D]; return its last `kept` outputs and the lookback's."""
-        T = future.shape[1]
-        prefix = lookback[:, max(0, lookback.shape[1] - (self.max_context - T)) :]
-        slots = Slots(prefix.shape[1], T, groups.paths, self.dtype, future.device)
+        prefix = lookback[:, max(0, lookback.shape[1] - (C - H)) :]
+        slots = Slots(prefix.shape[1], H, groups.paths, self.dtype, future.device)
         caches = self.stack.room(groups.rows, slots.length, future.device)
-        last = None
-        if prefix.shape[1] > 0:
-            last = self.stack.prefill(prefix, caches, groups.groups, last_only=True)
-        output = self.stack.extend(future.flatten(1, 2).clone(), caches, slots.take(T))
-        return output.view(future.shape)[:, -kept:], last
+        seen, kept = (prefix, caches) if prefix.shape[1] else (lookback, [])
+        last = self.stack.prefill(seen, kept, groups.groups, last_only=True)
+        output = self.stack.extend(future.flatten(1, 2).clone(), caches, slots.take(H))
+        bars: Tensor = self.head(output.view(future.shape))  # [R, H, M, 6]
+        return bars.transpose(1, 2).reshape(B, groups.samples, H, -1)[:, :S], self.head(last[:, 0])
 
     def _embed(self, s1: Tensor, s2: Tensor) -> Tensor:
         return embedding(s1, self.s1_table) + embedding(s2, self.s2_table)

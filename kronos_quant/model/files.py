@@ -87,11 +87,6 @@ class Pretrained(nn.Module):
             with write_aside(path) as partial:
                 _write(self, partial)
 
-    @staticmethod
-    def restored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of a file, as the network takes them."""
-        return tensors
-
 
 def load_network(folder: Path, build: type[Network]) -> Network:
     """The network in `folder`, compared with the digests that the folder's own records state."""
@@ -113,7 +108,7 @@ def read_network(folder: Path, build: type[Network]) -> Network:
         with torch.device("meta"), Undrawn():
             module = build(config)
         tensors = _read_weights(folder / WEIGHTS_FILE, module.state_dict())
-    module.load_state_dict(build.restored(tensors), strict=True, assign=True)
+    module.load_state_dict(tensors, strict=True, assign=True)
     return module.float().eval()
 
 

@@ -5,7 +5,7 @@ Letters: B symbols, S sample paths, L lookback, H horizon.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kronos_quant.arrays import FloatArray
 from kronos_quant.display import Displayed
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.inputs import as_frame, check_columns
+from kronos_quant.inputs import as_frame, as_number, check_columns
 from kronos_quant.schema import FEATURES, PRICES, quantile_name
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ SHOWN_BARS = 90
 """Bars before the forecast in its chart."""
 LEAST_PRICE_SHARE = 1e-3
 """A decoded or sampled price below this share of the last close is raised to it: a price is never negative."""
-
-SHOWN_BARS = 90
-"""Bars of history in a picture."""
 
 OPEN, HIGH, LOW, CLOSE = range(len(PRICES))
 
@@ -197,19 +194,21 @@ class Forecast(Displayed):
             raise DataError(f"history: no bars of {self.symbols[place]} up to {day_text(self.asof[place])}")
         return bars.tail(SHOWN_BARS)
 
-    def quantiles(self, levels: Sequence[float] = QUANTILES, column: str = "close") -> pl.DataFrame:
+    def quantiles(self, levels: float | Iterable[float] = QUANTILES, column: str = "close") -> pl.DataFrame:
         """Quantiles over the paths: symbol, time, estimated, and a column per level (q05, q50, q975, …).
 
-        levels : probabilities from 0 to 1. column : one of open, high, low, close, volume, amount.
+        levels : one probability from 0 to 1, or several. column : one of open, high, low, close, volume, amount.
         Raises ConfigError for others.
         """
         if column not in FEATURES:
             raise ConfigError(f"column: expected one of {', '.join(FEATURES)}, found {column!r}")
-        wrong = [level for level in levels if not 0 <= level <= 1]
-        if wrong or not levels:
-            raise ConfigError(f"levels: expected probabilities from 0 to 1, found {listed(wrong) or 'none'}")
-        found = np.quantile(self.paths[..., FEATURES.index(column)], levels, axis=1)
-        named = {quantile_name(level): row.ravel() for level, row in zip(levels, found, strict=True)}
+        given = list(levels) if isinstance(levels, Iterable) else [levels]
+        for level in given:
+            as_number(level, "levels", lambda share: 0 <= share <= 1, "probabilities from 0 to 1")
+        if not given:
+            raise ConfigError("levels: expected probabilities from 0 to 1, found none")
+        found = np.quantile(self.paths[..., FEATURES.index(column)], given, axis=1)
+        named = {quantile_name(level): row.ravel() for level, row in zip(given, found, strict=True)}
         return self._stamped().with_columns(**{name: pl.Series(row) for name, row in named.items()})
 
     def probability_of_rise(self) -> pl.DataFrame:
@@ -238,7 +237,8 @@ class Forecast(Displayed):
         return joined.select("symbol", "sample", "time", "estimated", *FEATURES)
 
     def scaled(self, factor: float) -> Forecast:
-        """The same forecast with every price times `factor`: 1 / adjustment factor gives prices as quoted."""
+        """The same forecast with every price times `factor`, above 0: 1 / adjustment factor gives prices as quoted."""
+        factor = as_number(factor, "factor", lambda factor: factor > 0, "a number above 0")
         paths = self.paths.copy()
         paths[..., : len(PRICES)] *= factor
         realised, history = (

@@ -17,7 +17,7 @@ from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.inputs import DateLike, PathLike, Table, as_count, as_date
 from kronos_quant.market import FutureTimes
 from kronos_quant.model.checkpoint import Pair, load_pair
-from kronos_quant.model.decoding import Context
+from kronos_quant.model.decoding import Context, check_horizon
 from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, SHOWN_BARS, Base, Forecast, day_text, repair_bars
 from kronos_quant.model.kronos import Kronos, KronosTokenizer
 from kronos_quant.model.sampler import PathSampler, Precision
@@ -72,7 +72,7 @@ class Forecaster:
         exchange: str | None = None,
         symbol: str | None = None,
         future: FutureTimes | None = None,
-        base: Base = "actual",
+        base: Base = "decoded",
     ) -> Forecast:
         """Forecast the `horizon` bars after each symbol's last one, from a table of real bars.
 
@@ -83,7 +83,7 @@ class Forecaster:
         bars : Polars, pandas or Arrow, one bar per row; columns symbol (optional), time, timestamps or date, open,
             high, low, close, and volume and amount if there are any. Symbols may differ in length and in their last
             bar. What becomes of unsorted, repeated, empty and faulty rows: see `model.series`.
-        horizon : bars to forecast.
+        horizon : bars to forecast, at most max_context: with more, the last ones would follow sampled bars only.
         samples : paths per symbol.
         sampling : temperature, top_k and top_p.
         seed : with symbol and last time it fixes a symbol's paths, whatever else is in the table.
@@ -94,8 +94,9 @@ class Forecaster:
             the rhythm of the bars is continued and the stamps are flagged as estimated.
         symbol : of all rows, where no column names it.
         future : the stamps to come, of every symbol, where they are known better.
-        base : actual gives the paths as decoded; decoded scales a symbol's prices so that its last bar, as the
-            tokenizer decodes it, closes where the real one did: the tokenizer's error is then no jump at the first bar.
+        base : the last close that the paths start from. decoded (the default of recipes too): prices are scaled so
+            that the last bar, as the tokenizer decodes it, closes where the real one did, and the tokenizer's error
+            is no jump at the first bar. actual: as decoded, what the published code gives.
 
         Raises
         ------
@@ -104,11 +105,13 @@ class Forecaster:
         ConfigError
             For settings out of range.
         """
-        _check_settings(horizon, samples, lookback, future, base)
+        horizon = check_horizon(horizon, self.sampler.max_context)
+        _check_settings(horizon, samples, sampling, lookback, future, base)
         rows, later = _split(read_rows(bars, symbol, exchange or ""), as_date(asof, "asof"))
         series = check_series(rows)
         most = lookback or usual_lookback(self.sampler.max_context, horizon)
-        ahead = _ahead(series, horizon, exchange or "", future)
+        symbols = series.bars["symbol"].unique().sort()
+        ahead = times_after(series, horizon, exchange or "") if future is None else dict.fromkeys(symbols, future)
         forecast = self._sample(series, most, ahead, samples, sampling, seed, base)
         return forecast if later is None else replace(forecast, realised=_realised(later, forecast))
 
@@ -171,13 +174,16 @@ def forecast_bars(
     asof: DateLike | None = None,
     exchange: str | None = None,
     symbol: str | None = None,
+    base: Base = "decoded",
     device: str = "auto",
 ) -> Forecast:
     """Forecast a table of bars without a workspace.
 
+    `Workspace.forecast` means the same, but takes lookback, sampling and base from a recipe, and at least 200 samples.
+
     Parameters
     ----------
-    bars, horizon, samples, seed, lookback, asof, exchange, symbol : see `Forecaster.forecast`.
+    bars, horizon, samples, seed, lookback, asof, exchange, symbol, base : see `Forecaster.forecast`.
     model : folder or Hub id of a model, a pair from `load_pair`, or a Forecaster (quickest for many calls).
     temperature, top_k, top_p : see `Sampling`.
     device : auto, cpu, cuda, cuda:N or mps; of a Forecaster, its own is used.
@@ -209,6 +215,7 @@ def forecast_bars(
         asof=asof,
         exchange=exchange,
         symbol=symbol,
+        base=base,
     )
 
 
@@ -248,22 +255,18 @@ def _tidy(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.select("symbol", "time", pl.col(FEATURES).cast(pl.Float64))
 
 
-def _check_settings(horizon: int, samples: int, lookback: int | None, future: FutureTimes | None, base: str) -> None:
-    as_count(horizon, "horizon")
+def _check_settings(
+    horizon: int, samples: int, sampling: object, lookback: int | None, future: FutureTimes | None, base: str
+) -> None:
     as_count(samples, "samples")
+    if not isinstance(sampling, Sampling):
+        raise ConfigError(f"sampling: expected a Sampling, found {type(sampling).__name__}")
     if lookback is not None:
         as_count(lookback, "lookback", LEAST_BARS)
     if base not in ("actual", "decoded"):
         raise ConfigError(f"base: expected actual or decoded, got {base!r}")
     if future is not None and len(future.times) != horizon:
         raise ConfigError(f"future: expected {horizon} end stamps, found {len(future.times)}")
-
-
-def _ahead(series: BarSeries, horizon: int, exchange: str, future: FutureTimes | None) -> dict[str, FutureTimes]:
-    """Symbol -> its bars to come, ascending by symbol."""
-    if future is None:
-        return times_after(series, horizon, exchange)
-    return dict.fromkeys(series.bars["symbol"].unique().sort().to_list(), future)
 
 
 def _windows(series: BarSeries, most: int, clip: float) -> list[tuple[NDArray[np.int64], Windows]]:

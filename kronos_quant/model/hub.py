@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +68,7 @@ def fetch(name: str, looked_in: str, revision: str | None = None) -> Fetched:
         raise CheckpointError(f"{name}: not in {looked_in} and the Hub cannot be reached", hint=_NO_NETWORK_HINT)
     logger.info("fetching %s at revision %s from the Hub", name, wanted)
     try:
-        with disk_errors(Path(constants.HF_HUB_CACHE)), _bars_on_terminals_only():
+        with disk_errors(Path(constants.HF_HUB_CACHE)):
             return _both(name, download, local=False)
     except KronosQuantError:
         raise
@@ -122,21 +120,6 @@ def _check_stated(name: str, file: Path) -> None:
             f"{name}: {file.name}: expected the digest {stated[:16]}…, found {found[:16]}…: damaged or altered",
             hint=f"delete {file.resolve()} and fetch it again",
         )
-
-
-@contextmanager
-def _bars_on_terminals_only() -> Iterator[None]:
-    """The Hub client draws its bars into any stream; ours belong on a terminal."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    silenced = not sys.stderr.isatty() and not are_progress_bars_disabled()
-    if silenced:
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        if silenced:
-            enable_progress_bars()
 
 
 def _hub_answers(endpoint: str) -> bool:

@@ -135,19 +135,19 @@ class Preset(NamedTuple):
     max_context: int
 
 
-def _published_tokenizer(group_size: int) -> TokenizerConfig:
+def _tokenizer_config(d_model: int, layers: int, half_bits: int, group_size: int) -> TokenizerConfig:
     return TokenizerConfig(
         d_in=6,
-        d_model=256,
+        d_model=d_model,
         n_heads=4,
-        ff_dim=512,
-        n_enc_layers=4,
-        n_dec_layers=4,
+        ff_dim=2 * d_model,
+        n_enc_layers=layers,
+        n_dec_layers=layers,
         ffn_dropout_p=0.0,
         attn_dropout_p=0.0,
         resid_dropout_p=0.0,
-        s1_bits=10,
-        s2_bits=10,
+        s1_bits=half_bits,
+        s2_bits=half_bits,
         beta=0.05,
         gamma0=1.0,
         gamma=1.1,
@@ -156,64 +156,31 @@ def _published_tokenizer(group_size: int) -> TokenizerConfig:
     )
 
 
-def _published_predictor(
-    n_layers: int, d_model: int, n_heads: int, ff_dim: int, dropout_p: float, input_dropout_p: float = 0.0
+def _predictor_config(
+    n_layers: int, d_model: int, n_heads: int, ff_dim: int, dropouts: tuple[float, float], half_bits: int = 10
 ) -> PredictorConfig:
+    """dropouts : of the blocks' outputs, and of the tokens and the attention."""
     return PredictorConfig(
-        s1_bits=10,
-        s2_bits=10,
+        s1_bits=half_bits,
+        s2_bits=half_bits,
         n_layers=n_layers,
         d_model=d_model,
         n_heads=n_heads,
         ff_dim=ff_dim,
-        ffn_dropout_p=dropout_p,
-        attn_dropout_p=input_dropout_p,
-        resid_dropout_p=dropout_p,
-        token_dropout_p=input_dropout_p,
+        ffn_dropout_p=dropouts[0],
+        attn_dropout_p=dropouts[1],
+        resid_dropout_p=dropouts[0],
+        token_dropout_p=dropouts[1],
         learn_te=True,
         dependency_rotation="consistent",
     )
 
 
 PRESETS: dict[str, Preset] = {
-    "nano": Preset(
-        TokenizerConfig(
-            d_in=6,
-            d_model=48,
-            n_heads=4,
-            ff_dim=96,
-            n_enc_layers=2,
-            n_dec_layers=2,
-            ffn_dropout_p=0.0,
-            attn_dropout_p=0.0,
-            resid_dropout_p=0.0,
-            s1_bits=8,
-            s2_bits=8,
-            beta=0.05,
-            gamma0=1.0,
-            gamma=1.1,
-            zeta=0.05,
-            group_size=4,
-        ),
-        PredictorConfig(
-            s1_bits=8,
-            s2_bits=8,
-            n_layers=2,
-            d_model=64,
-            n_heads=4,
-            ff_dim=128,
-            ffn_dropout_p=0.0,
-            attn_dropout_p=0.0,
-            resid_dropout_p=0.0,
-            token_dropout_p=0.0,
-            learn_te=True,
-            dependency_rotation="consistent",
-        ),
-        max_context=512,
-    ),
-    "mini": Preset(_published_tokenizer(5), _published_predictor(4, 256, 4, 512, 0.2), max_context=2048),
-    "small": Preset(_published_tokenizer(4), _published_predictor(8, 512, 8, 1024, 0.25, 0.1), max_context=512),
-    "base": Preset(_published_tokenizer(4), _published_predictor(12, 832, 16, 2048, 0.2), max_context=512),
+    "nano": Preset(_tokenizer_config(48, 2, 8, 4), _predictor_config(2, 64, 4, 128, (0.0, 0.0), 8), 512),
+    "mini": Preset(_tokenizer_config(256, 4, 10, 5), _predictor_config(4, 256, 4, 512, (0.2, 0.0)), 2048),
+    "small": Preset(_tokenizer_config(256, 4, 10, 4), _predictor_config(8, 512, 8, 1024, (0.25, 0.1)), 512),
+    "base": Preset(_tokenizer_config(256, 4, 10, 4), _predictor_config(12, 832, 16, 2048, (0.2, 0.0)), 512),
 }
 """mini, small and base have the published sizes; nano trains in minutes on a CPU. New weights rotate consistently."""
 
@@ -240,6 +207,7 @@ class Rotary(nn.Module):
         super().__init__()
         exponent = torch.arange(0, head_size, 2, device=HOST).float() / head_size
         self.register_buffer("inv_freq", 1.0 / ROTARY_BASE**exponent)
+        self.register_load_state_dict_pre_hook(_keep_exact)  # type: ignore[no-untyped-call]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Rotary:
         # bfloat16 positions lose the order of distant bars: a cast moves the buffer, never narrows it
@@ -255,6 +223,13 @@ class Rotary(nn.Module):
         angles = torch.outer(positions, self.inv_freq.float())
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
+
+
+def _keep_exact(rotary: Rotary, weights: dict[str, Tensor], prefix: str, *others: object) -> None:
+    """Replace frequencies that a cast of a whole file has rounded: distant positions would run together."""
+    key = f"{prefix}inv_freq"
+    if key in weights and weights[key].dtype != torch.float32:
+        weights[key] = rotary.inv_freq
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -296,8 +271,7 @@ class Attention(nn.Module):
 
     def joined(self, mixed: Tensor) -> Tensor:
         """[B, N, T, K] -> [B, T, D], projected."""
-        out: Tensor = self.resid_dropout(self.out_proj(mixed.transpose(1, 2).flatten(2)))
-        return out
+        return self.resid_dropout(self.out_proj(mixed.transpose(1, 2).flatten(2)))
 
 
 class FeedForward(nn.Module):
@@ -312,8 +286,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., D] -> [..., D]."""
-        out: Tensor = self.ffn_dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
-        return out
+        return self.ffn_dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
 
 
 class Block(nn.Module):
@@ -330,8 +303,7 @@ class Block(nn.Module):
         """[B, T, D] -> [B, T, D]."""
         normed = self.norm1(x)
         x = x + self.self_attn(normed, normed)
-        out: Tensor = x + self.ffn(self.norm2(x))
-        return out
+        return x + self.ffn(self.norm2(x))
 
 
 class BinarySphericalQuantizer(nn.Module):
@@ -358,8 +330,7 @@ class BSQuantizer(nn.Module):
         """Quantise unit vectors z[..., bits] to +-1 / sqrt(bits), straight through for the gradient."""
         # the step comes before the scaling, so the gradient to z carries 1 / sqrt(bits)
         signs = torch.where(z > 0, 1.0, -1.0).type_as(z)
-        code: Tensor = (z + (signs - z).detach()) / self.bits**0.5
-        return code
+        return (z + (signs - z).detach()) / self.bits**0.5
 
     def ids(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The sub-tokens of z[..., bits]: s1, s2 as int64[...]; bit i from the left of each weighs 2^i."""
@@ -368,15 +339,12 @@ class BSQuantizer(nn.Module):
 
     def code(self, s1: Tensor, s2: Tensor) -> Tensor:
         """The code of sub-tokens int64[...]: float32[..., bits], the same values as `forward` gives."""
-        return torch.cat((self.s1_code(s1), self.s2_code(s2)), dim=-1)
+        return torch.cat((self.part(s1, self.s1_bits), self.part(s2, self.s2_bits)), dim=-1)
 
-    def s1_code(self, s1: Tensor) -> Tensor:
-        """The coarse part of a code: float32[..., s1_bits], not rescaled."""
-        return self._signs(s1, self.s1_bits)
-
-    def s2_code(self, s2: Tensor) -> Tensor:
-        """The fine part of a code: float32[..., s2_bits]."""
-        return self._signs(s2, self.s2_bits)
+    def part(self, ids: Tensor, bits: int) -> Tensor:
+        """The coarse or the fine part of a code, from sub-tokens int64[...] of so many bits: float32[..., bits]."""
+        ones = (ids[..., None] >> torch.arange(bits, device=ids.device)) & 1
+        return (ones.float() * 2.0 - 1.0) / self.bits**0.5
 
     def entropies(self, z: Tensor, pooled: Pooled = lambda mean: mean) -> tuple[Tensor, Tensor]:
         """Mean entropy of a sample's bits, and entropy of the averaged bits (code book), both in nats, scalar."""
@@ -387,11 +355,6 @@ class BSQuantizer(nn.Module):
     @staticmethod
     def _number(bits: Tensor) -> Tensor:
         return (bits << torch.arange(bits.shape[-1], device=bits.device)).sum(-1)
-
-    def _signs(self, ids: Tensor, bits: int) -> Tensor:
-        ones = (ids[..., None] >> torch.arange(bits, device=ids.device)) & 1
-        code: Tensor = (ones.float() * 2.0 - 1.0) / self.bits**0.5
-        return code
 
 
 def _bit_entropy(p: Tensor, q: Tensor) -> Tensor:
@@ -419,24 +382,7 @@ class TokenizerLoss:
     s2_perplexity: Tensor
 
 
-class SavedNetwork(Pretrained):
-    """What both networks share: their rotary frequencies are exact, however the weights were stored."""
-
-    @staticmethod
-    def restored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The weights, with the rotary frequencies that a cast of the whole file has rounded drawn up again.
-
-        Distant positions would run together.
-        """
-        return {
-            key: Rotary(2 * len(value)).inv_freq
-            if key.endswith("rotary.inv_freq") and value.dtype != torch.float32
-            else value
-            for key, value in tensors.items()
-        }
-
-
-class KronosTokenizer(SavedNetwork):
+class KronosTokenizer(Pretrained):
     """Bars to pairs of integers (s1 coarse, s2 fine) and back, through a causal transformer on either side."""
 
     kind: ClassVar[Kind] = "tokenizer"
@@ -465,10 +411,6 @@ class KronosTokenizer(SavedNetwork):
                     nn.init.uniform_(module.bias, -bound, bound, generator=generator)
             elif isinstance(module, RMSNorm):
                 nn.init.ones_(module.weight)
-
-    def forward(self, x: Tensor) -> TokenizerLoss:
-        """The same as `loss`, so that training can go through DistributedDataParallel."""
-        return self.loss(x)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Sub-tokens of normalised, clipped bars.
@@ -523,8 +465,7 @@ class KronosTokenizer(SavedNetwork):
     def _decoded(self, h: Tensor) -> Tensor:
         for block in self.decoder:
             h = block(h)
-        out: Tensor = self.head(h)
-        return out
+        return self.head(h)
 
 
 def _perplexity(ids: Tensor, bits: int, pooled: Pooled) -> Tensor:
@@ -547,8 +488,7 @@ class TokenEmbedding(nn.Module):
 
     def forward(self, s1: Tensor, s2: Tensor) -> Tensor:
         """int64[B, T] twice -> [B, T, D]."""
-        out: Tensor = self.fusion_proj(torch.cat((self.emb_s1(s1), self.emb_s2(s2)), dim=-1) * self.scale)
-        return out
+        return self.fusion_proj(torch.cat((self.emb_s1(s1), self.emb_s2(s2)), dim=-1) * self.scale)
 
 
 class FixedEmbedding(nn.Module):
@@ -568,8 +508,7 @@ class FixedEmbedding(nn.Module):
 
     def forward(self, index: Tensor) -> Tensor:
         """int64[...] -> [..., D]."""
-        out: Tensor = self.emb(index)
-        return out
+        return self.emb(index)
 
 
 class TimeEmbedding(nn.Module):
@@ -590,8 +529,7 @@ class TimeEmbedding(nn.Module):
         total, *others = [table(column) for table, column in zip(self.tables(), columns, strict=True)]
         for part in others:
             total = total + part
-        out: Tensor = total
-        return out
+        return total
 
 
 class DependencyLayer(nn.Module):
@@ -604,8 +542,7 @@ class DependencyLayer(nn.Module):
 
     def forward(self, context: Tensor, sibling: Tensor) -> Tensor:
         """context, sibling [B, T, D] -> [B, T, D], causal."""
-        out: Tensor = self.norm(context + self.cross_attn(sibling, context))
-        return out
+        return self.norm(context + self.cross_attn(sibling, context))
 
 
 class DualHead(nn.Module):
@@ -617,7 +554,7 @@ class DualHead(nn.Module):
         self.proj_s2 = nn.Linear(config.d_model, 2**config.s2_bits)
 
 
-class Kronos(SavedNetwork):
+class Kronos(Pretrained):
     """The predictor: tokens and stamps of past bars to the next bar's s1, then its s2 given that s1."""
 
     kind: ClassVar[Kind] = "predictor"
@@ -677,15 +614,12 @@ class Kronos(SavedNetwork):
         h = self.token_drop(h)
         for block in self.transformer:
             h = block(h)
-        out: Tensor = self.norm(h)
-        return out
+        return self.norm(h)
 
     def s1_logits(self, context: Tensor) -> Tensor:
         """Logits [..., V] of the next s1, from context [..., D]."""
-        out: Tensor = self.head.proj_s1(context)
-        return out
+        return self.head.proj_s1(context)
 
     def s2_logits(self, context: Tensor, s1_next: Tensor) -> Tensor:
         """Logits [B, T, V] of the next s2 at every position, from context [B, T, D] and s1_next int64[B, T]."""
-        out: Tensor = self.head.proj_s2(self.dep_layer(context, self.embedding.emb_s1(s1_next)))
-        return out
+        return self.head.proj_s2(self.dep_layer(context, self.embedding.emb_s1(s1_next)))

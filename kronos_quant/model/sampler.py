@@ -20,15 +20,18 @@ from torch import Tensor
 
 from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.inputs import as_count, as_number
 from kronos_quant.model.checkpoint import check_fit, native_context
 from kronos_quant.model.cuda_graphs import CudaGraphs
-from kronos_quant.model.decoding import BarDecoder, BarEncoder, Context, PathDecoder
+from kronos_quant.model.decoding import BarDecoder, BarEncoder, Context, PathDecoder, check_horizon
 from kronos_quant.model.kronos import TIME_ROWS, Kronos, KronosTokenizer
 from kronos_quant.model.sampling import DEFAULT_SAMPLING, Sampling
 from kronos_quant.schema import FEATURES
 
 Precision = Literal["float32", "bfloat16"]
 StampArray = NDArray[np.integer]
+Chunk = tuple[Tensor, ...]
+"""x float32[B, L, 6], x_stamp [B, L, 5], y_stamp [B, H, 5] and seeds int64[B]."""
 
 CHUNK_TOKENS, CHUNK_PATHS = 3 * 2**20, 5 * 2**15
 """Width times tokens of all lookbacks, and width times sample paths, of a chunk on a processor: the products of a step
@@ -97,9 +100,8 @@ class PathSampler:
         if dtype not in ("float32", "bfloat16"):
             raise ConfigError(f"dtype: expected float32 or bfloat16, got {dtype!r}")
         self.max_context = native_context(predictor.config) if max_context is None else max_context
-        if self.max_context < 1 or not clip > 0:
-            raise ConfigError(f"max_context and clip must be positive, got {self.max_context} and {clip}")
-        self.clip = clip
+        as_count(self.max_context, "max_context")
+        self.clip = as_number(clip, "clip", lambda bound: bound > 0, "a number above 0")
         self.device = resolve_device(device)
         self.tokenizer = copy.deepcopy(tokenizer).to(self.device).eval()
         narrow = torch.bfloat16 if dtype == "bfloat16" else torch.float32
@@ -134,17 +136,19 @@ class PathSampler:
         DataError
             For arrays that do not fit.
         ConfigError
-            For fewer than one path.
+            For fewer than one path, and a horizon beyond `max_context`.
         """
-        if samples < 1:
-            raise ConfigError(f"samples: must be >= 1, got {samples}")
+        as_count(samples, "samples")
         seeds = np.arange(len(x)) if seeds is None else seeds
         _check_windows(x, x_stamp, y_stamp, seeds)
+        check_horizon(y_stamp.shape[1], self.max_context)
         kinds = (np.float32, np.int64, np.int64, np.int64)
         arrays = zip((x, x_stamp, y_stamp, seeds), kinds, strict=True)
-        inputs = ChunkInputs(*(torch.from_numpy(np.array(part, dtype=kind)) for part, kind in arrays))
+        inputs = tuple(torch.from_numpy(np.array(part, dtype=kind)) for part, kind in arrays)
         rows = chunk_series(self.width, x.shape[1], samples, self.device.type)
-        chunks = [inputs.chunk(start, rows) for start in range(0, len(x), rows)]
+        # the last chunk is filled up with copies of the last window
+        places = [torch.arange(start, start + rows).clamp(max=len(x) - 1) for start in range(0, len(x), rows)]
+        chunks = [tuple(part[place] for part in inputs) for place in places]
         done = self._run_all(chunks, sampling, samples)
         bars, last = (torch.cat(parts)[: len(x)].numpy() for parts in zip(*done, strict=True))
         return SamplePaths(bars, last)
@@ -155,7 +159,7 @@ class PathSampler:
         caches = self.path_decoder.cache_bytes(series, lookback, horizon, samples)
         return OTHER_BYTES + caches * 3 // 2
 
-    def _run_all(self, chunks: list[ChunkInputs], sampling: Sampling, samples: int) -> list[tuple[Tensor, Tensor]]:
+    def _run_all(self, chunks: list[Chunk], sampling: Sampling, samples: int) -> list[tuple[Tensor, Tensor]]:
         """Run all chunks, a group at once; memory decides the size of a group, never the shape of a chunk."""
         done: list[tuple[Tensor, Tensor]] = []
         group = GROUP_CHUNKS
@@ -174,32 +178,16 @@ class PathSampler:
             torch.cuda.empty_cache()  # outside the handler, whose traceback still holds the tensors
         return done
 
-    def _run(self, chunk: ChunkInputs, sampling: Sampling, samples: int) -> tuple[Tensor, Tensor]:
+    def _run(self, chunk: Chunk, sampling: Sampling, samples: int) -> tuple[Tensor, Tensor]:
         """Bars [B, S, H, 6] and last bars [B, 6] of one chunk, on the device."""
-        inputs = (part.to(self.device) for part in (chunk.x, chunk.x_stamp, chunk.y_stamp, chunk.seeds))
 
         def sample(x: Tensor, x_stamp: Tensor, y_stamp: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
             tokens = self.bar_encoder.encode(x.clamp(-self.clip, self.clip))
             paths = self.path_decoder.sample(tokens, x_stamp, y_stamp, sampling, seeds, samples)
             return self.bar_decoder.decode(tokens, paths)
 
-        bars, last = self.graphs.run((sampling, samples), sample, *inputs)
+        bars, last = self.graphs.run((sampling, samples), sample, *(part.to(self.device) for part in chunk))
         return bars, last
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkInputs:
-    """What the network needs of some windows, as tensors."""
-
-    x: Tensor  # float32[B, L, 6]
-    x_stamp: Tensor  # [B, L, 5]
-    y_stamp: Tensor  # [B, H, 5]
-    seeds: Tensor  # int64[B]
-
-    def chunk(self, start: int, rows: int) -> ChunkInputs:
-        """`rows` windows from `start`, padded with copies of the last one."""
-        index = torch.arange(start, start + rows).clamp(max=len(self.x) - 1)
-        return ChunkInputs(self.x[index], self.x_stamp[index], self.y_stamp[index], self.seeds[index])
 
 
 def chunk_series(width: int, lookback: int, samples: int, device: str = "cpu") -> int:
@@ -217,7 +205,7 @@ def resolve_device(device: str) -> torch.device:
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+    if not isinstance(device, str) or not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
         raise ConfigError(f"device: expected auto, cpu, cuda, cuda:N or mps, got {device!r}")
     resolved = torch.device(device)
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
@@ -251,8 +239,8 @@ def _check_windows(x: Float32Array, x_stamp: StampArray, y_stamp: StampArray, se
             )
 
 
-def _too_large(device: torch.device, chunk: ChunkInputs, samples: int) -> KronosQuantError:
-    series, lookback = chunk.x.shape[:2]
+def _too_large(device: torch.device, chunk: Chunk, samples: int) -> KronosQuantError:
+    series, lookback = chunk[0].shape[:2]
     return KronosQuantError(
         f"out of memory on {device}: {series} series of {lookback} bars with {samples} samples do not fit",
         hint="use fewer samples, a shorter lookback or --device cpu",

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import as_count, as_number
 
 # splitmix64 (Steele, Lea and Flood 2014): the odd increment, then shift and multiplier of each mixing round
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -46,12 +47,9 @@ class Sampling:
     nucleus: Nucleus = "combined"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise ConfigError(f"temperature: must be >= 0, got {self.temperature}")
-        if self.top_k < 0:
-            raise ConfigError(f"top_k: must be >= 0, got {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"top_p: must be in (0, 1], got {self.top_p}")
+        as_number(self.temperature, "temperature", lambda heat: heat >= 0, "a number of at least 0")
+        as_count(self.top_k, "top_k", 0)
+        as_number(self.top_p, "top_p", lambda share: 0 < share <= 1, "a number above 0 and at most 1")
         if self.nucleus not in ("combined", "published"):
             raise ConfigError(f"nucleus: must be combined or published, got {self.nucleus!r}")
 

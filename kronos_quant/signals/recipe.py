@@ -20,7 +20,7 @@ from pydantic import AliasChoices, Field, model_validator
 
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
-from kronos_quant.model import Context, ModelCard, Nucleus, Pair, load_pair
+from kronos_quant.model import Context, ModelCard, Nucleus, Pair, check_horizon, load_pair
 from kronos_quant.model.library import ModelLibrary
 from kronos_quant.own_code import OwnCode
 from kronos_quant.schema import DAILY
@@ -63,7 +63,7 @@ class Recipe(Section):
     members: tuple[str, ...] = Field((), description="recipes whose signals are averaged, instead of a model")
     universe: str | None = Field(None, description="universe to score; null: market.universe of kq.yaml")
     lookback_window: int | None = Field(None, ge=3, description="input bars of the model; null: as trained")
-    horizon: int | None = Field(None, ge=1, description="bars to forecast; null: as trained")
+    horizon: int | None = Field(None, ge=1, description="bars to forecast, up to max_context; null: as trained")
     asof: DecisionPoints = Field(
         default_factory=lambda: DecisionPoints.model_validate({}),
         description="decision times, intraday bars: close, {every: 12} bars, or {times: ['11:30', '15:00']}",
@@ -254,7 +254,7 @@ def resolve_recipe(
                 f"{field}: {weights.name} has no card that gives it", hint=f"Set `{field}:` in the recipe."
             )
     assert lookback is not None
-    assert horizon is not None
+    horizon = check_horizon(horizon, weights.pair.max_context)
     if freq == DAILY and not recipe.asof.at_close:
         raise ConfigError("asof: daily bars have one decision time, the close", hint="Leave asof out of the recipe.")
     return ComputedRecipe(

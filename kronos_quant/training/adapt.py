@@ -57,13 +57,7 @@ def check_adapt(adapt: AdaptConfig, predictor: PredictorConfig, from_scratch: bo
 def adapt_predictor(predictor: Kronos, adapt: AdaptConfig, seed: int) -> Kronos:
     """The predictor to train: itself with the rest frozen, or a copy with low-rank updates (`lora`).
 
-    The copy shares the tensors of `predictor`, which training does not change.
-
-    Parameters
-    ----------
-    predictor : the starting weights
-    adapt : the part that learns
-    seed : of the first updates
+    The copy shares the tensors of `predictor`, which training does not change. seed : of the first updates.
     """
     if adapt.last_layers is not None:
         predictor.requires_grad_(False)

@@ -39,12 +39,7 @@ def make_card(
 ) -> ModelCard:
     """The card of a finished training: windows, bars, splits, losses, and its validation forecasts.
 
-    Parameters
-    ----------
-    training : the training, with its best networks
-    freq : of the bars
-    start : validation forecasts of the networks that it started from
-    tokenizer, predictor : outcomes of the phases
+    start : validation forecasts of the networks that it started from. tokenizer, predictor : outcomes of the phases.
     """
     job, splits = training.job, training.data.splits
     return ModelCard(
@@ -166,13 +161,7 @@ def compare_errors(ours: ValidationScore, theirs: ValidationScore) -> ErrorCompa
 def write_verdict(
     trained: ValidationScore, start: ValidationScore, last_close: ValidationScore, start_name: str
 ) -> list[str]:
-    """The result of the training: one sentence for each forecast it has to beat, and one for the ranking.
-
-    Parameters
-    ----------
-    trained, start, last_close : validation forecasts of the best epoch, of the starting networks, and of no change
-    start_name : of the starting networks, see `TrainingJob.start_name`
-    """
+    """The result of the training: one sentence for each forecast it has to beat, and one for the ranking."""
     lines = []
     for name, other in ((start_name, start), (LAST_CLOSE, last_close)):
         comparison = compare_errors(trained, other)

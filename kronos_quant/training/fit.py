@@ -107,14 +107,14 @@ def _fit(training: Training, freq: str) -> FitResult:
     start = score_start(training)
     tokenizer = train_tokenizer(training)
     predictor = train_predictor(training, start, tokenizer_kept=tokenizer.best_epoch == 0)
-    head = train_head(training, predictor.best) if job.train.head.epochs else None
+    head, figures = train_head(training, predictor.best) if job.train.head.epochs else (None, None)
     card = make_card(training, freq, start, tokenizer, predictor)
     if head is not None:
-        card = card.model_copy(update={HEAD: head.figures})
-        write_scores(job.folder / SCORES_FILE, training, head.network)
+        card = card.model_copy(update={HEAD: figures})
+        write_scores(job.folder / SCORES_FILE, training, head)
     if ranks.first:
         if head is not None:
-            head.network.save(job.folder / CHECKPOINTS / HEAD)
+            head.save(job.folder / CHECKPOINTS / HEAD)
         write_pair(job.folder / BEST, training.networks, card)
     ranks.wait()
     return FitResult(tokenizer, predictor, job.folder / BEST, card)

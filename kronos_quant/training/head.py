@@ -94,8 +94,7 @@ class RankHead(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Contexts float32[n, D] -> scores float32[n]; only their order means something."""
-        scores: Tensor = self.layers((contexts - self.mean) / self.std)[:, 0]
-        return scores
+        return self.layers((contexts - self.mean) / self.std)[:, 0]
 
     def save(self, folder: Path) -> None:
         """Write config.json and model.safetensors into `folder`, each whole."""
@@ -113,16 +112,8 @@ class RankedReturns:
     dates: list[IntArray]  # for each date its windows
 
 
-@dataclass(frozen=True, slots=True)
-class TrainedHead:
-    """A head, and the comparison of its ranking with that of the validation forecasts."""
-
-    network: RankHead
-    figures: HeadFigures
-
-
-def train_head(training: Training, forecasts: ValidationScore) -> TrainedHead:
-    """Train `train.head` on the networks as they are; forecasts : their score on the validation windows.
+def train_head(training: Training, forecasts: ValidationScore) -> tuple[RankHead, HeadFigures]:
+    """Train `train.head` on the networks as they are, and compare its ranking with that of their validation forecasts.
 
     Raises KeyboardInterrupt when the user requested a stop.
     """
@@ -144,7 +135,7 @@ def train_head(training: Training, forecasts: ValidationScore) -> TrainedHead:
             raise KeyboardInterrupt
     figures = compare_rankings(ranking, forecasts, sections, config, len(train.dates))
     logger.info("%s", figures.verdict)
-    return TrainedHead(network, figures)
+    return network, figures
 
 
 def usable_dates(data: TrainingData) -> tuple[IntArray, IntArray]:
@@ -226,13 +217,7 @@ def compare_rankings(
 ) -> HeadFigures:
     """Both rank ICs on the validation dates, and the mean of their differences by date with its margin.
 
-    A gain is a difference that exceeds its 95 % margin.
-
-    Parameters
-    ----------
-    head, forecasts : scores of the same windows
-    sections : the windows by date
-    config, dates : of the head, and its training dates, for the card
+    A gain is a difference that exceeds its 95 % margin. config, dates : of the head, and its training dates.
     """
     ours, theirs = (np.array([np.nan if ic is None else ic for ic in one.rank_ics]) for one in (head, forecasts))
     difference, margin = mean_by_blocks(ours - theirs, sections)

@@ -165,9 +165,9 @@ def open_trackers(names: Sequence[str], folder: Path, comet: CometConfig | None 
     """
     check_trackers(names)
     kinds: dict[str, Callable[[Path], Tracker]] = {
-        "comet": partial(CometTracker, config=comet or CometConfig.model_validate({})),
-        "mlflow": MlflowTracker,
-        "tensorboard": TensorboardTracker,
+        "comet": partial(_Comet, config=comet or CometConfig.model_validate({})),
+        "mlflow": _Mlflow,
+        "tensorboard": _Tensorboard,
     }
     opened: list[Tracker] = []
     for name in names:
@@ -192,7 +192,7 @@ def metric_values(row: dict[str, Any]) -> dict[str, float]:
     }
 
 
-class CometTracker:
+class _Comet:
     """Comet ML. The experiment's key is derived from the run's name, so that a resumed run finds it again."""
 
     def __init__(self, folder: Path, config: CometConfig) -> None:
@@ -203,19 +203,16 @@ class CometTracker:
         self.experiment.set_name(folder.name)
 
     def log_parameters(self, values: dict[str, Any]) -> None:
-        """Record the settings of the run."""
         self.experiment.log_parameters(values)
 
     def log_row(self, row: dict[str, Any]) -> None:
-        """Record a row of the log."""
         self.experiment.log_metrics(metric_values(row), step=row["step"], epoch=row["epoch"])
 
     def close(self) -> None:
-        """End the experiment."""
         self.experiment.end()
 
 
-class MlflowTracker:
+class _Mlflow:
     """MLflow. The run's id is stored in the run's folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -228,35 +225,29 @@ class MlflowTracker:
             write_text(file, run.info.run_id + "\n")
 
     def log_parameters(self, values: dict[str, Any]) -> None:
-        """Record the settings of a new run: MLflow refuses another value for one that it has."""
-        if self.new:
+        if self.new:  # MLflow refuses another value for one that it has
             self.mlflow.log_params(values)
 
     def log_row(self, row: dict[str, Any]) -> None:
-        """Record a row of the log."""
         # MLflow allows letters, digits, _ - . / and spaces in a name
         self.mlflow.log_metrics(metric_values(row), step=row["step"])
 
     def close(self) -> None:
-        """End the run."""
         self.mlflow.end_run()
 
 
-class TensorboardTracker:
+class _Tensorboard:
     """TensorBoard event files in tensorboard/ of the run's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.writer = import_module("torch.utils.tensorboard").SummaryWriter(str(folder / "tensorboard"))
 
     def log_parameters(self, values: dict[str, Any]) -> None:
-        """Record the settings of the run."""
         self.writer.add_text("parameters", "\n".join(f"    {name}: {value}" for name, value in values.items()))
 
     def log_row(self, row: dict[str, Any]) -> None:
-        """Record a row of the log."""
         for name, value in metric_values(row).items():
             self.writer.add_scalar(name, value, row["step"])
 
     def close(self) -> None:
-        """Close the event file."""
         self.writer.close()

@@ -68,14 +68,8 @@ def train_phase(
 ) -> PhaseOutcome:
     """Train one phase from its saved position, if any; returns its best epoch.
 
-    Parameters
-    ----------
-    setup, loader, config : the phase, its batches, and the settings of the job
-    ranks, files, stop : the processes, the run's files, and the user's request to stop
-
-    Raises
-    ------
-    KeyboardInterrupt when a stop was requested, after a state was saved; KronosQuantError when a loss is not a number.
+    Raises KeyboardInterrupt when a stop was requested, after a state was saved, and KronosQuantError when a loss is not
+    a number.
     """
     loop = PhaseLoop(setup, loader, config, ranks, files, stop)
     try:
@@ -260,7 +254,7 @@ class PhaseLoop:
 
     @torch.no_grad()
     def _loss_of(self, window: int, epoch: int) -> float:
-        batch = self.loader.training(np.array([window]), epoch).to(self.ranks.device)
+        batch = self.loader.batch(np.array([window]), epoch).to(self.ranks.device)
         return float(self.setup.objective(*self.setup.objective.inputs(batch))["loss"])
 
     @torch.no_grad()

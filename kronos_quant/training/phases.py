@@ -82,11 +82,7 @@ def train_tokenizer(training: Training) -> PhaseOutcome:
 def train_predictor(training: Training, start: ValidationScore, tokenizer_kept: bool) -> PhaseOutcome:
     """Train the predictor, or take its stored outcome; the best weights are loaded afterwards.
 
-    Parameters
-    ----------
-    training : the running job
-    start : from `score_start`
-    tokenizer_kept : whether the tokenizer is still the starting one
+    start : from `score_start`. tokenizer_kept : whether the tokenizer is still the starting one.
     """
     config, networks = training.job.train, training.networks
     assert config.predictor_epochs is not None

@@ -195,15 +195,8 @@ def prepare_run_folder(workspace: WorkspaceFolder, plan: TrainingPlan) -> Prepar
 def open_run(workspace: WorkspaceFolder, plan: TrainingPlan, resume: bool | None) -> Iterator[tuple[Run, TrainingJob]]:
     """The run to train, new or resumed, and the job with its folder; no other process may train it meanwhile.
 
-    Parameters
-    ----------
-    workspace, plan : the workspace, and what to train
     resume : None resumes the newest unfinished run of the same settings and bars, and starts one where there is none;
-        True requires one; False starts one
-
-    Raises
-    ------
-    ConfigError when there is nothing to resume, or settings differ.
+    True requires one; False starts one. Raises ConfigError when there is nothing to resume, or settings differ.
     """
     former = None if resume is False else _former_run(workspace, plan.job, required=bool(resume))
     opened: AbstractContextManager[Run] = (

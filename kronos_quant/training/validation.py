@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -127,25 +126,20 @@ def mean_by_blocks(by_date: FloatArray, sections: CrossSections) -> tuple[float 
     finite = np.isfinite(by_date)
     if not finite.any():
         return None, None
-    blocks = sections.block[_first_windows(sections.date)][finite]
+    blocks = sections.block[np.unique(sections.date, return_index=True)[1]][finite]
     return float(by_date[finite].mean()), margin_of_mean(block_means(by_date[finite], blocks))
 
 
 def block_means(values: FloatArray, block: IntArray) -> FloatArray:
     """The mean of the values of each block that has any."""
     _, number = np.unique(block, return_inverse=True)
-    means: FloatArray = np.bincount(number, weights=values) / np.maximum(np.bincount(number), 1)
-    return means
+    return np.bincount(number, weights=values) / np.maximum(np.bincount(number), 1)
 
 
 def margin_of_mean(values: FloatArray) -> float | None:
     """Half width of the 95 % interval (Student's t) of the mean of independent values; None of fewer than two."""
     interval = independent_interval(values)
     return interval.margin if interval.known else None
-
-
-def _first_windows(date: IntArray) -> NDArray[Any]:
-    return np.unique(date, return_index=True)[1]
 
 
 def figure_cell(name: str, value: float | None) -> str:
@@ -175,7 +169,8 @@ class ForecastValidation:
     ) -> None:
         self.data, self.samples, self.max_context, self.ranks, self.stopped = data, samples, max_context, ranks, stopped
         self.sections = data.decoded
-        self.realised = self._realised()
+        self.closes = window_closes(data.table, data.decoded.index)
+        self.realised: FloatArray = self.closes[:, 1:] / self.closes[:, :1] - 1
         self.last_close = score_forecast(np.zeros_like(self.realised), self.realised, self.sections)
         """The forecast of a random walk: the price stays at its last close."""
 
@@ -225,25 +220,13 @@ class ForecastValidation:
             self.samples,
             seeds=np.array([series_seed(SEED, symbol, asof) for symbol, asof in keys]),
         )
-        floor = self._closes(which)[:, 0] * LEAST_PRICE_SHARE
+        floor = self.closes[which, 0] * LEAST_PRICE_SHARE
         close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
         base = np.maximum(denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE], floor)
-        returns: FloatArray = (close / base[:, None, None] - 1).mean(axis=1)
-        return returns
-
-    def _realised(self) -> FloatArray:
-        close = self._closes(np.arange(len(self.sections)))
-        returns: FloatArray = close[:, 1:] / close[:, :1] - 1
-        return returns
-
-    def _closes(self, which: NDArray[np.int64]) -> FloatArray:
-        """float64[n, 1 + H]: the close of the last bar known and of the bars after it."""
-        index = self.sections.index
-        return window_closes(self.data.table, WindowIndex(index.lookback, index.predict, index.anchor[which]))
+        return (close / base[:, None, None] - 1).mean(axis=1)
 
 
 def window_closes(table: BarTable, index: WindowIndex) -> FloatArray:
     """float64[n, 1 + H]: the close of each window's last bar known and of the bars after it."""
     rows = index.anchor[:, None] + np.arange(index.predict + 1)
-    closes: FloatArray = table.values[rows, CLOSE].astype(np.float64)
-    return closes
+    return table.values[rows, CLOSE].astype(np.float64)

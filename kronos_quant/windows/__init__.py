@@ -1,15 +1,7 @@
 """Bars to windows: Polars in, arrays out. The public entry for notebooks is `make_windows`."""
 
 from kronos_quant.windows.index import WindowIndex, build_index
-from kronos_quant.windows.normalise import (
-    STAMP_COLUMNS,
-    STD_FLOOR,
-    Scale,
-    denormalise,
-    lookback_scale,
-    normalise,
-    stamps,
-)
+from kronos_quant.windows.normalise import STAMP_COLUMNS, STD_FLOOR, Scale, denormalise, stamps
 from kronos_quant.windows.samples import Windows, gather, gather_arrays, gather_stamps, index_scale, make_windows
 from kronos_quant.windows.splits import Splits, TimeRange, make_splits, target_mask
 from kronos_quant.windows.table import BarTable, bar_table, universe_table
@@ -30,10 +22,8 @@ __all__ = [
     "gather_arrays",
     "gather_stamps",
     "index_scale",
-    "lookback_scale",
     "make_splits",
     "make_windows",
-    "normalise",
     "stamps",
     "target_mask",
     "universe_table",

@@ -1,9 +1,9 @@
-"""From rows to the numbers of a window: time features, normalisation by the lookback, and compiled code for both.
+"""From rows to the numbers of a window: time features, and normalisation by the lookback, compiled.
 
 Nothing that happens after the lookback moves a number inside the window. Statistics are float64; a column that is
-constant over the lookback becomes exactly 0 there (in float32 it would turn into rounding noise). The compiled
-functions give the same numbers, bit for bit, as `lookback_scale` and `normalise`: sums in the order of the bars, no
-fused steps; other threads run meanwhile. They raise nothing: `samples.gather` passes only rows that are in the table.
+constant over the lookback becomes exactly 0 there (in float32 it would turn into rounding noise). Sums are in the order
+of the bars, without fused steps; other threads run meanwhile. The compiled functions raise nothing: `samples.gather`
+passes only rows that are in the table.
 Shapes: R rows of the table, B windows, L lookback, T = L + H bars.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -31,13 +31,12 @@ ROWS_A_LINE, STAMPS_A_LINE = 2, 6
 """Rows of values and of stamps in a cache line of 64 bytes."""
 
 
-def stamps(times: pl.Series | Sequence[datetime]) -> NDArray[np.int16]:
+def stamps(times: pl.Series | Sequence[date]) -> NDArray[np.int16]:
     """Time features of bar-end stamps: int16[N, 5] in the order of STAMP_COLUMNS.
 
     Daily bars are stamped at 00:00 of their session, so their minute and hour are 0.
     """
-    series = times if isinstance(times, pl.Series) else pl.Series(times, dtype=pl.Datetime("us"))
-    part = series.dt
+    part = pl.Series(times).cast(pl.Datetime("us")).dt
     columns = (part.minute(), part.hour(), part.weekday() - 1, part.day(), part.month())
     return np.stack([column.cast(pl.Int16).to_numpy() for column in columns], axis=1)
 
@@ -50,28 +49,12 @@ class Scale:
     std: NDArray[np.float64]
 
 
-def lookback_scale(values: NDArray[np.float32], lookback: int) -> Scale:
-    """Statistics of the first `lookback` bars of each window; `values` is float32[B, T, 6]."""
-    past = values[:, :lookback].astype(np.float64)
-    # the mean of equal numbers can differ from them in the last bit
-    constant = (past == past[:, :1]).all(axis=1, keepdims=True)
-    mean = np.where(constant, past[:, :1], past.mean(axis=1, keepdims=True))
-    return Scale(mean, np.where(constant, 0.0, past.std(axis=1, keepdims=True)))
-
-
-def normalise(values: NDArray[np.float32], scale: Scale, clip: float) -> NDArray[np.float32]:
-    """(value - mean) / (std + 1e-5), clipped to +-clip: float32[B, T, 6]."""
-    scaled = (values - scale.mean) / (scale.std + STD_FLOOR)
-    return np.clip(scaled, -clip, clip).astype(np.float32)
-
-
 def denormalise(values: NDArray[np.floating], scale: Scale) -> NDArray[np.float64]:
     """Back to price units: value * (std + 1e-5) + mean; float[B, T, 6] or, for S paths, float[B, S, T, 6]."""
     mean, std = scale.mean, scale.std
     if values.ndim == mean.ndim + 1:
         mean, std = mean[:, None], std[:, None]
-    restored: NDArray[np.float64] = values * (std + STD_FLOOR) + mean
-    return restored
+    return values * (std + STD_FLOOR) + mean
 
 
 @njit("void(f4[:, ::1], i8[::1], i8, f8[:, ::1], f8[:, ::1])", cache=True, nogil=True)
@@ -113,7 +96,7 @@ def cut_nb(
     std: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> np.float32:
-    """Fill out[B, T, 6] with T rows from each `begin`, normalised by mean[B, 6] and std[B, 6].
+    """Fill out[B, T, 6] with T rows from each `begin`: (value - mean) / (std + 1e-5), clipped to +-clip.
 
     Windows lie anywhere in memory, so the next one is touched before this one is computed: what is returned has no
     meaning but to keep that.

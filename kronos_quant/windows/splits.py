@@ -25,7 +25,7 @@ class TimeRange:
     end: np.datetime64
 
     def __str__(self) -> str:
-        return f"{_short(self.start)} to {_short(self.end)}"
+        return f"{time_text(self.start)} to {time_text(self.end)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ def make_splits(
                 f"found {val_dates[0]}",
                 hint="splits are by the target's date: the lookback may reach back without being named",
             )
-        cuts = [_day_start(train_dates[0]), _day_end(train_dates[1]), _day_start(val_dates[0]), _day_end(val_dates[1])]
-        train = TimeRange(cuts[0], cuts[1])
-        val = TimeRange(max(cuts[2], _after(cuts[1], embargo, times, calendar)), cuts[3])
+        train = TimeRange(np.datetime64(train_dates[0], "us"), _day_end(train_dates[1]))
+        first = np.datetime64(val_dates[0], "us")
+        val = TimeRange(max(first, _after(train.end, embargo, times, calendar)), _day_end(val_dates[1]))
     else:
         if len(times) < 3:
             raise DataError(f"{len(times)} bar times are too few to split into training, validation and test")
@@ -77,7 +77,7 @@ def make_splits(
 
 def _within(times: NDArray[np.datetime64], bounds: tuple[date | None, date | None]) -> NDArray[np.datetime64]:
     first, last = bounds
-    kept = np.ones(len(times), bool) if first is None else times >= _day_start(first)
+    kept = np.ones(len(times), bool) if first is None else times >= np.datetime64(first, "us")
     found = times[kept if last is None else kept & (times <= _day_end(last))]
     if len(times) and not len(found):
         raise DataError(f"no bars from {first or 'the first'} to {last or 'the last'}, the bounds of the dataset")
@@ -101,19 +101,14 @@ def _after(
         else:
             end = times[-1]
     later = int(np.searchsorted(times, end, side="right"))
-    following: np.datetime64 = times[later] if later < len(times) else times[-1] + np.timedelta64(1, "us")
-    return following
-
-
-def _day_start(day: date) -> np.datetime64:
-    return np.datetime64(day, "us")
+    return times[later] if later < len(times) else times[-1] + np.timedelta64(1, "us")
 
 
 def _day_end(day: date) -> np.datetime64:
     return np.datetime64(day, "us") + np.timedelta64(1, "D") - np.timedelta64(1, "us")
 
 
-def _short(moment: np.datetime64) -> str:
-    """A moment without the part of it that says nothing."""
+def time_text(moment: np.datetime64) -> str:
+    """A moment to the minute as text, without a time of day of 00:00."""
     text = str(moment.astype("datetime64[m]")).replace("T", " ")
     return text.removesuffix(" 00:00")

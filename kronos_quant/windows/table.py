@@ -80,7 +80,8 @@ def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:
         offset=offset,
         values=values,
         factor=bars["factor"].to_numpy(),
-        stamp=_daily_stamps(sessions)[session] if _is_daily(time, dates) else stamps(bars["time"]),
+        # where every bar is stamped at 00:00 of its session, the time features are the session's
+        stamp=stamps(sessions)[session] if (time == dates).all() else stamps(bars["time"]),
         time=time,
         date=dates,
         session=session,
@@ -109,15 +110,6 @@ def _positions(dates: pl.Series, calendar: NDArray[np.datetime64]) -> NDArray[np
         outside = dates.filter(pl.Series(position < 0)).unique().sort()
         raise DataError(f"bars outside the calendar on {listed(outside)}")
     return position
-
-
-def _daily_stamps(sessions: Sequence[date]) -> NDArray[np.int16]:
-    return stamps(pl.Series(sessions, dtype=pl.Date).cast(pl.Datetime("us")))
-
-
-def _is_daily(time: NDArray[np.datetime64], dates: NDArray[np.datetime64]) -> bool:
-    """Whether every bar is stamped at 00:00 of its session: its time features are then its session's."""
-    return bool((time == dates).all())
 
 
 def _check(bars: pl.DataFrame) -> None:

@@ -11,10 +11,10 @@ import polars as pl
 
 from kronos_quant.charts import Fan
 from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.inputs import DateLike, as_count, as_date
+from kronos_quant.inputs import DateLike, as_date
 from kronos_quant.market import FutureTimes, Market, workspace_market
-from kronos_quant.model import QUANTILES, Forecast, Forecaster
-from kronos_quant.model.forecast import day_text
+from kronos_quant.model import QUANTILES, Forecast, Forecaster, check_horizon
+from kronos_quant.model.forecast import SHOWN_BARS, day_text
 from kronos_quant.model.symbol_forecast import SymbolForecast
 from kronos_quant.report.pages.forecast import forecast_png, write_forecast_page
 from kronos_quant.runs import Inputs, staged_run
@@ -25,8 +25,6 @@ from kronos_quant.workspace import WorkspaceFolder
 
 LEAST_SAMPLES = 200
 """Paths of one symbol: cheap, and the outer quantiles need them."""
-
-SHOWN_BARS = 90
 
 
 def run_forecast(
@@ -40,11 +38,13 @@ def run_forecast(
 ) -> SymbolForecast:
     """Forecast the next bars of one symbol with the model of a recipe; leaves a run with table, picture and page.
 
+    The settings are the recipe's, but at least LEAST_SAMPLES paths are sampled; the notes say so.
+
     Parameters
     ----------
     workspace : the workspace's folder.
     symbol : in any spelling that is unique, such as SH600000, 600000.SH or 600000.
-    horizon : bars to forecast; None: the recipe's.
+    horizon : bars to forecast, at most the model's max_context; None: the recipe's.
     date : session after which the forecast begins; None: the newest. Of a past one, the bars that followed are kept
         as `realised` and drawn.
     recipe : name of a recipe in signals/.
@@ -60,8 +60,6 @@ def run_forecast(
     market = workspace_market(workspace)
     if not isinstance(symbol, str):
         raise ConfigError(f"symbol: expected one symbol, found {symbol!r}")
-    if horizon is not None:
-        horizon = as_count(horizon, "horizon")
     name, asked = market.resolve(symbol), as_date(date, "date")
     on = None if asked is None else market.check_session(asked)
     known = market.select_bars([name])
@@ -70,11 +68,14 @@ def run_forecast(
     lookback = source.recipe.lookback
     if bars.height < lookback:
         raise DataError(f"{name}: {lookback} bars are needed up to {on or 'the newest'}, found {bars.height}")
+    horizon = source.recipe.horizon if horizon is None else check_horizon(horizon, source.weights.pair.max_context)
     settings = source.recipe.recipe
+    raised = settings.samples < LEAST_SAMPLES
     settings = settings.model_copy(update={"samples": max(settings.samples, LEAST_SAMPLES)})
-    future = market.next_times(bars["time"][-1], horizon or source.recipe.horizon)
+    future = market.next_times(bars["time"][-1], horizon)
     forecast = _sample(source, settings, known, future, on, device).scaled(1 / float(bars["factor"][-1]))
-    notes = (*_missing_since(bars, market, on), *forecast.notes, *forecast.repairs.lines())
+    more = [f"{LEAST_SAMPLES} sample paths, for the outer quantiles: more than the recipe has"] if raised else []
+    notes = (*_missing_since(bars, market, on), *more, *forecast.notes, *forecast.repairs.lines())
     forecast = replace(forecast, notes=notes)
     quoted = bars.with_columns((pl.col(PRICES) / float(bars["factor"][-1])).cast(pl.Float32))
     closes = quoted["close"].tail(lookback).cast(pl.Float64).to_numpy()

@@ -62,7 +62,7 @@ def test_the_paths_are_those_of_the_normalised_window_in_price_units(forecaster,
     )
     scale = type(windows.scale)(windows.scale.mean[last], windows.scale.std[last])
     expected = denormalise(sampled.paths, scale)[0, ..., CLOSE]
-    found = run(forecaster, bars, lookback=12, sampling=Sampling(top_p=0.8), seed=5)
+    found = run(forecaster, bars, lookback=12, sampling=Sampling(top_p=0.8), seed=5, base="actual")
     assert of(found, "AAA")[..., CLOSE] == pytest.approx(expected)
 
 
@@ -112,7 +112,7 @@ def test_two_bars_are_enough(forecaster, bars):
 
 
 def test_the_decoded_base_removes_the_tokenizers_error(forecaster, bars):
-    actual, decoded = run(forecaster, bars), run(forecaster, bars, base="decoded")
+    actual, decoded = run(forecaster, bars, base="actual"), run(forecaster, bars)
     ratio = decoded.paths[..., : len(PRICES)] / actual.paths[..., : len(PRICES)]
     assert np.ptp(ratio, axis=(1, 2, 3)) == pytest.approx(0, abs=1e-9)  # one number a symbol
     assert (decoded.paths[..., len(PRICES) :] == actual.paths[..., len(PRICES) :]).all()
@@ -151,6 +151,7 @@ def test_quantiles_and_rises_by_hand(forecaster, bars):
     assert rise == pytest.approx(np.mean(closes > found.last_close[1]))
     volumes = found.quantiles((0.5,), "volume")["q50"]
     assert volumes[0] == pytest.approx(np.median(found.paths[0, :, 0, 4]))
+    assert found.quantiles(0.5, "volume")["q50"].equals(volumes)
 
 
 def test_the_long_frame_holds_every_number_in_its_place(forecaster, bars):
@@ -170,6 +171,9 @@ def test_scaled_prices_leave_volumes_alone(forecaster, bars):
     assert (half.paths[..., CLOSE] == found.paths[..., CLOSE] / 2).all()
     assert (half.paths[..., 4:] == found.paths[..., 4:]).all()
     assert half.last_close.tolist() == (found.last_close / 2).tolist()
+    for factor in (0, -1.0, float("nan"), "2"):
+        with pytest.raises(ConfigError, match="factor: expected a number above 0, found"):
+            found.scaled(factor)
 
 
 def test_notes_and_estimated_stamps_travel_with_the_forecast(forecaster, bars):
@@ -193,6 +197,7 @@ def test_stamps_that_are_known_better_are_used(forecaster, bars):
         ({"base": "last"}, "base: expected actual or decoded, got 'last'"),
         ({"future": FutureTimes([datetime(2024, 3, 4)], [False])}, "future: expected 4 end stamps, found 1"),
         ({"samples": "9"}, "samples: expected a whole number of at least 1, found .9."),
+        ({"sampling": "hot"}, "sampling: expected a Sampling, found str"),
     ],
 )
 def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):
@@ -200,9 +205,14 @@ def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):
         run(forecaster, bars, **settings)
 
 
-def test_a_horizon_of_nothing_is_refused(forecaster, bars):
-    with pytest.raises(ConfigError, match="horizon: expected a whole number of at least 1, found 0"):
-        forecaster.forecast(bars, 0)
+@pytest.mark.parametrize(
+    ("horizon", "words"),
+    [(0, "a whole number of at least 1, found 0"), (100_000, "at most 16 bars, the model's max_context, found 100000")],
+)
+def test_a_horizon_of_nothing_or_beyond_max_context_is_refused(forecaster, bars, horizon, words):
+    for forecast in (forecaster.forecast, lambda bars, horizon: forecast_bars(bars, forecaster, horizon)):
+        with pytest.raises(ConfigError, match=f"horizon: expected {words}"):
+            forecast(bars, horizon)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +220,7 @@ def test_a_horizon_of_nothing_is_refused(forecaster, bars):
     [
         ((0.5, 5), "close", "levels: expected probabilities from 0 to 1, found 5"),
         ((), "close", "levels: expected probabilities from 0 to 1, found none"),
+        (None, "close", "levels: expected probabilities from 0 to 1, found None"),
         ((0.5,), "price", "column: expected one of open, high, low, close, volume, amount, found 'price'"),
     ],
 )
@@ -219,7 +230,7 @@ def test_quantiles_that_do_not_exist_are_refused(forecaster, bars, levels, colum
 
 
 def test_a_faulty_table_is_refused_before_anything_is_sampled(forecaster, bars, monkeypatch):
-    monkeypatch.setattr(forecaster, "sampler", None)
+    monkeypatch.setattr(forecaster.sampler, "sample", None)
     with pytest.raises(DataError, match="CCC: expected at least 2 bars"):
         run(forecaster, bars.filter((pl.col("symbol") != "CCC") | (pl.col("date") == SESSIONS[-1])))
 

@@ -108,23 +108,3 @@ def test_a_file_that_is_not_what_the_hub_stated_is_refused(cache, file):
     words = refusal(Kronos.from_pretrained, "somebody/model")
     assert words.startswith(f"somebody/model: {file}: expected the digest {blob.name[:16]}…, found ")
     assert words.endswith("damaged or altered")
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_download_shows_progress_on_a_terminal_only(hub, folder, monkeypatch, terminal):
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled
-
-    seen = []
-    hub.files = {path.name: path for path in folder.iterdir()}
-    download = hub.download
-
-    def watched(name, file, *, revision, local_files_only):
-        if not local_files_only:
-            seen.append(are_progress_bars_disabled())
-        return download(name, file, revision=revision, local_files_only=local_files_only)
-
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", watched)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
-    Kronos.from_pretrained("somebody/model")
-    assert seen == [not terminal] * 2
-    assert not are_progress_bars_disabled()

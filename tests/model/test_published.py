@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from reference_windows import lookback_scale, normalise
 
 from kronos_quant.model import PathSampler, Sampling, load_pair
 from kronos_quant.schema import FEATURES, PRICES
-from kronos_quant.windows import denormalise, lookback_scale, normalise, stamps
+from kronos_quant.windows import denormalise, stamps
 
 WEIGHTS = os.environ.get("KQ_PUBLISHED_WEIGHTS")
 DATA = Path(__file__).parents[1] / "data" / "published_regression"

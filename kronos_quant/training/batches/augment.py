@@ -23,16 +23,7 @@ PRICE_COUNT = len(schema.PRICES)
 def augment(
     values: NDArray[np.float32], windows: NDArray[np.int64], config: AugmentConfig, seed: int, epoch: int, clip: float
 ) -> NDArray[np.float32]:
-    """The windows float32[B, T, 6] with the changes of `config`, within +-clip.
-
-    Parameters
-    ----------
-    values : float32[B, T, 6], normalised
-    windows : int64[B], the number of each window
-    config : which changes, and how large
-    seed, epoch : with the window, the key of its randomness
-    clip : bound of the result
-    """
+    """`values` float32[B, T, 6] of the windows number int64[B], with the changes of `config`, within +-clip."""
     changed = np.empty_like(values)
     for i, window in enumerate(windows.tolist()):
         rng = np.random.default_rng((seed, epoch, window))
@@ -61,8 +52,7 @@ def warp_places(length: int, strength: float, rng: np.random.Generator) -> Float
     knots = 1 + strength * rng.uniform(-1, 1, WARP_KNOTS)
     speed = np.interp(np.linspace(0, WARP_KNOTS - 1, length - 1), np.arange(WARP_KNOTS), knots)
     passed = np.concatenate([[0.0], np.cumsum(speed)])
-    places: FloatArray = passed / passed[-1] * (length - 1)
-    return places
+    return passed / passed[-1] * (length - 1)
 
 
 def magnitude_factors(strength: float, rng: np.random.Generator) -> FloatArray:
@@ -75,5 +65,4 @@ def interpolate(bars: FloatArray, places: FloatArray) -> FloatArray:
     """The bars float64[T, 6] read at fractional places, linearly between neighbours."""
     left = np.minimum(places.astype(np.int64), len(bars) - 2)
     share = (places - left)[:, None]
-    read: FloatArray = bars[left] * (1 - share) + bars[left + 1] * share
-    return read
+    return bars[left] * (1 - share) + bars[left + 1] * share

@@ -31,6 +31,7 @@ from kronos_quant.windows import (
     target_mask,
     universe_table,
 )
+from kronos_quant.windows.splits import time_text
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +93,7 @@ class TrainingData:
     def label(self, index: WindowIndex, window: int) -> str:
         """A window as text: its symbol and the last bar of its lookback."""
         anchor = index.anchor[window]
-        asof = str(self.table.time[anchor].astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
-        return f"{self.table.symbols[self.table.symbol_id[anchor]]} {asof}"
+        return f"{self.table.symbols[self.table.symbol_id[anchor]]} {time_text(self.table.time[anchor])}"
 
 
 def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingData:

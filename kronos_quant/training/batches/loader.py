@@ -26,7 +26,7 @@ from kronos_quant.training.batches.augment import augment
 from kronos_quant.training.batches.data import TrainingData
 from kronos_quant.training.batches.tokens import TokenTable
 from kronos_quant.training.processes import Ranks
-from kronos_quant.windows import WindowIndex, gather_arrays, gather_stamps
+from kronos_quant.windows import gather_arrays, gather_stamps
 
 Item = TypeVar("Item")
 
@@ -72,11 +72,6 @@ def epoch_plan(data: TrainingData, config: TrainConfig) -> EpochPlan:
     count = len(data.train)
     samples = count if config.samples_per_epoch == "all" else min(config.samples_per_epoch, count)
     return EpochPlan(count, samples, config.batch_size, config.accumulation_steps, config.seed)
-
-
-def rank_share(windows: IntArray, rank: int, world: int) -> IntArray:
-    """A rank's part of a pass; it may be empty when there are more ranks than windows."""
-    return windows[rank::world]
 
 
 def validation_batches(windows: int, batch_size: int, rank: int, world: int) -> Iterator[IntArray]:
@@ -144,7 +139,7 @@ class BatchLoader:
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Pass, TrainingBatch]]:
         """The passes of an epoch (from 1) from step number `first_step` (from 0), with their batches on the device."""
-        return self._ahead(self._passes(epoch, first_step), lambda item: self.training(item.windows, epoch))
+        return self._ahead(self._passes(epoch, first_step), lambda item: self.batch(item.windows, epoch))
 
     def validation(self) -> Iterator[tuple[IntArray, TrainingBatch]]:
         """This rank's validation windows, with their batches on the device.
@@ -154,17 +149,17 @@ class BatchLoader:
         count, size = len(self.data.val), self.plan.batch_size
         mine = list(validation_batches(count, size, self.ranks.rank, self.ranks.world))
         if mine:
-            yield from self._ahead(mine, self._validation_batch)
+            yield from self._ahead(mine, self.batch)
         else:
             first = next(validation_batches(count, size, 0, 1))
-            yield first[:0], self._validation_batch(first).to(self.ranks.device)
+            yield first[:0], self.batch(first).to(self.ranks.device)
 
     def _passes(self, epoch: int, first_step: int) -> Iterator[Pass]:
         rank, world = self.ranks.rank, self.ranks.world
         for step, passes in enumerate(self.plan.steps_of(epoch, first_step), start=first_step):
             windows = sum(map(len, passes))
             for number, whole in enumerate(passes):
-                mine = rank_share(whole, rank, world)
+                mine = whole[rank::world]
                 yield Pass(
                     epoch=epoch,
                     step=step,
@@ -176,26 +171,18 @@ class BatchLoader:
                     last=number == len(passes) - 1,
                 )
 
-    def training(self, windows: IntArray, epoch: int) -> TrainingBatch:
-        """Training windows as an epoch sees them, on the CPU."""
+    def batch(self, windows: IntArray, epoch: int = 0) -> TrainingBatch:
+        """Training windows as an epoch sees them, or those of validation (epoch 0)."""
         data = self.data
-        if self.train_tokens is not None:
-            return self._token_batch(self.train_tokens, data.train, windows)
-        values, stamp, _ = gather_arrays(data.table, data.train, windows, data.clip, data.train_scale)
-        if self.augmented is not None:
+        index, tokens = (data.train, self.train_tokens) if epoch else (data.val, self.val_tokens)
+        if tokens is not None:
+            stamp = gather_stamps(data.table, index, windows)
+            return TrainingBatch(torch.from_numpy(stamp), tokens=tokens.select(torch.from_numpy(windows)))
+        scale = data.train_scale if epoch else None
+        values, stamp, _ = gather_arrays(data.table, index, windows, data.clip, scale)
+        if epoch and self.augmented is not None:
             values = augment(values, windows, self.augmented, self.plan.seed, epoch, data.clip)
         return TrainingBatch(torch.from_numpy(stamp), torch.from_numpy(values))
-
-    def _validation_batch(self, windows: IntArray) -> TrainingBatch:
-        data = self.data
-        if self.val_tokens is not None:
-            return self._token_batch(self.val_tokens, data.val, windows)
-        values, stamp, _ = gather_arrays(data.table, data.val, windows, data.clip)
-        return TrainingBatch(torch.from_numpy(stamp), torch.from_numpy(values))
-
-    def _token_batch(self, tokens: TokenTable, index: WindowIndex, windows: IntArray) -> TrainingBatch:
-        stamp = gather_stamps(self.data.table, index, windows)
-        return TrainingBatch(torch.from_numpy(stamp), tokens=tokens.select(torch.from_numpy(windows)))
 
     def _ahead(
         self, items: Iterable[Item], make: Callable[[Item], TrainingBatch]

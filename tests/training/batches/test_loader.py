@@ -11,9 +11,11 @@ from kronos_quant.market import open_market
 from kronos_quant.model import PRESETS, KronosTokenizer
 from kronos_quant.training import list_windows, load_data
 from kronos_quant.training.batches import BatchLoader, TokenTable, TrainingBatch, epoch_plan, tokenize_index
-from kronos_quant.training.batches.loader import EpochPlan, rank_share, validation_batches
+from kronos_quant.training.batches.loader import EpochPlan, validation_batches
 from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import gather
+
+CPU = torch.device("cpu")
 
 
 def plan(windows, samples, batch_size=16, passes=1, seed=1):
@@ -51,12 +53,12 @@ def test_an_epoch_that_is_taken_up_later_goes_on_with_the_same_steps():
 
 @pytest.mark.parametrize("world", [1, 2, 4, 8])
 def test_the_ranks_share_each_pass_without_overlap_and_nothing_is_lost(world):
+    ranks = [BatchLoader(None, plan(103, 103), Ranks(rank, world, CPU))._passes(1, 0) for rank in range(world)]
     seen = []
-    for step in plan(103, 103).steps_of(1):
-        for whole in step:
-            together = np.concatenate([rank_share(whole, rank, world) for rank in range(world)])
-            assert sorted(together) == sorted(whole)
-            seen += together.tolist()
+    for parts in zip(*ranks, strict=True):
+        together = [window for part in parts for window in part.windows[: part.drawn].tolist()]
+        assert sorted(together) == sorted(parts[0].whole)
+        seen += together
     assert sorted(seen) == list(range(103))
 
 
@@ -66,9 +68,6 @@ def test_validation_is_disjoint_and_complete_and_its_batches_do_not_depend_on_th
     alone = [tuple(part) for part in validation_batches(50, 8, 0, 1)]
     assert sorted(batches) == sorted(alone)
     assert sorted(window for part in batches for window in part) == list(range(50))
-
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
