@@ -69,13 +69,11 @@ def run_forecast(
     if bars.height < lookback:
         raise DataError(f"{name}: {lookback} bars are needed up to {on or 'the newest'}, found {bars.height}")
     horizon = source.recipe.horizon if horizon is None else check_horizon(horizon, source.weights.pair.max_context)
-    settings = source.recipe.recipe
-    raised = settings.samples < LEAST_SAMPLES
-    settings = settings.model_copy(update={"samples": max(settings.samples, LEAST_SAMPLES)})
+    samples = source.recipe.recipe.samples
+    settings = source.recipe.recipe.model_copy(update={"samples": max(samples, LEAST_SAMPLES)})
     future = market.next_times(bars["time"][-1], horizon)
     forecast = _sample(source, settings, known, future, on, device).scaled(1 / float(bars["factor"][-1]))
-    more = [f"{LEAST_SAMPLES} sample paths, for the outer quantiles: more than the recipe has"] if raised else []
-    notes = (*_missing_since(bars, market, on), *more, *forecast.notes, *forecast.repairs.lines())
+    notes = (*_notes(bars, market, on, samples), *forecast.notes, *forecast.repairs.lines())
     forecast = replace(forecast, notes=notes)
     quoted = bars.with_columns((pl.col(PRICES) / float(bars["factor"][-1])).cast(pl.Float32))
     closes = quoted["close"].tail(lookback).cast(pl.Float64).to_numpy()
@@ -132,10 +130,13 @@ def _fan(found: SymbolForecast, quoted: pl.DataFrame) -> Fan:
     )
 
 
-def _missing_since(bars: pl.DataFrame, market: Market, on: date | None) -> list[str]:
-    """A note when the symbol has no bar in the session of the forecast: suspended, or delisted."""
+def _notes(bars: pl.DataFrame, market: Market, on: date | None, samples: int) -> Iterator[str]:
+    """What a reader has to know: the symbol is suspended or delisted, or has more paths than the recipe."""
     session, last = on or market.sessions()[-1], bars["date"][-1]
-    return [f"no bar since {last}; the forecast was requested for {session}"] if last < session else []
+    if last < session:
+        yield f"no bar since {last}; the forecast was requested for {session}"
+    if samples < LEAST_SAMPLES:
+        yield f"{LEAST_SAMPLES} sample paths instead of the recipe's {samples}: the outer quantiles need them"
 
 
 def _facts(found: SymbolForecast, lookback: int, market: Market, recipe: str) -> Iterator[str]:
