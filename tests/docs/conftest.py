@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from doccheck.demo import DEMOS, demo_served, make_demo
+from doccheck.demo import LINES, demo_served, make_demo
 from doccheck.inputs import INPUTS, named_inputs
 from doccheck.pages import Page
 from doccheck.runner import PageRun
@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dates are scored in this process: starting others takes longer than the work of a page."""
-    monkeypatch.setattr("kronos_quant.signals.scorer._cores", lambda: 1)
+    monkeypatch.setattr("kronos_quant.signals.scorer.cpu_count", lambda: 1)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def page_run(shared_folder: SharedFolder, demos: Callable[[str], Path], tmp_path
     def prepare(page: Page) -> PageRun:
         root = tmp_path / "work"
         if page.workspace == "demo":
-            shutil.copytree(demos(DEMOS[0]) / "kq-demo", root)
+            shutil.copytree(demos(LINES[0]) / "kq-demo", root)
         else:
             assert page.workspace == "empty", f"{page.name}: workspace: demo or empty, found {page.workspace}"
             root.mkdir()
