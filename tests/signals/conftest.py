@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from kronos_quant.market.store import make_instruments
 from kronos_quant.signals import Recipe, SignalStore, Weights, find_weights, scorer
 from kronos_quant.signals.generate import Plan, generate, make_plan
 from kronos_quant.signals.recipe import ResolvedRecipe, resolve_recipe
-from kronos_quant.workspace import WorkspaceFolder
+from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,17 @@ def bench(trained_workspace: WorkspaceFolder) -> Callable[..., Bench]:
     return make
 
 
+@pytest.fixture(scope="session")
+def intraday_folder(shared_folder: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A workspace with half-hour bars of Shanghai, eight a session, of four symbols."""
+    return shared_folder("intraday", intraday_workspace)
+
+
 @pytest.fixture
-def intraday(trained_workspace: WorkspaceFolder, tmp_path: Path) -> Callable[..., Bench]:
-    """The same over half-hour bars of Shanghai, eight a session, of four symbols; the model was trained on days."""
-    workspace = intraday_workspace(tmp_path / "intraday")
+def intraday(trained_workspace: WorkspaceFolder, intraday_folder: Path, tmp_path: Path) -> Callable[..., Bench]:
+    """The same over a copy of half-hour bars; the model was trained on days."""
+    shutil.copytree(intraday_folder, tmp_path / "intraday")
+    workspace = open_workspace_folder(tmp_path / "intraday")
 
     def make(**settings: object) -> Bench:
         weights = find_weights(trained_workspace, "latest")

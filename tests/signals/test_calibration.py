@@ -9,7 +9,7 @@ from kronos_quant.signals import LEVELS
 from kronos_quant.signals.calibration import CALIBRATED, Calibration, _pools, calibrate
 from kronos_quant.signals.moments import Moments
 
-HELD_OUT, SYMBOLS, WARM = 500, 20, 260
+HELD_OUT, SYMBOLS, WARM = 300, 20, 260
 SETTINGS = Calibration(sessions=250, least=200)
 LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
 
@@ -46,7 +46,7 @@ def coverage(low, high, realised):
 
 def test_an_overconfident_generator_is_covered_as_claimed_over_20_seeds():
     raw, held = [], []
-    wanted = np.arange(WARM, HELD_OUT + WARM, 2)
+    wanted = np.arange(WARM, HELD_OUT + WARM, 5)
     for seed in range(20):
         median, spread, realised = overconfident(seed)
         found = calibrated(median, spread, realised, 1, wanted=wanted).quantiles
@@ -73,7 +73,7 @@ def overlapping(seed, horizon, dates=HELD_OUT + WARM, symbols=SYMBOLS):
 @pytest.mark.parametrize(("horizon", "symbols"), [(5, 20), (30, 20), (30, 1), (60, 1), (60, 20)])
 def test_every_horizon_is_covered_as_claimed_over_20_seeds(horizon, symbols):
     raw, held = [], []
-    wanted = np.arange(WARM, HELD_OUT + WARM, max(horizon // 3, 2))  # neighbours share most of their outcome
+    wanted = np.arange(WARM, HELD_OUT + WARM, max(horizon // 3, 5))  # neighbours share most of their outcome
     for seed in range(20):
         median, spread, realised = overlapping(seed, horizon, symbols=symbols)
         found = calibrate(median, spread, realised, moments_of(len(median)), horizon, SETTINGS, wanted).quantiles
@@ -89,7 +89,7 @@ def test_as_soon_as_there_are_outcomes_enough_they_cover_as_claimed(horizon, sym
     first = 4 * horizon  # four known outcomes that do not overlap
     settings = Calibration(least=20)
     held = []
-    for seed in range(500 if symbols == 1 else 100):
+    for seed in range(300 if symbols == 1 else 100):
         median, spread, realised = overlapping(seed, horizon, dates=first + 1, symbols=symbols)
         wanted = np.array([first - 1, first])
         found = calibrate(median, spread, realised, moments_of(first + 1), horizon, settings, wanted).quantiles

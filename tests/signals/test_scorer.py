@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from kronos_quant.signals.scorer import (
     score_devices,
 )
 from kronos_quant.signals.scores import score_paths
+from kronos_quant.training import processes
 
 COLUMNS = [
     "date", "asof", "symbol", "close", "base", "mean", "last", "max", "min", "median", "p_rise",
@@ -233,12 +235,18 @@ def is_alive(pid: int) -> bool:
     return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def test_a_process_whose_parent_was_gone_before_it_could_look_ends():
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    assert (
-        subprocess.run([sys.executable, "-c", CHILD, str(gone.pid)], timeout=HANG_SECONDS, check=False).returncode == 1
-    )
+def test_a_process_whose_parent_was_gone_before_it_could_look_ends(monkeypatch):
+    ended, codes = threading.Event(), []
+    monkeypatch.setattr(processes, "PARENT_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(processes.os, "_exit", lambda code: (codes.append(code), ended.set()))
+    processes.end_with_parent(os.getppid())
+    assert not ended.wait(0.1)
+    monkeypatch.setattr(processes.os, "getppid", lambda: 1)  # the parent ended, the system's first process took over
+    assert ended.wait(HANG_SECONDS)
+    ended.clear()
+    processes.end_with_parent(2)
+    assert ended.wait(HANG_SECONDS)
+    assert codes == [1, 1]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
