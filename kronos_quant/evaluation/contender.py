@@ -40,16 +40,14 @@ class Distribution:
 
     def where(self, cells: BoolArray) -> Distribution:
         """The forecast of the cells bool[T, N] only."""
-        kept = [np.where(cells, values, np.nan) for values in (self.p_rise, self.point)]
         wide = cells[..., None]
-        low, high = (None, None) if self.by_bar is None else (np.where(wide, end, np.nan) for end in self.by_bar)
         return replace(
             self,
             quantiles=np.where(wide, self.quantiles, np.nan),
-            p_rise=kept[0],
-            point=kept[1],
-            paths=None if self.paths is None else np.where(wide, self.paths, np.nan),
-            by_bar=None if low is None or high is None else (low, high),
+            p_rise=np.where(cells, self.p_rise, np.nan),
+            point=np.where(cells, self.point, np.nan),
+            paths=self.paths if self.paths is None else np.where(wide, self.paths, np.nan),
+            by_bar=self.by_bar and (np.where(wide, self.by_bar[0], np.nan), np.where(wide, self.by_bar[1], np.nan)),
         )
 
 
@@ -82,19 +80,10 @@ class Contender:
 def stored_contender(
     name: str, description: str, signals: pl.DataFrame, score: str, grid: MarketGrid, rows: IntArray
 ) -> Contender:
-    """A recipe's stored signals on rows of a grid; of the quantiles the calibrated ones, where there are any.
+    """A recipe's stored signals on rows int64[T] of a grid; of the quantiles the calibrated ones, where there are any.
 
-    Parameters
-    ----------
-    name, description
-        Of the contender.
-    signals
-        date (or time, of bars within sessions), symbol, the column `score`, and what is stored of the distribution;
-        PATHS, the returns of the sample paths, belong to the quantiles before a calibration.
-    score
-        The column that ranks.
-    rows
-        int64[T], ascending.
+    signals : date (or time, of bars within sessions), symbol, the column `score` that ranks, and what is stored of the
+    distribution; PATHS, the returns of the sample paths, belong to the quantiles before a calibration.
     """
     prefix = CALIBRATED if quantile_columns(signals.columns, CALIBRATED) else ""
     return Contender(name, description, grid.spread(signals, score, rows), _distribution(signals, grid, rows, prefix))

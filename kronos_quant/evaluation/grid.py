@@ -62,11 +62,6 @@ class MarketGrid:
         """Sessions and dates, or bars and moments."""
         return DAILY if all(on.time() == time() for on in self.times) else INTRADAY
 
-    def rows(self, dates: Sequence[date]) -> IntArray:
-        """int64[T]: the grid's row of each session, of several the last."""
-        place = {on: row for row, on in enumerate(self.sessions)}
-        return np.array([place[on] for on in dates], dtype=np.int64)
-
     def spread(self, frame: pl.DataFrame, column: str, rows: IntArray | None = None) -> FloatArray:
         """float64[M, N] of a long frame (time or date, symbol, `column`), or [T, N] of some ascending rows.
 

@@ -178,17 +178,10 @@ def make_scorecard(
     score: str = "score",
     notes: Sequence[str] = (),
 ) -> Scorecard:
-    """Measure a signal against the baselines and whatever else is given.
+    """Measure a signal, over a horizon in bars, against the baselines and the contenders `against`.
 
-    Parameters
-    ----------
-    signal, against : what is evaluated, and other contenders besides the baselines
-    grid : the market's bars
-    rows : int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones
-    horizon : in bars
-    boundaries : what the model is known to have seen, or may have
-    universe, score : names, for the reader
-    notes : what a reader has to know besides
+    rows : int64[T], ascending rows of the grid on which the contenders' scores lie; of daily bars consecutive ones.
+    boundaries : what the model is known to have seen, or may have. universe, score, notes : for the reader.
     """
     dates = [grid.sessions[row] for row in rows]
     signal = signal.where(grid.member[rows])

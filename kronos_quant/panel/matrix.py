@@ -235,6 +235,18 @@ def rolling_std(values: FloatArray, begin: IntArray, end: IntArray, least: int =
     return np.where(enough, np.sqrt(variance), np.nan)
 
 
+def standard_scores(values: FloatArray) -> FloatArray:
+    """float64[T, N]: values minus their row's mean over its population standard deviation; 0 where all are equal."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    away = values - np.where(known, values, 0).sum(axis=1, keepdims=True) / count
+    deviation = np.sqrt(np.where(known, away**2, 0).sum(axis=1, keepdims=True) / count)
+    scale = np.abs(np.where(known, values, 0)).max(axis=1, keepdims=True, initial=0)
+    # the mean of equal numbers can differ from them in the last bits
+    equal = deviation <= 1e-14 * scale
+    return np.where(known, np.where(equal, 0, away / np.where(equal, 1, deviation)), np.nan)
+
+
 def finite_mean(values: FloatArray) -> float:
     """Mean of the finite values; NaN where there is none."""
     finite = values[np.isfinite(values)]

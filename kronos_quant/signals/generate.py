@@ -1,7 +1,7 @@
 """Compute the signals that are missing, date by date.
 
 Every date is its own piece of work (its windows, in the order of time and symbol), so the numbers depend neither on
-which dates are asked for together nor on what was there before. Shapes: B windows, L lookback, H horizon, S paths.
+which dates are asked for together nor on what was there before.
 """
 
 from __future__ import annotations
@@ -142,18 +142,22 @@ class _Sharing:
 
     def stored(self, scored: Iterator[pl.DataFrame]) -> Iterator[DateWork]:
         """Store the rows of the tasks; the dates, each as soon as it is stored."""
-        pace, done = _Pace(self.left), set()
+        done: list[DateWork] = []
         for first in scored:
             work = self._claimed.popleft()
             rows = pl.concat([first, *islice(scored, len(work.parts) - 1)])
             self.store.write(work.on, rows, work.seen)
             self.claims.give_up(work.on)
             self.computed += 1
-            done.add(work.on)
-            pace.finished(work)
+            done.append(work)
+            if len(done) == 1:  # what came before it was the start of the model or of the processes
+                begun = time.perf_counter()
+            if len(done) == ESTIMATE_AFTER and len(self.left) > 2 * ESTIMATE_AFTER:
+                _log_time_left(time.perf_counter() - begun, done, self.left)
             yield work
         # one that another process has replaced since, with what it would see, is not computed again
-        self.left = [work for work in self.left if work.on not in done]
+        stored = {work.on for work in done}
+        self.left = [work for work in self.left if work.on not in stored]
 
     def elsewhere(self) -> list[DateWork]:
         """The dates left that others have stored; they are no longer left."""
@@ -177,23 +181,11 @@ class _Sharing:
         return self.store.holds(work.on, work.seen)
 
 
-class _Pace:
-    """How long dates took, to estimate once how long the others will."""
-
-    def __init__(self, works: Sequence[DateWork]) -> None:
-        self._works, self._windows = len(works), sum(len(work.index) for work in works)
-        self._computed, self._done, self._begun, self._begun_with = 0, 0, 0.0, 0
-
-    def finished(self, work: DateWork) -> None:
-        """One more date is stored."""
-        self._computed += 1
-        self._done += len(work.index)
-        if self._computed == 1:  # what came before it was the start of the model or of the processes
-            self._begun, self._begun_with = time.perf_counter(), self._done
-        if self._computed == ESTIMATE_AFTER and self._works > 2 * ESTIMATE_AFTER:
-            each = (time.perf_counter() - self._begun) / (self._done - self._begun_with)
-            left = each * (self._windows - self._done)
-            logger.info("about %s left for %d sessions", duration(left), self._works - self._computed)
+def _log_time_left(seconds: float, done: Sequence[DateWork], works: Sequence[DateWork]) -> None:
+    """Estimate how long the others take; `seconds` : of those done but the first."""
+    first, computed, every = len(done[0].index), *(sum(len(work.index) for work in part) for part in (done, works))
+    left = seconds / (computed - first) * (every - computed)
+    logger.info("about %s left for %d sessions", duration(left), len(works) - len(done))
 
 
 def _task(table: BarTable, work: DateWork, part: WindowIndex, clip: float) -> DateTask:

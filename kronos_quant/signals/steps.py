@@ -18,7 +18,7 @@ from kronos_quant.config import Section
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
 from kronos_quant.panel.factors import style_exposures, style_history
-from kronos_quant.panel.matrix import daily_matrices, interval_groups
+from kronos_quant.panel.matrix import daily_matrices, interval_groups, standard_scores
 
 Exposure = Literal["volatility", "momentum", "size", "industry"]
 
@@ -91,7 +91,7 @@ def apply_steps(
             wide = np.stack(columns, axis=2) if columns else np.empty((*scores.shape, 0))
             scores = neutralise(scores, wide, measured.industries() if "industry" in step.exposures else None)
         else:
-            scores = zscore(scores)
+            scores = standard_scores(scores)
     return scores
 
 
@@ -107,19 +107,6 @@ def winsorise(scores: FloatArray, limit: float) -> FloatArray:
         low, high = np.nanquantile(scores[t], (limit, 1 - limit))
         clipped[t] = np.clip(scores[t], low, high)
     return clipped
-
-
-def zscore(scores: FloatArray) -> FloatArray:
-    """float64[T, N]: scores minus their date's mean over its population standard deviation; 0 where all are equal."""
-    known = np.isfinite(scores)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    away = scores - np.where(known, scores, 0).sum(axis=1, keepdims=True) / count
-    deviation = np.sqrt(np.where(known, away**2, 0).sum(axis=1, keepdims=True) / count)
-    scale = np.abs(np.where(known, scores, 0)).max(axis=1, keepdims=True, initial=0)
-    # the mean of equal numbers can differ from them in the last bits
-    equal = deviation <= 1e-14 * scale
-    standardised: FloatArray = np.where(known, np.where(equal, 0, away / np.where(equal, 1, deviation)), np.nan)
-    return standardised
 
 
 def rank(scores: FloatArray) -> FloatArray:

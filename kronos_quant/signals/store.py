@@ -53,15 +53,6 @@ class Note:
     recipe: dict[str, Any]
     """What the digest is computed from."""
 
-    @classmethod
-    def of(cls, recipe: ResolvedRecipe) -> Note:
-        """The note of a recipe."""
-        return cls(recipe.name, recipe.model, recipe.content())
-
-    def as_dict(self) -> dict[str, Any]:
-        """As it is written."""
-        return {"format": FORMAT, "name": self.name, "model": self.model, "recipe": self.recipe}
-
     @property
     def moment(self) -> pl.Expr:
         """Of a stored row, the moment whose scores it is ranked against."""
@@ -188,7 +179,9 @@ class SignalStore(SignalFolder):
     def write_note(self) -> None:
         """Write recipe.json unless it is there already; one of a newer version is an error."""
         if self.note() is None:
-            write_json(self.folder / NOTE_FILE, Note.of(self.recipe).as_dict())
+            recipe = self.recipe
+            note = {"format": FORMAT, "name": recipe.name, "model": recipe.model, "recipe": recipe.content()}
+            write_json(self.folder / NOTE_FILE, note)
 
 
 def stored_folders(root: Path) -> list[SignalFolder]:

@@ -82,13 +82,9 @@ class ScoreTable:
             "to": self.frame["date"].max(),
             "score": self.score,
             "columns": [name for name in self.frame.columns if name not in KEYS],
-            "not_finite": self.not_finite,
-            "unknown_rows": self.unknown_rows,
-            "unknown_symbols": self.unknown_symbols,
-            "no_session": self.no_session,
             "without_numbers": self.texts,
             "tied_moments": self.tied,
-        }
+        } | {name: getattr(self, name) for name in ("not_finite", "unknown_rows", "unknown_symbols", "no_session")}
 
     def notes(self) -> list[str]:
         """What was dropped and what does not rank, in words."""

@@ -20,7 +20,7 @@ from kronos_quant.backtest import BacktestResult, Panel
 from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.market import Market
 from kronos_quant.panel.factors import style_exposures, style_history
-from kronos_quant.panel.matrix import daily_matrices, interval_groups
+from kronos_quant.panel.matrix import daily_matrices, interval_groups, standard_scores
 from kronos_quant.stats.intervals import mean_interval
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 
@@ -184,19 +184,13 @@ def style_scores(panel: Panel, background: Background) -> StyleScores:
     known = {NAMES[name]: values[first:-1] for name, values in styles.items()}  # the sessions just before those traded
     usable = {name: values for name, values in known.items() if np.isfinite(values).any()}
     shape = (len(usable), *panel.close[1:].shape)
-    scores = np.array([standard_scores(values) for values in usable.values()]).reshape(shape)
+    scores = np.array([bounded_scores(values) for values in usable.values()]).reshape(shape)
     return StyleScores(tuple(usable), scores, tuple(name for name in known if name not in usable))
 
 
-def standard_scores(values: FloatArray) -> FloatArray:
-    """f64[S, N]: distance from the session's mean in its standard deviations, bounded; 0 where unknown or alike."""
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(axis=1), 1)[:, None]
-    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / count
-    deviation = np.where(known, values - mean, 0.0)
-    spread = np.sqrt((deviation**2).sum(axis=1, keepdims=True) / count)
-    scores = np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 1e-12)
-    return np.asarray(np.clip(scores, -FARTHEST, FARTHEST))
+def bounded_scores(values: FloatArray) -> FloatArray:
+    """f64[S, N]: standard scores of each session, within FARTHEST; 0 where unknown or alike."""
+    return np.clip(np.nan_to_num(standard_scores(values)), -FARTHEST, FARTHEST)
 
 
 def read_background(market: Market, panel: Panel) -> Background:

@@ -42,7 +42,6 @@ def test_bars_and_members_find_their_place():
     ]
     own = bars.filter((pl.col("symbol") == "BBB") & (pl.col("date") == days[4]))["close"].item()
     assert grid.close[4, 1] == own
-    assert grid.rows([days[3], days[0]]).tolist() == [3, 0]
 
 
 def test_a_long_frame_is_spread_and_what_is_elsewhere_is_left_out():
@@ -81,7 +80,6 @@ def test_bars_within_sessions_are_rows_of_their_own():
     grid = made_intraday_grid(symbols=3, sessions=5)
     assert (grid.clock, made_grid(3, 4).clock) == (INTRADAY, DAILY)
     assert grid.close.shape == (40, 3)
-    assert grid.rows([grid.sessions[0], grid.sessions[39]]).tolist() == [7, 39]
     closes = grid.bars.filter(pl.col("symbol") == "S001").sort("time")["close"].to_numpy()
     np.testing.assert_array_equal(grid.close[:, 1], closes)
     frame = pl.DataFrame({"time": [grid.times[11], grid.times[12]], "symbol": ["S002", "S000"], "value": [7.0, 8.0]})

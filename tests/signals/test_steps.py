@@ -10,6 +10,7 @@ import pytest
 from kronos_quant import DataError
 from kronos_quant.market import open_market
 from kronos_quant.panel.factors import STYLES
+from kronos_quant.panel.matrix import standard_scores
 from kronos_quant.signals.steps import (
     Neutralise,
     ScoreExposures,
@@ -20,7 +21,6 @@ from kronos_quant.signals.steps import (
     rank,
     smooth,
     winsorise,
-    zscore,
 )
 
 NAN = np.nan
@@ -34,14 +34,14 @@ def test_winsorising_pulls_the_ends_in_to_the_quantiles_of_their_own_date():
 
 
 def test_z_scores_have_mean_0_and_deviation_1_among_those_with_an_opinion():
-    assert zscore(np.array([[1.0, 3, NAN]]))[0] == pytest.approx([-1, 1, NAN], nan_ok=True)
+    assert standard_scores(np.array([[1.0, 3, NAN]]))[0] == pytest.approx([-1, 1, NAN], nan_ok=True)
 
 
 def test_ranks_share_their_places_and_lie_within_a_half():
     assert rank(np.array([[10.0, 20, 20, NAN]]))[0] == pytest.approx([-1 / 3, 1 / 6, 1 / 6, NAN], nan_ok=True)
 
 
-@pytest.mark.parametrize("step", [zscore, rank])
+@pytest.mark.parametrize("step", [standard_scores, rank])
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e9])
 def test_scores_that_are_all_equal_and_one_symbol_alone_become_0(step, value):
     assert step(np.array([[value] * 3, [NAN, value, NAN]])) == pytest.approx(
@@ -53,7 +53,7 @@ def test_a_date_without_any_opinion_stays_without_and_warns_of_nothing():
     empty = np.full((2, 4), NAN)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = [winsorise(empty, 0.1), zscore(empty), rank(empty), neutralise(empty, np.zeros((2, 4, 1)))]
+        found = [winsorise(empty, 0.1), standard_scores(empty), rank(empty), neutralise(empty, np.zeros((2, 4, 1)))]
     assert all(np.isnan(part).all() for part in found)
 
 

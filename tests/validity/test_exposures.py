@@ -6,7 +6,7 @@ from backtest.markets import panel_of
 
 from kronos_quant.backtest import Panel
 from kronos_quant.panel.factors import style_exposures
-from kronos_quant.validity.attribution import HISTORY, SIZE, Background, standard_scores, style_scores
+from kronos_quant.validity.attribution import HISTORY, SIZE, Background, bounded_scores, style_scores
 
 NAN = float("nan")
 
@@ -23,10 +23,10 @@ def split(close: np.ndarray, amount: np.ndarray, history: int) -> tuple[Panel, B
 
 def test_scores_are_standard_and_bounded():
     values = np.array([[1.0, 2.0, 3.0, NAN], [5.0, 5.0, 5.0, 5.0], [NAN] * 4])
-    found = standard_scores(values)
+    found = bounded_scores(values)
     np.testing.assert_allclose(found[0], [-np.sqrt(1.5), 0, np.sqrt(1.5), 0])
     assert not found[1:].any()
-    assert standard_scores(np.array([[0.0] * 99 + [1.0]])).max() == 3.0
+    assert bounded_scores(np.array([[0.0] * 99 + [1.0]])).max() == 3.0
 
 
 @pytest.mark.parametrize("history", [0, 40, HISTORY])
@@ -45,7 +45,7 @@ def test_the_exposure_of_a_session_is_known_at_the_close_before():
     assert found.names == (SIZE, "momentum", "volatility")
     assert found.values.shape == (3, 29, 8)
     raw = style_exposures(close, amount)["volatility"]
-    np.testing.assert_allclose(found.values[2, 0], standard_scores(raw[HISTORY : HISTORY + 1])[0])
+    np.testing.assert_allclose(found.values[2, 0], bounded_scores(raw[HISTORY : HISTORY + 1])[0])
 
 
 def test_styles_without_enough_bars_are_named():

@@ -236,7 +236,7 @@ def test_the_correlations_of_the_card_are_those_of_the_room(market_workspace):
     report = run_evaluation(market_workspace, "mine", None, None, None)
     market = workspace_market(market_workspace)
     grid = make_grid(market.bars(), market.sessions(), market.universe("all"))
-    rows = grid.rows(report.dates)
+    rows = np.array([grid.sessions.index(on) for on in report.dates])
     expected = rank_ic(
         np.where(grid.member[rows], grid.spread(scores, "score")[rows], np.nan), forward_returns(grid.close, rows, 3)
     )
