@@ -12,7 +12,8 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,6 +53,10 @@ class TextReport(Displayed):
     @abstractmethod
     def lines(self) -> list[str]:
         """The report in words, one fact per line."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for `--json`."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     @property
     def title(self) -> str:

@@ -5,7 +5,6 @@ bars does not carry: `ingest_universe`, `ingest_intervals`. Reading: `open_marke
 therefore never waits for an ingest.
 """
 
-from kronos_quant.market.adjust import bars_as_known, corporate_actions, raw_bars, stored_bars
 from kronos_quant.market.exchanges.boards import Facts
 from kronos_quant.market.export import ExportReport, export_bars
 from kronos_quant.market.history import SymbolHistory, read_history, symbol_history
@@ -41,10 +40,8 @@ __all__ = [
     "SymbolHistory",
     "SyntheticMarket",
     "SyntheticSpec",
-    "bars_as_known",
     "canonical",
     "canonical_column",
-    "corporate_actions",
     "export_bars",
     "ingest_csv",
     "ingest_intervals",
@@ -58,10 +55,8 @@ __all__ = [
     "next_times",
     "open_market",
     "prune_snapshots",
-    "raw_bars",
     "read_history",
     "store_bars",
-    "stored_bars",
     "symbol_history",
     "workspace_market",
 ]

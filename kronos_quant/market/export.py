@@ -16,10 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,22 +33,18 @@ from kronos_quant.files import disk_errors, remove_partials, write_aside, write_
 from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.universes import ALL
-from kronos_quant.schema import DAILY, PRICES
+from kronos_quant.schema import DAILY, NUMBERS
 
 FORMATS = ("parquet", "csv", "qlib")
 
-_SYMBOLS_A_PART = 500
-"""Symbols that are in memory at the same time."""
-
+_SYMBOLS_A_PART = 500  # in memory at the same time
 _CSV_COLUMNS = ("open", "close", "high", "low", "volume", "amount", "factor")
 
-_AS_STORED = (*PRICES, "volume", "amount", "factor")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 """Names that Windows reserves; pyqlib looks for the folder of such a symbol under the prefix."""
 _DEVICE_PREFIX = "_qlib_"
 _READ_AS_MISSING = ("NA", "NAN", "NULL")
-_PLAUSIBLE = (0.5, 2.0)
-"""The median of amount / volume / close lies between these, else the units differ."""
+_PLAUSIBLE = (0.5, 2.0)  # the median of amount / volume / close lies between these, else the units differ
 
 Positions = npt.NDArray[np.intp]
 
@@ -73,10 +68,6 @@ class ExportReport(TextReport):
         first = f"{self.path}: {held}, {self.first} to {self.last}, as {self.format}"
         return [first, *(f"note: {note}" for note in self.notes)]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The report for `--json`."""
-        return asdict(self) | {"first": str(self.first), "last": str(self.last), "notes": list(self.notes)}
-
 
 def export_bars(
     market: Market,
@@ -93,11 +84,9 @@ def export_bars(
     ----------
     market
         Of `open_market`.
-    out
-        The file or folder to write.
-    form
-        "parquet" (one file), "csv" (one file if `out` ends in .csv, else a folder with one file per symbol) or "qlib"
-        (a directory).
+    out, form
+        The file or folder to write, as "parquet" (one file), "csv" (one file if `out` ends in .csv, else a folder with
+        one file per symbol) or "qlib" (a directory).
     symbols
         One symbol or several, in any spelling; all by default.
     start, end
@@ -109,10 +98,6 @@ def export_bars(
         For another form, or an `out` that exists.
     DataError
         For an unknown symbol, an empty selection, or a symbol that cannot be a file name.
-
-    Examples
-    --------
-    >>> export_bars(open_market("my-research"), "bars.parquet", symbols="SH600000")  # doctest: +SKIP
     """
     if form not in FORMATS:
         raise ConfigError(f"format: expected {', '.join(FORMATS)}, found {form!r}")
@@ -232,22 +217,7 @@ class Selection:
 
 
 def write_qlib(folder: Path, selection: Selection, parts: Iterable[pl.DataFrame]) -> list[str]:
-    """Write a Qlib directory; returns notes for the user.
-
-    Parameters
-    ----------
-    folder
-        Where to write.
-    selection
-        Which bars.
-    parts
-        Those bars in schema.BARS, whole symbols at a time.
-
-    Raises
-    ------
-    DataError
-        For a symbol or a universe that cannot be a file name.
-    """
+    """Write a Qlib directory of `parts`, the bars of a selection, whole symbols at a time; returns notes."""
     freq = selection.market.freq
     times = _calendar(selection)
     layout = "%Y-%m-%d" if freq == DAILY else "%Y-%m-%d %H:%M:%S"
@@ -300,7 +270,7 @@ def _features(bars: pl.DataFrame, unadjusted_volume: bool) -> dict[str, npt.NDAr
     wide = {name: bars[name].to_numpy().astype(np.float64) for name in ("close", "volume", "amount", "factor")}
     change = np.full(len(bars), np.nan)
     change[1:] = wide["close"][1:] / wide["close"][:-1] - 1
-    columns = {name: bars[name].to_numpy() for name in _AS_STORED} | {"change": change.astype(np.float32)}
+    columns = {name: bars[name].to_numpy() for name in NUMBERS} | {"change": change.astype(np.float32)}
     traded = (wide["volume"] > 0) & (wide["amount"] > 0)
     if traded.any():
         vwap = np.full(len(bars), np.nan)

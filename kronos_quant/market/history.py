@@ -1,7 +1,4 @@
-"""How stored bars changed: read from a file next to each snapshot, so that no reader needs the database.
-
-The history is no part of a snapshot's content, nor of its digest: equal bars are equal whatever they were before.
-"""
+"""How stored bars changed: read from a file next to each snapshot, so that no reader needs the database."""
 
 from __future__ import annotations
 
@@ -18,12 +15,13 @@ from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import DateLike, Symbols, as_date, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.snapshots import HISTORY_FILE
-from kronos_quant.schema import BARS, DAILY, FEATURES
+from kronos_quant.market.store import stamp_text
+from kronos_quant.schema import BARS
+from kronos_quant.schema import NUMBERS as VALUES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VALUES = (*FEATURES, "factor")
 CHANGES = ("restated", "moved", "vanished", "returned")
 """restated: the value changed; moved: only the level of its factor changed, because an earlier factor was restated;
 vanished: no longer in the source (the stored bar is kept); returned: in the source again."""
@@ -36,10 +34,8 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
 
     Parameters
     ----------
-    market
-        Of `open_market`.
-    symbols
-        One or several, in any spelling; all by default.
+    market, symbols
+        Of `open_market`; one symbol or several, in any spelling, all by default.
     since
         Only changes recorded on that day (UTC) or later.
 
@@ -125,16 +121,8 @@ class SymbolHistory(Displayed):
             "freq": self.freq,
             "since": self.since,
             "changes": [
-                {
-                    "time": row["time"],
-                    "change": row["change"],
-                    "old": _values(row, "old"),
-                    "new": _values(row, "new"),
-                    "ingest": row["ingest"],
-                    "recorded": row["recorded"],
-                    "source": row["source"],
-                    "path": row["path"],
-                }
+                {"time": row["time"], "change": row["change"], "old": _values(row, "old"), "new": _values(row, "new")}
+                | {name: row[name] for name in _INGEST}
                 for row in self.rows.iter_rows(named=True)
             ],
         }
@@ -147,9 +135,9 @@ class SymbolHistory(Displayed):
         for _, group in groupby(by_ingest, key=together):
             rows = list(group)
             first, last = rows[0], rows[-1]
-            span = _stamp(first, self.freq)
+            span = stamp_text(first["time"], self.freq)
             if len(rows) > 1:
-                span = f"{span} to {_stamp(last, self.freq)} ({counted(len(rows), 'bar')})"
+                span = f"{span} to {stamp_text(last['time'], self.freq)} ({counted(len(rows), 'bar')})"
             by = f"ingest {first['ingest']}, {first['recorded']:%Y-%m-%d %H:%M:%S} UTC, {first['source']}"
             place = f" {first['path']}" if first["path"] else ""
             yield f"{span}  {first['change']}{_change_text(first)}  [{by}{place}]"
@@ -160,10 +148,8 @@ def symbol_history(market: Market, text: str, since: DateLike | None = None) -> 
 
     Parameters
     ----------
-    market
-        Of `open_market`.
-    text
-        The symbol in any spelling; an unknown one raises DataError.
+    market, text
+        Of `open_market`, and the symbol in any spelling; an unknown one raises DataError.
     since
         Only changes recorded on that day (UTC) or later.
     """
@@ -175,10 +161,6 @@ def _values(row: dict[str, Any], which: str) -> dict[str, float] | None:
     if row["change"] not in ("restated", "moved"):
         return None
     return {name: row[f"{which}_{name}"] for name in VALUES}
-
-
-def _stamp(row: dict[str, Any], freq: str) -> str:
-    return f"{row['time']:%Y-%m-%d}" if freq == DAILY else f"{row['time']:%Y-%m-%d %H:%M}"
 
 
 def _change_text(row: dict[str, Any]) -> str:

@@ -33,8 +33,7 @@ from kronos_quant.workspace import WorkspaceFolder
 _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
 """CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
 
-_RECENT_SESSIONS = 20
-"""Sessions whose bars show at what times of day bars end, where no exchange is named."""
+_RECENT_SESSIONS = 20  # they show at what times of day bars end, where no exchange is named
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,11 +83,6 @@ class Market(Displayed):
             For an unknown symbol, with the nearest ones, and for a symbol that has no bars at all.
         ConfigError
             For a date that is none, and a start after the end.
-
-        Examples
-        --------
-        >>> market = open_market("my-research")  # doctest: +SKIP
-        >>> market.bars("SH600000", start="2024-01-01")  # doctest: +SKIP
         """
         given = as_symbols(symbols)
         since, until = as_date(start, "start"), as_date(end, "end")
@@ -109,15 +103,7 @@ class Market(Displayed):
     def select_bars(
         self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
     ) -> pl.DataFrame:
-        """Like `bars`, without checks: a symbol without bars gives no rows.
-
-        Parameters
-        ----------
-        symbols
-            Canonical; all by default.
-        start, end
-            First and last session date, both inclusive.
-        """
+        """Like `bars`, of canonical symbols and without checks: a symbol without bars gives no rows."""
         frame = pl.scan_parquet(self._file("bars"))
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
@@ -152,10 +138,7 @@ class Market(Displayed):
         return [universes.ALL, *self._intervals()["universe"].unique().sort()]
 
     def universe(self, name: str) -> pl.DataFrame:
-        """The intervals of a universe in schema.UNIVERSES; of "all": every stock's listing.
-
-        Raises DataError for an unknown name.
-        """
+        """A universe in schema.UNIVERSES; "all" is every stock's listing. Raises DataError for an unknown name."""
         if name == universes.ALL:
             return universes.listings(self.instruments())
         if name not in self.universe_names():
@@ -163,10 +146,7 @@ class Market(Displayed):
         return self._intervals().filter(pl.col("universe") == name)
 
     def members(self, universe: str = universes.ALL, on: DateLike | None = None) -> list[str]:
-        """Constituents of a universe on a date (default: the newest session), sorted, also those without bars.
-
-        "all" is every stock listed on the date.
-        """
+        """Constituents of a universe on a date (default: the newest session), sorted, also those without bars."""
         return universes.members(self.universe(universe), universe, self._date(on))
 
     def membership(self, universe: str = universes.ALL, on: DateLike | None = None) -> Membership:
@@ -192,10 +172,7 @@ class Market(Displayed):
         return universes.membership(self.universe(universe), universe, day, session, spans)
 
     def intervals(self, kind: str) -> pl.DataFrame:
-        """The intervals of a kind (st, listing, industry): symbol, start, end (inclusive), value; sorted, maybe none.
-
-        Raises ConfigError for an unknown kind.
-        """
+        """The intervals of a kind (st, listing, industry; else ConfigError): symbol, start, end (inclusive), value."""
         check_kind(kind)
         return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
 
@@ -226,10 +203,7 @@ class Market(Displayed):
         )
 
     def check_session(self, on: DateLike) -> date:
-        """The session that a date names.
-
-        Raises DataError for a date before, after or between the sessions, naming the nearest ones.
-        """
+        """The session that a date names; DataError, naming the nearest sessions, for a date that is none."""
         day = self._date(on)
         known = _sessions(self._file("sessions"))
         place = bisect_left(known, day)
@@ -268,10 +242,7 @@ class Market(Displayed):
         return indices[0] if indices else None
 
     def origins(self, source: str) -> list[Path]:
-        """The files and folders that the bars were read from, each once, the last read first.
-
-        source : qlib, csv, ... Empty for a snapshot that an older version published without them.
-        """
+        """Where the bars of a source (qlib, csv, ...) were read from, each place once, the last first; maybe none."""
         path = self.snapshot.folder / ORIGINS_FILE
         if not path.exists():
             return []

@@ -3,7 +3,7 @@
 A batch is compared with the store in the store's own scale. Qlib dumps renormalise: every price and factor of a symbol
 times one number, the volume divided by it. Such a symbol is converted to the stored scale on arrival, so that past
 bars stay bit for bit as they are, whether the source holds all of them or the last days only. A restated
-bar is one whose raw price (price / factor), raw volume, amount or step of the factor differs by more than `ROUNDING`;
+bar is one whose raw price (price / factor), raw volume, amount or step of the factor differs by more than `_ROUNDING`;
 the value that it replaces goes to bars_history. Smaller differences are rounding, and what is stored stays.
 
 A stored bar that is no longer in its source is kept and recorded in vanished_bars: published bars are never deleted.
@@ -18,13 +18,12 @@ from datetime import datetime
 import duckdb
 
 from kronos_quant.errors import SHOWN_OFFENDERS, counted
-from kronos_quant.market.adjust import ROUNDING
 from kronos_quant.market.database import statement
 
 Span = tuple[datetime, datetime]
 
-_LEAST_JUMP = 1.4
-"""A factor that jumps less between the last stored and the first new bar may be a dividend; see compare_seams.sql."""
+_ROUNDING = 1e-6  # relative difference of raw prices and of the factor's steps; that of float32 is at most 2.4e-7
+_LEAST_JUMP = 1.4  # a factor that jumps less from the last stored to the first new bar may be a dividend
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,11 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the registered table `incoming` (schema.BARS, keys unique) with the stored bars of a frequency.
 
-    Creates the temporary tables that `apply_changes` works from; the stored bars are unchanged.
-
-    Parameters
-    ----------
-    connection
-        Of the database, inside a transaction. The table `refused` is registered too: its bars have not vanished.
-    freq
-        The frequency of the batch.
-    unadjusted_volume
-        Symbols whose volume is the shares really traded.
-    listed
-        First and last time that the source covers; None: each symbol from its first bar to its last.
+    Creates the temporary tables that `apply_changes` works from, inside a transaction; the stored bars are unchanged.
+    The bars of the registered table `refused` have not vanished. listed : first and last time that the source covers;
+    None: each symbol from its first bar to its last.
     """
-    bounds = {"freq": freq, "tolerance": ROUNDING}
+    bounds = {"freq": freq, "tolerance": _ROUNDING}
     connection.execute(statement("compare_incoming"), bounds | {"unadjusted_volume": list(unadjusted_volume)})
     connection.execute(statement("compare_seams"), bounds | {"least_jump": _LEAST_JUMP})
     connection.execute(statement("view_arriving"))
@@ -89,15 +79,7 @@ def reconcile(
 
 
 def apply_changes(connection: duckdb.DuckDBPyConnection, freq: str, ingest: int) -> None:
-    """Store the result of `reconcile`: insert new bars, move replaced ones to the history of this ingest.
-
-    Parameters
-    ----------
-    connection
-        The one that `reconcile` used, in the same transaction.
-    freq, ingest
-        Frequency and number of the ingest.
-    """
+    """Store the result of `reconcile` in its transaction: add new bars, move replaced ones to the history."""
     numbered = {"ingest": ingest, "freq": freq}
     [(replacing,)] = connection.execute("SELECT count(*) FROM replacing").fetchall()
     if replacing:

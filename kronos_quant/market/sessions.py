@@ -24,9 +24,8 @@ CALENDARS = {"XSHG": "XSHG", "XSHE": "XSHG", "BJSE": "XSHG", "XHKG": "XHKG", "XN
 # Nasdaq and NYSE Arca keep the New York Stock Exchange's sessions
 CALENDARS |= {"XNAS": "XNYS", "ARCX": "XNYS"}
 """Exchange -> its calendar of exchange_calendars."""
-_EARLIEST = "1960-01-01"
-"""Where a calendar has no bound of its own; the package's default would start only 20 years back."""
 
+_EARLIEST = "1960-01-01"  # where a calendar has no bound; the package's default would start only 20 years back
 _WEEKDAYS = "1111100"
 
 Hours = tuple[tuple[time, time], ...]
@@ -43,10 +42,7 @@ class FutureTimes:
 
 
 def calendar_name(exchange: str) -> str | None:
-    """The calendar of an exchange by its ISO code; None where the exchange is unknown ("").
-
-    Raises DataError for a code without a calendar here.
-    """
+    """The calendar of an exchange by its ISO code, None for ""; DataError for a code without a calendar here."""
     if not exchange:
         return None
     if not isinstance(exchange, str) or exchange not in CALENDARS:
@@ -64,17 +60,8 @@ def time_zone(exchange: str) -> str | None:
 
 
 def sessions_between(exchange: str, first: date, last: date) -> list[date]:
-    """Sessions of an exchange, as far as its calendar reaches.
+    """Sessions of an exchange (none for ""), both ends inclusive, as far as its calendar reaches.
 
-    Parameters
-    ----------
-    exchange
-        ISO code; "" has no sessions.
-    first, last
-        Both inclusive.
-
-    Examples
-    --------
     >>> sessions_between("XNYS", date(2024, 7, 3), date(2024, 7, 5))
     [datetime.date(2024, 7, 3), datetime.date(2024, 7, 5)]
     """
@@ -92,15 +79,7 @@ def known_until(exchange: str) -> date | None:
 
 
 def sessions_before(exchange: str, last: date, count: int) -> list[date]:
-    """The last sessions of an exchange up to a date.
-
-    Parameters
-    ----------
-    exchange
-        ISO code.
-    last, count
-        The date, and how many sessions; DataError where the calendar does not reach back so far.
-    """
+    """The last `count` sessions of an exchange up to a date; DataError where its calendar does not reach so far."""
     name = calendar_name(exchange)
     known = () if name is None else _known_sessions(name)
     end = bisect_right(known, last)
@@ -110,18 +89,9 @@ def sessions_before(exchange: str, last: date, count: int) -> list[date]:
 
 
 def session_parts(exchange: str, first: date, last: date) -> pl.DataFrame:
-    """When the sessions of an exchange are open: a row per part (a lunch break makes two), ascending.
+    """When an exchange is open from `first` to `last`: columns open and close, a row per part of a session, ascending.
 
-    Parameters
-    ----------
-    exchange
-        ISO code, not "".
-    first, last
-        Session dates, both inclusive, as far as the calendar reaches.
-
-    Returns
-    -------
-    Columns open and close, naive exchange-local times; a close at midnight is 00:00 of the next day.
+    A lunch break makes two parts. Naive exchange-local times; a close at midnight is 00:00 of the next day.
     """
     name = calendar_name(exchange)
     assert name is not None
@@ -138,16 +108,9 @@ def session_parts(exchange: str, first: date, last: date) -> pl.DataFrame:
 
 
 def end_times(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
-    """End stamps of intraday bars: a step after their start, or where their part of the session closes.
+    """End stamps of intraday bars that start at `starts`: a step later, or where their part of the session closes.
 
-    Parameters
-    ----------
-    starts
-        Naive exchange-local times.
-    freq
-        "5min", ...: the step.
-    exchange
-        ISO code; where it is unknown (""), and outside of its hours, bars end a step after their start.
+    Outside of the hours of the exchange, and where it is unknown (""), bars end a step after their start.
     """
     step = timedelta(minutes=freq_minutes(freq))
     if not exchange or starts.is_empty():
@@ -161,10 +124,7 @@ def end_times(starts: pl.Series, freq: str, exchange: str) -> pl.Series:
 
 
 def hours_notes(ends: pl.Series, exchange: str) -> list[str]:
-    """Notes on end stamps of intraday bars that disagree with the hours of an exchange.
-
-    ends : naive exchange-local times; those beyond the calendar are not checked.
-    """
+    """Notes on end stamps that disagree with the hours of an exchange, as far as its calendar reaches."""
     horizon = known_until(exchange)
     assert horizon is not None
     found = _distinct(ends.filter(ends.dt.date() <= horizon))
@@ -241,18 +201,14 @@ def next_times(
     estimated: list[bool] = []
     # the bar that ends at midnight belongs to the session before
     for session, guessed in source.sessions_from(last_time.date() - timedelta(days=1)):
-        for stamp in _stamps_of(source, session, freq):
+        midnight = [datetime.combine(session, time())]
+        for stamp in midnight if freq == DAILY else source.bar_ends(session, freq_minutes(freq)):
             if stamp > last_time and len(times) < count:
                 times.append(stamp)
                 estimated.append(guessed)
         if len(times) >= count:
             break
     return FutureTimes(times, estimated)
-
-
-def _stamps_of(source: _Calendar | _DataSessions, session: date, freq: str) -> list[datetime]:
-    midnight = datetime.combine(session, time())
-    return [midnight] if freq == DAILY else source.bar_ends(session, freq_minutes(freq))
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,30 +269,17 @@ def _days_after(last: date, weekmask: str) -> Iterator[date]:
             yield last
 
 
-def _parts(opens: Any, break_start: Any, break_end: Any, closes: Any) -> Hours:
-    if break_start is None or break_end is None:
-        return ((opens, closes),)
-    return ((opens, break_start), (break_end, closes))
-
-
 @lru_cache(maxsize=4096)
 def _hours(name: str, session: date) -> Hours:
     """The parts of a session; regular hours beyond the calendar's last known one."""
+    if session <= _known_sessions(name)[-1]:
+        parts = session_parts(name, session, session)
+        return tuple((opens.time(), closes.time()) for opens, closes in parts.rows())
     calendar = _calendar(name)
-    if session > _known_sessions(name)[-1]:
-        return _regular_hours(calendar)
-    row = calendar.schedule.loc[str(session)]
-    moments = [row["open"], row["break_start"], row["break_end"], row["close"]]
-    # NaT, where there is no break, differs from itself
-    clock = [moment.tz_convert(calendar.tz).time() if moment == moment else None for moment in moments]
-    opens, break_start, break_end, closes = clock
-    return _parts(opens, break_start, break_end, closes)
-
-
-def _regular_hours(calendar: Any) -> Hours:
     columns = (calendar.open_times, calendar.break_start_times, calendar.break_end_times, calendar.close_times)
-    opens, break_start, break_end, closes = (column[-1][1] if column else None for column in columns)
-    return _parts(opens, break_start, break_end, closes)
+    regular: list[Any] = [column[-1][1] if column else None for column in columns]
+    opens, break_start, break_end, closes = regular
+    return ((opens, break_start), (break_end, closes)) if break_start else ((opens, closes),)
 
 
 @lru_cache(maxsize=8)

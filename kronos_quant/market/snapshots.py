@@ -5,9 +5,9 @@
                             rejected_bars.parquet, contradicted_bars.parquet, history.parquet, origins.parquet,
                             meta.json
 
-The digest is of the content, so equal bars have an equal digest whatever the order they came in. A snapshot is written
-aside, renamed, and never changed: a reader sees one whole state for as long as it likes, because an open snapshot is
-locked against `retention.prune_snapshots`.
+The digest is of the bars, sessions, lists and facts: equal bars have an equal digest whatever the order they came in,
+what they were before, and what was rejected on the way. A snapshot is written aside, renamed, and never changed: a
+reader sees one whole state for as long as it likes, because an open one is locked against `retention.prune_snapshots`.
 """
 
 from __future__ import annotations
@@ -216,7 +216,8 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     parts |= {name: _frame_digest(frame) for name, frame in write_facts(folder, connection).items()}
     write_findings(folder, connection)
     _write_history(folder, connection)
-    _write_origins(folder, connection)
+    origins = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL ORDER BY id"  # the oldest first
+    connection.sql(origins).pl().write_parquet(folder / ORIGINS_FILE)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     created = datetime.now(UTC).isoformat(timespec="milliseconds")
     meta = SnapshotMeta(format=_FORMAT, digest=digest, created=created, package=__version__, freqs=freqs, parts=parts)
@@ -246,17 +247,11 @@ def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) ->
 
 
 def _write_history(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the former values of replaced bars; no part of the content, for equal bars are equal whatever they were."""
+    """Write the former values of replaced bars."""
     reader = connection.sql(statement("select_history")).to_arrow_reader(_HISTORY_ROWS_A_GROUP)
     with pq.ParquetWriter(folder / HISTORY_FILE, reader.schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch)
-
-
-def _write_origins(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write what each ingest read (freq, source and path, the oldest first); no part of the content either."""
-    read = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL ORDER BY id"
-    connection.sql(read).pl().write_parquet(folder / ORIGINS_FILE)
 
 
 def _frame_digest(frame: pl.DataFrame) -> str:
@@ -285,11 +280,9 @@ def shared_exchange(symbols: list[str]) -> str:
 
 
 def _is_whole(folder: Path) -> bool:
-    try:
-        read_snapshot(folder)
-    except DataError:
-        return False
-    return True
+    with suppress(DataError):
+        return bool(read_snapshot(folder))
+    return False
 
 
 def _clear_unfinished(folder: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -15,19 +14,18 @@ import polars as pl
 from kronos_quant.display import TextReport
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
-from kronos_quant.market.quality.check_tables import CONTRADICTED, check_context
+from kronos_quant.market.quality.check_tables import CONTRADICTED, CheckContext
 from kronos_quant.market.quality.checks import Check, ScreenedBars, all_checks, screen
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
 from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, sessions_between
 from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
 from kronos_quant.market.symbols import exchange_of, looks_like_index
 from kronos_quant.market.universes import record_facts, tidy
-from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, PRICES, UNIVERSES
+from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, NUMBERS, PRICES
 
 _log = logging.getLogger(__name__)
 
-_OUTSIDE = "outside_session"
-"""The check that rejects bars on days and at hours at which the exchange is closed."""
+_OUTSIDE = "outside_session"  # the check that rejects bars on days and at hours at which the exchange is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +70,11 @@ class BarBatch:
 
 
 def tidy_bars(batch: BarBatch) -> pl.DataFrame:
-    """The batch's bars in schema.BARS: missing is null, rows without any price are gone, no volume is 0.
-
-    Raises DataError when nothing is left.
-    """
-    floats = [name for name, dtype in BARS.items() if dtype == pl.Float32]
+    """The bars in schema.BARS: missing is null, no volume 0, rows without any price are gone; DataError if all are."""
     bars = (
         batch.bars.lazy()
         .select(pl.col(name).cast(dtype) for name, dtype in BARS.items())
-        .with_columns(pl.col(floats).fill_nan(None))
+        .with_columns(pl.col(NUMBERS).fill_nan(None))
         .filter(pl.any_horizontal(pl.col(PRICES).is_not_null()))
         .with_columns(pl.col("volume", "amount").fill_null(0.0))
         .collect()
@@ -115,10 +109,8 @@ def store_bars(
 
     Parameters
     ----------
-    root
-        The workspace's folder.
-    batch
-        What a source holds.
+    root, batch
+        The workspace's folder, and what a source holds.
     checks
         Rules for the bars; default: the package's and the workspace's.
     wait_seconds
@@ -132,7 +124,7 @@ def store_bars(
         When another ingest does not finish in time.
     """
     calendar_name(batch.exchange)  # an unknown code is rejected before anything is written
-    around = check_context(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
+    around = CheckContext(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
     screened = screen(tidy_bars(batch), all_checks(root) if checks is None else checks, around)
     if screened.bars.is_empty():
         raise DataError(
@@ -186,13 +178,18 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None
     instruments = batch.instruments.select(pl.col(name).cast(dtype) for name, dtype in INSTRUMENTS.items())
     connection.register("incoming_instruments", instruments.to_arrow())
     connection.execute(statement("merge_instruments"))
-    connection.register("incoming_universes", tidy(batch.universes).select(list(UNIVERSES)).to_arrow())
-    connection.execute("DELETE FROM universes WHERE universe IN (SELECT universe FROM incoming_universes)")
-    connection.execute("INSERT INTO universes SELECT * FROM incoming_universes")
+    store_universes(connection, batch.universes)
     connection.register("incoming_sessions", pl.DataFrame({"date": batch.sessions}, {"date": pl.Date}).to_arrow())
     connection.execute(
         "INSERT INTO sessions SELECT $freq, date FROM incoming_sessions ON CONFLICT DO NOTHING", {"freq": batch.freq}
     )
+
+
+def store_universes(connection: duckdb.DuckDBPyConnection, intervals: pl.DataFrame) -> None:
+    """Store universes (schema.UNIVERSES) instead of the stored ones of their names."""
+    connection.register("incoming_universes", tidy(intervals).to_arrow())
+    connection.execute("DELETE FROM universes WHERE universe IN (SELECT universe FROM incoming_universes)")
+    connection.execute("INSERT INTO universes SELECT * FROM incoming_universes")
 
 
 def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snapshot: Snapshot) -> IngestReport:
@@ -213,7 +210,7 @@ def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snap
         restated=found.restated,
         rescaled=found.rescaled,
         vanished=found.vanished,
-        first_vanished=tuple(f"{symbol} {_stamp(time, batch.freq)}" for symbol, time in found.first_vanished),
+        first_vanished=tuple(f"{symbol} {stamp_text(time, batch.freq)}" for symbol, time in found.first_vanished),
         rejected=len(screened.refused),
         rejected_by_rule=screened.rejected_by_rule,
         warnings_by_rule=screened.warnings_by_rule,
@@ -223,7 +220,8 @@ def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snap
     )
 
 
-def _stamp(moment: datetime, freq: str) -> str:
+def stamp_text(moment: datetime, freq: str) -> str:
+    """The end of a bar as text: daily ones are dates."""
     return f"{moment:%Y-%m-%d}" if freq == DAILY else f"{moment:%Y-%m-%d %H:%M}"
 
 
@@ -335,10 +333,6 @@ class IngestReport(TextReport):
             )
         lines += [f"note: {note}" for note in self.notes]
         return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report for `--json`: plain values, dates in ISO form."""
-        return asdict(self) | {"first": str(self.first), "last": str(self.last), "notes": list(self.notes)}
 
 
 def rule_counts(counts: dict[str, int]) -> str:

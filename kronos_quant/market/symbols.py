@@ -48,7 +48,7 @@ def canonical(text: str, exchange: str = "") -> str:
     if exchange == "XHKG" and re.fullmatch(r"\d{1,5}", name):
         return _joined("HK", name)
     if exchange in ("", *MAINLAND) and re.fullmatch(r"\d{6}", name):
-        return _prefix_of_code(name) + name
+        return next((prefix for prefix, starts in _CODE_RANGES if name.startswith(starts)), "") + name
     return name
 
 
@@ -97,10 +97,3 @@ def looks_like_index(symbol: str) -> bool:
 
 def _joined(prefix: str, code: str) -> str:
     return prefix + (code.zfill(_HONG_KONG_DIGITS) if prefix == "HK" else code)
-
-
-def _prefix_of_code(code: str) -> str:
-    for prefix, starts in _CODE_RANGES:
-        if code.startswith(starts):
-            return prefix
-    return ""

@@ -102,19 +102,10 @@ class Membership(Displayed):
 
 
 def membership(intervals: pl.DataFrame, universe: str, on: date, session: date, spans: pl.DataFrame) -> Membership:
-    """The members on a date, divided by their bars around `session`.
+    """The members on a date, divided by their bars around `session`, the last session up to that date.
 
-    Parameters
-    ----------
-    intervals
-        schema.UNIVERSES.
-    universe, on
-        Which universe, on which date.
-    session
-        The last session up to that date.
-    spans
-        A row for each symbol with bars: symbol, first (bar), last (bar, or end of the listing), traded (a bar on the
-        session).
+    spans : a row for each symbol with bars: symbol, first (bar), last (bar, or end of the listing), traded (a bar on
+    the session).
     """
     names = members(intervals, universe, on)
     traded = set(spans.filter("traded")["symbol"])
@@ -136,24 +127,13 @@ def tidy(intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def members(intervals: pl.DataFrame, universe: str, on: date) -> list[str]:
-    """Symbols with an interval of `universe` that contains `on`, sorted.
-
-    Parameters
-    ----------
-    intervals
-        schema.UNIVERSES, both ends inclusive; a symbol may have several.
-    universe, on
-        Which universe, on which date.
-    """
+    """Symbols with an interval of `universe` (both ends inclusive) that contains `on`, sorted."""
     inside = (pl.col("universe") == universe) & (pl.col("start") <= on) & (pl.col("end") >= on)
     return intervals.filter(inside)["symbol"].unique().sort().to_list()
 
 
 def listings(instruments: pl.DataFrame) -> pl.DataFrame:
-    """The universe "all": every stock (no index) from its listing to its delisting, in schema.UNIVERSES.
-
-    instruments : schema.INSTRUMENTS.
-    """
+    """The universe "all": every stock (no index) from its listing to its delisting, in schema.UNIVERSES."""
     stocks = instruments.filter(pl.col("kind") == "stock")
     return tidy(stocks.select(pl.lit(ALL).alias("universe"), "symbol", start="first_date", end="last_date"))
 
@@ -167,14 +147,8 @@ def check_kind(kind: str) -> None:
 def listing_dates(instruments: pl.DataFrame, listings: pl.DataFrame, first_session: date) -> pl.DataFrame:
     """Listing date of each symbol: columns symbol and listed, null where it is before the data.
 
-    Parameters
-    ----------
-    instruments
-        schema.INSTRUMENTS.
-    listings
-        INTERVALS of kind listing, which take precedence over the first bar.
-    first_session
-        Of the data: a symbol whose bars start with it is taken as listed long before.
+    listings : INTERVALS of kind listing, which take precedence over the first bar; bars that start with the data's
+    `first_session` do not date a listing.
     """
     stated = listings.group_by("symbol").agg(pl.col("start").min().alias("stated"))
     first_bar = pl.when(pl.col("first_date") > first_session).then("first_date")
@@ -192,19 +166,7 @@ def record_facts(
     options: Sequence[tuple[str, str]],
     unadjusted_volume: Sequence[str],
 ) -> None:
-    """Record how an ingest was read, and which symbols of `incoming` have an unadjusted volume.
-
-    Parameters
-    ----------
-    connection
-        Of the database, inside a transaction; `incoming` is registered.
-    ingest, freq
-        The ingest's number and frequency.
-    options
-        (name, value) of how the source was read.
-    unadjusted_volume
-        Symbols whose volume is the shares really traded.
-    """
+    """Record, in its transaction, how an ingest was read, and which symbols have an unadjusted volume."""
     for name, value in options:
         connection.execute("INSERT INTO ingest_options VALUES (?, ?, ?)", [ingest, name, value])
     connection.execute(statement("forget_unadjusted"), {"freq": freq})
@@ -214,15 +176,7 @@ def record_facts(
 
 
 def replace_intervals(connection: duckdb.DuckDBPyConnection, kind: str, intervals: pl.DataFrame) -> int:
-    """Store intervals instead of the stored ones of their kind; return how many there were.
-
-    Parameters
-    ----------
-    connection
-        Of the database, inside a transaction.
-    kind, intervals
-        One of KINDS, and INTERVALS of it.
-    """
+    """Store intervals instead of the stored ones of their kind; return how many there were."""
     [(before,)] = connection.execute("SELECT count(*) FROM intervals WHERE kind = ?", [kind]).fetchall()
     connection.execute("DELETE FROM intervals WHERE kind = ?", [kind])
     connection.register("incoming_intervals", intervals.select(list(INTERVALS)).to_arrow())

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
-from kronos_quant.market.exchanges.boards import BOARDS, Facts, board_of, levy_exchange, rules_panel, trading_rules
+from kronos_quant.market.exchanges.boards import BOARDS, Facts, board_on, levy_exchange, rules_panel
 from kronos_quant.market.exchanges.levies import BROKERAGE, LEVIES, UNKNOWN, brokerage, levies
+
+Limits = tuple[float | None, float | None]
+
+
+def limits(symbol: str, exchange: str, on: date, facts: Facts | None = None) -> Limits:
+    """Largest rise and fall of a symbol on a date, None without a limit."""
+    panel = rules_panel([symbol], [on], exchange, facts)
+    up, down = (None if np.isnan(limit[0, 0]) else float(limit[0, 0]) for limit in (panel.up, panel.down))
+    return up, down
+
 
 WEEK = [date(2024, 6, day) for day in (17, 18, 19, 20, 21, 24, 25)]
 
@@ -29,8 +39,7 @@ WEEK = [date(2024, 6, day) for day in (17, 18, 19, 20, 21, 24, 25)]
     ],
 )
 def test_the_limit_is_that_of_board_and_date(symbol: str, on: date, limit: float | None) -> None:
-    rules = trading_rules(symbol, "", on)
-    assert (rules.up, rules.down) == (limit, limit)
+    assert limits(symbol, "", on) == (limit, limit)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,7 @@ def test_the_limit_is_that_of_board_and_date(symbol: str, on: date, limit: float
     ],
 )
 def test_special_treatment_narrows_the_limit_where_its_board_and_date_say(symbol: str, on: date, limit: float) -> None:
-    assert trading_rules(symbol, "", on, st=True).up == limit
+    assert limits(symbol, "", on, Facts([on], st=[(symbol, on, on)])) == (limit, limit)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +80,11 @@ def test_special_treatment_narrows_the_limit_where_its_board_and_date_say(symbol
 def test_the_first_sessions_of_a_listing(
     symbol: str, listed: date, session: int, up: float | None, down: float | None
 ) -> None:
-    rules = trading_rules(symbol, "", listed, listed=listed, session=session)
-    assert (rules.up, rules.down) == (up, down)
-    assert rules.of_issue == (up == 0.44)
+    days = [listed + timedelta(days=i) for i in range(session)]
+    facts = Facts(days, listed={symbol: listed}, issue_price={symbol: 5.0})
+    assert limits(symbol, "", days[-1], facts) == (up, down)
+    of_issue = rules_panel([symbol], days[-1:], "", facts).reference[0, 0] == 5.0
+    assert of_issue == (up == 0.44)
 
 
 @pytest.mark.parametrize(
@@ -90,28 +101,31 @@ def test_the_first_sessions_of_a_listing(
     ],
 )
 def test_lots_are_those_of_board_or_exchange(symbol: str, exchange: str, lot: int, step: int) -> None:
-    rules = trading_rules(symbol, exchange, date(2024, 6, 18))
-    assert (rules.lot, rules.step) == (lot, step)
+    panel = rules_panel([symbol], WEEK, exchange)
+    assert (panel.lot[0], panel.step[0]) == (lot, step)
 
 
 def test_a_foreign_exchange_has_no_mainland_limits_even_for_a_mainland_spelling() -> None:
-    assert trading_rules("SH600000", "XNYS", date(2024, 6, 18)).up is None
+    assert limits("SH600000", "XNYS", date(2024, 6, 18)) == (None, None)
 
 
-def test_the_panel_equals_the_rules_of_each_symbol_and_date() -> None:
+def test_the_panel_has_the_limit_of_each_symbol_and_date() -> None:
     symbols = ["SH600000", "SZ300750", "AAPL", "SH688981", "BJ830799", "SH000300", "SH900901"]
     dates = [date(1996, 12, 13), date(2019, 7, 22), date(2020, 8, 21), date(2020, 8, 24), date(2024, 6, 18)]
     panel = rules_panel(symbols, dates, "XSHG")
     assert panel.up.shape == panel.down.shape == panel.reference.shape == (5, 7)
     assert np.isnan(panel.reference).all()
-    for n, symbol in enumerate(symbols):
-        single = trading_rules(symbol, "XSHG", dates[0])
-        assert (panel.lot[n], panel.step[n], panel.tick[n]) == (single.lot, single.step, single.tick)
-        for t, on in enumerate(dates):
-            expected = trading_rules(symbol, "XSHG", on).up
-            assert np.isnan(panel.up[t, n]) if expected is None else panel.up[t, n] == expected
+    nan = np.nan
+    expected = [
+        [nan, nan, nan, nan, nan, nan, nan],
+        [0.1, 0.1, nan, 0.2, nan, nan, 0.1],
+        [0.1, 0.1, nan, 0.2, nan, nan, 0.1],
+        [0.1, 0.2, nan, 0.2, nan, nan, 0.1],
+        [0.1, 0.2, nan, 0.2, 0.3, nan, 0.1],
+    ]
+    np.testing.assert_array_equal(panel.up, expected)
     np.testing.assert_array_equal(panel.up, panel.down)
-    assert panel.tick[-1] == 0.001
+    assert panel.tick.tolist() == [0.01] * 6 + [0.001]
 
 
 def test_the_panel_of_nothing_is_empty() -> None:
@@ -161,7 +175,7 @@ def test_no_symbol_belongs_to_two_boards_and_rows_are_in_order_with_their_source
             days = [row.since for row in rows]
             assert days == sorted(set(days)), board.name
             assert all(row.source for row in rows), board.name
-    found = board_of("SZ300750")
+    found = board_on("SZ300750", "")
     assert found is not None
     assert found.name == "ChiNext"
 

@@ -16,6 +16,7 @@ import pytest
 from made import ROOT, make_bars, store_unchecked, weekdays
 
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError
+from kronos_quant.files import to_json
 from kronos_quant.market import BarBatch, Market, export_bars, ingest_csv, ingest_qlib, open_market
 from kronos_quant.market.store import make_instruments
 from kronos_quant.schema import PRICES, UNIVERSES
@@ -103,7 +104,7 @@ def test_parquet_holds_the_stored_bars(tmp_path: Path, market: Market) -> None:
     assert report.lines() == [
         f"{tmp_path / 'out.parquet'}: 112 bars of 3 symbols (day), 2024-01-01 to 2024-02-23, as parquet"
     ]
-    told = json.loads(json.dumps(report.as_dict()))
+    told = json.loads(to_json(report.as_dict()))
     assert (told["bars"], told["first"], told["notes"]) == (112, "2024-01-01", [])
 
 

@@ -12,6 +12,7 @@ import pytest
 from made import store_unchecked
 
 from kronos_quant.errors import DataError, KronosQuantError
+from kronos_quant.files import to_json
 from kronos_quant.market import BarBatch, IngestReport, open_market, store, store_bars
 from kronos_quant.market.database import DATABASE, ingest_lock
 from kronos_quant.market.store import rule_counts
@@ -251,7 +252,7 @@ def test_the_lines_say_what_was_stored_refused_and_kept_with_a_warning(report: I
 
 
 def test_the_dictionary_survives_json(report: IngestReport) -> None:
-    told = json.loads(json.dumps(report.as_dict()))
+    told = json.loads(to_json(report.as_dict()))
     assert (told["first"], told["last"], told["rejected"]) == ("2024-01-02", "2024-01-04", 1)
     assert told["rejected_by_rule"] == {"price_not_positive": 1}
     assert told["snapshot"] == report.snapshot

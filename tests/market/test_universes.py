@@ -12,6 +12,7 @@ import pytest
 from made import store_unchecked
 
 from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.files import to_json
 from kronos_quant.market import BarBatch, ingest_intervals, ingest_universe, open_market
 from kronos_quant.market.database import open_database
 from kronos_quant.market.ingest.lists import read_intervals
@@ -164,7 +165,7 @@ def test_a_universe_comes_from_a_csv_of_intervals(root: Path) -> None:
         "without bars: 1 symbol (SH600009)",
         f"snapshot {market.snapshot.digest[:16]}",
     ]
-    assert json.loads(json.dumps(report.as_dict()))["without_bars"] == ["SH600009"]
+    assert json.loads(to_json(report.as_dict()))["without_bars"] == ["SH600009"]
 
 
 def test_a_list_replaces_the_one_of_its_name_and_no_other(root: Path) -> None:

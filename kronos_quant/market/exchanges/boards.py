@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -124,27 +124,7 @@ BOARDS = (
 Ticks: SSE and SZSE Trading Rules; Shanghai's B shares trade in US dollars by 0.001."""
 
 
-@dataclass(frozen=True, slots=True)
-class TradingRules:
-    """The rules for one symbol on one day."""
-
-    up: float | None
-    """Largest rise from the reference, as a fraction; None where there is no limit."""
-    down: float | None
-    """Largest fall from the reference, as a fraction, positive."""
-    of_issue: bool
-    """Whether the reference is the issue price instead of the previous close."""
-    lot: int
-    step: int
-    tick: float
-
-
-class _Dated(Protocol):
-    @property
-    def since(self) -> date: ...
-
-
-Row = TypeVar("Row", bound=_Dated)
+Row = TypeVar("Row", PriceLimit, ListingStart)
 
 
 def in_force(rows: Sequence[Row], on: date) -> Row | None:
@@ -153,50 +133,10 @@ def in_force(rows: Sequence[Row], on: date) -> Row | None:
     return rows[place - 1] if place else None
 
 
-def board_of(symbol: str) -> Board | None:
-    """The board a canonical symbol is listed on; None for indices, funds and for markets without boards here."""
-    return next((board for board in BOARDS if symbol.startswith(board.prefixes)), None)
-
-
-def trading_rules(
-    symbol: str, exchange: str, on: date, *, st: bool = False, listed: date | None = None, session: int | None = None
-) -> TradingRules:
-    """Price limits and lot of a symbol on a date.
-
-    Parameters
-    ----------
-    symbol
-        Canonical.
-    exchange
-        ISO code; only mainland exchanges (and "") have boards here. Elsewhere there is no limit and the customary lot.
-    on
-        The date.
-    st
-        Whether the share is under special treatment.
-    listed, session
-        Day of the listing, and the number of the session `on` since then, from 1; None: listed long before.
-
-    Examples
-    --------
-    >>> trading_rules("SH688001", "XSHG", date(2024, 6, 18)).up
-    0.2
-    """
-    board = board_on(symbol, exchange)
-    if board is None:
-        lot = brokerage(exchange_of(symbol, exchange)).lot
-        return TradingRules(None, None, False, lot, max(lot, 1), 0.01)
-    limit = in_force(board.st_limits if st else (), on) or in_force(board.limits, on)
-    up = down = limit.fraction if limit else None
-    of_issue = False
-    start = in_force(board.starts, listed) if listed is not None else None
-    if start is not None and session is not None and session <= start.sessions:
-        up, down, of_issue = start.up, start.down, start.up is not None
-    return TradingRules(up, down, of_issue, board.lot, board.step, board.tick)
-
-
 def board_on(symbol: str, exchange: str) -> Board | None:
-    """`board_of` for mainland exchanges and "" (unknown), else None."""
-    return board_of(symbol) if exchange in ("", *MAINLAND) else None
+    """The board of a canonical symbol; None for indices and funds, and on any exchange but the mainland's and ""."""
+    known = BOARDS if exchange in ("", *MAINLAND) else ()
+    return next((board for board in known if symbol.startswith(board.prefixes)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +155,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class RulesPanel:
-    """`trading_rules` of many symbols and dates.
+    """Price limits and lots of N symbols on T dates.
 
-    up, down : float64[T, N], fractions of the reference; NaN: no limit
+    up, down : float64[T, N], largest rise and fall from the reference, fractions, positive; NaN: no limit
     reference : float64[T, N], the raw price that limits count from where it is not the previous close; NaN elsewhere
     lot, step : int64[N], shares; lot 0: fractions. tick : float64[N]
     """
@@ -231,16 +171,10 @@ class RulesPanel:
 
 
 def rules_panel(symbols: Sequence[str], dates: Sequence[date], exchange: str, facts: Facts | None = None) -> RulesPanel:
-    """`trading_rules` of many symbols and dates at once, in the given order.
+    """Price limits and lots of canonical symbols on ascending dates; the customary lot where no board is known.
 
-    Parameters
-    ----------
-    symbols, dates
-        Canonical symbols (N) and ascending dates (T).
-    exchange
-        ISO code, or "" where unknown.
-    facts
-        What is known about the symbols.
+    >>> rules_panel(["SH688001"], [date(2024, 6, 18)], "XSHG").up
+    array([[0.2]])
     """
     days = np.array(dates, dtype="datetime64[D]")
     shape = (len(days), len(symbols))
@@ -267,31 +201,18 @@ def rules_panel(symbols: Sequence[str], dates: Sequence[date], exchange: str, fa
         up[rows, n] = np.nan if issued is None else start.up
         down[rows, n] = np.nan if issued is None else start.down
         reference[rows, n] = np.nan if issued is None else issued
-    single = [trading_rules(symbol, exchange, date.min) for symbol in symbols]
-    return RulesPanel(
-        up,
-        down,
-        reference,
-        np.array([rule.lot for rule in single], dtype=np.int64),
-        np.array([rule.step for rule in single], dtype=np.int64),
-        np.array([rule.tick for rule in single], dtype=np.float64),
-    )
+    customary = [brokerage(exchange_of(symbol, exchange)).lot for symbol in symbols]
+    lots = [board.lot if board else lot for board, lot in zip(boards, customary, strict=True)]
+    steps = [board.step if board else max(lot, 1) for board, lot in zip(boards, customary, strict=True)]
+    ticks = [board.tick if board else 0.01 for board in boards]
+    shares = np.array(lots, dtype=np.int64), np.array(steps, dtype=np.int64)
+    return RulesPanel(up, down, reference, *shares, np.array(ticks, dtype=np.float64))
 
 
 def first_sessions(
     days: npt.NDArray[np.datetime64], sessions: Sequence[date], listed: date, count: int
 ) -> npt.NDArray[np.bool_]:
-    """bool[T]: the days among the first `count` sessions of a listing, its first day included.
-
-    Parameters
-    ----------
-    days
-        datetime64[T].
-    sessions
-        All known sessions, ascending.
-    listed, count
-        Day of the listing, and how many sessions.
-    """
+    """bool[T]: which of `days` are among the first `count` of the known `sessions` of a listing, its day included."""
     known = np.array(sessions, dtype="datetime64[D]")
     begin = int(np.searchsorted(known, np.datetime64(listed)))
     # a listing before the known sessions has an unknown number of sessions behind it

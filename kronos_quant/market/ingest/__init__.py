@@ -26,19 +26,13 @@ def ingest_qlib(
         The workspace's folder, and the directory that contains calendars/.
     freq
         Which calendar and .bin files to read: "day", "1min", "5min", ...
-    exchange
-        ISO code; "": inferred from the symbols.
-    labels
-        Whether intraday stamps mark the "end" or the "start" of a bar.
+    exchange, labels
+        ISO code, "" to infer it from the symbols; whether intraday stamps mark the "end" or the "start" of a bar.
 
     Raises
     ------
     DataError
         For a directory that cannot be read; the store is unchanged then.
-
-    Examples
-    --------
-    >>> ingest_qlib("my-research", "~/.qlib/qlib_data/cn_data")  # doctest: +SKIP
     """
     return store_bars(as_path(root, "root"), read_qlib_dir(as_path(source, "source"), freq, exchange, labels))
 
@@ -60,21 +54,15 @@ def ingest_csv(
         The workspace's folder, and the file or folder.
     symbol
         Symbol of a single file; default: from a column, else from the file name.
-    exchange
-        ISO code; "": inferred from the symbols.
+    exchange, labels
+        As for `ingest_qlib`.
     amount
         For a missing amount: "derive" (volume x mean price), "zero", or "as_is".
-    labels
-        Whether intraday stamps mark the "end" or the "start" of a bar.
 
     Raises
     ------
     DataError
         For a file that cannot be read; the store is unchanged then.
-
-    Examples
-    --------
-    >>> ingest_csv("my-research", "data/AAPL.csv", exchange="XNYS")  # doctest: +SKIP
     """
     batch = read_csv_files(as_path(source, "source"), ReadOptions(symbol, exchange, amount, labels))
     return store_bars(as_path(root, "root"), batch)
@@ -93,21 +81,10 @@ def ingest_table(
 
     Parameters
     ----------
-    root
-        The workspace's folder.
-    source
-        A Polars, pandas or Arrow table, a Parquet, Arrow or Feather file, or a folder of such files.
+    root, source
+        The workspace's folder; a Polars, pandas or Arrow table, a Parquet, Arrow or Feather file, or a folder of them.
     symbol, exchange, amount, labels
-        As for `ingest_csv`, as are the columns.
-
-    Raises
-    ------
-    DataError
-        For a table that cannot be read; the store is unchanged then.
-
-    Examples
-    --------
-    >>> ingest_table("my-research", "bars.parquet", exchange="XNYS")  # doctest: +SKIP
+        As for `ingest_csv`, as are the columns and the errors.
     """
     batch = read_tables(source, ReadOptions(symbol, exchange, amount, labels))
     return store_bars(as_path(root, "root"), batch)
@@ -122,21 +99,13 @@ def ingest_synthetic(
     ----------
     root
         The workspace's folder.
-    strength
-        Strength of the hidden pattern, 0 to 1; 0: no pattern.
-    symbols, sessions
-        Number of stocks and of sessions.
-    seed
-        Equal arguments give equal bars.
+    strength, symbols, sessions, seed
+        As in `SyntheticSpec`.
 
     Raises
     ------
     ConfigError
         For an argument out of range, or a workspace that holds other bars: the pattern would no longer be known.
-
-    Examples
-    --------
-    >>> ingest_synthetic("my-research", symbols=20, sessions=250)  # doctest: +SKIP
     """
     root = as_path(root, "root")
     batch = make_market(SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)).batch

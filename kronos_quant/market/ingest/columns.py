@@ -44,17 +44,14 @@ _GLUED = (
 _EPOCH_UNITS = {9: 1, 10: 1, 12: 10**3, 13: 10**3, 16: 10**6, 19: 10**9}
 """Digits of a count since 1970-01-01 UTC -> its units per second; 9 and 12 digits are before 2001-09-09."""
 
-_LONGEST_DAILY_STEP = timedelta(days=4)
-"""Daily bars are mostly one day apart; weekly ones are not."""
-
-_BARS_A_DAY = 1.25
-"""Up to this many on average are daily bars, some of them stamped twice a day."""
+_LONGEST_DAILY_STEP = timedelta(days=4)  # daily bars are mostly one day apart; weekly ones are not
+_BARS_A_DAY = 1.25  # up to this many on average are daily bars, some of them stamped twice a day
 
 
 def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
     """Our name -> the source's name of each column, and "clock" for a time of day next to a date.
 
-    Case, spaces around a name and Qlib's `$` do not matter. Raises DataError, naming `place`, for a missing column.
+    Raises DataError, naming `place`, for a missing column. Case, spaces around a name and Qlib's `$` do not matter.
 
     >>> match_columns("AAPL.csv", ["Date", "Open", "High", "Low", "$close"])["close"]
     '$close'
@@ -90,12 +87,7 @@ def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
 def check_numbers(place: str, row: str, frame: pl.DataFrame, columns: dict[str, str]) -> None:
     """Raise DataError for the first cell that is neither a number nor empty.
 
-    Parameters
-    ----------
-    place, row
-        The names of the source and of a row ("line" or "row") in the error.
-    frame, columns
-        The table, and our name -> its name of each column.
+    row : what a row is called ("line" or "row"). columns : our name -> the name in the table.
     """
     for name in NUMBERS:
         if name not in columns:
@@ -199,9 +191,8 @@ def _counted(text: pl.Expr) -> pl.Expr:
 
 
 def infer_freq(times: pl.DataFrame, place: str) -> str:
-    """The frequency of bars: "day", or the most common step within a session in minutes ("5min").
+    """The frequency of (symbol, time): "day", or the most common step within a session in minutes ("5min").
 
-    times : columns symbol and time; place : the source's name in errors.
     Raises DataError for weekly and longer bars, and for steps that are no whole minutes.
     """
     # a bar that ends at midnight belongs to the day before

@@ -26,50 +26,26 @@ Flags = npt.NDArray[np.bool_]
 CROSS_FIELDS = ("change", "vwap")
 
 _LEAST_BARS = 20
-_AGREEING = 0.95
-"""Share of a symbol's bars that must fit, for the others to be suspicious."""
+_AGREEING = 0.95  # share of a symbol's bars that must fit, for the others to be suspicious
+_ROUGHEST = 1e-3  # deviation of the agreeing bars, relative to the price, above which a field has too few digits
+_EXACT = 1e-5  # the same for a vwap that is the mean of the prices, which a true vwap of a short bar comes close to
+_FLOAT32 = 6e-7  # deviation that a few float32 roundings explain
+_BEYOND = 4.0  # a bar deviates when it does so by this many times as much as the agreeing ones
 
-_ROUGHEST = 1e-3
-"""Deviation of the agreeing bars, relative to the price, above which a field has too few digits to be used."""
-
-_EXACT = 1e-5
-"""The same for a vwap that is the mean of the prices, which a true vwap of a short bar comes close to."""
-
-_FLOAT32 = 6e-7
-"""Deviation that a few float32 roundings explain."""
-
-_BEYOND = 4.0
-"""A bar deviates when it does so by this many times as much as the agreeing ones."""
-
-_LEAST_STEP = 0.03
-"""Spread of the log factor from which it shows above the noise of a mean price, relative."""
-
-_LARGEST_EXACT = 2.0**19
-"""Above it a float32 rounds a volume by more than a tenth of a share once it is multiplied by a factor."""
-
-_WHOLE = 0.1
-"""A volume is whole within this distance of a whole number; one in five random numbers is."""
-
+_LEAST_STEP = 0.03  # spread of the log factor from which it shows above the noise of a mean price
+_LARGEST_EXACT = 2.0**19  # above it a float32 rounds a volume times a factor by more than a tenth of a share
+_WHOLE = 0.1  # a volume is whole within this distance of a whole number; one in five random numbers is
 _WHOLE_SHARE = 0.9
-_BARS_SAMPLED = 250
-"""Bars sampled per symbol."""
-
+_BARS_SAMPLED = 250  # per symbol
 _MAJORITY = 0.6
 
 
 def find_contradictions(
     columns: Mapping[str, Float32Array], others: Mapping[str, Float32Array], *, raw_volume: bool
 ) -> Flags:
-    """Which bars of one symbol are contradicted by another field of their source: bool, one per bar.
+    """bool per bar of one symbol: contradicted by another field (CROSS_FIELDS, those that the source has).
 
-    Parameters
-    ----------
-    columns
-        Prices, volume, amount and factor, one value per bar, ascending in time.
-    others
-        Those of CROSS_FIELDS that the source has, likewise.
-    raw_volume
-        Whether the volume is the shares really traded.
+    raw_volume : the volume is the shares really traded.
     """
     flags = np.zeros(len(columns["close"]), dtype=np.bool_)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -130,10 +106,7 @@ class VolumeVotes:
     raw: list[str] = field(default_factory=list)
 
     def add(self, symbol: str, columns: dict[str, Float32Array]) -> None:
-        """Count one symbol's vote, from close, volume and, where present, amount and factor.
-
-        A symbol without a factor, or with a nearly constant one, has no vote.
-        """
+        """Count one symbol's vote; without a factor, or with a nearly constant one, it has none."""
         volume, factor = columns.get("volume"), columns.get("factor")
         if volume is None or factor is None:
             return

@@ -6,6 +6,7 @@ carries its number in the source, so that an error can name place, row, column a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -36,9 +37,7 @@ LABELS = ("end", "start")
 """What a bar's stamp marks: its end or its start."""
 
 _CODE_DIGITS = 6
-
-_FIRST_YEAR = 1980
-"""A clock written as a number (103500000) would be a moment of the 1970s."""
+_FIRST_YEAR = 1980  # a clock written as a number (103500000) would be a moment of the 1970s
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,7 @@ def check_labels(labels: str) -> None:
 
 
 def read_klines(table: RawTable, options: ReadOptions) -> Klines:
-    """The bars of one table.
-
-    Raises DataError, with place, row, column and value, for what cannot be read.
-    """
+    """The bars of one table; DataError, with place, row, column and value, for what cannot be read."""
     columns = match_columns(table.place, table.frame.columns)
     frame = _with_clock(table.frame, columns)
     check_numbers(table.place, table.row, frame, columns)
@@ -122,22 +118,7 @@ def read_klines(table: RawTable, options: ReadOptions) -> Klines:
 
 
 def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: ReadOptions) -> BarBatch:
-    """One batch of the bars of several tables.
-
-    Parameters
-    ----------
-    klines
-        The tables' bars.
-    kind, path
-        The kind of source, and where it lies.
-    options
-        How it was read.
-
-    Raises
-    ------
-    DataError
-        When the tables differ in frequency.
-    """
+    """One batch of the bars of several tables; DataError when they differ in frequency."""
     freq = klines[0].freq
     odd = next((other for other in klines if other.freq != freq), None)
     if odd is not None:
@@ -146,6 +127,7 @@ def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: Re
             hint="Ingest each frequency separately.",
         )
     bars = _with_dates(pl.concat([one.bars for one in klines]), freq)
+    notes = Counter(note for one in klines for note in one.notes)
     return BarBatch(
         source=kind,
         path=path,
@@ -155,16 +137,15 @@ def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: Re
         universes=pl.DataFrame(schema=UNIVERSES),
         sessions=bars["date"].unique().sort().to_list(),
         exchange=options.exchange,
-        notes=_merge_notes(klines),
+        notes=tuple(
+            note if len(klines) == 1 else f"{note} ({count} of {len(klines)} files)" for note, count in notes.items()
+        ),
         options=(("labels", options.labels), ("amount", options.amount)),
     )
 
 
 def _with_clock(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
-    """Append a time of day in a column of its own (`date,time`) to its date.
-
-    A `time` column of full time stamps replaces the date column; an empty one is ignored.
-    """
+    """Append a time of day in a column of its own to its date; full time stamps there replace the date column."""
     if "clock" not in columns:
         return frame
     clock = frame[columns["clock"]]
@@ -248,14 +229,3 @@ def _with_dates(bars: pl.DataFrame, freq: str) -> pl.DataFrame:
         ends_at_midnight = pl.col("time").dt.time() == time()
         date = (pl.col("time") - pl.when(ends_at_midnight).then(timedelta(days=1)).otherwise(timedelta(0))).dt.date()
     return bars.with_columns(date.alias("date")).select(list(BARS)).cast(pl.Schema(BARS))
-
-
-def _merge_notes(klines: Sequence[Klines]) -> tuple[str, ...]:
-    """Each note once, with the number of files it applies to where there are several."""
-    counts: dict[str, int] = {}
-    for one in klines:
-        for note in one.notes:
-            counts[note] = counts.get(note, 0) + 1
-    return tuple(
-        note if len(klines) == 1 else f"{note} ({count} of {len(klines)} files)" for note, count in counts.items()
-    )

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -24,7 +23,7 @@ from kronos_quant.market.ingest.columns import LINE, parse_stamps
 from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import publish
-from kronos_quant.market.store import make_instruments
+from kronos_quant.market.store import make_instruments, store_universes
 from kronos_quant.market.symbols import canonical_column
 from kronos_quant.market.universes import ALL, INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
 from kronos_quant.schema import INSTRUMENTS
@@ -66,20 +65,14 @@ class ListReport(TextReport):
             lines.append(f"without bars: {counted(len(self.without_bars), 'symbol')} ({listed(self.without_bars)})")
         return [*lines, f"snapshot {self.snapshot[:16]}"]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The report for `--json`: plain values, dates in ISO form."""
-        return asdict(self) | {"first": str(self.first), "last": str(self.last)}
-
 
 def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> ListReport:
     """Read the intervals of a universe into the workspace folder `root` and publish the result.
 
     Parameters
     ----------
-    root
-        The workspace's folder.
-    name
-        Letters, digits, `_`, `.` and `-`; kept in lower case.
+    root, name
+        The workspace's folder; the universe's name in letters, digits, `_`, `.` and `-`, kept in lower case.
     source
         A CSV file or a table with symbol, start and end.
 
@@ -89,10 +82,6 @@ def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> List
         For an invalid name.
     DataError
         For a source that cannot be read, or a workspace without bars; the store is unchanged then.
-
-    Examples
-    --------
-    >>> ingest_universe("my-research", "csi300", "csi300.csv")  # doctest: +SKIP
     """
     root, name = as_path(root, "root"), str(name).lower()
     if name == ALL or not _NAME.fullmatch(name):
@@ -103,9 +92,7 @@ def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> List
 
     def replace(connection: duckdb.DuckDBPyConnection) -> int:
         [(before,)] = connection.execute("SELECT count(*) FROM universes WHERE universe = ?", [name]).fetchall()
-        connection.execute("DELETE FROM universes WHERE universe = ?", [name])
-        connection.register("incoming_universe", intervals.select("universe", "symbol", "start", "end").to_arrow())
-        connection.execute("INSERT INTO universes SELECT * FROM incoming_universe")
+        store_universes(connection, intervals)
         return int(before)
 
     return _store(root, f"universe {name}", source, intervals, replace)
@@ -116,10 +103,8 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
 
     Parameters
     ----------
-    root
-        The workspace's folder.
-    kind
-        st, listing (which also sets the instruments' dates) or industry (with a column value).
+    root, kind
+        The workspace's folder; st, listing (which also sets the instruments' dates) or industry.
     source
         A CSV file or a table with symbol, start, end and, for industry, value.
 
@@ -128,11 +113,7 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
     ConfigError
         For another kind.
     DataError
-        For a source that cannot be read, or a workspace without bars; the store is unchanged then.
-
-    Examples
-    --------
-    >>> ingest_intervals("my-research", "st", "st.csv")  # doctest: +SKIP
+        As `ingest_universe`.
     """
     root = as_path(root, "root")
     check_kind(kind)
@@ -149,25 +130,9 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
 
 
 def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool = False) -> pl.DataFrame:
-    """The intervals of a CSV file or a table: symbol (canonical), start, end (inclusive, OPEN_END where empty), value.
+    """Intervals of a file or table, each once: symbol (canonical), start, end (inclusive; OPEN_END if empty), value.
 
-    Parameters
-    ----------
-    source
-        A CSV file, or a table in memory.
-    exchange
-        ISO code, for the spelling of the symbols.
-    needs_value
-        Whether every row needs a value.
-
-    Returns
-    -------
-    Each interval once, sorted.
-
-    Raises
-    ------
-    DataError
-        With source, line, column and value, for what cannot be read.
+    Raises DataError, with source, line, column and value, for what cannot be read.
     """
     place, text = _read_cells(source)
     names = {name.strip().lower().removeprefix("\ufeff"): name for name in text.columns if name != LINE}

@@ -33,15 +33,10 @@ from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import ALL
-from kronos_quant.schema import BARS, DAILY, PRICES
+from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES
 
-_OPTIONAL = ("volume", "amount", "factor")
-_FIELDS = (*PRICES, *_OPTIONAL)
-_RESERVED = "_qlib_"
-"""pyqlib puts this before folder names that Windows reserves (con, aux, nul)."""
-
-_LOST_SHARE = 0.1
-"""A file without this share of its symbol's sessions at the end was truncated; with less missing the field lags."""
+_RESERVED = "_qlib_"  # pyqlib puts this before folder names that Windows reserves (con, aux, nul)
+_LOST_SHARE = 0.1  # a file that lacks this share of its symbol's sessions at the end was truncated; else the field lags
 
 
 @dataclass(slots=True)
@@ -92,19 +87,9 @@ class _Bars:
 
 
 def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end") -> BarBatch:
-    """The bars of one frequency in a Qlib directory, with its lists.
+    """The bars of one frequency in a Qlib directory, with its lists; the arguments are those of `ingest_qlib`.
 
-    Parameters
-    ----------
-    source, freq
-        The directory that contains calendars/, and which bars.
-    exchange, labels
-        What it does not contain: the ISO code, and whether intraday stamps mark the "end" or the "start" of a bar.
-
-    Raises
-    ------
-    DataError
-        Naming file, place, expected and found: for a directory without bars and for a damaged file.
+    Raises DataError, naming file, place, expected and found: for a directory without bars and for a damaged file.
     """
     source = source.expanduser()
     calendar_name(exchange)  # an unknown code is rejected before anything is read
@@ -116,7 +101,9 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
     series = _read_features(source / "features", freq, len(times), findings)
     raw = findings.volume.verdict() == "raw"
     _derive_amounts(series, raw, findings)
-    doubted = _contradicted(series, raw)
+    doubted = [find_contradictions(one.columns, one.others, raw_volume=raw) for one in series]
+    for one in series:
+        one.others.clear()  # not stored
     if labels == "start" and freq != DAILY:
         named = exchange or shared_exchange([bars.symbol for bars in series])
         times = end_times(pl.Series(times, dtype=pl.Datetime("us")), freq, named).to_list()
@@ -211,12 +198,12 @@ def _field_files(folder: Path, freq: str) -> dict[str, Path]:
     ending = f".{freq}.bin".lower()
     with os.scandir(folder) as entries:
         names = {entry.name.lower(): Path(entry.path) for entry in entries}
-    return {name: names[name + ending] for name in (*_FIELDS, *CROSS_FIELDS) if name + ending in names}
+    return {name: names[name + ending] for name in (*NUMBERS, *CROSS_FIELDS) if name + ending in names}
 
 
 def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _Findings) -> _Bars:
     """All bars of one symbol, its fields aligned by their start indices."""
-    series = {name: read_bin(path, sessions) for name, path in files.items() if name in _FIELDS}
+    series = {name: read_bin(path, sessions) for name, path in files.items() if name in NUMBERS}
     first, end = min(one.start for one in series.values()), max(one.end for one in series.values())
     if any((one.start, one.end) != (first, end) for one in series.values()):
         _refuse_damaged(series, files, end - first)
@@ -286,7 +273,8 @@ def _complete(
         columns["factor"] = np.ones(length, dtype=np.float32)
     elif np.isnan(factor[traded]).any():
         findings.filled_factor.append(symbol)
-        columns["factor"] = _forward_fill(factor)
+        # at the start by the first value
+        columns["factor"] = pl.Series(factor).fill_nan(None).forward_fill().backward_fill().to_numpy()
 
 
 def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None:
@@ -302,28 +290,12 @@ def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None
         findings.derived_amount.append(bars.symbol)
 
 
-def _contradicted(series: list[_Bars], raw: bool) -> list[npt.NDArray[np.bool_]]:
-    """Which bars of each symbol change or vwap contradict; both fields are dropped then."""
-    flags = [find_contradictions(bars.columns, bars.others, raw_volume=raw) for bars in series]
-    for bars in series:
-        bars.others.clear()
-    return flags
-
-
-def _forward_fill(values: Float32Array) -> Float32Array:
-    """Each NaN replaced by the last value before it, at the start by the first value."""
-    known = ~np.isnan(values)
-    last_known = np.maximum.accumulate(np.where(known, np.arange(len(values)), 0))
-    last_known[: np.argmax(known)] = np.argmax(known)
-    return values[last_known]
-
-
 def _frame(series: list[_Bars], times: list[datetime]) -> pl.DataFrame:
     """The bars of all symbols as one frame in schema.BARS, sorted by (symbol, time)."""
     stamps = np.array(times, dtype="datetime64[us]")
     positions = np.concatenate([bars.positions for bars in series])
     owners = np.repeat(np.arange(len(series)), [len(bars.positions) for bars in series])
-    values = {name: np.concatenate([bars.columns[name] for bars in series]) for name in _FIELDS}
+    values = {name: np.concatenate([bars.columns[name] for bars in series]) for name in NUMBERS}
     return pl.DataFrame(
         {
             "symbol": pl.Series([bars.symbol for bars in series]).gather(owners),

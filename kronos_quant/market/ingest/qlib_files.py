@@ -26,10 +26,7 @@ _LARGEST_PLAUSIBLE = 1e16
 
 
 def read_calendar(folder: Path, freq: str) -> list[datetime]:
-    """The sessions (daily) or bar ends of calendars/<freq>.txt.
-
-    Raises DataError for a missing or empty file and, with its line, for one that is not ascending or not a date.
-    """
+    """The sessions (daily) or bar ends of calendars/<freq>.txt; DataError unless they are ascending dates."""
     path = folder / f"{freq}.txt"
     if not path.is_file():
         found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
@@ -50,10 +47,7 @@ def read_calendar(folder: Path, freq: str) -> list[datetime]:
 
 
 def read_lists(folder: Path) -> pl.DataFrame:
-    """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; none where there is no folder.
-
-    Raises DataError, with its line, for a row that is not symbol, first and last date between tabs.
-    """
+    """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; DataError for a bad row."""
     columns: dict[str, list[object]] = {name: [] for name in UNIVERSES}
     for path in sorted(folder.glob("*.txt")):
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
@@ -88,11 +82,7 @@ class BinSeries:
 
 
 def read_bin(path: Path, calendar_length: int) -> BinSeries:
-    """The values of a .bin file.
-
-    Raises DataError, with what was expected and found, for an empty or torn file, one that holds no value, float64
-    content, or an index or length that does not fit the calendar.
-    """
+    """The values of a .bin file; DataError where it is damaged, holds none, or does not fit the calendar."""
     content = path.read_bytes()
     if len(content) % _WORD:
         raise DataError(f"{path}: expected a multiple of {_WORD} bytes (float32), found {len(content)}: truncated?")

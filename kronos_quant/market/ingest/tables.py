@@ -31,11 +31,7 @@ _IN_MEMORY = "table"
 
 
 def read_csv_files(source: Path, options: ReadOptions | None = None) -> BarBatch:
-    """The bars of a CSV file, or of every CSV file in a folder.
-
-    Raises DataError, with file, line, column and value, for what cannot be read; ConfigError for options that do not
-    fit.
-    """
+    """The bars of a CSV file, or of all in a folder; DataError, with file, line, column and value, for a bad one."""
     options = options or ReadOptions()
     paths = source_files(source, _SUFFIXES, options.symbol)
     klines = [read_klines(RawTable(str(path), "line", path, read_text_table(path)), options) for path in paths]
@@ -45,21 +41,7 @@ def read_csv_files(source: Path, options: ReadOptions | None = None) -> BarBatch
 def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> list[Path]:
     """The one file, or the files of a folder that end in one of `suffixes`, sorted by name.
 
-    Parameters
-    ----------
-    source
-        A file or a folder.
-    suffixes
-        Endings of the files in a folder.
-    symbol
-        The symbol given for a single file.
-
-    Raises
-    ------
-    DataError
-        When there are no such files.
-    ConfigError
-        When a `symbol` is given for several files.
+    Raises DataError when there are none, ConfigError when a `symbol` is given for several.
     """
     if source.is_file():
         return [source]
@@ -75,10 +57,7 @@ def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> l
 
 
 def read_text_table(path: Path) -> pl.DataFrame:
-    """All cells of a CSV file as text, with each row's line number in the column LINE.
-
-    Raises DataError for a file that is empty, has no rows, or is no table.
-    """
+    """All cells of a CSV file as text, with each row's line number in LINE; DataError for a file without a table."""
     try:
         text = pl.read_csv(path, infer_schema=False, row_index_name=LINE, row_index_offset=2)
     except pl.exceptions.NoDataError:
@@ -95,11 +74,7 @@ def read_text_table(path: Path) -> pl.DataFrame:
 
 
 def read_tables(source: Table, options: ReadOptions | None = None) -> BarBatch:
-    """The bars of a table in memory, of a Parquet, Arrow or Feather file, or of every such file in a folder.
-
-    Raises DataError, with place, row, column and value, for what cannot be read; ConfigError for options that do not
-    fit.
-    """
+    """The bars of a table in memory, a Parquet, Arrow or Feather file, or a folder of them; a bad one as above."""
     options = options or ReadOptions()
     if not isinstance(source, Path | str):
         table = RawTable(_IN_MEMORY, "row", None, _number_rows(as_frame(source, _IN_MEMORY), _IN_MEMORY))

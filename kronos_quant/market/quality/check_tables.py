@@ -21,19 +21,21 @@ Checks with severity warning run on the bars that passed all checks with severit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, time
+from itertools import zip_longest
 
 import polars as pl
 import pyarrow as pa
 
 from kronos_quant.market.database import statement
-from kronos_quant.market.exchanges.boards import BOARDS, Board, Row
+from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import calendar_name, known_until, session_parts, sessions_between
 from kronos_quant.market.symbols import exchange_of, looks_like_index
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
+_Rows = Sequence[PriceLimit | ListingStart]
 _MAINLAND_CALENDAR = "XSHG"
 ROW = "row"
 _NUMBER = "number"
@@ -45,45 +47,21 @@ _PERIOD: dict[str, pl.DataType] = {"prefix": pl.String(), "board": pl.String(), 
 class CheckContext:
     """What is known about the bars of a check."""
 
-    daily: bool
-    exchange: str
+    freq: str
+    exchange: str = ""
     """ISO code as the user set it; "": inferred from the symbols."""
-    sessions: Sequence[date]
+    sessions: Sequence[date] = ()
     """Of the source; empty: the dates of the bars."""
-    instruments: pl.DataFrame
+    instruments: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=INSTRUMENTS))
     """schema.INSTRUMENTS, some of the symbols or all."""
-    contradicted: pl.DataFrame
-    """CONTRADICTED."""
-
-
-def check_context(
-    freq: str,
-    exchange: str = "",
-    sessions: Sequence[date] = (),
-    instruments: pl.DataFrame | None = None,
-    contradicted: pl.DataFrame | None = None,
-) -> CheckContext:
-    """What is known about bars of a frequency; anything not given is inferred from the bars.
-
-    Parameters
-    ----------
-    freq, exchange
-        Frequency, and ISO code or "".
-    sessions
-        Of the source.
-    instruments, contradicted
-        schema.INSTRUMENTS, and CONTRADICTED.
-    """
-    given = pl.DataFrame(schema=INSTRUMENTS) if instruments is None else instruments
-    doubted = pl.DataFrame(schema=CONTRADICTED) if contradicted is None else contradicted
-    return CheckContext(freq == DAILY, exchange, sessions, given, doubted)
+    contradicted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTED))
 
 
 def context_from_bars(bars: pl.DataFrame) -> CheckContext:
     """What the bars alone show: daily bars are stamped 00:00."""
     midnight = pl.col("time").dt.time() == time()
     daily = bars.select(midnight.all()).item()
-    return check_context(DAILY if daily else "")
+    return CheckContext(DAILY if daily else "")
 
 
 def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
@@ -96,10 +74,7 @@ def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.Table]:
-    """The tables behind what checks read (with `check_views`), as Arrow without copying the bars.
-
-    numbered : of `number_rows`.
-    """
+    """The tables behind what checks read (with `check_views`), of `number_rows`; as Arrow, the bars not copied."""
     instruments = _instruments(numbered["symbol"].drop_nulls().unique(), around)
     calendar = _calendar(instruments)
     dates = numbered["date"].drop_nulls()
@@ -112,10 +87,10 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
         "bars": bars,
         "earlier": earlier,
         "sessions": sessions,
-        "hours": _hours(sessions, around.daily, calendar),
+        "hours": _hours(sessions, around.freq == DAILY, calendar),
         "instruments": instruments,
-        "limits": _limits(calendar),
-        "newcomers": _newcomers(calendar),
+        "limits": _periods(calendar, lambda board: board.limits, "fraction", pl.Float64()),
+        "newcomers": _periods(calendar, lambda board: board.starts, "sessions", pl.Int64()),
         "ticks": _ticks(calendar),
         "contradicted": around.contradicted.cast(pl.Schema(CONTRADICTED)),
     }
@@ -182,36 +157,23 @@ def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
     return parts.select(pl.col("open").dt.date().alias("date"), "open", "close")
 
 
-def _limits(calendar: str) -> pl.DataFrame:
-    """The dated limits of `exchanges`, a row per prefix and period; none on another exchange."""
-    rows = [(*period, limit.fraction) for period, limit in _periods(calendar, lambda board: board.limits)]
-    return pl.DataFrame(rows, schema=_PERIOD | {"fraction": pl.Float64()}, orient="row")
-
-
-def _newcomers(calendar: str) -> pl.DataFrame:
-    """First sessions without limits, a row per prefix and period; none on another exchange."""
-    rows = [(*period, start.sessions) for period, start in _periods(calendar, lambda board: board.starts)]
-    return pl.DataFrame(rows, schema=_PERIOD | {"sessions": pl.Int64()}, orient="row")
-
-
-def _periods(
-    calendar: str, rows_of: Callable[[Board], Sequence[Row]]
-) -> Iterator[tuple[tuple[str, str, date, date | None], Row]]:
-    """Each dated row of each board, with its prefix, board, first day and end (exclusive)."""
-    for board in BOARDS if calendar in ("", _MAINLAND_CALENDAR) else ():
-        rows = rows_of(board)
-        for i, row in enumerate(rows):
-            until = rows[i + 1].since if i + 1 < len(rows) else None
-            for prefix in board.prefixes:
-                yield (prefix, board.name, row.since, until), row
+def _periods(calendar: str, rows_of: Callable[[Board], _Rows], column: str, dtype: pl.DataType) -> pl.DataFrame:
+    """A row per prefix and dated row of each board, with its first day, end (exclusive) and `column`."""
+    rows = [
+        (prefix, board.name, row.since, later.since if later else None, getattr(row, column))
+        for board in _boards(calendar)
+        for row, later in zip_longest(rows_of(board), rows_of(board)[1:])
+        for prefix in board.prefixes
+    ]
+    return pl.DataFrame(rows, schema=_PERIOD | {column: dtype}, orient="row")
 
 
 def _ticks(calendar: str) -> pl.DataFrame:
-    """The tick sizes of `exchanges`, a row per prefix; none on another exchange."""
-    rows = [
-        (prefix, board.name, board.tick)
-        for board in BOARDS
-        for prefix in board.prefixes
-        if calendar in ("", _MAINLAND_CALENDAR)
-    ]
+    """The tick sizes, a row per prefix."""
+    rows = [(prefix, board.name, board.tick) for board in _boards(calendar) for prefix in board.prefixes]
     return pl.DataFrame(rows, schema={"prefix": pl.String, "board": pl.String, "tick": pl.Float64}, orient="row")
+
+
+def _boards(calendar: str) -> tuple[Board, ...]:
+    """The boards of the mainland, none on another exchange."""
+    return BOARDS if calendar in ("", _MAINLAND_CALENDAR) else ()

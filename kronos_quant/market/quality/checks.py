@@ -4,10 +4,6 @@ A check is one SQL file with one SELECT that returns the offending rows of a tab
 first line is a comment, `-- error: why it matters` or `-- warning: ...`; the name of a check is its file's. What a
 check can read is described in `check_tables`. Check files are untrusted data, and DuckDB lets a plain SELECT read and
 write files: so checks run on tables in memory, with all access to files and network disabled and a time limit.
-
-Rejected bars, and bars that another field of their source contradicts, are published next to each snapshot, so that
-reading them needs no database. They are no part of a snapshot's content, nor of its digest: equal bars are equal
-whatever was rejected on the way.
 """
 
 from __future__ import annotations
@@ -118,9 +114,8 @@ def iter_checks(folder: Path | None = None) -> Iterator[Check]:
 
 
 def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
-    """The package's checks and those of the workspace `root`, sorted by name.
+    """The package's checks and those of the workspace `root` (or of `folder` instead), sorted by name.
 
-    folder : read instead of the workspace's db/checks.
     Raises DataError for a given folder without checks, and for a name that the package uses.
     """
     checks = {check.name: check for check in iter_checks()}
@@ -153,23 +148,9 @@ def open_isolated(tables: Mapping[str, pa.Table], views: Mapping[str, str]) -> I
 def offending_rows(
     connection: duckdb.DuckDBPyConnection, check: Check, rows: int, time_limit: float = TIME_LIMIT_SECONDS
 ) -> pl.Series:
-    """The numbers of the rows that a check selects, ascending.
+    """The numbers of the rows of `incoming` (which has `rows`) that a check selects, ascending.
 
-    Parameters
-    ----------
-    connection
-        Of `open_isolated`.
-    check
-        The rule.
-    rows
-        How many rows `incoming` has.
-    time_limit
-        Seconds.
-
-    Raises
-    ------
-    DataError
-        Naming the file, for a check that is not one SELECT, fails, takes too long, or selects other rows.
+    Raises DataError, naming the file, for a check that is not one SELECT, fails, takes too long, or selects other rows.
     """
     try:
         statements = connection.extract_statements(check.sql)
@@ -240,23 +221,10 @@ class ScreenedBars:
 def screen(
     bars: pl.DataFrame, checks: Iterable[Check] | None = None, around: CheckContext | None = None
 ) -> ScreenedBars:
-    """Split a batch into the bars that pass all checks with severity error and the others.
+    """Split bars (schema.BARS, missing values null) into those that pass all checks with severity error and the others.
 
-    Checks with severity warning run on the bars that passed.
-
-    Parameters
-    ----------
-    bars
-        schema.BARS in any order, missing values null.
-    checks
-        Default: the package's.
-    around
-        What is known about the bars; default: what they show themselves.
-
-    Raises
-    ------
-    DataError
-        Naming the file, for a check that cannot be run.
+    checks, around : default: the package's checks, and what the bars show themselves. Checks with severity warning run
+    on the bars that passed. Raises DataError, naming the file, for a check that cannot be run.
     """
     rules = list(iter_checks() if checks is None else checks)
     around = around or context_from_bars(bars)
@@ -282,15 +250,7 @@ def screen(
 
 
 def offenders(numbered: pl.DataFrame, checks: list[Check], around: CheckContext) -> dict[str, pl.Series]:
-    """The numbers of the rows that each check selects, ascending; checks that select none are left out.
-
-    Parameters
-    ----------
-    numbered
-        Of `check_tables.number_rows`.
-    checks, around
-        The rules, and what is known about the bars.
-    """
+    """The numbers of the rows of `number_rows` that each check selects, ascending; checks without any are left out."""
     with _tables_of(numbered, around) as connection:
         return _found(connection, numbered, checks)
 

@@ -13,7 +13,7 @@ import polars as pl
 from kronos_quant.config import GatesConfig
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.market.quality.check_tables import ROW, check_context, number_rows
+from kronos_quant.market.quality.check_tables import ROW, CheckContext, number_rows
 from kronos_quant.market.quality.checks import Check, offenders, read_contradicted, read_rejected
 from kronos_quant.market.reader import Market
 
@@ -76,25 +76,11 @@ class Survey:
 def survey(market: Market, checks: Sequence[Check], gates: GatesConfig) -> Survey:
     """Run the checks on the bars of a snapshot; the database is not opened.
 
-    Parameters
-    ----------
-    market
-        Of `open_market`.
-    checks
-        The rules.
-    gates
-        Of kq.yaml.
-
-    Raises
-    ------
-    ConfigError
-        For a gate on an unknown rule.
-    DataError
-        For a check that cannot be run.
+    Raises ConfigError for a gate on an unknown rule, DataError for a check that cannot be run.
     """
     _require_known(gates, checks)
     numbered = number_rows(market.bars())
-    around = check_context(
+    around = CheckContext(
         market.freq,
         market.exchange,
         market.sessions(),

@@ -14,7 +14,7 @@ from made import ROOT
 from kronos_quant.errors import DataError
 from kronos_quant.files import asset_dir
 from kronos_quant.market import BarBatch, open_market, store_bars
-from kronos_quant.market.quality.check_tables import check_context
+from kronos_quant.market.quality.check_tables import CheckContext
 from kronos_quant.market.quality.checks import (
     REJECTED,
     REJECTED_FILE,
@@ -291,7 +291,7 @@ def test_a_warning_is_judged_on_the_bars_that_stay(make_batch: BatchMaker) -> No
 def test_what_is_known_beside_the_bars_changes_what_the_rules_find(make_batch: BatchMaker) -> None:
     bars = make_batch({"A": dict.fromkeys(range(0, 3), 10.0)}).bars  # 2024-01-01 is a holiday in New York
     assert screen(bars).warnings_by_rule == {}
-    assert screen(bars, around=check_context("day", "XNYS")).warnings_by_rule == {"calendar_contradiction": 1}
+    assert screen(bars, around=CheckContext("day", "XNYS")).warnings_by_rule == {"calendar_contradiction": 1}
 
 
 def test_own_checks_refuse_and_warn_like_the_packages(make_batch: BatchMaker) -> None:

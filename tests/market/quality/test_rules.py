@@ -10,7 +10,7 @@ import pytest
 from made import SHARED, make_bars, weekdays
 
 from kronos_quant import schema
-from kronos_quant.market.quality.check_tables import CheckContext, check_context, number_rows
+from kronos_quant.market.quality.check_tables import CheckContext, number_rows
 from kronos_quant.market.quality.checks import iter_checks, offenders, screen
 from kronos_quant.market.sessions import sessions_between
 
@@ -61,7 +61,7 @@ def scaled(where: pl.Expr, ratio: float, *names: str) -> Spoil:
 AAA = pl.col("symbol") == "AAA"
 HERE = AAA & (pl.col("date") == DAY)
 SINCE = AAA & (pl.col("date") >= DAY)
-DATA_ONLY = check_context("day", "", SESSIONS)
+DATA_ONLY = CheckContext("day", "", SESSIONS)
 
 
 def test_bars_that_are_well_break_no_rule() -> None:
@@ -162,7 +162,7 @@ def test_within_a_day_only_the_40_percent_count() -> None:
     times = [datetime(2022, 1, 4, 9, 35), datetime(2022, 1, 4, 9, 40), datetime(2022, 1, 4, 9, 45)]
     bars = bars.with_columns(date=pl.lit(date(2022, 1, 4)), time=pl.Series(times, dtype=pl.Datetime("us")))
     prices = dict.fromkeys(schema.PRICES, pl.Series([9.0, 11.0, 16.0]))
-    found = screen(bars.with_columns(**prices).cast(schema.BARS), SHIPPED, check_context("5min"))  # type: ignore[arg-type]
+    found = screen(bars.with_columns(**prices).cast(schema.BARS), SHIPPED, CheckContext("5min"))  # type: ignore[arg-type]
     assert found.warnings_by_rule["price_jump"] == 1
 
 
@@ -200,7 +200,7 @@ def test_sessions_missing_beyond_a_suspension_are_told_at_the_bar_after(
     sessions = sessions_between(calendar, date(2022, 1, 3), date(2022, 4, 8))
     bars = make_bars([symbol], sessions)
     hole = bars.filter(~pl.col("date").is_in(sessions[10 : 10 + missing]))
-    places = broken(hole, check_context("day", exchange, sessions)).get("missing_sessions", set())
+    places = broken(hole, CheckContext("day", exchange, sessions)).get("missing_sessions", set())
     assert places == ({(symbol, sessions[10 + missing])} if found else set())
 
 
@@ -209,7 +209,7 @@ def test_a_day_and_an_hour_without_trading_are_outside_the_session() -> None:
     extra = made("SH600000").filter(pl.col("date") == DAY).with_columns(date=pl.lit(saturday))
     extra = extra.with_columns(time=pl.col("date").cast(pl.Datetime("us")))
     bars = pl.concat([made("SH600000").filter(pl.col("date").is_in([SESSIONS[1], SESSIONS[59]])), extra])
-    places = broken(bars, check_context("day")).get("outside_session")
+    places = broken(bars, CheckContext("day")).get("outside_session")
     assert places == {("SH600000", saturday)}
 
 
@@ -219,7 +219,7 @@ def test_a_day_and_an_hour_without_trading_are_outside_the_session() -> None:
 )
 def test_an_intraday_bar_ends_within_the_trading_hours(clock: str, outside: bool) -> None:
     bars = day_of("SH600000", [clock, "10:00", "15:00"])
-    found = screen(bars, SHIPPED, check_context("5min"))
+    found = screen(bars, SHIPPED, CheckContext("5min"))
     assert found.rejected_by_rule == ({"outside_session": 1} if outside and clock != "09:30" else {})
     # at the opening without one at 11:30: stamped at its start, as the source's others surely are
     assert found.warnings_by_rule.get("calendar_contradiction", 0) == (clock == "09:30")
@@ -300,7 +300,7 @@ def test_in_real_bars_the_rules_find_planted_faults_and_few_others() -> None:
         .cast(schema.BARS)  # type: ignore[arg-type]
         .sort("symbol", "time")
     )
-    york = check_context("day", "XNYS")
+    york = CheckContext("day", "XNYS")
     assert broken(bars, york) == {}
     day = date(2015, 6, 10)
     here, since = pl.col("date") == day, pl.col("date") >= day

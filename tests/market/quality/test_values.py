@@ -10,7 +10,7 @@ from made import make_bars, weekdays
 
 from kronos_quant.backtest import backtest_frames
 from kronos_quant.errors import DataError
-from kronos_quant.market.quality.check_tables import check_context
+from kronos_quant.market.quality.check_tables import CheckContext
 from kronos_quant.market.quality.checks import VALUE_CHECKS, iter_checks, require_valid_bars, screen
 from kronos_quant.model.series import check_series, read_rows
 from kronos_quant.schema import BARS, PRICES
@@ -30,7 +30,7 @@ def changed(**values: float | None) -> pl.DataFrame:
 
 def at_ingest(bars: pl.DataFrame) -> str | None:
     errors = [check for check in iter_checks() if check.severity == "error"]
-    rules = screen(bars.with_columns(pl.col(pl.Float32).fill_nan(None)), errors, check_context("day")).refused["rules"]
+    rules = screen(bars.with_columns(pl.col(pl.Float32).fill_nan(None)), errors, CheckContext("day")).refused["rules"]
     return rules[0] if len(rules) else None
 
 
