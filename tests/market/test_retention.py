@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,18 +22,26 @@ from kronos_quant.runs import Inputs, staged_run
 BatchMaker = Callable[..., BarBatch]
 
 
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory, make_batch: BatchMaker) -> list[Path]:
+    """Workspaces with 1, 2, ... 5 snapshots, created a second apart each."""
+    root = tmp_path_factory.mktemp("stages")
+    folders = []
+    for number in range(5):
+        name = store_unchecked(root / "live", make_batch({"A": {1 + number: 10.0}})).snapshot[:16]
+        meta = root / "live" / "db" / "snapshots" / name / META
+        meta.write_text(json.dumps(json.loads(meta.read_text()) | {"created": f"2024-06-01T10:00:{number:02d}+00:00"}))
+        folders.append(Path(shutil.copytree(root / "live", root / str(number))))
+    return folders
+
+
 @pytest.fixture
-def fill(tmp_path: Path, make_batch: BatchMaker) -> Callable[[int], list[str]]:
-    """A function that publishes some snapshots, a second apart each; returns their names, oldest first."""
+def fill(tmp_path: Path, stages: list[Path]) -> Callable[[int], list[str]]:
+    """A function that publishes up to five snapshots, a second apart each; returns their names, oldest first."""
 
     def publish(count: int) -> list[str]:
-        names = []
-        for number in range(count):
-            names.append(store_unchecked(tmp_path, make_batch({"A": {1 + number: 10.0}})).snapshot[:16])
-            meta = tmp_path / "db" / "snapshots" / names[-1] / META
-            created = f"2024-06-01T10:00:{number:02d}+00:00"
-            meta.write_text(json.dumps(json.loads(meta.read_text()) | {"created": created}))
-        return names
+        shutil.copytree(stages[count - 1], tmp_path, dirs_exist_ok=True)
+        return [one.name for one in reversed(list_snapshots(tmp_path))]
 
     return publish
 

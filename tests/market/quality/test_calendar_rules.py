@@ -15,7 +15,8 @@ from kronos_quant.market.sessions import session_parts, sessions_between
 
 SESSIONS = sessions_between("XSHG", date(2024, 3, 1), date(2024, 6, 28))
 SATURDAY, LABOUR_DAY = date(2024, 4, 20), date(2024, 5, 2)
-SHIPPED = list(iter_checks())
+SHIPPED = {check.name: check for check in iter_checks()}
+RULES = [SHIPPED["outside_session"], SHIPPED["calendar_contradiction"]]
 CROWD = [f"SH60000{i}" for i in range(8)]
 LONE = ["SH600977"]
 
@@ -56,7 +57,7 @@ def off_calendar(screened: ScreenedBars) -> tuple[int, int]:
 def test_the_others_decide_whether_a_bar_or_the_calendar_is_wrong(
     symbols: list[str], extra: dict[date, list[str]], refused: int, told: int
 ) -> None:
-    assert off_calendar(screen(daily(symbols, extra), SHIPPED, CheckContext("day"))) == (refused, told)
+    assert off_calendar(screen(daily(symbols, extra), RULES, CheckContext("day"))) == (refused, told)
 
 
 def test_a_lone_instruments_filled_holiday_is_refused() -> None:
@@ -66,12 +67,12 @@ def test_a_lone_instruments_filled_holiday_is_refused() -> None:
     filled = [pl.when(holiday).then(previous).otherwise(name).alias(name) for name in schema.PRICES]
     empty = pl.when(holiday).then(0.0).otherwise("volume")
     bars = bars.with_columns(*filled, volume=empty).cast(schema.BARS)  # type: ignore[arg-type]
-    assert off_calendar(screen(bars, SHIPPED, CheckContext("day"))) == (1, 0)
+    assert off_calendar(screen(bars, RULES, CheckContext("day"))) == (1, 0)
 
 
 def test_an_instrument_that_trades_on_weekends_has_another_calendar() -> None:
     days = [date(2024, 3, 1) + timedelta(days=i) for i in range(60)]
-    assert off_calendar(screen(make_bars(LONE, days), SHIPPED, CheckContext("day"))) == (0, 18 + 2)  # and two holidays
+    assert off_calendar(screen(make_bars(LONE, days), RULES, CheckContext("day"))) == (0, 18 + 2)  # and two holidays
 
 
 def intraday(symbols: list[str], minutes: int = 5, labels: str = "end") -> pl.DataFrame:
@@ -103,29 +104,28 @@ def moved(bars: pl.DataFrame, clock: str, new: str, days: int = 1) -> pl.DataFra
 @pytest.mark.parametrize("symbols", [LONE, CROWD])
 def test_a_bar_in_the_lunch_break_or_before_the_opening_is_refused(symbols: list[str]) -> None:
     bars = intraday(symbols)
-    assert off_calendar(screen(bars, SHIPPED, CheckContext("5min"))) == (0, 0)
+    assert off_calendar(screen(bars, RULES, CheckContext("5min"))) == (0, 0)
     for clock, new in (("11:30", "12:10"), ("09:35", "09:20"), ("15:00", "15:05")):
-        assert off_calendar(screen(moved(bars, clock, new), SHIPPED, CheckContext("5min"))) == (1, 0)
+        assert off_calendar(screen(moved(bars, clock, new), RULES, CheckContext("5min"))) == (1, 0)
 
 
 @pytest.mark.parametrize("symbols", [LONE, CROWD])
 @pytest.mark.parametrize("minutes", [1, 5, 30])
 def test_bars_labelled_at_their_start_are_none_outside_their_session(symbols: list[str], minutes: int) -> None:
     bars = intraday(symbols, minutes, "start")
-    screened = screen(bars, SHIPPED, CheckContext(f"{minutes}min"))
+    screened = screen(bars, RULES, CheckContext(f"{minutes}min"))
     assert off_calendar(screened) == (0, 2 * 10 * len(symbols))
 
 
 def test_what_a_symbol_does_every_day_is_its_sources_habit() -> None:
     auction = moved(intraday(LONE, 1), "09:31", "09:25", days=10)
-    assert off_calendar(screen(auction, SHIPPED, CheckContext("1min"))) == (0, 10)
+    assert off_calendar(screen(auction, RULES, CheckContext("1min"))) == (0, 10)
 
 
 def holes(bars: pl.DataFrame, exchange: str = "") -> list[datetime]:
     """The times that `session_holes` names."""
-    [rule] = [check for check in SHIPPED if check.name == "session_holes"]
     numbered = bars.sort("symbol", "time").with_row_index("row")
-    rows = offenders(numbered, [rule], CheckContext("5min", exchange)).get("session_holes")
+    rows = offenders(numbered, [SHIPPED["session_holes"]], CheckContext("5min", exchange)).get("session_holes")
     return [] if rows is None else numbered[rows.to_list()]["time"].to_list()
 
 
