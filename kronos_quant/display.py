@@ -56,7 +56,7 @@ class TextReport(Displayed):
 
     def as_dict(self) -> dict[str, Any]:
         """The report for `--json`."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        return asdict(self)  # type: ignore[call-overload]
 
     @property
     def title(self) -> str:
