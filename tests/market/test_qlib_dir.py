@@ -14,6 +14,7 @@ from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import ingest_qlib, open_market
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.qlib_files import read_calendar, read_lists
+from kronos_quant.market.quality.checks import read_rejected
 from kronos_quant.schema import BARS
 
 if TYPE_CHECKING:
@@ -353,15 +354,19 @@ def test_a_file_that_sits_elsewhere_in_the_calendar_than_its_peers_is_refused(ql
 
 
 # The format holds no checksum: what a flipped byte makes of a number is all there is to notice it by.
-@pytest.mark.parametrize("field", ["open", "high", "low", "close"])
-@pytest.mark.parametrize("session", range(5))
-def test_a_flipped_sign_byte_of_a_price_is_refused_or_rejected(
-    tmp_path: Path, qlib_dir: QlibDir, field: str, session: int
-) -> None:
-    qlib_dir.stock("sh600000", [10, 11, 12, 13, 14])
-    flip(qlib_dir.path / f"features/sh600000/{field}.day.bin", 4 * (1 + session) + 3)
+def test_a_flipped_sign_byte_of_a_price_is_rejected(tmp_path: Path, qlib_dir: QlibDir) -> None:
+    flips = [(field, session) for field in ("open", "high", "low", "close") for session in range(5)]
+    for number, (field, session) in enumerate(flips):
+        name = f"sh6000{number:02}"
+        qlib_dir.stock(name, [10, 11, 12, 13, 14])
+        flip(qlib_dir.path / f"features/{name}/{field}.day.bin", 4 * (1 + session) + 3)
     report = ingest_qlib(tmp_path, qlib_dir.path)
-    assert (report.bars, report.rejected) == (4, 1)
+    assert (report.bars, report.rejected) == (4 * len(flips), len(flips))
+    market = open_market(tmp_path)
+    rejected = read_rejected(market.snapshot.folder, "day").sort("symbol")
+    assert rejected.select("symbol", "date").rows() == [
+        (f"SH6000{number:02}", market.sessions()[session]) for number, (_, session) in enumerate(flips)
+    ]
 
 
 @pytest.mark.parametrize("byte", [1, 2, 3])
