@@ -1,7 +1,8 @@
 """A split while a share is suspended. Qlib keeps the factor of suspended days; the store has no row for them.
 
 Nothing needs that factor: the price before the suspension and the one after it each stand beside their own, so the
-split shows as the change from one bar to the next, on the day of the resumption.
+split shows as the change from one bar to the next, on the day of the resumption. On a day in between, the last price is
+the one before the split, in the shares of that time, which is what an account holds and can still not trade.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from kronos_quant.config import GatesConfig
@@ -51,18 +53,32 @@ def market(tmp_path: Path, qlib_dir: QlibDir) -> Market:
     return open_market(tmp_path / "w")
 
 
-def test_the_factor_changes_once_on_the_day_of_the_resumption(market: Market) -> None:
-    bars = market.bars()
-    ratio = bars["factor"] / bars["factor"].shift()
-    assert bars.filter(ratio != 1)["date"].to_list() == [SESSIONS[SUSPENDED.stop]]
-    # adjusted prices, the raw ones times the factor, know nothing of it
-    assert (bars["close"] / bars["close"].shift()).drop_nulls().is_between(0.9, 1.1).all()
+def test_the_split_is_one_corporate_action_on_the_day_of_the_resumption(market: Market) -> None:
+    actions = market.connect().sql("SELECT date, ratio FROM corporate_actions").fetchall()
+    assert actions == [(SESSIONS[SUSPENDED.stop], 2.0)]
 
 
 def test_no_rule_takes_it_for_a_jump_or_an_unadjusted_split(market: Market) -> None:
     result = survey(market, list(iter_checks()), GatesConfig())
     assert result.found.is_empty()
     assert result.rejected.is_empty()
+
+
+def test_prices_as_known_on_a_suspended_day_are_in_the_shares_of_before(market: Market) -> None:
+    connection = market.connect()
+
+    def known(day: date) -> pl.DataFrame:
+        return connection.sql("FROM bars_as_known(CAST(? AS DATE))", params=[day]).pl()
+
+    before = known(SESSIONS[SUSPENDED.start - 1])
+    for day in (SESSIONS[SPLIT - 1], SESSIONS[SPLIT], SESSIONS[SUSPENDED.stop - 1]):
+        assert known(day).equals(before)
+    assert before["close"][-1] == pytest.approx(20, rel=0.2)
+    assert before["factor"].to_list() == [1.0] * len(before)
+    after = known(SESSIONS[SUSPENDED.stop])
+    assert after["close"][-1] == pytest.approx(10, rel=0.2)
+    assert after["close"][-2] == pytest.approx(before["close"][-1] / 2, rel=1e-7)
+    assert after["volume"][-2] == pytest.approx(before["volume"][-1] * 2, rel=1e-7)
 
 
 def test_the_bars_come_back_from_an_export_bit_for_bit(tmp_path: Path, market: Market) -> None:
