@@ -22,7 +22,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from kronos_quant import schema
-from kronos_quant.training.batches import BatchLoader, EpochPlan, TrainingData, draw_cross_sections
+from kronos_quant.training.batches.data import TrainingData, draw_cross_sections
+from kronos_quant.training.batches.loader import BatchLoader, EpochPlan
 from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import STAMP_COLUMNS, Splits, TimeRange, bar_table, build_index, gather_arrays
 

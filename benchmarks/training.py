@@ -33,7 +33,7 @@ from kronos_quant.market import ingest_synthetic
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
 from kronos_quant.training import launch
 from kronos_quant.training.adapt import adapt_predictor
-from kronos_quant.training.batches import TrainingBatch
+from kronos_quant.training.batches.loader import TrainingBatch
 from kronos_quant.training.logs import read_launches
 from kronos_quant.training.objectives import PredictorObjective
 from kronos_quant.training.optimise import Optimiser

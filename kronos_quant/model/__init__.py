@@ -1,9 +1,9 @@
 """The Kronos network, its checkpoints, and fast sampling: bars or normalised windows in, sample paths out."""
 
 from kronos_quant.model.card import ModelCard, read_card
-from kronos_quant.model.checkpoint import Pair, load_pair, native_context
+from kronos_quant.model.checkpoint import Pair, load_pair
 from kronos_quant.model.decoding import Context, check_horizon
-from kronos_quant.model.files import CARD_FILE, file_digests, find_model, read_json
+from kronos_quant.model.files import file_digests, find_model
 from kronos_quant.model.forecast import LEAST_PRICE_SHARE, QUANTILES, Forecast, Repairs
 from kronos_quant.model.forecaster import Forecaster, forecast_bars
 from kronos_quant.model.kronos import (
@@ -19,7 +19,6 @@ from kronos_quant.model.sampler import PathSampler, SamplePaths, resolve_device
 from kronos_quant.model.sampling import Nucleus, Sampling, series_seed
 
 __all__ = [
-    "CARD_FILE",
     "LEAST_PRICE_SHARE",
     "PRESETS",
     "QUANTILES",
@@ -44,9 +43,7 @@ __all__ = [
     "find_model",
     "forecast_bars",
     "load_pair",
-    "native_context",
     "read_card",
-    "read_json",
     "resolve_device",
     "series_seed",
 ]

@@ -62,12 +62,12 @@ def load_pair(
     CheckpointError
         When something is missing, damaged or does not fit.
     """
-    folder = locate(name, models_dir, revision)
+    folder = locate(name, models_dir, revision).folder
     paired = is_pair(folder)
-    predictor_folder = locate(folder / PREDICTOR_FOLDER, None) if paired else folder
+    predictor_folder = locate(folder / PREDICTOR_FOLDER, None).folder if paired else folder
     predictor = load_network(predictor_folder, Kronos)
     partner = tokenizer_of(folder, predictor.config, tokenizer)
-    tokenizer_folder = locate(partner, models_dir)
+    tokenizer_folder = locate(partner, models_dir).folder
     loaded = load_network(tokenizer_folder, KronosTokenizer)
     published = _published_name(predictor.config)
     if published is not None:

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from kronos_quant.errors import CheckpointError, ConfigError, listed
 from kronos_quant.files import file_digest, write_aside, write_json
 from kronos_quant.inputs import PathLike, as_path
-from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, fetch, is_hub_id
+from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, Fetched, fetch, is_hub_id
 
 PICKLE_FILES = ("pytorch_model.bin", "model.bin", "model.pt", "model.pth", "model.ckpt")
 TOKENIZER_FOLDER, PREDICTOR_FOLDER = "tokenizer", "predictor"
@@ -76,7 +76,7 @@ class Pretrained(nn.Module):
         CheckpointError
             When it is missing, damaged, or not what its config.json or its records say.
         """
-        return load_network(locate(name_or_path, models_dir, revision), cls)
+        return load_network(locate(name_or_path, models_dir, revision).folder, cls)
 
     def save_pretrained(self, folder: PathLike) -> None:
         """Write config.json and model.safetensors; a new folder appears whole, in an old one each file does."""
@@ -125,14 +125,13 @@ def find_model(name: PathLike, models_dir: Path | None) -> Path | None:
         return next((folder for folder in candidates if folder.is_dir()), None)
 
 
-def locate(name: PathLike, models_dir: Path | None, revision: str | None = None) -> Path:
+def locate(name: PathLike, models_dir: Path | None, revision: str | None = None) -> Fetched:
     """The folder of a model, fetched from the Hub where it is not local; CheckpointError where there is none."""
     folder = find_model(name, models_dir)
     if folder is not None:
-        return folder
+        return Fetched(folder)
     if is_hub_id(name):
-        where = models_dir if models_dir is not None else "this folder"
-        return fetch(str(name), str(where), revision).folder
+        return fetch(str(name), str(models_dir or "this folder"), revision)
     path = Path(name)
     if path.is_file():
         raise CheckpointError(f"{path}: a file, expected a model's folder", hint=f"name {path.parent}")

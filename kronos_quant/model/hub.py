@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Where the Hub client keeps a model, and the commit that it is."""
+    """The folder of a model, and the commit where the Hub's client keeps it."""
 
     folder: Path
-    commit: str
+    commit: str | None = None
 
 
 def is_hub_id(name: object) -> bool:

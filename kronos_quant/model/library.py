@@ -32,10 +32,11 @@ from kronos_quant.model.files import (
     file_digests,
     find_model,
     kind_of,
+    locate,
     read_config,
     read_json,
 )
-from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, fetch, is_cached, is_hub_id
+from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, is_cached, is_hub_id
 from kronos_quant.model.kronos import Kronos, KronosTokenizer, PredictorConfig
 from kronos_quant.runs import finished_runs
 from kronos_quant.workspace import WorkspaceFolder
@@ -244,7 +245,8 @@ class ModelLibrary:
         """
         target = self._target(source, name)
         place = self.resolve(source)[1]
-        folder, commit = self._place(place, revision)
+        located = locate(place, self.folder, revision)
+        folder = located.folder
         kind = _checked_kind(folder)
         if kind == "tokenizer" and tokenizer is not None:
             raise ConfigError(f"--tokenizer: {source} is a tokenizer itself", hint="name a predictor first")
@@ -254,12 +256,12 @@ class ModelLibrary:
         else:
             loaded = load_pair(folder, tokenizer, models_dir=self.folder)
             partner = tokenizer_of(folder, loaded.predictor.config, tokenizer)
-            parts = {TOKENIZER_FOLDER: self._place(partner, None)[0]}
+            parts = {TOKENIZER_FOLDER: locate(partner, self.folder).folder}
             parts[PREDICTOR_FOLDER] = folder / PREDICTOR_FOLDER if kind == "pair" else folder
         origin = {
             "from": source if is_hub_id(place) else str(folder.resolve()),
             "tokenizer_from": tokenizer,
-            "revision": commit,
+            "revision": located.commit,
             "added": datetime.now(UTC).isoformat(timespec="seconds"),
             "kronos_quant": __version__,
             "sha256": file_digests(parts),
@@ -285,16 +287,6 @@ class ModelLibrary:
         if target.exists() or target.is_symlink():
             raise ConfigError(f"{target}: exists already", hint="choose another name with --name")
         return target
-
-    def _place(self, name: PathLike, revision: str | None) -> tuple[Path, str | None]:
-        """A local folder, or the Hub's with its commit."""
-        folder = find_model(name, self.folder)
-        if folder is not None:
-            return folder, None
-        if is_hub_id(name):
-            fetched = fetch(str(name), str(self.folder), revision)
-            return fetched.folder, fetched.commit
-        raise CheckpointError(f"{name}: no such folder, nor in {self.folder}", hint="kq model list")
 
     def _folders(self) -> Iterator[Path]:
         """Folders in models/ that are a model, or should be; a folder of models (`NeoQuasar/`) is opened."""

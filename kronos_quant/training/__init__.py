@@ -6,7 +6,8 @@ epochs are measured), state (the files of a run).
 """
 
 from kronos_quant.model.library import BEST
-from kronos_quant.training.batches import list_windows, load_data
+from kronos_quant.training.batches.data import load_data
+from kronos_quant.training.batches.loader import list_windows
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.processes import Placement, end_with_parent, launch, place

@@ -56,7 +56,7 @@ def make_card(
         seed=job.train.seed,
         targets=TargetRanges(train=_span(splits.train), val=_span(splits.val), test=_span(splits.test)),
         validation_loss={
-            outcome.phase: PhaseLoss(start=outcome.start_loss, best=outcome.best_loss, epoch=outcome.best_epoch)
+            outcome.phase: PhaseLoss(start=outcome.start.loss, best=outcome.best.loss, epoch=outcome.best_epoch)
             for outcome in (tokenizer, predictor)
         },
         decoded=_forecast_figures(training, start, predictor),

@@ -19,7 +19,7 @@ from kronos_quant.market import open_market
 from kronos_quant.model.card import ModelCard
 from kronos_quant.model.library import BEST
 from kronos_quant.training.adapt import check_adapt
-from kronos_quant.training.batches import load_data
+from kronos_quant.training.batches.data import load_data
 from kronos_quant.training.card import make_card, pretraining_cutoff, write_pair
 from kronos_quant.training.head import HEAD, SCORES_FILE, train_head, usable_dates, write_scores
 from kronos_quant.training.job import Networks, TrainingJob, starting_networks

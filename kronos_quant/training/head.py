@@ -27,8 +27,7 @@ from kronos_quant.display import progress
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.model.card import HeadFigures
-from kronos_quant.training.batches import CrossSections, TrainingData
-from kronos_quant.training.batches.data import evenly_spaced
+from kronos_quant.training.batches.data import CrossSections, TrainingData, evenly_spaced
 from kronos_quant.training.validation import ValidationScore, mean_by_blocks, score_ranking, window_closes
 from kronos_quant.windows import WindowIndex, gather_arrays
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, TypeAlias
 
 from kronos_quant.config import CometConfig
 from kronos_quant.errors import ConfigError, KronosQuantError
@@ -32,21 +32,10 @@ SPEED = "speed.json"
 MLFLOW_RUN = "mlflow_run.txt"
 PACKAGES = {"comet": ("comet_ml", "comet-ml"), "mlflow": ("mlflow", "mlflow"), "tensorboard": ("tensorboard",) * 2}
 """Tracker -> the module it needs, and the package that provides it."""
+Tracker: TypeAlias = "_Comet | _Mlflow | _Tensorboard"
+"""Records the settings of the run (log_parameters) and each row of the log (log_row); close() sends the rest."""
 Milestone = Literal["joined", "ready", "first_step"]
 """All ranks are connected; bars, windows and networks are loaded; the first step is done."""
-
-
-class Tracker(Protocol):
-    """An experiment tracker."""
-
-    def log_parameters(self, values: dict[str, Any]) -> None:
-        """Record the settings of the run."""
-
-    def log_row(self, row: dict[str, Any]) -> None:
-        """Record a row of the log."""
-
-    def close(self) -> None:
-        """Send the rest and end the experiment."""
 
 
 class TrainingLog:

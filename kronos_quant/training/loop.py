@@ -24,7 +24,7 @@ from kronos_quant.display import progress
 from kronos_quant.errors import KronosQuantError, listed
 from kronos_quant.model import Kronos, KronosTokenizer
 from kronos_quant.training.adapt import merged_predictor
-from kronos_quant.training.batches import BatchLoader, Pass, TrainingBatch
+from kronos_quant.training.batches.loader import BatchLoader, Pass, TrainingBatch
 from kronos_quant.training.objectives import Phase, PredictorObjective, TokenizerObjective
 from kronos_quant.training.optimise import Optimiser, warm_up_share
 from kronos_quant.training.processes import Ranks, RunningMeans, StopRequest, ValidationStopped
@@ -72,10 +72,7 @@ def train_phase(
     a number.
     """
     loop = PhaseLoop(setup, loader, config, ranks, files, stop)
-    try:
-        loop.begin()
-    except ValidationStopped:
-        raise KeyboardInterrupt from None
+    loop.begin()
     with progress(setup.phase, loop.total_steps) as advance:
         advance(loop.steps_done)
         while not loop.is_done():
@@ -186,10 +183,10 @@ class PhaseLoop:
                 self._save_checkpoints(checked)
         except ValidationStopped:
             self._save(log_bytes)
-            raise KeyboardInterrupt from None
+            raise
         logger.info(
             "%s epoch %d/%d: training loss %.4f, validation loss %.4f (start %.4f), %.0f s, %.0f windows/s%s",
-            self.setup.phase, self.epoch, self.setup.epochs, trained["loss"], checked.loss, self.outcome.start_loss,
+            self.setup.phase, self.epoch, self.setup.epochs, trained["loss"], checked.loss, self.outcome.start.loss,
             self.seconds, self.windows_run * self.ranks.world / max(self.seconds, 1e-9),
             forecast_summary(checked.figures),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kronos_quant.model import Kronos, KronosTokenizer
-from kronos_quant.training.batches import TrainingBatch
+from kronos_quant.training.batches.loader import TrainingBatch
 from kronos_quant.training.processes import Ranks
 
 Phase = Literal["tokenizer", "predictor"]

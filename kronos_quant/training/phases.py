@@ -8,12 +8,13 @@ from datetime import date
 
 from kronos_quant.model import Kronos, KronosTokenizer
 from kronos_quant.training.adapt import adapt_predictor, merged_predictor
-from kronos_quant.training.batches import BatchLoader, TrainingData, epoch_plan, tokenize_index
-from kronos_quant.training.batches.tokens import tokens_fit
+from kronos_quant.training.batches.data import TrainingData
+from kronos_quant.training.batches.loader import BatchLoader, epoch_plan
+from kronos_quant.training.batches.tokens import tokenize_index, tokens_fit
 from kronos_quant.training.job import Networks, TrainingJob, plain_predictor
 from kronos_quant.training.loop import PhaseSetup, train_phase
 from kronos_quant.training.objectives import PredictorObjective, TokenizerObjective
-from kronos_quant.training.processes import Ranks, StopRequest, ValidationStopped
+from kronos_quant.training.processes import Ranks, StopRequest
 from kronos_quant.training.state import BEST_NAME, PhaseOutcome, RunFiles
 from kronos_quant.training.validation import ForecastValidation, ValidationScore, forecast_summary
 
@@ -45,10 +46,7 @@ def score_start(training: Training) -> ValidationScore:
         base = networks.predictor
         if not networks.rotation_kept:
             base = plain_predictor(networks.base_config, base.state_dict())
-        try:
-            files.control = training.validation.score(networks.tokenizer, base)
-        except ValidationStopped:
-            raise KeyboardInterrupt from None
+        files.control = training.validation.score(networks.tokenizer, base)
         figures = files.control.figures
         files.log.append({"phase": START_PHASE, "epoch": 0, "step": 0, "split": "val"} | figures)
         logger.info("%s%s", training.job.start_name, forecast_summary(figures))

@@ -96,7 +96,6 @@ def launch(job_file: Path, processes: int, started: float | None = None) -> None
         # a free port each time
         rdzv_endpoint="localhost:0",
         max_restarts=0,
-        start_method="spawn",
     )
     # one thread per rank unless the user sets it: ranks share the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
@@ -137,7 +136,7 @@ class StopRequest:
     requested: bool = False
 
 
-class ValidationStopped(Exception):  # noqa: N818
+class ValidationStopped(KeyboardInterrupt):
     """The user requested a stop inside a validation."""
 
 

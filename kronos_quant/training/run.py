@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig, fill_presets
 from kronos_quant.display import Displayed
@@ -253,17 +253,14 @@ def _differences(former: TrainingJob, job: TrainingJob) -> list[str]:
         f"the {words} have changed" for name, words in (("snapshot", "bars"), ("weights", "base's weights"))
         if getattr(former, name) != getattr(job, name)
     ]  # fmt: skip
-    sections: list[tuple[str, ModelConfig | TrainConfig, ModelConfig | TrainConfig]] = [
-        ("model", former.model, job.model),
-        ("train", former.train, job.train),
+    parts: list[tuple[str, BaseModel, BaseModel, Iterable[str]]] = [
+        ("model.", former.model, job.model, ModelConfig.model_fields),
+        ("train.", former.train, job.train, TrainConfig.model_fields),
+        ("", former, job, ("universe", "freq")),
     ]
-    for section, was, now in sections:
-        for name in type(was).model_fields:
-            if name not in NO_RESULT and getattr(was, name) != getattr(now, name):
-                changes.append(f"{section}.{name} was {getattr(was, name)}, is {getattr(now, name)}")
-    for name in ("universe", "freq"):
-        if getattr(former, name) != getattr(job, name):
-            changes.append(f"{name} was {getattr(former, name)}, is {getattr(job, name)}")
+    for place, was, now, names in parts:
+        pairs = ((name, getattr(was, name), getattr(now, name)) for name in names if name not in NO_RESULT)
+        changes += [f"{place}{name} was {old}, is {new}" for name, old, new in pairs if old != new]
     return changes
 
 

@@ -46,16 +46,6 @@ class PhaseOutcome(BaseModel):
     best: ValidationScore
     best_epoch: int = 0
 
-    @property
-    def start_loss(self) -> float:
-        """Validation loss before the phase."""
-        return self.start.loss
-
-    @property
-    def best_loss(self) -> float:
-        """Validation loss of the best epoch."""
-        return self.best.loss
-
 
 class PhasePosition(BaseModel):
     """Position inside a phase: `step` steps of `epoch` are done, and the outcome of the epochs before."""

@@ -23,7 +23,7 @@ from kronos_quant.errors import DataError
 from kronos_quant.model import LEAST_PRICE_SHARE, Kronos, KronosTokenizer, PathSampler, series_seed
 from kronos_quant.stats.correlation import FEWEST_PAIRS, correlation, rank_ic_by_group
 from kronos_quant.stats.intervals import independent_interval
-from kronos_quant.training.batches import CrossSections, TrainingData
+from kronos_quant.training.batches.data import CrossSections, TrainingData
 from kronos_quant.training.processes import Ranks, ValidationStopped
 from kronos_quant.windows import BarTable, WindowIndex, denormalise, gather
 

@@ -144,7 +144,7 @@ def based(market_workspace, trained_base):
 def test_a_training_changes_what_it_adapts_and_leaves_a_plain_pair(based, asked, changed):
     job = based("tuned", asked)
     result = fit(job)
-    assert result.predictor.best_loss < result.predictor.start_loss
+    assert result.predictor.best.loss < result.predictor.start.loss
     before, after = weights(based.base), weights(result.best)
     assert before.keys() == after.keys()
     differ = {".".join(name.split(".")[1:3]) for name in before if not torch.equal(before[name], after[name])}

@@ -12,13 +12,15 @@ from training.jobs import FIT, fit_in_two_processes, job_in, weights
 
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
 from kronos_quant.config import ModelConfig, TrainConfig
-from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, load_pair
+from kronos_quant.model import PRESETS, KronosTokenizer, load_pair
 from kronos_quant.training import BEST, fit, launch
-from kronos_quant.training.batches import TrainingData, epoch_plan
+from kronos_quant.training.batches.data import TrainingData
+from kronos_quant.training.batches.loader import epoch_plan
 from kronos_quant.training.job import starting_networks
 from kronos_quant.training.logs import LOG, read_launches, read_log
 from kronos_quant.training.state import load_state
 from kronos_quant.windows import gather
+from kronos_quant.workspace import open_workspace_folder
 
 
 def rows_of(job, phase, split=None):
@@ -26,10 +28,19 @@ def rows_of(job, phase, split=None):
     return [row for row in read_log(job.folder) if row["phase"] == phase and split in (None, row["split"])]
 
 
-def test_a_training_leaves_best_periodic_checkpoints_a_log_and_a_card(market_workspace):
-    job = job_in(market_workspace)
-    result = fit(job)
+@pytest.fixture(scope="module")
+def plain(market_folder, tmp_path_factory):
+    """A training from scratch with the settings of `job_in`, and its job; only to be read."""
+    folder = tmp_path_factory.mktemp("plain") / "workspace"
+    shutil.copytree(market_folder, folder)
+    job = job_in(open_workspace_folder(folder), decoded_windows=40)
+    return job, fit(job)
+
+
+def test_a_training_leaves_best_periodic_checkpoints_a_log_and_a_card(plain):
+    job, result = plain
     assert load_pair(result.best).max_context == 512
+    assert load_pair(result.best).predictor.config.dependency_rotation == "consistent"
     checkpoints = job.folder / "checkpoints"
     assert sorted(path.name for path in (checkpoints / "predictor").iterdir()) == ["best", "last"]
     KronosTokenizer.from_pretrained(checkpoints / "tokenizer" / "best")
@@ -45,8 +56,8 @@ def test_a_training_leaves_best_periodic_checkpoints_a_log_and_a_card(market_wor
         ("predictor", 2, "train"),
         ("predictor", 2, "val"),
     ]
-    assert result.tokenizer.best_loss < result.tokenizer.start_loss
-    assert result.predictor.best_loss < result.predictor.start_loss
+    assert result.tokenizer.best.loss < result.tokenizer.start.loss
+    assert result.predictor.best.loss < result.predictor.start.loss
     card = json.loads((result.best / "card.json").read_text())
     weights = result.best / "predictor" / "model.safetensors"
     assert card["sha256"]["predictor/model.safetensors"] == hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -55,18 +66,18 @@ def test_a_training_leaves_best_periodic_checkpoints_a_log_and_a_card(market_wor
     assert card["targets"]["train"][1] < card["targets"]["val"][0] < card["targets"]["test"][0]
 
 
-def test_equal_seeds_give_equal_weights_and_other_seeds_others(market_workspace):
-    first, again, other = (
-        weights(fit(job_in(market_workspace, name, seed=seed, predictor_epochs=1)).best)
-        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+def test_equal_seeds_give_equal_weights_and_other_seeds_others(market_workspace, trained_base):
+    first = weights(trained_base)
+    again, other = (
+        weights(fit(job_in(market_workspace, name, predictor_epochs=1, **seed)).best)
+        for name, seed in (("again", {}), ("other", {"seed": 7}))
     )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
-def test_what_training_starts_from_is_scored_first_and_set_beside_what_it_came_to(market_workspace):
-    job = job_in(market_workspace, decoded_windows=40, decoded_samples=4)
-    result = fit(job)
+def test_what_training_starts_from_is_scored_first_and_set_beside_what_it_came_to(plain):
+    job, result = plain
     rows = read_log(job.folder)
     figures = {"mae", "mse", "r2", "correlation", "direction", "rank_ic", "rank_ic_margin"}
     beside = {"naive_mae", "naive_mse", "naive_r2"}
@@ -117,15 +128,15 @@ def test_a_published_base_is_scored_by_its_own_rule_of_generation(market_workspa
 
 @pytest.mark.parametrize("choose_by", ["mae", "rank_ic"])
 def test_the_epoch_to_keep_is_chosen_by_the_figure_asked_for(market_workspace, choose_by):
-    job = job_in(market_workspace, tokenizer_epochs=0, predictor_epochs=4, choose_by=choose_by, decoded_windows=60,
+    job = job_in(market_workspace, tokenizer_epochs=0, predictor_epochs=3, choose_by=choose_by, decoded_windows=60,
                  decoded_samples=4, patience=0, checkpoint_every=1)  # fmt: skip
     result = fit(job)
     found = [row[choose_by] for row in rows_of(job, "predictor", "val")]
-    assert len(found) == 5
+    assert len(found) == 4
     assert result.predictor.best_epoch == (np.argmin if choose_by == "mae" else np.argmax)(found)
     assert result.predictor.best.figures[choose_by] == found[result.predictor.best_epoch]
     losses = [row["loss"] for row in rows_of(job, "predictor", "val")]
-    assert result.predictor.best_loss == losses[result.predictor.best_epoch]
+    assert result.predictor.best.loss == losses[result.predictor.best_epoch]
     if result.predictor.best_epoch:
         kept, of_epoch = (
             (job.folder / "checkpoints" / "predictor" / name / "model.safetensors").read_bytes()
@@ -164,11 +175,6 @@ def test_a_phase_of_zero_epochs_keeps_the_base(market_workspace, trained_base):
     before = weights(trained_base)
     assert all(torch.equal(before[name], tuned[name]) for name in before if name.startswith("t."))
     assert not all(torch.equal(before[name], tuned[name]) for name in before if name.startswith("p."))
-
-
-def test_what_is_trained_here_says_that_its_dependency_layer_is_consistent(market_workspace):
-    best = fit(job_in(market_workspace, predictor_epochs=0, tokenizer_epochs=0)).best
-    assert Kronos.from_pretrained(best / "predictor").config.dependency_rotation == "consistent"
 
 
 def test_two_processes_train_the_predictor_like_one_at_the_same_global_batch(market_workspace):
@@ -291,16 +297,16 @@ def test_the_windows_whose_loss_is_not_a_number_are_named_and_the_state_before_t
     assert all(value.isfinite().all() for value in tensors.values())
 
 
-@pytest.mark.parametrize(
-    ("rotation", "note"), [("consistent", "would forecast wrongly"), ("published", "reads these weights")]
-)
-def test_the_rotation_asked_for_is_in_the_config_and_the_card_says_what_it_means(market_workspace, rotation, note):
-    job = job_in(market_workspace, tokenizer_epochs=0, predictor_epochs=1, dependency_rotation=rotation)
-    best = fit(job).best
-    assert load_pair(best).predictor.config.dependency_rotation == rotation
-    card = json.loads((best / "card.json").read_text())
-    assert card["dependency_rotation"] == rotation
-    assert note in card["note"]
+def test_the_rotation_asked_for_is_in_the_config_and_the_card_says_what_it_means(market_workspace, plain):
+    published = job_in(market_workspace, tokenizer_epochs=0, predictor_epochs=0, dependency_rotation="published")
+    for rotation, note, best in (
+        ("consistent", "would forecast wrongly", plain[1].best),
+        ("published", "reads these weights", fit(published).best),
+    ):
+        assert load_pair(best).predictor.config.dependency_rotation == rotation
+        card = json.loads((best / "card.json").read_text())
+        assert card["dependency_rotation"] == rotation
+        assert note in card["note"]
 
 
 def test_dropout_is_the_bases_own_unless_asked_for_and_attention_has_none(market_workspace):
@@ -365,6 +371,6 @@ def test_training_in_bf16_with_augmentation_averages_and_a_cosine_lowers_the_los
         augment={"noise": 0.05, "magnitude": 0.1, "time_warp": 0.2, "slice": 0.1},
     )  # fmt: skip
     result = fit(job)
-    assert result.tokenizer.best_loss < result.tokenizer.start_loss
-    assert result.predictor.best_loss < result.predictor.start_loss
+    assert result.tokenizer.best.loss < result.tokenizer.start.loss
+    assert result.predictor.best.loss < result.predictor.start.loss
     assert all(value.dtype != torch.bfloat16 for value in weights(result.best).values())

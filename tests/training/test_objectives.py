@@ -5,7 +5,7 @@ import torch
 from reference_model import s2_logits_last
 
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer
-from kronos_quant.training.batches import TrainingBatch
+from kronos_quant.training.batches.loader import TrainingBatch
 from kronos_quant.training.objectives import PredictorObjective, TokenizerObjective
 from kronos_quant.training.processes import Ranks
 

@@ -17,7 +17,7 @@ from kronos_quant.signals.scores import score_paths
 from kronos_quant.stats.correlation import rank_ic, rank_ic_by_group
 from kronos_quant.stats.intervals import independent_interval
 from kronos_quant.training import load_data
-from kronos_quant.training.batches import CrossSections
+from kronos_quant.training.batches.data import CrossSections
 from kronos_quant.training.processes import Ranks, ValidationStopped
 from kronos_quant.training.validation import ForecastValidation, ValidationScore, margin_of_mean, score_forecast
 from kronos_quant.windows import WindowIndex, gather

@@ -167,7 +167,6 @@ def test_a_hub_id_is_fetched_once_and_its_commit_is_kept(trained_workspace, best
         asked.append((name, revision))
         return Fetched(places[name], f"commit of {name}")
 
-    monkeypatch.setattr(library, "fetch", fetch)
     monkeypatch.setattr("kronos_quant.model.files.fetch", fetch)
     entry = add(trained_workspace, "somebody/predictor", "somebody/tokenizer", revision="v1")
     assert (entry.name, entry.kind) == ("predictor", "pair")

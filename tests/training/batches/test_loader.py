@@ -10,8 +10,8 @@ from kronos_quant.config import AugmentConfig
 from kronos_quant.market import open_market
 from kronos_quant.model import PRESETS, KronosTokenizer
 from kronos_quant.training import list_windows, load_data
-from kronos_quant.training.batches import BatchLoader, TokenTable, TrainingBatch, epoch_plan, tokenize_index
-from kronos_quant.training.batches.loader import EpochPlan, validation_batches
+from kronos_quant.training.batches.loader import BatchLoader, EpochPlan, TrainingBatch, epoch_plan, validation_batches
+from kronos_quant.training.batches.tokens import TokenTable, tokenize_index
 from kronos_quant.training.processes import Ranks
 from kronos_quant.windows import gather
 
