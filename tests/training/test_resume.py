@@ -232,7 +232,9 @@ def test_a_damaged_state_is_one_clear_error(reference, name):
     assert caught.value.hint == "kq train --fresh"
 
 
-def test_a_full_disk_leaves_the_last_state_and_the_last_checkpoint(reference, monkeypatch):
+def test_a_full_disk_leaves_the_last_state_and_checkpoint_and_what_a_kill_left_half_written_is_cleared_away(
+    reference, monkeypatch
+):
     job = reference.stopped("full")
     kept = {path: path.read_bytes() for path in sorted(job.folder.rglob("*")) if path.is_file()}
 
@@ -247,13 +249,8 @@ def test_a_full_disk_leaves_the_last_state_and_the_last_checkpoint(reference, mo
         if path.name not in ("log.jsonl", "speed.json"):
             assert path.read_bytes() == content
     assert not list(job.folder.rglob(".partial-*"))
-    fit(job)
-    assert left(job.folder) == reference.left
-
-
-def test_half_written_leftovers_of_a_kill_are_cleared_away(reference):
-    job = reference.stopped("leftovers")
     (job.folder / "checkpoints" / ".partial-1234-best").mkdir(parents=True, exist_ok=True)
     (job.folder / "state" / ".partial-5678-00000009").mkdir()
     fit(job)
-    assert not [path for path in Path(job.folder).rglob("*") if ".partial-" in path.name]
+    assert not list(job.folder.rglob(".partial-*"))
+    assert left(job.folder) == reference.left
