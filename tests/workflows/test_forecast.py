@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronos_quant import DataError, schema
+from kronos_quant import ConfigError, DataError, schema
 from kronos_quant.market import BarBatch, open_market, store_bars
 from kronos_quant.market.store import make_instruments
 from kronos_quant.model import QUANTILES, Forecast, Repairs
@@ -202,6 +202,11 @@ def test_an_unknown_symbol_names_the_nearest(trained_workspace):
     with pytest.raises(DataError, match="unknown symbol 'MADE001'") as caught:
         run_forecast(trained_workspace, "MADE001", device="cpu")
     assert "MADE0001" in caught.value.hint
+
+
+def test_a_horizon_beyond_the_models_context_is_refused(trained_workspace):
+    with pytest.raises(ConfigError, match="horizon: expected at most 512 bars, the model's max_context, found 100000"):
+        run_forecast(trained_workspace, "MADE0001", horizon=100_000, device="cpu")
 
 
 def test_a_failure_while_drawing_leaves_no_run(trained_workspace, monkeypatch):
