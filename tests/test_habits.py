@@ -22,16 +22,6 @@ FEWEST_LINES = 40
 SECTIONS_FROM = 3
 """Parameters from which on a docstring has sections."""
 
-PRIVATE_WORDS = re.compile(
-    r"\b(told|beside|besides|anew|whom|nobody|mend|mends|hardly|made (market|elsewhere)|asked for|gone on|going on with"
-    r"|goes on with|(turnover|costs|return|basis points|windows|sessions) a (year|session|second|trade))\b|a year \("
-)
-"""Words of ours that a working quant would not write: CONTRIBUTING.md has the field's."""
-
-
-STORED = {"nobody to rank"}
-"""Values of metrics.json that readers know by these words."""
-
 
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -144,31 +134,3 @@ def test_a_function_of_the_front_door_with_three_parameters_has_sections():
 
 def test_every_name_of_the_front_door_has_an_example():
     assert {name for name in FRONT_DOOR if ">>>" not in (inspect.getdoc(getattr(kronos_quant, name)) or "")} == set()
-
-
-# words
-
-
-def docstrings(tree: ast.Module) -> set[int]:
-    """The identities of the nodes that are docstrings, of values too."""
-    return {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    }
-
-
-def test_no_text_for_a_user_has_our_private_words():
-    found = []
-    for path, tree in TREES.items():
-        notes = docstrings(tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
-                word = PRIVATE_WORDS.search(node.value)
-                if word and " " in node.value.strip() and node.value not in STORED:
-                    found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {word[0]}: {node.value[:80]!r}")
-    for path in COMMANDS:  # the docstring of a command is its help
-        for node in ast.walk(TREES[path]):
-            if isinstance(node, ast.FunctionDef) and (word := PRIVATE_WORDS.search(ast.get_docstring(node) or "")):
-                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {word[0]}")
-    assert found == []

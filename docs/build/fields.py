@@ -64,7 +64,7 @@ def recipe() -> str:
     return page(
         "Recipe",
         "Every field of signals/NAME.yaml: the model, its input, sampling, the score and its steps.",
-        "A recipe, `signals/NAME.yaml`, says how signals are made: computed with a model, imported from a file "
+        "A recipe, `signals/NAME.yaml`, defines where signals come from: computed with a model, imported from a file "
         "(`kq signal import`) or averaged from other recipes (`members`). Unknown fields are refused.",
         field_table(field_rows(Recipe)),
     )

@@ -28,7 +28,7 @@ MEANINGS = {
     LIMIT_DOWN: "a sale at the lower price limit: there are no buyers (`profile: qlib` blocks purchases too)",
     BELOW_LOT: "the wanted value is less than the smallest order of the board",
     NO_CASH: "the cash pays for fewer shares than wanted, or for none",
-    COST_ABOVE_VALUE: "a sale whose commission and levies are more than it brings in",
+    COST_ABOVE_VALUE: "a sale whose commission and levies exceed its proceeds",
     DELISTED: "the holding has no further bar: it leaves at its last close and `delisting_return`, without cost",
     VOLUME: "`liquidity.participation` (or `qlib.volume_threshold`) let fewer shares through than wanted, or none",
     BOUGHT_TODAY: "T+1: shares bought in this session cannot be sold in it",

@@ -97,7 +97,7 @@ def checked_weights(weights: object, view: View, name: str, *, short: bool) -> F
         raise KronosQuantError(f"{where}: nothing may be sold short here: {listed(negative)}", hint="set `short: true`")
     bought = sum(weight for weight in weights.values() if weight > 0)
     if bought > 1 + ROUNDING:
-        raise KronosQuantError(f"{where}: the weights ask for {bought:.1%} of the account, more cash than there is")
+        raise KronosQuantError(f"{where}: weights sum to {bought:.1%} of the account, expected at most 100%")
     place = {symbol: n for n, symbol in enumerate(view.symbols)}
     values = np.zeros(len(view.symbols))
     for symbol, weight in weights.items():

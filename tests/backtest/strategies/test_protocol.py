@@ -91,7 +91,7 @@ def test_no_decision_leaves_everything_and_an_empty_one_sells_everything():
         ({"S00": "all"}, "weights that are no numbers: S00 'all'"),
         ({"S00": -0.5}, "nothing may be sold short here: S00 -0.5"),
         ({"S07": 0.5}, "unknown symbols: S07"),
-        ({"S00": 0.8, "S01": 0.7}, "the weights ask for 150.0% of the account, more cash than there is"),
+        ({"S00": 0.8, "S01": 0.7}, "weights sum to 150.0% of the account, expected at most 100%"),
         (["S00"], "expected a mapping of symbols to weights or None, found list"),
     ],
 )
