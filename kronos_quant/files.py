@@ -126,7 +126,7 @@ def _disk_trouble(error: Exception) -> str | None:
 
 
 def asset_dir(name: str) -> Path:
-    """The folder `db`, `signals` or `strategies`: the wheel's copy, or the checkout's next to the package.
+    """The folder `db`, `signals`, `strategies` or `docs/schemas`: the wheel's copy, or the checkout's.
 
     >>> (asset_dir("strategies") / "topk.yaml").is_file()
     True

@@ -5,6 +5,7 @@
     models/               weights added by hand (one folder a model)
     signals/              recipes; signals/store/ holds the computed signals
     strategies/           strategies
+    .kq/schemas/          JSON Schemas of the YAML files, for editors
     runs/<kind>/<id>/     what each run left
     runs/trials/          every configuration that was ever back-tested, with its daily returns
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 CONFIG_FILE = "kq.yaml"
 
+SCHEMAS = ".kq/schemas"
+"""Folder of a workspace with the JSON Schemas of its YAML files, for editors."""
+
 TEMPLATE = """\
+# yaml-language-server: $schema=.kq/schemas/kq.json
 # The configuration of this workspace. `kq config show` prints every setting, its value, origin and meaning;
 # an environment variable such as KQ_TRAIN__BATCH_SIZE=32 wins over this file.
 
@@ -116,23 +121,30 @@ def open_workspace_folder(start: Path | None = None, flags: Mapping[str, Any] | 
 def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
     """Write kq.yaml, the recipes and the strategies into `folder`; returns the files written.
 
-    Existing files are kept, so that it can be repeated. Raises ConfigError where `folder` is a file.
+    Existing files are kept, so that it can be repeated; schemas of another version are replaced. Raises ConfigError
+    where `folder` is a file.
     """
     if folder.is_file():
         raise ConfigError(f"{folder}: is a file, expected a folder")
-    sources = {
-        folder / name / source.name: source
-        for name in ("signals", "strategies")
-        for source in sorted(asset_dir(name).glob("*.yaml"))
+    texts = {folder / CONFIG_FILE: template, folder / ".gitignore": GITIGNORE}
+    for name, kind in (("signals", "recipe"), ("strategies", "strategy")):
+        for source in sorted(asset_dir(name).glob("*.yaml")):
+            texts[folder / name / source.name] = schema_line(kind) + source.read_text(encoding="utf-8")
+    schemas = {
+        folder / SCHEMAS / source.name: source.read_text(encoding="utf-8")
+        for source in sorted(asset_dir("docs/schemas").glob("*.json"))
     }
-    written = []
-    for target, text in ((folder / CONFIG_FILE, template), (folder / ".gitignore", GITIGNORE)):
-        if not target.exists():
-            write_text(target, text)
-            written.append(target)
-    for target, source in sources.items():
-        if not target.exists():
-            write_text(target, source.read_text(encoding="utf-8"))
-            written.append(target)
+    old = {path for path, text in schemas.items() if path.is_file() and path.read_text(encoding="utf-8") != text}
+    written = [path for path in (*texts, *schemas) if not path.exists() or path in old]
+    for path in written:
+        write_text(path, (texts | schemas)[path])
     (folder / "db").mkdir(exist_ok=True)
     return written
+
+
+def schema_line(kind: str) -> str:
+    """The comment by which an editor knows the schema of a YAML file one folder below the workspace's.
+
+    kind : recipe or strategy
+    """
+    return f"# yaml-language-server: $schema=../{SCHEMAS}/{kind}.json\n"

@@ -12,10 +12,12 @@ import pytest
 from made import ROOT
 
 from kronos_quant import __version__
+from kronos_quant.workspace import schema_line
 
-PARTS = ("kronos_quant", "cli", "db", "signals", "strategies")
+PARTS = ("kronos_quant", "cli", "db", "signals", "strategies", "docs/schemas")
 FILES = ("pyproject.toml", "README.md", "LICENSE", "kq.yaml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.duckdb*", "snapshots", "store")
+ASSET_FOLDERS = ("db", "signals", "strategies", "docs/schemas")
 STRAY = (
     "db/market.duckdb",
     "db/snapshots/x/bars.day.parquet",
@@ -34,6 +36,7 @@ ASSETS = {
     "db/views": "*.sql",
     "signals": "*.yaml",
     "strategies": "*.yaml",
+    "docs/schemas": "*.json",
 }
 
 
@@ -119,7 +122,7 @@ def test_the_files_that_the_library_reads_travel_with_it(names, folder, pattern)
 
 def test_no_data_no_database_and_no_tests_are_packed(names):
     kinds = {Path(name).suffix for name in names if "dist-info" not in name}
-    assert kinds <= {".py", ".pyi", ".sql", ".yaml", ".typed", ".html", ".css"}
+    assert kinds <= {".py", ".pyi", ".sql", ".yaml", ".json", ".typed", ".html", ".css"}
     assert not {"store", "snapshots", "tests", "models"} & {part for name in names for part in Path(name).parts}
 
 
@@ -130,16 +133,16 @@ def test_the_entry_point_is_kq(installed):
 
 
 def test_the_assets_are_found_in_the_wheels_copy(installed, tmp_path):
-    code = "import kronos_quant.files as a\nfor n in ('db', 'signals', 'strategies'): print(a.asset_dir(n))"
+    code = f"import kronos_quant.files as a\nfor n in {ASSET_FOLDERS}: print(a.asset_dir(n))"
     found = run(installed, tmp_path, code).split()
-    assert found == [str(installed / "kronos_quant" / "_assets" / name) for name in ("db", "signals", "strategies")]
+    assert found == [str(installed / "kronos_quant" / "_assets" / name) for name in ASSET_FOLDERS]
 
 
 def test_the_command_works_from_the_wheel(installed, tmp_path):
     main = "from kq_cli.app import main; main()"
     assert "Usage: kq " in run(installed, tmp_path, main, "--help")
-    assert run(installed, tmp_path, main, "init", "research").startswith(f"workspace {tmp_path / 'research'}: 8 files")
+    assert run(installed, tmp_path, main, "init", "research").startswith(f"workspace {tmp_path / 'research'}: 11 files")
     default = tmp_path / "research" / "signals" / "default.yaml"
-    assert default.read_bytes() == (ROOT / "signals" / "default.yaml").read_bytes()
+    assert default.read_text() == schema_line("recipe") + (ROOT / "signals" / "default.yaml").read_text()
     options = ("ingest", "synthetic", "--symbols", "5", "--sessions", "60")
     assert "6 symbols, 60 sessions" in run(installed, tmp_path / "research", main, *options)

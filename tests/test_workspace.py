@@ -2,6 +2,8 @@ import pytest
 from made import ROOT
 
 from kronos_quant import ConfigError
+from kronos_quant.backtest import Strategy
+from kronos_quant.config import load_yaml
 from kronos_quant.workspace import TEMPLATE, init_workspace, open_workspace_folder
 
 
@@ -11,6 +13,26 @@ def test_init_writes_config_recipes_and_strategies_and_can_be_repeated(tmp_path)
     (tmp_path / "kq.yaml").write_text("market:\n  universe: csi300\n")
     assert init_workspace(tmp_path) == []
     assert open_workspace_folder(tmp_path).config.market.universe == "csi300"
+
+
+def test_every_yaml_file_of_a_new_workspace_names_its_schema_and_means_the_same(tmp_path):
+    init_workspace(tmp_path)
+    for file in tmp_path.rglob("*.yaml"):
+        first, rest = file.read_text(encoding="utf-8").split("\n", 1)
+        assert (file.parent / first.removeprefix("# yaml-language-server: $schema=")).is_file()
+        if file.parent.name == "strategies":
+            with_line = load_yaml(Strategy, file)
+            file.write_text(rest, encoding="utf-8")
+            assert load_yaml(Strategy, file).digest_settings() == with_line.digest_settings()
+
+
+def test_schemas_of_another_version_are_replaced(tmp_path):
+    init_workspace(tmp_path)
+    schema = tmp_path / ".kq" / "schemas" / "kq.json"
+    text = schema.read_text(encoding="utf-8")
+    schema.write_text("{}", encoding="utf-8")
+    assert init_workspace(tmp_path) == [schema]
+    assert schema.read_text(encoding="utf-8") == text
 
 
 def test_a_workspace_is_found_from_a_folder_inside_it(tmp_path):
@@ -38,5 +60,8 @@ def test_recipes_and_strategies_are_found_by_name_and_by_path(tmp_path, monkeypa
 
 
 def test_the_repository_is_itself_a_workspace_with_the_file_that_init_writes():
-    assert (ROOT / "kq.yaml").read_text(encoding="utf-8") == TEMPLATE
+    # but for the comment that names the schema
+    first, *lines = (ROOT / "kq.yaml").read_text(encoding="utf-8").splitlines()
+    assert lines == TEMPLATE.splitlines()[1:]
+    assert (ROOT / first.partition("$schema=")[2]).is_file()
     assert open_workspace_folder(ROOT).config.model.base == "NeoQuasar/Kronos-small"

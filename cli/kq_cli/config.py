@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kq_cli.options import AsJson
-from kq_cli.printing import print_json, print_lines, terminal_width
+from kq_cli.printing import print_json, print_lines, print_table, terminal_width
 
 app = typer.Typer(no_args_is_help=True, help="Example: kq config show\n\nShow the workspace's configuration.")
 
@@ -16,6 +16,7 @@ Of = Annotated[
         metavar="[NAME]", help="Part of a setting's name, such as train.head; or recipe or strategy, for their fields."
     ),
 ]
+Kind = Annotated[str, typer.Argument(metavar="[KIND]", help="Kind of file: kq (kq.yaml), recipe or strategy.")]
 NONE = "null"
 INDENT = "    "
 
@@ -62,6 +63,22 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
     print_lines([head, *(text for pair in zip(lines, wrapped, strict=True) for text in pair), *notes])
 
 
+@app.command(short_help="Print every field of a YAML file: default, permitted values, unit, meaning.")
+def fields(kind: Kind = "kq", as_json: AsJson = False) -> None:
+    """Example: kq config fields strategy
+
+    Print every field that kq.yaml, a recipe or a strategy may have: its default, permitted values, unit and meaning.
+    Needs no workspace.
+    """
+    from kronos_quant.workflows.fields import COLUMNS, list_fields, table_rows
+
+    found = list_fields(kind)
+    if as_json:
+        print_json([one.as_dict() for one in found])
+    else:
+        print_table(COLUMNS, table_rows(found))
+
+
 def text_of(value: object) -> str:
     """A value as kq.yaml would hold it."""
     if isinstance(value, tuple | list):
@@ -74,8 +91,3 @@ def text_of(value: object) -> str:
 def origin_of(origin: str, value: object, default: object) -> str:
     """Where a value came from, and the default where it is another."""
     return origin if value == default else f"{origin} (default {text_of(default)})"
-
-
-@app.callback()
-def group() -> None:
-    """Keep `show` a sub-command."""

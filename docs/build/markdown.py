@@ -68,7 +68,7 @@ def sentence(words: str) -> str:
     'Bars of history in a window.'
     """
     words = words.strip()
-    capital = words[:1].upper() + words[1:] if re.match(r"[a-z]+\b(?!\()", words) else words
+    capital = words[:1].upper() + words[1:] if re.match(r"[a-z]+(?=[\s,;:-]|$)", words) else words
     return capital if not capital or capital.endswith((".", "!", "?", ":")) else f"{capital}."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs.build import fields, rules
+from docs.build import api, commands, fields, rules, schemas
 from docs.build.markdown import bullets, front_matter, page
 
 FOLDERS = ("en/reference", "schemas")
@@ -14,16 +14,18 @@ FOLDERS = ("en/reference", "schemas")
 
 def generated_pages() -> dict[str, str]:
     """Every generated file by its path in docs/."""
-    pages = {f"en/reference/{name}.md": text for name, text in {**fields.pages(), **rules.pages()}.items()}
+    made = {**commands.pages(), **fields.pages(), **rules.pages(), **api.pages()}
+    pages = {f"en/reference/{name}.md": text for name, text in made.items()}
     pages["en/reference/index.md"] = index(pages)
-    return pages
+    return pages | {f"schemas/{name}": text for name, text in schemas.pages().items()}
 
 
 def index(pages: Mapping[str, str]) -> str:
     """The first page of the reference: what each page holds."""
     listed = {}
     for path, text in pages.items():
-        if path.startswith("en/reference/"):
+        inner = path.removeprefix("en/reference/")
+        if "/" not in inner or inner.endswith("/index.md"):
             meta = dict(line.split(": ", 1) for line in front_matter(text)[0].splitlines())
             listed[f"[{meta['title'].strip(chr(34))}]({path.removeprefix('en/reference/')})"] = meta[
                 "description"

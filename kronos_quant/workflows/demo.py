@@ -33,6 +33,7 @@ EDGE_T = 2.0
 """A signal is called found when its mean rank IC is more than this many standard errors above 0."""
 
 CONFIG = f"""\
+# yaml-language-server: $schema=.kq/schemas/kq.json
 # The workspace of `kq demo`: a synthetic market and a small Kronos trained from scratch. Change things and run the
 # commands of the README in this folder.
 market:

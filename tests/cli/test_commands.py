@@ -17,11 +17,18 @@ def test_a_workspace_is_made_and_made_again_without_a_change(kq, tmp_path):
     folder = tmp_path / "my-research"
     done = kq(tmp_path, "init", "my-research")
     assert done.code == 0
-    assert done.out.splitlines()[0] == f"workspace {folder}: 8 files written"
+    assert done.out.splitlines()[0] == f"workspace {folder}: 11 files written"
     (folder / "kq.yaml").write_text("market: {universe: mine}\n")
     assert "0 files written" in kq(tmp_path, "init", "my-research").out
     assert (folder / "kq.yaml").read_text() == "market: {universe: mine}\n"
-    assert sorted(path.name for path in folder.iterdir()) == [".gitignore", "db", "kq.yaml", "signals", "strategies"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".gitignore",
+        ".kq",
+        "db",
+        "kq.yaml",
+        "signals",
+        "strategies",
+    ]
 
 
 def test_the_configuration_is_shown_with_its_origins(kq, market_workspace, monkeypatch):

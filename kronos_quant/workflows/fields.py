@@ -1,0 +1,57 @@
+"""`kq config fields`: what a YAML file may hold, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel
+
+from kronos_quant.config import WorkspaceConfig
+from kronos_quant.config.fields import FieldRow, field_rows
+from kronos_quant.config.section import joined
+from kronos_quant.errors import ConfigError
+
+COLUMNS = ("field", "default", "permitted", "unit", "meaning")
+"""Of the table for people."""
+
+
+def _kq() -> type[BaseModel]:
+    return WorkspaceConfig
+
+
+def _recipe() -> type[BaseModel]:
+    from kronos_quant.signals import Recipe
+
+    return Recipe
+
+
+def _strategy() -> type[BaseModel]:
+    from kronos_quant.backtest import Strategy
+
+    return Strategy
+
+
+MODELS: dict[str, Callable[[], type[BaseModel]]] = {"kq": _kq, "recipe": _recipe, "strategy": _strategy}
+"""Kind of file -> its model, loaded when it is asked for."""
+
+
+def list_fields(kind: str = "kq") -> list[FieldRow]:
+    """The fields of a kind of file: kq (kq.yaml), recipe or strategy.
+
+    Raises ConfigError for another kind.
+
+    >>> [row.default for row in list_fields("strategy") if row.name == "topk"]
+    ['50']
+    """
+    if kind not in MODELS:
+        raise ConfigError(f"{kind}: expected {joined(list(MODELS))}", hint="kq config fields strategy")
+    return field_rows(MODELS[kind]())
+
+
+def table_rows(fields: Sequence[FieldRow]) -> list[tuple[str, ...]]:
+    """Fields as rows of COLUMNS, older names after the meaning."""
+    also = (f" (also {joined(list(one.aliases), 'and')})" if one.aliases else "" for one in fields)
+    return [
+        (one.name, one.default, one.permitted, one.unit, one.meaning + names)
+        for one, names in zip(fields, also, strict=True)
+    ]
