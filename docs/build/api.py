@@ -28,12 +28,13 @@ PACKAGES = (
     "config",
     "runs",
 )
-"""Packages whose public names are documented, in the order of the data."""
+"""Packages in the order of the data; those that have public names of their own are documented."""
 
 
 def pages() -> dict[str, str]:
     """Page name -> text."""
-    made = {f"api/{package}": package_page(f"{FRONT}.{package}") for package in PACKAGES}
+    modules = {package: importlib.import_module(f"{FRONT}.{package}") for package in PACKAGES}
+    made = {f"api/{name}": package_page(module) for name, module in modules.items() if hasattr(module, "__all__")}
     return {"api/index": front_page(), **made}
 
 
@@ -52,10 +53,9 @@ def front_page() -> str:
     )
 
 
-def package_page(name: str) -> str:
+def package_page(module: ModuleType) -> str:
     """The page of a package."""
-    module = importlib.import_module(name)
-    names = list(module.__all__)
+    name, names = module.__name__, list(module.__all__)
     first = first_line(module)
     return page(
         name,

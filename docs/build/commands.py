@@ -66,8 +66,8 @@ def index() -> str:
     return page(
         "Commands",
         "Every command of kq, by task.",
-        "`kq COMMAND --help` shows the same texts. Results go to stdout, progress and errors to stderr; most commands "
-        "print JSON with `--json`. `kq --version` prints the version.",
+        "`--help` after a command shows the same texts. Results go to stdout, progress and errors to stderr; most "
+        "commands print JSON with `--json`. `kq --version` prints the version.",
         *blocks,
     )
 

@@ -24,7 +24,7 @@ from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import MeanInterval, independent_interval
 from kronos_quant.workflows.backtest import BacktestRun, run_backtest
 from kronos_quant.workflows.train import run_training
-from kronos_quant.workspace import CONFIG_FILE, WorkspaceFolder, init_workspace, open_workspace_folder
+from kronos_quant.workspace import CONFIG_FILE, WorkspaceFolder, init_workspace, open_workspace_folder, schema_line
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,11 @@ HORIZON = 5
 EDGE_T = 2.0
 """A signal is called found when its mean rank IC is more than this many standard errors above 0."""
 
+MARK = "# The workspace of `kq demo`:"
+"""What tells its kq.yaml from another."""
 CONFIG = f"""\
 # yaml-language-server: $schema=.kq/schemas/kq.json
-# The workspace of `kq demo`: a synthetic market and a small Kronos trained from scratch. Change things and run the
+{MARK} a synthetic market and a small Kronos trained from scratch. Change things and run the
 # commands of the README in this folder.
 market:
   exchange: XNYS
@@ -143,11 +145,11 @@ def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceF
     Raises ConfigError where `folder` is a workspace of another kind: made bars would be mixed with its own.
     """
     config = folder / CONFIG_FILE
-    if config.exists() and not config.read_text(encoding="utf-8").startswith(CONFIG.splitlines()[0]):
+    if config.exists() and MARK not in config.read_text(encoding="utf-8"):
         raise ConfigError(f"{folder}: is already a workspace, but not one of kq demo", hint="kq demo another-folder")
     shutil.rmtree(folder / DB_FOLDER, ignore_errors=True)
     init_workspace(folder, CONFIG)
-    write_text(folder / "signals" / "default.yaml", RECIPE)
+    write_text(folder / "signals" / "default.yaml", schema_line("recipe") + RECIPE)
     workspace = open_workspace_folder(folder, {"train.seed": seed})
     made = make_market(SyntheticSpec.model_validate({"strength": strength, "seed": seed}))
     report = store_bars(workspace.root, made.batch)

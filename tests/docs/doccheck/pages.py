@@ -74,4 +74,4 @@ def pages(language: str = "") -> list[Page]:
 
 
 def is_generated(page: Page) -> bool:
-    return GENERATED in page.path.parts
+    return GENERATED in page.path.relative_to(ROOT).parts
