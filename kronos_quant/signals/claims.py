@@ -7,11 +7,10 @@ whole.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -20,7 +19,7 @@ from kronos_quant.files import disk_errors
 FOLDER = ".claims"
 
 
-class Claims:
+class Claims(AbstractContextManager["Claims"]):
     """The claims of this process on dates of one recipe; as a context, all are given up at its end."""
 
     def __init__(self, root: Path, digest: str) -> None:
@@ -59,9 +58,6 @@ class Claims:
             except FileNotFoundError:  # another process ended just now, and removed the empty folder
                 continue
             return True
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

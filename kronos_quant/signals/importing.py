@@ -118,9 +118,23 @@ def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) ->
         store.folder.mkdir(parents=True, exist_ok=True)
         # reading, merging and writing is one step: two imports at once would lose one
         with FileLock(store.folder / ".lock"):
-            rows, replaced = _merged(store, signals, replace=replace)
-            store.write_import(rows)
-    return replaced
+            there = store.dates() if store.is_import else []
+            overlap = sorted(set(there) & set(signals.frame["date"]))
+            if overlap and not replace:
+                raise DataError(
+                    f"{store.recipe.name}: {counted(len(overlap), 'session')} already imported: {listed(overlap)}",
+                    hint="Add --replace to overwrite them.",
+                )
+            kept = [on for on in there if on not in set(overlap)]
+            frames = [*([store.read(kept)] if kept else []), signals.frame]
+            if frames[0].schema != signals.frame.schema:
+                old, new = (listed(frame.columns[3:]) for frame in frames)
+                raise DataError(
+                    f"{store.recipe.name}: the columns differ: {old} there, {new} in the file",
+                    hint="Import it under another name.",
+                )
+            store.write_import(pl.concat(frames).sort(KEYS))
+    return len(overlap)
 
 
 def check_name(name: str) -> str:
@@ -128,29 +142,6 @@ def check_name(name: str) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise ConfigError(f"--name: expected letters, digits, dots and dashes, found {name!r}")
     return name
-
-
-def _merged(store: SignalStore, signals: ScoreTable, *, replace: bool) -> tuple[pl.DataFrame, int]:
-    if not store.is_import:
-        return signals.frame, 0
-    there = store.dates()
-    overlap = sorted(set(there) & set(signals.frame["date"]))
-    if overlap and not replace:
-        raise DataError(
-            f"{store.recipe.name}: {counted(len(overlap), 'session')} already imported: {listed(overlap)}",
-            hint="Add --replace to overwrite them.",
-        )
-    kept = [on for on in there if on not in set(overlap)]
-    if not kept:
-        return signals.frame, len(overlap)
-    before = store.read(kept)
-    if before.schema != signals.frame.schema:
-        there_now, new = (listed(frame.columns[3:]) for frame in (before, signals.frame))
-        raise DataError(
-            f"{store.recipe.name}: the columns differ: {there_now} there, {new} in the file",
-            hint="Import it under another name.",
-        )
-    return pl.concat([before, signals.frame]).sort(KEYS), len(overlap)
 
 
 def _check_quantiles(frame: pl.DataFrame, place: str) -> None:

@@ -159,12 +159,7 @@ def read_score_table(
 
 
 def read_market_scores(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:
-    """`read_score_table` for the symbols, clock and bars of a market.
-
-    Parameters
-    ----------
-    score : the column that ranks; None chooses
-    """
+    """`read_score_table` for the symbols, clock and bars of a market."""
     known = market.instruments()["symbol"]
     return read_score_table(source, known, exchange=market.exchange, freq=market.freq, score=score)
 

@@ -67,8 +67,8 @@ class Examination:
 
     def warnings(self) -> list[str]:
         """What the reader has to know first: a significant result that the account is too large for."""
-        exceeded = self.luck.passes and self.capacity is not None and self.capacity.exceeded
-        return [self.capacity.verdict()] if exceeded and self.capacity is not None else []
+        capacity = self.capacity
+        return [capacity.verdict()] if capacity and capacity.exceeded and self.luck.passes else []
 
     def lines(self) -> list[str]:
         """The verdict at the account of the back-test, and the tests of significance, in words."""

@@ -95,8 +95,11 @@ def test_one_process_and_several_give_identical_rows(bench):
 
 def test_a_process_that_dies_while_it_starts_is_one_clear_error(bench, monkeypatch):
     made = bench()
-    # killed, as the system kills what takes too much memory
-    monkeypatch.setattr(scorer, "_start", lambda *arguments: os._exit(9))
+    # killed, as the system kills what takes too much memory; before it has imported anything
+    pool = scorer.ProcessPoolExecutor
+    monkeypatch.setattr(
+        scorer, "ProcessPoolExecutor", lambda count, **_: pool(count, initializer=lambda: os._exit(9))
+    )
     with pytest.raises(KronosQuantError, match="a worker process ended unexpectedly"):
         score_on(made, tasks_of(made, 8), "cpu", "cpu")
 
