@@ -97,9 +97,7 @@ def test_a_process_that_dies_while_it_starts_is_one_clear_error(bench, monkeypat
     made = bench()
     # killed, as the system kills what takes too much memory; before it has imported anything
     pool = scorer.ProcessPoolExecutor
-    monkeypatch.setattr(
-        scorer, "ProcessPoolExecutor", lambda count, **_: pool(count, initializer=lambda: os._exit(9))
-    )
+    monkeypatch.setattr(scorer, "ProcessPoolExecutor", lambda count, **_: pool(count, initializer=lambda: os._exit(9)))
     with pytest.raises(KronosQuantError, match="a worker process ended unexpectedly"):
         score_on(made, tasks_of(made, 8), "cpu", "cpu")
 
