@@ -106,6 +106,7 @@ class Forecaster:
             For settings out of range.
         """
         horizon = check_horizon(horizon, self.sampler.max_context)
+        as_count(seed, "seed", 0)
         _check_settings(horizon, samples, sampling, lookback, future, base)
         rows, later = _split(read_rows(bars, symbol, exchange or ""), as_date(asof, "asof"))
         series = check_series(rows)

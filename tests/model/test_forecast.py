@@ -198,6 +198,7 @@ def test_stamps_that_are_known_better_are_used(forecaster, bars):
         ({"future": FutureTimes([datetime(2024, 3, 4)], [False])}, "future: expected 4 end stamps, found 1"),
         ({"samples": "9"}, "samples: expected a whole number of at least 1, found .9."),
         ({"sampling": "hot"}, "sampling: expected a Sampling, found str"),
+        ({"seed": "x"}, "seed: expected a whole number of at least 0, found .x."),
     ],
 )
 def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):

@@ -203,13 +203,7 @@ def draw_cross_sections(table: BarTable, index: WindowIndex, wanted: int, horizo
     """About `wanted` windows of an index that has at least one; all of them where there are fewer.
 
     There are as many dates as possible without overlapping targets while each keeps FEWEST_SYMBOLS; where the market
-    has too few symbols for that many windows, dates lie closer.
-
-    Parameters
-    ----------
-    table, index : the bars, and the windows to draw from
-    wanted : number of windows
-    horizon : bars to forecast, at most those that the index predicts
+    has too few symbols for that many windows, dates lie closer. horizon : at most the bars that the index predicts.
     """
     at = np.unique(table.time[index.anchor], return_inverse=True)[1]
     counts = np.bincount(at)

@@ -49,15 +49,7 @@ def tokens_fit(windows: int, length: int) -> bool:
 def tokenize_index(
     tokenizer: KronosTokenizer, table: BarTable, index: WindowIndex, clip: float, ranks: Ranks
 ) -> TokenTable:
-    """The tokens of every window; each rank encodes a share and sends it to the others.
-
-    Parameters
-    ----------
-    tokenizer : the frozen tokenizer, on the ranks' device
-    table, index : the bars and the windows
-    clip : bound of the normalised values
-    ranks : the processes
-    """
+    """The tokens of every window; each rank encodes a share, with the frozen tokenizer on its device, and sends it."""
     length = index.lookback + index.predict
     chunks = -(-len(index) // CHUNK)
     tokens = torch.zeros((2, chunks * CHUNK, length), dtype=torch.int16)
