@@ -57,7 +57,8 @@ VARIABLES = (
     Variable("COMET_API_KEY", TRACKERS, "key of the Comet account, for train.trackers: [comet]; never put in a file"),
     Variable("COMET_PROJECT_NAME", TRACKERS, "Comet project where train.comet.project_name is null"),
     Variable("COMET_WORKSPACE", TRACKERS, "Comet workspace where train.comet.workspace is null"),
-    Variable("MLFLOW_TRACKING_URI", TRACKERS, "address of the MLflow server or database, for train.trackers: [mlflow]"),
+    Variable("MLFLOW_TRACKING_URI", TRACKERS, "MLflow server or database, for train.trackers: [mlflow]; file: is refused by MLflow 3.13 and newer"),
+    Variable("MLFLOW_EXPERIMENT_NAME", TRACKERS, "MLflow experiment; default: MLflow's own"),
     Variable(
         "OMP_NUM_THREADS",
         LIBRARIES,
@@ -70,7 +71,8 @@ VARIABLES = (
     ),
     Variable("RAY_USAGE_STATS_ENABLED", LIBRARIES, "kq sets 0 before it starts Ray, unless you set it"),
     Variable("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", LIBRARIES, "kq sets 0 before it starts Ray, unless you set it"),
-    Variable("KRONOS_QUANT_LAUNCHER", INTERNAL, "process id of the launcher of a training"),
-    Variable("KRONOS_LAUNCHED_AT", INTERNAL, "when a training was launched, seconds since 1970"),
+    Variable("MKL_NUM_THREADS", INTERNAL, "threads of MKL in processes that score signals: 1"),
+    Variable("KQ_LAUNCHER", INTERNAL, "process id of the launcher of a training"),
+    Variable("KQ_LAUNCHED_AT", INTERNAL, "when a training was launched, seconds since 1970"),
 )
 """By group."""

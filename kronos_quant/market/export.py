@@ -33,7 +33,7 @@ from kronos_quant.files import disk_errors, remove_partials, write_aside, write_
 from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.universes import ALL
-from kronos_quant.schema import DAILY, NUMBERS
+from kronos_quant.schema import DAILY, NUMBERS, check_table
 
 FORMATS = ("parquet", "csv", "qlib")
 
@@ -178,6 +178,7 @@ def _write_parquet(path: Path, parts: Iterable[pl.DataFrame]) -> None:
     writer: pq.ParquetWriter | None = None
     try:
         for part in parts:
+            check_table("export.bars", part)
             table: pa.Table = part.to_arrow()
             writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
             writer.write_table(table)
@@ -191,6 +192,7 @@ def _write_csv(path: Path, parts: Iterable[pl.DataFrame], freq: str, *, one_file
     stamps = pl.col("time").dt.to_string("%Y-%m-%d" if freq == DAILY else "%Y-%m-%d %H:%M:%S").alias("timestamps")
     for number, part in enumerate(parts):
         table = part.select(stamps, "symbol", *_CSV_COLUMNS)
+        check_table("export.csv", table)
         if one_file:
             with path.open("ab") as stream:
                 table.write_csv(stream, include_header=number == 0)

@@ -36,7 +36,7 @@ from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
-from kronos_quant.schema import BARS, DAILY
+from kronos_quant.schema import BARS, DAILY, check_table
 
 SNAPSHOTS = "snapshots"
 CURRENT = "CURRENT"
@@ -202,6 +202,7 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
         parts[f"bars.{freq}"] = _write_bars(folder / f"bars.{freq}.parquet", connection, freq)
         sessions = connection.sql("SELECT date FROM sessions WHERE freq = $freq ORDER BY date", params={"freq": freq})
         dates = sessions.pl()
+        check_table("snapshot.sessions", dates)
         dates.write_parquet(folder / f"sessions.{freq}.parquet")
         parts[f"sessions.{freq}"] = _frame_digest(dates)
         parts[f"exchange.{freq}"] = exchange = _exchange(connection, freq)
@@ -209,15 +210,19 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
         [span] = connection.execute(query, [freq]).fetchall()
         freqs[freq] = FreqSpan(exchange, len(dates), *span)
     instruments = connection.sql(statement("select_instruments")).pl()
+    check_table("snapshot.instruments", instruments)
     instruments.write_parquet(folder / "instruments.parquet")
     universes = connection.sql("SELECT * FROM universes ORDER BY ALL").pl()
+    check_table("snapshot.universes", universes)
     universes.write_parquet(folder / "universes.parquet")
     parts |= {"instruments": _frame_digest(instruments), "universes": _frame_digest(universes)}
     parts |= {name: _frame_digest(frame) for name, frame in write_facts(folder, connection).items()}
     write_findings(folder, connection)
     _write_history(folder, connection)
-    origins = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL ORDER BY id"  # the oldest first
-    connection.sql(origins).pl().write_parquet(folder / ORIGINS_FILE)
+    read = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL ORDER BY id"  # the oldest first
+    origins = connection.sql(read).pl()
+    check_table("snapshot.origins", origins)
+    origins.write_parquet(folder / ORIGINS_FILE)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     created = datetime.now(UTC).isoformat(timespec="milliseconds")
     meta = SnapshotMeta(format=_FORMAT, digest=digest, created=created, package=__version__, freqs=freqs, parts=parts)
@@ -240,6 +245,7 @@ def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) ->
         for batch in reader:
             writer.write_batch(batch)
             columns = pl.DataFrame(batch)
+            check_table("snapshot.bars", columns)
             for name, column_hash in hashes.items():
                 column_hash.update(columns[name].to_physical().to_numpy().data)
     parts = [_frame_digest(counts), *(column_hash.hexdigest() for column_hash in hashes.values())]
@@ -249,6 +255,7 @@ def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) ->
 def _write_history(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Write the former values of replaced bars."""
     reader = connection.sql(statement("select_history")).to_arrow_reader(_HISTORY_ROWS_A_GROUP)
+    check_table("snapshot.history", pl.DataFrame(reader.schema.empty_table()))
     with pq.ParquetWriter(folder / HISTORY_FILE, reader.schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch)

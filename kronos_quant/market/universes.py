@@ -18,7 +18,7 @@ import polars as pl
 from kronos_quant.display import Displayed
 from kronos_quant.errors import ConfigError, counted
 from kronos_quant.market.database import statement
-from kronos_quant.schema import UNIVERSES
+from kronos_quant.schema import UNIVERSES, check_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,5 +191,6 @@ def write_facts(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str
         "unadjusted_volumes": connection.sql("SELECT * FROM unadjusted_volumes ORDER BY ALL").pl(),
     }
     for name, frame in parts.items():
+        check_table(f"snapshot.{name}", frame)
         frame.write_parquet(folder / f"{name}.parquet")
     return parts

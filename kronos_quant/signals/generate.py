@@ -24,6 +24,7 @@ from kronos_quant.errors import ConfigError, listed
 from kronos_quant.files import remove_partials
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
+from kronos_quant.schema import check_table
 from kronos_quant.signals.claims import Claims
 from kronos_quant.signals.moments import DecisionPoints
 from kronos_quant.signals.recipe import ComputedRecipe
@@ -146,6 +147,7 @@ class _Sharing:
         for first in scored:
             work = self._claimed.popleft()
             rows = pl.concat([first, *islice(scored, len(work.parts) - 1)])
+            check_table("signals.store", rows)
             self.store.write(work.on, rows, work.seen)
             self.claims.give_up(work.on)
             self.computed += 1

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
-from kronos_quant.schema import DAILY
+from kronos_quant.schema import DAILY, check_table
 from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.recipe import ResolvedRecipe
 
@@ -174,6 +174,7 @@ class SignalStore(SignalFolder):
     def write_import(self, scores: pl.DataFrame) -> None:
         """Store a table that was made elsewhere, replacing what was there."""
         self.write_note()
+        check_table("signals.imported", scores)
         _write(self.folder / IMPORTED_FILE, scores, {})
 
     def write_note(self) -> None:

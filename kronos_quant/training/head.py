@@ -27,6 +27,7 @@ from kronos_quant.display import progress
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.model.card import HeadFigures
+from kronos_quant.schema import check_table
 from kronos_quant.training.batches.data import CrossSections, TrainingData, evenly_spaced
 from kronos_quant.training.validation import ValidationScore, mean_by_blocks, score_ranking, window_closes
 from kronos_quant.windows import WindowIndex, gather_arrays
@@ -260,5 +261,6 @@ def write_scores(path: Path, training: Training, network: RankHead) -> None:
         }
     )
     if training.ranks.first:
+        check_table("train.head_scores", rows)
         with write_aside(path) as partial:
             rows.sort("asof", "symbol").write_parquet(partial)

@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 BACKEND_VARIABLE = "DIST_BACKEND"
 """Environment variable with which the published guides name the backend."""
-LAUNCHER = "KRONOS_QUANT_LAUNCHER"
+LAUNCHER = "KQ_LAUNCHER"
 """Environment variable: process id of the launcher."""
-LAUNCHED = "KRONOS_LAUNCHED_AT"
+LAUNCHED = "KQ_LAUNCHED_AT"
 """Environment variable: start of the launch, in seconds since 1970."""
 INTERRUPTED = 130
 """Exit code of a process that was stopped and saved its state."""

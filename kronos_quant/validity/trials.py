@@ -25,6 +25,7 @@ from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.errors import DataError
 from kronos_quant.files import file_digest, write_aside
+from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import return_moments
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -141,6 +142,7 @@ def record_trials(
         },
         schema=COLUMNS,
     )
+    check_table("trials.ledger", frame)
     held = io.BytesIO()
     frame.write_parquet(held)
     path = runs / FOLDER / f"{now:%Y%m%d-%H%M%S%f}-{digest_of(held.getvalue())}.parquet"

@@ -15,6 +15,7 @@ from kronos_quant.report.pages.tearsheet import backtest_document, headline_docu
 from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
 from kronos_quant.runs import Inputs, staged_run
+from kronos_quant.schema import check_table
 from kronos_quant.stats.performance import key_figures
 from kronos_quant.validity.examination import examine_backtest
 from kronos_quant.workspace import WorkspaceFolder
@@ -104,6 +105,7 @@ def _write_run(
     ) as run:
         run.write_config({"strategy": inputs.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
         for kind, table in result_tables(result).items():
+            check_table(f"backtest.{kind}", table)
             table.write_parquet(run.folder / f"{kind}.parquet")
         examination = examine_backtest(workspace, inputs, result, f"backtest/{run.id}")
         notes += examination.warnings()

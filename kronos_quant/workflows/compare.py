@@ -28,6 +28,7 @@ from kronos_quant.report.pages.comparison import (
 )
 from kronos_quant.report.terms import settings_of
 from kronos_quant.runs import Inputs, Run, finished_runs, staged_run
+from kronos_quant.schema import check_table
 from kronos_quant.stats.intervals import PairedTest, paired_test
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -109,7 +110,9 @@ def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | Backtes
     with staged_run(workspace.runs, "compare", Inputs()) as run:
         summary = ComparisonRun(run.path, shown, document, tests)
         write_comparison(run.folder, document, shown)
-        figure_table(shown).write_csv(run.folder / "figures.csv")
+        table = figure_table(shown)
+        check_table("compare.figures", table)
+        table.write_csv(run.folder / "figures.csv")
         run.write_metrics(summary.as_dict())
     return summary
 

@@ -19,6 +19,7 @@ from kronos_quant.evaluation.zero_shot import zero_shot_signals
 from kronos_quant.inputs import DateLike, as_date
 from kronos_quant.market import Market, workspace_market
 from kronos_quant.runs import Inputs, staged_run
+from kronos_quant.schema import check_table
 from kronos_quant.signals import ZERO_SHOT, open_source
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -124,8 +125,9 @@ def _write_run(
     facts = [f"{main.description}, {recipe.digest}", f"bars {market.snapshot.digest[:16]}"]
     with staged_run(workspace.runs, "evaluate", inputs) as run:
         run.write_config({"evaluation": settings, "recipe": recipe.recipe})
-        card.figures.write_parquet(run.folder / "scorecard.parquet")
-        card.by_date.write_parquet(run.folder / "dates.parquet")
+        for name, table in (("scorecard", card.figures), ("dates", card.by_date)):
+            check_table(f"evaluate.{name}", table)
+            table.write_parquet(run.folder / f"{name}.parquet")
         write_scorecard_page(run.folder / "scorecard.html", card, f"recipe {main.name}", facts)
         metrics = card.as_dict() | {
             "recipe": main.name,

@@ -18,7 +18,7 @@ from kronos_quant.model.forecast import SHOWN_BARS, day_text
 from kronos_quant.model.symbol_forecast import SymbolForecast
 from kronos_quant.report.pages.forecast import forecast_png, write_forecast_page
 from kronos_quant.runs import Inputs, staged_run
-from kronos_quant.schema import PRICES
+from kronos_quant.schema import PRICES, check_table
 from kronos_quant.signals import ComputedSource, Recipe, open_computed
 from kronos_quant.signals.scorer import recipe_sampling
 from kronos_quant.workspace import WorkspaceFolder
@@ -91,6 +91,7 @@ def run_forecast(
 def _write_pages(folder: Path, found: SymbolForecast, quoted: pl.DataFrame, facts: list[str]) -> None:
     """Write the table, the picture and the page."""
     bands = found.bands()
+    check_table("forecast.bars", bands)
     bands.write_parquet(folder / "forecast.parquet")
     fan = _fan(found, quoted)
     title = f"{found.symbol}: the next {found.horizon} bars after {day_text(found.asof[0])}"

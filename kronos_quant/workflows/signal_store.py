@@ -8,6 +8,7 @@ from pathlib import Path
 from kronos_quant.errors import ConfigError, counted
 from kronos_quant.inputs import DateLike, PathLike, Table, as_date, as_path
 from kronos_quant.market import workspace_market
+from kronos_quant.schema import check_table
 from kronos_quant.signals import (
     ImportReport,
     SignalComparison,
@@ -128,6 +129,8 @@ def export_signals(
         raise ConfigError(f"--format: expected parquet, csv or qlib, found {file_format!r}")
     days = as_date(start, "start"), as_date(end, "end")
     shown = read_stored(workspace, recipe, workspace_market(workspace), *days, by_bar=file_format == "parquet")
+    if file_format != "qlib":
+        check_table("signals.export", shown.frame)
     write_export(path, shown.frame, shown.score, file_format, shown.moment)  # type: ignore[arg-type]
     dates = shown.frame["date"].unique().sort()
     rows, sessions = counted(shown.frame.height, "signal"), counted(len(dates), "session")

@@ -28,6 +28,7 @@ from kronos_quant.display import Displayed, figure_text, progress
 from kronos_quant.errors import KronosQuantError, counted, listed
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
+from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
 from kronos_quant.validity.holdings import universe_returns, without_universe
 from kronos_quant.validity.luck import Luck, assess_luck
@@ -214,6 +215,13 @@ def read_results(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema={"trial": pl.String})
 
 
+def write_results(path: Path, table: pl.DataFrame) -> None:
+    """Replace the finished trials of a sweep."""
+    check_table("sweep.trials", table)
+    with write_aside(path) as partial:
+        table.write_parquet(partial)
+
+
 def complete_trials(
     workspace: WorkspaceFolder,
     run: Run,
@@ -277,8 +285,7 @@ def append_results(
         for key, one in zip(keys, batch, strict=True)
     ]
     table = pl.concat([done, pl.DataFrame(figures, infer_schema_length=None)], how="diagonal_relaxed")
-    with write_aside(run.folder / TRIALS) as partial:
-        table.write_parquet(partial)
+    write_results(run.folder / TRIALS, table)
     return table
 
 
@@ -290,8 +297,7 @@ def evaluate_trials(
     table = order.join(read_results(run.folder / TRIALS), on="trial", how="left", maintain_order="left")
     ledger = read_trials(workspace.runs)
     table = table.join(deflated_probabilities(ledger, table), on="ledger", how="left", maintain_order="left")
-    with write_aside(run.folder / TRIALS) as partial:
-        table.write_parquet(partial)
+    write_results(run.folder / TRIALS, table)
     returns = ledger.returns_on(inputs.panel.sessions[1:], table["ledger"].to_list())
     best = sort_by_sharpe(table.with_row_index("place")).filter(pl.col("sharpe_ratio").is_not_nan()).head(1)
     if best.is_empty():

@@ -31,7 +31,7 @@ from kronos_quant.market.quality.check_tables import (
     context_from_bars,
     number_rows,
 )
-from kronos_quant.schema import BARS, NUMBERS
+from kronos_quant.schema import BARS, NUMBERS, check_table
 
 CHECKS = "checks"
 
@@ -289,8 +289,12 @@ def require_valid_bars(bars: pl.DataFrame, place: str) -> None:
 
 def write_findings(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Write the rejected bars and the bars that their source contradicts to a snapshot's folder."""
-    connection.sql(statement("select_rejected")).pl().write_parquet(folder / REJECTED_FILE)
-    connection.sql("SELECT * FROM contradicted_bars ORDER BY ALL").pl().write_parquet(folder / CONTRADICTED_FILE)
+    rejected = connection.sql(statement("select_rejected")).pl()
+    check_table("snapshot.rejected", rejected)
+    rejected.write_parquet(folder / REJECTED_FILE)
+    contradicted = connection.sql("SELECT * FROM contradicted_bars ORDER BY ALL").pl()
+    check_table("snapshot.contradicted", contradicted)
+    contradicted.write_parquet(folder / CONTRADICTED_FILE)
 
 
 def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
