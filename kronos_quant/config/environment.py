@@ -57,7 +57,11 @@ VARIABLES = (
     Variable("COMET_API_KEY", TRACKERS, "key of the Comet account, for train.trackers: [comet]; never put in a file"),
     Variable("COMET_PROJECT_NAME", TRACKERS, "Comet project where train.comet.project_name is null"),
     Variable("COMET_WORKSPACE", TRACKERS, "Comet workspace where train.comet.workspace is null"),
-    Variable("MLFLOW_TRACKING_URI", TRACKERS, "MLflow server or database, for train.trackers: [mlflow]; file: is refused by MLflow 3.13 and newer"),
+    Variable(
+        "MLFLOW_TRACKING_URI",
+        TRACKERS,
+        "MLflow server or database, for train.trackers: [mlflow]; file: is refused by MLflow 3.13 and newer",
+    ),
     Variable("MLFLOW_EXPERIMENT_NAME", TRACKERS, "MLflow experiment; default: MLflow's own"),
     Variable(
         "OMP_NUM_THREADS",

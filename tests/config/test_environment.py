@@ -15,7 +15,11 @@ OF_PYTEST = {"PYTEST_XDIST_WORKER", "FORCE_COLOR", "PYTHONPATH", "HOME", "COLUMN
 
 
 def test_every_variable_in_the_code_is_in_the_table():
-    code = [*(ROOT / "kronos_quant").rglob("*.py"), *(ROOT / "cli").rglob("*.py"), ROOT / "tests/model/test_published.py"]
+    code = [
+        *(ROOT / "kronos_quant").rglob("*.py"),
+        *(ROOT / "cli").rglob("*.py"),
+        ROOT / "tests/model/test_published.py",
+    ]
     found = set()
     for path in code:
         if path.name != "environment.py":
