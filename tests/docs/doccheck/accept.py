@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from doccheck.fences import Fence
 from doccheck.outputs import ANY, first_difference, lines_of
+from doccheck.pages import Page
 from doccheck.runner import PageRun
 
 
@@ -18,6 +19,17 @@ def accepted(run: PageRun) -> str:
     text = run.page.text
     for fence, printed in reversed(changed):
         text = text[: fence.start] + rewritten(text[fence.start : fence.end], fence, printed) + text[fence.end :]
+    return text
+
+
+def with_outputs_of(english: Page, chinese: Page) -> str:
+    """The text of a translation with the output blocks of its page; as it is where their blocks do not match."""
+    pairs = list(zip(english.fences, chinese.fences, strict=False))
+    text = chinese.text
+    if len(english.fences) == len(chinese.fences) and all(one.is_output == other.is_output for one, other in pairs):
+        for ours, theirs in reversed(pairs):
+            if ours.is_output:
+                text = text[: theirs.start] + english.text[ours.start : ours.end] + text[theirs.end :]
     return text
 
 
