@@ -4,10 +4,12 @@
 """
 
 import pytest
-from doccheck.demo import fit_recorded, make_demo, record
+from doccheck.demo import TRAINED, fit_recorded, make_demo, record, recorded_folder
 from doccheck.outputs import first_difference
 
-from kronos_quant.training import fit
+from kronos_quant.training import fit, place
+from kronos_quant.training.run import plan_training
+from kronos_quant.workflows.demo import make_workspace
 
 
 @pytest.mark.slow
@@ -19,3 +21,9 @@ def test_the_demo_says_the_same_with_the_recorded_training_as_with_a_new_one(tmp
     recorded = make_demo(tmp_path / "recorded", training=fit_recorded)
     # other processors round otherwise: ten epochs on, figures differ a little
     assert first_difference(recorded, new, rel=0.1, absolute=0.05) is None
+
+
+def test_the_recorded_training_is_of_the_demos_settings_and_bars(tmp_path):
+    workspace, _ = make_workspace(tmp_path / "demo", 0.2, 0)
+    assert recorded_folder(plan_training(workspace, place(0)).job).is_dir(), "pytest tests/docs/test_demo.py --accept"
+    assert len(list(TRAINED.iterdir())) == 1
