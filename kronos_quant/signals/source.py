@@ -231,7 +231,7 @@ class ComputedSource(SignalSource):
 
 @dataclass(frozen=True, slots=True)
 class ImportedSource(SignalSource):
-    """Signals that `kq signal import` brought in."""
+    """Signals stored by `kq signal import`."""
 
     recipe: ImportedRecipe
 

@@ -17,11 +17,19 @@ SOURCES = sorted(path for folder in ("kronos_quant", "cli") for path in (ROOT / 
 
 @dataclass(frozen=True)
 class Text:
-    """A string of a source file, with its line; `note` is a docstring, or one of a value, that no user sees."""
+    """A string of a source file, with its line; `note` is a docstring, or one of a value, that no user sees.
+
+    of_lines : the text is a file's, line by line, and the place lacks the line
+    """
 
     place: str
     value: str
     note: bool = False
+    of_lines: bool = False
+
+    def place_of(self, position: int) -> str:
+        """Path and line of a position in the text."""
+        return f"{self.place}:{self.value.count(chr(10), 0, position) + 1}" if self.of_lines else self.place
 
 
 def texts(source: str, name: str, *, commands: bool = False) -> Iterator[Text]:
@@ -60,9 +68,8 @@ def texts_of_file(path: Path) -> Iterator[Text]:
     yield from texts(path.read_text(encoding="utf-8"), name, commands=name.startswith("cli/"))
 
 
-def texts_of_template(path: Path) -> Iterator[Text]:
+def texts_of_template(path: Path) -> Text:
     """The words of an HTML template, without its tags and expressions."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        words = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>|\{#.*?#\}", " ", line).strip()
-        if words:
-            yield Text(f"{path.relative_to(ROOT)}:{number}", words)
+    hidden = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>|\{#.*?#\}", re.DOTALL)
+    words = hidden.sub(lambda found: "\n" * found[0].count("\n"), path.read_text(encoding="utf-8"))
+    return Text(str(path.relative_to(ROOT)), words, of_lines=True)

@@ -20,6 +20,8 @@ WORDING = DOCS / "wording.yml"
 STORED = {"nobody to rank"}
 """Values of metrics.json that programs know by these words."""
 SETTINGS = ("kronos_quant", "signals", "strategies", "db/checks")
+BLANK = r"(?:\s+(?:#|--)?\s*)"
+"""Between two words: also a new line, of a comment too."""
 COMMENTED = {".yaml": "#", ".sql": "--"}
 
 
@@ -27,7 +29,7 @@ COMMENTED = {".yaml": "#", ".sql": "--"}
 def unwanted() -> list[tuple[re.Pattern[str], str]]:
     """(pattern, what to write)."""
     return [
-        (re.compile(rf"(?<![\w-])(?:{one['not']})(?![\w-])", re.IGNORECASE), one["write"])
+        (re.compile(rf"(?<![\w-])(?:{one['not'].replace(' ', BLANK)})(?![\w-])", re.IGNORECASE), one["write"])
         for one in yaml.safe_load(WORDING.read_text(encoding="utf-8"))
     ]
 
@@ -41,7 +43,7 @@ def hits(texts: Iterable[Text]) -> list[str]:
             if word is not None and text.value not in STORED:
                 start = max(0, word.start() - 40)
                 near = " ".join(text.value[start : word.end() + 40].split())
-                found.append(f"{text.place}: {word[0]!r} in {near!r}: write {write}")
+                found.append(f"{text.place_of(word.start())}: {word[0]!r} in {near!r}: write {write}")
     return found
 
 
@@ -53,11 +55,13 @@ def printed() -> Iterator[Text]:
         for path in sorted((ROOT / folder).rglob("*")):
             name = path.relative_to(ROOT)
             if path.suffix == ".html":
-                yield from texts_of_template(path)
+                yield texts_of_template(path)
             elif path.suffix in COMMENTED:
-                whole = path.is_relative_to(ROOT / "kronos_quant")  # tables of meanings; elsewhere the comments
-                for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-                    yield Text(f"{name}:{number}", line if whole else comment_of(line, path.suffix))
+                text = path.read_text(encoding="utf-8")
+                # tables of meanings as they are; of settings and checks the comments
+                lines = text.splitlines()
+                kept = lines if folder == "kronos_quant" else [comment_of(line, path.suffix) for line in lines]
+                yield Text(str(name), "\n".join(kept), of_lines=True)
 
 
 def comment_of(line: str, suffix: str) -> str:
@@ -79,7 +83,7 @@ def of_page(page: Page) -> Iterator[Text]:
     """The prose of a page, and the comments in its blocks."""
     text = CODE.sub(lambda code: "`" + "\n" * code[0].count("\n"), without_fences(page.body))
     text = re.sub(r"\]\([^)\n]*\)", "]", text)
-    yield from (Text(f"{page.name}:{number}", line) for number, line in enumerate(text.splitlines(), 1))
+    yield Text(page.name, text, of_lines=True)
     for fence in page.fences:
         if fence.language in ("sh", "python", "yaml"):
             yield from (Text(page.place(fence), comment) for comment in re.findall(r"(?<!\S)#\s+(.*)", fence.source))
