@@ -33,7 +33,7 @@ EXTRAS = {
     "dev": "`make test` and `make check`",
 }
 """What needs an optional part."""
-MEMORY = "from memory"
+UNCHECKED = "not checked"
 
 
 def pages() -> dict[str, str]:
@@ -131,14 +131,15 @@ def _brokerage_row(row: Brokerage) -> tuple[object, ...]:
 
 def levies() -> str:
     """The page of taxes and fees."""
-    unsure = sum(MEMORY in levy.source for levy in LEVIES)
+    unsure = sum(UNCHECKED in levy.source for levy in LEVIES)
     return page(
         "Levies",
         "Every tax and fee of exchange and state by date, with its source.",
         "`costs.levies: exchange` (the default) adds to a trade what is in force on its session; a later row "
         "replaces the earlier one of its name. Fractions of the value traded unless another unit is given.",
-        f"> **Note** {unsure} of the {len(LEVIES)} rows rest in part on memory, as their source says: check them "
-        "before you rely on them, and set `costs.buy` and `costs.sell` where you know better.",
+        f"> **Note** {unsure} of the {len(LEVIES)} rows have a day or a figure that was not checked against its "
+        "source, as the row says: check it before you rely on it, and set `costs.buy` and `costs.sell` where you know "
+        "better.",
         table(["Levy", "Exchanges", "Since", "Buy", "Sell", "Per share sold", "Source"], map(_levy_row, LEVIES)),
         "Not here: the mainland's transfer fee before 2015-08, and fees that a broker's commission includes (handling "
         "and supervision).",

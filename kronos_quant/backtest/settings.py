@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
@@ -40,6 +40,12 @@ class Costs(Section):
 
     `buy` and `sell` replace commission and levies of one side, as Qlib's open_cost and close_cost do.
     """
+
+    units: ClassVar = {
+        "fraction of the value": "commission buy sell",
+        "account currency": "minimum",
+        "fraction per year": "borrow",
+    }
 
     commission: float | None = Field(
         None, ge=0, lt=1, description="broker's commission, fraction of the value; null: customary on the exchange"
@@ -90,12 +96,19 @@ class Costs(Section):
 class Liquidity(Section):
     """How the size of an order limits how much of it fills, and moves its price."""
 
+    units: ClassVar = {
+        "fraction of the price": "slippage",
+        "fraction of the volume": "participation",
+        "sessions": "sessions",
+    }
+
     slippage: float = Field(0.0, ge=0, lt=0.5, description="slippage of every fill, fraction of the price")
     impact: float = Field(
         0.0,
         ge=0,
         le=10,
-        description="coefficient of square-root market impact: price move in volatilities of an order of one volume",
+        description="coefficient c of market impact: price move = c x daily volatility x "
+        "sqrt(order / daily volume); 0: none",
     )
     participation: float | None = Field(
         None, gt=0, le=1, description="largest participation rate of an order in the bar's volume; null: no limit"
@@ -119,6 +132,8 @@ class VolumeShares(Section):
     A number, Qlib's pair (`cum` or `current`, "0.1 * $volume"; the same for daily bars), or one of the two for each of
     `all`, `buy` and `sell`; the smaller applies.
     """
+
+    units: ClassVar = {"fraction of the volume": "buy sell"}
 
     buy: float = Field(gt=0, description="share of the day's volume, purchases")
     sell: float = Field(gt=0, description="share of the day's volume, sales")
@@ -179,6 +194,16 @@ class Risk(Section):
     halt, stop-loss and take-profit, maximum weight, group cap, exposure caps, volatility target, cash buffer, turnover
     cap. The reason of an order that a rule made or cut names the rule.
     """
+
+    units: ClassVar = {
+        "fraction of the account": "max_weight max_group max_gross max_net cash_buffer",
+        "fraction of the maximum": "band",
+        "fraction of the entry price": "stop_loss take_profit",
+        "fraction of the account, two-sided": "max_turnover",
+        "fraction per year": "volatility_target",
+        "fraction of the high": "drawdown_halt",
+        "sessions": "stay_out volatility_sessions resume_after",
+    }
 
     max_weight: float | None = Field(
         None, gt=0, le=1, description="maximum weight of one symbol, long or short, fraction of the account"

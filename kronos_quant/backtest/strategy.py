@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_validator
 
@@ -32,6 +32,16 @@ class Strategy(Section):
     >>> Strategy(topk=10, n_drop=2).cash_fraction
     0.95
     """
+
+    units: ClassVar = {
+        "sessions": "every hold_thresh sessions_per_year",
+        "symbols": "topk n_drop",
+        "fraction": "quantile max_missing_scores price_limit delisting_return",
+        "fraction of the free cash": "cash_fraction",
+        "fraction of the account": "target_exposure",
+        "account currency": "account",
+        "raw shares": "lot lots",
+    }
 
     recipe: str = Field(
         "default",

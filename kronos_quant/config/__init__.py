@@ -4,17 +4,14 @@ Recipes and strategies have their models in their own rooms (`signals.recipe`, `
 the same `load_yaml`.
 """
 
+from kronos_quant.config.parts import AdaptConfig, AugmentConfig, CometConfig, HeadConfig
 from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.reading import ResolvedConfig, Setting, describe, load_workspace_config, load_yaml
 from kronos_quant.config.section import Section, read_values
 from kronos_quant.config.sections import (
     SCRATCH,
-    AdaptConfig,
-    AugmentConfig,
     ChooseBy,
-    CometConfig,
     GatesConfig,
-    HeadConfig,
     MarketConfig,
     ModelConfig,
     TrainConfig,

@@ -19,9 +19,10 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from kronos_quant.config.environment import ENV_PREFIX
 from kronos_quant.config.guides import place_guide_settings
+from kronos_quant.config.parts import AdaptConfig
 from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.section import Location, Model, Section, field_names, joined, problem_lines
-from kronos_quant.config.sections import SCRATCH, AdaptConfig, TrainConfig, WorkspaceConfig
+from kronos_quant.config.sections import SCRATCH, TrainConfig, WorkspaceConfig
 from kronos_quant.errors import ConfigError, listed
 
 MOST_NAMES = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 
@@ -41,10 +41,22 @@ class Section(BaseModel):
     """A part of a YAML file: no unknown field, no change after reading, and ConfigError for a wrong value.
 
     A field that was renamed has its old name as an alias and as `serialization_alias`: `model_dump(by_alias=True)`
-    gives the names that stored digests were computed over.
+    gives the names that stored digests were computed over. `units` names the fields of each unit; the tables of fields
+    find it in `json_schema_extra`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    units: ClassVar[dict[str, str]] = {}
+    """Unit -> the names of its fields, separated by spaces."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Give each field its unit."""
+        for unit, names in cls.units.items():
+            for name in names.split():
+                field = cls.model_fields[name]
+                also = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+                field.json_schema_extra = {**also, "unit": unit}
 
     if not TYPE_CHECKING:
 

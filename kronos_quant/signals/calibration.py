@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -41,8 +41,12 @@ LEAST_SPANS = 4
 class Calibration(Section):
     """How the quantiles of a recipe are calibrated when they are read."""
 
+    units: ClassVar = {"sessions": "sessions", "residuals": "least"}
+
     method: Literal["conformal"] = Field("conformal", description="quantiles of past residuals, scaled by the spread")
-    sessions: int = Field(250, ge=20, description="past sessions with known outcomes to learn from")
+    sessions: int = Field(
+        250, ge=20, description="past sessions with known outcomes to learn from, more than 3 x horizon"
+    )
     least: int = Field(200, ge=20, description="minimum number of residuals; a date with fewer is not calibrated")
 
 

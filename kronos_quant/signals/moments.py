@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,8 @@ MOMENT = "moment"
 
 class DecisionPoints(Section):
     """After which bars of a session signals are made; with neither field, after its last one."""
+
+    units: ClassVar = {"bars": "every"}
 
     every: int | None = Field(None, ge=1, description="every N bars of the session, counted from its first")
     times: tuple[time, ...] = Field((), description="at the bars that end at these times of day")

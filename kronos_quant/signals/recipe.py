@@ -13,7 +13,7 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import polars as pl
 from pydantic import AliasChoices, Field, model_validator
@@ -58,6 +58,14 @@ class Recipe(Section):
     20
     """
 
+    units: ClassVar = {
+        "bars": "lookback_window horizon",
+        "paths": "samples",
+        "probability": "top_p",
+        "tokens": "top_k",
+        "sessions": "max_missing_bars",
+    }
+
     model: str = Field("latest", description="`latest`, a folder, a name in models/, or the id of a training run")
     imported: str | None = Field(None, description="name of signals of `kq signal import`, instead of a model")
     members: tuple[str, ...] = Field((), description="recipes whose signals are averaged, instead of a model")
@@ -95,7 +103,12 @@ class Recipe(Section):
     )
     paths: bool = Field(False, description="also store the returns of every path (column paths)")
     own_score: Path | None = Field(None, description="Python file with score(returns), for --allow-code: column own")
-    score: str = Field("last", description="column that ranks")
+    score: str = Field(
+        "last",
+        description="column that ranks: last (expected return at the horizon), mean, max or min (of the "
+        "mean path), median, p_rise, shortfall, mean_over_spread, published or own; of imported signals, a column of "
+        "their file",
+    )
     steps: tuple[Step, ...] = Field((), description="transformations of the score before it ranks, in this order")
     calibration: Calibration | None = Field(None, description="conformal calibration of the quantiles; null: none")
 

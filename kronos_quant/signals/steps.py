@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -26,26 +26,30 @@ Exposure = Literal["volatility", "momentum", "size", "industry"]
 class Winsorise(Section):
     """Limit the extreme scores of each date to its quantiles."""
 
-    step: Literal["winsorise"]
+    units: ClassVar = {"fraction of the symbols": "limit"}
+
+    step: Literal["winsorise"] = Field(description="name of the step: winsorise")
     limit: float = Field(0.01, gt=0, lt=0.5, description="share of the symbols at each end that is limited")
 
 
 class ZScore(Section):
     """Score minus the date's mean, divided by its standard deviation."""
 
-    step: Literal["zscore"]
+    step: Literal["zscore"] = Field(description="name of the step: zscore")
 
 
 class Rank(Section):
     """Rank among the date's symbols, from -0.5 to 0.5."""
 
-    step: Literal["rank"]
+    step: Literal["rank"] = Field(description="name of the step: rank")
 
 
 class Neutralise(Section):
     """Residual of a regression on the exposures, date by date."""
 
-    step: Literal["neutralise"]
+    units: ClassVar = {"sessions": "sessions"}
+
+    step: Literal["neutralise"] = Field(description="name of the step: neutralise")
     exposures: tuple[Exposure, ...] = Field(("volatility", "momentum"), min_length=1, description="what to remove")
     sessions: int = Field(
         20, ge=2, description="sessions that volatility and size are measured over; momentum is t-120 to t-20"
@@ -62,7 +66,9 @@ class Neutralise(Section):
 class Smooth(Section):
     """Mean of the score over the last sessions."""
 
-    step: Literal["smooth"]
+    units: ClassVar = {"sessions": "sessions"}
+
+    step: Literal["smooth"] = Field(description="name of the step: smooth")
     sessions: int = Field(3, ge=2, description="sessions averaged, including the score's own")
 
 

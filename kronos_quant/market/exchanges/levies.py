@@ -1,8 +1,8 @@
 """Costs of a trade: taxes and fees by exchange and date, and customary commissions.
 
-Each row has its source; "from memory" marks a date or a figure without one. Not here: the mainland's transfer fee
-before 2015-08 (in Shanghai a share of the face value), and fees that a broker's commission includes (handling and
-supervision).
+Each row has its source; "not checked" marks a day or a figure that was not read in it. Not here: the mainland's
+transfer fee before 2015-08 (in Shanghai a share of the face value), and fees that a broker's commission includes
+(handling and supervision).
 """
 
 from __future__ import annotations
@@ -67,31 +67,41 @@ LEVIES = (
     _duty(date(2023, 8, 28), 0.0, 0.0005, "Ministry of Finance and State Taxation Administration, 2023 no. 39"),
     _transfer(date(2015, 8, 1), 0.00002, "ChinaClear, 2015-07-09"),
     _transfer(date(2022, 4, 29), 0.00001, "ChinaClear, 2022-04"),
-    _hong_kong(date(2001, 9, 1), 0.001, "Stamp Duty Ordinance, Cap. 117; the day from memory"),
+    _hong_kong(date(2001, 9, 1), 0.001, "Stamp Duty Ordinance, Cap. 117; the day was not checked against its source"),
     _hong_kong(date(2021, 8, 1), 0.0013, "Revenue (Stamp Duty) Ordinance 2021"),
     _hong_kong(date(2023, 11, 17), 0.001, "Stamp Duty (Amendment) (Stock Transfers) Ordinance 2023"),
-    _sec(date(2012, 4, 1), 22.4, "SEC press release 2012-232 has the rate; the day from memory"),
-    _sec(date(2013, 5, 25), 17.4, "FINRA notice of 2014-03-03 has the rate; the day from memory"),
+    _sec(date(2012, 4, 1), 22.4, "SEC press release 2012-232 has the rate; the day was not checked against its source"),
+    _sec(
+        date(2013, 5, 25), 17.4, "FINRA notice of 2014-03-03 has the rate; the day was not checked against 78 FR 25515"
+    ),
     _sec(date(2014, 3, 18), 22.1, "FINRA information notice of 2014-03-03"),
-    _sec(date(2015, 2, 14), 18.4, "from memory"),
-    _sec(date(2016, 2, 16), 21.8, "FINRA information notice of 2016-03-15 has the rate; the day from memory"),
+    _sec(date(2015, 2, 14), 18.4, "order of 2015-01-15, 80 FR 2978; rate and day were not checked against it"),
+    _sec(
+        date(2016, 2, 16),
+        21.8,
+        "FINRA information notice of 2016-03-15 has the rate; the day was not checked against its source",
+    ),
     _sec(date(2017, 7, 4), 23.1, "SEC fee rate advisory for fiscal year 2017"),
     _sec(date(2018, 5, 22), 13.0, "FINRA information notice of 2018-05-07"),
     _sec(date(2019, 4, 16), 20.7, "SEC fee rate advisory of 2019-03-12"),
     _sec(date(2020, 2, 18), 22.1, "FINRA information notice of 2020-02-03"),
     _sec(date(2021, 2, 25), 5.1, "SEC fee rate advisory of 2021-01-15"),
-    _sec(date(2022, 5, 14), 22.9, "SEC announcement of 2023-01-23 has the rate; the day from memory"),
+    _sec(
+        date(2022, 5, 14),
+        22.9,
+        "SEC announcement of 2023-01-23 has the rate; the day was not checked against its source",
+    ),
     _sec(date(2023, 2, 27), 8.0, "SEC announcement of 2023-01-23, 88 FR 5051"),
     _sec(date(2024, 5, 22), 27.8, "second SEC fee rate advisory for fiscal year 2024; 89 FR 29402"),
     _sec(date(2025, 5, 14), 0.0, "FINRA information notice of 2025-04-24"),
-    _sec(date(2026, 4, 4), 20.6, "order of 2026-02-27, 91 FR 10643; rate and day from memory"),
+    _sec(date(2026, 4, 4), 20.6, "order of 2026-02-27, 91 FR 10643; rate and day were not checked against it"),
     _finra(date(2011, 7, 1), 0.00009, 4.50, "FINRA regulatory notice 11-27"),
     _finra(date(2012, 3, 1), 0.000095, 4.75, "FINRA regulatory notice 12-06"),
-    _finra(date(2012, 7, 1), 0.000119, 5.95, "77 FR 27527; the day from memory"),
-    _finra(date(2022, 1, 1), 0.00013, 6.49, "85 FR 66592; the figures from memory"),
-    _finra(date(2023, 1, 1), 0.000145, 7.27, "85 FR 66592; the figures from memory"),
-    _finra(date(2024, 1, 1), 0.000166, 8.30, "85 FR 66592; the day from memory"),
-    _finra(date(2026, 1, 1), 0.000195, 9.79, "89 FR 93709; the figures from memory"),
+    _finra(date(2012, 7, 1), 0.000119, 5.95, "77 FR 27527; the day was not checked against its source"),
+    _finra(date(2022, 1, 1), 0.00013, 6.49, "85 FR 66592; the figures were not checked against it"),
+    _finra(date(2023, 1, 1), 0.000145, 7.27, "85 FR 66592; the figures were not checked against it"),
+    _finra(date(2024, 1, 1), 0.000166, 8.30, "85 FR 66592; the day was not checked against it"),
+    _finra(date(2026, 1, 1), 0.000195, 9.79, "89 FR 93709; the figures were not checked against it"),
 )
 """Ascending by name and exchange; a later row replaces the earlier one of its name."""
 
