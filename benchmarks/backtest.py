@@ -105,13 +105,13 @@ def against_qlib(symbols: int, sessions: int) -> None:
     rules = rules_of(strategy, panel)
     exchange = strategy.model_copy(update={"profile": "exchange"})
     run_kernel(exchange, panel, rules)
-    vectorbt_account(ledger, panel)
+    vectorbt_account(ledger)
     difference = np.max(np.abs(ledger.account[1:] / theirs.account - 1))
     alone = best_of(lambda: run_kernel(strategy, panel, None, facts))
     real = best_of(lambda: run_kernel(exchange, panel, rules))
 
     def with_portfolio() -> None:
-        vectorbt_account(run_kernel(strategy, panel, None, facts), panel)
+        vectorbt_account(run_kernel(strategy, panel, None, facts))
 
     def with_users_portfolio() -> None:
         portfolio = vectorbt_portfolio(run_kernel(strategy, panel, None, facts), panel)

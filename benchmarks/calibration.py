@@ -1,4 +1,4 @@
-"""Do calibrated 90 % intervals hold 90 %?  `python benchmarks/calibration.py [--seeds 20]`
+"""Do calibrated 90% intervals hold 90%?  `python benchmarks/calibration.py [--seeds 20]`
 
 Forecasts of a made, far too confident model on 500 held-out dates, after 260 to learn from; symbols share a market
 factor, and returns over a horizon overlap from date to date. Four kinds: shocks of Student's t with 5 degrees of
@@ -20,7 +20,7 @@ HELD_OUT, WARM = 500, 260
 LOW, HIGH = LEVELS.index(0.05), LEVELS.index(0.95)
 HORIZONS = (1, 5, 10, 20, 30, 60)
 NORMAL_90 = 2 * 1.6449
-"""Standard deviations between the ends of a normal's 90 % interval."""
+"""Standard deviations between the ends of a normal's 90% interval."""
 
 
 def volatility(rng: np.random.Generator, sessions: int, kind: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Does the demo cry wolf?  `python benchmarks/honesty.py [--strength 0] [--seeds 20]`
 
 Each seed makes its own market and its own training, as `kq demo` does (without the back-test), and prints the t of the
-signal's rank IC on unseen dates. With strength 0 a correct program is beyond 2 standard errors in about 6 % of the
+signal's rank IC on unseen dates. With strength 0 a correct program is beyond 2 standard errors in about 6% of the
 seeds, and the mean of the t is about 0.
 """
 

@@ -90,8 +90,8 @@ ROWS = [
     ("best of a grid of 27, rising market", 250, 2.0, 0.0, GRID, 1, FREE),
     ("best of 30 signals", 250, 0.0, 0.0, ONCE, 30, FREE),
     ("best of 30 signals, rising market", 250, 2.0, 0.0, ONCE, 30, FREE),
-    ("best of a grid of 27, scores know 10 %", 250, 0.0, 0.1, GRID, 1, USUAL),
-    ("best of a grid of 27, scores know 20 %", 250, 0.0, 0.2, GRID, 1, USUAL),
+    ("best of a grid of 27, scores know 10%", 250, 0.0, 0.1, GRID, 1, USUAL),
+    ("best of a grid of 27, scores know 20%", 250, 0.0, 0.2, GRID, 1, USUAL),
 ]
 print(f"{arguments.seeds} seeds a row, from {arguments.first} on")
 print(f"{'what is judged':<42}{'sessions':>9}{'passes by returns':>19}{'passes':>9}{'overfitting':>13}")

@@ -5,7 +5,7 @@
 Each variant trains a small Kronos from scratch, with equal seeds, on synthetic markets (as `kq demo` does: share of the
 oracle captured, and the t of the rank IC on unseen dates) and, with --bars, on the bars of a table that `kq ingest
 table` reads: mean absolute error of the median forecast of the return over that of forecasting no change (below 1 is
-better than naive), pinball loss of its 5 and 95 % quantiles over that of the past's own quantiles, and the rank IC.
+better than naive), pinball loss of its 5 and 95% quantiles over that of the past's own quantiles, and the rank IC.
 """
 
 import argparse

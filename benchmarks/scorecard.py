@@ -1,8 +1,8 @@
 """Is the scorecard honest?  `python benchmarks/scorecard.py [--seeds 1000]`
 
 Made scores and returns, no model: 50 symbols, returns over h sessions from session to session, scores that stay (an
-AR(1) over the sessions) or are drawn afresh. A planted rank IC must lie in its 95 % interval in 93 to 97 % of the
-seeds, and pure noise must be called an edge in at most 5 % (2.5 % by its definition). Newey and West's interval with
+AR(1) over the sessions) or are drawn afresh. A planted rank IC must lie in its 95% interval in 93 to 97% of the
+seeds, and pure noise must be called an edge in at most 5% (2.5% by its definition). Newey and West's interval with
 fixed-b critical values, which the scorecard reports too, is measured as well, and their mean widths.
 """
 

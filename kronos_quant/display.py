@@ -119,16 +119,32 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption
     return f"<table>{head}<thead><tr>{cells('th', columns)}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def figure_text(value: float, form: str) -> str:
-    """A figure as text, "not available" where it is NaN; what rounds to zero has no minus sign.
+def figure_text(value: float, form: str, unknown: str = "not available") -> str:
+    """A figure as text, `unknown` where it is not finite; what rounds to zero has no minus sign.
 
     >>> figure_text(-0.00001, "{:.1%}")
     '0.0%'
     """
-    if math.isnan(value):
-        return "not available"
-    text = form.format(value)
-    return form.format(0.0) if text.lstrip("-") == form.format(0.0) else text
+    if not math.isfinite(value):
+        return unknown
+    text, zero = form.format(value), form.format(0.0)
+    return zero if text.lstrip("-") == zero.lstrip("+") else text
+
+
+def figure_or_dash(value: float, form: str) -> str:
+    """A figure in a table, a dash where it is not determined."""
+    return figure_text(value, form, "-")
+
+
+def setting_text(value: object) -> str:
+    """The value of a setting: yes, no, none where nothing is set, else as it is written.
+
+    >>> [setting_text(value) for value in (True, None, {}, 0.5, "open")]
+    ['yes', 'none', 'none', '0.5', 'open']
+    """
+    if value is None or value in ({}, [], (), ""):
+        return "none"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 @contextmanager

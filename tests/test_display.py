@@ -14,11 +14,11 @@ class Made(Displayed):
     title = "Back-test <b>"
 
     def summary(self) -> pl.DataFrame:
-        return pl.DataFrame({"figure": ["Sharpe ratio", "costs"], "value": ["1.20", "0.1 %"]})
+        return pl.DataFrame({"figure": ["Sharpe ratio", "costs"], "value": ["1.20", "0.1%"]})
 
 
 def test_a_result_shows_its_title_and_one_line_a_figure():
-    assert repr(Made()).splitlines() == ["Back-test <b>", "  Sharpe ratio  1.20", "  costs         0.1 %"]
+    assert repr(Made()).splitlines() == ["Back-test <b>", "  Sharpe ratio  1.20", "  costs         0.1%"]
 
 
 def test_a_notebook_gets_a_table_with_every_text_escaped():

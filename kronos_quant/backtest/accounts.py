@@ -7,16 +7,15 @@ adjusted price / factor; value and cost are the same in both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.panel import Panel, ends_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,22 @@ class Ledger:
         """The last row of each session, the first session's too."""
         return ends_of(self.session)
 
+    @property
+    def paid(self) -> FloatArray:
+        """All that each fill cost."""
+        fills = self.fills
+        return np.asarray(fills[:, codes.COST] + fills[:, codes.SLIPPAGE] + fills[:, codes.IMPACT])
+
+    @property
+    def lent(self) -> FloatArray:
+        """What being short cost in each session traded."""
+        return np.bincount(self.session, weights=self.borrowed)[1:].astype(np.float64)
+
+    def by_session(self, values: FloatArray) -> FloatArray:
+        """Sum of an amount a fill f64[O] in each session traded, f64[S]."""
+        session = self.session[self.fills[:, codes.ROW].astype(np.int64)]
+        return np.bincount(session, weights=values, minlength=int(self.session[-1]) + 1)[1:].astype(np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class AccountSeries:
@@ -61,49 +76,18 @@ class AccountSeries:
     turnover: FloatArray
 
 
-def session_numbers(dates: Sequence[date]) -> IntArray:
-    """i64[T]: the number of the session of each row, from 0. dates : the sessions of the rows, ascending."""
-    days = np.array(dates, dtype="datetime64[D]")
-    return np.concatenate([[0], np.cumsum(days[1:] != days[:-1])]).astype(np.int64)
-
-
-def ends_of(session: IntArray) -> IntArray:
-    """The last row of each session. session : i64[T], numbers of the rows' sessions."""
-    return np.flatnonzero(np.concatenate([session[1:] != session[:-1], [True]]))
-
-
 def series_of(ledger: Ledger) -> AccountSeries:
     """The returns, costs and turnover of a ledger."""
-    account = ledger.account[ledger.ends]
+    account, fills = ledger.account[ledger.ends], ledger.fills
     before, after = account[:-1], account[1:]
-    fills = ledger.fills
-    paid = fills[:, codes.COST] + fills[:, codes.SLIPPAGE] + fills[:, codes.IMPACT]
-    borrowed = np.bincount(ledger.session, weights=ledger.borrowed)[1:]
-    cost = by_session(ledger, fills, paid) + borrowed
-    traded = by_session(ledger, fills, fills[:, codes.SHARES] * fills[:, codes.PRICE])
+    cost = ledger.by_session(ledger.paid) + ledger.lent
+    traded = ledger.by_session(fills[:, codes.SHARES] * fills[:, codes.PRICE])
     return AccountSeries(rate(after - before, before), rate(after - before + cost, before), cost, rate(traded, before))
-
-
-def by_session(ledger: Ledger, orders: FloatArray, values: FloatArray) -> FloatArray:
-    """Sum of an amount an order f64[O] in each session traded, f64[S]."""
-    session = ledger.session[orders[:, codes.ROW].astype(np.int64)]
-    sums = np.bincount(session, weights=values, minlength=int(ledger.session[-1]) + 1)
-    return np.asarray(sums[1:], dtype=np.float64)
 
 
 def rate(amount: FloatArray, account: FloatArray) -> FloatArray:
     """amount / account, 0 where nothing is left of the account."""
     return np.divide(amount, account, out=np.zeros_like(amount), where=account > 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One side of an account, f64[S]: its value at the close (negative where short), what it gained after its costs,
-    and those costs."""
-
-    value: FloatArray
-    gain: FloatArray
-    cost: FloatArray
 
 
 def leg_table(ledger: Ledger, panel: Panel) -> pl.DataFrame:
@@ -112,38 +96,20 @@ def leg_table(ledger: Ledger, panel: Panel) -> pl.DataFrame:
     A trade belongs to the leg whose holding it changes; one that goes through zero is cut there, and its costs are
     shared by the shares on either side. Borrowing is the short leg's. The two returns add up to the account's.
     """
-    before = ledger.account[ledger.ends][:-1]
-    long, short = legs_of(ledger)
-    return pl.DataFrame(
-        {
-            "date": panel.sessions[1:],
-            "long_value": long.value,
-            "long_return": rate(long.gain, before),
-            "long_cost": long.cost,
-            "short_value": short.value,
-            "short_return": rate(short.gain, before),
-            "short_cost": short.cost,
-        }
-    )
-
-
-def legs_of(ledger: Ledger) -> tuple[Leg, Leg]:
-    """The long and the short leg."""
     fills, ends = ledger.fills, ledger.ends
-    session = ledger.session[fills[:, codes.ROW].astype(np.int64)] - 1
+    before, held = ledger.account[ends][:-1], ledger.held[ends]
     was, now = holdings_around(fills)
-    borrowed = np.bincount(ledger.session, weights=ledger.borrowed)[1:]
     changes = np.maximum(now, 0) - np.maximum(was, 0), np.minimum(now, 0) - np.minimum(was, 0)
     whole = np.abs(changes[0]) + np.abs(changes[1])
-    legs = []
-    for side, change, lent in zip((1.0, -1.0), changes, (np.zeros_like(borrowed), borrowed), strict=True):
-        held = np.where(ledger.held[ends] * side > 0, ledger.held[ends] * ledger.last[ends], 0.0).sum(axis=1)
-        part = rate(np.abs(change), whole)
-        traded = summed(session, change * fills[:, codes.PRICE] + fills[:, codes.COST] * part, len(borrowed))
-        paid = fills[:, codes.COST] + fills[:, codes.SLIPPAGE] + fills[:, codes.IMPACT]
-        cost = summed(session, paid * part, len(borrowed)) + lent
-        legs.append(Leg(held[1:], np.diff(held) - traded - lent, cost))
-    return legs[0], legs[1]
+    columns: dict[str, Any] = {"date": panel.sessions[1:]}
+    for name, side, change in zip(("long", "short"), (1, -1), changes, strict=True):
+        value = np.where(held * side > 0, held * ledger.last[ends], 0.0).sum(axis=1)
+        part, lent = rate(np.abs(change), whole), ledger.lent if side < 0 else 0.0
+        traded = ledger.by_session(change * fills[:, codes.PRICE] + fills[:, codes.COST] * part)
+        columns[f"{name}_value"] = value[1:]
+        columns[f"{name}_return"] = rate(np.diff(value) - traded - lent, before)
+        columns[f"{name}_cost"] = ledger.by_session(ledger.paid * part) + lent
+    return pl.DataFrame(columns)
 
 
 def holdings_around(fills: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -159,11 +125,6 @@ def holdings_around(fills: FloatArray) -> tuple[FloatArray, FloatArray]:
     return now - fills[:, codes.SIDE] * fills[:, codes.SHARES], now
 
 
-def summed(session: IntArray, amounts: FloatArray, sessions: int) -> FloatArray:
-    """Sum of an amount a fill f64[O] in each session traded, f64[S]."""
-    return np.bincount(session, weights=amounts, minlength=sessions).astype(np.float64)
-
-
 def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.DataFrame:
     """One row an order, in the order in which they were placed.
 
@@ -177,12 +138,12 @@ def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.Data
     t, n = orders[:, codes.ROW].astype(np.int64), orders[:, codes.SYMBOL].astype(np.int64)
     shares, price = orders[:, codes.SHARES], orders[:, codes.PRICE]
     at = factor[t, n]
-    when = {"time": times_at(panel, t)} if panel.times else {}
+    when = {"time": pl.Series(panel.times).gather(t)} if panel.times else {}
     return pl.DataFrame(
         {
-            "date": dates_at(panel, t),
+            "date": pl.Series(panel.dates).gather(t),
             **when,
-            "symbol": symbols_at(panel, n),
+            "symbol": pl.Series(panel.symbols).gather(n),
             "side": worded(orders[:, codes.SIDE], codes.SIDES),
             "status": worded(orders[:, codes.STATUS], codes.STATUSES),
             "reason": reasons_of(orders),
@@ -212,8 +173,8 @@ def position_table(ledger: Ledger, ends: IntArray, panel: Panel) -> pl.DataFrame
     value = ledger.held[t, n] * ledger.last[t, n]
     return pl.DataFrame(
         {
-            "date": dates_at(panel, t),
-            "symbol": symbols_at(panel, n),
+            "date": pl.Series(panel.dates).gather(t),
+            "symbol": pl.Series(panel.symbols).gather(n),
             "shares": ledger.held[t, n] * ledger.factor[t, n],
             "price": ledger.last[t, n] / ledger.factor[t, n],
             "value": value,
@@ -226,23 +187,13 @@ def bar_table(ledger: Ledger, panel: Panel) -> pl.DataFrame:
     """One row a bar traded: date, time (its end), account, cash."""
     t = np.flatnonzero(ledger.session > 0)
     return pl.DataFrame(
-        {"date": dates_at(panel, t), "time": times_at(panel, t), "account": ledger.account[t], "cash": ledger.cash[t]}
+        {
+            "date": pl.Series(panel.dates).gather(t),
+            "time": pl.Series(panel.times).gather(t),
+            "account": ledger.account[t],
+            "cash": ledger.cash[t],
+        }
     )
-
-
-def dates_at(panel: Panel, t: np.ndarray) -> pl.Series:
-    """The session dates of rows t, as a column."""
-    return pl.Series(panel.dates, dtype=pl.Date).gather(t)
-
-
-def times_at(panel: Panel, t: np.ndarray) -> pl.Series:
-    """The ends of the bars of rows t, as a column."""
-    return pl.Series(panel.times, dtype=pl.Datetime("us")).gather(t)
-
-
-def symbols_at(panel: Panel, n: np.ndarray) -> pl.Series:
-    """The symbols numbered n, as a column."""
-    return pl.Series(panel.symbols, dtype=pl.String).gather(n)
 
 
 def reasons_of(orders: FloatArray) -> pl.Series:

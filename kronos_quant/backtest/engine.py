@@ -6,16 +6,16 @@ which only gives scores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.accounts import Ledger, session_numbers
+from kronos_quant.backtest.accounts import Ledger
 from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
-from kronos_quant.backtest.panel import Panel, ranking_of, tradable_scores
+from kronos_quant.backtest.panel import Panel, ranking_of, session_numbers, tradable_scores
 from kronos_quant.backtest.qlib.market import (
     QlibFacts,
     as_listed,
@@ -42,6 +42,8 @@ DELISTED_AT = (0.0, -0.3, -1.0)
 
 NEVER = -1
 """Sessions after which a halted strategy trades again, for the kernels, where it does not."""
+
+Trade = Callable[[Strategy], Ledger]
 
 if TYPE_CHECKING:
     from kronos_quant.backtest.kernel.arrays import Book, Charges, Guard, History, MarketArrays
@@ -78,31 +80,33 @@ def simulate(
     KronosQuantError
         Where the kernel's account and vectorbt's differ.
     """
-    rules = rules or rules_of(strategy, panel)
-    qlib = qlib or derived_facts(panel)
-    terms = rules.terms if strategy.profile == "exchange" else qlib_terms(strategy, qlib, rules.terms)
+    rules, terms = rules or rules_of(strategy, panel), None
+    if strategy.profile == "qlib":
+        qlib = qlib or derived_facts(panel)
+        terms = qlib_terms(strategy, qlib, rules.terms)
     benchmark = None if benchmark_close is None else benchmark_returns(benchmark_close, panel)
     compiling = start_compiling()
-    ledger = run_kernel(strategy, panel, rules, qlib, decide)
+    trade = trade_function(strategy, panel, rules, qlib, decide)
+    ledger = trade(strategy)
     if compiling is not None:
         compiling.wait()
-    check_accounts(ledger.account, vectorbt_account(ledger, panel), panel)
-    outcomes = delisting_outcomes(strategy, panel, rules, ledger)
+    check_accounts(ledger.account, vectorbt_account(ledger), panel)
+    outcomes = delisting_outcomes(strategy, ledger, trade)
     notes = (*notes, *benchmark_gaps(benchmark_close, panel))
-    return result_of(strategy, panel, terms, ledger, benchmark, outcomes, notes)
+    return result_of(strategy, panel, terms or rules.terms, ledger, benchmark, outcomes, notes)
 
 
-def delisting_outcomes(strategy: Strategy, panel: Panel, rules: Rules, ledger: Ledger) -> dict[float, float]:
+def delisting_outcomes(strategy: Strategy, ledger: Ledger, trade: Trade) -> dict[float, float]:
     """Total return where delisted holdings leave at each of DELISTED_AT; empty where none was delisted.
 
     A user's own function is not called a second time: it may remember what it was shown.
     """
     if strategy.strategy == "python" or not (ledger.orders[:, codes.REASON] == codes.DELISTED).any():
         return {}
-    found, market = {}, exchange_market(strategy, panel, rules)
+    found = {}
     for at in DELISTED_AT:
         other = strategy.model_copy(update={"delisting_return": at})
-        known = ledger if at == strategy.delisting_return else trade_exchange(other, panel, rules, market)
+        known = ledger if at == strategy.delisting_return else trade(other)
         found[at] = float(known.account[-1] / known.account[0] - 1)
     return found
 
@@ -111,16 +115,21 @@ def run_kernel(
     strategy: Strategy, panel: Panel, rules: Rules, qlib: QlibFacts | None = None, decide: Decide | None = None
 ) -> Ledger:
     """The event loop alone: every order, and the account after each row."""
+    return trade_function(strategy, panel, rules, qlib, decide)(strategy)
+
+
+def trade_function(
+    strategy: Strategy, panel: Panel, rules: Rules, qlib: QlibFacts | None = None, decide: Decide | None = None
+) -> Trade:
+    """A function that trades any strategy which sees the market as `strategy` does, on one that is prepared once."""
     if strategy.profile == "qlib":
-        return run_qlib(strategy, panel, qlib or derived_facts(panel))
+        facts = qlib or derived_facts(panel)
+        as_qlib = qlib_market(strategy, panel, facts)
+        return lambda other: trade_qlib(other, as_qlib, facts)
     if rules.up.shape != panel.score.shape:
         raise DataError(f"rules must be of {panel.score.shape} sessions and symbols, found {rules.up.shape}")
-    return run_exchange(strategy, panel, rules, decide)
-
-
-def run_exchange(strategy: Strategy, panel: Panel, rules: Rules, decide: Decide | None = None) -> Ledger:
-    """A strategy by the exchange's rules. decide : for `strategy: python`, the user's function."""
-    return trade_exchange(strategy, panel, rules, exchange_market(strategy, panel, rules), decide)
+    market = exchange_market(strategy, panel, rules)
+    return lambda other: trade_exchange(other, panel, rules, market, decide)
 
 
 def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> MarketArrays:
@@ -214,13 +223,8 @@ def bound_of(value: float | None) -> float:
     return np.inf if value is None else value
 
 
-def run_qlib(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> Ledger:
-    """Top-K dropout as Qlib does it. state : u1[T, N], other market states than Qlib's own."""
-    return trade_qlib(strategy, qlib_market(strategy, panel, facts, state), facts)
-
-
 def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: StateArray | None = None) -> MarketArrays:
-    """The panel as Qlib's exchange sees it; topk, n_drop and the like do not change it."""
+    """The panel as Qlib's exchange sees it. state : u1[T, N], other market states than Qlib's own"""
     panel = as_listed(panel, facts)
     last, factor = forward_fill(panel.close), forward_fill(panel.factor)
     if state is None:

@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.engine import simulate
-from kronos_quant.backtest.inputs import StrategyLike, build_rows, rows_before
-from kronos_quant.backtest.panel import Panel, add_past, in_ticks
+from kronos_quant.backtest.inputs import StrategyLike, benchmark_close, build_rows, rows_before
+from kronos_quant.backtest.panel import add_past, in_ticks
 from kronos_quant.backtest.result import BacktestResult
 from kronos_quant.backtest.rules import rules_of
 from kronos_quant.backtest.scores import place_scores, scored_span, select_sessions, without_indices
@@ -25,7 +24,6 @@ from kronos_quant.market.ingest.columns import LINE, match_columns
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.store import BarBatch, tidy_bars
-from kronos_quant.panel.matrix import to_matrix
 from kronos_quant.signals.table import read_score_table
 
 WITHOUT_WORKSPACE = ("recipe", "scores_file", "code", "universe")
@@ -97,7 +95,7 @@ def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, ex
     rules = rules_of(chosen, panel, exchange)
     if chosen.profile == "exchange":
         panel = in_ticks(panel, rules.tick)
-    closes = None if benchmark is None else _closes(rows, benchmark, panel)
+    closes = None if benchmark is None else benchmark_close(rows, benchmark, panel)
     notes = [f"Bars: {note}." for note in batch.notes if "amount" not in note]
     notes += [*(f"Scores: {note}." for note in table.notes()), *untraded, *left_out]
     return simulate(chosen, panel, rules, closes, notes=notes)
@@ -143,9 +141,3 @@ def _benchmark(strategy: Strategy, indices: list[str], bars: pl.DataFrame, excha
     if symbol not in bars["symbol"]:
         raise DataError(f"benchmark: no bars of {strategy.benchmark}", hint="add its bars, or use benchmark='none'")
     return symbol
-
-
-def _closes(bars: pl.DataFrame, benchmark: str, panel: Panel) -> FloatArray:
-    """f64[S + 1]: the benchmark's last close in every session of the panel, NaN without a bar."""
-    last = bars.filter(symbol=benchmark).group_by("date", "symbol").agg(pl.col("close").sort_by("time").last())
-    return to_matrix(last, "close", panel.sessions, [benchmark])[:, 0]

@@ -80,23 +80,9 @@ def collect_inputs(
     compute: bool = True,
     allow_code: bool = False,
 ) -> BacktestInputs:
-    """A strategy, and what it trades on; signals of its range that are missing are computed first.
+    """A strategy, and what it trades on; signals of its range that are missing are computed first, if `compute`.
 
-    Parameters
-    ----------
-    strategy
-        A strategy, its settings, or the name or path of a strategy file.
-    device
-        For signals that are computed.
-    compute
-        False refuses missing signals.
-    allow_code
-        Whether the strategy may be Python code.
-
-    Raises
-    ------
-    ConfigError, DataError, CheckpointError
-        Before anything long.
+    Raises ConfigError, DataError or CheckpointError before anything long. allow_code : whether it may be Python code
     """
     check_device(device)
     name, settings = find_strategy(workspace, strategy)
@@ -123,7 +109,7 @@ def collect_inputs(
         rules,
         qlib_facts(workspace, market, settings, panel) if settings.profile == "qlib" else None,
         benchmark,
-        None if benchmark is None else benchmark_close(market, benchmark, panel),
+        None if benchmark is None else benchmark_close(market.select_bars([benchmark]), benchmark, panel),
         decide,
     )
 
@@ -351,8 +337,7 @@ def qlib_facts(workspace: WorkspaceFolder, market: Market, strategy: Strategy, p
     return replace(facts, notes=(note,))
 
 
-def benchmark_close(market: Market, benchmark: str, panel: Panel) -> FloatArray:
-    """float64, of every session of the panel: the benchmark's last close in it, NaN where it has no bar."""
-    bars = market.select_bars([benchmark], start=panel.dates[0], end=panel.dates[-1])
-    closes = bars.group_by("date").agg(pl.col("close").sort_by("time").last())
-    return to_matrix(closes.with_columns(symbol=pl.lit(benchmark)), "close", panel.sessions, [benchmark])[:, 0]
+def benchmark_close(bars: pl.DataFrame, benchmark: str, panel: Panel) -> FloatArray:
+    """f64[S + 1], of every session of the panel: the benchmark's last close in it, NaN where it has no bar."""
+    last = bars.filter(symbol=benchmark).group_by("date", "symbol").agg(pl.col("close").sort_by("time").last())
+    return to_matrix(last, "close", panel.sessions, [benchmark])[:, 0]

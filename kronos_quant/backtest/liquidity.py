@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from kronos_quant.arrays import FloatArray, IntArray
-from kronos_quant.backtest.accounts import session_numbers
-from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.panel import Panel, session_numbers
 from kronos_quant.backtest.settings import Liquidity
 from kronos_quant.panel.matrix import rolling_mean, rolling_std, simple_returns
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -16,18 +16,10 @@ from kronos_quant.errors import counted, listed
 
 
 def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[str, ...]:
-    """What was unusual about a run, the gravest first; empty where nothing was. orders: `tables.order_table`."""
-    found = (
-        no_trade(orders, panel),
-        scores_missing(panel),
-        few_symbols(strategy, panel),
-        unpriced(panel),
-        delisted(strategy, orders),
-        own_volume(strategy, orders),
-        no_impact(strategy, orders),
-        sold_short(strategy, orders),
-    )
-    return tuple(note for note in found if note)
+    """What was unusual about a run, the gravest first; empty where nothing was. orders : `accounts.order_table`"""
+    about_panel = (*scores_missing(panel), *few_symbols(strategy, panel), *unpriced(panel))
+    about_orders = (f(strategy, orders) for f in (delisted, own_volume, no_impact, sold_short))
+    return (*no_trade(orders, panel), *about_panel, *(note for notes in about_orders for note in notes))
 
 
 def rejections_of(orders: pl.DataFrame) -> dict[str, int]:
@@ -57,17 +49,18 @@ def halts(halted: Sequence[date], strategy: Strategy) -> tuple[str, ...]:
     )
 
 
-def no_trade(orders: pl.DataFrame, panel: Panel) -> str | None:
+def no_trade(orders: pl.DataFrame, panel: Panel) -> Iterator[str]:
     """A warning: a run without any trade looks like a flat, safe strategy."""
     if (orders["status"] != "rejected").any():
-        return None
-    if orders.is_empty() and not np.isnan(panel.score[:-1]).all():
-        return "NO TRADE WAS MADE: the strategy placed no order although there were scores."
-    if orders.is_empty():
+        return
+    if not orders.is_empty():
+        why = ", ".join(f"{reason} ({count:,})" for reason, count in rejections_of(orders).items())
+        yield f"NO TRADE WAS MADE: all {len(orders):,} orders were rejected: {why}."
+    elif not np.isnan(panel.score[:-1]).all():
+        yield "NO TRADE WAS MADE: the strategy placed no order although there were scores."
+    else:
         step = "bar" if panel.times else "session"
-        return f"NO TRADE WAS MADE: no {step} of the period had a score from the previous {step}."
-    why = ", ".join(f"{reason} ({count:,})" for reason, count in rejections_of(orders).items())
-    return f"NO TRADE WAS MADE: all {len(orders):,} orders were rejected: {why}."
+        yield f"NO TRADE WAS MADE: no {step} of the period had a score from the previous {step}."
 
 
 def account_lost(account: FloatArray, panel: Panel) -> tuple[str, ...]:
@@ -78,80 +71,72 @@ def account_lost(account: FloatArray, panel: Panel) -> tuple[str, ...]:
     return (f"ACCOUNT WIPED OUT on {panel.dates[lost[0]]}: losses on short positions and fees exceeded the equity.",)
 
 
-def scores_missing(panel: Panel) -> str | None:
+def scores_missing(panel: Panel) -> Iterator[str]:
     """Sessions that traded nothing because no symbol had a score."""
     scored = {day for day, score in zip(panel.dates, panel.score, strict=True) if not np.isnan(score).all()}
     # the first session of an intraday market is there for its closes, the last row of any trades nowhere
     needed = panel.sessions[1:] if panel.times else panel.sessions[:-1]
     empty = [day for day in needed if day not in scored]
-    if not empty:
-        return None
-    sessions = len(panel.sessions) - 1
-    return f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing is traded on them."
+    if empty:
+        sessions = len(panel.sessions) - 1
+        yield f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing is traded on them."
 
 
-def few_symbols(strategy: Strategy, panel: Panel) -> str | None:
+def few_symbols(strategy: Strategy, panel: Panel) -> Iterator[str]:
     """A universe that topk takes whole leaves nothing to choose."""
-    if strategy.topk < len(panel.symbols) or strategy.strategy in ("long_short_quantile", "python"):
-        return None
-    return (
-        f"topk is {strategy.topk}, but only {counted(len(panel.symbols), 'symbol')} have scores and bars: all are "
-        "held, so the scores select nothing."
-    )
+    if strategy.topk >= len(panel.symbols) and strategy.strategy not in ("long_short_quantile", "python"):
+        yield (
+            f"topk is {strategy.topk}, but only {counted(len(panel.symbols), 'symbol')} have scores and bars: all are "
+            "held, so the scores select nothing."
+        )
 
 
-def unpriced(panel: Panel) -> str | None:
+def unpriced(panel: Panel) -> Iterator[str]:
     """Symbols with scores and no bars."""
-    if not panel.unpriced:
-        return None
-    return f"Scores without bars in the period, never traded: {listed(panel.unpriced)}."
+    if panel.unpriced:
+        yield f"Scores without bars in the period, never traded: {listed(panel.unpriced)}."
 
 
-def delisted(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+def delisted(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
     """Holdings that had no further bar."""
     left = orders.filter(pl.col("reason") == "delisted")
     if left.is_empty():
-        return None
+        return
     names = left["symbol"].unique().sort()
     have, are = ("has", "is") if len(left) == 1 else ("have", "are")
-    return (
+    yield (
         f"{counted(len(left), 'holding')} {have} no further bars ({listed(names)}) and {are} treated as delisted: sold "
         f"at the last close (delisting_return {strategy.delisting_return:+.0%}), no costs."
     )
 
 
-def own_volume(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+def own_volume(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
     """Caps and impact that refer to a volume which was unknown when the order was placed."""
     liquidity = strategy.liquidity
-    if liquidity.volume == "trailing" or (liquidity.participation is None and liquidity.impact == 0):
-        return None
-    fills = int((orders["status"] != "rejected").sum())
-    return (
-        f"LOOK-AHEAD: {counted(fills, 'fill')} use the volume of the bar they trade in, which is unknown when the "
-        "order is placed (liquidity.volume: bar)."
-    )
+    if liquidity.volume == "bar" and (liquidity.participation is not None or liquidity.impact > 0):
+        fills = int((orders["status"] != "rejected").sum())
+        yield (
+            f"LOOK-AHEAD: {counted(fills, 'fill')} use the volume of the bar they trade in, which is unknown when the "
+            "order is placed (liquidity.volume: bar)."
+        )
 
 
-def no_impact(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+def no_impact(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
     """Fills without market impact because volume or volatility was unknown."""
-    if strategy.liquidity.impact == 0:
-        return None
     fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
     free = fills.filter(pl.col("impact") == 0)
-    if free.is_empty():
-        return None
-    return (
-        f"{len(free):,} of {len(fills):,} fills had no market impact: too few earlier bars, or constant prices "
-        f"({listed(free['symbol'].unique().sort())})."
-    )
+    if strategy.liquidity.impact > 0 and len(free):
+        yield (
+            f"{len(free):,} of {len(fills):,} fills had no market impact: too few earlier bars, or constant prices "
+            f"({listed(free['symbol'].unique().sort())})."
+        )
 
 
-def sold_short(strategy: Strategy, orders: pl.DataFrame) -> str | None:
+def sold_short(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
     """Short sales, which not every market allows."""
-    if not (strategy.short or strategy.strategy == "long_short_quantile"):
-        return None
-    sales = orders.filter(pl.col("side") == "sell", pl.col("status") != "rejected")
-    return (
-        f"ASSUMPTION: every share can be borrowed and sold short, at a fee of {strategy.costs.borrow:.1%} per year "
-        f"({counted(len(sales), 'sale')}, {counted(sales['symbol'].n_unique(), 'symbol')})."
-    )
+    if strategy.sells_short:
+        sales = orders.filter(pl.col("side") == "sell", pl.col("status") != "rejected")
+        yield (
+            f"ASSUMPTION: every share can be borrowed and sold short, at a fee of {strategy.costs.borrow:.1%} per year "
+            f"({counted(len(sales), 'sale')}, {counted(sales['symbol'].n_unique(), 'symbol')})."
+        )

@@ -80,6 +80,17 @@ class Panel:
         return tuple(dict.fromkeys(self.dates))
 
 
+def session_numbers(dates: Sequence[date]) -> IntArray:
+    """i64[T]: the number of the session of each row, from 0. dates : the sessions of the rows, ascending."""
+    days = np.array(dates, dtype="datetime64[D]")
+    return np.concatenate([[0], np.cumsum(days[1:] != days[:-1])]).astype(np.int64)
+
+
+def ends_of(session: IntArray) -> IntArray:
+    """The last row of each session. session : i64[T], numbers of the rows' sessions."""
+    return np.flatnonzero(np.concatenate([session[1:] != session[:-1], [True]]))
+
+
 def build_panel(
     bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[date], *, keep_unpriced: bool = False
 ) -> Panel:
@@ -164,7 +175,7 @@ def session_panel(panel: Panel) -> Panel:
     """A panel of bars as one of sessions: the first open, the last close and score, the sum of the volumes."""
     if not panel.times:
         return panel
-    ends = np.flatnonzero(np.array([*(before != after for before, after in pairwise(panel.dates)), True]))
+    ends = ends_of(session_numbers(panel.dates))
     begins = np.concatenate([[0], ends[:-1] + 1])
     parts = [slice(begin, end + 1) for begin, end in zip(begins, ends, strict=True)]
     volume = np.array([np.nansum(panel.volume[part], axis=0) for part in parts])

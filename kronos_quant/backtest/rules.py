@@ -12,8 +12,7 @@ from datetime import date
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
-from kronos_quant.backtest.accounts import session_numbers
-from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.panel import Panel, session_numbers
 from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError, counted, listed
@@ -98,14 +97,11 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
 
 def notes_on(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
     """What is off or assumed because it is unknown."""
-    for note in (
-        unknown_exchange(strategy, panel, exchange),
-        special_treatment_off(strategy, panel, exchange, facts),
-        first_sessions_off(strategy, panel, exchange, facts),
-        board_lots_unknown(strategy, panel, exchange),
-    ):
-        if note:
-            yield note
+    yield from unknown_exchange(strategy, panel, exchange)
+    if strategy.price_limit == "exchange":
+        yield from special_treatment_off(panel, exchange, facts)
+        yield from first_sessions_off(panel, exchange, facts)
+    yield from board_lots_unknown(strategy, panel, exchange)
 
 
 def trading_place(panel: Panel, paying: Sequence[str], exchange: str) -> str:
@@ -216,16 +212,15 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.6g}%"
 
 
-def unknown_exchange(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
+def unknown_exchange(strategy: Strategy, panel: Panel, exchange: str) -> Iterator[str]:
     """A warning where the exchange is unknown."""
     unknown = [symbol for symbol in panel.symbols if not exchange_of(symbol, exchange)]
     needed = strategy.costs.levies == "exchange" or "exchange" in (strategy.lot, strategy.price_limit)
-    if not unknown or not needed or costs_and_rules_stated(strategy):
-        return None
-    return (
-        f"The exchange of {len(unknown)} of {len(panel.symbols)} symbols is unknown ({listed(unknown)}): default "
-        "costs, no levies, no price limits, lots of one share (set market.exchange in kq.yaml)."
-    )
+    if unknown and needed and not costs_and_rules_stated(strategy):
+        yield (
+            f"The exchange of {len(unknown)} of {len(panel.symbols)} symbols is unknown ({listed(unknown)}): default "
+            "costs, no levies, no price limits, lots of one share (set market.exchange in kq.yaml)."
+        )
 
 
 def costs_and_rules_stated(strategy: Strategy) -> bool:
@@ -235,59 +230,38 @@ def costs_and_rules_stated(strategy: Strategy) -> bool:
     return (whole or costs.levies == "none") and "exchange" not in (strategy.lot, strategy.price_limit)
 
 
-def special_treatment_off(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> str | None:
+def special_treatment_off(panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
     """A note where there is no list of ST shares, with how many symbols it could concern."""
-    if strategy.price_limit != "exchange" or (facts is not None and facts.st):
-        return None
-    about = 0
-    for symbol in panel.symbols:
-        board = board_on(symbol, exchange)
-        on = panel.dates[-1]
-        if board is None or not board.st_limits:
-            continue
-        st, other = in_force(board.st_limits, on), in_force(board.limits, on)
-        about += st is not None and other is not None and st.fraction != other.fraction
-    if not about:
-        return None
-    return (
-        f"No list of ST shares: their narrower price limit is not applied ({about} of {len(panel.symbols)} symbols "
-        "could be affected; kq ingest intervals st)."
-    )
+    about, on = 0, panel.dates[-1]
+    for board in (board_on(symbol, exchange) for symbol in panel.symbols):
+        if board is not None and board.st_limits:
+            st, other = in_force(board.st_limits, on), in_force(board.limits, on)
+            about += st is not None and other is not None and st.fraction != other.fraction
+    if about and not (facts is not None and facts.st):
+        yield (
+            f"No list of ST shares: their narrower price limit is not applied ({about} of {len(panel.symbols)} symbols "
+            "could be affected; kq ingest intervals st)."
+        )
 
 
-def first_sessions_off(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> str | None:
+def first_sessions_off(panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
     """A note where listing dates are missing, with how many symbols begin to trade within the period."""
-    if strategy.price_limit != "exchange":
-        return None
     known = facts.listed or {} if facts is not None else {}
     absent = np.isnan(panel.close)
-    first = session_numbers(panel.dates) == 0
-    new = [
-        symbol
-        for n, symbol in enumerate(panel.symbols)
-        if absent[first, n].all()
-        and not absent[:, n].all()
-        and symbol not in known
-        and board_on(symbol, exchange) is not None
-    ]
-    if not new:
-        return None
-    return (
-        f"No listing date for {counted(len(new), 'symbol')} whose bars begin within the period ({listed(new)}): price "
-        "limits apply from the first session, also where an IPO has none (kq ingest intervals listing)."
-    )
+    begins = absent[session_numbers(panel.dates) == 0].all(axis=0) & ~absent.all(axis=0)
+    names = [symbol for symbol, later in zip(panel.symbols, begins, strict=True) if later and symbol not in known]
+    new = [symbol for symbol in names if board_on(symbol, exchange) is not None]
+    if new:
+        yield (
+            f"No listing date for {counted(len(new), 'symbol')} whose bars begin within the period ({listed(new)}): "
+            "price limits apply from the first session, also where an IPO has none (kq ingest intervals listing)."
+        )
 
 
-def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> str | None:
+def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> Iterator[str]:
     """A note where a market's lots differ by symbol and are unknown."""
-    if strategy.lot != "exchange":
-        return None
-    without = [
-        symbol for symbol in panel.symbols if exchange_of(symbol, exchange) in HONG_KONG and symbol not in strategy.lots
-    ]
-    if not without:
-        return None
-    return (
-        f"No board lot for {counted(len(without), 'symbol')} ({listed(without)}): traded in lots of one share (set "
-        "`lots`)."
-    )
+    others = (symbol for symbol in panel.symbols if symbol not in strategy.lots)
+    without = [symbol for symbol in others if exchange_of(symbol, exchange) in HONG_KONG]
+    if without and strategy.lot == "exchange":
+        names = f"{counted(len(without), 'symbol')} ({listed(without)})"
+        yield f"No board lot for {names}: traded in lots of one share (set `lots`)."

@@ -189,18 +189,10 @@ def _on_bars(scores: pl.DataFrame, bars: pl.DataFrame, step: timedelta) -> tuple
 def missing_scores(strategy: Strategy, panel: Panel, market: Market, members: pl.DataFrame | None) -> str | None:
     """What is missing in words, None where nothing is.
 
-    Parameters
-    ----------
-    members
-        symbol, start, end (inclusive) of the universe that is scored; None for every symbol that has scores.
-
+    members : symbol, start, end (inclusive) of the universe that is scored; None for every symbol that has scores
     A symbol's bars count from its first score on, as long as it is a member, or up to its last score where the members
-    are unknown; those of a member without any score all count.
-
-    Raises
-    ------
-    DataError
-        Where a larger fraction of them has no score than the strategy's max_missing_scores.
+    are unknown; those of a member without any score all count. Raises DataError where a larger fraction of them has no
+    score than the strategy's max_missing_scores.
     """
     sessions = session_panel(panel)
     scored = ~np.isnan(sessions.score)

@@ -9,29 +9,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from kronos_quant.config import Section
-
-OTHER_NAMES = (
-    # the names of the Kronos fine-tuning guide, then Qlib's, then those of earlier versions
-    ("topk", "n_symbol_hold"),
-    ("n_drop", "n_symbol_drop"),
-    ("buy", "open_cost"),
-    ("sell", "close_cost"),
-    ("minimum", "min_cost"),
-    ("recipe", "signal"),
-    ("scores_file", "scores"),
-    ("score_column", "score"),
-    ("max_missing_scores", "max_missing"),
-    ("liquidity_role", "liquidity"),
-)
-"""A setting, and what else it may be called."""
+from kronos_quant.config.section import field_names
 
 
-def refuse_both_names(data: Any) -> Any:
-    """`data` unchanged; ValueError where a setting is given under both of its names."""
-    if isinstance(data, dict):
-        for name, alias in OTHER_NAMES:
-            if name in data and alias in data:
-                raise ValueError(f"{alias} and {name} are the same setting: give one of them")
+def refuse_both_names(model: type[Section], data: Any) -> Any:
+    """`data` unchanged; ValueError where a setting is given under two of its names."""
+    for field in model.model_fields if isinstance(data, dict) else ():
+        given = [name for name in field_names(model, field) if name in data]
+        if len(given) > 1:
+            raise ValueError(f"{given[1]} and {given[0]} are the same setting: give one of them")
     return data
 
 
@@ -47,44 +33,27 @@ class Costs(Section):
         "fraction per year": "borrow",
     }
 
-    commission: float | None = Field(
-        None, ge=0, lt=1, description="broker's commission, fraction of the value; null: customary on the exchange"
-    )
-    minimum: float | None = Field(
-        None,
-        ge=0,
-        validation_alias=AliasChoices("minimum", "min_cost"),
-        description="minimum commission per trade, account currency; null: customary on the exchange",
-    )
+    commission: float | None = Field(None, ge=0, lt=1)
+    """broker's commission, fraction of the value; null: customary on the exchange"""
+    minimum: float | None = Field(None, ge=0, validation_alias=AliasChoices("minimum", "min_cost"))
+    """minimum commission per trade, account currency; null: customary on the exchange"""
     liquidity_role: Literal["taker", "maker"] = Field(
-        "taker",
-        validation_alias=AliasChoices("liquidity_role", "liquidity"),
-        serialization_alias="liquidity",
-        description="customary commission to apply on venues that charge takers and makers differently (crypto)",
+        "taker", validation_alias=AliasChoices("liquidity_role", "liquidity"), serialization_alias="liquidity"
     )
-    borrow: float = Field(0.03, ge=0, lt=1, description="annual borrow fee, fraction of short market value")
-    levies: Literal["exchange", "none"] = Field(
-        "exchange", description="taxes and fees of the exchange on each date, or none"
-    )
-    buy: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        validation_alias=AliasChoices("buy", "open_cost"),
-        description="total cost of a purchase, fraction of the value; null: commission plus levies",
-    )
-    sell: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        validation_alias=AliasChoices("sell", "close_cost"),
-        description="total cost of a sale, fraction of the value; null: commission plus levies",
-    )
+    """customary commission to apply on venues that charge takers and makers differently (crypto)"""
+    borrow: float = Field(0.03, ge=0, lt=1)
+    """annual borrow fee, fraction of short market value"""
+    levies: Literal["exchange", "none"] = "exchange"
+    """taxes and fees of the exchange on each date, or none"""
+    buy: float | None = Field(None, ge=0, lt=1, validation_alias=AliasChoices("buy", "open_cost"))
+    """total cost of a purchase, fraction of the value; null: commission plus levies"""
+    sell: float | None = Field(None, ge=0, lt=1, validation_alias=AliasChoices("sell", "close_cost"))
+    """total cost of a sale, fraction of the value; null: commission plus levies"""
 
     @model_validator(mode="before")
     @classmethod
     def _one_name_each(cls, data: Any) -> Any:
-        return refuse_both_names(data)
+        return refuse_both_names(cls, data)
 
     @model_validator(mode="after")
     def _used(self) -> Costs:
@@ -102,24 +71,19 @@ class Liquidity(Section):
         "sessions": "sessions",
     }
 
-    slippage: float = Field(0.0, ge=0, lt=0.5, description="slippage of every fill, fraction of the price")
-    impact: float = Field(
-        0.0,
-        ge=0,
-        le=10,
-        description="coefficient c of market impact: price move = c x daily volatility x "
-        "sqrt(order / daily volume); 0: none",
-    )
-    participation: float | None = Field(
-        None, gt=0, le=1, description="largest participation rate of an order in the bar's volume; null: no limit"
-    )
-    volume: Literal["trailing", "bar"] = Field(
-        "trailing",
-        description="volume that participation and impact refer to: mean of the previous sessions' bars, or that of "
-        "the traded bar, which is look-ahead",
-    )
-    sessions: int = Field(20, ge=2, description="sessions of the trailing volume and volatility")
-    carry_over: bool = Field(True, description="order the part that participation cut again at the next bar")
+    slippage: float = Field(0.0, ge=0, lt=0.5)
+    """slippage of every fill, fraction of the price"""
+    impact: float = Field(0.0, ge=0, le=10)
+    """coefficient c of market impact: price move = c x daily volatility x sqrt(order / daily volume); 0: none"""
+    participation: float | None = Field(None, gt=0, le=1)
+    """largest participation rate of an order in the bar's volume; null: no limit"""
+    volume: Literal["trailing", "bar"] = "trailing"
+    """volume that participation and impact refer to: mean of the previous sessions' bars, or that of the traded bar,
+    which is look-ahead"""
+    sessions: int = Field(20, ge=2)
+    """sessions of the trailing volume and volatility"""
+    carry_over: bool = True
+    """order the part that participation cut again at the next bar"""
 
 
 EXPRESSION = re.compile(r"(?:(?P<before>[\d.eE+-]+) *\* *)?\$volume(?: *\* *(?P<after>[\d.eE+-]+))?")
@@ -135,8 +99,10 @@ class VolumeShares(Section):
 
     units: ClassVar = {"fraction of the volume": "buy sell"}
 
-    buy: float = Field(gt=0, description="share of the day's volume, purchases")
-    sell: float = Field(gt=0, description="share of the day's volume, sales")
+    buy: float = Field(gt=0)
+    """share of the day's volume, purchases"""
+    sell: float = Field(gt=0)
+    """share of the day's volume, sales"""
 
     @model_validator(mode="before")
     @classmethod
@@ -171,19 +137,17 @@ def volume_share(value: Any) -> float:
 class QlibSettings(Section):
     """Settings of the profile `qlib` only, under Qlib's names."""
 
-    only_tradable: bool = Field(False, description="rank only symbols that are tradable on the trading day")
-    forbid_all_trade_at_limit: bool = Field(True, description="neither buy nor sell a symbol at either price limit")
-    impact_cost: float = Field(
-        0.0, ge=0, description="added to a cost rate: this times the square of the order's share of the day's value"
-    )
-    volume_threshold: VolumeShares | None = Field(
-        None, description="largest share of the day's volume that an order fills (0.1: 0.1 * $volume); null: no limit"
-    )
-    directory: Path | None = Field(
-        None,
-        description="Qlib directory whose $change decides the price limits; null: market.qlib_dir of kq.yaml if it has "
-        "the workspace's closes, else $change is computed from the closes",
-    )
+    only_tradable: bool = False
+    """rank only symbols that are tradable on the trading day"""
+    forbid_all_trade_at_limit: bool = True
+    """neither buy nor sell a symbol at either price limit"""
+    impact_cost: float = Field(0.0, ge=0)
+    """added to a cost rate: this times the square of the order's share of the day's value"""
+    volume_threshold: VolumeShares | None = None
+    """largest share of the day's volume that an order fills (0.1: 0.1 * $volume); null: no limit"""
+    directory: Path | None = None
+    """Qlib directory whose $change decides the price limits; null: market.qlib_dir of kq.yaml if it has the workspace's
+    closes, else $change is computed from the closes"""
 
 
 class Risk(Section):
@@ -205,74 +169,45 @@ class Risk(Section):
         "sessions": "stay_out volatility_sessions resume_after",
     }
 
-    max_weight: float | None = Field(
-        None, gt=0, le=1, description="maximum weight of one symbol, long or short, fraction of the account"
-    )
-    max_group: float | None = Field(
-        None, gt=0, le=10, description="maximum weight of one group, long plus short, fraction of the account"
-    )
-    groups: Path | None = Field(
-        None,
-        description="CSV of symbol, group and optionally start and end (inclusive); null: the industries of "
-        "`kq ingest intervals industry FILE`. Symbols without a group have no group cap",
-    )
-    max_gross: float | None = Field(
-        None, gt=0, le=10, description="maximum gross exposure, long plus short, fraction of the account"
-    )
-    max_net: float | None = Field(
-        None, gt=0, le=10, description="maximum absolute net exposure, long minus short, fraction of the account"
-    )
-    band: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="tolerance above these maxima, fraction of them, before holdings that drifted are sold down; new "
-        "orders respect the maxima themselves",
-    )
-    stop_loss: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="loss at the close from the mean entry price, fraction, at which a holding is sold entirely",
-    )
-    take_profit: float | None = Field(
-        None, gt=0, description="gain at the close from the mean entry price, fraction, at which a holding is sold"
-    )
-    stay_out: int = Field(
-        5, ge=0, description="sessions after a stop-loss or take-profit in which the symbol is not bought"
-    )
-    max_turnover: float | None = Field(
-        None,
-        gt=0,
-        description="maximum two-sided turnover per session, (buys + sells) / account. topk_dropout omits whole "
-        "orders, half of the limit is for sales; other rules move part of the way. Sales by other rules come first",
-    )
-    volatility_target: float | None = Field(
-        None,
-        gt=0,
-        description="target annualised volatility, fraction. Positions are scaled down (never up) so that the current "
-        "portfolio's trailing volatility does not exceed it",
-    )
-    volatility_sessions: int = Field(
-        60, ge=10, description="sessions of the trailing volatility; with fewer than 10 known there is no limit"
-    )
-    cash_buffer: float = Field(0.0, ge=0, lt=1, description="cash that purchases never spend, fraction of the account")
-    drawdown_halt: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="drawdown of the account at the close, fraction, at which all holdings are sold and trading stops",
-    )
-    resume_after: int | None = Field(
-        None, ge=1, description="sessions until trading resumes after a halt, with a new high-water mark; null: never"
-    )
+    max_weight: float | None = Field(None, gt=0, le=1)
+    """maximum weight of one symbol, long or short, fraction of the account"""
+    max_group: float | None = Field(None, gt=0, le=10)
+    """maximum weight of one group, long plus short, fraction of the account"""
+    groups: Path | None = None
+    """CSV of symbol, group and optionally start and end (inclusive); null: the industries of `kq ingest intervals
+    industry FILE`. Symbols without a group have no group cap"""
+    max_gross: float | None = Field(None, gt=0, le=10)
+    """maximum gross exposure, long plus short, fraction of the account"""
+    max_net: float | None = Field(None, gt=0, le=10)
+    """maximum absolute net exposure, long minus short, fraction of the account"""
+    band: float = Field(0.05, ge=0, lt=1)
+    """tolerance above these maxima, fraction of them, before holdings that drifted are sold down; new orders respect
+    the maxima themselves"""
+    stop_loss: float | None = Field(None, gt=0, lt=1)
+    """loss at the close from the mean entry price, fraction, at which a holding is sold entirely"""
+    take_profit: float | None = Field(None, gt=0)
+    """gain at the close from the mean entry price, fraction, at which a holding is sold"""
+    stay_out: int = Field(5, ge=0)
+    """sessions after a stop-loss or take-profit in which the symbol is not bought"""
+    max_turnover: float | None = Field(None, gt=0)
+    """maximum two-sided turnover per session, (buys + sells) / account. topk_dropout omits whole orders, half of the
+    limit is for sales; other rules move part of the way. Sales by other rules come first"""
+    volatility_target: float | None = Field(None, gt=0)
+    """target annualised volatility, fraction. Positions are scaled down (never up) so that the current portfolio's
+    trailing volatility does not exceed it"""
+    volatility_sessions: int = Field(60, ge=10)
+    """sessions of the trailing volatility; with fewer than 10 known there is no limit"""
+    cash_buffer: float = Field(0.0, ge=0, lt=1)
+    """cash that purchases never spend, fraction of the account"""
+    drawdown_halt: float | None = Field(None, gt=0, lt=1)
+    """drawdown of the account at the close, fraction, at which all holdings are sold and trading stops"""
+    resume_after: int | None = Field(None, ge=1)
+    """sessions until trading resumes after a halt, with a new high-water mark; null: never"""
 
     @property
     def active(self) -> bool:
         """Whether any rule is set."""
-        limits = (self.max_weight, self.max_group, self.max_gross, self.max_net, self.stop_loss, self.take_profit)
-        others = (self.max_turnover, self.volatility_target, self.drawdown_halt)
-        return self.cash_buffer > 0 or any(bound is not None for bound in (*limits, *others))
+        return bool(self.lines())
 
     @model_validator(mode="after")
     def _of_use(self) -> Risk:

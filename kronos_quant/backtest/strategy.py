@@ -44,118 +44,91 @@ class Strategy(Section):
     }
 
     recipe: str = Field(
-        "default",
-        min_length=1,
-        validation_alias=AliasChoices("recipe", "signal"),
-        serialization_alias="signal",
-        description="recipe in signals/ whose scores are traded",
+        "default", min_length=1, validation_alias=AliasChoices("recipe", "signal"), serialization_alias="signal"
     )
+    """recipe in signals/ whose scores are traded"""
     scores_file: Path | None = Field(
-        None,
-        validation_alias=AliasChoices("scores_file", "scores"),
-        serialization_alias="scores",
-        description="Parquet or CSV file of date, symbol and score, traded instead of a recipe's signals; in an "
-        "intraday market asof (end of the last bar seen), symbol and score",
+        None, validation_alias=AliasChoices("scores_file", "scores"), serialization_alias="scores"
     )
+    """Parquet or CSV file of date, symbol and score, traded instead of a recipe's signals; in an intraday market asof
+    (end of the last bar seen), symbol and score"""
     score_column: str | None = Field(
-        None,
-        min_length=1,
-        validation_alias=AliasChoices("score_column", "score"),
-        serialization_alias="score",
-        description="column of the signals that ranks; null: the recipe's score",
+        None, min_length=1, validation_alias=AliasChoices("score_column", "score"), serialization_alias="score"
     )
+    """column of the signals that ranks; null: the recipe's score"""
     strategy: Literal["topk_dropout", "topk_rebalance", "long_short_quantile", "buy_and_hold", "python"] = Field(
-        "topk_dropout", description="trading rule; python: the function `decide` of the file `code`"
+        "topk_dropout"
     )
-    code: Path | None = Field(
-        None, description="Python file of `strategy: python`; it runs only where that is allowed (--allow-code)"
-    )
-    every: int = Field(
-        1, ge=1, description="sessions between two rebalancings; in an intraday market, bars with scores"
-    )
-    weighting: Literal["equal", "score", "inverse_volatility"] = Field(
-        "equal", description="weights of topk_rebalance among the symbols held"
-    )
-    quantile: float = Field(0.2, gt=0, le=0.5, description="fraction of the symbols in each leg of long_short_quantile")
-    short: bool = Field(False, description="whether the function of `code` may sell short")
-    profile: Literal["exchange", "qlib"] = Field(
-        "exchange", description="rules of fills and costs: those of the exchange, or those of Qlib 0.9.7"
-    )
-    qlib: QlibSettings = Field(
-        default_factory=lambda: QlibSettings.model_validate({}), description="settings of the profile qlib"
-    )
-    topk: int = Field(
-        50, ge=1, validation_alias=AliasChoices("topk", "n_symbol_hold"), description="symbols held after each session"
-    )
-    n_drop: int = Field(
-        5,
-        ge=0,
-        validation_alias=AliasChoices("n_drop", "n_symbol_drop"),
-        description="maximum number of symbols replaced per session; 0 never sells",
-    )
-    hold_thresh: int = Field(5, ge=0, description="minimum holding period, sessions")
-    start: date | None = Field(
-        None,
-        description="first session whose scores are used (they trade at the next bar); null: the first after the "
-        "model's training and validation data",
-    )
-    end: date | None = Field(None, description="last session; null: the newest")
-    fill: Literal["open", "close"] = Field("open", description="price of the next bar at which orders fill")
-    liquidity: Liquidity = Field(
-        default_factory=lambda: Liquidity.model_validate({}), description="slippage, market impact and participation"
-    )
-    risk: Risk = Field(
-        default_factory=lambda: Risk.model_validate({}), description="rules that cut orders and sell holdings"
-    )
+    """trading rule; python: the function `decide` of the file `code`"""
+    code: Path | None = None
+    """Python file of `strategy: python`; it runs only where that is allowed (--allow-code)"""
+    every: int = Field(1, ge=1)
+    """sessions between two rebalancings; in an intraday market, bars with scores"""
+    weighting: Literal["equal", "score", "inverse_volatility"] = "equal"
+    """weights of topk_rebalance among the symbols held"""
+    quantile: float = Field(0.2, gt=0, le=0.5)
+    """fraction of the symbols in each leg of long_short_quantile"""
+    short: bool = False
+    """whether the function of `code` may sell short"""
+    profile: Literal["exchange", "qlib"] = "exchange"
+    """rules of fills and costs: those of the exchange, or those of Qlib 0.9.7"""
+    qlib: QlibSettings = Field(default_factory=lambda: QlibSettings.model_validate({}))
+    """settings of the profile qlib"""
+    topk: int = Field(50, ge=1, validation_alias=AliasChoices("topk", "n_symbol_hold"))
+    """symbols held after each session"""
+    n_drop: int = Field(5, ge=0, validation_alias=AliasChoices("n_drop", "n_symbol_drop"))
+    """maximum number of symbols replaced per session; 0 never sells"""
+    hold_thresh: int = Field(5, ge=0)
+    """minimum holding period, sessions"""
+    start: date | None = None
+    """first session whose scores are used (they trade at the next bar); null: the first after the model's training and
+    validation data"""
+    end: date | None = None
+    """last session; null: the newest"""
+    fill: Literal["open", "close"] = "open"
+    """price of the next bar at which orders fill"""
+    liquidity: Liquidity = Field(default_factory=lambda: Liquidity.model_validate({}))
+    """slippage, market impact and participation"""
+    risk: Risk = Field(default_factory=lambda: Risk.model_validate({}))
+    """rules that cut orders and sell holdings"""
     max_missing_scores: float | None = Field(
         None,
         ge=0,
         le=1,
         validation_alias=AliasChoices("max_missing_scores", "max_missing"),
         serialization_alias="max_missing",
-        description="maximum fraction of bars without a score (counted from a symbol's first score; for members of the "
-        "universe without any, all bars); a larger one is an error. null: it is only reported",
     )
-    account: float = Field(1e8, gt=0, description="initial cash, account currency")
-    benchmark: str = Field("auto", min_length=1, description="symbol of an index; auto: the index in the data; or none")
-    universe: str | None = Field(None, min_length=1, description="universe traded; null: that of the recipe")
-    costs: Costs = Field(default_factory=lambda: Costs.model_validate({}), description="trading costs")
-    lot: int | Literal["exchange"] = Field(
-        "exchange", description="board lot, raw shares; 0: fractional shares; exchange: that of each symbol"
-    )
-    lots: dict[str, PositiveInt] = Field(
-        default_factory=dict, description="board lots by symbol, raw shares, where `lot: exchange` does not know them"
-    )
-    price_limit: float | Literal["exchange", "none"] = Field(
-        "exchange", description="daily price limit, fraction of the previous close; exchange: that of each symbol"
-    )
-    cash_fraction: float = Field(
-        USUAL_SHARE,
-        gt=0,
-        le=1,
-        serialization_alias="risk_degree",
-        description="topk_dropout: fraction of the free cash that the purchases of a session spend",
-    )
-    target_exposure: float = Field(
-        USUAL_SHARE,
-        gt=0,
-        le=1,
-        serialization_alias="risk_degree",
-        description="the other rules: fraction of the account that is invested (long_short_quantile: both legs)",
-    )
-    delisting_return: float = Field(
-        0.0, ge=-1, le=1, description="return of a holding that is delisted, from its last close"
-    )
-    sessions_per_year: int | None = Field(
-        None, ge=1, description="sessions per year for annualised figures; null: that of the exchange"
-    )
+    """maximum fraction of bars without a score (counted from a symbol's first score; for members of the universe
+    without any, all bars); a larger one is an error. null: it is only reported"""
+    account: float = Field(100000000.0, gt=0)
+    """initial cash, account currency"""
+    benchmark: str = Field("auto", min_length=1)
+    """symbol of an index; auto: the index in the data; or none"""
+    universe: str | None = Field(None, min_length=1)
+    """universe traded; null: that of the recipe"""
+    costs: Costs = Field(default_factory=lambda: Costs.model_validate({}))
+    """trading costs"""
+    lot: int | Literal["exchange"] = "exchange"
+    """board lot, raw shares; 0: fractional shares; exchange: that of each symbol"""
+    lots: dict[str, PositiveInt] = Field(default_factory=dict)
+    """board lots by symbol, raw shares, where `lot: exchange` does not know them"""
+    price_limit: float | Literal["exchange", "none"] = "exchange"
+    """daily price limit, fraction of the previous close; exchange: that of each symbol"""
+    cash_fraction: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")
+    """topk_dropout: fraction of the free cash that the purchases of a session spend"""
+    target_exposure: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")
+    """the other rules: fraction of the account that is invested (long_short_quantile: both legs)"""
+    delisting_return: float = Field(0.0, ge=-1, le=1)
+    """return of a holding that is delisted, from its last close"""
+    sessions_per_year: int | None = Field(None, ge=1)
+    """sessions per year for annualised figures; null: that of the exchange"""
 
     @model_validator(mode="before")
     @classmethod
     def _one_name_each(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        refuse_both_names(data)
+        refuse_both_names(cls, data)
         own = share_setting(data.get("strategy", "topk_dropout"))
         if "risk_degree" in data and own in data:
             raise ValueError(f"risk_degree and {own} are the same setting here: give one of them")
@@ -209,6 +182,11 @@ class Strategy(Section):
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
             raise ValueError("risk needs `profile: exchange`")
+
+    @property
+    def sells_short(self) -> bool:
+        """Whether the rule may hold negative weights."""
+        return self.short or self.strategy == "long_short_quantile"
 
     def digest_settings(self, exclude: set[str] | None = None, *, defaults: bool = True) -> dict[str, Any]:
         """The settings as plain values under the names that stored digests were computed over.

@@ -17,50 +17,33 @@ import yaml
 from pydantic import ValidationError
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest.accounts import Ledger, series_of
-from kronos_quant.backtest.engine import exchange_market, qlib_market, trade_exchange, trade_qlib
+from kronos_quant.backtest.accounts import series_of
+from kronos_quant.backtest.engine import trade_function
 from kronos_quant.backtest.panel import Panel
-from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts
+from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.rules import Rules
-from kronos_quant.backtest.settings import OTHER_NAMES
+from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy, share_setting
+from kronos_quant.config.section import field_names, problem_lines
 from kronos_quant.errors import ConfigError
 
 FIXED = (
-    "recipe",
-    "score_column",
-    "scores_file",
-    "start",
-    "end",
-    "universe",
-    "benchmark",
-    "code",
-    "profile",
-    "strategy",
-)
+    "recipe", "score_column", "scores_file", "start", "end", "universe", "benchmark", "code", "profile", "strategy",
+)  # fmt: skip
 """Settings that change what is traded or by which rules: such runs are compared, not swept."""
 
 DECIDES = (
-    "topk",
-    "n_drop",
-    "hold_thresh",
-    "cash_fraction",
-    "target_exposure",
-    "account",
-    "delisting_return",
-    "every",
-    "weighting",
-    "quantile",
-    "risk",
-)
+    "topk", "n_drop", "hold_thresh", "cash_fraction", "target_exposure", "account", "delisting_return", "every",
+    "weighting", "quantile", "risk",
+)  # fmt: skip
 """Settings that only the event loop reads: trials that differ in nothing else share one prepared market."""
 
 Value = str | int | float | bool | None
 Grid = Mapping[str, Sequence[Value]] | Sequence[str]
 
-FIELD_OF = {other: name for name, other in OTHER_NAMES}
-"""A setting's other name -> its own."""
+FIELD_OF = {other: name for one in (Strategy, Costs) for name in one.model_fields for other in field_names(one, name)}
+"""Each name of a setting -> its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +137,24 @@ def make_trials(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tupl
         try:
             trials.append(Trial(tuple(chosen.items()), Strategy.model_validate(settings)))
         except ValidationError as error:
-            problem = error.errors()[0]
-            words = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-            field = ".".join(map(str, problem["loc"]))
-            if field in chosen:
-                raise ConfigError(f"--grid {field}={chosen[field]}: {words}") from None
-            refused.append(f"{', '.join(f'{name}={value}' for name, value in chosen.items())}: {words}")
+            words = problem_lines(error, Strategy, lambda *_: "--grid")[0]
+            if ".".join(map(str, error.errors()[0]["loc"])) in chosen:
+                raise ConfigError(words) from None
+            given = ", ".join(f"{name}={value}" for name, value in chosen.items())
+            refused.append(words.replace("--grid", given, 1))
     if not trials:
         raise ConfigError(f"--grid: no valid combination: {refused[0]}")
     return trials, refused
 
 
 def set_field(settings: dict[str, Any], name: str, value: Value) -> None:
-    """Set a field by its dotted name. Raises ConfigError for an unknown field."""
+    """Set a field by its dotted name, whether or not a strategy has it."""
     *sections, last = name.split(".")
-    place = settings
     for section in sections:
-        place = place.get(section) if isinstance(place, dict) else None  # type: ignore[assignment]
-    if not isinstance(place, dict) or last not in place:
-        raise ConfigError(f"--grid {name}: the strategy has no such field")
-    place[last] = value
+        if not isinstance(settings.get(section), dict):
+            settings[section] = {}
+        settings = settings[section]
+    settings[last] = value
 
 
 def run_trials(
@@ -205,7 +186,7 @@ def trial_runner(
     group: Sequence[Trial], panel: Panel, rules: Rules, facts: QlibFacts | None, benchmark: FloatArray | None
 ) -> Callable[[Trial], TrialResult]:
     """A function that runs any trial of a group on a market that is prepared once."""
-    trade, years = trade_function(group[0].strategy, panel, rules, facts)
+    trade, years = trade_function(group[0].strategy, panel, rules, facts), rules.terms.sessions_per_year
 
     def run(trial: Trial) -> TrialResult:
         ledger = trade(trial.strategy)
@@ -213,19 +194,6 @@ def trial_runner(
         return TrialResult(trial, metrics_of(series, ledger, benchmark, years), series.returns)
 
     return run
-
-
-Trade = Callable[[Strategy], Ledger]
-
-
-def trade_function(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts | None) -> tuple[Trade, int]:
-    """A function that trades any strategy which sees the market as `strategy` does, and the annualisation."""
-    if strategy.profile == "qlib":
-        known = facts or derived_facts(panel)
-        as_qlib = qlib_market(strategy, panel, known)
-        return lambda other: trade_qlib(other, as_qlib, known), rules.terms.sessions_per_year
-    market = exchange_market(strategy, panel, rules)
-    return lambda other: trade_exchange(other, panel, rules, market), rules.terms.sessions_per_year
 
 
 def market_key(strategy: Strategy) -> str:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +68,7 @@ def replay_of(ledger: Ledger) -> Replay:
     fills = ledger.fills
     row, symbol = fills[:, codes.ROW].astype(np.int64), fills[:, codes.SYMBOL].astype(np.int64)
     signed, price, fee = fills[:, codes.SIDE] * fills[:, codes.SHARES], fills[:, codes.PRICE], fills[:, codes.COST]
-    # vectorbt refuses a price of 0, what a delisting at -100 % leaves at: it is charged as a fee on the last close
+    # vectorbt refuses a price of 0, what a delisting at -100% leaves at: it is charged as a fee on the last close
     last = ledger.last[row, symbol]
     price, fee = np.where(price == 0, last, price), np.where(price == 0, -signed * last, fee)
     # it leaves out a sale that costs more than it brings, which Qlib makes
@@ -143,9 +142,10 @@ def vectorbt_portfolio(ledger: Ledger, panel: Panel) -> Any:
     """
     if len(ledger.fills) == 0:
         raise DataError("no portfolio without a trade")
-    replay, cash = replay_of(ledger), ledger.account[0]
-    by_place = simulated(replay, panel, cash)
     import pandas as pd
+
+    replay, cash = replay_of(ledger), ledger.account[0]
+    by_place = simulated(replay, cash)
     import vectorbt as vbt
 
     records = by_place.order_records.copy()
@@ -154,7 +154,8 @@ def vectorbt_portfolio(ledger: Ledger, panel: Panel) -> Any:
     records["fees"] += replay.excess[cell]
     records["col"] = np.searchsorted(traded, replay.symbol[cell])
     last = np.nan_to_num(ledger.last[:, traded], nan=1.0)
-    close = pd.DataFrame(last, index=by_place.wrapper.index, columns=[panel.symbols[n] for n in traded])
+    index = pd.DatetimeIndex(np.array(panel.times or panel.dates, dtype="datetime64[ns]"))
+    close = pd.DataFrame(last, index=index, columns=[panel.symbols[n] for n in traded])
     return vbt.Portfolio(
         vbt.ArrayWrapper.from_obj(close, freq="1D", group_by=True),
         close,
@@ -166,13 +167,13 @@ def vectorbt_portfolio(ledger: Ledger, panel: Panel) -> Any:
     )
 
 
-def vectorbt_account(ledger: Ledger, panel: Panel) -> FloatArray:
+def vectorbt_account(ledger: Ledger) -> FloatArray:
     """The account f64[T] that vectorbt's portfolio has from the kernel's fills."""
     cash = ledger.account[0]
     if len(ledger.fills) == 0:
-        return np.full(len(panel.dates), cash)
+        return np.full(len(ledger.account), cash)
     replay = replay_of(ledger)
-    portfolio = simulated(replay, panel, cash)
+    portfolio = simulated(replay, cash)
     from vectorbt.portfolio import nb
     from vectorbt.portfolio.enums import Direction
 
@@ -184,16 +185,15 @@ def vectorbt_account(ledger: Ledger, panel: Panel) -> FloatArray:
     return np.asarray(value - np.cumsum(replay.excess.sum(axis=1) + ledger.borrowed), dtype=np.float64)
 
 
-def simulated(replay: Replay, panel: Panel, cash: float) -> Any:
+def simulated(replay: Replay, cash: float) -> Any:
     """What vectorbt makes of the cells."""
     import pandas as pd
 
     with without_notebooks():
         import vectorbt as vbt
 
-    index = pd.DatetimeIndex(np.array(panel.times or panel.dates, dtype="datetime64[ns]"))
     return vbt.Portfolio.from_orders(
-        close=pd.DataFrame(replay.close, index=index),
+        close=pd.DataFrame(replay.close),
         size=replay.size,
         price=replay.price,
         fixed_fees=replay.fee,
@@ -247,12 +247,7 @@ def compile_portfolio() -> None:
     orders[1, codes.SYMBOL] = 1.0
     account, prices, nothing = np.full(2, 10.0), np.ones((2, 2)), np.zeros(2)
     ledger = Ledger(orders, account, account, prices, prices, prices, nothing, nothing > 0, np.arange(2))
-    panel = Panel(
-        dates=(date(2024, 1, 1), date(2024, 1, 2)), symbols=("A", "B"),
-        open=prices, high=prices, low=prices, close=prices, volume=prices, factor=prices, score=prices,
-        gone=np.full(2, 2),
-    )  # fmt: skip
-    vectorbt_account(ledger, panel)
+    vectorbt_account(ledger)
 
 
 def check_accounts(kernel_account: FloatArray, portfolio_account: FloatArray, panel: Panel) -> None:

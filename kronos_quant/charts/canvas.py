@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -21,21 +22,29 @@ from matplotlib import rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter
 
 from kronos_quant.files import write_aside
 
-# Okabe and Ito's colours, distinct with every kind of colour vision; lines differ in dash and width as well
-BLUE, ORANGE, VERMILION, GREEN, GREY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#6e6e6e"
-INK, GRID, PAPER = "#333333", "#e3e3e3", "#ffffff"
+
+class Hue(StrEnum):
+    """Okabe and Ito's colours, distinct with every kind of colour vision, and those of text, grid and ground.
+
+    On a page each is the style sheet's variable of its name, in light and in dark.
+    """
+
+    BLUE = "#0072b2"
+    ORANGE = "#e69f00"
+    VERMILION = "#d55e00"
+    GREEN = "#009e73"
+    GREY = "#6e6e6e"
+    INK = "#333333"
+    GRID = "#e3e3e3"
+    PAPER = "#ffffff"
+
+
 WHITE, BLACK = "#fefefe", "#010101"
 """Of labels on coloured cells, which stay as they are on a dark page."""
-
-PAGE_COLOURS = {
-    BLUE: "blue", ORANGE: "orange", VERMILION: "vermilion", GREEN: "green", GREY: "grey", INK: "ink", GRID: "grid",
-    PAPER: "paper",
-}  # fmt: skip
-"""Colour -> the variable of the page's style sheet that stands for it, in light and in dark."""
 
 WIDE, NARROW = 10.0, 4.6
 """Inches: of a figure across a page, and of one across a phone."""
@@ -47,19 +56,19 @@ LOOK: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
-    "axes.titlecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "axes.facecolor": PAPER,
-    "figure.facecolor": PAPER,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "axes.titlecolor": Hue.INK,
+    "axes.labelcolor": Hue.INK,
+    "axes.edgecolor": Hue.INK,
+    "axes.facecolor": Hue.PAPER,
+    "figure.facecolor": Hue.PAPER,
+    "text.color": Hue.INK,
+    "xtick.color": Hue.INK,
+    "ytick.color": Hue.INK,
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": GRID,
+    "grid.color": Hue.GRID,
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "text.parse_math": False,  # a $ in a name is a dollar
@@ -118,14 +127,11 @@ def figure_svg(figure: Figure, label: str) -> str:
         warnings.simplefilter("ignore", UserWarning)
         figure.savefig(held, format="svg", metadata={"Date": None}, transparent=True)
     svg = without_references(held.getvalue())
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _variable(found[0]), svg)
+    for colour in Hue:
+        svg = svg.replace(colour, f"var(--{colour.name.lower()})")
     svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]).replace("\n", ""), svg)
     name = re.sub(r"[<>&\"']", " ", label)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
-
-
-def _variable(colour: str) -> str:
-    return f"var(--{PAGE_COLOURS[colour]})" if colour in PAGE_COLOURS else colour
 
 
 def without_references(svg: str) -> str:
@@ -179,16 +185,12 @@ def percent_axis(axis: Axis) -> None:
     axis.set_major_formatter(StepFormatter(100.0, "%"))
 
 
-def session_axis(axes: Axes, times: Sequence[date], labels: int = 7) -> None:
-    """Label an axis of bar numbers with the bars' times: nights and weekends take no room on it."""
-    names = time_labels(times)
-
-    def label(position: float, _: int | None = None) -> str:
-        number = round(position)
-        return names[number] if 0 <= number < len(names) and abs(position - number) < 1e-6 else ""
-
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=labels, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(label))
+def session_axis(axes: Axes, times: Sequence[date], width: float) -> None:
+    """Label an axis of bar numbers with the bars' times, the first and the last too: nights take no room on it."""
+    spread = np.linspace(0, len(times) - 1, label_count(width) if times else 0)
+    places = sorted({round(place) for place in spread})
+    labels = time_labels(times)
+    axes.set_xticks(places, [labels[place] for place in places])
 
 
 def label_count(width: float) -> int:

@@ -14,21 +14,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.charts.canvas import (
-    BLUE,
-    GREY,
-    INK,
-    NARROW,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    WIDE,
-    Chart,
-    drawn,
-    label_count,
-    time_labels,
-    value_axis,
-)
+from kronos_quant.charts.canvas import NARROW, WIDE, Chart, Hue, drawn, label_count, time_labels, value_axis
 
 MEDIAN = 0.5
 BODY_WIDTH = 0.64
@@ -39,20 +25,19 @@ BARS_ON_A_PHONE = 36
 
 @dataclass(frozen=True, slots=True)
 class Fan:
-    """What a forecast's picture shows: the last bars of one symbol, and quantiles of the closes to come."""
+    """What a forecast's picture shows: the last bars of one symbol, and quantiles of the closes to come.
+
+    history : schema.BARS, ascending, at least one bar; times : H end stamps; levels : Q ascending, 0.5 in the middle
+    quantiles, naive : [Q, H], of the close and of a random walk (None draws none)
+    realised : schema.BARS that followed, as far as known; None or empty of a forecast of the future
+    """
 
     history: pl.DataFrame
-    """schema.BARS, ascending, at least one bar."""
     times: Sequence[datetime]
-    """H end stamps."""
     levels: Sequence[float]
-    """Q ascending probabilities with 0.5 in the middle."""
     quantiles: FloatArray
-    """[Q, H], of the close."""
     naive: FloatArray | None = None
-    """[Q, H], of a random walk; None draws none."""
     realised: pl.DataFrame | None = None
-    """schema.BARS that followed, those of `times` that are known; None or empty of a forecast of the future."""
 
     @property
     def last(self) -> float:
@@ -81,15 +66,15 @@ def forecast_figure(fan: Fan, title: str = "", width: float = 11.0) -> Chart:
     history = fan.history.tail(BARS_ON_A_PHONE) if narrow else fan.history
     start = history.height - 1
     ahead = np.arange(start, start + len(fan.times) + 1)
-    _candlesticks(axes, history, np.arange(history.height), INK)
+    _candlesticks(axes, history, np.arange(history.height), Hue.INK)
     _fan(axes, ahead, fan)
     if fan.naive is not None:
         _naive_band(axes, ahead, fan.joined(fan.naive), fan)
     if fan.realised is not None and fan.realised.height:
         place = {time: start + 1 + step for step, time in enumerate(fan.times)}
         realised = fan.realised.filter(pl.col("time").is_in(list(place)))
-        _candlesticks(axes, realised, np.array([place[time] for time in realised["time"]]), ORANGE, "realised bars")
-    axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
+        _candlesticks(axes, realised, np.array([place[time] for time in realised["time"]]), Hue.ORANGE, "realised bars")
+    axes.axvline(start + 0.5, color=Hue.GREY, linewidth=0.8)
     _time_axis(axes, [*history["time"].to_list(), *fan.times], start, label_count(width))
     value_axis(axes.yaxis)
     if title:
@@ -101,13 +86,13 @@ def forecast_figure(fan: Fan, title: str = "", width: float = 11.0) -> Chart:
 
 
 def _time_axis(axes: Axes, times: Sequence[datetime], start: int, labels: int) -> None:
-    """Label the last known bar, others before it at even distances, and the last bar where there is room."""
-    every = max(1, -(-len(times) // labels))
-    places = list(range(start, -1, -every))[::-1]
-    last = len(times) - 1
-    if last - start >= 0.8 * every:
-        places.append(last)
-    axes.set_xticks(places, [time_labels(times)[place] for place in places])
+    """Label the last known bar (`start`) and the last bar, and others before them at even distances."""
+    every, last = -(-len(times) // labels), len(times) - 1
+    places = [*range(start, -1, -every)[::-1], last]
+    names = axes.set_xticks(places, [time_labels(times)[place] for place in places])
+    if last - start < 0.8 * every:  # they would overlap: one stands to the left of its bar, the other to the right
+        names[-2].label1.set_horizontalalignment("right")
+        names[-1].label1.set_horizontalalignment("left")
     axes.grid(axis="x", visible=False)
     axes.set_xlim(-1, len(times))
 
@@ -116,7 +101,7 @@ def _candlesticks(axes: Axes, bars: pl.DataFrame, number: np.ndarray, colour: st
     """Bodies from open to close (filled where the price fell), wicks from low to high."""
     low, high, opened, closed = (bars[name].cast(pl.Float64).to_numpy() for name in ("low", "high", "open", "close"))
     axes.vlines(number, low, high, color=colour, linewidth=0.8, label=label)
-    for rose, fill in ((True, PAPER), (False, colour)):
+    for rose, fill in ((True, Hue.PAPER), (False, colour)):
         chosen = (closed >= opened) == rose
         axes.bar(
             number[chosen],
@@ -136,18 +121,18 @@ def _fan(axes: Axes, ahead: np.ndarray, fan: Fan) -> None:
     for outer in range(len(levels) // 2):
         label = f"forecast, {levels[-1 - outer] - levels[outer]:.0%} interval"
         axes.fill_between(
-            ahead, values[outer], values[-1 - outer], color=BLUE, alpha=0.2 + 0.15 * outer, linewidth=0, label=label
+            ahead, values[outer], values[-1 - outer], color=Hue.BLUE, alpha=0.2 + 0.15 * outer, linewidth=0, label=label
         )
-    axes.plot(ahead, values[list(levels).index(MEDIAN)], color=BLUE, linewidth=2.0, label="forecast, median")
+    axes.plot(ahead, values[list(levels).index(MEDIAN)], color=Hue.BLUE, linewidth=2.0, label="forecast, median")
 
 
 def _naive_band(axes: Axes, ahead: np.ndarray, values: FloatArray, fan: Fan) -> None:
     """The widest interval of the random walk, by its edges, and its median: what a forecast has to be better than."""
     label = f"random walk, {fan.interval} interval"
     for edge, name in ((values[0], label), (values[-1], None)):
-        axes.plot(ahead, edge, color=VERMILION, linewidth=1.2, linestyle="--", label=name)
+        axes.plot(ahead, edge, color=Hue.VERMILION, linewidth=1.2, linestyle="--", label=name)
     middle = values[list(fan.levels).index(MEDIAN)]
-    axes.plot(ahead, middle, color=VERMILION, linewidth=1.0, linestyle=":", label="random walk, median")
+    axes.plot(ahead, middle, color=Hue.VERMILION, linewidth=1.0, linestyle=":", label="random walk, median")
 
 
 @drawn
@@ -161,12 +146,12 @@ def bars_figure(bars: pl.DataFrame, marked: Sequence[float]) -> Chart:
     prices, volumes = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     low, high, close, volume = (bars[name].cast(pl.Float64).to_numpy() for name in ("low", "high", "close", "volume"))
     number = np.arange(bars.height)
-    prices.vlines(number, low, high, color=GREY, linewidth=1.0)
-    prices.plot(number, close, color=BLUE, linewidth=1.3, marker="o" if bars.height == 1 else "")
-    volumes.vlines(number, 0, volume, color=GREY, linewidth=1.6)
+    prices.vlines(number, low, high, color=Hue.GREY, linewidth=1.0)
+    prices.plot(number, close, color=Hue.BLUE, linewidth=1.3, marker="o" if bars.height == 1 else "")
+    volumes.vlines(number, 0, volume, color=Hue.GREY, linewidth=1.6)
     for axes in (prices, volumes):
         for place in marked:
-            axes.axvspan(place - 0.5, place + 0.5, color=VERMILION, alpha=0.3, linewidth=0)
+            axes.axvspan(place - 0.5, place + 0.5, color=Hue.VERMILION, alpha=0.3, linewidth=0)
         axes.set_xlim(-1, bars.height)
     value_axis(prices.yaxis)
     prices.tick_params(labelsize=8)

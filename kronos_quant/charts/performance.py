@@ -9,30 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.charts.canvas import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    NARROW,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    WIDE,
-    Chart,
-    drawn,
-    label_count,
-    percent_axis,
-    session_axis,
-    value_axis,
-)
+from kronos_quant.charts.canvas import NARROW, WIDE, Chart, Hue, drawn, percent_axis, session_axis, value_axis
 from kronos_quant.stats.performance import drawdowns
 
 LEAST_DEPTH = 0.01
@@ -44,8 +27,7 @@ FEWEST_BINS, MOST_BINS = 5, 100
 TAIL = 0.05
 """Share of the sessions beyond the line of large losses."""
 
-
-STYLES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (VERMILION, ":"), (GREY, "-"))
+STYLES = ((Hue.BLUE, "-"), (Hue.ORANGE, "--"), (Hue.GREEN, "-."), (Hue.VERMILION, ":"), (Hue.GREY, "-"))
 """Colours and dashes of the curves of several runs, distinct without colour."""
 
 
@@ -84,7 +66,7 @@ def performance_figure(curves: AccountCurves, title: str = "", width: float = WI
     _growth_panel(growth, curves)
     _drawdown_panel(depth, curves, columns)
     _excess_panel(excess, curves, columns)
-    session_axis(excess, curves.dates, label_count(width))
+    session_axis(excess, curves.dates, width)
     excess.set_xlabel("session")
     figure.align_ylabels()
     return figure
@@ -92,15 +74,15 @@ def performance_figure(curves: AccountCurves, title: str = "", width: float = WI
 
 def _growth_panel(axes: Axes, curves: AccountCurves) -> None:
     before = "portfolio, before costs"
-    axes.plot(*_since_start(_growth(curves.returns)), color=BLUE, linewidth=1.8, label="portfolio, after costs")
-    axes.plot(*_since_start(_growth(curves.gross_returns)), color=BLUE, linewidth=1.0, linestyle=":", label=before)
+    axes.plot(*_since_start(_growth(curves.returns)), color=Hue.BLUE, linewidth=1.8, label="portfolio, after costs")
+    axes.plot(*_since_start(_growth(curves.gross_returns)), color=Hue.BLUE, linewidth=1.0, linestyle=":", label=before)
     if curves.benchmark_returns is not None:
         grown = _since_start(_growth(curves.benchmark_returns))
-        axes.plot(*grown, color=ORANGE, linewidth=1.4, linestyle="--", label=curves.benchmark_label)
+        axes.plot(*grown, color=Hue.ORANGE, linewidth=1.4, linestyle="--", label=curves.benchmark_label)
     if not curves.traded:
-        words: dict[str, Any] = {"color": VERMILION, "fontsize": 16, "fontweight": "bold", "ha": "center", "zorder": 5}
-        box = {"facecolor": PAPER, "edgecolor": VERMILION, "pad": 8}
-        axes.text(0.5, 0.5, "NO TRADE WAS MADE", transform=axes.transAxes, va="center", bbox=box, **words)
+        box = {"facecolor": Hue.PAPER, "edgecolor": Hue.VERMILION, "pad": 8}
+        note = axes.text(0.5, 0.5, "NO TRADE WAS MADE", transform=axes.transAxes, ha="center", va="center", bbox=box)
+        note.set(color=Hue.VERMILION, fontsize=16, fontweight="bold", zorder=5)
     zero_line(axes)
     axes.set_title("Growth since the start")
     axes.set_ylabel("return")
@@ -109,12 +91,12 @@ def _growth_panel(axes: Axes, curves: AccountCurves) -> None:
 
 
 def _drawdown_panel(axes: Axes, curves: AccountCurves, columns: int) -> None:
-    sessions, fallen = _since_start(drawdowns(curves.returns))
-    axes.fill_between(sessions, fallen, 0, color=BLUE, alpha=0.25, linewidth=0)
-    axes.plot(sessions, fallen, color=BLUE, linewidth=1.2, label="portfolio, after costs")
+    fallen = _since_start(drawdowns(curves.returns))
+    axes.fill_between(*fallen, 0, color=Hue.BLUE, alpha=0.25, linewidth=0)
+    axes.plot(*fallen, color=Hue.BLUE, linewidth=1.2, label="portfolio, after costs")
     if curves.benchmark_returns is not None:
         depth = _since_start(drawdowns(curves.benchmark_returns))
-        axes.plot(*depth, color=ORANGE, linewidth=1.2, linestyle="--", label=curves.benchmark_label)
+        axes.plot(*depth, color=Hue.ORANGE, linewidth=1.2, linestyle="--", label=curves.benchmark_label)
     lowest, _ = axes.get_ylim()
     axes.set_ylim(min(lowest, -LEAST_DEPTH), 0)
     axes.set_title("Drawdown: loss from the highest value so far")
@@ -130,8 +112,8 @@ def _excess_panel(axes: Axes, curves: AccountCurves, columns: int) -> None:
     else:
         axes.set_title(f"Excess: growth relative to {curves.benchmark_name or 'the benchmark'}")
         before = _since_start(_relative(curves.gross_returns, other))
-        axes.plot(*before, color=GREEN, linewidth=1.0, linestyle=":", label="before costs")
-    axes.plot(*_since_start(_relative(curves.returns, other)), color=GREEN, linewidth=1.6, label="after costs")
+        axes.plot(*before, color=Hue.GREEN, linewidth=1.0, linestyle=":", label="before costs")
+    axes.plot(*_since_start(_relative(curves.returns, other)), color=Hue.GREEN, linewidth=1.6, label="after costs")
     zero_line(axes)
     axes.set_ylabel("costs" if curves.benchmark_returns is None else "excess")
     axes.legend(loc="best", ncols=columns)
@@ -162,13 +144,13 @@ def rolling_figure(
     panels = figure.subplots(len(series), 1, sharex=True, squeeze=False)[:, 0]
     ends = np.arange(window - 1, len(dates))
     for axes, (title, values) in zip(panels, series.items(), strict=True):
-        axes.plot(ends, values, color=BLUE, linewidth=1.4, marker="o" if len(ends) == 1 else "")
-        axes.axhline(float(np.nanmedian(values)), color=ORANGE, linewidth=1.2, linestyle="--", label="median")
+        axes.plot(ends, values, color=Hue.BLUE, linewidth=1.4, marker="o" if len(ends) == 1 else "")
+        axes.axhline(float(np.nanmedian(values)), color=Hue.ORANGE, linewidth=1.2, linestyle="--", label="median")
         zero_line(axes)
         axes.set_title(f"{title}, over {window} sessions")
         (percent_axis if title in percent else value_axis)(axes.yaxis)
     panels[0].legend(loc="best")
-    session_axis(panels[-1], dates, label_count(width))
+    session_axis(panels[-1], dates, width)
     panels[-1].set_xlabel("session")
     return figure
 
@@ -189,22 +171,19 @@ def distribution_figure(returns: FloatArray, width: float = WIDE) -> Chart:
     """Histogram of returns f64[T] and the normal distribution with their mean and standard deviation."""
     figure = Chart(figsize=(width, 3.4), layout="constrained")
     axes = figure.subplots()
-    _, edges, _ = axes.hist(returns, bins=bin_count(returns), color=BLUE, alpha=0.55)
+    _, edges, _ = axes.hist(returns, bins=bin_count(returns), color=Hue.BLUE, alpha=0.55)
     mean, spread = float(returns.mean()), float(returns.std(ddof=1))
     x = np.linspace(edges[0], edges[-1], 300)
     expected = norm.pdf(x, mean, spread) * len(returns) * (edges[1] - edges[0])
-    axes.plot(x, expected, color=GREY, linewidth=1.6, label="normal, same mean and deviation")
-    axes.axvline(mean, color=ORANGE, linewidth=1.4, linestyle="--", label=f"mean {mean:+.3%}")
+    axes.plot(x, expected, color=Hue.GREY, linewidth=1.6, label="normal, same mean and deviation")
+    axes.axvline(mean, color=Hue.ORANGE, linewidth=1.4, linestyle="--", label=f"mean {mean:+.3%}")
     worst = float(np.quantile(returns, TAIL))
-    axes.axvline(worst, color=VERMILION, linewidth=1.4, linestyle=":", label=f"{TAIL:.0%} quantile {worst:+.2%}")
+    axes.axvline(worst, color=Hue.VERMILION, linewidth=1.4, linestyle=":", label=f"{TAIL:.0%} quantile {worst:+.2%}")
     percent_axis(axes.xaxis)
     axes.set_title("Session returns, after costs")
     axes.set_xlabel("return per session")
     axes.set_ylabel("sessions")
-    if width > NARROW:
-        axes.legend(loc="best")
-    else:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    figure.legend(loc="outside lower center", ncols=3 if width > NARROW else 1)
     return figure
 
 
@@ -238,7 +217,7 @@ def comparison_figure(
         zero_line(axes)
         percent_axis(axes.yaxis)
     growth.legend(loc="best")
-    session_axis(depth, dates, label_count(width))
+    session_axis(depth, dates, width)
     depth.set_xlabel("session")
     figure.align_ylabels()
     return figure
@@ -262,4 +241,4 @@ def _relative(returns: FloatArray, other: FloatArray) -> FloatArray:
 
 def zero_line(axes: Axes) -> None:
     """A thin line at 0."""
-    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.axhline(0, color=Hue.INK, linewidth=0.8)

@@ -14,22 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.charts.canvas import (
-    BLUE,
-    GREY,
-    INK,
-    NARROW,
-    ORANGE,
-    PAPER,
-    VERMILION,
-    WIDE,
-    Chart,
-    drawn,
-    label_count,
-    percent_axis,
-    session_axis,
-    value_axis,
-)
+from kronos_quant.charts.canvas import NARROW, WIDE, Chart, Hue, drawn, percent_axis, session_axis, value_axis
 from kronos_quant.charts.performance import zero_line
 from kronos_quant.stats.intervals import MeanInterval
 
@@ -37,7 +22,7 @@ ROLLING = 20
 """Dates of the moving mean of the rank IC."""
 LARGEST_DOT = 260.0
 """Area of the dot that holds all forecasts of the reliability picture."""
-SERIES = ((BLUE, "o"), (GREY, "s"), (ORANGE, "D"), (VERMILION, "^"))
+SERIES = ((Hue.BLUE, "o"), (Hue.GREY, "s"), (Hue.ORANGE, "D"), (Hue.VERMILION, "^"))
 """Colour and marker of each contender."""
 
 
@@ -65,13 +50,13 @@ def rank_ic_figure(
     moving = moving[: known[-1] + 1 if known.size else 0]
     figure = Chart(figsize=(width, 3.6 if width > NARROW else 4.2), layout="constrained")
     axes = figure.subplots()
-    axes.bar(np.arange(len(values)), values, color=GREY, alpha=0.45, width=0.9, linewidth=0, label=f"one {unit}")
-    axes.plot(np.arange(len(moving)), moving, color=BLUE, linewidth=1.6, label=f"mean of {ROLLING} {unit}s")
+    axes.bar(np.arange(len(values)), values, color=Hue.GREY, alpha=0.45, width=0.9, linewidth=0, label=f"one {unit}")
+    axes.plot(np.arange(len(moving)), moving, color=Hue.BLUE, linewidth=1.6, label=f"mean of {ROLLING} {unit}s")
     if mean.known:
-        axes.axhspan(mean.low, mean.high, color=ORANGE, alpha=0.3, linewidth=0, label="95 % CI of the mean")
-    axes.axhline(mean.mean, color=ORANGE, linewidth=1.6, linestyle="--", label=f"mean of all: {mean.mean:+.3f}")
+        axes.axhspan(mean.low, mean.high, color=Hue.ORANGE, alpha=0.3, linewidth=0, label="95% CI of the mean")
+    axes.axhline(mean.mean, color=Hue.ORANGE, linewidth=1.6, linestyle="--", label=f"mean of all: {mean.mean:+.3f}")
     zero_line(axes)
-    session_axis(axes, times, label_count(width))
+    session_axis(axes, times, width)
     value_axis(axes.yaxis)
     axes.set_ylabel("rank IC")
     figure.legend(loc="outside lower center", ncols=4 if width > NARROW else 2)
@@ -98,8 +83,8 @@ def interval_figure(
     figure = Chart(figsize=(width, 0.9 + 0.4 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for place, (_, found) in enumerate(rows):
-        _dot(axes, found, place, BLUE if marked and place == 0 else INK, upright=False)
-    axes.axvline(0, color=VERMILION, linewidth=1.0)
+        _dot(axes, found, place, Hue.BLUE if marked and place == 0 else Hue.INK, upright=False)
+    axes.axvline(0, color=Hue.VERMILION, linewidth=1.0)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
@@ -115,8 +100,8 @@ def decay_figure(found: Mapping[int, MeanInterval], horizon: int, unit: str = "s
     figure = Chart(figsize=(5.0, 3.3), layout="constrained")
     axes = figure.subplots()
     for place, (bars, interval) in enumerate(found.items()):
-        _dot(axes, interval, place, BLUE if bars == horizon else INK, upright=True)
-    axes.axhline(0, color=VERMILION, linewidth=1.0)
+        _dot(axes, interval, place, Hue.BLUE if bars == horizon else Hue.INK, upright=True)
+    axes.axhline(0, color=Hue.VERMILION, linewidth=1.0)
     axes.set_xticks(range(len(found)), [str(bars) for bars in found])
     axes.set_xlabel(f"horizon, {unit}s (main horizon: {horizon})")
     axes.set_ylabel("mean rank IC")
@@ -131,7 +116,7 @@ def _dot(axes: Axes, found: MeanInterval, place: int, colour: str, *, upright: b
 
     if found.known:
         axes.plot(*points([found.low, found.high]), color=colour, linewidth=2.2)
-    fill = colour if found.known else PAPER
+    fill = colour if found.known else Hue.PAPER
     axes.plot(*points([found.mean]), marker="o", markersize=7, color=colour, markerfacecolor=fill)
 
 
@@ -140,10 +125,10 @@ def quintile_figure(groups: Sequence[MeanInterval], horizon: str) -> Chart:
     """Return of each quintile of the symbols by score, in excess of the mean of all. horizon : "5 sessions"."""
     figure = Chart(figsize=(5.0, 3.3), layout="constrained")
     axes = figure.subplots()
-    axes.bar(range(len(groups)), [group.mean for group in groups], color=BLUE, alpha=0.75, width=0.7, linewidth=0)
+    axes.bar(range(len(groups)), [group.mean for group in groups], color=Hue.BLUE, alpha=0.75, width=0.7, linewidth=0)
     for place, group in enumerate(groups):
         if group.known:
-            axes.plot([place, place], [group.low, group.high], color=INK, linewidth=1.6)
+            axes.plot([place, place], [group.low, group.high], color=Hue.INK, linewidth=1.6)
     zero_line(axes)
     names = ["bottom", *("" for _ in groups[2:]), "top"]
     axes.set_xticks(range(len(groups)), [f"{place}\n{name}" for place, name in enumerate(names, start=1)])
@@ -170,18 +155,18 @@ def coverage_figure(coverage: Mapping[str, Mapping[float, MeanInterval]]) -> Cha
 
 @drawn
 def coverage_by_bar_figure(coverage: Mapping[str, Sequence[float]], unit: str = "session") -> Chart:
-    """Share of outcomes inside the 90 % intervals of every bar up to the horizon, by contender."""
+    """Share of outcomes inside the 90% intervals of every bar up to the horizon, by contender."""
     figure = Chart(figsize=(4.8, 3.6), layout="constrained")
     axes = figure.subplots()
     for (name, held), (colour, marker) in zip(coverage.items(), SERIES, strict=False):
         if held:
             axes.plot(range(1, len(held) + 1), held, color=colour, marker=marker, markersize=6, label=name)
-    axes.axhline(0.9, color=VERMILION, linewidth=1.2, linestyle="--", label="nominal")
+    axes.axhline(0.9, color=Hue.VERMILION, linewidth=1.2, linestyle="--", label="nominal")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     axes.set_ylim(0, 1)
     percent_axis(axes.yaxis)
     axes.set_xlabel(f"{unit}s ahead")
-    axes.set_ylabel("coverage of the 90 % interval")
+    axes.set_ylabel("coverage of the 90% interval")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -194,8 +179,8 @@ def pit_figure(shares: FloatArray, edges: FloatArray) -> Chart:
     """
     figure = Chart(figsize=(4.8, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.stairs(shares / np.diff(edges), edges, fill=True, color=BLUE, alpha=0.75)
-    axes.axhline(1, color=VERMILION, linewidth=1.2, linestyle="--", label="calibrated forecast")
+    axes.stairs(shares / np.diff(edges), edges, fill=True, color=Hue.BLUE, alpha=0.75)
+    axes.axhline(1, color=Hue.VERMILION, linewidth=1.2, linestyle="--", label="calibrated forecast")
     percent_axis(axes.xaxis)
     value_axis(axes.yaxis)
     axes.set_xlabel("quantile of the forecast at the outcome")
@@ -211,8 +196,8 @@ def reliability_figure(forecast: FloatArray, rose: FloatArray, count: FloatArray
     axes = figure.subplots()
     there = count > 0
     size = LARGEST_DOT * count[there] / count.sum()
-    axes.plot(forecast[there], rose[there], color=BLUE, linewidth=1.0, alpha=0.6)
-    axes.scatter(forecast[there], rose[there], s=np.maximum(size, 12), color=BLUE)
+    axes.plot(forecast[there], rose[there], color=Hue.BLUE, linewidth=1.0, alpha=0.6)
+    axes.scatter(forecast[there], rose[there], s=np.maximum(size, 12), color=Hue.BLUE)
     _diagonal(axes)
     axes.set_xlabel("forecast probability of a rise")
     axes.set_ylabel("observed frequency of a rise")
@@ -220,7 +205,7 @@ def reliability_figure(forecast: FloatArray, rose: FloatArray, count: FloatArray
 
 
 def _diagonal(axes: Axes) -> None:
-    axes.plot([0, 1], [0, 1], color=VERMILION, linewidth=1.2, linestyle="--", zorder=0)
+    axes.plot([0, 1], [0, 1], color=Hue.VERMILION, linewidth=1.2, linestyle="--", zorder=0)
     for axis, bounds in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
         bounds(0, 1)
         percent_axis(axis)
@@ -237,7 +222,7 @@ def scores_figure(times: Sequence[date], scored: FloatArray, quantiles: FloatArr
     scored : FloatArray
         f64[T], symbols with a score.
     quantiles : FloatArray
-        f64[5, T]: the 5, 25, 50, 75 and 95 % quantiles over the symbols.
+        f64[5, T]: the 5, 25, 50, 75 and 95% quantiles over the symbols.
     width : float
         Inches.
     """
@@ -245,17 +230,17 @@ def scores_figure(times: Sequence[date], scored: FloatArray, quantiles: FloatArr
     spread, number = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     places = np.arange(len(times))
     marker = "o" if len(times) == 1 else ""
-    for outer, label in ((0, "5 % to 95 % of the symbols"), (1, "25 % to 75 %")):
+    for outer, label in ((0, "5% to 95% of the symbols"), (1, "25% to 75%")):
         spread.fill_between(
-            places, quantiles[outer], quantiles[-1 - outer], color=BLUE, alpha=0.2 + 0.15 * outer, lw=0, label=label
+            places, quantiles[outer], quantiles[-1 - outer], color=Hue.BLUE, alpha=0.2 + 0.15 * outer, lw=0, label=label
         )
-    spread.plot(places, quantiles[2], color=BLUE, linewidth=1.6, marker=marker, label="median")
+    spread.plot(places, quantiles[2], color=Hue.BLUE, linewidth=1.6, marker=marker, label="median")
     zero_line(spread)
     spread.set_ylabel("score")
     spread.legend(loc="best", ncols=3 if width > NARROW else 1)
-    number.bar(places, scored, color=GREY, width=0.9, linewidth=0)
+    number.bar(places, scored, color=Hue.GREY, width=0.9, linewidth=0)
     number.set_ylabel("symbols scored")
     value_axis(spread.yaxis)
     value_axis(number.yaxis)
-    session_axis(number, times, label_count(width))
+    session_axis(number, times, width)
     return figure

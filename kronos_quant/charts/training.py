@@ -11,20 +11,8 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.charts.canvas import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    NARROW,
-    ORANGE,
-    VERMILION,
-    WHITE,
-    Chart,
-    drawn,
-    percent_axis,
-    value_axis,
-)
+from kronos_quant.charts.canvas import BLACK, NARROW, WHITE, Chart, Hue, drawn, percent_axis, value_axis
+from kronos_quant.display import setting_text
 
 FEW_POINTS = 40
 """Up to so many points are marked one by one."""
@@ -70,15 +58,14 @@ def _loss_panel(axes: Axes, phase: str, rows: Rows) -> None:
         [(row["step"], row["loss"]) for row in rows if row["split"] == split] for split in ("step", "train", "val")
     )
     if steps:
-        axes.plot(*zip(*steps, strict=True), color=GREY, linewidth=0.6, alpha=0.7, label="train, every few steps")
+        axes.plot(*zip(*steps, strict=True), color=Hue.GREY, linewidth=0.6, alpha=0.7, label="train, every few steps")
     if train:
         marker = "o" if len(train) <= FEW_POINTS else ""
-        axes.plot(*zip(*train, strict=True), color=BLUE, linewidth=1.2, marker=marker, markersize=4, label="train")
+        axes.plot(*zip(*train, strict=True), color=Hue.BLUE, linewidth=1.2, marker=marker, markersize=4, label="train")
     if val:
-        marks: dict[str, Any] = {"marker": "o", "markersize": 4, "linestyle": "--"}
-        axes.plot(*zip(*val, strict=True), color=ORANGE, linewidth=1.6, label="validation", **marks)
+        axes.plot(*zip(*val, strict=True), "o--", color=Hue.ORANGE, linewidth=1.6, markersize=4, label="validation")
         step, best = min(val, key=lambda point: point[1])
-        axes.plot([step], [best], marker="*", markersize=12, color=VERMILION, linestyle="", label=f"lowest: {best:.4g}")
+        axes.plot([step], [best], "*", markersize=12, color=Hue.VERMILION, label=f"lowest: {best:.4g}")
     axes.set_title(phase)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
@@ -91,11 +78,11 @@ def _loss_panel(axes: Axes, phase: str, rows: Rows) -> None:
 def _error_panel(axes: Axes, rows: Rows) -> None:
     trained = [(row["step"], row["mae"]) for row in rows if "loss" in row]
     if trained:
-        axes.plot(*zip(*trained, strict=True), color=ORANGE, linewidth=1.6, marker="o", markersize=4, label="by epoch")
+        axes.plot(*zip(*trained, strict=True), "o-", color=Hue.ORANGE, linewidth=1.6, markersize=4, label="by epoch")
     for row in rows:
         if "loss" not in row:
-            axes.axhline(row["mae"], color=GREY, linewidth=1.2, linestyle="--", label="before training")
-    axes.axhline(rows[0]["naive_mae"], color=GREEN, linewidth=1.2, linestyle=":", label="last close")
+            axes.axhline(row["mae"], color=Hue.GREY, linewidth=1.2, linestyle="--", label="before training")
+    axes.axhline(rows[0]["naive_mae"], color=Hue.GREEN, linewidth=1.2, linestyle=":", label="last close")
     percent_axis(axes.yaxis)
     value_axis(axes.xaxis)
     axes.set_title("validation forecasts")
@@ -106,19 +93,18 @@ def _error_panel(axes: Axes, rows: Rows) -> None:
 
 @dataclass(frozen=True, slots=True)
 class MappedFigure:
-    """A figure with a map of its own. form : of its cells; annual : whether per year; low : whether low is good"""
+    """A figure with a map of its own. form : of its cells; low : whether low is good"""
 
     name: str
     label: str
     form: str
-    annual: bool = True
     low: bool = False
 
 
 MAPPED = (
     MappedFigure("sharpe_ratio", "Sharpe ratio, annual", "{:.2f}"),
     MappedFigure("annual_return", "annual return, after costs", "{:.1%}"),
-    MappedFigure("max_drawdown", "maximum drawdown", "{:.1%}", annual=False),
+    MappedFigure("max_drawdown", "maximum drawdown", "{:.1%}"),
     MappedFigure("annual_cost", "costs per year / account", "{:.2%}", low=True),
 )
 
@@ -148,11 +134,11 @@ def heatmap_figure(trials: pl.DataFrame, rows: str, columns: str | None, title: 
     narrow = width <= NARROW
     figure = Chart(figsize=(width, 13 if narrow else 8), layout="constrained")
     if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-        figure.supxlabel(HOW_TO_READ.replace(" An edge", "\nAn edge"), x=0.01, ha="left", fontsize=9.5, color=GREY)
+        figure.suptitle(title + per_year, x=0.01, ha="left", fontsize=12)
+        figure.supxlabel(HOW_TO_READ.replace(" An edge", "\nAn edge"), x=0.01, ha="left", fontsize=9.5, color=Hue.GREY)
     for place, one in enumerate(MAPPED):
         axes = figure.add_subplot(*((4, 1) if narrow else (2, 2)), place + 1)
-        axes.set_title(one.label + (per_year if one.annual else ""))
+        axes.set_title(one.label)
         axes.set_ylabel(rows)
         axes.set_xlabel(columns or "")
         _map(axes, one, *mean_table(trials, one.name, rows, columns))
@@ -190,9 +176,4 @@ def mean_table(
     cells = np.full((len(row_values), len(column_values)), np.nan)
     for row, column, mean in means.iter_rows():
         cells[row_values.index(row), column_values.index(column)] = np.nan if mean is None else mean
-    return cells, [setting_name(value) for value in row_values], [setting_name(value) for value in column_values]
-
-
-def setting_name(value: object) -> str:
-    """A setting's value as a strategy file has it."""
-    return "null" if value is None else str(value)
+    return cells, [setting_text(value) for value in row_values], [setting_text(value) for value in column_values]

@@ -42,21 +42,25 @@ class Section(BaseModel):
 
     A field that was renamed has its old name as an alias and as `serialization_alias`: `model_dump(by_alias=True)`
     gives the names that stored digests were computed over. `units` names the fields of each unit; the tables of fields
-    find it in `json_schema_extra`.
+    find it in `json_schema_extra`. The text under a field is its description.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
     units: ClassVar[dict[str, str]] = {}
     """Unit -> the names of its fields, separated by spaces."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Give each field its unit."""
+        """Give each field its unit, and its description in one line."""
         for unit, names in cls.units.items():
             for name in names.split():
                 field = cls.model_fields[name]
                 also = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
                 field.json_schema_extra = {**also, "unit": unit}
+        for field in cls.model_fields.values():
+            field.description = " ".join((field.description or "").split()) or None
 
     if not TYPE_CHECKING:
 

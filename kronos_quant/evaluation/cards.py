@@ -43,7 +43,7 @@ class RankingCard:
     likeness: float | None
     """Mean rank correlation of these scores with the signal's."""
     dates_needed: int | None
-    """To detect an IC of this size with 80 % power; None where it is not above 0."""
+    """To detect an IC of this size with 80% power; None where it is not above 0."""
 
 
 @dataclass(frozen=True, slots=True)

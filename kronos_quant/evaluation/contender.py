@@ -36,7 +36,7 @@ class Distribution:
     paths: FloatArray | None = None
     """[T, N, S]: the return of each sample path, where they are known."""
     by_bar: tuple[FloatArray, FloatArray] | None = None
-    """[T, N, H], twice: the ends of the 90 % interval of every bar up to the horizon, where they are known."""
+    """[T, N, H], twice: the ends of the 90% interval of every bar up to the horizon, where they are known."""
 
     def where(self, cells: BoolArray) -> Distribution:
         """The forecast of the cells bool[T, N] only."""

@@ -135,7 +135,7 @@ class DistributionCard:
     exact: PathScores | None
     """None where only quantiles are stored."""
     by_bar: tuple[MeanInterval, ...] = ()
-    """Share of outcomes inside the 90 % interval of every bar up to the horizon; none where they are not stored."""
+    """Share of outcomes inside the 90% interval of every bar up to the horizon; none where they are not stored."""
 
     @property
     def edges(self) -> FloatArray:

@@ -31,7 +31,7 @@ class RankICTable(Displayed):
     horizon: int
     """Bars ahead."""
     interval: MeanInterval
-    """The mean over dates with its 95 % confidence interval."""
+    """The mean over dates with its 95% confidence interval."""
     by_date: pl.DataFrame
     """time, rank_ic (null where it is not defined), symbols (with a score and a return)."""
     notes: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class RankICTable(Displayed):
         found = self.interval
         rows = [
             ("mean rank IC", figure_text(found.mean, "{:+.4f}")),
-            ("95 % CI", f"{found.low:+.4f} to {found.high:+.4f}" if found.known else "not available: too few dates"),
+            ("95% CI", f"{found.low:+.4f} to {found.high:+.4f}" if found.known else "not available: too few dates"),
             ("standard error", figure_text(found.std_error, "{:.4f}")),
             ("t", figure_text(found.t, "{:.2f}")),
             ("ICIR", figure_text(found.ratio, "{:+.2f} per date, not annualised")),

@@ -118,7 +118,7 @@ class Scorecard(Displayed):
                 ("break-even cost", figure_text(ranking.portfolios.break_even_bps, "{:.1f} bps per trade")),
             ]
         if forecast is not None and 0.9 in forecast.coverage:
-            rows.append(("coverage of the 90 % interval", figure_text(forecast.coverage[0.9].mean, "{:.1%}")))
+            rows.append(("coverage of the 90% interval", figure_text(forecast.coverage[0.9].mean, "{:.1%}")))
         rows += [
             (f"rank IC minus {card.name}", card.ranking.ahead.text())
             for card in self.cards

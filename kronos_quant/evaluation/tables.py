@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
+from kronos_quant.display import figure_or_dash
 from kronos_quant.evaluation.cards import ContenderCard, RankingCard
 from kronos_quant.evaluation.distribution import DistributionCard, PathScores, PointErrors, Reliability
 from kronos_quant.evaluation.ranking import TimeSeriesFit
@@ -208,7 +208,7 @@ def summary(cards: Sequence[ContenderCard]) -> list[dict[str, str]]:
             "": one.name,
             **(_timed(one.timing) if over_time else _ranked(one.ranking)),
             **_calibrated(one.distribution),
-            "scored": shown(one.coverage, "{:.0%}"),
+            "scored": figure_or_dash(one.coverage, "{:.0%}"),
         }
         for one in cards
     ]
@@ -219,11 +219,11 @@ def _timed(card: TimeSeriesFit | None) -> dict[str, str]:
     if card is None:
         return {}
     return {
-        "correlation over time": shown(card.correlation.mean, "{:+.3f}"),
-        "95 % CI": span(card.correlation),
-        "rank correlation": shown(card.rank_correlation.mean, "{:+.3f}"),
-        "same sign": shown(card.same_sign.mean, "{:.1%}"),
-        "its 95 % CI": span(card.same_sign, "{:.1%}"),
+        "correlation over time": figure_or_dash(card.correlation.mean, "{:+.3f}"),
+        "95% CI": span(card.correlation),
+        "rank correlation": figure_or_dash(card.rank_correlation.mean, "{:+.3f}"),
+        "same sign": figure_or_dash(card.same_sign.mean, "{:.1%}"),
+        "its 95% CI": span(card.same_sign, "{:.1%}"),
     }
 
 
@@ -231,12 +231,12 @@ def _ranked(card: RankingCard | None) -> dict[str, str]:
     if card is None:
         return {}
     return {
-        "rank IC": shown(card.rank_ic.mean, "{:+.3f}"),
-        "95 % CI": span(card.rank_ic),
-        "ICIR": shown(card.rank_ic.ratio, "{:+.2f}"),
-        "IC": shown(card.ic.mean, "{:+.3f}"),
-        "top - bottom quintile": shown(card.portfolios.long_short.mean, "{:+.2%}"),
-        "break-even bps": shown(card.portfolios.break_even_bps, "{:.1f}"),
+        "rank IC": figure_or_dash(card.rank_ic.mean, "{:+.3f}"),
+        "95% CI": span(card.rank_ic),
+        "ICIR": figure_or_dash(card.rank_ic.ratio, "{:+.2f}"),
+        "IC": figure_or_dash(card.ic.mean, "{:+.3f}"),
+        "top - bottom quintile": figure_or_dash(card.portfolios.long_short.mean, "{:+.2%}"),
+        "break-even bps": figure_or_dash(card.portfolios.break_even_bps, "{:.1f}"),
         "signal minus baseline": span(card.ahead),
     }
 
@@ -244,14 +244,9 @@ def _ranked(card: RankingCard | None) -> dict[str, str]:
 def _calibrated(card: DistributionCard | None) -> dict[str, str]:
     ninety = None if card is None else card.coverage.get(0.9)
     return {
-        "CRPS": "-" if card is None else shown(card.crps.mean, "{:.5f}"),
-        "90 % coverage": "-" if ninety is None else shown(ninety.mean, "{:.1%}"),
+        "CRPS": "-" if card is None else figure_or_dash(card.crps.mean, "{:.5f}"),
+        "90% coverage": "-" if ninety is None else figure_or_dash(ninety.mean, "{:.1%}"),
     }
-
-
-def shown(value: float, form: str) -> str:
-    """A figure as text, a dash where it is not defined."""
-    return form.format(value) if math.isfinite(value) else "-"
 
 
 def span(found: MeanInterval | None, form: str = "{:+.3f}") -> str:

@@ -13,7 +13,7 @@ from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.stats.correlation import FEWEST_PAIRS
 from kronos_quant.stats.intervals import MeanInterval, dates_needed
 
-EDGE = "the lower end of the two-sided 95 % interval of the mean rank IC at the main horizon is above 0"
+EDGE = "the lower end of the two-sided 95% interval of the mean rank IC at the main horizon is above 0"
 """What "edge" means, here and everywhere."""
 
 Kind = Literal["edge", "no edge", "too few dates", "nobody to rank"]
@@ -143,7 +143,7 @@ class Evidence:
             return "The confidence interval contains 0 and the mean is not positive."
         return (
             f"The confidence interval contains 0. Detecting a true rank IC of {self.rank_ic.mean:.3f} would take about "
-            f"{self.clock.dates(needed)} (80 % power)."
+            f"{self.clock.dates(needed)} (80% power)."
         )
 
     def _lack(self) -> str:

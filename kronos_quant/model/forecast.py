@@ -73,9 +73,9 @@ class Forecast(Displayed):
     >>> forecast
     Forecast of A: 1 bar after 2025-06-05, 3 sample paths
       last close             10
-      median at the end      11 (+10.00 %)
-      90 % interval          9.2 to 11.9
-      probability of a rise  67 %
+      median at the end      11 (+10.00%)
+      90% interval          9.2 to 11.9
+      probability of a rise  67%
     """
 
     symbols: tuple[str, ...]
@@ -120,7 +120,7 @@ class Forecast(Displayed):
         )
 
     def summary(self) -> pl.DataFrame:
-        """The close after the last bar: median, 90 % interval, probability of a rise; means over several symbols."""
+        """The close after the last bar: median, 90% interval, probability of a rise; means over several symbols."""
         closes, last = self.paths[:, :, -1, CLOSE], self.last_close
         low, median, high = np.quantile(closes, (0.05, 0.5, 0.95), axis=1)
         change, rise = float((median / last - 1).mean()), float((closes > last[:, None]).mean())
@@ -128,16 +128,16 @@ class Forecast(Displayed):
             width = float(((high - low) / last).mean())
             figures = [
                 ("symbols", f"{len(self.symbols):,}"),
-                ("median return, mean", percent(change)),
-                ("90 % interval, mean width", f"{percent(width, '.2%')} of the last close"),
-                ("probability of a rise, mean", percent(rise, ".0%")),
+                ("median return, mean", f"{change:+.2%}"),
+                ("90% interval, mean width", f"{width:.2%} of the last close"),
+                ("probability of a rise, mean", f"{rise:.0%}"),
             ]
         else:
             figures = [
                 ("last close", f"{last[0]:.6g}"),
-                ("median at the end", f"{median[0]:.6g} ({percent(change)})"),
-                ("90 % interval", f"{low[0]:.6g} to {high[0]:.6g}"),
-                ("probability of a rise", percent(rise, ".0%")),
+                ("median at the end", f"{median[0]:.6g} ({change:+.2%})"),
+                ("90% interval", f"{low[0]:.6g} to {high[0]:.6g}"),
+                ("probability of a rise", f"{rise:.0%}"),
             ]
             if self.realised is not None and self.realised.height:
                 came = float(self.realised["close"][-1])
@@ -267,15 +267,6 @@ def day_text(moment: object) -> str:
     """
     known = moment.item() if isinstance(moment, np.datetime64) else moment
     return f"{known}".removesuffix(" 00:00:00")
-
-
-def percent(share: float, form: str = "+.2%") -> str:
-    """A share as text.
-
-    >>> percent(0.0512), percent(0.9, ".0%")
-    ('+5.12 %', '90 %')
-    """
-    return format(share, form).replace("%", " %")
 
 
 def repair_bars(paths: FloatArray, last_close: FloatArray) -> tuple[FloatArray, Repairs]:

@@ -16,7 +16,7 @@ from scipy import stats
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import counted
-from kronos_quant.model.forecast import QUANTILES, Forecast, day_text, percent
+from kronos_quant.model.forecast import QUANTILES, Forecast, day_text
 
 ALIKE = 0.05
 """Widths that differ by less than this share are called equal."""
@@ -57,7 +57,7 @@ class SymbolForecast(Forecast):
 
     @property
     def width(self) -> float:
-        """Of the model's 90 % interval at the last bar, in the price's units."""
+        """Of the model's 90% interval at the last bar, in the price's units."""
         last = self.bands()[-1]
         return float(last["q95"][0] - last["q05"][0])
 
@@ -100,18 +100,18 @@ class SymbolForecast(Forecast):
         last, close = self.bands().row(-1, named=True), float(self.last_close[0])
         bars = counted(self.horizon, "bar")
         found = [
-            f"last close {close:.6g}; median {last['q50']:.6g} after {bars} ({percent(last['q50'] / close - 1)}); "
-            f"{percent(last['p_rise'], '.0%')} of the paths end above the last close",
-            f"90 % interval after {bars}: width {self.width:.4g}; of a random walk with the same volatility: "
-            f"{self.naive_width:.4g} ({self._compared()})",
+            f"last close {close:.6g}; median {last['q50']:.6g} after {bars} ({last['q50'] / close - 1:+.2%}); "
+            f"{last['p_rise']:.0%} of the paths end above the last close",
+            f"90% interval after {bars}: width {self.width / close:.2%} of the last close; of a random walk with "
+            f"the same volatility: {self.naive_width / close:.2%} ({self._compared()})",
         ]
         if self.realised is not None and self.realised.height:
             came, step = float(self.realised["close"][-1]), self.realised.height - 1
             bar = self.bands().row(step, named=True)
             place = "inside" if bar["q05"] <= came <= bar["q95"] else "outside"
             found.append(
-                f"realised close after {counted(step + 1, 'bar')}: {came:.6g} ({percent(came / close - 1)}), "
-                f"{place} the 90 % interval"
+                f"realised close after {counted(step + 1, 'bar')}: {came:.6g} ({came / close - 1:+.2%}), "
+                f"{place} the 90% interval"
             )
         if self.estimated.any():
             found.append("some time stamps are estimated: no exchange calendar covers them")

@@ -5,37 +5,25 @@ from __future__ import annotations
 import math
 
 from kronos_quant.backtest import BacktestResult
+from kronos_quant.display import figure_or_dash
 from kronos_quant.errors import counted
-from kronos_quant.report.document import Part, figure_or_dash
+from kronos_quant.report.document import Part
 from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_returns, rolling_figures
-from kronos_quant.report.terms import step_of
+from kronos_quant.report.terms import figure_cell, figure_rows, step_of
 from kronos_quant.stats.performance import sharpe_ratio
 from kronos_quant.stats.selection import FEWEST_SESSIONS
 from kronos_quant.validity.attribution import ReturnPart
 from kronos_quant.validity.examination import Examination, Legs
 
 COMPARED = (
-    ("total return", "total_return", "{:+.2%}"),
-    ("annual return", "annual_return", "{:+.2%}"),
-    ("annual return, before costs", "annual_return_before_cost", "{:+.2%}"),
-    ("annual volatility", "annual_volatility", "{:.2%}"),
-    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
-    ("Sortino ratio, annual", "sortino_ratio", "{:.2f}"),
-    ("Calmar ratio, annual", "calmar_ratio", "{:.2f}"),
-    ("maximum drawdown", "max_drawdown", "{:.2%}"),
-    ("winning sessions", "win_rate", "{:.1%}"),
-)
-"""Figures shown with the benchmark's, where it has them: label, name, form."""
-
-TRADING = (
-    ("trades", "trades", "{:,.0f}"),
-    ("orders rejected", "rejected", "{:,.0f}"),
-    ("symbols held, mean", "mean_holdings", "{:.1f}"),
-    ("cash, mean share of the account", "mean_cash", "{:.1%}"),
-    ("turnover per session, two-sided ((buys + sells) / account)", "turnover", "{:.2%}"),
-    ("costs, total", "cost", "{:,.2f}"),
-    ("costs per year / account", "annual_cost", "{:.2%}"),
-)
+    "total_return", "annual_return", "annual_return_before_cost", "annual_volatility", "sharpe_ratio", "sortino_ratio",
+    "calmar_ratio", "max_drawdown", "win_rate",
+)  # fmt: skip
+TRADING = ("trades", "orders", "rejected", "mean_holdings", "mean_cash", "turnover", "cost", "annual_cost")
+RELATIVE = (
+    "excess_annual_return", "excess_annual_return_before_cost", "information_ratio", "tracking_error", "alpha", "beta",
+)  # fmt: skip
+DELAYED = ("annual_return", "sharpe_ratio", "max_drawdown", "excess_annual_return", "turnover", "annual_cost")
 
 FEW_SESSIONS = 60
 """Below this, annual figures are unreliable."""
@@ -56,15 +44,6 @@ PAID = (
     ("borrowing", "borrow"),
 )
 
-DELAYED = (
-    ("annual return", "annual_return", "{:+.2%}"),
-    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
-    ("maximum drawdown", "max_drawdown", "{:.2%}"),
-    ("annual excess over the benchmark", "excess_annual_return", "{:+.2%}"),
-    ("turnover per session", "turnover", "{:.2%}"),
-    ("costs per year / account", "annual_cost", "{:.2%}"),
-)
-
 ROLLING = {
     "annual_return": ("annual return", "{:+.1%}"),
     "annual_volatility": ("annual volatility", "{:.1%}"),
@@ -80,16 +59,6 @@ def headline_sections(result: BacktestResult, found: Examination, benchmark_name
     return [section for section in made if section is not None]
 
 
-def annual(sessions_per_year: int) -> str:
-    """The head of a column of annual figures' names."""
-    return f"annual: {sessions_per_year} sessions per year"
-
-
-def per_year(sessions_per_year: int) -> str:
-    """The head of a column of annual figures."""
-    return f"per year ({sessions_per_year} sessions)"
-
-
 def verdict(found: Examination) -> Part:
     """Whether the result is significant after adjusting for the number of trials, and holds at the account."""
     return Part("Significance", tuple(found.lines()), tone="verdict")
@@ -97,30 +66,21 @@ def verdict(found: Examination) -> Part:
 
 def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:
     """The key figures, with those of the benchmark where there is one."""
-    metrics, compared = result.metrics, result.benchmark_returns is not None
-    rows = [
-        (label, figure_or_dash(metrics[key], form), *([_benchmarks(result, key, form)] if compared else []))
-        for label, key, form in COMPARED
-    ]
-    lines = ["Risk-free rate 0; returns are compounded."]
-    if len(result.dates) < FEW_SESSIONS:
-        lines.append(
-            f"Annual figures are extrapolated from {counted(len(result.dates), 'session')} and are unreliable."
-        )
-    name = [(benchmark_name or "benchmark")[:NAME_WIDTH]] if compared else []
-    columns = (annual(result.sessions_per_year), "portfolio", *name)
-    return Part("Result, after costs", tuple(lines), columns, tuple(rows))
-
-
-def _benchmarks(result: BacktestResult, key: str, form: str) -> str:
-    value = result.metrics.get(f"benchmark_{key}")
-    return "" if value is None else figure_or_dash(value, form)
+    rows, names, metrics = figure_rows(COMPARED, result.metrics), [], result.metrics
+    if result.benchmark_returns is not None:
+        names = [(benchmark_name or "benchmark")[:NAME_WIDTH]]
+        other = [figure_cell(metrics, key, "benchmark_") if f"benchmark_{key}" in metrics else "" for key in COMPARED]
+        rows = tuple((*row, cell) for row, cell in zip(rows, other, strict=True))
+    days = counted(len(result.dates), "session")
+    few = (f"Annual figures are extrapolated from {days} and are unreliable.",)
+    lines = few if len(result.dates) < FEW_SESSIONS else ()
+    return Part("Result, after costs", lines, ("figure", "portfolio", *names), rows)
 
 
 def trading(result: BacktestResult) -> Part:
     """How much was traded, and at which cost."""
-    rows = tuple((label, figure_or_dash(result.metrics[key], form)) for label, key, form in TRADING)
-    return Part("Trading", (), (annual(result.sessions_per_year), "value"), rows)
+    line = "Turnover: (buys + sells) / account. A rejected order filled nothing."
+    return Part("Trading", (line,), ("figure", "value"), figure_rows(TRADING, result.metrics))
 
 
 def delistings(result: BacktestResult) -> Part | None:
@@ -158,25 +118,13 @@ def against_benchmark(result: BacktestResult, found: Examination) -> Part | None
     """Excess, information ratio, alpha and beta."""
     if found.regression is None:
         return None
-    metrics, regression = result.metrics, found.regression
-    figures = (
-        ("annual excess, after costs", "excess_annual_return", "{:+.2%}"),
-        ("annual excess, before costs", "excess_annual_return_before_cost", "{:+.2%}"),
-        ("information ratio, annual", "information_ratio", "{:.2f}"),
-        ("tracking error, annual", "tracking_error", "{:.2%}"),
-        ("alpha, annual", "alpha", "{:+.2%}"),
-        ("beta", "beta", "{:.2f}"),
-    )
-    rows = [(label, figure_or_dash(metrics[key], form)) for label, key, form in figures]
+    regression = found.regression
+    rows = list(figure_rows(RELATIVE, result.metrics))
     rows.insert(5, ("alpha, t value", figure_or_dash(regression.alpha_t, "{:.1f}")))
     error = figure_or_dash(regression.beta_error, "{:.3f}")
     line = f"HAC standard errors, {regression.degrees} degrees of freedom; standard error of beta {error}."
-    return Part(
-        "Against the benchmark",
-        () if math.isnan(regression.beta_error) else (line,),
-        (annual(result.sessions_per_year), "value"),
-        tuple(rows),
-    )
+    lines = () if math.isnan(regression.beta_error) else (line,)
+    return Part("Against the benchmark", lines, ("figure", "value"), tuple(rows))
 
 
 def attribution(found: Examination) -> Part:
@@ -190,7 +138,7 @@ def attribution(found: Examination) -> Part:
         lines.append(f"Not available (too few bars before the period): {', '.join(parts.unknown)}.")
     total = ("total, after costs", figure_or_dash(parts.total, "{:+.2%}"), "", "")
     return Part(
-        "Where the return came from", tuple(lines), ("source", per_year(found.sessions_per_year), "t", "mean exposure"),
+        "Where the return came from", tuple(lines), ("source", "per year", "t", "mean exposure"),
         (*(_part(part) for part in parts.parts), total),
     )  # fmt: skip
 
@@ -209,15 +157,12 @@ def industries(found: Examination) -> Part | None:
     every = found.attribution.industries
     if not every:
         return None
-    rest = (
-        []
-        if len(every) <= MOST_INDUSTRIES
-        else [f"The {MOST_INDUSTRIES} largest of {len(every)}; metrics.json lists all."]
-    )
+    largest = [f"The {MOST_INDUSTRIES} largest of {len(every)}; metrics.json lists all."]
+    rest = largest if len(every) > MOST_INDUSTRIES else []
     return Part(
         "Industries",
         ("Contribution of each industry in excess of the market, and its mean share of the account.", *rest),
-        ("industry", per_year(found.sessions_per_year), "t", "mean share"),
+        ("industry", "per year", "t", "mean share"),
         tuple(_part(part) for part in every[:MOST_INDUSTRIES]),
     )
 
@@ -237,7 +182,7 @@ def legs(result: BacktestResult, found: Legs | None) -> Part | None:
         for name, returns, weight in (("long", found.long, found.mean_long), ("short", found.short, found.mean_short))
     )
     line = "Long and short positions after their costs; the two add up to the mean return."
-    return Part("Long and short", (line,), ("positions", per_year(years), "Sharpe ratio, annual", "mean share"), rows)
+    return Part("Long and short", (line,), ("positions", "per year", "Sharpe ratio, annual", "mean share"), rows)
 
 
 def delay(result: BacktestResult, found: Examination) -> Part:
@@ -247,16 +192,11 @@ def delay(result: BacktestResult, found: Examination) -> Part:
     if found.delayed is None:
         own = result.strategy.strategy == "python"
         return Part(title, (f"Not available: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",))
-    known = found.delayed
-    rows = tuple(
-        (label, figure_or_dash(result.metrics[key], form), figure_or_dash(known[key], form))
-        for label, key, form in DELAYED
-        if key in known
-    )
+    rows = figure_rows((key for key in DELAYED if key in found.delayed), result.metrics, found.delayed)
     line = (
         f"The same strategy with scores delayed by one {step}. If the edge disappears, it depends on execution timing."
     )
-    return Part(title, (line,), (annual(result.sessions_per_year), "as run", "delayed"), rows)
+    return Part(title, (line,), ("figure", "as run", "delayed"), rows)
 
 
 def capacity(result: BacktestResult, found: Examination) -> Part:
@@ -264,7 +204,6 @@ def capacity(result: BacktestResult, found: Examination) -> Part:
     title = "Capacity"
     if found.capacity is None:
         return Part(title, (f"Not available: {_no_capacity(result)}.",))
-    account = f"account; {annual(found.sessions_per_year)}"
     rows = tuple(
         (
             f"{size.account:,.0f}",
@@ -274,7 +213,7 @@ def capacity(result: BacktestResult, found: Examination) -> Part:
         )
         for size in found.capacity.sizes
     )
-    return Part(title, (found.capacity.line(),), (account, "annual return", "impact", "edge"), rows)
+    return Part(title, (found.capacity.line(),), ("account", "annual return", "impact per year", "edge per year"), rows)
 
 
 def _no_capacity(result: BacktestResult) -> str:
@@ -297,16 +236,23 @@ def costs(result: BacktestResult) -> Part:
         share = metrics[key] / whole if whole else 0.0
         rows.append((label, f"{metrics[key]:,.2f}", f"{share:.1%}", f"{share * yearly:.2%}"))
     total = ("total", f"{whole:,.2f}", "100.0%" if whole else "-", f"{yearly:.2%}")
-    columns = ("cost", "paid", "share", f"{per_year(result.sessions_per_year)} / account")
+    columns = ("cost", "paid", "share", "per year / account")
     return Part("Costs", (), columns, (*rows, total))
 
 
 def rejections(result: BacktestResult) -> Part:
-    """Limits and other reasons that cut or rejected orders."""
-    orders, cut = result.metrics["orders"], sum(result.rejections.values())
-    line = f"{cut:,} of {orders:,.0f} orders were rejected or cut" + (f" ({cut / orders:.1%})." if cut else ".")
-    rows = tuple((reason, f"{count:,}") for reason, count in result.rejections.items())
-    return Part("Limits and rejections", (line,), ("reason", "orders") if rows else (), rows)
+    """How many orders were rejected or filled in part, and why."""
+    orders, cut = len(result.orders), result.orders.filter(status="partial")
+    by_reason = {str(reason): int(count) for reason, count in cut.group_by("reason").len().iter_rows()}
+    rejected = sum(result.rejections.values()) - len(cut)
+    line = f"Of {counted(orders, 'order')}, {rejected:,} were rejected and {len(cut):,} were filled in part"
+    share = f" ({rejected / orders:.1%} and {len(cut) / orders:.1%})" if result.rejections else ""
+    rows = tuple(
+        (reason, f"{count - by_reason.get(reason, 0):,}", f"{by_reason.get(reason, 0):,}")
+        for reason, count in result.rejections.items()
+    )
+    columns = ("reason", "rejected", "filled in part") if rows else ()
+    return Part("Limits and rejections", (f"{line}{share}.",), columns, rows)
 
 
 def risk_rules(result: BacktestResult) -> Part | None:
@@ -341,13 +287,12 @@ def rolling(result: BacktestResult) -> Part | None:
     found = rolling_figures(result.returns, result.benchmark_returns, window, years)
     if not found:
         return None
-    rows = []
-    for one in found:
-        label, form = ROLLING[one.name]
-        values = (one.lowest, one.median, one.highest, one.newest)
-        rows.append((label, *(figure_or_dash(value, form) for value in values)))
+    rows = [
+        (ROLLING[name][0], *(figure_or_dash(value, ROLLING[name][1]) for value in spread.values()))
+        for name, spread in found.items()
+    ]
     line = f"{len(result.dates) - window + 1:,} overlapping windows of {window} sessions."
-    columns = (annual(years), "lowest", "median", "highest", "latest")
+    columns = ("figure", "lowest", "median", "highest", "latest")
     return Part("Rolling half years", (line,), columns, tuple(rows))
 
 

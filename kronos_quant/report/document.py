@@ -6,7 +6,6 @@ light or dark setting, and its wide tables scroll within themselves on a phone.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from textwrap import wrap
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from kronos_quant.charts import NARROW, Chart, figure_svg
+from kronos_quant.charts import NARROW, WIDE, Chart, figure_svg
 from kronos_quant.files import write_text
 
-ZERO = re.compile(r"-0(\.0+)?%?")
 PERCENT = re.compile(r"([+-])(\d+\.?\d*)%")
 SHOUTED = re.compile(r"[A-Z]{2,} [A-Z]{2,}|[A-Z]{4,}:")
 """How a note begins that changes everything: NO TRADE WAS MADE, CONTAMINATED: ..."""
@@ -156,8 +154,6 @@ class Document:
 
 def make_picture(title: str, draw: Callable[[float], Chart], reading: str) -> Picture:
     """A chart for a page, drawn twice: for a screen and for a phone. draw : makes it, so many inches wide"""
-    from kronos_quant.charts import WIDE
-
     return Picture(title, figure_svg(draw(WIDE), title), reading, figure_svg(draw(NARROW), title))
 
 
@@ -166,17 +162,18 @@ def small_picture(title: str, chart: Chart, reading: str = "") -> Picture:
     return Picture(title, figure_svg(chart, title), reading)
 
 
-def figure_or_dash(value: float, form: str) -> str:
-    """A figure as text, a dash where it is not determined; what rounds to zero has no minus sign."""
-    if math.isnan(value):
-        return "-"
-    text = form.format(value)
-    return form.format(0.0) if ZERO.fullmatch(text) else text
-
-
 def capitalised(lines: Sequence[str]) -> tuple[str, ...]:
     """The lines with a capital at the beginning."""
     return tuple(line[:1].upper() + line[1:] for line in lines)
+
+
+def plain_cell(value: object) -> str:
+    """A value as a cell's text: nothing is a dash, a flag is yes or empty, and a day needs no 00:00."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return (
+        f"{value:.6g}" if isinstance(value, float) else str("-" if value is None else value).removesuffix(" 00:00:00")
+    )
 
 
 def cell_style(cell: str) -> str:

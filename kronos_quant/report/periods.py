@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -34,32 +34,18 @@ LARGEST = 5
 """Holdings named at the end of a month."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rolling:
-    """A figure over every stretch of some sessions: the lowest, the median, the highest, the newest."""
-
-    name: str
-    lowest: float
-    median: float
-    highest: float
-    newest: float
-
-
 def rolling_figures(
     returns: FloatArray, benchmark: FloatArray | None, window: int, sessions_per_year: int
-) -> list[Rolling]:
-    """Figures over every `window` sessions of returns f64[T]; none where there are fewer.
-
-    benchmark : f64[T] or None; beta to it is one of them
-    """
+) -> dict[str, dict[str, float]]:
+    """Lowest, median, highest and newest of each of `rolling_series`, by name; none where no window is whole."""
     found = rolling_series(returns, benchmark, window, sessions_per_year)
-    return [_rolling(name, values) for name, values in found.items()]
+    return {name: _spread(values) for name, values in found.items()}
 
 
 def rolling_series(
     returns: FloatArray, benchmark: FloatArray | None, window: int, sessions_per_year: int
 ) -> dict[str, FloatArray]:
-    """The figures that `rolling_figures` is of, by name, each f64[T - window + 1] from the first whole window on."""
+    """Figures of every window of returns f64[T], by name, f64[T - window + 1]; beta where there is a benchmark."""
     if len(returns) < window:
         return {}
     years = sessions_per_year
@@ -112,7 +98,6 @@ def by_period(result: BacktestResult) -> dict[str, Any]:
     """For metrics.json: returns and holdings by the month, and what every half year showed."""
     years = result.sessions_per_year
     months = monthly_returns(result.dates, result.returns)
-    rolling = rolling_figures(result.returns, result.benchmark_returns, half_year(years), years)
     return {
         "monthly_returns": {f"{year}-{month:02d}": value for (year, month), value in months.items()},
         "holdings": [
@@ -121,14 +106,17 @@ def by_period(result: BacktestResult) -> dict[str, Any]:
             for end in month_ends(result)
         ],
         "rolling_sessions": half_year(years),
-        "rolling": {
-            one.name: {name: value for name, value in asdict(one).items() if name != "name"} for one in rolling
-        },
+        "rolling": rolling_figures(result.returns, result.benchmark_returns, half_year(years), years),
     }
 
 
-def _rolling(name: str, values: FloatArray) -> Rolling:
+def _spread(values: FloatArray) -> dict[str, float]:
     known = values[np.isfinite(values)]
     if not len(known):
-        return Rolling(name, math.nan, math.nan, math.nan, math.nan)
-    return Rolling(name, float(known.min()), float(np.median(known)), float(known.max()), float(values[-1]))
+        return dict.fromkeys(("lowest", "median", "highest", "newest"), math.nan)
+    return {
+        "lowest": float(known.min()),
+        "median": float(np.median(known)),
+        "highest": float(known.max()),
+        "newest": float(values[-1]),
+    }

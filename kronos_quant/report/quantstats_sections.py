@@ -36,9 +36,9 @@ FIGURES = {
     "Worst Day": "worst session",
     "Max Consecutive Wins": "winning sessions in a row, maximum",
     "Max Consecutive Losses": "losing sessions in a row, maximum",
-    "Daily Value-at-Risk": "value at risk per session, 95 %, normal",
-    "Expected Shortfall (cVaR)": "expected shortfall per session, 95 %",
-    "Tail Ratio": "tail ratio (95 % quantile / 5 % quantile)",
+    "Daily Value-at-Risk": "value at risk per session, 95%, normal",
+    "Expected Shortfall (cVaR)": "expected shortfall per session, 95%",
+    "Tail Ratio": "tail ratio (95% quantile / 5% quantile)",
     "Outlier Win Ratio": "outlier win ratio",
     "Outlier Loss Ratio": "outlier loss ratio",
     "Common Sense Ratio": "common sense ratio (profit factor x tail ratio)",
@@ -79,17 +79,7 @@ DEEPEST = 10
 def quantstats_sections(
     dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
 ) -> tuple[list[Part], list[str]]:
-    """Further statistics and the deepest drawdowns, and what quantstats could not compute, in sentences.
-
-    Parameters
-    ----------
-    dates : Sequence[date]
-        The T sessions.
-    returns, benchmark : FloatArray
-        f64[T]; None without a benchmark.
-    sessions_per_year : int
-        Annualisation.
-    """
+    """Further statistics and the deepest drawdowns of T sessions, and what quantstats could not compute."""
     kept = np.isfinite(returns)
     missing = [] if kept.all() else [f"Sessions without a return, left out of the further statistics: {(~kept).sum()}."]
     dates = [day for day, keep in zip(dates, kept, strict=True) if keep]
@@ -153,7 +143,7 @@ def _sections(
     further = Part(
         "Further statistics",
         ("Computed by quantstats, by its definitions; figures shown above are not repeated.",),
-        (f"annual: {sessions_per_year} sessions per year", *names),
+        ("figure", *names),
         tuple(rows),
     )
     return [section for section in (further, _deepest(drawdowns)) if section.rows]

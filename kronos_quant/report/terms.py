@@ -3,19 +3,63 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Rules, Strategy
+from kronos_quant.display import figure_or_dash
 from kronos_quant.errors import counted
 
 Term = tuple[str, str]
 """Label and line."""
 
+FIGURES = {
+    "sessions_per_year": ("sessions per year", "{:.0f}"),
+    "total_return": ("total return", "{:+.2%}"),
+    "annual_return": ("annual return", "{:+.2%}"),
+    "annual_return_before_cost": ("annual return, before costs", "{:+.2%}"),
+    "excess_annual_return": ("annual excess over the benchmark", "{:+.2%}"),
+    "excess_annual_return_before_cost": ("annual excess, before costs", "{:+.2%}"),
+    "annual_volatility": ("annual volatility", "{:.2%}"),
+    "sharpe_ratio": ("Sharpe ratio, annual", "{:.2f}"),
+    "sortino_ratio": ("Sortino ratio, annual", "{:.2f}"),
+    "calmar_ratio": ("Calmar ratio, annual", "{:.2f}"),
+    "max_drawdown": ("maximum drawdown", "{:.2%}"),
+    "win_rate": ("winning sessions", "{:.1%}"),
+    "information_ratio": ("information ratio, annual", "{:.2f}"),
+    "tracking_error": ("tracking error, annual", "{:.2%}"),
+    "alpha": ("alpha, annual", "{:+.2%}"),
+    "beta": ("beta", "{:.2f}"),
+    "deflated_sharpe_probability": ("deflated Sharpe ratio, probability", "{:.3f}"),
+    "deflated_sharpe_probability_without_universe": ("... in excess of beta x universe mean", "{:.3f}"),
+    "trades": ("trades", "{:,.0f}"),
+    "orders": ("orders", "{:,.0f}"),
+    "rejected": ("orders rejected", "{:,.0f}"),
+    "mean_holdings": ("symbols held, mean", "{:.1f}"),
+    "mean_cash": ("cash, mean share of the account", "{:.1%}"),
+    "turnover": ("turnover per session, two-sided", "{:.2%}"),
+    "cost": ("costs, total", "{:,.2f}"),
+    "annual_cost": ("costs per year / account", "{:.2%}"),
+}
+"""Key in metrics.json -> label and form."""
+
 WEIGHTS = {"equal": "equally", "score": "by score", "inverse_volatility": "by inverse volatility"}
+
+
+def figure_cell(metrics: Mapping[str, Any], key: str, prefix: str = "") -> str:
+    """A figure in a table, a dash where it is not determined. prefix : `benchmark_` for the benchmark's"""
+    value = metrics.get(prefix + key)
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return figure_or_dash(float(value) if known else math.nan, FIGURES[key][1])  # type: ignore[arg-type]
+
+
+def figure_rows(keys: Iterable[str], *columns: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """A row for each of FIGURES: its label, and its value in every column."""
+    return tuple((FIGURES[key][0], *(figure_cell(metrics, key) for metrics in columns)) for key in keys)
 
 
 def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = None) -> list[Term]:
@@ -158,9 +202,9 @@ def with_counts(counts: dict[str, int], symbols: int) -> str:
 
 
 def settings_of(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted name, value) of every setting; lists and empty sections as JSON."""
+    """(dotted name, value) of every setting; lists as JSON."""
     for name, value in values.items():
         if isinstance(value, dict) and value:
             yield from settings_of(value, f"{above}{name}.")
         else:
-            yield f"{above}{name}", json.dumps(value, default=str) if isinstance(value, (dict, list)) else value
+            yield f"{above}{name}", json.dumps(value, default=str) if value and isinstance(value, list) else value

@@ -24,7 +24,7 @@ OWN = "own"
 
 LEVELS = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 QUANTILES = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
-"""The columns of the quantiles at LEVELS: the ends of the central 50, 80, 90 and 95 % intervals, and the median."""
+"""The columns of the quantiles at LEVELS: the ends of the central 50, 80, 90 and 95% intervals, and the median."""
 TAIL = 0.05
 
 PATH_LEVELS = (0.05, 0.50, 0.95)
@@ -42,7 +42,7 @@ def score_paths(close: FloatArray, base: FloatArray) -> pl.DataFrame:
 
     close : float64[B, S, H] sampled closes; base : float64[B] last close, in the same units.
     mean, last, max, min are of the mean path; the others of the S returns at the horizon: median, p_rise (probability
-    of a rise), QUANTILES, spread (q95 - q05), shortfall (mean of the worst 5 %), mean_over_spread (`last` over the
+    of a rise), QUANTILES, spread (q95 - q05), shortfall (mean of the worst 5%), mean_over_spread (`last` over the
     spread; NaN where the spread is 0). PATH_QUANTILES hold H values a row. std_error and the columns *_error: the
     Monte-Carlo standard errors that S paths leave; NaN for one path. That of max and min is that of the mean path at
     the bar where it lies, that of mean_over_spread takes the spread as known, that of the median is Maritz and

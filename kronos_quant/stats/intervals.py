@@ -1,4 +1,4 @@
-"""The mean of a series over time with its 95 % interval, and the same errors for alpha and beta: one rule for all.
+"""The mean of a series over time with its 95% interval, and the same errors for alpha and beta: one rule for all.
 
 Returns over h sessions, measured every session, share up to h - 1 sessions with their neighbours, and daily returns are
 correlated over time too, so that the usual error of a mean is too small. The rule here is that of Lazarus, Lewis, Stock
@@ -43,7 +43,7 @@ BANDWIDTH = 1.3
 
 @dataclass(frozen=True, slots=True)
 class MeanInterval:
-    """A mean over dates and its two-sided 95 % interval; all but `mean` is NaN where the dates are too few to say."""
+    """A mean over dates and its two-sided 95% interval; all but `mean` is NaN where the dates are too few to say."""
 
     mean: float
     std_error: float
@@ -100,7 +100,7 @@ class MeanInterval:
             return "not available"
         if not self.known:
             return f"{self.mean:+.3f} (no confidence interval)"
-        return f"{self.mean:+.3f} (95 % CI {self.low:+.3f} to {self.high:+.3f})"
+        return f"{self.mean:+.3f} (95% CI {self.low:+.3f} to {self.high:+.3f})"
 
 
 def mean_interval(values: FloatArray, horizon: int) -> MeanInterval:
@@ -138,7 +138,7 @@ def independent_interval(values: FloatArray) -> MeanInterval:
 
 
 def dates_needed(found: MeanInterval) -> int | None:
-    """Dates that it takes to detect a mean of this size with 80 % power; None where it is not above 0.
+    """Dates that it takes to detect a mean of this size with 80% power; None where it is not above 0.
 
     The error of a mean falls with the root of the dates; normal quantiles, for there will be many.
     """
@@ -184,7 +184,7 @@ def regress(returns: FloatArray, benchmark: FloatArray) -> Regression:
 class PairedTest:
     """One series minus another on the same sessions; NaN where they cannot say.
 
-    annual_difference : of the mean returns; low, high : its two-sided 95 % interval; t : of the mean difference
+    annual_difference : of the mean returns; low, high : its two-sided 95% interval; t : of the mean difference
     correlation : of the two
     """
 
@@ -240,7 +240,7 @@ def newey_west(values: FloatArray, horizon: int) -> NeweyWest:
 
 
 def critical_value(share: float) -> float:
-    """The 97.5 % point of a mean over Newey and West's error, whose bandwidth is a `share` of the span.
+    """The 97.5% point of a mean over Newey and West's error, whose bandwidth is a `share` of the span.
 
     Source: Kiefer and Vogelsang, "A new asymptotic theory for heteroskedasticity-autocorrelation robust tests",
     Econometric Theory 21 (2005), table 1, Bartlett kernel.

@@ -1,7 +1,7 @@
 """The pair of networks that a training leaves, its card, and the verdict on its validation forecasts.
 
 Errors are compared block by block of dates, so that moves that all forecasts share on a date cancel. Every ± is half
-of a 95 % interval; a difference inside it is not significant.
+of a 95% interval; a difference inside it is not significant.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def cutoff_note(job: TrainingJob, cutoff: date | None, first_target: np.datetime
 
 @dataclass(frozen=True, slots=True)
 class ErrorComparison:
-    """Difference of two mean squared errors as a share of the second, and its 95 % margin."""
+    """Difference of two mean squared errors as a share of the second, and its 95% margin."""
 
     change: float
     margin: float
@@ -144,7 +144,7 @@ class ErrorComparison:
         result = "no significant difference"
         if significant:
             result = f"significantly {'better' if self.change < 0 else 'worse'}"
-        return f"{result} (MSE {100 * self.change:+.1f} % ± {100 * self.margin:.1f} %)"
+        return f"{result} (MSE {100 * self.change:+.1f}% ± {100 * self.margin:.1f}%)"
 
 
 def compare_errors(ours: ValidationScore, theirs: ValidationScore) -> ErrorComparison | None:

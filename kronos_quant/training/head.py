@@ -217,7 +217,7 @@ def compare_rankings(
 ) -> HeadFigures:
     """Both rank ICs on the validation dates, and the mean of their differences by date with its margin.
 
-    A gain is a difference that exceeds its 95 % margin. config, dates : of the head, and its training dates.
+    A gain is a difference that exceeds its 95% margin. config, dates : of the head, and its training dates.
     """
     ours, theirs = (np.array([np.nan if ic is None else ic for ic in one.rank_ics]) for one in (head, forecasts))
     difference, margin = mean_by_blocks(ours - theirs, sections)

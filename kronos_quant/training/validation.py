@@ -87,7 +87,7 @@ def score_forecast(forecast: FloatArray, realised: FloatArray, sections: CrossSe
 
     mae, mse : of fractions. r2 : 1 - mse over the variance of the realised returns. direction : share of equal signs,
     where neither is 0. rank_ic : mean over the dates with enough symbols of Spearman's correlation; rank_ic_margin :
-    half width of its 95 % interval, blocks of dates assumed independent.
+    half width of its 95% interval, blocks of dates assumed independent.
     """
     squared = (realised - forecast) ** 2
     last, outcome = forecast[:, -1], realised[:, -1]
@@ -137,7 +137,7 @@ def block_means(values: FloatArray, block: IntArray) -> FloatArray:
 
 
 def margin_of_mean(values: FloatArray) -> float | None:
-    """Half width of the 95 % interval (Student's t) of the mean of independent values; None of fewer than two."""
+    """Half width of the 95% interval (Student's t) of the mean of independent values; None of fewer than two."""
     interval = independent_interval(values)
     return interval.margin if interval.known else None
 

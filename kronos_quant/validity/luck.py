@@ -71,7 +71,7 @@ class Luck:
         if self.passes:
             return (
                 "PASS: the Sharpe ratios of the total return and of the excess over the universe are significant at "
-                f"{REQUIRED_PROBABILITY * 100:.0f} % after adjusting for {trials}."
+                f"{REQUIRED_PROBABILITY * 100:.0f}% after adjusting for {trials}."
             )
         if self.whole.passes:
             return "FAIL: the return is explained by holding the universe."

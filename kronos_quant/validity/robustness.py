@@ -11,11 +11,10 @@ import numpy as np
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
 from kronos_quant.backtest.accounts import series_of
-from kronos_quant.backtest.engine import run_kernel
+from kronos_quant.backtest.engine import run_kernel, trade_function
 from kronos_quant.backtest.panel import tradable_scores
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
-from kronos_quant.backtest.sweep import trade_function
 from kronos_quant.stats.selection import FEWEST_SESSIONS
 
 TIMES = (0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0)
@@ -150,7 +149,7 @@ def estimate_capacity(
     stated = strategy.liquidity.impact
     liquidity = strategy.liquidity.model_copy(update={"impact": stated or USUAL_IMPACT})
     strategy = strategy.model_copy(update={"liquidity": liquidity})
-    trade, _ = trade_function(strategy, panel, rules, None)
+    trade = trade_function(strategy, panel, rules)
     compared = None if strategy.strategy == "long_short_quantile" else benchmark
     sizes = []
     for times in TIMES:

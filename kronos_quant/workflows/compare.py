@@ -22,6 +22,7 @@ from kronos_quant.report.pages.comparison import (
     FIGURES,
     ComparedRun,
     comparison_document,
+    curves_figure,
     differences,
     figure_of,
     write_comparison,
@@ -35,6 +36,7 @@ from kronos_quant.workspace import WorkspaceFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kronos_quant.charts import Chart
     from kronos_quant.workflows.backtest import BacktestRun
 
 KIND = "backtest"
@@ -69,6 +71,10 @@ class ComparisonRun(Displayed):
         rows = [(run.name, figure_text(figure_of(run, "annual_return"), "{:.2%}")) for run in self.runs]
         return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
 
+    def plot(self, width: float = 10.0) -> Chart:
+        """Growth and drawdowns of the runs. width : inches"""
+        return curves_figure(self.runs, width)
+
     def to_pandas(self) -> pd.DataFrame:
         """A row per figure, a column per run."""
         return figure_table(self.runs).to_pandas()
@@ -77,7 +83,7 @@ class ComparisonRun(Displayed):
         """For metrics.json and --json."""
         return {
             "runs": [
-                {"run": run.name, "sessions": len(run.dates)} | {key: figure_of(run, key) for _, key, _ in FIGURES}
+                {"run": run.name, "sessions": len(run.dates)} | {key: figure_of(run, key) for key in FIGURES}
                 for run in self.runs
             ],
             "differences": {row[0]: list(row[1:]) for row in differences(self.runs).rows},
@@ -177,6 +183,5 @@ def compare_returns(first: ComparedRun, other: ComparedRun) -> PairedTest:
 
 def figure_table(runs: Sequence[ComparedRun]) -> pl.DataFrame:
     """A row a figure, a column a run."""
-    keys = [key for _, key, _ in FIGURES]
-    columns = {run.name: [figure_of(run, key) for key in keys] for run in runs}
-    return pl.DataFrame({"figure": keys} | columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+    columns = {run.name: [figure_of(run, key) for key in FIGURES] for run in runs}
+    return pl.DataFrame({"figure": FIGURES} | columns).with_columns(pl.col(pl.Float64).fill_nan(None))

@@ -68,12 +68,12 @@ class ParityReport(Displayed):
         """The outcome in words."""
         return [
             f"{self.period}, Qlib directory: {self.directory}",
-            "pyqlib runs in canonical order (holdings by symbol, stable ties); plain Qlib depends on PYTHONHASHSEED",
+            "pyqlib runs with holdings sorted by symbol and stable ties: plain Qlib's trades depend on PYTHONHASHSEED",
             *(f"note: {note}" for note in self.notes),
             "",
             *(_check_line(check) for check in (self.found.qlib, self.found.ledger)),
             "",
-            f"{'from Qlib to the exchange, one rule at a time':<74}{'account':>18}{'bps':>10}",
+            f"{'rules of Qlib, replaced one by one':<74}{'account':>18}{'bps':>10}",
             *(_step_line(step.rule, step.account, step.basis_points) for step in self.found.steps),
             _step_line("total", self.found.steps[-1].account, self.basis_points),
         ]
@@ -91,10 +91,10 @@ def _step_line(rule: str, account: float, basis_points: float) -> str:
 
 def _check_line(check: ParityCheck) -> str:
     verdict = "equal" if check.holds else "NOT EQUAL"
-    orders = "same" if check.same_orders else "different"
+    fills = f"the same {counted(check.orders, 'fill')}" if check.same_orders else "different fills"
     return (
-        f"{check.name + ':':<28}{verdict}: accounts within {check.difference:.1e} (tolerance {check.tolerance:.0e}), "
-        f"{orders} {check.orders:,} fills"
+        f"{check.name + ':':<40}{verdict}, {fills}; daily accounts differ by at most {check.difference:.1e} "
+        f"(tolerance {check.tolerance:.0e}, relative)"
     )
 
 

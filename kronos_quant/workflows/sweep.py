@@ -38,6 +38,8 @@ from kronos_quant.workspace import WorkspaceFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kronos_quant.charts import Chart
+
 logger = logging.getLogger(__name__)
 
 TRIALS = "trials.parquet"
@@ -79,6 +81,14 @@ class SweepRun(Displayed):
         rows = [(name, f"{best[name]}") for name in self.settings]
         rows += [(name.replace("_", " "), figure_text(float(best[name] or 0.0), "{:.4g}")) for name in SHOWN]
         return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+
+    def plot(self, title: str | None = None, width: float = 11.0) -> Chart:
+        """Heat maps over the first two settings that vary. title : None is the result's own; width : inches"""
+        from kronos_quant.charts import heatmap_figure
+        from kronos_quant.report.pages.sweep import map_settings
+
+        rows, columns = map_settings(self.settings, self.trials)[0]
+        return heatmap_figure(self.trials, rows, columns, self.title if title is None else title, width)
 
     def to_pandas(self) -> pd.DataFrame:
         """All trials as a pandas table."""
@@ -166,7 +176,7 @@ def run_sweep(
             done = read_results(run.folder / TRIALS)
             complete_trials(workspace, run, inputs, trials, done, cluster)
             table, luck = evaluate_trials(workspace, run, inputs, trials)
-            write_page(run.folder, table, tuple(chosen), inputs.name, luck)
+            write_page(run.folder, table, tuple(chosen), inputs, luck)
             figures = {} if luck is None else luck.as_dict()
             run.write_metrics(figures | {"sweep_trials": len(table), "left_out": len(refused)})
     return SweepRun(run.path, tuple(chosen), table, luck, len(done), refused, time.perf_counter() - started)
@@ -319,8 +329,16 @@ def deflated_probabilities(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"ledger": mine["trial"], "deflated_sharpe_probability": pl.Series(found, dtype=pl.Float64)})
 
 
-def write_page(folder: Path, table: pl.DataFrame, settings: tuple[str, ...], name: str, luck: Luck | None) -> None:
+def write_page(
+    folder: Path, table: pl.DataFrame, settings: tuple[str, ...], inputs: BacktestInputs, luck: Luck | None
+) -> None:
     """The page, with a heat map of the first setting that varies with each of the others that do."""
     from kronos_quant.report.pages.sweep import write_sweep_page
 
-    write_sweep_page(folder, name, settings, table, sort_by_sharpe(table).head(BEST), luck)
+    days, strategy = inputs.panel.sessions[1:], inputs.strategy
+    facts = (
+        f"{days[0]} to {days[-1]}, {counted(len(days), 'session')}. Rule: {strategy.strategy}. Benchmark: "
+        f"{inputs.benchmark or 'none'}. {inputs.rules.terms.sessions_per_year} sessions per year, risk-free rate 0, "
+        "returns after costs, compounded.",
+    )
+    write_sweep_page(folder, inputs.name, facts, settings, table, sort_by_sharpe(table).head(BEST), luck)

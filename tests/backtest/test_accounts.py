@@ -14,15 +14,14 @@ from kronos_quant.backtest import Strategy, codes, simulate
 from kronos_quant.backtest.accounts import (
     Ledger,
     bar_table,
-    ends_of,
     leg_table,
     order_table,
     position_table,
     rate,
     reasons_of,
     series_of,
-    session_numbers,
 )
+from kronos_quant.backtest.panel import ends_of, session_numbers
 
 
 def order(row, symbol, side, shares, price, *, cost=0.0, levy=0.0, slippage=0.0, impact=0.0, status=codes.FILLED):

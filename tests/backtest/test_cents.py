@@ -41,12 +41,12 @@ def test_three_sessions_of_shanghai_to_the_cent():
     )
     result = run(panel)
     bought, sold, swapped = result.fills.rows(named=True)
-    # 95,000 at 10.12 are 93 lots: 94,116.00; commission 23.529, transfer fee 0.001 % 0.94116
+    # 95,000 at 10.12 are 93 lots: 94,116.00; commission 23.529, transfer fee 0.001% 0.94116
     assert (bought["shares"], bought["value"]) == (9_300, pytest.approx(94_116.00))
     assert bought["cost"] == pytest.approx(23.529 + 0.94116, abs=1e-6)
     assert result.cash[0] == pytest.approx(100_000 - 94_116 - 24.47016, abs=1e-6)
     assert result.account[0] == pytest.approx(5_859.52984 + 9_300 * 10.50, abs=1e-6)
-    # sold at 10.77: 100,161.00, commission 25.04025, transfer fee 1.00161, stamp duty 0.05 % 50.0805
+    # sold at 10.77: 100,161.00, commission 25.04025, transfer fee 1.00161, stamp duty 0.05% 50.0805
     assert sold["value"] == pytest.approx(100_161.00)
     assert sold["cost"] == pytest.approx(25.04025 + 1.00161 + 50.0805, abs=1e-6)
     cash = 5_859.52984 + 100_161.00 - 76.12236
@@ -86,15 +86,15 @@ def test_the_change_of_a_duty_between_two_sessions_is_met_on_its_day():
 @pytest.mark.parametrize(
     ("symbol", "before", "opened", "filled"),
     [
-        # 10 %: 10.05 x 1.1 = 11.055, rounded half up to 11.06
+        # 10%: 10.05 x 1.1 = 11.055, rounded half up to 11.06
         ("SH600000", 10.05, 11.06, False),
         ("SH600000", 10.05, 11.05, True),
         ("SZ000001", 9.99, 10.99, False),
-        # 20 % on the growth boards
+        # 20% on the growth boards
         ("SZ300001", 10.05, 12.05, True),
         ("SZ300001", 10.05, 12.06, False),
         ("SH688001", 10.05, 12.06, False),
-        # 30 % in Beijing
+        # 30% in Beijing
         ("BJ830799", 10.05, 13.06, True),
         ("BJ830799", 10.05, 13.07, False),
     ],
@@ -254,7 +254,7 @@ def test_a_cap_cuts_to_whole_lots_and_the_rest_follows_at_the_prices_of_its_days
         market(["SH600000"], [[1]] * 5, raw, volume=volume), n_drop=0, account=100_000.0,
         liquidity={"participation": 0.115, "sessions": 5}, costs={"commission": 0, "minimum": 0, "levies": "none"},
     )  # fmt: skip
-    # 11.5 % of 30,000 are 3,450: 34 lots; 9,500 wanted
+    # 11.5% of 30,000 are 3,450: 34 lots; 9,500 wanted
     assert result.fills.select("shares", "price", "reason").rows() == [
         (3_400, pytest.approx(10.0), "volume cap"),
         (3_400, pytest.approx(10.2), "volume cap"),
@@ -291,7 +291,7 @@ def test_what_is_short_pays_borrowing_on_its_value_at_each_close():
         market(["AAA"], [[1]] * 4, raw), "XNYS", strategy="python", code="own.py", short=True,
         decide=lambda view: next(weights), costs={"levies": "none", "commission": 0, "minimum": 0, "borrow": 0.126},
     )  # fmt: skip
-    # 4,000 short: 0.05 % a session of 40,000 and of 48,000; bought back at 9
+    # 4,000 short: 0.05% a session of 40,000 and of 48,000; bought back at 9
     np.testing.assert_allclose(
         result.account, [100_000 - 20, 100_000 - 8_000 - 20 - 24, 100_000 + 4_000 - 20 - 24], rtol=1e-12
     )

@@ -44,7 +44,7 @@ def test_a_cluster_of_two_workers_gives_the_same_sweep_and_goes_on_with_an_inter
 ):
     here = run_sweep(scored_workspace, "own", GRID, device="cpu")
     known = read_trials(scored_workspace.runs)
-    whole, calls = cluster.finished, []
+    whole, calls = cluster.task_results, []
 
     def interrupted(*arguments):
         calls.append(arguments)
@@ -54,10 +54,10 @@ def test_a_cluster_of_two_workers_gives_the_same_sweep_and_goes_on_with_an_inter
 
     monkeypatch.setattr(cluster, "CHUNK", 3)
     monkeypatch.setattr("kronos_quant.workflows.sweep.SAVE_EVERY", 2)
-    monkeypatch.setattr(cluster, "finished", interrupted)
+    monkeypatch.setattr(cluster, "task_results", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_sweep(scored_workspace, "own", GRID, device="cpu", ray=address)
-    monkeypatch.setattr(cluster, "finished", whole)
+    monkeypatch.setattr(cluster, "task_results", whole)
     there = run_sweep(scored_workspace, "own", GRID, device="cpu", ray=address)
     assert 0 < there.resumed < len(there.trials) == 20
     assert_frame_equal(there.trials, here.trials, rel_tol=1e-12)

@@ -160,12 +160,12 @@ def test_vectorbt_has_the_same_account_as_the_kernel(seed):
     panel, limits, lots = random_market(seed)
     strategy = strategy_of(topk=4, n_drop=2, account=1e6, lot="exchange", price_limit="exchange", delisting_return=-1.0)
     ledger = run_kernel(strategy, panel, rules_with(strategy, panel, limits, lots))
-    np.testing.assert_allclose(vectorbt_account(ledger, panel), ledger.account, rtol=1e-9)
+    np.testing.assert_allclose(vectorbt_account(ledger), ledger.account, rtol=1e-9)
 
 
 def test_two_accounts_that_differ_stop_the_run(monkeypatch):
     assert vectorbt_check.ACCOUNT_TOLERANCE == 1e-9
-    monkeypatch.setattr(engine, "vectorbt_account", lambda ledger, panel: ledger.account * (1 + 1e-8))
+    monkeypatch.setattr(engine, "vectorbt_account", lambda ledger: ledger.account * (1 + 1e-8))
     with pytest.raises(KronosQuantError, match="the two accounts differ: on 2024-01-01 the kernel has 100,000"):
         simulate(strategy_of(), panel_of(**SWAP))
 

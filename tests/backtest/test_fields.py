@@ -298,7 +298,7 @@ def test_forbid_all_trade_at_limit_of_qlib_is_of_both_sides():
 def test_impact_cost_of_qlib_is_added_to_the_rate():
     strategy = Strategy.model_validate(PLAIN | QLIB | {"risk_degree": 0.5, "qlib": {"impact_cost": 0.1}})
     result = simulate(strategy, panel_of([FIRST] * 2, [[10.0, 20.0]] * 2, volume=[[50_000.0, 1.0]] * 2))
-    # a tenth of the day's shares: a hundredth of 10 %
+    # a tenth of the day's shares: a hundredth of 10%
     assert (shares(result), result.fills["cost"][0]) == ([5_000], pytest.approx(50_000 * 0.1 * 0.01))
 
 

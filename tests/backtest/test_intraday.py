@@ -142,7 +142,7 @@ def test_what_is_short_pays_once_a_session():
     )
     weights = iter([{"S00": -0.5}, *[None] * 5])
     result = simulate(strategy, panel, rules_of(strategy, panel), decide=lambda view: next(weights))
-    # 500 short at 0.1 % a session, two sessions
+    # 500 short at 0.1% a session, two sessions
     np.testing.assert_allclose(result.cost, [0.5, 0.5])
     assert result.bars["account"].to_list() == pytest.approx([1_000, 1_000, 999.5, 999.5, 999.5, 999.0])
 

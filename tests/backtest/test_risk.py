@@ -53,7 +53,7 @@ def test_what_drifts_within_the_band_is_not_sold_bit_by_bit():
     close = [[10, 10], [10, 10], [10.4, 10], [10.6, 10], [10.6, 10]]
     risk = {"max_weight": 0.5, "band": 0.02}
     result = weights_of(risk, {"S00": 0.6}, None, None, None, close=close)
-    # 50 shares; at 10.4 they are 51.0 % (520 of 1,020), within the band; at 10.6 51.5 %, and come down to 50 %
+    # 50 shares; at 10.4 they are 51.0% (520 of 1,020), within the band; at 10.6 51.5%, and come down to 50%
     [bought, sold] = result.fills.rows(named=True)
     assert (bought["shares"], bought["reason"]) == (50, "maximum weight")
     assert sold["date"] == result.dates[3]
@@ -134,7 +134,7 @@ def test_a_split_is_no_loss_and_a_second_purchase_moves_the_entry():
     factor = [[1.0, 1], [1.0, 1], [2.0, 1], [2.0, 1]]
     panel = panel_of([[2, NAN]] * 4, [[10, 10]] * 4, factor=factor)
     assert simulate(strategy_of({"stop_loss": 0.1}), panel).risk == {}
-    # 20 shares at 10, then 20 more at 20: 15 on average, of which a close of 13.6 is 9.3 % below
+    # 20 shares at 10, then 20 more at 20: 15 on average, of which a close of 13.6 is 9.3% below
     close, open_ = [[10, 1], [10, 1], [20, 1], [13.6, 1], [13.6, 1]], [[10, 1], [10, 1], [20, 1], [20, 1], [13.6, 1]]
     decisions = ({"S00": 0.2}, None, {"S00": 800 / 1_200}, None)
     result = weights_of({"stop_loss": 0.09}, *decisions, close=close, open_=open_)
@@ -163,7 +163,7 @@ def test_a_stop_that_meets_a_limit_waits_and_goes_when_it_can():
 def test_the_turnover_cap_leaves_out_whole_purchases_until_there_is_room():
     panel = panel_of([[3, 2]] * 3, np.full((3, 2), 10.0))
     result = simulate(strategy_of({"max_turnover": 0.55}, topk=2, costs=FREE), panel)
-    # 47,500 and 47,500 of 100,000; then 95 % of the 53,000 that are left
+    # 47,500 and 47,500 of 100,000; then 95% of the 53,000 that are left
     assert [(row[0], row[2], row[3]) for row in told(result)] == [
         ("S00", "filled", ""),
         ("S01", "rejected", "turnover cap"),
@@ -198,7 +198,7 @@ def test_weights_go_only_part_of_the_way_under_a_turnover_cap():
 def test_a_stop_comes_before_the_turnover_cap():
     close = [[10, 20], [10, 20], [8, 20], [8, 20]]
     result = weights_of({"stop_loss": 0.1, "max_turnover": 0.3}, {"S00": 0.3}, None, {"S01": 0.9}, close=close)
-    # the stop sells 24 % of 940; what is left of 30 % goes into the other
+    # the stop sells 24% of 940; what is left of 30% goes into the other
     sold, bought = result.fills.rows(named=True)[1:]
     assert (sold["reason"], sold["value"]) == ("stop-loss", pytest.approx(240))
     assert (bought["reason"], bought["value"]) == ("turnover cap", pytest.approx(0.3 * 940 - 240))
@@ -237,7 +237,7 @@ def test_purchases_leave_the_cash_buffer_whatever_the_open_does():
     assert result.cash[0] >= 0.12 * 100_000
     result = weights_of({"cash_buffer": 0.3}, {"S00": 0.5, "S01": 0.5}, open_=[[10, 20], [11, 22]])
     assert result.cash[0] == pytest.approx(300)
-    # both are scaled to 35 % first; the second one meets the higher open
+    # both are scaled to 35% first; the second one meets the higher open
     assert result.fills["reason"].to_list() == ["cash buffer", "cash buffer"]
 
 
@@ -245,7 +245,7 @@ def test_a_drawdown_sells_everything_and_the_strategy_stays_out_for_good_or_for_
     close = [[10, 10], [10, 10], [8.9, 10], [8, 10], [8, 10], [8, 10]]
     panel = panel_of([[2, NAN]] * 6, close)
     result = simulate(strategy_of({"drawdown_halt": 0.1}), panel)
-    # 95 % invested: the account closes 10.5 % lower in session 2, is sold in session 3 and rests
+    # 95% invested: the account closes 10.5% lower in session 2, is sold in session 3 and rests
     assert told(result)[1] == ("S00", "sell", "filled", "drawdown halt", 9_500, 9_500)
     assert result.fills["date"][1] == panel.dates[3]
     assert len(result.orders) == 2

@@ -30,10 +30,10 @@ def strategy_of(**fields) -> Strategy:
 
 def test_a_share_pays_commission_and_what_is_levied_on_its_day_to_the_cent():
     result = simulate(strategy_of(), market("SH600000", "SH600001"))
-    # 95,000 bought: 0.025 % is 23.75, transfer fee 0.001 % is 0.95
+    # 95,000 bought: 0.025% is 23.75, transfer fee 0.001% is 0.95
     assert result.fills["cost"][0] == pytest.approx(23.75 + 0.95, abs=1e-9)
     assert result.fills["levies"][0] == pytest.approx(0.95, abs=1e-9)
-    # sold: stamp duty 0.05 % is 47.50 on top
+    # sold: stamp duty 0.05% is 47.50 on top
     assert result.fills["cost"][1] == pytest.approx(23.75 + 0.95 + 47.5, abs=1e-9)
     assert result.metrics["commission"] == pytest.approx(23.75 * 2 + result.fills["value"][2] * 0.00025)
     assert result.metrics["levies"] == pytest.approx(result.fills["levies"].sum())
@@ -41,7 +41,7 @@ def test_a_share_pays_commission_and_what_is_levied_on_its_day_to_the_cent():
 
 def test_both_sides_paid_stamp_duty_until_2008():
     result = simulate(strategy_of(), market("SH600000", "SH600001", start=date(2008, 9, 17)))
-    # bought on the 18th at 0.1 %, sold on the 19th at 0.1 %, and nothing on the purchase of that day
+    # bought on the 18th at 0.1%, sold on the 19th at 0.1%, and nothing on the purchase of that day
     assert result.fills["levies"].to_list() == pytest.approx([95.0, 95.0, 0.0])
     assert "stamp duty 0.1% both sides" in result.rules[0]
     assert "stamp duty 0.1% of sales from 2008-09-19" in result.rules[0]

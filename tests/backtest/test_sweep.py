@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from backtest.markets import random_market
@@ -68,16 +70,16 @@ def test_combinations_that_make_no_strategy_are_left_out_and_told():
     ("grid", "message"),
     [
         ({"universe": ["all"]}, "--grid universe: cannot be swept: it changes what is traded"),
-        ({"topkk": [1]}, "--grid topkk: the strategy has no such field"),
-        ({"costs.tax": [1]}, "--grid costs.tax: the strategy has no such field"),
-        ({"topk.deep": [1]}, "--grid topk.deep: the strategy has no such field"),
-        ({"topk": [5, 0]}, "--grid topk=0: must be greater than or equal to 1"),
-        ({"fill": ["open", "closed"]}, "--grid fill=closed: must be 'open' or 'close'"),
-        ({"topk": ["abc"]}, "--grid topk=abc: must be a valid integer"),
-        ({"costs.buy": [0.1, -0.1]}, "--grid costs.buy=-0.1: must be greater than or equal to 0"),
+        ({"topkk": [1]}, "--grid: topkk: no such field; did you mean topk?"),
+        ({"costs.tax": [1]}, "--grid: costs.tax: no such field; nearest names: "),
+        ({"topk.deep": [1]}, "topk.deep=1: topk: must be an integer, found {'deep': 1}"),
+        ({"topk": [5, 0]}, "--grid: topk: must be greater than or equal to 1, found 0"),
+        ({"fill": ["open", "closed"]}, "--grid: fill: must be 'open' or 'close', found 'closed'"),
+        ({"topk": ["abc"]}, "--grid: topk: must be an integer, found 'abc'"),
+        ({"costs.buy": [0.1, -0.1]}, "--grid: costs.buy: must be greater than or equal to 0, found -0.1"),
         ({"topk": [2], "n_drop": [3]}, "--grid: no valid combination: topk=2, n_drop=3: n_drop must be at"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused(grid, message):
-    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         make_trials(Strategy.model_validate(BASE), grid)

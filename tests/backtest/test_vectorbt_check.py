@@ -64,7 +64,7 @@ def test_what_is_compiled_beforehand_is_what_a_back_test_needs():
     strategy, panel, rules = case(4)
     ledger = run(4, strategy, panel, rules)
     assert len(ledger.fills)
-    vectorbt_account(ledger, panel)
+    vectorbt_account(ledger)
     assert len(nb.simulate_from_orders_nb.signatures) == before
 
 
@@ -72,7 +72,7 @@ def test_what_is_compiled_beforehand_is_what_a_back_test_needs():
 def test_every_account_is_vectorbts_too(seed):
     strategy, panel, rules = case(seed)
     ledger = run(seed, strategy, panel, rules)
-    np.testing.assert_allclose(vectorbt_account(ledger, panel), ledger.account, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(vectorbt_account(ledger), ledger.account, rtol=1e-9, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -131,7 +131,7 @@ def test_there_are_as_many_places_as_symbols_held_and_traded_at_once():
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     assert len(np.unique(ledger.fills[:, codes.SYMBOL])) > 3
     assert replay_of(ledger).size.shape == (8, 2)
-    np.testing.assert_allclose(vectorbt_account(ledger, panel), ledger.account, rtol=1e-12)
+    np.testing.assert_allclose(vectorbt_account(ledger), ledger.account, rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", [seed for seed in SEEDS if seed % 6 < 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,16 @@ from charts.cases import LEVELS, H, make_fan
 from made import make_bars, weekdays
 
 from kronos_quant.charts import NARROW, Fan, bars_figure, figure_svg, forecast_figure
-from kronos_quant.charts.canvas import INK, ORANGE, PAPER
+from kronos_quant.charts.canvas import Hue
 from kronos_quant.schema import PRICES
+
+
+def overlapping(axes) -> bool:
+    """Whether two labels of the time axis share a place, or one is cut at the edge of the picture."""
+    axes.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    inside = boxes[0].x0 >= 0 and boxes[-1].x1 <= axes.figure.bbox.x1
+    return not inside or any(one.x1 > other.x0 for one, other in pairwise(boxes))
 
 
 def line(axes, label: str):
@@ -47,7 +56,7 @@ def test_bars_that_rose_and_fell_differ():
     bodies = [patch for patch in forecast_figure(fan).axes[0].patches if patch.get_width() == pytest.approx(0.64)]
     filled = [patch.get_facecolor()[:3] != (1, 1, 1) for patch in bodies]
     assert (filled.count(False), filled.count(True)) == (rose, 20 - rose)
-    assert {PAPER, INK} == {"#ffffff", "#333333"}
+    assert {Hue.PAPER, Hue.INK} == {"#ffffff", "#333333"}
 
 
 def test_bars_that_followed_are_drawn_where_they_are_known():
@@ -67,7 +76,7 @@ def test_bars_that_followed_are_drawn_where_they_are_known():
     # a bar that no forecast is about is not drawn
     far = after.with_columns(time=pl.col("time") + timedelta(days=99))
     assert "realised bars" in names(forecast_figure(make_fan(realised=pl.concat([after, far]))))
-    assert ORANGE == "#e69f00"
+    assert Hue.ORANGE == "#e69f00"
 
 
 def test_a_forecast_without_a_random_walk_draws_none():
@@ -76,13 +85,14 @@ def test_a_forecast_without_a_random_walk_draws_none():
     assert not any("random walk" in name for name in names(forecast_figure(alone)))
 
 
-def test_a_narrow_picture_has_fewer_bars_and_the_last_known_one_is_labelled():
+def test_a_narrow_picture_has_fewer_bars_and_its_last_known_and_last_ones_are_labelled():
     fan = make_fan(count=90)
     wide, narrow = forecast_figure(fan).axes[0], forecast_figure(fan, width=NARROW).axes[0]
     assert (wide.lines[0].get_xdata()[0], narrow.lines[0].get_xdata()[0]) == (89, 35)
     for axes in (wide, narrow):
         labels = [label.get_text() for label in axes.get_xticklabels()]
-        assert f"{fan.history['time'][-1]:%Y-%m-%d}" in labels
+        assert labels[-2:] == [f"{fan.history['time'][-1]:%Y-%m-%d}", f"{fan.times[-1]:%Y-%m-%d}"]
+        assert not overlapping(axes)
 
 
 def test_a_picture_of_one_bar_and_of_nothing_that_moves_is_drawn():

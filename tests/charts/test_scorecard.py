@@ -15,7 +15,7 @@ from kronos_quant.charts import (
     reliability_figure,
     scores_figure,
 )
-from kronos_quant.charts.canvas import BLUE
+from kronos_quant.charts.canvas import Hue
 
 
 def dots(axes) -> list:
@@ -31,11 +31,11 @@ def test_every_row_has_its_dot_and_one_without_an_interval_is_open():
     assert names(axes.yaxis) == ["signal", "momentum", "few"]
     assert [dot.get_xdata()[0] for dot in dots(axes)] == [0.03, -0.01, 0.3]
     assert [dot.get_markerfacecolor() == "#ffffff" for dot in dots(axes)] == [False, False, True]
-    assert [dot.get_color() == BLUE for dot in dots(axes)] == [True, False, False]
+    assert [dot.get_color() == Hue.BLUE for dot in dots(axes)] == [True, False, False]
     lines = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() != "o"]
     assert len(lines) == 2 + 1  # and the line at 0
     [plain] = interval_figure([("year: 2024", mean(0.03))], marked=False).axes
-    assert dots(plain)[0].get_color() != BLUE
+    assert dots(plain)[0].get_color() != Hue.BLUE
 
 
 def test_the_bars_over_time_are_the_rank_ics():
@@ -43,9 +43,9 @@ def test_the_bars_over_time_are_the_rank_ics():
     figure = rank_ic_figure(DATES, values, mean(0.0314), "moment")
     np.testing.assert_array_equal([bar.get_height() for bar in figure.axes[0].patches][:T], values)
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert {"mean of all: +0.031", "one moment", "mean of 20 moments", "95 % CI of the mean"} == labels
+    assert {"mean of all: +0.031", "one moment", "mean of 20 moments", "95% CI of the mean"} == labels
     few = {text.get_text() for text in rank_ic_figure(DATES, values, FEW).legends[0].get_texts()}
-    assert "95 % CI of the mean" not in few
+    assert "95% CI of the mean" not in few
 
 
 def test_the_moving_mean_ends_at_the_last_known_rank_ic():
@@ -59,7 +59,7 @@ def test_the_moving_mean_ends_at_the_last_known_rank_ic():
 def test_the_main_horizon_stands_out():
     [axes] = decay_figure({1: mean(0.03), 5: mean(0.02), 20: FEW}, 5, "bar").axes
     assert names(axes.xaxis) == ["1", "5", "20"]
-    assert [dot.get_color() == BLUE for dot in dots(axes)] == [False, True, False]
+    assert [dot.get_color() == Hue.BLUE for dot in dots(axes)] == [False, True, False]
     assert axes.get_xlabel() == "horizon, bars (main horizon: 5)"
 
 

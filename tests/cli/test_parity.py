@@ -11,8 +11,8 @@ from kronos_quant.workflows import parity as job
 def test_parity_prints_both_comparisons_and_the_ladder(kq, scored_workspace):
     done = kq(scored_workspace.root, "parity", "own")
     assert (done.code, done.err) == (0, "")
-    assert "profile qlib, pyqlib:       equal: accounts within" in done.out
-    assert "profile exchange, ledger:   equal: accounts within" in done.out
+    assert "profile qlib and pyqlib:                equal, the same " in done.out
+    assert "profile exchange and reference ledger:  equal, the same " in done.out
     assert "note: The newest session is left out: Qlib needs the session after the last one." in done.out
     *_, first, second, _, _, _, last, whole = [line.rsplit(maxsplit=2) for line in done.out.splitlines()]
     assert [line[0] for line in (first, last, whole)] == ["Qlib's rules", "commission and dated levies", "total"]

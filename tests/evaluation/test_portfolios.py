@@ -21,7 +21,7 @@ def test_equal_scores_share_a_group_and_too_few_symbols_have_none():
 
 
 def test_returns_of_the_fifths_by_hand():
-    # the symbol of score i returns i %: each fifth's mean less the mean of all (4.5 %)
+    # the symbol of score i returns i %: each fifth's mean less the mean of all (4.5%)
     scores, returns = np.tile(TEN, (20, 1)), np.tile(TEN / 100, (20, 1))
     found = quantile_portfolios(scores, returns, 1)
     assert [group.mean for group in found.groups] == pytest.approx([-0.04, -0.02, 0.0, 0.02, 0.04])
@@ -54,13 +54,13 @@ def test_rows_without_groups_are_no_turnover():
 
 
 def test_the_break_even_cost_by_hand():
-    # the order turns round every session: best and worst fifth are replaced whole, long-short returns 8 % a session,
-    # and each session sells and buys both: 0.08 / (2 * (1 + 1)) = 2 % or 200 basis points a trade
+    # the order turns round every session: best and worst fifth are replaced whole, long-short returns 8% a session,
+    # and each session sells and buys both: 0.08 / (2 * (1 + 1)) = 2% or 200 basis points a trade
     scores = np.array([TEN if t % 2 else -TEN for t in range(20)])
     found = quantile_portfolios(scores, scores / 100, 1)
     assert found.turnover == 1
     assert found.break_even_bps == pytest.approx(200)
-    # the best fifth alone: 4 % beyond the mean, bought and sold once
+    # the best fifth alone: 4% beyond the mean, bought and sold once
     assert found.break_even_long_bps == pytest.approx(200)
     assert found.rank_persistence == pytest.approx(-1)
 
@@ -69,7 +69,7 @@ def test_pairs_without_a_return_are_left_out_of_the_groups_means():
     scores, returns = np.tile(TEN, (15, 1)), np.tile(TEN / 100, (15, 1))
     returns[:, 9] = np.nan
     found = quantile_portfolios(scores, returns, 1)
-    # the best fifth is symbol 8 alone: 8 % less the mean of 0 to 8 %
+    # the best fifth is symbol 8 alone: 8% less the mean of 0 to 8%
     assert found.groups[-1].mean == pytest.approx(0.04)
 
 

@@ -161,7 +161,7 @@ def test_on_markets_of_noise_an_edge_is_seldom_found(monkeypatch):
         grid = made_grid(symbols=20, sessions=76, seed=seed)
         scores = np.cumsum(np.random.default_rng(seed).standard_normal((60, 20)), axis=0)  # they hardly change
         found.append(make_scorecard(Contender("signal", "", scores, None), grid, rows, HORIZON).finding.edge)
-    assert sum(found) <= 5  # 2.5 % of 60 is 1.5; more than 5 in fewer than 1 of 500 runs
+    assert sum(found) <= 5  # 2.5% of 60 is 1.5; more than 5 in fewer than 1 of 500 runs
 
 
 def test_the_symbols_order_changes_nothing():
@@ -257,7 +257,7 @@ def test_one_symbol_that_the_model_has_seen_is_told_too():
 
 
 def test_the_intervals_of_every_bar_are_held_against_the_outcomes_of_that_bar():
-    reach = 0.02 * 1.645 * np.sqrt(np.arange(1, HORIZON + 1))  # a session's return has a deviation of 2 %
+    reach = 0.02 * 1.645 * np.sqrt(np.arange(1, HORIZON + 1))  # a session's return has a deviation of 2%
     ends = (np.broadcast_to(side * reach, (*ROWS.shape, 30, HORIZON)).copy() for side in (-1, 1))
     said = replace(believing(0.03), by_bar=tuple(ends))
     card = make_scorecard(contender(3.0, forecast=said), GRID, ROWS, HORIZON)

@@ -7,9 +7,10 @@ import pytest
 from evaluation.forecasts import LEVELS
 from evaluation.markets import made_grid, seeing
 
+from kronos_quant.display import figure_or_dash
 from kronos_quant.evaluation.contender import Contender, Distribution
 from kronos_quant.evaluation.scorecard import make_scorecard
-from kronos_quant.evaluation.tables import FIGURES, shown, span, summary
+from kronos_quant.evaluation.tables import FIGURES, span, summary
 from kronos_quant.files import to_json
 from kronos_quant.stats.intervals import MeanInterval
 
@@ -30,7 +31,7 @@ def test_the_metrics_are_valid_json_with_the_finding_first(card):
     told = json.loads(to_json(card.as_dict()))
     assert next(iter(told)) == "finding"
     assert told["edge"] is True
-    assert told["edge_means"].startswith("the lower end of the two-sided 95 % interval of the mean rank IC")
+    assert told["edge_means"].startswith("the lower end of the two-sided 95% interval of the mean rank IC")
     assert list(told["contenders"]) == ["signal", "last close", "volatility band", "momentum", "reversal", "LightGBM"]
     own = told["contenders"]["signal"]
     ranking = card.signal.ranking
@@ -84,8 +85,8 @@ def test_the_short_table_has_a_row_a_contender_and_dashes_where_there_is_nothing
 
 
 def test_figures_in_words():
-    assert shown(math.nan, "{:.2f}") == "-"
-    assert shown(0.123, "{:.1%}") == "12.3%"
+    assert figure_or_dash(math.nan, "{:.2f}") == "-"
+    assert figure_or_dash(0.123, "{:.1%}") == "12.3%"
     assert span(MeanInterval(0.1, 0.1, -0.1, 0.3, 50, 5, 1.0)) == "-0.100 to +0.300"
     assert span(None) == "-"
 

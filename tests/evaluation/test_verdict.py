@@ -36,7 +36,7 @@ UNKNOWN = Boundary("pre-training data", None)
 def test_an_edge_is_an_interval_wholly_above_0():
     found = judge(interval(0.01, 0.09), 5, pairs(), boundaries=[KNOWN])
     assert found.edge
-    assert found.headline == "EDGE: rank IC +0.050 (95 % CI +0.010 to +0.090), 5-session horizon, 100 dates"
+    assert found.headline == "EDGE: rank IC +0.050 (95% CI +0.010 to +0.090), 5-session horizon, 100 dates"
 
 
 @pytest.mark.parametrize("low", [0.0, -0.001])
@@ -50,7 +50,7 @@ def test_an_interval_that_touches_0_is_no_edge(low):
 def test_no_edge_says_how_many_dates_it_would_take():
     # error 0.03 at 100 dates: 100 * (2.802 * 0.03 / 0.02)^2 = 1765.6
     found = judge(interval(-0.04, 0.08), 5, pairs())
-    assert "Detecting a true rank IC of 0.020 would take about 1,766 dates (80 % power)." in found.explained
+    assert "Detecting a true rank IC of 0.020 would take about 1,766 dates (80% power)." in found.explained
 
 
 def test_no_edge_below_0():
@@ -141,6 +141,6 @@ def test_where_there_is_nobody_to_rank_the_figures_are_over_time():
     assert (verdict.kind, verdict.edge) == ("nobody to rank", False)
     assert verdict.headline == (
         "NO RANK IC: it needs at least 3 symbols per date with score and return, found at most 1. Correlation of score "
-        "and return over time: +0.110 (95 % CI +0.020 to +0.200), 100 dates"
+        "and return over time: +0.110 (95% CI +0.020 to +0.200), 100 dates"
     )
     assert "Edge verdicts cover cross-sectional ranking only" in verdict.explained

@@ -37,7 +37,7 @@ def test_the_bars_are_valid_and_keep_the_contract(made):
 
 def test_returns_have_no_drift_and_the_volatility_they_should_have(made):
     returns = np.diff(np.log(wide(made, "close")), axis=0)
-    # own volatility 1.2 to 2.5 % beside a beta of 0.5 to 1.5 times a market of 0.9 % a day
+    # own volatility 1.2 to 2.5% beside a beta of 0.5 to 1.5 times a market of 0.9% a day
     assert abs(np.nanmean(returns)) < 0.003
     assert 0.015 < np.nanstd(returns) < 0.025
 

@@ -45,6 +45,7 @@ def test_figures_stand_side_by_side_and_those_that_no_run_has_are_left_out(runs)
     rows = {row[0]: row[1:] for row in figures.rows}
     assert figures.columns == ("figure", "a", "b", EVIL)
     assert rows["Sharpe ratio, annual"] == ("1.00", "2.00", "3.00")
+    assert rows["period"] == ("2024-01-01 to 2024-02-29",) * 3
     assert "beta" not in rows
     assert not any(figures.word_columns()[1:])  # numbers stand on the right
 
@@ -91,7 +92,7 @@ def test_runs_that_share_no_session_are_each_on_their_own_and_one_name_may_stand
     growth, _ = curves_figure([one, other]).axes
     assert list(growth.get_lines()[1].get_xdata()) == list(range(59, 120))
     assert growth.get_title(loc="left") == "Growth, each run over its own sessions"
-    assert [text.get_text() for text in growth.get_legend().get_texts()] == ["a (topk)", "a (topk)"]
+    assert [text.get_text() for text in growth.get_legend().get_texts()] == ["topk (a)", "topk (a)"]
 
 
 def test_the_page_is_one_file_that_shows_every_table_as_it_is_with_every_name_escaped(runs, tmp_path):

@@ -7,7 +7,8 @@ from charts.cases import make_fan
 from report.pages import Reader, assert_self_contained
 
 from kronos_quant.charts import bars_figure
-from kronos_quant.report.document import Document, Part, Picture, cell_style, figure_or_dash, small_picture
+from kronos_quant.display import figure_or_dash
+from kronos_quant.report.document import Document, Part, Picture, cell_style, small_picture
 
 TABLE = Part("Held", ("A line.",), ("date", "symbols", "largest"), (("2024-01-31", "5", "AAA 3%"), ("x", "10", "")))
 NASTY = "<script>alert('x')</script> <b onclick=x> $x$ {{metrics}} [[quantstats]] {% x %}"

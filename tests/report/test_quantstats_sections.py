@@ -33,7 +33,7 @@ def whole() -> dict:
 
 def test_only_figures_that_the_report_has_under_no_other_name_are_shown(whole):
     further = whole["Further statistics"]
-    assert further.columns == ("annual: 252 sessions per year", "portfolio", "benchmark")
+    assert further.columns == ("figure", "portfolio", "benchmark")
     rows = {row[0]: row[1:] for row in further.rows}
     assert {"profit factor (sum of gains / sum of losses)", "ulcer index", "correlation with the benchmark"} < set(rows)
     ours = key_figures(returns(400), returns(400), returns(400, 1), 252)

@@ -139,7 +139,7 @@ def test_a_forecast_that_is_not_sure_enough_is_told_so(tmp_path):
 
 
 def test_a_forecast_that_holds_what_it_claims_is_told_so(tmp_path):
-    # a session's return has a deviation of 2 %, five of them 4.5 %; the interval of 90 % reaches 2.44 spreads
+    # a session's return has a deviation of 2%, five of them 4.5%; the interval of 90% reaches 2.44 spreads
     found = page(tmp_path, 2.0, believing(0.045 * 1.645 / 2.44))
     assert "no significant difference" in found.text
 
@@ -168,8 +168,8 @@ def test_of_one_symbol_the_page_speaks_of_time_and_not_of_ranks(tmp_path):
     assert "Ranking" not in found.headings
     assert "Calibration" in found.headings
     for word, told in GLOSSARY:
-        assert (told in found.text) == (word in ("correlation over time", "same sign", "edge", "95 % CI", "CRPS",
-                                                 "90 % coverage", "scored"))  # fmt: skip
+        assert (told in found.text) == (word in ("correlation over time", "same sign", "edge", "95% CI", "CRPS",
+                                                 "90% coverage", "scored"))  # fmt: skip
 
 
 def test_of_bars_within_sessions_the_page_speaks_of_bars_and_moments(tmp_path):
@@ -228,9 +228,9 @@ def test_the_ranking_in_figures_is_that_of_the_card(known):
     assert rows["share of a quintile replaced after the horizon"][0] == f"{ranking.portfolios.turnover:.1%}"
     cost = rows["break-even cost of the long-short quintile portfolio, bps per trade"][0]
     assert cost == f"{ranking.portfolios.break_even_bps:.1f}"
-    needed = rows["dates needed to detect this rank IC (80 % power)"][0]
+    needed = rows["dates needed to detect this rank IC (80% power)"][0]
     assert int(needed.replace(",", "")) == ranking.dates_needed
-    assert read.text.count("95 % CI") > 5
+    assert read.text.count("95% CI") > 5
 
 
 def test_parts_of_the_dates_have_their_own_intervals_or_say_that_they_are_too_short(known):
@@ -250,7 +250,7 @@ def test_the_forecasts_errors_are_told_beside_those_of_the_baselines(known):
     assert set(told) == {one.name for one in card.cards if one.distribution is not None}
     own = card.signal.distribution
     assert told["signal"]["CRPS"] == f"{own.crps.mean:.6f}"
-    assert told["signal"]["90 % coverage"] == f"{own.coverage[0.9].mean:.1%}"
+    assert told["signal"]["90% coverage"] == f"{own.coverage[0.9].mean:.1%}"
     assert told["signal"]["MAE"] == f"{own.errors.mae:.5f}"
     assert told["signal"]["hit rate"] == "-"  # its median is 0 throughout
 

@@ -94,7 +94,7 @@ def test_every_picture_is_there_for_screen_and_phone_and_says_how_to_read_it(ful
     read = full[2]
     assert read.tags.count("figcaption") == read.tags.count("figure") == read.text.count("How to read it:") == 3
     assert read.tags.count("svg") == 6
-    assert "each point covers the previous 126 sessions (252 sessions per year)" in read.text
+    assert "each point covers the previous 126 sessions. A good Sharpe ratio" in read.text
 
 
 def test_grave_notes_stand_out(full):

@@ -19,7 +19,7 @@ from kronos_quant.signals.scores import (
 
 
 def test_scores_of_two_paths_by_hand():
-    # base 100; paths 110 -> 120 and 90 -> 100: mean path 0 %, then +10 %
+    # base 100; paths 110 -> 120 and 90 -> 100: mean path 0%, then +10%
     close = np.array([[[110.0, 120.0], [90.0, 100.0]]])
     row = score_paths(close, np.array([100.0])).row(0, named=True)
     assert row["mean"] == pytest.approx(0.05)
@@ -66,7 +66,7 @@ def test_every_score_that_may_rank_is_a_column():
 def test_the_quantiles_are_those_of_the_returns_at_the_horizon():
     close = np.arange(100.0, 121.0).reshape(1, 21, 1)
     row = score_paths(close, np.array([100.0])).row(0, named=True)
-    # returns 0, 1, .. 20 %: each hundredth of the levels has a return of its own
+    # returns 0, 1, .. 20%: each hundredth of the levels has a return of its own
     assert [row[name] for name in QUANTILES] == pytest.approx([0.2 * level for level in LEVELS])
     assert row["spread"] == pytest.approx(0.18)
 

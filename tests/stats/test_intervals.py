@@ -155,7 +155,7 @@ def test_the_critical_values_are_those_of_the_simulated_limit():
 
 
 def test_the_dates_needed_by_hand():
-    # error 0.02 at 100 dates; 0.05 is told from 0 with a chance of 80 % at (1.960 + 0.842) errors:
+    # error 0.02 at 100 dates; 0.05 is told from 0 with a chance of 80% at (1.960 + 0.842) errors:
     # 100 * (2.802 * 0.02 / 0.05)^2 = 125.6
     found = MeanInterval(0.05, 0.02, 0.01, 0.09, 100, 20, 0.2)
     assert dates_needed(found) == 126
@@ -166,7 +166,7 @@ def test_the_dates_needed_by_hand():
 def test_an_interval_in_other_units_and_in_words():
     found = MeanInterval(0.05, 0.02, 0.01, 0.09, 100, 20, 0.2)
     assert found.scaled(2) == MeanInterval(0.1, 0.04, 0.02, 0.18, 100, 20, 0.4)
-    assert found.text() == "+0.050 (95 % CI +0.010 to +0.090)"
+    assert found.text() == "+0.050 (95% CI +0.010 to +0.090)"
     assert found.ratio == pytest.approx(0.25)
     assert (found.in_deviations().low, found.in_deviations().high) == pytest.approx((0.05, 0.45))
     assert math.isnan(MeanInterval(0.05, 0.0, 0.05, 0.05, 100, 20, 0.0).in_deviations().low)

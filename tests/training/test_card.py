@@ -111,14 +111,14 @@ def test_a_difference_is_a_share_of_the_other_error_with_its_margin():
     assert found.change == pytest.approx(-0.1)
     # differences -.1 -.2 -.3: standard error .1/sqrt 3, t 4.302653, over a mean of 2
     assert found.margin == pytest.approx(4.302653 * 0.1 / 3**0.5 / 2, rel=1e-6)
-    assert str(found) == "no significant difference (MSE -10.0 % ± 12.4 %)"
+    assert str(found) == "no significant difference (MSE -10.0% ± 12.4%)"
 
 
 @pytest.mark.parametrize(
     ("ours", "text"),
     [
-        ([0.8, 1.8, 2.8], "significantly better (MSE -10.0 % ± 0.0 %)"),
-        ([1.2, 2.2, 3.2], "significantly worse (MSE +10.0 % ± 0.0 %)"),
+        ([0.8, 1.8, 2.8], "significantly better (MSE -10.0% ± 0.0%)"),
+        ([1.2, 2.2, 3.2], "significantly worse (MSE +10.0% ± 0.0%)"),
     ],
 )
 def test_a_difference_that_every_date_shows_is_significant(ours, text):
@@ -133,7 +133,7 @@ def test_too_few_dates_or_no_error_at_all_is_no_comparison(ours, theirs):
 def test_the_verdict_compares_with_the_start_and_the_last_close():
     trained = score([0.8, 1.8, 2.8], rank_ic=0.05, rank_ic_margin=0.02)
     told = write_verdict(trained, score([1.0, 2.0, 3.0], rank_ic=0.01), score([0.8, 1.9, 2.7]), "zero-shot model")
-    assert told[0] == "trained vs zero-shot model: significantly better (MSE -10.0 % ± 0.0 %)"
+    assert told[0] == "trained vs zero-shot model: significantly better (MSE -10.0% ± 0.0%)"
     assert told[1].startswith("trained vs last close: no significant difference (MSE ")
     assert told[2] == "rank IC +0.050 ± 0.020 (zero-shot model: +0.010): significantly positive"
 

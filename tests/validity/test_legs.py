@@ -30,7 +30,7 @@ def test_a_long_strategy_has_no_legs():
 
 
 def test_legs_by_hand():
-    # half of 0.95 of 100,000 in each leg at session 1's open, costs of 0.1 % a side
+    # half of 0.95 of 100,000 in each leg at session 1's open, costs of 0.1% a side
     panel = panel_of([[2, 1]] * 3, [[10, 20], [11, 20], [11, 22]], open_=[[10, 20], [10, 20], [11, 20]])
     plain = {"account": 1e5, "lot": 0, "price_limit": "none", "every": 10, "quantile": 0.5, "sessions_per_year": 252}
     costs = {"buy": 0.001, "sell": 0.001, "minimum": 0, "borrow": 0.0}

@@ -34,7 +34,7 @@ def test_one_good_trial_passes(tmp_path):
     assert found.overfitting is None
     told = "\n".join(found.lines())
     assert told.startswith(
-        "PASS: the Sharpe ratios of the total return and of the excess over the universe are significant at 95 % after "
+        "PASS: the Sharpe ratios of the total return and of the excess over the universe are significant at 95% after "
         "adjusting for 1 trial."
     )
     assert "Trials counted: 1 distinct configuration in this workspace" in told

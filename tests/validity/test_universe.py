@@ -11,7 +11,7 @@ NAN = float("nan")
 
 def test_the_universe_is_what_had_a_score_in_the_session_before():
     panel = panel_of([[1, 1, NAN], [1, NAN, 1], [1, 1, 1]], [[10, 20, 30], [11, 20, 33], [11, 30, 66]])
-    # +10 % and 0 % of the first two; then 0 % and +100 % of the first and the third
+    # +10% and 0% of the first two; then 0% and +100% of the first and the third
     np.testing.assert_allclose(universe_returns(panel), [0.05, 0.5])
 
 

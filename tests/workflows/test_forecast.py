@@ -93,8 +93,9 @@ def test_the_words_set_the_width_beside_the_naive_one(trained_workspace):
     assert found.width == pytest.approx(last["q95"] - last["q05"])
     assert found.naive_width == pytest.approx(last["naive_q95"] - last["naive_q05"])
     lines = found.lines()
-    assert f"90 % interval after 2 bars: width {found.width:.4g}" in lines[1]
-    assert f"of a random walk with the same volatility: {found.naive_width:.4g}" in lines[1]
+    close = float(found.last_close[0])
+    assert f"90% interval after 2 bars: width {found.width / close:.2%} of the last close" in lines[1]
+    assert f"of a random walk with the same volatility: {found.naive_width / close:.2%}" in lines[1]
     assert lines[-2:] == [f"picture: {found.picture}", f"page: {found.page}"]
     assert found.rows()[0]["time"] == "2025-06-06"
     told = json.loads(json.dumps(found.as_dict(), default=str))
@@ -119,15 +120,19 @@ def made_forecast(closes, naive_width, realised=None):
 @pytest.mark.parametrize(
     ("naive_width", "words"),
     [
-        (1.8, "width 0.9; of a random walk with the same volatility: 1.8 (ratio 0.50: the model is more confident)"),
+        (
+            1.8,
+            "width 9.00% of the last close; of a random walk with the same volatility: 18.00% "
+            "(ratio 0.50: the model is more confident)",
+        ),
         (0.9, "(ratio 1.00: about the same)"),
         (0.6, "(ratio 1.50: the model is less confident)"),
-        (0.0, "0 (the history did not move)"),
+        (0.0, "0.00% (the history did not move)"),
     ],
 )
 def test_the_width_is_compared_with_the_random_walks(naive_width, words):
     first, second, estimated, note = made_forecast([9.0, 9.5, 10.0], naive_width).words()
-    assert first == "last close 10; median 9.5 after 1 bar (-5.00 %); 0 % of the paths end above the last close"
+    assert first == "last close 10; median 9.5 after 1 bar (-5.00%); 0% of the paths end above the last close"
     assert second.endswith(words)
     assert estimated.startswith("some time stamps are estimated")
     assert note == "a note"
@@ -138,8 +143,8 @@ def test_a_forecast_of_the_past_says_what_followed(close, place):
     bar = {name: [close] for name in ("open", "high", "low", "close")}
     realised = pl.DataFrame({"symbol": ["AAA"], "time": [datetime(2025, 6, 6)], **bar})
     found = made_forecast([9.0, 9.5, 10.0], 1.0, realised)
-    change = f"{close / 10 - 1:+.2%}".replace("%", " %")
-    assert found.words()[2] == f"realised close after 1 bar: {close:g} ({change}), {place} the 90 % interval"
+    change = f"{close / 10 - 1:+.2%}"
+    assert found.words()[2] == f"realised close after 1 bar: {close:g} ({change}), {place} the 90% interval"
     assert f"{close:g} (realised)" in repr(found)
 
 

@@ -7,34 +7,47 @@ Shape letters: T rows (sessions, or bars of an intraday market), N symbols, G gr
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from types import NoneType
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from numba import types
-from numba.core.typing.templates import Signature
+import numpy as np
+from numba import from_dtype, njit, types
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray, RankArray, StateArray
 
-F1, F2 = types.Array(types.f8, 1, "C"), types.Array(types.f8, 2, "C")
-I1, I2 = types.Array(types.i8, 1, "C"), types.Array(types.i8, 2, "C")
-B1 = types.Array(types.b1, 1, "C")
-U2 = types.Array(types.u1, 2, "C")
-R1, R2 = types.Array(types.i4, 1, "C"), types.Array(types.i4, 2, "C")
+FloatMatrix = Annotated[FloatArray, 2]
+FloatCube = Annotated[FloatArray, 3]
+IntMatrix = Annotated[IntArray, 2]
+RankMatrix = Annotated[RankArray, 2]
+StateMatrix = Annotated[StateArray, 2]
+"""Arrays of that many dimensions; an array without a number has one."""
+
+SCALARS = {int: types.i8, float: types.f8, bool: types.b1, NoneType: types.void}
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def named_type(fields: tuple[Any, ...], kind: type) -> Any:
-    """numba's type of a NamedTuple."""
-    return types.NamedTuple(fields, kind)  # type: ignore[no-untyped-call]
-
-
-def tuple_type(*parts: Any) -> Any:
-    """numba's type of a tuple."""
-    return types.Tuple(parts)  # type: ignore[no-untyped-call]
-
-
-def signature(returns: Any, *arguments: Any) -> Signature:
-    """numba's signature of a function."""
-    made: Signature = returns(*arguments)
+def compiled(kernel: Kernel) -> Kernel:
+    """Compile a function for the types that its annotations say, once for all processes of a machine."""
+    *arguments, returned = (numba_type(hint) for hint in get_type_hints(kernel, include_extras=True).values())
+    made: Kernel = njit(returned(*arguments), cache=True, nogil=True)(kernel)
     return made
+
+
+def numba_type(hint: Any, dimensions: int = 1) -> Any:
+    """numba's type of an annotation."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return numba_type(*parts)
+    if origin is np.ndarray:
+        return types.Array(from_dtype(np.dtype(*get_args(parts[1]))), dimensions, "C")
+    if origin is tuple:
+        return types.Tuple([numba_type(part) for part in parts])  # type: ignore[no-untyped-call]
+    if issubclass(hint, tuple):
+        fields = get_type_hints(hint, include_extras=True).values()
+        return types.NamedTuple([numba_type(field) for field in fields], hint)  # type: ignore[no-untyped-call]
+    return SCALARS[hint]
 
 
 GONE, LOT, STEP, GROUP, NEXT_DAY = range(5)
@@ -52,19 +65,17 @@ class MarketArrays(NamedTuple):
     that pay the same, whether what is bought in a session can be sold in the next at the earliest
     """
 
-    ranking: RankArray
+    ranking: RankMatrix
     scored: IntArray
-    price: FloatArray
-    last: FloatArray
-    factor: FloatArray
-    state: StateArray
-    volume: FloatArray
-    volatility: FloatArray
+    price: FloatMatrix
+    last: FloatMatrix
+    factor: FloatMatrix
+    state: StateMatrix
+    volume: FloatMatrix
+    volatility: FloatMatrix
     session: IntArray
-    trait: IntArray
+    trait: IntMatrix
 
-
-MARKET = named_type((R2, I1, F2, F2, F2, U2, F2, F2, I1, I2), MarketArrays)
 
 BUY_RATE, SELL_RATE, MINIMUM, BUY_LEVY, SELL_LEVY, PER_SHARE, MOST = range(7)
 """Of `Charges.rate`."""
@@ -80,15 +91,12 @@ class Charges(NamedTuple):
     cut is ordered again at the next bar
     """
 
-    rate: FloatArray
+    rate: FloatCube
     slippage: float
     impact: float
     participation: float
     borrow: float
     carry: bool
-
-
-CHARGES = named_type((types.Array(types.f8, 3, "C"), *[types.f8] * 4, types.b1), Charges)
 
 
 class Book(NamedTuple):
@@ -100,7 +108,7 @@ class Book(NamedTuple):
     fresh f8[N], shares bought in the session
     """
 
-    orders: FloatArray
+    orders: FloatMatrix
     placed: IntArray
     cash: FloatArray
     shares: FloatArray
@@ -108,9 +116,6 @@ class Book(NamedTuple):
     traded: IntArray
     pending: FloatArray
     fresh: FloatArray
-
-
-BOOK = named_type((F2, I1, F1, F1, F1, I1, F1, F1), Book)
 
 
 class History(NamedTuple):
@@ -122,11 +127,8 @@ class History(NamedTuple):
     account: FloatArray
     cash: FloatArray
     borrowed: FloatArray
-    held: FloatArray
+    held: FloatMatrix
     halted: BoolArray
-
-
-HISTORY = named_type((F1, F1, F1, F2, B1), History)
 
 
 class Guard(NamedTuple):
@@ -145,7 +147,7 @@ class Guard(NamedTuple):
     stay_out: int
     weight: float
     group_most: float
-    member: IntArray
+    member: IntMatrix
     groups: int
     band: float
     gross: float
@@ -156,13 +158,6 @@ class Guard(NamedTuple):
     buffer: float
     drawdown: float
     resume: int
-
-
-GUARD = named_type(
-    (types.b1, types.f8, types.f8, types.i8, types.f8, types.f8, I2, types.i8, types.f8,
-     types.f8, types.f8, types.f8, types.i8, types.f8, types.f8, types.f8, types.i8),
-    Guard,
-)  # fmt: skip
 
 
 PEAK, SPENT = 0, 1
@@ -181,6 +176,3 @@ class Watch(NamedTuple):
     resting: IntArray
     money: FloatArray
     number: IntArray
-
-
-WATCH = named_type((I1, F1, I1), Watch)

@@ -6,17 +6,13 @@ Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
 
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
-    BOOK,
     BUY_LEVY,
     BUY_RATE,
-    CHARGES,
     GROUP,
     LOT,
-    MARKET,
     MINIMUM,
     MOST,
     PER_SHARE,
@@ -26,8 +22,7 @@ from kronos_quant.backtest.kernel.arrays import (
     Book,
     Charges,
     MarketArrays,
-    signature,
-    tuple_type,
+    compiled,
 )
 from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, record_nb, reject_nb
 
@@ -41,7 +36,7 @@ CASH_MARGIN = 1e-12
 """A buy of everything that rounding would overdraw the cash by stops this fraction short."""
 
 
-@njit("f8(f8, f8, i8, i8, f8)", cache=True)
+@compiled
 def whole_lots_nb(shares: float, factor: float, lot: int, step: int, slack: float) -> float:
     """Adjusted shares rounded down to what may be ordered: a lot of raw shares, and steps above it; lot 0: any."""
     if lot == 0:
@@ -52,14 +47,14 @@ def whole_lots_nb(shares: float, factor: float, lot: int, step: int, slack: floa
     return float((lot + np.floor((raw - lot) / step) * step) / factor)
 
 
-@njit("f8(f8, f8, i8, i8)", cache=True)
+@compiled
 def in_lots_nb(shares: float, factor: float, lot: int, step: int) -> float:
     """Shares rounded towards nothing to what may be ordered."""
     lots = whole_lots_nb(abs(shares), factor, lot, step, LOT_SLACK)
     return lots if shares > 0.0 else -lots
 
 
-@njit("f8(f8, f8, f8, i8, i8)", cache=True)
+@compiled
 def less_nb(held: float, target: float, factor: float, lot: int, step: int) -> float:
     """What to sell to come down to `target` shares: a holding that is given up goes whole, part of one in whole lots.
 
@@ -72,7 +67,7 @@ def less_nb(held: float, target: float, factor: float, lot: int, step: int) -> f
     return float(held - in_lots_nb(target, factor, lot, step))
 
 
-@njit("f8(f8, f8, f8, i8, i8)", cache=True)
+@compiled
 def more_nb(held: float, target: float, factor: float, lot: int, step: int) -> float:
     """What to buy to come up to `target` shares; what is short is bought back whole where it is given up.
 
@@ -85,7 +80,7 @@ def more_nb(held: float, target: float, factor: float, lot: int, step: int) -> f
     return float(in_lots_nb(target - held, factor, lot, step))
 
 
-@njit("f8(f8, f8, f8)", cache=True)
+@compiled
 def impact_nb(scale: float, shares: float, volume: float) -> float:
     """How far an order moves the price, as a fraction: `scale` volatilities at a whole volume, by the square root."""
     if scale == 0.0 or shares <= 0.0 or not volume > 0.0:
@@ -94,7 +89,7 @@ def impact_nb(scale: float, shares: float, volume: float) -> float:
     return float(move) if move > 0.0 else 0.0  # where the volatility is not known
 
 
-@njit("f8(f8, f8, f8, i8, i8)", cache=True)
+@compiled
 def capped_nb(shares: float, most: float, factor: float, lot: int, step: int) -> float:
     """As many of `shares` as a cap on the volume lets through, in whole lots where it cuts."""
     if shares <= most:
@@ -102,13 +97,13 @@ def capped_nb(shares: float, most: float, factor: float, lot: int, step: int) ->
     return whole_lots_nb(most, factor, lot, step, 0.0) if most > 0.0 else 0.0
 
 
-@njit("f8(f8, f8, f8, f8)", cache=True)
+@compiled
 def buying_cost_nb(value: float, rate: float, minimum: float, levied: float) -> float:
     """What a purchase pays beside its value."""
     return max(rate * value, minimum) + levied * value
 
 
-@njit("f8(f8, f8, f8, f8, f8, f8, i8, i8)", cache=True)
+@compiled
 def affordable_nb(
     cash: float, price: float, rate: float, minimum: float, levied: float, factor: float, lot: int, step: int
 ) -> float:
@@ -121,26 +116,26 @@ def affordable_nb(
     return float(whole_lots_nb(most * (1.0 - CASH_MARGIN), factor, lot, step, 0.0))
 
 
-@njit("b1(u1)", cache=True)
+@compiled
 def buyable_nb(state: int) -> bool:
     """Whether a market state lets a symbol be bought."""
     return state != codes.NO_BAR and state != codes.LIMIT_UP
 
 
-@njit("b1(u1)", cache=True)
+@compiled
 def sellable_nb(state: int) -> bool:
     """Whether a market state lets a symbol be sold."""
     return state != codes.NO_BAR and state != codes.LIMIT_DOWN
 
 
-@njit(signature(types.void, MARKET, BOOK, *[types.i8] * 3, types.f8, types.i8), cache=True)
+@compiled
 def refuse_nb(market: MarketArrays, book: Book, t: int, i: int, side: int, asked: float, rule: int) -> None:
     """Record an order that a risk rule did not let through at all."""
     reject_nb(book, t, i, side, asked, market.price[t, i], codes.TRADABLE)
     mark_nb(book, asked, rule)
 
 
-@njit(signature(tuple_type(types.f8, types.f8, types.f8), MARKET, CHARGES, types.i8, types.i8), cache=True)
+@compiled
 def liquidity_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> tuple[float, float, float]:
     """The most shares that a bar lets through, the volume, and what one whole volume moves the price by."""
     volume, most, scale = np.nan, np.inf, 0.0
@@ -153,7 +148,7 @@ def liquidity_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> tupl
     return most, volume, scale
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
+@compiled
 def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Sell `wanted` shares as far as the market's state, the day of purchase and the volume cap let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
@@ -187,7 +182,7 @@ def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, 
         book.traded[i] = t
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8), cache=True)
+@compiled
 def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Buy `wanted` shares as far as the market's state, the volume cap and the cash let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
@@ -222,7 +217,7 @@ def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, w
     hold_nb(book, i, book.shares[i] + bought, price)
 
 
-@njit(signature(types.f8, MARKET, CHARGES, types.i8, types.i8), cache=True)
+@compiled
 def near_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> float:
     """What a share costs: the price with its slippage; of a symbol that does not trade, its last."""
     return float(
@@ -230,17 +225,13 @@ def near_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> float:
     )
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
+@compiled
 def buy_for_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, i: int, asked: float, money: float, rule: int
 ) -> None:
     """Buy for `money` in whole lots; asked : the money that there was before a risk rule cut it."""
-    near, factor, lot, step = (
-        near_nb(market, charges, t, i),
-        market.factor[t, i],
-        market.trait[i, LOT],
-        market.trait[i, STEP],
-    )
+    near, factor = near_nb(market, charges, t, i), market.factor[t, i]
+    lot, step = market.trait[i, LOT], market.trait[i, STEP]
     wanted = whole_lots_nb(money / near, factor, lot, step, LOT_SLACK)
     whole = wanted if rule == codes.UNTOUCHED else whole_lots_nb(asked / near, factor, lot, step, LOT_SLACK)
     if wanted > 0.0 or not buyable_nb(market.state[t, i]):
@@ -253,7 +244,7 @@ def buy_for_nb(
         reject_nb(book, t, i, codes.BUY, money / near, market.price[t, i], codes.BELOW_LOT)
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8), cache=True)
+@compiled
 def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int) -> None:
     """Buy what is left of a purchase: an order of its own, which has to be of whole lots again."""
     rest = book.pending[i]
@@ -266,7 +257,7 @@ def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: i
         reject_nb(book, t, i, codes.BUY, rest, market.price[t, i], codes.BELOW_LOT)
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.b1), cache=True)
+@compiled
 def carry_on_nb(market: MarketArrays, charges: Charges, book: Book, t: int, buys: bool) -> None:
     """Order again what the volume cap cut in the row before: the sales, or the purchases."""
     for i in range(len(book.pending)):

@@ -11,22 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
 
-from kronos_quant.arrays import IntArray
+from kronos_quant.arrays import BoolArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import (
-    BOOK,
-    HISTORY,
-    I1,
-    MARKET,
-    Book,
-    History,
-    MarketArrays,
-    named_type,
-    signature,
-    tuple_type,
-)
+from kronos_quant.backtest.kernel.arrays import Book, History, MarketArrays, compiled
 from kronos_quant.backtest.kernel.book import record_nb, reject_nb, value_nb, with_room_nb
 
 NOTHING = 1e-5
@@ -55,10 +43,7 @@ class Settings(NamedTuple):
     impact_cost: float
 
 
-SETTINGS = named_type((types.i8, types.i8, types.i8, types.b1, types.b1, types.i8, *[types.f8] * 7), Settings)
-
-
-@njit("f8(f8, f8, i8)", cache=True)
+@compiled
 def rounded_nb(shares: float, factor: float, unit: int) -> float:
     """Adjusted shares rounded down to the unit of raw shares, with Qlib's slack of a tenth of a share."""
     if unit == 0:
@@ -66,7 +51,7 @@ def rounded_nb(shares: float, factor: float, unit: int) -> float:
     return (shares * factor + 0.1) // unit * unit / factor
 
 
-@njit("b1(u1, i8, b1)", cache=True)
+@compiled
 def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
     """Whether a state lets an order through: any limit blocks both sides where `forbid_all`."""
     if state == codes.TRADABLE:
@@ -76,7 +61,7 @@ def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
     return state != (codes.LIMIT_UP if side == codes.BUY else codes.LIMIT_DOWN)
 
 
-@njit(signature(I1, MARKET, types.i8, I1, types.i8, types.b1), cache=True)
+@compiled
 def first_nb(market: MarketArrays, t: int, symbols: IntArray, count: int, only_tradable: bool) -> IntArray:
     """The first `count` symbols; of the tradable ones at least one, as Qlib's loop counts after it takes."""
     if not only_tradable:
@@ -92,8 +77,8 @@ def first_nb(market: MarketArrays, t: int, symbols: IntArray, count: int, only_t
     return taken[:found].copy()
 
 
-@njit(signature(tuple_type(types.Array(types.b1, 1, "C"), I1), MARKET, BOOK, types.i8, SETTINGS), cache=True)
-def decide_nb(market: MarketArrays, book: Book, t: int, rules: Settings) -> tuple[np.ndarray, IntArray]:
+@compiled
+def decide_nb(market: MarketArrays, book: Book, t: int, rules: Settings) -> tuple[BoolArray, IntArray]:
     """Which holdings to sell (b1[N]), and what to buy in the order of the scores."""
     ranking, scored = market.ranking[t], market.scored[t]
     held = int(np.sum(book.shares > 0.0))
@@ -117,13 +102,13 @@ def decide_nb(market: MarketArrays, book: Book, t: int, rules: Settings) -> tupl
     return sell, today[:end]
 
 
-@njit("b1(f8, f8)", cache=True)
+@compiled
 def close_nb(one: float, other: float) -> bool:
     """numpy's isclose, by which Qlib tells whether a holding is sold whole."""
     return abs(one - other) <= 1e-8 + 1e-5 * abs(other)
 
 
-@njit("f8(f8, f8, f8)", cache=True)
+@compiled
 def through_nb(wanted: float, volume: float, share: float) -> float:
     """What a share of the day's volume lets through; NaN where that is not known. Qlib's limit is a float32."""
     if share == np.inf:
@@ -132,13 +117,13 @@ def through_nb(wanted: float, volume: float, share: float) -> float:
     return limit if np.isnan(limit) else max(min(limit, wanted), 0.0)
 
 
-@njit("f8(f8, f8, f8)", cache=True)
+@compiled
 def impact_nb(impact: float, value: float, whole: float) -> float:
     """What an order's own weight adds to the rate of its cost: of the value of a day, or all where none is known."""
     return impact * (value / whole) ** 2 if whole != 0.0 and not np.isnan(whole) else impact
 
 
-@njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, SETTINGS), cache=True)
+@compiled
 def sell_nb(market: MarketArrays, book: Book, t: int, i: int, rules: Settings) -> None:
     """Sell a holding whole, or what the volume lets through in units, if its costs can be paid."""
     held, price, volume = book.shares[i], market.price[t, i], market.volume[t, i]
@@ -159,7 +144,7 @@ def sell_nb(market: MarketArrays, book: Book, t: int, i: int, rules: Settings) -
     book.shares[i] = 0.0 if close_nb(held, value / price) else held - value / price
 
 
-@njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.f8, SETTINGS), cache=True)
+@compiled
 def buy_nb(market: MarketArrays, book: Book, t: int, i: int, money: float, rules: Settings) -> None:
     """Buy for `money`, as far as volume and cash go, in Qlib's order of arithmetic."""
     price, factor, cash, volume = market.price[t, i], market.factor[t, i], book.cash[0], market.volume[t, i]
@@ -191,13 +176,13 @@ def buy_nb(market: MarketArrays, book: Book, t: int, i: int, money: float, rules
     book.traded[i] = t
 
 
-@njit(signature(types.void, MARKET, BOOK, types.i8, types.i8, types.i8, types.f8), cache=True)
+@compiled
 def refuse_nb(market: MarketArrays, book: Book, t: int, i: int, side: int, shares: float) -> None:
     """Record an order that the day's state does not let through; Qlib's strategy does not even place it."""
     reject_nb(book, t, i, side, shares, market.price[t, i], int(market.state[t, i]))
 
 
-@njit(signature(BOOK, MARKET, SETTINGS, BOOK, HISTORY), cache=True, nogil=True)
+@compiled
 def qlib_topk_dropout_nb(market: MarketArrays, rules: Settings, book: Book, history: History) -> Book:
     """The book after the last session; `history` is filled. Session 0 only gives scores."""
     T, N = market.price.shape

@@ -7,30 +7,21 @@ asks for; it never buys. Shape letters: T rows (sessions, or bars of an intraday
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
-    BOOK,
-    F1,
-    GUARD,
-    HISTORY,
-    I1,
-    MARKET,
     NOTED,
     PEAK,
     SINCE,
     SPENT,
     SPENT_IN,
-    WATCH,
     Book,
     Guard,
     History,
     MarketArrays,
     Watch,
-    signature,
-    tuple_type,
+    compiled,
 )
 
 LEAST_RETURNS = 10
@@ -48,7 +39,7 @@ def new_watch(symbols: int, account: float) -> Watch:
     return Watch(resting=np.full(symbols, -1), money=np.array([account, 0.0]), number=np.array([-1, -1, 0]))
 
 
-@njit(signature(types.void, BOOK, WATCH), cache=True)
+@compiled
 def note_traded_nb(book: Book, watch: Watch) -> None:
     """Add the value of the orders placed since the last call to what the session has traded."""
     for number in range(watch.number[NOTED], book.placed[0]):
@@ -58,7 +49,7 @@ def note_traded_nb(book: Book, watch: Watch) -> None:
     watch.number[NOTED] = book.placed[0]
 
 
-@njit(signature(types.void, MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8), cache=True)
+@compiled
 def begin_row_nb(market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int) -> None:
     """Reserve cash, begin or end a halt, and forget what another session traded."""
     account, session = history.account[t - 1], market.session[t]
@@ -75,7 +66,7 @@ def begin_row_nb(market: MarketArrays, guard: Guard, book: Book, watch: Watch, h
     history.halted[t] = watch.number[SINCE] >= 0
 
 
-@njit(signature(types.f8, MARKET, types.i8, types.i8, F1), cache=True)
+@compiled
 def session_volatility_nb(market: MarketArrays, t: int, window: int, values: FloatArray) -> float:
     """Standard deviation of what some values would have gained in each of the sessions that ended before row t.
 
@@ -106,7 +97,7 @@ def session_volatility_nb(market: MarketArrays, t: int, window: int, values: Flo
     return float(np.sqrt(squares / (count - 1)))
 
 
-@njit(signature(tuple_type(types.f8, types.f8), F1), cache=True)
+@compiled
 def sides_nb(values: FloatArray) -> tuple[float, float]:
     """The sums of the values above and below 0, both positive."""
     above, below = 0.0, 0.0
@@ -118,7 +109,7 @@ def sides_nb(values: FloatArray) -> tuple[float, float]:
     return above, below
 
 
-@njit(signature(types.f8, MARKET, GUARD, types.i8, types.f8, F1), cache=True)
+@compiled
 def gross_bound_nb(market: MarketArrays, guard: Guard, t: int, account: float, values: FloatArray) -> float:
     """How much all holdings together may be worth, so that a mixture like `values` keeps to the volatility target."""
     if guard.volatility == np.inf:
@@ -128,7 +119,7 @@ def gross_bound_nb(market: MarketArrays, guard: Guard, t: int, account: float, v
     return (above + below) * guard.volatility * account / moved if moved > 0.0 else np.inf
 
 
-@njit(signature(types.void, MARKET, GUARD, BOOK, WATCH, types.i8, F1, I1), cache=True)
+@compiled
 def stop_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, t: int, values: FloatArray, code: IntArray
 ) -> None:
@@ -148,7 +139,7 @@ def stop_nb(
                 values[i], code[i] = bounded, codes.STAY_OUT
 
 
-@njit(signature(types.void, F1, I1, types.f8, types.f8, types.i8), cache=True)
+@compiled
 def scale_nb(values: FloatArray, code: IntArray, side: float, factor: float, rule: int) -> None:
     """Multiply the values of a side (1, -1; 0 for both) by a factor below 1, in place."""
     for i in range(len(values)):
@@ -156,7 +147,7 @@ def scale_nb(values: FloatArray, code: IntArray, side: float, factor: float, rul
             values[i], code[i] = values[i] * factor, rule
 
 
-@njit(signature(types.void, GUARD, types.i8, types.f8, F1, I1, types.f8), cache=True)
+@compiled
 def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float) -> None:
     """Bring every group down to its largest share of the account, in place."""
     if len(guard.member) == 0:
@@ -172,7 +163,7 @@ def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code
             code[i] = codes.MAX_GROUP
 
 
-@njit(signature(types.void, MARKET, GUARD, types.i8, types.f8, F1, I1, types.f8), cache=True)
+@compiled
 def cap_nb(
     market: MarketArrays, guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float
 ) -> None:
@@ -200,7 +191,7 @@ def cap_nb(
         scale_nb(values, code, 0.0, bound / (above + below), codes.VOLATILITY)
 
 
-@njit(signature(types.void, GUARD, WATCH, types.f8, F1, F1, I1), cache=True)
+@compiled
 def slow_nb(
     guard: Guard, watch: Watch, account: float, now: FloatArray, values: FloatArray, code: IntArray
 ) -> None:  # fmt: skip
@@ -224,7 +215,7 @@ def slow_nb(
             values[i], code[i] = now[i] + (values[i] - now[i]) * room / others, codes.TURNOVER
 
 
-@njit(signature(tuple_type(F1, I1), MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8, F1), cache=True)
+@compiled
 def guarded_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int, asked: FloatArray
 ) -> tuple[FloatArray, IntArray]:

@@ -6,24 +6,23 @@ Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
 
 from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import F1, F2, I1, U2, signature
+from kronos_quant.backtest.kernel.arrays import FloatMatrix, StateMatrix, compiled
 
 
-@njit("f8(f8, f8)", cache=True)
+@compiled
 def rounded_nb(price: float, tick: float) -> float:
     """A price rounded to the tick, halves upwards; a half that float32 put just below itself counts as one."""
     return float(np.floor(price * (1.0 + FLOAT32_NOISE) / tick + 0.5) * tick)
 
 
-@njit(signature(U2, F2, F2, F2, F2, F2, F2, F1, I1, types.f8), cache=True, nogil=True)
+@compiled
 def states_nb(
-    price: FloatArray, last: FloatArray, factor: FloatArray, up: FloatArray, down: FloatArray,
-    reference: FloatArray, tick: FloatArray, session: IntArray, slippage: float,
-) -> StateArray:  # fmt: skip
+    price: FloatMatrix, last: FloatMatrix, factor: FloatMatrix, up: FloatMatrix, down: FloatMatrix,
+    reference: FloatMatrix, tick: FloatArray, session: IntArray, slippage: float,
+) -> StateMatrix:  # fmt: skip
     """u1[T, N], as `market_states` describes it."""
     T, N = price.shape
     states = np.full((T, N), codes.TRADABLE, np.uint8)

@@ -6,35 +6,16 @@ Shape letter: N symbols.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import (
-    BOOK,
-    CHARGES,
-    F1,
-    GUARD,
-    HISTORY,
-    I1,
-    LOT,
-    MARKET,
-    STEP,
-    WATCH,
-    Book,
-    Charges,
-    Guard,
-    History,
-    MarketArrays,
-    Watch,
-    signature,
-)
+from kronos_quant.backtest.kernel.arrays import LOT, STEP, Book, Charges, Guard, History, MarketArrays, Watch, compiled
 from kronos_quant.backtest.kernel.book import mark_nb, open_row_nb, value_nb, with_room_nb
 from kronos_quant.backtest.kernel.exchange import buy_nb, carry_on_nb, less_nb, more_nb, refuse_nb, sell_nb
 from kronos_quant.backtest.kernel.risk import guarded_nb
 
 
-@njit(signature(types.b1, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
+@compiled
 def reduce_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
 ) -> bool:
@@ -53,7 +34,7 @@ def reduce_nb(
     return sold > 0.0
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, types.i8, types.f8, types.f8, types.i8), cache=True)
+@compiled
 def increase_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
 ) -> None:
@@ -68,7 +49,7 @@ def increase_nb(
         refuse_nb(market, book, t, i, codes.BUY, whole, rule)
 
 
-@njit(signature(BOOK, MARKET, CHARGES, GUARD, BOOK, WATCH, HISTORY, types.i8, F1, I1, types.f8), cache=True)
+@compiled
 def session_nb(
     market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History, t: int,
     asked: FloatArray, order: IntArray, delisting_return: float,

@@ -9,31 +9,20 @@ Shape letters: T rows (sessions, or bars of an intraday market), N symbols.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
 
 from kronos_quant.arrays import FloatArray, IntArray, RankArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
-    BOOK,
-    CHARGES,
-    F1,
-    GUARD,
-    HISTORY,
-    I1,
     LOT,
-    MARKET,
-    R1,
     SPENT,
     STEP,
-    WATCH,
     Book,
     Charges,
     Guard,
     History,
     MarketArrays,
     Watch,
-    signature,
-    tuple_type,
+    compiled,
 )
 from kronos_quant.backtest.kernel.book import (
     first_traded_nb,
@@ -55,7 +44,7 @@ from kronos_quant.backtest.kernel.exchange import (
 from kronos_quant.backtest.kernel.risk import ROUNDING, begin_row_nb, gross_bound_nb, guarded_nb, note_traded_nb
 
 
-@njit(signature(I1, R1, types.i8, F1, types.i8, types.i8), cache=True)
+@compiled
 def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n_drop: int) -> IntArray:
     """Holdings that rank below topk among all holdings and the best others, worst first; at most n_drop.
 
@@ -77,7 +66,7 @@ def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n
     return dropped[:count][::-1].copy()
 
 
-@njit(signature(I1, MARKET, BOOK, types.i8, *[types.i8] * 3), cache=True)
+@compiled
 def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, hold_thresh: int) -> IntArray:
     """Holdings to sell: those dropped that are old enough, may be sold, and are not being sold already."""
     dropped = dropped_nb(market.ranking[t], market.scored[t], book.shares, topk, n_drop)
@@ -90,7 +79,7 @@ def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, h
     return dropped[:count].copy()
 
 
-@njit(signature(types.i8, MARKET, BOOK, WATCH, types.i8, R1, types.i8), cache=True)
+@compiled
 def fillable_nb(market: MarketArrays, book: Book, watch: Watch, t: int, candidates: RankArray, free: int) -> int:
     """How many of the free places can be filled in row t; all of them where none can."""
     fillable = 0
@@ -102,7 +91,7 @@ def fillable_nb(market: MarketArrays, book: Book, watch: Watch, t: int, candidat
     return fillable if fillable > 0 else free
 
 
-@njit(signature(F1, BOOK, F1), cache=True)
+@compiled
 def values_of_nb(book: Book, last: FloatArray) -> FloatArray:
     """What each holding is worth at some closes."""
     values = np.zeros(len(last))
@@ -112,12 +101,7 @@ def values_of_nb(book: Book, last: FloatArray) -> FloatArray:
     return values
 
 
-@njit(
-    signature(
-        tuple_type(types.f8, types.i8), MARKET, GUARD, BOOK, types.f8, types.i8, R1, types.i8, types.i8, types.f8
-    ),
-    cache=True,
-)
+@compiled
 def bounded_money_nb(
     market: MarketArrays, guard: Guard, book: Book, account: float, t: int,
     candidates: RankArray, topk: int, places: int, money: float,
@@ -142,7 +126,7 @@ def bounded_money_nb(
     return money, rule
 
 
-@njit(signature(types.i8, MARKET, GUARD, BOOK, WATCH, types.f8, types.i8, types.i8, types.f8), cache=True)
+@compiled
 def refusal_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, account: float, t: int, i: int, money: float
 ) -> int:
@@ -163,9 +147,7 @@ def refusal_nb(
     return codes.UNTOUCHED
 
 
-@njit(
-    signature(types.void, MARKET, CHARGES, GUARD, BOOK, WATCH, types.f8, types.i8, R1, types.i8, types.f8), cache=True
-)
+@compiled
 def fill_places_nb(
     market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int,
     candidates: RankArray, topk: int, risk_degree: float,
@@ -200,7 +182,7 @@ def fill_places_nb(
             free -= 1
 
 
-@njit(signature(tuple_type(F1, I1), MARKET, GUARD, BOOK, WATCH, HISTORY, types.i8), cache=True)
+@compiled
 def taken_back_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int
 ) -> tuple[FloatArray, IntArray]:
@@ -221,7 +203,7 @@ def taken_back_nb(
     return target, rule
 
 
-@njit(signature(types.void, MARKET, CHARGES, BOOK, types.i8, F1, I1, I1), cache=True)
+@compiled
 def take_back_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, target: FloatArray, rule: IntArray, sales: IntArray
 ) -> None:
@@ -239,17 +221,11 @@ def take_back_nb(
             mark_nb(book, 0.0, rule[i])
 
 
-@njit(signature(types.void, MARKET, CHARGES, GUARD, BOOK, WATCH, types.f8, types.i8, I1), cache=True)
+@compiled
 def drop_nb(
-    market: MarketArrays,
-    charges: Charges,
-    guard: Guard,
-    book: Book,
-    watch: Watch,
-    account: float,
-    t: int,
+    market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int,
     sales: IntArray,
-) -> None:
+) -> None:  # fmt: skip
     """Sell holdings whole; with a turnover cap while half of what is left of it pays for purchases of the same size."""
     capped, room = guard.turnover < np.inf, np.inf
     if capped:
@@ -265,7 +241,7 @@ def drop_nb(
         sell_nb(market, charges, book, t, i, book.shares[i])
 
 
-@njit(signature(I1, I1, I1, F1), cache=True)
+@compiled
 def left_nb(sales: IntArray, rule: IntArray, pending: FloatArray) -> IntArray:
     """The sales of what no risk rule has sold in this row, and what was not being sold already: one order a row."""
     left, count = np.empty(len(sales), np.int64), 0
@@ -276,11 +252,7 @@ def left_nb(sales: IntArray, rule: IntArray, pending: FloatArray) -> IntArray:
     return left[:count].copy()
 
 
-@njit(
-    signature(BOOK, MARKET, CHARGES, GUARD, BOOK, WATCH, HISTORY, *[types.i8] * 3, *[types.f8] * 2),
-    cache=True,
-    nogil=True,
-)
+@compiled
 def topk_dropout_nb(
     market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, history: History,
     topk: int, n_drop: int, hold_thresh: int, risk_degree: float, delisting_return: float,

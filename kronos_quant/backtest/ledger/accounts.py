@@ -54,25 +54,22 @@ class Accounts:
         """Sell as far as state, day of purchase and volume let through."""
         exchange, quoted = self.exchange, self.exchange.price(t, i)
         reason = exchange.blocked(t, i, "sell")
-        if reason is not None:
+        if reason is not None:  # a market that is shut lets it be ordered again
             self.note(t, i, "sell", "rejected", reason, wanted, 0.0, quoted)
             return
         free = min(wanted, self.free_to_sell(t, i))
         if free <= 0:
-            self.pending.pop(i, None)
-            self.note(t, i, "sell", "rejected", "bought today", wanted, 0.0, quoted)
+            self.refuse(t, i, "sell", "bought today", wanted)
             return
         sold = exchange.through(t, i, free)
         if sold <= 0:
-            self.pending.pop(i, None)
-            self.note(t, i, "sell", "rejected", "volume cap", wanted, 0.0, quoted)
+            self.refuse(t, i, "sell", "volume cap", wanted)
             return
         slipped = exchange.slipped(t, i, "sell")
         price = slipped * (1 - exchange.moved(t, i, sold))
         cost, levy = exchange.cost(t, i, "sell", sold, price)
         if cost > sold * price:
-            self.pending.pop(i, None)
-            self.note(t, i, "sell", "rejected", "cost above value", wanted, 0.0, quoted)
+            self.refuse(t, i, "sell", "cost above value", wanted)
             return
         reason = "volume cap" if sold < free else "bought today" if free < wanted else ""
         paid = (cost, levy, sold * (quoted - slipped), sold * (slipped - price))
@@ -93,16 +90,14 @@ class Accounts:
             return
         through = exchange.through(t, i, wanted)
         if through <= 0:
-            self.pending.pop(i, None)
-            self.note(t, i, "buy", "rejected", "volume cap", wanted, 0.0, quoted)
+            self.refuse(t, i, "buy", "volume cap", wanted)
             return
         slipped = exchange.slipped(t, i, "buy")
         at_most = slipped * (1 + exchange.moved(t, i, through))
         bought = min(through, exchange.affordable(t, i, self.cash - self.reserve, at_most))
         lacking = "cash buffer" if self.reserve > 0 else "not enough cash"
         if bought <= 0:
-            self.pending.pop(i, None)
-            self.note(t, i, "buy", "rejected", lacking, wanted, 0.0, quoted)
+            self.refuse(t, i, "buy", lacking, wanted)
             return
         price = slipped * (1 + exchange.moved(t, i, bought))
         cost, levy = exchange.cost(t, i, "buy", bought, price)
@@ -133,8 +128,7 @@ class Accounts:
         if wanted > 0:
             self.buy(t, i, wanted)
         else:
-            del self.pending[i]
-            self.note(t, i, "buy", "rejected", "below one lot", rest, 0.0, self.exchange.price(t, i))
+            self.refuse(t, i, "buy", "below one lot", rest)
 
     def close(self, t: int) -> None:
         """Value the account at the closes; what is short at the end of a session pays for being borrowed."""
@@ -158,6 +152,11 @@ class Accounts:
         if asked > order["wanted"]:
             order["wanted"] = asked
             order["status"] = "partial" if order["status"] == "filled" else order["status"]
+
+    def refuse(self, t: int, i: int, side: str, reason: str, wanted: float) -> None:
+        """Write down an order that filled nothing, and is not ordered again."""
+        self.pending.pop(i, None)
+        self.note(t, i, side, "rejected", reason, wanted, 0.0, self.exchange.price(t, i))
 
     def _keep(self, i: int, shares: float, price: float) -> None:
         held = self.shares.get(i, 0.0)

@@ -5,6 +5,7 @@ Shape letters: T sessions, N symbols.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -91,12 +92,9 @@ def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
     Raises DataError where the directory has other closes than the panel, or does not cover its sessions.
     """
     calendar = [time.date() for time in read_calendar(directory / "calendars", DAILY)]
-    if not set(panel.dates) <= set(calendar):
-        raise DataError(f"{directory}: its calendar lacks sessions from {panel.dates[0]} to {panel.dates[-1]}")
-    rows = np.array([calendar.index(day) for day in (panel.dates[0], panel.dates[-1])])
-    if rows[1] - rows[0] + 1 != len(panel.dates):
+    first, end = bisect_left(calendar, panel.dates[0]), bisect_right(calendar, panel.dates[-1])
+    if tuple(calendar[first:end]) != panel.dates:
         raise DataError(f"{directory}: its calendar has other sessions from {panel.dates[0]} to {panel.dates[-1]}")
-    first, end = int(rows[0]), int(rows[1]) + 1
     days, spans = np.array(calendar, dtype="datetime64[D]"), listed_spans(directory)
     change, volume = np.full(panel.close.shape, np.nan), np.full(panel.close.shape, np.nan)
     for n, symbol in enumerate(panel.symbols):

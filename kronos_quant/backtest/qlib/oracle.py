@@ -181,16 +181,8 @@ def recording_executor(rows: list[tuple[Any, ...]]) -> Any:
             found, others = super()._collect_data(trade_decision, level)
             for order, _, cost, price in found:
                 side = "buy" if order.direction == order.BUY else "sell"
-                row = (
-                    day,
-                    order.stock_id,
-                    side,
-                    float(order.amount),
-                    float(order.deal_amount),
-                    float(price),
-                    float(cost),
-                )
-                rows.append(row)
+                amounts = (order.amount, order.deal_amount, price, cost)
+                rows.append((day, order.stock_id, side, *map(float, amounts)))
             return found, others
 
     return Recording(time_per_step="day", generate_portfolio_metrics=True)

@@ -9,29 +9,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from kronos_quant.arrays import FloatArray, StateArray
+from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.accounts import Ledger, order_table
-from kronos_quant.backtest.engine import run_kernel, run_qlib
-from kronos_quant.backtest.kernel.states import market_states
-from kronos_quant.backtest.ledger import Accounts, simulate_slowly
-from kronos_quant.backtest.liquidity import execution_prices
+from kronos_quant.backtest.engine import exchange_market, qlib_market, run_kernel, trade_qlib
+from kronos_quant.backtest.ledger import simulate_slowly
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.qlib.market import QlibFacts, qlib_costs, qlib_unit
-from kronos_quant.backtest.qlib.oracle import QlibRun, run_pyqlib
+from kronos_quant.backtest.qlib.oracle import run_pyqlib
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.settings import Liquidity, Risk
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.panel.matrix import forward_fill
 
 QLIB_TOLERANCE = 1e-6
 """Largest relative difference of daily account values between the profile qlib and canonical pyqlib."""
 
 LEDGER_TOLERANCE = 1e-9
 """The same between the kernel and the plain ledger."""
+
+QLIB, LEDGER = "profile qlib and pyqlib", "profile exchange and reference ledger"
+"""What is compared."""
 
 ORDER = ["date", "symbol", "side"]
 
@@ -93,32 +94,21 @@ def compare_profiles(
     theirs = run_pyqlib(directory, scores, panel.dates[1], panel.dates[-1], as_qlib, qlib_unit(as_qlib, facts))
     real = run_kernel(as_exchange, panel, rules)
     slow = simulate_slowly(as_exchange, panel, rules)
+    written = [tuple(order[name] for name in ORDER) for order in slow.orders if order["status"] != "rejected"]
     return ParityResult(
-        compared_with_qlib(mine, theirs, panel), compared_with_ledger(real, slow, panel),
+        check_of(QLIB, QLIB_TOLERANCE, mine, panel, theirs.account, theirs.fills.select(ORDER).rows()),
+        check_of(LEDGER, LEDGER_TOLERANCE, real, panel, np.array(slow.accounts), written),
         ladder(as_exchange, panel, rules, facts, mine, real),
-    )  # fmt: skip
+    )
 
 
-def compared_with_qlib(mine: Ledger, theirs: QlibRun, panel: Panel) -> ParityCheck:
-    """The profile qlib against pyqlib."""
-    fills = fills_of(mine, panel)
-    other = theirs.fills.select(ORDER)
-    difference = relative(mine.account[1:], theirs.account)
-    return ParityCheck("profile qlib, pyqlib", difference, QLIB_TOLERANCE, fills.equals(other), len(fills))
-
-
-def compared_with_ledger(real: Ledger, slow: Accounts, panel: Panel) -> ParityCheck:
-    """The profile exchange against the plain ledger."""
-    fills = fills_of(real, panel)
-    other = [tuple(order[name] for name in ORDER) for order in slow.orders if order["status"] != "rejected"]
-    difference = relative(real.account[1:], np.array(slow.accounts))
-    return ParityCheck("profile exchange, ledger", difference, LEDGER_TOLERANCE, fills.rows() == other, len(fills))
-
-
-def fills_of(ledger: Ledger, panel: Panel) -> pl.DataFrame:
-    """Date, symbol and side of what was filled, in its order."""
-    orders = order_table(ledger.orders, ledger.factor, panel)
-    return orders.filter(pl.col("status") != "rejected").select(ORDER)
+def check_of(
+    name: str, tolerance: float, ours: Ledger, panel: Panel, account: FloatArray, fills: list[tuple[Any, ...]]
+) -> ParityCheck:
+    """A kernel's ledger against the account f64[S] and the fills (ORDER) of another engine."""
+    orders = order_table(ours.orders, ours.factor, panel)
+    own = orders.filter(pl.col("status") != "rejected").select(ORDER).rows()
+    return ParityCheck(name, relative(ours.account[1:], account), tolerance, own == fills, len(own))
 
 
 def relative(one: FloatArray, other: FloatArray) -> float:
@@ -135,16 +125,13 @@ def ladder(
     flat, unit = flat_costs(strategy, rules), qlib_unit(strategy, facts)
     N = len(panel.symbols)
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
-    stay = without_delistings(panel)
-    whole, nothing = strategy, {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
+    whole, stay = strategy, without_delistings(panel)
+    nothing = {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
     strategy = strategy.model_copy(update=nothing)
     accounts = [
         ("Qlib's rules", mine.account[-1]),
-        ("price limits by board and date, at the fill price, one side each", limited(strategy, panel, rules, facts)),
-        (
-            "purchases follow executed sales, blocked places pass to the next symbol",
-            last_account(strategy, stay, units),
-        ),
+        ("price limits by board and date, at the fill price, for each side", limited(strategy, panel, rules, facts)),
+        ("buys follow executed sales, a blocked one passes to the next symbol", last_account(strategy, stay, units)),
         ("delisted holdings are sold", last_account(strategy, panel, units)),
         ("board lots", last_account(strategy, panel, flat)),
         ("commission and dated levies", last_account(strategy, panel, rules)),
@@ -171,14 +158,8 @@ def limited(strategy: Strategy, panel: Panel, rules: Rules, facts: QlibFacts) ->
     """The final account of Qlib's rules with the exchange's limits."""
     one_side = strategy.qlib.model_copy(update={"forbid_all_trade_at_limit": False})
     as_qlib = strategy.model_copy(update={"profile": "qlib", "qlib": one_side})
-    return float(run_qlib(as_qlib, panel, facts, exchange_states(strategy, panel, rules)).account[-1])
-
-
-def exchange_states(strategy: Strategy, panel: Panel, rules: Rules) -> StateArray:
-    """The market states of the profile exchange."""
-    price = execution_prices(panel, strategy.fill)
-    last, factor = forward_fill(panel.close), forward_fill(panel.factor)
-    return market_states(price, last, factor, rules.up, rules.down, rules.reference, rules.tick)
+    market = qlib_market(as_qlib, panel, facts, exchange_market(strategy, panel, rules).state)
+    return float(trade_qlib(as_qlib, market, facts).account[-1])
 
 
 def flat_costs(strategy: Strategy, rules: Rules) -> Rules:

@@ -27,12 +27,11 @@ def run_sessions(
     T, N = panel.score.shape
     book, history = new_book(strategy.account, N), new_history(T, N, strategy.account)
     watch = new_watch(N, strategy.account)
-    short = strategy.short or strategy.strategy == "long_short_quantile"
     name = strategy.strategy if strategy.code is None else str(strategy.code)
     for t in range(first_traded_nb(market.session), T):
         begin_row_nb(market, guard, book, watch, history, t)
         view = view_before(panel, market, book, history, t)
-        weights = None if history.halted[t] else checked_weights(decide(view), view, name, short=short)
+        weights = None if history.halted[t] else checked_weights(decide(view), view, name, short=strategy.sells_short)
         target = np.full(N, np.nan) if weights is None else target_shares(weights, view.account, market.last[t - 1])
         order = np.arange(N) if weights is None else np.argsort(-np.abs(weights), kind="stable")
         book = session_nb(market, charges, guard, book, watch, history, t, target, order, strategy.delisting_return)

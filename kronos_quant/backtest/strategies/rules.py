@@ -5,6 +5,7 @@ Shape letter: N symbols.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,7 @@ from kronos_quant.own_code import load_function
 def decide_of(strategy: Strategy) -> Decide:
     """The function of a strategy that is none of a user's."""
     rules = {"topk_rebalance": topk_rebalance, "long_short_quantile": long_short_quantile, "buy_and_hold": buy_and_hold}
-    rule = rules[strategy.strategy]
-
-    def decide(view: View) -> Weights | None:
-        return rule(view, strategy)
-
-    return decide
+    return partial(rules[strategy.strategy], strategy=strategy)
 
 
 def topk_rebalance(view: View, strategy: Strategy) -> Weights | None:

@@ -2,7 +2,7 @@
 
 A hidden state of each stock (AR(1), unit variance) moves its next days' returns and shows only in its volume. There are
 also a common factor, fat tails, suspensions, late listings and delistings. `strength` scales the link from state to
-returns: 0.2 is about 4 % of the idiosyncratic daily variance; 0 means no pattern (the volume still moves). Prices alone
+returns: 0.2 is about 4% of the idiosyncratic daily variance; 0 means no pattern (the volume still moves). Prices alone
 do not reveal the state, so momentum cannot fake the signal.
 
 Shapes: T sessions, N symbols.

@@ -16,33 +16,18 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.charts import WIDE, Chart, comparison_figure, write_png
-from kronos_quant.report.document import Document, Part, figure_or_dash, make_picture
+from kronos_quant.display import figure_or_dash, setting_text
+from kronos_quant.report.document import Document, Part, make_picture
+from kronos_quant.report.terms import figure_rows
 from kronos_quant.stats.intervals import PairedTest
 
 FIGURES = (
-    ("sessions per year", "sessions_per_year", "{:.0f}"),
-    ("total return", "total_return", "{:+.2%}"),
-    ("annual return", "annual_return", "{:+.2%}"),
-    ("annual return, before costs", "annual_return_before_cost", "{:+.2%}"),
-    ("annual excess over the benchmark", "excess_annual_return", "{:+.2%}"),
-    ("annual volatility", "annual_volatility", "{:.2%}"),
-    ("Sharpe ratio, annual", "sharpe_ratio", "{:.2f}"),
-    ("Sortino ratio, annual", "sortino_ratio", "{:.2f}"),
-    ("Calmar ratio, annual", "calmar_ratio", "{:.2f}"),
-    ("maximum drawdown", "max_drawdown", "{:.2%}"),
-    ("winning sessions", "win_rate", "{:.1%}"),
-    ("information ratio, annual", "information_ratio", "{:.2f}"),
-    ("alpha, annual", "alpha", "{:+.2%}"),
-    ("beta", "beta", "{:.2f}"),
-    ("deflated Sharpe ratio, probability", "deflated_sharpe_probability", "{:.3f}"),
-    ("... in excess of beta x universe mean", "deflated_sharpe_probability_without_universe", "{:.3f}"),
-    ("turnover per session", "turnover", "{:.2%}"),
-    ("costs per year / account", "annual_cost", "{:.2%}"),
-    ("trades", "trades", "{:,.0f}"),
-    ("orders rejected", "rejected", "{:,.0f}"),
-    ("symbols held, mean", "mean_holdings", "{:.1f}"),
-)
-"""Label, key in metrics.json, form."""
+    "sessions_per_year", "total_return", "annual_return", "annual_return_before_cost", "excess_annual_return",
+    "annual_volatility", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown", "win_rate",
+    "information_ratio", "alpha", "beta", "deflated_sharpe_probability",
+    "deflated_sharpe_probability_without_universe", "turnover", "annual_cost", "trades", "rejected", "mean_holdings",
+)  # fmt: skip
+"""Keys in metrics.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,17 @@ class ComparedRun:
     dates: tuple[date, ...]
     returns: FloatArray
 
+    @property
+    def title(self) -> str:
+        """Its strategy, where that is known, and its id."""
+        strategy = self.metrics.get("strategy")
+        return f"{strategy} ({self.name})" if strategy else self.name
+
+    @property
+    def period(self) -> str:
+        """Its first and its last session."""
+        return f"{self.dates[0]} to {self.dates[-1]}"
+
 
 def figure_of(run: ComparedRun, key: str) -> float:
     """A figure of a run; NaN where it has none."""
@@ -68,20 +64,17 @@ def figure_of(run: ComparedRun, key: str) -> float:
 
 def comparison_document(runs: Sequence[ComparedRun], tests: Sequence[PairedTest]) -> Document:
     """The runs, their figures, differences of the settings, and the paired tests of each run against the first."""
-    names = tuple(run.name for run in runs)
-    figures = [
-        (label, *(figure_or_dash(figure_of(run, key), form) for run in runs))
-        for label, key, form in FIGURES
-        if any(not math.isnan(figure_of(run, key)) for run in runs)
-    ]
+    names = tuple(run.title for run in runs)
+    known = [key for key in FIGURES if any(not math.isnan(figure_of(run, key)) for run in runs)]
+    figures = (("period", *(run.period for run in runs)), *figure_rows(known, *(run.metrics for run in runs)))
     sections = (
         run_section(runs),
-        Part("Figures, after costs", (), ("figure", *names), tuple(figures), wide=True),
+        Part("Figures, after costs", (), ("figure", *names), figures, wide=True),
         differences(runs),
         Part(
             f"Versus {names[0]}",
             ("Mean session return minus the first run's, over the sessions of both; HAC standard errors.",),
-            ("run", "sessions", "difference per year", "95 % CI", "t", "correlation", "conclusion"),
+            ("run", "sessions", "difference per year", "95% CI", "t", "correlation", "conclusion"),
             tuple(_test_row(name, test) for name, test in zip(names[1:], tests, strict=True)),
             wide=True,
         ),
@@ -101,7 +94,7 @@ def run_section(runs: Sequence[ComparedRun]) -> Part:
         (
             run.name,
             str(run.metrics.get("strategy") or "-"),
-            f"{run.dates[0]} to {run.dates[-1]}",
+            run.period,
             f"{len(run.dates):,}",
             "-" if passes is None else "PASS" if passes else "FAIL",
         )
@@ -113,19 +106,12 @@ def run_section(runs: Sequence[ComparedRun]) -> Part:
 def differences(runs: Sequence[ComparedRun]) -> Part:
     """The settings that are not the same in all runs."""
     every = sorted({key for run in runs for key in run.settings})
-    rows = tuple(
-        (key, *(_setting(run.settings.get(key)) for run in runs))
-        for key in every
-        if len({_setting(run.settings.get(key)) for run in runs}) > 1
-    )
+    cells = {key: [setting_text(run.settings[key]) if key in run.settings else "-" for run in runs] for key in every}
+    rows = tuple((key, *values) for key, values in cells.items() if len(set(values)) > 1)
     lines = () if rows else ("All settings are the same.",)
     return Part(
-        "Settings that differ", lines, ("setting", *(run.name for run in runs)) if rows else (), rows, wide=True
+        "Settings that differ", lines, ("setting", *(run.title for run in runs)) if rows else (), rows, wide=True
     )
-
-
-def _setting(value: Any) -> str:
-    return "-" if value is None else str(value)
 
 
 def _test_row(name: str, test: PairedTest) -> tuple[str, ...]:
@@ -146,12 +132,6 @@ def _test_row(name: str, test: PairedTest) -> tuple[str, ...]:
     )
 
 
-def run_title(run: ComparedRun) -> str:
-    """A run's id, with its strategy where that is known."""
-    strategy = run.metrics.get("strategy")
-    return f"{run.name} ({strategy})" if strategy else run.name
-
-
 def curves_figure(runs: Sequence[ComparedRun], width: float = WIDE) -> Chart:
     """Growth and drawdowns of the runs over the sessions that all have, or each over its own where they share none."""
     shared = sorted(set.intersection(*(set(run.dates) for run in runs)))
@@ -161,7 +141,7 @@ def curves_figure(runs: Sequence[ComparedRun], width: float = WIDE) -> Chart:
     for run in runs:
         kept = [i for i, day in enumerate(run.dates) if day in place]
         places = np.array([place[run.dates[i]] for i in kept], dtype=np.float64)
-        curves.append((run_title(run), places, run.returns[kept]))
+        curves.append((run.title, places, run.returns[kept]))
     return comparison_figure(axis, curves, shared=axis is shared, width=width)
 
 

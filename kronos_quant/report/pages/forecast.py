@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.charts import NARROW, Fan, forecast_figure, write_png
-from kronos_quant.report.document import Document, Part, capitalised, make_picture
+from kronos_quant.report.document import Document, Part, capitalised, make_picture, plain_cell
 
 READING = (
     "the shaded bands are the forecast's intervals, the dashed lines the interval of a random walk with the volatility "
@@ -29,20 +29,7 @@ def write_forecast_page(
 ) -> None:
     """Write the page, whole or not at all.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    fan : Fan
-        What the picture shows.
-    title : str
-        Of the page.
-    facts : Sequence[str]
-        Lines on the model, the recipe and the data.
-    words : Sequence[str]
-        Sentences on the result.
-    table : pl.DataFrame
-        A row for each forecast bar, numbers and times.
+    facts : lines on the model, the recipe and the data; words : sentences on the result; table : a row a forecast bar
     """
     came = fan.realised is not None and fan.realised.height > 0
     picture = make_picture(
@@ -50,19 +37,10 @@ def write_forecast_page(
     )
     if "estimated" in table.columns and not table["estimated"].any():
         table = table.drop("estimated")
-    rows = tuple(tuple(_cell(value) for value in row) for row in table.rows())
+    rows = tuple(tuple(plain_cell(value) for value in row) for row in table.rows())
     sections = (
         Part("Result", capitalised(words), tone="verdict"),
         Part("", pictures=(picture,), wide=True),
         Part("Close of each forecast bar", (), tuple(table.columns), rows, wide=True),
     )
     Document(title, capitalised(facts), sections=sections, footer=FOOTER).write_page(path)
-
-
-def _cell(value: object) -> str:
-    """A value in a cell; a day needs no 00:00."""
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "-" if value is None else str(value).removesuffix(" 00:00:00")

@@ -13,7 +13,7 @@ from kronos_quant.charts import bars_figure, time_labels
 from kronos_quant.errors import counted
 from kronos_quant.market.quality.checks import Check
 from kronos_quant.market.quality.survey import Survey, by_symbol
-from kronos_quant.report.document import Document, Part, Picture, small_picture
+from kronos_quant.report.document import Document, Part, Picture, plain_cell, small_picture
 
 PICTURES_PER_RULE = 4
 BARS_AROUND = 25
@@ -104,7 +104,7 @@ def _rule(survey: Survey, check: Check, found: pl.DataFrame) -> Part:
         of_symbol = pl.col("symbol") == symbol
         pictures += _pictures(symbol, history.filter(of_symbol), places.filter(of_symbol)["time"])
     rows = tuple(
-        (symbol or "-", f"{bars:,}", _plain(first), _plain(last))
+        (symbol or "-", f"{bars:,}", plain_cell(first), plain_cell(last))
         for symbol, bars, first, last in found.drop("rule").head(SYMBOLS_PER_RULE).rows()
     )
     more = len(found) - len(rows)
@@ -139,16 +139,9 @@ def _rejected(survey: Survey) -> Iterator[Part]:
         return
     names = ("symbol", "time", "rules", "source", "open", "high", "low", "close", "volume", "amount", "factor")
     rows = tuple(
-        tuple(_plain(value) for value in row) for row in survey.rejected.head(REJECTED_SHOWN).select(names).rows()
+        tuple(plain_cell(value) for value in row) for row in survey.rejected.head(REJECTED_SHOWN).select(names).rows()
     )
     more = survey.rejected.height - len(rows)
     folder = survey.market.snapshot.folder.name
     lines = (f"The first {len(rows)}; {more:,} more are in snapshot {folder}.",) if more else ()
     yield Part("Rejected bars", lines, names, rows, wide=True)
-
-
-def _plain(value: object) -> str:
-    """A value as a cell's text: 'nothing' is a dash, and a day needs no 00:00."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return "-" if value is None else str(value).removesuffix(" 00:00:00")

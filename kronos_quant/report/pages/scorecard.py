@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kronos_quant import charts
+from kronos_quant.display import figure_or_dash
 from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.evaluation.scorecard import Scorecard
-from kronos_quant.evaluation.tables import shown, span, summary
+from kronos_quant.evaluation.tables import span, summary
 from kronos_quant.report.document import Document, Part, Picture, capitalised, make_picture, small_picture
 from kronos_quant.report.glossary import GLOSSARY
 from kronos_quant.stats.intervals import CONFIDENCE, MeanInterval
@@ -77,7 +78,7 @@ def _table_section(
 
 
 VERSUS = (
-    "dots are means, lines their 95 % CI, the red line is 0. A mean whose interval contains 0 is not significant. "
+    "dots are means, lines their 95% CI, the red line is 0. A mean whose interval contains 0 is not significant. "
     "The signal is better than a baseline only where the column “signal minus baseline” is entirely above 0."
 )
 
@@ -127,7 +128,7 @@ def _quintile_reading(card: Scorecard) -> str:
         result = (
             f"The order of the quintiles agrees with their returns by {order:+.2f} (1: each better than the one below)."
         )
-    return f"bars should rise from left to right; lines are 95 % CI. {result}"
+    return f"bars should rise from left to right; lines are 95% CI. {result}"
 
 
 def _ranking_figures(card: Scorecard) -> Part:
@@ -137,32 +138,33 @@ def _ranking_figures(card: Scorecard) -> Part:
     ends = f"{wide.low:+.3f} to {wide.high:+.3f}" if math.isfinite(wide.low) else "-"
     needed = "-" if ranking.dates_needed is None else f"{ranking.dates_needed:,}"
     persistence = f"rank correlation of the scores with those of the previous {date}"
+    daily = f"share of a quintile replaced from one {date} to the next"
     rows = (
-        ("rank IC", shown(order.mean, "{:+.3f}"), span(order)),
-        (f"rank IC, Newey-West CI ({wide.lags} lags)", shown(order.mean, "{:+.3f}"), ends),
-        ("ICIR of the rank IC", shown(order.ratio, "{:+.2f}"), span(order.in_deviations(), "{:+.2f}")),
-        ("IC", shown(ranking.ic.mean, "{:+.3f}"), span(ranking.ic)),
+        ("rank IC", figure_or_dash(order.mean, "{:+.3f}"), span(order)),
+        (f"rank IC, Newey-West CI ({wide.lags} lags)", figure_or_dash(order.mean, "{:+.3f}"), ends),
+        ("ICIR of the rank IC", figure_or_dash(order.ratio, "{:+.2f}"), span(order.in_deviations(), "{:+.2f}")),
+        ("IC", figure_or_dash(ranking.ic.mean, "{:+.3f}"), span(ranking.ic)),
         (
             "top minus bottom quintile, return over the horizon",
-            shown(found.long_short.mean, "{:+.3%}"),
+            figure_or_dash(found.long_short.mean, "{:+.3%}"),
             span(found.long_short, "{:+.3%}"),
         ),
-        ("share of a quintile replaced after the horizon", shown(found.turnover, "{:.1%}"), ""),
-        (f"share of a quintile replaced from one {date} to the next", shown(found.daily_turnover, "{:.1%}"), ""),
-        (persistence, shown(found.rank_persistence, "{:+.2f}"), ""),
+        ("share of a quintile replaced after the horizon", figure_or_dash(found.turnover, "{:.1%}"), ""),
+        (daily, figure_or_dash(found.daily_turnover, "{:.1%}"), ""),
+        (persistence, figure_or_dash(found.rank_persistence, "{:+.2f}"), ""),
         (
             "break-even cost of the long-short quintile portfolio, bps per trade",
-            shown(found.break_even_bps, "{:.1f}"),
+            figure_or_dash(found.break_even_bps, "{:.1f}"),
             "",
         ),
         (
             "break-even cost of the top quintile versus the mean, bps per trade",
-            shown(found.break_even_long_bps, "{:.1f}"),
+            figure_or_dash(found.break_even_long_bps, "{:.1f}"),
             "",
         ),
-        (f"{date}s needed to detect this rank IC (80 % power)", needed, ""),
+        (f"{date}s needed to detect this rank IC (80% power)", needed, ""),
     )
-    return Part("Ranking in figures", (), ("figure", "value", "95 % CI"), rows, wide=True)
+    return Part("Ranking in figures", (), ("figure", "value", "95% CI"), rows, wide=True)
 
 
 def _calibration_pictures(card: Scorecard, own: DistributionCard) -> Iterator[Picture]:
@@ -185,7 +187,7 @@ def _calibration_pictures(card: Scorecard, own: DistributionCard) -> Iterator[Pi
 
 
 BY_BAR = (
-    "the intervals of every bar up to the horizon should cover 90 % (dashed). In a calibrated recipe, each bar is "
+    "the intervals of every bar up to the horizon should cover 90% (dashed). In a calibrated recipe, each bar is "
     "calibrated by its own past outcomes."
 )
 
@@ -202,15 +204,15 @@ def _coverage_reading(own: DistributionCard) -> str:
         result = "over-coverage: intervals are too wide"
     return (
         "on the dashed line, intervals cover what they claim; below it the forecast is overconfident. The "
-        f"{nominal * 100:.0f} % interval covered {found.mean * 100:.1f} %: {result}."
+        f"{nominal * 100:.0f}% interval covered {found.mean * 100:.1f}%: {result}."
     )
 
 
 def _reliability_reading(own: DistributionCard) -> str:
     return (
-        "of the forecasts with a 60 % probability of a rise, 60 % should have risen: dots on the dashed line. "
+        "of the forecasts with a 60% probability of a rise, 60% should have risen: dots on the dashed line. "
         "Larger dots hold more forecasts. A flat row of dots means that the probability carries no information. "
-        f"Brier score {own.brier:.4f}; a constant 50 % scores 0.2500, and smaller is better."
+        f"Brier score {own.brier:.4f}; a constant 50% scores 0.2500, and smaller is better."
     )
 
 
@@ -228,31 +230,31 @@ def _distribution_rows(card: Scorecard) -> Iterator[dict[str, str]]:
     for one in card.cards:
         found = one.distribution
         if found is not None:
-            crps = "-" if found.exact is None else shown(found.exact.crps.mean, "{:.6f}")
+            crps = "-" if found.exact is None else figure_or_dash(found.exact.crps.mean, "{:.6f}")
             yield {
                 "": one.name,
-                "CRPS": shown(found.crps.mean, "{:.6f}"),
+                "CRPS": figure_or_dash(found.crps.mean, "{:.6f}"),
                 **({"CRPS, exact": crps} if exact else {}),
                 "CRPS improvement over volatility band": span(one.crps_gain, "{:+.1%}"),
                 **{_level(level): _covered(found, level) for level in card.signal_intervals},
-                "KS": shown(found.ks, "{:.3f}"),
-                "Brier": shown(found.brier, "{:.4f}"),
-                "MAE": shown(found.errors.mae, "{:.5f}"),
-                "MSE": shown(found.errors.mse, "{:.3g}"),
-                "R²": shown(found.errors.r2, "{:+.4f}"),
-                "R² versus last price": shown(found.errors.r2_against_last_close, "{:+.4f}"),
-                "correlation": shown(found.errors.correlation, "{:+.3f}"),
-                "hit rate": shown(found.errors.directional_accuracy, "{:.1%}"),
+                "KS": figure_or_dash(found.ks, "{:.3f}"),
+                "Brier": figure_or_dash(found.brier, "{:.4f}"),
+                "MAE": figure_or_dash(found.errors.mae, "{:.5f}"),
+                "MSE": figure_or_dash(found.errors.mse, "{:.3g}"),
+                "R²": figure_or_dash(found.errors.r2, "{:+.4f}"),
+                "R² versus last price": figure_or_dash(found.errors.r2_against_last_close, "{:+.4f}"),
+                "correlation": figure_or_dash(found.errors.correlation, "{:+.3f}"),
+                "hit rate": figure_or_dash(found.errors.directional_accuracy, "{:.1%}"),
             }
 
 
 def _level(level: float) -> str:
-    return f"{level * 100:.0f} % coverage"
+    return f"{level * 100:.0f}% coverage"
 
 
 def _covered(found: DistributionCard, level: float) -> str:
     coverage = found.coverage.get(level)
-    return "-" if coverage is None else shown(coverage.mean, "{:.1%}")
+    return "-" if coverage is None else figure_or_dash(coverage.mean, "{:.1%}")
 
 
 def _slices(card: Scorecard) -> Part:
@@ -260,7 +262,7 @@ def _slices(card: Scorecard) -> Part:
     drawn = [(name, found) for name, found in parts if found.dates]
     reading = (
         "an edge in a single group may be chance. With ten groups and no edge, the chance that at least one interval "
-        f"excludes 0 is {(1 - CONFIDENCE**10) * 100:.0f} %. Open dots have too few dates for an interval. Turbulent: "
+        f"excludes 0 is {(1 - CONFIDENCE**10) * 100:.0f}%. Open dots have too few dates for an interval. Turbulent: "
         f"over the last 20 {card.clock.bar}s the market moved more than usual in the previous 250; known at the time."
     )
     picture = make_picture(
@@ -269,8 +271,8 @@ def _slices(card: Scorecard) -> Part:
     rows = [
         {
             "group": name,
-            "rank IC": shown(found.mean, "{:+.3f}"),
-            "95 % CI": span(found) if found.known else "(too few dates)",
+            "rank IC": figure_or_dash(found.mean, "{:+.3f}"),
+            "95% CI": span(found) if found.known else "(too few dates)",
             "dates": f"{found.dates:,}",
         }
         for name, found in parts

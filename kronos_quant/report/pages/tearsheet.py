@@ -11,6 +11,7 @@ import numpy as np
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.charts import Chart, distribution_figure, rolling_figure, write_png
+from kronos_quant.display import setting_text
 from kronos_quant.errors import counted
 from kronos_quant.report.backtest_sections import headline_sections, result_sections
 from kronos_quant.report.document import Document, Part, Picture, make_picture
@@ -45,18 +46,7 @@ def backtest_document(
 ) -> Document:
     """What there is to say of a back-test, without pictures.
 
-    Parameters
-    ----------
-    result, found : BacktestResult, Examination
-        The back-test and how its result was examined.
-    title : str
-        Name of the strategy.
-    terms : Sequence[Term]
-        Of `terms_of`, with whatever else was given.
-    notes : Sequence[str]
-        What the reader has to know first.
-    benchmark_name : str | None
-        Name of the benchmark.
+    found : how the result was examined; title : name of the strategy; terms : of `terms_of`; notes : to read first
     """
     first, last = result.dates[0], result.dates[-1]
     benchmark = "none" if result.benchmark_returns is None else benchmark_name or "unnamed"
@@ -80,29 +70,14 @@ def write_tearsheet(
 ) -> list[str]:
     """Write the page of a back-test: its document with pictures, all settings, and further statistics by quantstats.
 
-    Parameters
-    ----------
-    path : Path
-        The file, written whole or not at all.
-    document : Document
-        Of `backtest_document`.
-    result : BacktestResult
-        The same back-test.
-    benchmark_name : str | None
-        Name of the benchmark.
-    origin : str
-        A line under the title: the run, its scores and bars.
-
-    Returns
-    -------
-    list[str]
-        What the page could not show, in plain sentences.
+    The file is written whole or not at all. document : of `backtest_document`; origin : a line under the title
+    Returns what the page could not show, in plain sentences.
     """
     further, troubles = quantstats_sections(
         result.dates, result.returns, result.benchmark_returns, result.sessions_per_year
     )
     charts = Part("Charts", pictures=tuple(_pictures(result, benchmark_name)), wide=True)
-    rows = ((name, "-" if value is None else str(value)) for name, value in _settings(result))
+    rows = ((name, setting_text(value)) for name, value in settings_of(result.strategy.model_dump(mode="json")))
     settings = Part(
         "All settings of the strategy, defaults included", (), ("setting", "value"), tuple(rows), wide=True, folded=True
     )
@@ -111,10 +86,6 @@ def write_tearsheet(
     facts = (*document.facts, origin) if origin else document.facts
     replace(document, facts=facts, sections=sections, notes=(*document.notes, *troubles)).write_page(path)
     return troubles
-
-
-def _settings(result: BacktestResult) -> Iterator[tuple[str, object]]:
-    return settings_of(result.strategy.model_dump(mode="json"))
 
 
 def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
@@ -146,7 +117,7 @@ def _rolling(result: BacktestResult, drawn: dict[str, FloatArray], window: int, 
 def _performance(result: BacktestResult) -> str:
     growth = (
         "in Growth, the gap between the solid and the dotted line is the cost of trading. In Drawdown, shallow and "
-        "short is good; a loss of 50 % needs a gain of 100 % to recover."
+        "short is good; a loss of 50% needs a gain of 100% to recover."
     )
     if result.benchmark_returns is None:
         return f"{growth} In the panel below, a steep decline means that costs consume the return."
@@ -159,7 +130,7 @@ def _performance(result: BacktestResult) -> str:
 def _rolling_reading(result: BacktestResult, window: int) -> str:
     beta = "" if result.benchmark_returns is None else " Beta is the sensitivity to the benchmark's returns."
     return (
-        f"each point covers the previous {window} sessions ({result.sessions_per_year} sessions per year). A good "
+        f"each point covers the previous {window} sessions. A good "
         "Sharpe ratio stays above 0 throughout; one good period is no edge, and a declining line is an edge that "
         f"fades. Steady volatility is good.{beta}"
     )

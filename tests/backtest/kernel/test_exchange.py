@@ -127,7 +127,7 @@ def test_the_cash_is_spent_to_the_last_cent_where_that_is_exact():
     # nothing but the price: 1,000 at 10 of 10,000
     assert affordable_nb(10_000.0, 10.0, 0.0, 0.0, 0.0, 1.0, 100, 100) == 1_000
     assert affordable_nb(9_999.99, 10.0, 0.0, 0.0, 0.0, 1.0, 100, 100) == 900
-    # 1,000 at 10, the minimum of 5 and 0.1 % of levies
+    # 1,000 at 10, the minimum of 5 and 0.1% of levies
     assert affordable_nb(10_015.0, 10.0, 0.00025, 5.0, 0.001, 1.0, 100, 100) == 1_000
     assert affordable_nb(10_014.9, 10.0, 0.00025, 5.0, 0.001, 1.0, 100, 100) == 900
     # the commission above its minimum

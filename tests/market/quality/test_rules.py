@@ -149,9 +149,9 @@ def test_a_jump_within_the_limit_passes_and_one_beyond_it_does_not() -> None:
     assert jumped("SH600000", 11.00) == set()
     assert jumped("SH600000", 11.20) == {("SH600000", DAY)}
     assert jumped("SH600000", 8.80) == {("SH600000", DAY)}
-    assert jumped("SZ300001", 11.90) == set()  # ChiNext: 20 % since 2020-08-24
+    assert jumped("SZ300001", 11.90) == set()  # ChiNext: 20% since 2020-08-24
     assert jumped("SZ300001", 12.50) == {("SZ300001", DAY)}
-    assert jumped("AAPL", 13.90) == set()  # no limit there, and below 40 %
+    assert jumped("AAPL", 13.90) == set()  # no limit there, and below 40%
     assert jumped("AAPL", 14.10) == {("AAPL", DAY)}
 
 
