@@ -12,6 +12,7 @@ from kronos_quant.backtest.accounts import order_table
 from kronos_quant.backtest.codes import REASONS, RISKS
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.kernel import forget_stale
+from kronos_quant.backtest.kernel.book import record_nb
 from kronos_quant.backtest.ledger import simulate_slowly, simulate_targets_slowly
 from kronos_quant.backtest.panel import SymbolGroups
 
@@ -201,3 +202,8 @@ def test_what_was_compiled_before_any_of_its_files_changed_is_forgotten(tmp_path
         os.utime(kernels / "__pycache__" / name, (when, when))
     forget_stale(kernels)
     assert sorted(path.name for path in (kernels / "__pycache__").iterdir()) == ["a.f.1.nbc", "b.g.nbi"]
+
+
+def test_a_function_that_has_no_wrapper_for_python_refuses_to_be_called_from_there():
+    with pytest.raises(TypeError, match="record_nb: only compiled functions call it"):
+        record_nb()

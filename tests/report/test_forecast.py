@@ -41,6 +41,7 @@ def test_the_table_is_that_of_the_forecast_bars(page):
     assert rows == [["time", "estimated", "q50", EVIL], ["2024-01-27", "yes", "12.3457", "x"]]
 
 
+@pytest.mark.usefixtures("sketched")
 def test_no_column_says_that_no_stamp_is_estimated(tmp_path):
     table = TABLE.with_columns(estimated=pl.lit(value=False))
     write_forecast_page(tmp_path / "page.html", make_fan(), EVIL, [], [], table)
@@ -48,6 +49,7 @@ def test_no_column_says_that_no_stamp_is_estimated(tmp_path):
     assert rows[0] == ["time", "q50", EVIL]
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_bars_that_followed_are_named_where_they_are_drawn(tmp_path):
     fan = make_fan()
     after = fan.history.tail(5).with_columns(time=pl.Series(fan.times))

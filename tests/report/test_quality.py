@@ -60,6 +60,7 @@ def test_each_finding_has_a_row_with_what_is_stored_and_what_was_rejected(page: 
     assert "Bars with warnings are stored; bars with errors are rejected." in page.text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_market_without_faults_has_a_page_too(tmp_path: Path) -> None:
     bars = make_bars(["A"], SESSIONS)
     universes = pl.DataFrame(schema=schema.UNIVERSES)
@@ -94,6 +95,7 @@ def test_a_rule_lists_its_symbols_with_first_and_last_date(page: Reader) -> None
     assert {tuple(row[1:]) for row in rows[1:]} == {("2", str(SESSIONS[30]), str(SESSIONS[31]))}
 
 
+@pytest.mark.usefixtures("sketched")
 def test_more_symbols_and_more_rejected_bars_than_fit_are_counted(tmp_path: Path) -> None:
     symbols = [f"S{i:03d}" for i in range(SYMBOLS_PER_RULE + 3)]
     bad = pl.col("date").is_in(SESSIONS[:12])

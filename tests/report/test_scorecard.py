@@ -21,6 +21,8 @@ GRID = made_grid(symbols=20, sessions=200)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 EVIL = "<script>alert('x')</script>&"
 
+pytestmark = pytest.mark.usefixtures("sketched")  # the page `whole` is made before, with its pictures
+
 
 def believing(spread: float) -> Distribution:
     shape = (len(ROWS), 20)

@@ -114,6 +114,7 @@ def test_the_text_is_the_same_document(full):
     assert head.rstrip().endswith("benchmark      SPX")
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_path):
     case = examined(tmp_path, walks(60, 24, seed=6), benchmark=index(60), account=1.0, lot=100)
     read = assert_self_contained(written(tmp_path, case, case.result.notes))
@@ -125,7 +126,7 @@ def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_
 
 
 @pytest.mark.parametrize("sessions", [1, 3, 19])
-@pytest.mark.usefixtures("without_quantstats")
+@pytest.mark.usefixtures("without_quantstats", "sketched")
 def test_very_short_runs_have_a_whole_page_without_empty_pictures(tmp_path, sessions):
     case = examined(tmp_path, walks(sessions + 1, 24, seed=6), benchmark=index(sessions + 1))
     read = assert_self_contained(written(tmp_path, case))
@@ -133,7 +134,7 @@ def test_very_short_runs_have_a_whole_page_without_empty_pictures(tmp_path, sess
     assert f"extrapolated from {sessions} session" in read.text
 
 
-@pytest.mark.usefixtures("without_quantstats")
+@pytest.mark.usefixtures("without_quantstats", "sketched")
 def test_a_long_short_run_without_a_benchmark_has_its_legs(tmp_path):
     case = examined(tmp_path, walks(60, 24, seed=6), strategy="long_short_quantile", quantile=0.25, every=4)
     read = assert_self_contained(written(tmp_path, case))
@@ -144,6 +145,7 @@ def test_a_long_short_run_without_a_benchmark_has_its_legs(tmp_path):
     assert read.table("Monthly returns")["year"][-1] == "period"
 
 
+@pytest.mark.usefixtures("sketched")
 def test_an_account_that_is_lost_still_has_a_page(tmp_path):
     costs = {"buy": 0.06, "sell": 0.06, "minimum": 0}
     case = examined(tmp_path, walks(90, 24, seed=6), benchmark=index(90), strategy="topk_rebalance", costs=costs)
@@ -153,7 +155,7 @@ def test_an_account_that_is_lost_still_has_a_page(tmp_path):
     assert read.table("Result, after costs")["maximum drawdown"][0].startswith("-99.")
 
 
-@pytest.mark.usefixtures("without_quantstats")
+@pytest.mark.usefixtures("without_quantstats", "sketched")
 def test_symbols_and_titles_that_are_html_stay_text(tmp_path):
     panel = replace(walks(30, 24, seed=6), symbols=tuple(f"<script>{i:02d}</script>" for i in range(24)))
     read = assert_self_contained(written(tmp_path, examined(tmp_path, panel, benchmark=index(30)), name="<img src=x>"))

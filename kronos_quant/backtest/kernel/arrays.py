@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, ge
 
 import numpy as np
 from numba import from_dtype, njit, types
+from numba.core.registry import CPUDispatcher
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray, RankArray, StateArray
 
@@ -28,11 +29,26 @@ SCALARS = {int: types.i8, float: types.f8, bool: types.b1, NoneType: types.void}
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def compiled(kernel: Kernel) -> Kernel:
+class InnerKernel(CPUDispatcher):
+    """A compiled function that has no wrapper for Python: calling it from there would end the process."""
+
+    def __call__(self, *_: Any) -> Any:
+        """Refuse."""
+        raise TypeError(f"{self.py_func.__name__}: only compiled functions call it; use its py_func")
+
+
+def compiled(kernel: Kernel, **options: Any) -> Kernel:
     """Compile a function for the types that its annotations say, once for all processes of a machine."""
     *arguments, returned = (numba_type(hint) for hint in get_type_hints(kernel, include_extras=True).values())
-    made: Kernel = njit(returned(*arguments), cache=True, nogil=True)(kernel)
+    made: Kernel = njit(returned(*arguments), cache=True, nogil=True, **options)(kernel)
     return made
+
+
+def inner(kernel: Kernel) -> Kernel:
+    """Compile a function that only compiled ones call: its wrappers would take nearly as long as the function."""
+    made: Any = compiled(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    made.__class__ = InnerKernel
+    return made  # type: ignore[no-any-return]
 
 
 def numba_type(hint: Any, dimensions: int = 1) -> Any:

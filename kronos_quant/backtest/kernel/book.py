@@ -11,7 +11,7 @@ import numpy as np
 
 from kronos_quant.arrays import IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import GONE, NEXT_DAY, Book, History, MarketArrays, compiled
+from kronos_quant.backtest.kernel.arrays import GONE, NEXT_DAY, Book, History, MarketArrays, compiled, inner
 
 
 def new_book(cash: float, symbols: int) -> Book:
@@ -39,7 +39,7 @@ def new_history(rows: int, symbols: int, cash: float) -> History:
     )
 
 
-@compiled
+@inner
 def with_room_nb(book: Book, rows: int) -> Book:
     """The same account with place for `rows` more orders."""
     if book.placed[0] + rows <= len(book.orders):
@@ -52,7 +52,7 @@ def with_room_nb(book: Book, rows: int) -> Book:
     return Book(larger, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh)
 
 
-@compiled
+@inner
 def record_nb(
     book: Book, t: int, i: int, side: int,
     wanted: float, shares: float, price: float, cost: float, levy: float, reason: int,
@@ -69,7 +69,7 @@ def record_nb(
     book.placed[0] += 1
 
 
-@compiled
+@inner
 def reject_nb(book: Book, t: int, i: int, side: int, wanted: float, price: float, reason: int) -> None:
     """Write an order into the book of which nothing was filled; only a market that is shut lets it be ordered again."""
     record_nb(book, t, i, side, wanted, 0.0, price, 0.0, 0.0, reason)
@@ -77,7 +77,7 @@ def reject_nb(book: Book, t: int, i: int, side: int, wanted: float, price: float
         book.pending[i] = 0.0
 
 
-@compiled
+@inner
 def mark_nb(book: Book, asked: float, rule: int) -> None:
     """Say of the newest order that a risk rule made it or cut it; asked : what the strategy wanted instead."""
     row = book.orders[book.placed[0] - 1]
@@ -88,7 +88,7 @@ def mark_nb(book: Book, asked: float, rule: int) -> None:
             row[codes.STATUS] = codes.PARTIAL
 
 
-@compiled
+@inner
 def hold_nb(book: Book, i: int, shares: float, price: float) -> None:
     """Set a holding after a trade at `price`, and with it the mean price at which it was entered."""
     held, grown = book.shares[i], abs(shares) - abs(book.shares[i])
@@ -101,7 +101,7 @@ def hold_nb(book: Book, i: int, shares: float, price: float) -> None:
     book.shares[i] = shares
 
 
-@compiled
+@inner
 def free_to_sell_nb(market: MarketArrays, book: Book, t: int, i: int) -> float:
     """The shares of a holding that may be sold in a row: not those bought in its session, where that is forbidden."""
     if market.trait[i, NEXT_DAY] == 1 and book.fresh[i] > 0.0:
@@ -109,7 +109,7 @@ def free_to_sell_nb(market: MarketArrays, book: Book, t: int, i: int) -> float:
     return np.inf
 
 
-@compiled
+@inner
 def open_row_nb(market: MarketArrays, book: Book, t: int, delisting_return: float) -> None:
     """Forget what another session bought, and turn holdings without any further bar into cash.
 
@@ -137,7 +137,7 @@ def first_traded_nb(session: IntArray) -> int:
     return t
 
 
-@compiled
+@inner
 def value_nb(market: MarketArrays, book: Book, history: History, t: int, borrow: float) -> None:
     """Value the account at row t's closes; at the end of a session what is short pays for being borrowed."""
     value, short = 0.0, 0.0

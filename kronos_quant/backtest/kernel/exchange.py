@@ -23,6 +23,7 @@ from kronos_quant.backtest.kernel.arrays import (
     Charges,
     MarketArrays,
     compiled,
+    inner,
 )
 from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, record_nb, reject_nb
 
@@ -128,14 +129,14 @@ def sellable_nb(state: int) -> bool:
     return state != codes.NO_BAR and state != codes.LIMIT_DOWN
 
 
-@compiled
+@inner
 def refuse_nb(market: MarketArrays, book: Book, t: int, i: int, side: int, asked: float, rule: int) -> None:
     """Record an order that a risk rule did not let through at all."""
     reject_nb(book, t, i, side, asked, market.price[t, i], codes.TRADABLE)
     mark_nb(book, asked, rule)
 
 
-@compiled
+@inner
 def liquidity_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> tuple[float, float, float]:
     """The most shares that a bar lets through, the volume, and what one whole volume moves the price by."""
     volume, most, scale = np.nan, np.inf, 0.0
@@ -148,7 +149,7 @@ def liquidity_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> tupl
     return most, volume, scale
 
 
-@compiled
+@inner
 def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Sell `wanted` shares as far as the market's state, the day of purchase and the volume cap let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
@@ -182,7 +183,7 @@ def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, 
         book.traded[i] = t
 
 
-@compiled
+@inner
 def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Buy `wanted` shares as far as the market's state, the volume cap and the cash let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
@@ -217,7 +218,7 @@ def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, w
     hold_nb(book, i, book.shares[i] + bought, price)
 
 
-@compiled
+@inner
 def near_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> float:
     """What a share costs: the price with its slippage; of a symbol that does not trade, its last."""
     return float(
@@ -225,7 +226,7 @@ def near_nb(market: MarketArrays, charges: Charges, t: int, i: int) -> float:
     )
 
 
-@compiled
+@inner
 def buy_for_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, i: int, asked: float, money: float, rule: int
 ) -> None:
@@ -244,7 +245,7 @@ def buy_for_nb(
         reject_nb(book, t, i, codes.BUY, money / near, market.price[t, i], codes.BELOW_LOT)
 
 
-@compiled
+@inner
 def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int) -> None:
     """Buy what is left of a purchase: an order of its own, which has to be of whole lots again."""
     rest = book.pending[i]
@@ -257,7 +258,7 @@ def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: i
         reject_nb(book, t, i, codes.BUY, rest, market.price[t, i], codes.BELOW_LOT)
 
 
-@compiled
+@inner
 def carry_on_nb(market: MarketArrays, charges: Charges, book: Book, t: int, buys: bool) -> None:
     """Order again what the volume cap cut in the row before: the sales, or the purchases."""
     for i in range(len(book.pending)):

@@ -14,7 +14,7 @@ import numpy as np
 
 from kronos_quant.arrays import BoolArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import Book, History, MarketArrays, compiled
+from kronos_quant.backtest.kernel.arrays import Book, History, MarketArrays, compiled, inner
 from kronos_quant.backtest.kernel.book import record_nb, reject_nb, value_nb, with_room_nb
 
 NOTHING = 1e-5
@@ -61,7 +61,7 @@ def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
     return state != (codes.LIMIT_UP if side == codes.BUY else codes.LIMIT_DOWN)
 
 
-@compiled
+@inner
 def first_nb(market: MarketArrays, t: int, symbols: IntArray, count: int, only_tradable: bool) -> IntArray:
     """The first `count` symbols; of the tradable ones at least one, as Qlib's loop counts after it takes."""
     if not only_tradable:
@@ -77,7 +77,7 @@ def first_nb(market: MarketArrays, t: int, symbols: IntArray, count: int, only_t
     return taken[:found].copy()
 
 
-@compiled
+@inner
 def decide_nb(market: MarketArrays, book: Book, t: int, rules: Settings) -> tuple[BoolArray, IntArray]:
     """Which holdings to sell (b1[N]), and what to buy in the order of the scores."""
     ranking, scored = market.ranking[t], market.scored[t]
@@ -123,7 +123,7 @@ def impact_nb(impact: float, value: float, whole: float) -> float:
     return impact * (value / whole) ** 2 if whole != 0.0 and not np.isnan(whole) else impact
 
 
-@compiled
+@inner
 def sell_nb(market: MarketArrays, book: Book, t: int, i: int, rules: Settings) -> None:
     """Sell a holding whole, or what the volume lets through in units, if its costs can be paid."""
     held, price, volume = book.shares[i], market.price[t, i], market.volume[t, i]
@@ -144,7 +144,7 @@ def sell_nb(market: MarketArrays, book: Book, t: int, i: int, rules: Settings) -
     book.shares[i] = 0.0 if close_nb(held, value / price) else held - value / price
 
 
-@compiled
+@inner
 def buy_nb(market: MarketArrays, book: Book, t: int, i: int, money: float, rules: Settings) -> None:
     """Buy for `money`, as far as volume and cash go, in Qlib's order of arithmetic."""
     price, factor, cash, volume = market.price[t, i], market.factor[t, i], book.cash[0], market.volume[t, i]
@@ -176,7 +176,7 @@ def buy_nb(market: MarketArrays, book: Book, t: int, i: int, money: float, rules
     book.traded[i] = t
 
 
-@compiled
+@inner
 def refuse_nb(market: MarketArrays, book: Book, t: int, i: int, side: int, shares: float) -> None:
     """Record an order that the day's state does not let through; Qlib's strategy does not even place it."""
     reject_nb(book, t, i, side, shares, market.price[t, i], int(market.state[t, i]))

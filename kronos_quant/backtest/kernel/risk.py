@@ -22,6 +22,7 @@ from kronos_quant.backtest.kernel.arrays import (
     MarketArrays,
     Watch,
     compiled,
+    inner,
 )
 
 LEAST_RETURNS = 10
@@ -39,7 +40,7 @@ def new_watch(symbols: int, account: float) -> Watch:
     return Watch(resting=np.full(symbols, -1), money=np.array([account, 0.0]), number=np.array([-1, -1, 0]))
 
 
-@compiled
+@inner
 def note_traded_nb(book: Book, watch: Watch) -> None:
     """Add the value of the orders placed since the last call to what the session has traded."""
     for number in range(watch.number[NOTED], book.placed[0]):
@@ -66,7 +67,7 @@ def begin_row_nb(market: MarketArrays, guard: Guard, book: Book, watch: Watch, h
     history.halted[t] = watch.number[SINCE] >= 0
 
 
-@compiled
+@inner
 def session_volatility_nb(market: MarketArrays, t: int, window: int, values: FloatArray) -> float:
     """Standard deviation of what some values would have gained in each of the sessions that ended before row t.
 
@@ -97,7 +98,7 @@ def session_volatility_nb(market: MarketArrays, t: int, window: int, values: Flo
     return float(np.sqrt(squares / (count - 1)))
 
 
-@compiled
+@inner
 def sides_nb(values: FloatArray) -> tuple[float, float]:
     """The sums of the values above and below 0, both positive."""
     above, below = 0.0, 0.0
@@ -109,7 +110,7 @@ def sides_nb(values: FloatArray) -> tuple[float, float]:
     return above, below
 
 
-@compiled
+@inner
 def gross_bound_nb(market: MarketArrays, guard: Guard, t: int, account: float, values: FloatArray) -> float:
     """How much all holdings together may be worth, so that a mixture like `values` keeps to the volatility target."""
     if guard.volatility == np.inf:
@@ -119,7 +120,7 @@ def gross_bound_nb(market: MarketArrays, guard: Guard, t: int, account: float, v
     return (above + below) * guard.volatility * account / moved if moved > 0.0 else np.inf
 
 
-@compiled
+@inner
 def stop_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, t: int, values: FloatArray, code: IntArray
 ) -> None:
@@ -139,7 +140,7 @@ def stop_nb(
                 values[i], code[i] = bounded, codes.STAY_OUT
 
 
-@compiled
+@inner
 def scale_nb(values: FloatArray, code: IntArray, side: float, factor: float, rule: int) -> None:
     """Multiply the values of a side (1, -1; 0 for both) by a factor below 1, in place."""
     for i in range(len(values)):
@@ -147,7 +148,7 @@ def scale_nb(values: FloatArray, code: IntArray, side: float, factor: float, rul
             values[i], code[i] = values[i] * factor, rule
 
 
-@compiled
+@inner
 def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float) -> None:
     """Bring every group down to its largest share of the account, in place."""
     if len(guard.member) == 0:
@@ -163,7 +164,7 @@ def cap_groups_nb(guard: Guard, t: int, account: float, values: FloatArray, code
             code[i] = codes.MAX_GROUP
 
 
-@compiled
+@inner
 def cap_nb(
     market: MarketArrays, guard: Guard, t: int, account: float, values: FloatArray, code: IntArray, slack: float
 ) -> None:
@@ -191,7 +192,7 @@ def cap_nb(
         scale_nb(values, code, 0.0, bound / (above + below), codes.VOLATILITY)
 
 
-@compiled
+@inner
 def slow_nb(
     guard: Guard, watch: Watch, account: float, now: FloatArray, values: FloatArray, code: IntArray
 ) -> None:  # fmt: skip
@@ -215,7 +216,7 @@ def slow_nb(
             values[i], code[i] = now[i] + (values[i] - now[i]) * room / others, codes.TURNOVER
 
 
-@compiled
+@inner
 def guarded_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int, asked: FloatArray
 ) -> tuple[FloatArray, IntArray]:

@@ -9,13 +9,24 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import LOT, STEP, Book, Charges, Guard, History, MarketArrays, Watch, compiled
+from kronos_quant.backtest.kernel.arrays import (
+    LOT,
+    STEP,
+    Book,
+    Charges,
+    Guard,
+    History,
+    MarketArrays,
+    Watch,
+    compiled,
+    inner,
+)
 from kronos_quant.backtest.kernel.book import mark_nb, open_row_nb, value_nb, with_room_nb
 from kronos_quant.backtest.kernel.exchange import buy_nb, carry_on_nb, less_nb, more_nb, refuse_nb, sell_nb
 from kronos_quant.backtest.kernel.risk import guarded_nb
 
 
-@compiled
+@inner
 def reduce_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
 ) -> bool:
@@ -34,7 +45,7 @@ def reduce_nb(
     return sold > 0.0
 
 
-@compiled
+@inner
 def increase_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, i: int, target: float, asked: float, rule: int
 ) -> None:

@@ -23,6 +23,7 @@ from kronos_quant.backtest.kernel.arrays import (
     MarketArrays,
     Watch,
     compiled,
+    inner,
 )
 from kronos_quant.backtest.kernel.book import (
     first_traded_nb,
@@ -44,7 +45,7 @@ from kronos_quant.backtest.kernel.exchange import (
 from kronos_quant.backtest.kernel.risk import ROUNDING, begin_row_nb, gross_bound_nb, guarded_nb, note_traded_nb
 
 
-@compiled
+@inner
 def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n_drop: int) -> IntArray:
     """Holdings that rank below topk among all holdings and the best others, worst first; at most n_drop.
 
@@ -66,7 +67,7 @@ def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n
     return dropped[:count][::-1].copy()
 
 
-@compiled
+@inner
 def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, hold_thresh: int) -> IntArray:
     """Holdings to sell: those dropped that are old enough, may be sold, and are not being sold already."""
     dropped = dropped_nb(market.ranking[t], market.scored[t], book.shares, topk, n_drop)
@@ -79,7 +80,7 @@ def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, h
     return dropped[:count].copy()
 
 
-@compiled
+@inner
 def fillable_nb(market: MarketArrays, book: Book, watch: Watch, t: int, candidates: RankArray, free: int) -> int:
     """How many of the free places can be filled in row t; all of them where none can."""
     fillable = 0
@@ -91,7 +92,7 @@ def fillable_nb(market: MarketArrays, book: Book, watch: Watch, t: int, candidat
     return fillable if fillable > 0 else free
 
 
-@compiled
+@inner
 def values_of_nb(book: Book, last: FloatArray) -> FloatArray:
     """What each holding is worth at some closes."""
     values = np.zeros(len(last))
@@ -101,7 +102,7 @@ def values_of_nb(book: Book, last: FloatArray) -> FloatArray:
     return values
 
 
-@compiled
+@inner
 def bounded_money_nb(
     market: MarketArrays, guard: Guard, book: Book, account: float, t: int,
     candidates: RankArray, topk: int, places: int, money: float,
@@ -126,7 +127,7 @@ def bounded_money_nb(
     return money, rule
 
 
-@compiled
+@inner
 def refusal_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, account: float, t: int, i: int, money: float
 ) -> int:
@@ -147,7 +148,7 @@ def refusal_nb(
     return codes.UNTOUCHED
 
 
-@compiled
+@inner
 def fill_places_nb(
     market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int,
     candidates: RankArray, topk: int, risk_degree: float,
@@ -182,7 +183,7 @@ def fill_places_nb(
             free -= 1
 
 
-@compiled
+@inner
 def taken_back_nb(
     market: MarketArrays, guard: Guard, book: Book, watch: Watch, history: History, t: int
 ) -> tuple[FloatArray, IntArray]:
@@ -203,7 +204,7 @@ def taken_back_nb(
     return target, rule
 
 
-@compiled
+@inner
 def take_back_nb(
     market: MarketArrays, charges: Charges, book: Book, t: int, target: FloatArray, rule: IntArray, sales: IntArray
 ) -> None:
@@ -221,7 +222,7 @@ def take_back_nb(
             mark_nb(book, 0.0, rule[i])
 
 
-@compiled
+@inner
 def drop_nb(
     market: MarketArrays, charges: Charges, guard: Guard, book: Book, watch: Watch, account: float, t: int,
     sales: IntArray,
@@ -241,7 +242,7 @@ def drop_nb(
         sell_nb(market, charges, book, t, i, book.shares[i])
 
 
-@compiled
+@inner
 def left_nb(sales: IntArray, rule: IntArray, pending: FloatArray) -> IntArray:
     """The sales of what no risk rule has sold in this row, and what was not being sold already: one order a row."""
     left, count = np.empty(len(sales), np.int64), 0

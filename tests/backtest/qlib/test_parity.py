@@ -52,7 +52,7 @@ def test_a_rule_that_changes_nothing_is_worth_nothing(found):
     worth = {step.rule: step.basis_points for step in steps}
     assert worth["board lots"] == 0
     assert worth["commission and dated levies"] == 0
-    assert worth["purchases follow executed sales, blocked places pass to the next symbol"] != 0
+    assert worth["buys follow executed sales, a blocked one passes to the next symbol"] != 0
 
 
 def test_liquidity_and_risk_are_steps_of_their_own(found):
