@@ -97,10 +97,8 @@ def simulate(
 
 
 def delisting_outcomes(strategy: Strategy, ledger: Ledger, trade: Trade) -> dict[float, float]:
-    """Total return where delisted holdings leave at each of DELISTED_AT; empty where none was delisted.
-
-    A user's own function is not called a second time: it may remember what it was shown.
-    """
+    """Total return where delisted holdings leave at each of DELISTED_AT; empty where none was delisted."""
+    # a user's own function is not called a second time: it may remember what it was shown
     if strategy.strategy == "python" or not (ledger.orders[:, codes.REASON] == codes.DELISTED).any():
         return {}
     found = {}

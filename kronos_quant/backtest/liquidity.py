@@ -32,10 +32,7 @@ def execution_prices(panel: Panel, fill: str) -> FloatArray:
 
 
 def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
-    """f64[T, N], adjusted shares: the mean of the bars in the sessions before, or the bar's own; NaN without any.
-
-    Empty where nothing refers to it.
-    """
+    """f64[T, N], adjusted shares: mean of the sessions before, or the bar's own; NaN without, empty if unused."""
     if liquidity.participation is None and liquidity.impact == 0:
         return UNUSED
     if liquidity.volume == "bar":
@@ -44,10 +41,7 @@ def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
 
 
 def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:
-    """f64[T, N]: standard deviation of the returns in the sessions before, NaN with fewer than two.
-
-    Empty where nothing refers to it.
-    """
+    """f64[T, N]: standard deviation of the returns before, NaN with fewer than two, empty where unused."""
     if liquidity.impact == 0:
         return UNUSED
     moves = simple_returns(panel.with_past("close"))

@@ -108,13 +108,7 @@ def build_panel(
 
 
 def build_bar_panel(bars: pl.DataFrame, scores: pl.DataFrame, times: pl.DataFrame) -> Panel:
-    """Bars and scores of an intraday market, a row a bar, for the symbols that have a score and a bar in them.
-
-    bars : schema.BARS; what lies before and after the rows is treated as by `build_panel`
-    scores : columns time (end of the bar after which the score is known), symbol, score
-    times : columns date and time, ascending: the rows
-    Raises DataError as `build_panel` does.
-    """
+    """As `build_panel`, a row a bar. scores : time (end of a bar), symbol, score; times : date and time of the rows"""
     check_sessions(times["date"].unique().sort().to_list())
     rows = scores.join(times, on="time", how="inner").select("date", "time", "symbol", "score")
     return filled_panel(bars, rows, tuple(times["date"]), tuple(times["time"]), keep_unpriced=False)

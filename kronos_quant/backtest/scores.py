@@ -57,7 +57,6 @@ def recipe_scores(
     workspace: WorkspaceFolder, market: Market, strategy: Strategy, device: str, *, compute: bool, allow_code: bool
 ) -> TradedScores:
     """The signals of the strategy's recipe; missing ones are computed, unless `compute` is False."""
-    # torch comes with it, which scores of a file do not need
     from kronos_quant.signals import ImportedSource, open_source
 
     source = open_source(workspace, strategy.recipe, market)

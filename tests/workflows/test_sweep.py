@@ -42,6 +42,12 @@ def test_a_sweep_leaves_every_trial_and_its_maps(scored_workspace):
     assert "best 6 of 6 trials by Sharpe ratio:" in text
     assert len(summary.best()) == 6
     assert summary.best()["sharpe_ratio"].is_sorted(descending=True)
+    first = summary.plot().axes[0]
+    assert (first.get_ylabel(), first.get_xlabel()) == ("topk", "n_drop")
+    page = (summary.folder / "sweep.html").read_text()
+    days = sessions_of(scored_workspace)
+    assert f"{days[0]} to {days[-1]}, 29 sessions. Rule: topk_dropout. Benchmark: " in page
+    assert "Grid: topk, n_drop, hold_thresh; 6 trials." in page
 
 
 def test_a_trial_is_what_a_backtest_of_its_own_gives(scored_workspace, monkeypatch):

@@ -53,25 +53,15 @@ class QlibRun:
         return self.orders.filter(worth.is_not_nan() & (worth > NOTHING))
 
 
-def run_pyqlib(
-    directory: Path,
-    scores: pl.DataFrame,
-    start: date,
-    end: date,
-    strategy: Strategy,
-    unit: int,
-    *,
-    canonical: bool = True,
-) -> QlibRun:
-    """Qlib's TopkDropoutStrategy on a Qlib directory.
+def run_pyqlib(directory: Path, scores: pl.DataFrame, start: date, end: date, strategy: Strategy, unit: int) -> QlibRun:
+    """Qlib's TopkDropoutStrategy on a Qlib directory, in canonical order. Raises KronosQuantError where Qlib fails.
 
     scores : date, symbol, score, without missing ones; the scores of a session trade at the next
     start, end : first and last session traded; the calendar must have a session before and one after
-    unit : raw shares that orders are rounded to, 0 for none; canonical : with holdings and ties in order
-    Raises KronosQuantError where Qlib fails.
+    unit : raw shares that orders are rounded to, 0 for none
     """
     rows: list[tuple[Any, ...]] = []
-    with quiet(), canonical_order() if canonical else contextlib.nullcontext():
+    with quiet(), canonical_order():
         import qlib
         from qlib.config import REG_CN
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kronos_quant import charts
 from kronos_quant.display import figure_or_dash
+from kronos_quant.evaluation.cards import RankingCard
 from kronos_quant.evaluation.distribution import DistributionCard
 from kronos_quant.evaluation.scorecard import Scorecard
 from kronos_quant.evaluation.tables import span, summary
@@ -38,18 +39,18 @@ def scorecard_document(card: Scorecard, title: str, facts: Sequence[str]) -> Doc
 def _sections(card: Scorecard) -> Iterator[Part]:
     rows = summary(card.cards)
     distributions = list(_distribution_rows(card))
-    ranks = card.signal.timing is None
+    ranking = card.signal.ranking if card.signal.timing is None else None
     yield _verdict(card)
     contenders = tuple((one.name, one.description) for one in card.cards if one.description)
-    versus = (small_picture("Rank IC", charts.interval_figure(_rank_ics(card)), VERSUS),) if ranks else ()
+    versus = (small_picture("Rank IC", charts.interval_figure(_rank_ics(card)), VERSUS),) if ranking is not None else ()
     yield _table_section("Signal versus baselines", rows, first=1, pictures=versus, facts=contenders)
-    if ranks:
-        yield Part("Ranking", pictures=tuple(_ranking_pictures(card)), wide=True)
-        yield _ranking_figures(card)
+    if ranking is not None:
+        yield Part("Ranking", pictures=tuple(_ranking_pictures(card, ranking)), wide=True)
+        yield _ranking_figures(card, ranking)
     if card.signal.distribution is not None:
         pictures = tuple(_calibration_pictures(card, card.signal.distribution))
         yield _table_section("Calibration", distributions, first=1, pictures=pictures)
-    if ranks:
+    if ranking is not None:
         yield _slices(card)
     used = {"edge", *rows[0], *(column for row in distributions for column in row)}
     yield Part("Glossary", facts=tuple((word, text) for word, text in GLOSSARY if word in used), wide=True)
@@ -87,9 +88,8 @@ def _rank_ics(card: Scorecard) -> list[tuple[str, MeanInterval]]:
     return [(one.name, one.ranking.rank_ic) for one in card.cards if one.ranking is not None]
 
 
-def _ranking_pictures(card: Scorecard) -> Iterator[Picture]:
-    ranking, unit = card.signal.ranking, card.clock.date
-    assert ranking is not None
+def _ranking_pictures(card: Scorecard, ranking: RankingCard) -> Iterator[Picture]:
+    unit = card.clock.date
     yield make_picture(
         "Rank IC over time",
         lambda width: charts.rank_ic_figure(card.times, ranking.rank_ic_by_date, ranking.rank_ic, unit, width),
@@ -97,14 +97,12 @@ def _ranking_pictures(card: Scorecard) -> Iterator[Picture]:
         "the shaded interval around it stays above 0. The blue line shows whether one period accounts for the result.",
     )
     decay = charts.decay_figure(ranking.decay, card.horizon, card.clock.bar)
-    yield small_picture("Rank IC by horizon", decay, _decay_reading(card))
+    yield small_picture("Rank IC by horizon", decay, _decay_reading(card, ranking))
     quintiles = charts.quintile_figure(ranking.portfolios.groups, card.clock.bars(card.horizon))
-    yield small_picture("Return by quintile", quintiles, _quintile_reading(card))
+    yield small_picture("Return by quintile", quintiles, _quintile_reading(ranking))
 
 
-def _decay_reading(card: Scorecard) -> str:
-    ranking = card.signal.ranking
-    assert ranking is not None
+def _decay_reading(card: Scorecard, ranking: RankingCard) -> str:
     known = {horizon: found.mean for horizon, found in ranking.decay.items() if found.known}
     highest = max(known, key=lambda horizon: known[horizon]) if known else None
     if highest is None:
@@ -116,9 +114,7 @@ def _decay_reading(card: Scorecard) -> str:
     return f"the same scores against returns over more or fewer {card.clock.bar}s.{result}"
 
 
-def _quintile_reading(card: Scorecard) -> str:
-    ranking = card.signal.ranking
-    assert ranking is not None
+def _quintile_reading(ranking: RankingCard) -> str:
     order = ranking.portfolios.monotonicity
     if math.isnan(order):
         result = "There are too few symbols, or too many equal scores, to form quintiles."
@@ -131,9 +127,7 @@ def _quintile_reading(card: Scorecard) -> str:
     return f"bars should rise from left to right; lines are 95% CI. {result}"
 
 
-def _ranking_figures(card: Scorecard) -> Part:
-    ranking = card.signal.ranking
-    assert ranking is not None
+def _ranking_figures(card: Scorecard, ranking: RankingCard) -> Part:
     found, order, wide, date = ranking.portfolios, ranking.rank_ic, ranking.newey_west, card.clock.date
     ends = f"{wide.low:+.3f} to {wide.high:+.3f}" if math.isfinite(wide.low) else "-"
     needed = "-" if ranking.dates_needed is None else f"{ranking.dates_needed:,}"
