@@ -48,7 +48,7 @@ def inner(kernel: Kernel) -> Kernel:
     """Compile a function that only compiled ones call: its wrappers would take nearly as long as the function."""
     made: Any = compiled(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     made.__class__ = InnerKernel
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def numba_type(hint: Any, dimensions: int = 1) -> Any:
