@@ -142,7 +142,7 @@ def setting_text(value: object) -> str:
     >>> [setting_text(value) for value in (True, None, {}, 0.5, "open")]
     ['yes', 'none', 'none', '0.5', 'open']
     """
-    if value is None or value in ({}, [], (), ""):
+    if value is None or value in ({}, [], ()):
         return "none"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 

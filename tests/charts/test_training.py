@@ -101,8 +101,8 @@ def test_rows_run_from_top_to_bottom_and_cells_hold_their_numbers_unless_there_a
     assert not next(iter(maps(heatmap_figure(many, "topk", None)).values())).texts
 
 
-def test_a_sweep_without_any_figure_has_maps_too_and_an_unset_setting_is_called_null():
+def test_a_sweep_without_any_figure_has_maps_too_and_an_unset_setting_is_called_none():
     empty = TRIALS.with_columns(pl.lit(None, pl.Float64).alias(one.name) for one in MAPPED)
     assert len(maps(heatmap_figure(empty, "topk", "n_drop"))) == 4
     trials = TRIALS.with_columns(topk=pl.when(pl.col("topk") == 2).then("topk"))
-    assert mean_table(trials, "sharpe_ratio", "topk", "n_drop")[1] == ["null", "2"]
+    assert mean_table(trials, "sharpe_ratio", "topk", "n_drop")[1] == ["none", "2"]

@@ -125,7 +125,7 @@ def test_a_label_is_told_once():
 def test_settings_are_listed_by_their_dotted_name():
     values = {"strategy": {"topk": 5, "costs": {"buy": None}, "lots": {}}, "list": [1]}
     assert dict(settings_of(values)) == {
-        "strategy.topk": 5, "strategy.costs.buy": None, "strategy.lots": "{}", "list": "[1]",
+        "strategy.topk": 5, "strategy.costs.buy": None, "strategy.lots": {}, "list": "[1]",
     }  # fmt: skip
 
 
