@@ -53,9 +53,9 @@ def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
     assert page.count("<svg") == 2  # for a screen and for a phone
     assert "http" not in page
     legend = summary.plot().axes[0].get_legend().get_texts()
-    assert [text.get_text() for text in legend] == [f"own ({first})", f"own ({second})"]
+    assert [text.get_text() for text in legend] == [f"{run.metrics['strategy']} ({run.name})" for run in summary.runs]
     text = "\n".join(summary.lines())
-    for told in ("Figures, after costs", "Settings that differ", f"Versus own ({first})", "strategy.topk"):
+    for told in ("Figures, after costs", "Settings that differ", f"Versus topk ({first})", "strategy.topk"):
         assert told in text
 
 
