@@ -71,7 +71,7 @@ def plain_list(module: ModuleType, names: list[str], prefix: str) -> str:
     lines = []
     for name in names:
         value = resolved(module, name)
-        words = first_line(value) or constant_words(module.__name__).get(name, "")
+        words = first_line(value) or constant_words(module.__name__).get(name) or constant_words(FRONT).get(name, "")
         lines.append(f"- {code(f'{prefix}.{name}')}" + (f": {sentence(words)}" if words else ""))
         if inspect.isclass(value) and module.__name__ == FRONT:
             lines += [f"    - {code(method)}{_tail(one)}" for method, one in _methods(value)]

@@ -107,11 +107,13 @@ MAPPED = (
     MappedFigure("max_drawdown", "maximum drawdown", "{:.1%}"),
     MappedFigure("annual_cost", "costs per year / account", "{:.2%}", low=True),
 )
+"""Figures that a sweep maps."""
 
 HOW_TO_READ = (
     "Yellow is good and dark is bad in every map. Each cell is the mean over the trials that share its two settings. "
     "An edge is a broad bright area: a single bright cell among dark neighbours may be chance."
 )
+"""What stands below the heat maps of a sweep."""
 
 
 @drawn

@@ -22,6 +22,7 @@ RATIO_SLACK = 1e-9
 """Shares that are meant to make 1 differ from it in their last bits."""
 
 ChooseBy = Literal["token_loss", "mae", "mse", "r2", "correlation", "direction", "rank_ic"]
+"""Validation figures that may select the predictor's best epoch."""
 DateRange = tuple[date, date]
 
 

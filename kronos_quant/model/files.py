@@ -30,6 +30,7 @@ from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, Fetched, fetch, is
 PICKLE_FILES = ("pytorch_model.bin", "model.bin", "model.pt", "model.pth", "model.ckpt")
 TOKENIZER_FOLDER, PREDICTOR_FOLDER = "tokenizer", "predictor"
 CARD_FILE, ORIGIN_FILE = "card.json", "origin.json"
+"""Beside the weights: what a model says about its training, and where it was copied from."""
 RECORDS = (CARD_FILE, ORIGIN_FILE)
 """What may hold `sha256`, an object of file name -> digest, in hex."""
 

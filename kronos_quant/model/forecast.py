@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Base = Literal["actual", "decoded"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of the quantiles in a forecast's table."""
 SHOWN_BARS = 90
 """Bars before the forecast in its chart."""
 LEAST_PRICE_SHARE = 1e-3

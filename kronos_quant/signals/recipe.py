@@ -247,6 +247,7 @@ class BlendedRecipe(ResolvedRecipe):
 
 
 ZERO_SHOT = "zero-shot"
+"""What the name of the recipe of the model before its fine-tuning begins with."""
 RANKED = "score"
 """The column of the score after its steps."""
 _NOT_STORED = {"score", "model", "imported", "members", "own_score", "steps", "calibration"}

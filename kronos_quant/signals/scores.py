@@ -23,6 +23,7 @@ OWN = "own"
 """The column of a user's own score."""
 
 LEVELS = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+"""Levels of the quantiles that are stored."""
 QUANTILES = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
 """The columns of the quantiles at LEVELS: the ends of the central 50, 80, 90 and 95% intervals, and the median."""
 TAIL = 0.05
