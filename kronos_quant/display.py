@@ -1,6 +1,7 @@
 """How results and work are shown: a short repr, a table in a notebook or on a terminal, a progress bar.
 
-A result mixes `Displayed` in and says its `title` and its `summary()`; the text and the HTML are made here.
+A result mixes `Displayed` in and says its `title` and its `summary()`; the text and the HTML are made here. A summary
+holds the verdict and every note that the command of the same name prints.
 """
 
 from __future__ import annotations
@@ -8,18 +9,50 @@ from __future__ import annotations
 import html
 import io
 import math
+import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 _UNBOUNDED = 100_000
 """Columns of a table that is not shown on a terminal."""
+
+
+class SummaryTable(pl.DataFrame):
+    """Key figures as text, printed whole: Polars itself cuts long tables and long cells."""
+
+    def __str__(self) -> str:
+        return text_table(self.columns, self.rows(), terminal_width())
+
+    def _repr_html_(self, *, _from_series: bool = False) -> str:
+        return html_table(self.columns, self.rows())
+
+
+def summary_table(
+    figures: Iterable[tuple[str, str]], notes: Iterable[str] = (), verdict: str | None = None
+) -> SummaryTable:
+    """A summary: columns `figure` and `value`, the verdict first and the notes last.
+
+    Parameters
+    ----------
+    figures : name and value with its unit, as text
+    notes : what a reader has to know, one sentence each; repeated ones once
+    verdict : in one sentence
+
+    >>> print(summary_table([("Sharpe ratio", "1.20")], ["one holding was delisted"], "FAIL: 9 trials"))
+    figure        value
+    verdict       FAIL: 9 trials
+    Sharpe ratio  1.20
+    note          one holding was delisted
+    """
+    rows = [("verdict", verdict)] if verdict else []
+    rows += [*figures, *(("note", note) for note in dict.fromkeys(notes))]
+    return SummaryTable(rows, schema={"figure": pl.String, "value": pl.String}, orient="row")
 
 
 class Displayed(ABC):
@@ -65,11 +98,14 @@ class TextReport(Displayed):
 
     def summary(self) -> pl.DataFrame:
         """The other lines, cut at their first colon."""
-        import polars as pl
-
         cut = [line.strip().partition(": ") for line in self.lines()[1:]]
         rows = [(name, fact.strip()) if colon else ("", name) for name, colon, fact in cut]
-        return pl.DataFrame(rows, schema={"figure": pl.String, "value": pl.String}, orient="row")
+        return summary_table(rows)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> str:

@@ -6,6 +6,10 @@
 | symbols | one symbol or any collection of them                  | `list[str]`      |
 | table   | Polars (eager or lazy), pandas, Arrow                 | `pl.DataFrame`   |
 | path    | `Path` or text, `~` allowed                           | `Path`           |
+| text    | text that is not empty                                | `str`            |
+| count   | a whole number, numpy's too                           | `int`            |
+| seed    | a whole number of at least 0                          | `int`            |
+| flag    | True or False, numpy's too; no text, no number        | `bool`           |
 
 Anything else raises ConfigError (a wrong argument) or DataError (a wrong table), never an error of a library.
 """
@@ -109,6 +113,44 @@ def as_number(value: Any, name: str, accepts: Callable[[float], bool], expected:
     raise ConfigError(f"{name}: expected {expected}, found {_short(value)}")
 
 
+def as_seed(value: Any, name: str = "seed") -> int:
+    """The seed of random numbers: a whole number of at least 0. Raises ConfigError.
+
+    >>> as_seed(5)
+    5
+    """
+    return as_count(value, name, least=0)
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """True or False: text such as "no" and numbers would count as one of them unseen. Raises ConfigError.
+
+    >>> as_flag(True, "compute")
+    True
+    """
+    if isinstance(value, bool) or (type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")):
+        return bool(value)
+    raise ConfigError(f"{name}: expected True or False, found {_short(value)}")
+
+
+def as_text(value: Any, name: str) -> str:
+    """A text that is not empty. Raises ConfigError."""
+    if isinstance(value, str) and value.strip():
+        return value
+    raise ConfigError(f"{name}: expected a text, found {_short(value)}")
+
+
+def as_texts(value: Any, name: str) -> list[str]:
+    """One text or several. Raises ConfigError.
+
+    >>> as_texts("mine", "against"), as_texts((), "against")
+    (['mine'], [])
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return [as_text(value, name)]
+    return [as_text(one, name) for one in value]
+
+
 def as_settings(value: Mapping[str, Any] | None) -> dict[str, Any]:
     """Settings of kq.yaml by their dotted names, given so or by section. Raises ConfigError for other forms.
 
@@ -126,9 +168,19 @@ def as_settings(value: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def as_path(value: PathLike, name: str) -> Path:
     """A path given as a Path or as text, with `~` expanded. Raises ConfigError."""
-    if isinstance(value, str | Path) and str(value).strip():
+    if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
         return Path(value).expanduser()
     raise ConfigError(f"{name}: expected a path, found {_short(value)}")
+
+
+def as_new_file(value: PathLike, name: str) -> Path:
+    """A file to write, in a folder that exists. Raises ConfigError before anything is written."""
+    path = as_path(value, name)
+    if path.is_dir():
+        raise ConfigError(f"{name}: expected a file to write, found the folder {path}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{name}: no such folder: {path.parent}")
+    return path
 
 
 def _short(value: Any) -> str:
@@ -171,10 +223,3 @@ def _from_pandas(table: pd.DataFrame) -> pl.DataFrame:
     if unnamed and index.dtype.kind in "iu":
         return pl.from_pandas(table.reset_index(drop=True))
     return pl.from_pandas((table.rename_axis("time") if unnamed else table).reset_index())
-
-
-def check_columns(frame: pl.DataFrame, needed: Iterable[str], name: str) -> None:
-    """Raise DataError where a table lacks columns, naming those that it lacks and those that it has."""
-    lacking = [column for column in needed if column not in frame.columns]
-    if lacking:
-        raise DataError(f"{name}: lacks {', '.join(lacking)}; its columns are {', '.join(frame.columns) or 'none'}")

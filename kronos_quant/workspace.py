@@ -136,6 +136,10 @@ def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
     }
     old = {path for path, text in schemas.items() if path.is_file() and path.read_text(encoding="utf-8") != text}
     written = [path for path in (*texts, *schemas) if not path.exists() or path in old]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be created: {error.strerror}") from None
     for path in written:
         write_text(path, (texts | schemas)[path])
     (folder / "db").mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ import sys
 
 import polars as pl
 
-from kronos_quant.display import Displayed, figure_text, html_table, progress, text_table
+from kronos_quant.display import Displayed, figure_text, html_table, progress, summary_table, text_table
 
 
 class Made(Displayed):
@@ -14,7 +14,7 @@ class Made(Displayed):
     title = "Back-test <b>"
 
     def summary(self) -> pl.DataFrame:
-        return pl.DataFrame({"figure": ["Sharpe ratio", "costs"], "value": ["1.20", "0.1%"]})
+        return summary_table([("Sharpe ratio", "1.20"), ("costs", "0.1%")])
 
 
 def test_a_result_shows_its_title_and_one_line_a_figure():
@@ -26,6 +26,18 @@ def test_a_notebook_gets_a_table_with_every_text_escaped():
     assert "<caption>Back-test &lt;b&gt;</caption>" in shown
     assert "<td>Sharpe ratio</td><td>1.20</td>" in shown
     assert "<td>&lt;i&gt;</td>" in html_table(["a"], [["<i>"]])
+
+
+def test_a_printed_summary_is_whole():
+    note = "a long note " * 20
+    table = summary_table([(f"figure {i}", str(i)) for i in range(30)], [note, note], verdict="FAIL: luck")
+    lines = str(table).splitlines()
+    assert lines[1].split(maxsplit=1) == ["verdict", "FAIL: luck"]
+    assert len(lines) == 1 + 1 + 30 + 1
+    assert lines[-1] == f"note       {note.strip()}"
+    assert repr(table) == str(table)
+    assert table["figure"].to_list()[1:3] == ["figure 0", "figure 1"]
+    assert "<td>FAIL: luck</td>" in table._repr_html_()
 
 
 def test_a_figure_that_is_not_determined_says_so_and_zero_has_no_minus():

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.inputs import as_date, as_frame, as_path, as_symbols, check_columns
+from kronos_quant.inputs import as_date, as_flag, as_frame, as_new_file, as_path, as_seed, as_symbols, as_text, as_texts
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,36 @@ def test_what_is_no_table_is_refused_by_the_argument_s_name(given):
         as_frame(given, "bars")
 
 
-def test_lacking_columns_are_named_with_those_that_are_there():
-    with pytest.raises(DataError, match="scores: lacks symbol, score; its columns are date"):
-        check_columns(pl.DataFrame({"date": []}), ("date", "symbol", "score"), "scores")
-
-
 def test_a_path_is_text_or_a_path_and_nothing_else():
     assert as_path("~/x", "path") == Path.home() / "x"
     with pytest.raises(ConfigError, match="path: expected a path, found 3"):
         as_path(3, "path")
+
+
+@pytest.mark.parametrize("given", [True, np.True_])
+def test_a_flag_is_true_or_false_of_python_and_numpy(given):
+    assert as_flag(given, "compute") is True
+
+
+@pytest.mark.parametrize(
+    ("convert", "given", "expected"),
+    [
+        *((as_flag, given, "True or False") for given in ("no", "yes", 1, 0, None, [], np.array([True, False]))),
+        *((as_seed, given, "a whole number of at least 0") for given in ("x", 1.5, -1, True, None)),
+        *((as_text, given, "a text") for given in (5, "", " ", None)),
+        *((as_texts, given, "a text") for given in (5, [5], [""], None)),
+    ],
+)
+def test_what_is_none_of_its_kind_is_refused_by_the_argument_s_name(convert, given, expected):
+    with pytest.raises(ConfigError, match=f"^given: expected {expected}, found ") as caught:
+        convert(given, "given")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_to_write_lies_in_a_folder_that_is_there(tmp_path):
+    assert as_new_file(tmp_path / "a.html", "page") == tmp_path / "a.html"
+    with pytest.raises(ConfigError, match="page: no such folder"):
+        as_new_file(tmp_path / "lost" / "a.html", "page")
+    with pytest.raises(ConfigError, match="page: expected a file to write, found the folder"):
+        as_new_file(tmp_path, "page")
+    assert list(tmp_path.iterdir()) == []

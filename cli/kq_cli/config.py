@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kq_cli.options import AsJson
-from kq_cli.printing import print_json, print_lines, print_table, terminal_width
+from kq_cli.printing import print_json, print_lines, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Example: kq config show\n\nShow the workspace's configuration.")
 
@@ -26,10 +26,11 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
     """Example: kq config show train.batch
 
     Show every setting of kq.yaml: its value, where the value came from (flag, environment, file, preset or default),
-    its default where that differs, and its meaning. A null that a preset fills in is shown as the preset's value.
+    its default where that differs, its meaning, and what it may be. A null that a preset fills in is shown as the
+    preset's value.
     """
     from kronos_quant.config import Section, describe
-    from kronos_quant.display import text_table
+    from kronos_quant.display import terminal_width, text_table
     from kronos_quant.errors import ConfigError
 
     notes: tuple[str, ...] = ()
@@ -48,7 +49,14 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
             raise ConfigError(f"{of}: no setting of kq.yaml has this in its name", hint="kq config show")
     if as_json:
         plain = [
-            {"field": one.name, "value": one.value, "from": one.origin, "default": one.default, "meaning": one.meaning}
+            {
+                "field": one.name,
+                "value": one.value,
+                "from": one.origin,
+                "default": one.default,
+                "meaning": one.meaning,
+                "permitted": one.permitted,
+            }
             for one in settings
         ]
         print_json(plain)
@@ -56,10 +64,8 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
     rows = [(one.name, text_of(one.value), origin_of(one.origin, one.value, one.default)) for one in settings]
     head, *lines = text_table(["setting", "value", "from"], rows).splitlines()
     width = terminal_width()
-    wrapped = [
-        textwrap.indent(textwrap.fill(one.meaning, width - len(INDENT)) if width else one.meaning, INDENT)
-        for one in settings
-    ]
+    told = [f"{one.meaning} [{one.permitted}]" if one.permitted else one.meaning for one in settings]
+    wrapped = [textwrap.indent(textwrap.fill(text, width - len(INDENT)) if width else text, INDENT) for text in told]
     print_lines([head, *(text for pair in zip(lines, wrapped, strict=True) for text in pair), *notes])
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import typer
 
-from kronos_quant.display import text_table
 from kronos_quant.files import to_json
 
 
@@ -41,6 +38,8 @@ def print_report(report: Report, as_json: bool) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """An aligned table on stdout: folded into a terminal's width, as wide as it has to be when it is piped."""
+    from kronos_quant.display import terminal_width, text_table  # Polars loads here, not at --help
+
     typer.echo(text_table(columns, rows, terminal_width()))
 
 
@@ -48,8 +47,3 @@ def print_records(records: Sequence[Mapping[str, Any]]) -> None:
     """A table of mappings with the same keys."""
     if records:
         print_table(list(records[0]), [list(record.values()) for record in records])
-
-
-def terminal_width() -> int | None:
-    """Columns of the terminal that stdout is; None where it is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -1,17 +1,10 @@
 """Back-test: a strategy, bars and scores -> fills, an account, a BacktestResult.
 
 The names load on first use, so that reading a strategy file loads neither numba nor vectorbt. The package itself can be
-called: `kronos_quant.backtest(bars, scores, topk=50)` is `backtest_frames`.
-
->>> import datetime, polars as pl, kronos_quant as kq
->>> days = pl.date_range(datetime.date(2025, 6, 2), datetime.date(2025, 6, 6), eager=True)
->>> prices = dict.fromkeys(("open", "high", "low", "close"), 10.0)
->>> bars = pl.DataFrame({"date": days, "symbol": "AAA", **prices, "volume": 1e6})
->>> result = kq.backtest(bars, bars.select("date", "symbol", score="close"), topk=1, n_drop=0)
->>> result.fills["side"].to_list()
-['buy']
+called, and documents itself, as `backtest_frames`: `kronos_quant.backtest(bars, scores, topk=50)`.
 """
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -22,7 +15,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 class _CallablePackage(ModuleType):
-    """A package that is also the function of its name."""
+    """A package that is also the function of its name, and has that function's signature and documentation."""
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.backtest_frames)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return f"backtest{self.__signature__}\n\n{inspect.getdoc(self.backtest_frames)}"
 
     def __call__(self, *tables: Any, **settings: Any) -> Any:
         """`backtest_frames`."""

@@ -24,6 +24,7 @@ from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.sweep import Trial, TrialResult, group_trials, trial_runner
 from kronos_quant.errors import ConfigError, KronosQuantError
+from kronos_quant.inputs import as_text
 
 CHUNK = 16
 """Trials per task: preparing a market takes about as long as ten of them."""
@@ -119,7 +120,7 @@ def connect_ray(address: str | None) -> Iterator[Cluster | None]:
     if address is None:
         yield None
         return
-    check_ray(address)
+    check_ray(as_text(address, "ray"))
     # no usage statistics of a cluster on this machine
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change to come

@@ -59,7 +59,7 @@ def backtest_frames(
     ConfigError
         For wrong settings.
 
-    >>> import datetime
+    >>> import datetime, polars as pl, kronos_quant as kq
     >>> days = [datetime.date(2025, 6, day) for day in (2, 3, 4)]
     >>> rows = [(day, symbol, price) for day in days for symbol, price in (("AAA", 10.0), ("BBB", 20.0))]
     >>> bars = pl.DataFrame(
@@ -71,7 +71,7 @@ def backtest_frames(
     ...     }
     ... )
     >>> scores = pl.DataFrame({"date": days[:1] * 2, "symbol": ["AAA", "BBB"], "score": [2.0, 1.0]})
-    >>> result = backtest_frames(bars, scores, topk=1, n_drop=1, account=1e5)
+    >>> result = kq.backtest(bars, scores, topk=1, n_drop=1, account=1e5)
     >>> result.fills.select("symbol", "side").rows()
     [('AAA', 'buy')]
     """

@@ -180,11 +180,7 @@ def check_market(market: Market, strategy: Strategy) -> str | None:
             f"profile: qlib needs daily bars, found {market.freq} bars",
             hint="use profile: exchange, or set market.freq to day in kq.yaml if there are daily bars too",
         )
-    known = market.sessions()
-    for on in (strategy.start, strategy.end):
-        # a day without trading between two sessions is as good as the session next to it
-        if on is not None and not known[0] <= on <= known[-1]:
-            market.check_session(on)
+    market.session_range(strategy.start, strategy.end)
     if strategy.score_column is not None and strategy.scores_file is None:
         check_score(strategy.score_column)
     if strategy.universe is not None:

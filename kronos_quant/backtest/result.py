@@ -27,8 +27,9 @@ from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejection
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.display import Displayed, figure_text
+from kronos_quant.display import Displayed, figure_text, summary_table
 from kronos_quant.errors import counted
+from kronos_quant.inputs import as_number
 from kronos_quant.stats.performance import key_figures
 
 if TYPE_CHECKING:
@@ -111,10 +112,12 @@ class BacktestResult(Displayed):
         return f"Back-test of {self.strategy.strategy}, {period}, {counted(len(self.symbols), 'symbol')}"
 
     def summary(self) -> pl.DataFrame:
-        """The key figures as text: columns figure and value."""
+        """The key figures as text, and the notes: columns figure and value."""
+        return summary_table(self._key_figures(), self.notes)
+
+    def _key_figures(self) -> list[tuple[str, str]]:
         known = [row for row in SUMMARY if row[1] in self.metrics]
-        texts = [figure_text(self.metrics[name], form) for _, name, form in known]
-        return pl.DataFrame({"figure": [label for label, _, _ in known], "value": texts})
+        return [(label, figure_text(self.metrics[name], form)) for label, name, form in known]
 
     def plot(self, title: str | None = None, benchmark_name: str = "", width: float = 10.0) -> Chart:
         """Growth, drawdown and excess over the benchmark (without one: cost drag), one panel below the other.
@@ -130,6 +133,8 @@ class BacktestResult(Displayed):
         """
         from kronos_quant.charts import AccountCurves, performance_figure
 
+        inches = as_number(width, "width", lambda width: width > 0, "a number above 0")
+
         curves = AccountCurves(
             self.dates,
             self.returns,
@@ -138,7 +143,7 @@ class BacktestResult(Displayed):
             benchmark_name,
             traded=not self.fills.is_empty(),
         )
-        return performance_figure(curves, self.title if title is None else title, width)
+        return performance_figure(curves, self.title if title is None else title, inches)
 
     def to_pandas(self) -> pd.DataFrame:
         """`daily` as a pandas table, indexed by date."""

@@ -20,6 +20,7 @@ from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.files import file_digest
 from kronos_quant.market import Market
+from kronos_quant.market.ranges import select_range
 from kronos_quant.market.sessions import freq_minutes
 from kronos_quant.panel.matrix import interval_mask
 from kronos_quant.schema import DAILY
@@ -127,7 +128,7 @@ def select_sessions(
     In an intraday market a session's scores trade in it, so that the session before comes first, if there is one.
     """
     first, last = strategy.start or first, strategy.end or last
-    scored = [on for on in known if first <= on <= last]
+    scored = [on for on in select_range(known, strategy.start, strategy.end) if first <= on <= last]
     if freq != DAILY and scored:
         begin = known.index(scored[0])
         chosen = known[max(begin - 1, 0) : begin] + scored

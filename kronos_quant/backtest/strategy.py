@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,8 +10,8 @@ from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_va
 
 from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk, refuse_both_names
 from kronos_quant.config import Section
-
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import as_date
 
 SHARE_SETTINGS = {"cash_fraction", "target_exposure"}
 """A rule has one of them; `risk_degree` is Qlib's name of either."""
@@ -137,9 +136,10 @@ class Strategy(Section):
     @field_validator("start", "end", mode="before")
     @classmethod
     def _a_date(cls, value: Any) -> Any:
-        if value is None or type(value) is date or (isinstance(value, str) and DATE.fullmatch(value)):
-            return value
-        raise ValueError(f"must be a date such as 2025-06-05, found {value!r}")
+        try:
+            return as_date(value, "")
+        except ConfigError:
+            raise ValueError(f"must be a date such as 2025-06-05, found {value!r}") from None
 
     @field_validator("lot", mode="before")
     @classmethod

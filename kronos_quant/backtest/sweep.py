@@ -27,6 +27,7 @@ from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy, share_setting
 from kronos_quant.config.section import field_names, problem_lines
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import as_text, as_texts
 
 FIXED = (
     "recipe", "score_column", "scores_file", "start", "end", "universe", "benchmark", "code", "profile", "strategy",
@@ -77,7 +78,8 @@ def parse_grid(grid: Grid, rule: str = "topk_dropout") -> dict[str, list[Value]]
     >>> parse_grid(["topk=20,50", "costs.commission=0.0003"])
     {'topk': [20, 50], 'costs.commission': [0.0003]}
     """
-    pairs = list(grid.items()) if isinstance(grid, Mapping) else [_parse_field(text) for text in grid]
+    fields = [*(grid if isinstance(grid, Mapping) else as_texts(grid, "grid"))]
+    pairs = [(as_text(one, "grid"), grid[one]) if isinstance(grid, Mapping) else _parse_field(one) for one in fields]
     chosen: dict[str, list[Value]] = {}
     for given, values in pairs:
         *sections, last = given.split(".")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from kronos_quant.config.environment import ENV_PREFIX
+from kronos_quant.config.fields import permitted_values
 from kronos_quant.config.guides import place_guide_settings
 from kronos_quant.config.parts import AdaptConfig
 from kronos_quant.config.presets import fill_presets
@@ -31,13 +32,14 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its dotted name, its value and default, where the value came from, and what it means."""
+    """One setting: its dotted name, its value and default, where it came from, what it means and what it may be."""
 
     name: str
     value: Any
     default: Any
     meaning: str
     origin: str = "default"
+    permitted: str = ""
 
 
 def describe(section: Section, default: Section, prefix: str = "") -> list[Setting]:
@@ -59,7 +61,8 @@ def describe(section: Section, default: Section, prefix: str = "") -> list[Setti
         if isinstance(value, Section) and isinstance(usual, Section) and not isinstance(value, AdaptConfig):
             settings += describe(value, usual, f"{prefix}{name}.")
         else:
-            settings.append(Setting(f"{prefix}{name}", value, usual, field.description or ""))
+            meaning, permitted = field.description or "", permitted_values(field)
+            settings.append(Setting(f"{prefix}{name}", value, usual, meaning, permitted=permitted))
     return settings
 
 

@@ -27,6 +27,8 @@ _DATE, _TIME = "must be a date (YYYY-MM-DD)", "must be a time (YYYY-MM-DDTHH:MM)
 _WRONG_KIND = {
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be an integer"),
     **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
+    **dict.fromkeys(("string_type", "string_unicode"), "must be a text"),
+    **dict.fromkeys(("invalid_key", "dict_type"), "must be fields by name"),
     **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
     **dict.fromkeys(("date_parsing", "date_type", "date_from_datetime_parsing", "date_from_datetime_inexact"), _DATE),
     **dict.fromkeys(("datetime_parsing", "datetime_type", "datetime_from_date_parsing"), _TIME),
@@ -64,7 +66,10 @@ class Section(BaseModel):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, **values: Any) -> None:
+        def __init__(self, *given: Any, **values: Any) -> None:
+            if given:
+                name = section_name(type(self))
+                raise ConfigError(f"{name}: settings are given by name (topk=20), found {given[0]!r}")
             try:
                 super().__init__(**values)
             except ValidationError as error:
@@ -73,6 +78,12 @@ class Section(BaseModel):
         # pydantic calls an __init__ of one's own for nested sections too, unless it is marked as its own: only the
         # outermost section words its problems
         __init__.__pydantic_base_init__ = True
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            kind = type(self).__name__
+            raise ConfigError(
+                f"{section_name(type(self))}: {name}: settings cannot be changed", hint=f"make a new {kind}({name}=...)"
+            )
 
 
 def read_values(model: type[Model], values: Mapping[str, Any], name: str | None = None) -> Model:

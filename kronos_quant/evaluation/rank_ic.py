@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from kronos_quant.display import Displayed, figure_text
+from kronos_quant.display import Displayed, figure_text, summary_table
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import PathLike, Table, as_count, as_frame
 from kronos_quant.market import canonical_column
@@ -74,9 +74,8 @@ class RankICTable(Displayed):
             ("ICIR", figure_text(found.ratio, "{:+.2f} per date, not annualised")),
             ("dates", f"{found.dates:,}"),
             ("symbols per date", figure_text(self.by_date["symbols"].mean() or 0.0, "{:.1f} (mean)")),  # type: ignore[arg-type]
-            *(("note", note) for note in self.notes),
         ]
-        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+        return summary_table(rows, self.notes)
 
     def to_pandas(self) -> pd.DataFrame:
         """`by_date` as a pandas table."""

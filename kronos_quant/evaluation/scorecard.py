@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import FloatArray, IntArray
-from kronos_quant.display import Displayed, figure_text
+from kronos_quant.display import Displayed, figure_text, summary_table
 from kronos_quant.evaluation.baselines import LEVELS, baselines
 from kronos_quant.evaluation.cards import ContenderCard, Sample, add_crps_gains, count_pairs, make_card
 from kronos_quant.evaluation.contender import Contender
@@ -101,8 +101,8 @@ class Scorecard(Displayed):
         return f"Scorecard: {self.signal.description}; {self.dates[0]} to {self.dates[-1]}, universe {self.universe}"
 
     def summary(self) -> pl.DataFrame:
-        """The key figures of the signal as text."""
-        rows = [("verdict", self.finding.headline), ("horizon", self.clock.bars(self.horizon))]
+        """Verdict, key figures of the signal and notes as text."""
+        rows = [*(("", line) for line in self.explained), ("horizon", self.clock.bars(self.horizon))]
         ranking, timing, forecast = self.signal.ranking, self.signal.timing, self.signal.distribution
         if timing is not None:
             rows.append(("correlation over time", timing.correlation.text()))
@@ -124,7 +124,7 @@ class Scorecard(Displayed):
             for card in self.cards
             if card.ranking is not None and card.ranking.ahead is not None
         ]
-        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+        return summary_table(rows, self.notes, self.finding.headline)
 
     def plot(self) -> Chart:
         """The rank IC of each date with its mean; where nothing is ranked, each contender's correlation over time."""

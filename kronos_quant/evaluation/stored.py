@@ -18,7 +18,6 @@ from kronos_quant.evaluation.scorecard import Scorecard, make_scorecard
 from kronos_quant.evaluation.slices import Boundary
 from kronos_quant.market import Market
 from kronos_quant.signals import SignalSource
-from kronos_quant.signals.generate import sessions_between
 from kronos_quant.signals.recipe import ComputedRecipe
 
 
@@ -63,7 +62,7 @@ class StoredRecipe:
 def find_stored(source: SignalSource, name: str, start: date | None, end: date | None) -> StoredRecipe:
     """The stored signals that are up to date. Raises DataError where there are none."""
     first = source.first_stored() if source.test_start is None else source.first_unseen()
-    dates = sessions_between(source.market, start or first, end)
+    dates = source.market.session_range(start or first, end)
     there, missing = source.coverage(source.needed(dates))
     found = StoredRecipe(name, source, [on for on in dates if on in there], missing)
     if not found.dates:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import DateLike, Symbols, as_date, as_symbols
 from kronos_quant.market.reader import Market
@@ -103,8 +103,7 @@ class SymbolHistory(Displayed):
 
     def summary(self) -> pl.DataFrame:
         """The number of changes of each kind: columns `figure` and `value`."""
-        counts = [f"{(self.rows['change'] == change).sum():,}" for change in CHANGES]
-        return pl.DataFrame({"figure": CHANGES, "value": counts})
+        return summary_table((change, f"{(self.rows['change'] == change).sum():,}") for change in CHANGES)
 
     def to_pandas(self) -> pd.DataFrame:
         """`rows` for pandas."""

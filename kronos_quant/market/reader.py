@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -17,12 +17,13 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import asset_dir
 from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
+from kronos_quant.market.ranges import check_inside, check_session, select_range
 from kronos_quant.market.sessions import FutureTimes
 from kronos_quant.market.snapshots import ORIGINS_FILE, Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
@@ -58,7 +59,7 @@ class Market(Displayed):
             "universes": ", ".join(self.universe_names()),
             "snapshot": self.snapshot.digest[:16],
         }
-        return pl.DataFrame({"figure": list(rows), "value": list(rows.values())})
+        return summary_table(rows.items())
 
     @property
     def exchange(self) -> str:
@@ -75,19 +76,19 @@ class Market(Displayed):
         symbols
             One symbol or several, in any spelling (SH600000, 600000.SH, aapl); all by default.
         start, end
-            First and last session date, both inclusive, as dates or ISO text.
+            Both inclusive, as dates or ISO text; they need not be sessions.
 
         Raises
         ------
         DataError
-            For an unknown symbol, with the nearest ones, and for a symbol that has no bars at all.
+            For an unknown symbol, with the nearest ones, for a symbol that has no bars at all, and for a range without
+            any session.
         ConfigError
             For a date that is none, and a start after the end.
         """
         given = as_symbols(symbols)
         since, until = as_date(start, "start"), as_date(end, "end")
-        if since is not None and until is not None and since > until:
-            raise ConfigError(f"start {since} is after end {until}")
+        self.session_range(since, until)
         if given is None:
             return self.select_bars(None, since, until)
         names = [self.resolve(text) for text in given]
@@ -116,6 +117,13 @@ class Market(Displayed):
     def sessions(self) -> list[date]:
         """Every session of the data, ascending."""
         return list(_sessions(self._file("sessions")))
+
+    def session_range(self, start: DateLike | None = None, end: DateLike | None = None) -> list[date]:
+        """The sessions from `start` to `end`, both inclusive; the bounds need not be sessions themselves.
+
+        Raises ConfigError where they are swapped, DataError where no session is between them.
+        """
+        return select_range(_sessions(self._file("sessions")), as_date(start, "start"), as_date(end, "end"))
 
     def times(self) -> pl.DataFrame:
         """When bars end: distinct (date, time), ascending; of daily bars every session, also one without any bar."""
@@ -156,7 +164,7 @@ class Market(Displayed):
         """
         day = self._date(on)
         known = _sessions(self._file("sessions"))
-        _check_inside(known, day)
+        check_inside(known, day)
         session = known[bisect_right(known, day) - 1]
         names = universes.members(self.universe(universe), universe, day)
         traded = pl.scan_parquet(self._file("bars")).filter(pl.col("symbol").is_in(names))
@@ -205,12 +213,8 @@ class Market(Displayed):
     def check_session(self, on: DateLike) -> date:
         """The session that a date names; DataError, naming the nearest sessions, for a date that is none."""
         day = self._date(on)
-        known = _sessions(self._file("sessions"))
-        place = bisect_left(known, day)
-        if place < len(known) and known[place] == day:
-            return day
-        _check_inside(known, day)
-        raise DataError(f"{day} is not a session: the nearest are {known[place - 1]} and {known[place]}")
+        check_session(_sessions(self._file("sessions")), day)
+        return day
 
     def next_times(self, last_time: datetime, count: int) -> FutureTimes:
         """The end stamps of the `count` bars after `last_time`; see `sessions.next_times`."""
@@ -300,14 +304,6 @@ def open_market(root: PathLike, freq: str | None = None) -> Market:
 def workspace_market(workspace: WorkspaceFolder, freq: str | None = None) -> Market:
     """The newest bars of a workspace at the frequency given, else at the one that kq.yaml sets."""
     return open_market(workspace.root, freq or workspace.config.market.freq)
-
-
-def _check_inside(known: Sequence[date], day: date) -> None:
-    """Raise DataError for a day before the first or after the last session."""
-    if day > known[-1]:
-        raise DataError(f"{day} is after the data, which end on {known[-1]}", hint="Ingest newer bars.")
-    if day < known[0]:
-        raise DataError(f"{day} is before the data, which begin on {known[0]}")
 
 
 # A snapshot never changes, so what was read of one stays true; the bars themselves are not kept.

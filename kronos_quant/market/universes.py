@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import polars as pl
 
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, counted
 from kronos_quant.market.database import statement
 from kronos_quant.schema import UNIVERSES, check_table
@@ -73,9 +73,9 @@ class Membership(Displayed):
 
     def summary(self) -> pl.DataFrame:
         """The counts as text: columns `figure` and `value`."""
-        names = ("constituents", "suspended", "without bars", "survivorship gap")
-        values = (len(self.members), len(self.suspended), len(self.without_bars), f"{self.survivorship_gap:.1%}")
-        return pl.DataFrame({"figure": names, "value": [str(value) for value in values]})
+        counts = {"constituents": self.members, "suspended": self.suspended, "without bars": self.without_bars}
+        rows = [(name, f"{len(symbols)}") for name, symbols in counts.items()]
+        return summary_table([*rows, ("survivorship gap", f"{self.survivorship_gap:.1%}")])
 
     def table(self) -> pl.DataFrame:
         """A row for each member: symbol and state (traded, suspended, no bars)."""

@@ -14,9 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.inputs import as_frame, as_number, check_columns
+from kronos_quant.inputs import as_frame, as_number
 from kronos_quant.schema import FEATURES, PRICES, quantile_name
 
 if TYPE_CHECKING:
@@ -121,7 +121,13 @@ class Forecast(Displayed):
         )
 
     def summary(self) -> pl.DataFrame:
-        """The close after the last bar: median, 90% interval, probability of a rise; means over several symbols."""
+        """The close after the last bar: median, 90% interval, probability of a rise; means over several symbols.
+
+        The notes come last.
+        """
+        return summary_table(self._figures(), self._remarks())
+
+    def _figures(self) -> list[tuple[str, str]]:
         closes, last = self.paths[:, :, -1, CLOSE], self.last_close
         low, median, high = np.quantile(closes, (0.05, 0.5, 0.95), axis=1)
         change, rise = float((median / last - 1).mean()), float((closes > last[:, None]).mean())
@@ -141,9 +147,21 @@ class Forecast(Displayed):
                 ("probability of a rise", f"{rise:.0%}"),
             ]
             if self.realised is not None and self.realised.height:
-                came = float(self.realised["close"][-1])
-                figures.append((f"close after {counted(self.realised.height, 'bar')}", f"{came:.6g} (realised)"))
-        return pl.DataFrame(figures, schema=["figure", "value"], orient="row")
+                came, bars = float(self.realised["close"][-1]), counted(self.realised.height, "bar")
+                figures.append((f"close after {bars}", f"{came:.6g} (realised), {self._place_of_realised()}"))
+        return figures
+
+    def _place_of_realised(self) -> str:
+        """Where the last bar that followed closed, of the first symbol."""
+        assert self.realised is not None
+        own = self.realised.filter(pl.col("symbol") == self.symbols[0])["close"]
+        low, high = np.quantile(self.paths[0, :, len(own) - 1, CLOSE], (0.05, 0.95))
+        return f"{'inside' if low <= own[-1] <= high else 'outside'} the 90% interval"
+
+    def _remarks(self) -> tuple[str, ...]:
+        """The notes, what was repaired, and whether stamps are estimated."""
+        stamps = ("some time stamps are estimated: no exchange calendar covers them",) if self.estimated.any() else ()
+        return tuple(dict.fromkeys((*stamps, *self.notes, *self.repairs.lines())))
 
     def plot(self, symbol: str | None = None, history: Any = None) -> Chart:
         """The quantiles of the close as a fan, with the bars that followed where the forecast is of a past date.
@@ -187,7 +205,8 @@ class Forecast(Displayed):
             close = float(self.last_close[place])
             return pl.select(last.alias("time"), *(pl.lit(close).alias(name) for name in PRICES))
         bars = as_frame(history, "history")
-        check_columns(bars, ("time", *PRICES), "history")
+        if lacking := [column for column in ("time", *PRICES) if column not in bars.columns]:
+            raise DataError(f"history: lacks {', '.join(lacking)}; its columns are {listed(bars.columns) or 'none'}")
         if "symbol" in bars.columns:
             bars = bars.filter(pl.col("symbol") == self.symbols[place])
         bars = bars.filter(pl.col("time") <= last).sort("time")

@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.inputs import DateLike, PathLike, Table, as_count, as_date
+from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import DateLike, PathLike, Table, as_count, as_date, as_seed
 from kronos_quant.market import FutureTimes
+from kronos_quant.market.ranges import check_session
 from kronos_quant.model.checkpoint import Pair, load_pair
 from kronos_quant.model.decoding import Context, check_horizon
-from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, SHOWN_BARS, Base, Forecast, day_text, repair_bars
+from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, SHOWN_BARS, Base, Forecast, repair_bars
 from kronos_quant.model.kronos import Kronos, KronosTokenizer
 from kronos_quant.model.sampler import PathSampler, Precision
 from kronos_quant.model.sampling import DEFAULT_SAMPLING, Sampling, series_seed
@@ -50,6 +51,8 @@ class Forecaster:
         dtype: Precision = "float32",
         context: Context = "exact",
     ) -> None:
+        if not isinstance(tokenizer, KronosTokenizer) or not isinstance(predictor, Kronos):
+            raise ConfigError("Forecaster: expected a tokenizer and a predictor", hint="Use kq.forecast(bars, MODEL).")
         self.sampler = PathSampler(tokenizer, predictor, max_context, clip, device, dtype, context)
 
     @classmethod
@@ -89,10 +92,11 @@ class Forecaster:
         seed : with symbol and last time it fixes a symbol's paths, whatever else is in the table.
         lookback : bars the model sees, fewer where a symbol has fewer; None: as many as fit into max_context next to
             the horizon, at least half of it.
-        asof : forecast after this date instead; the later bars are kept as `Forecast.realised`.
+        asof : forecast after this date instead, a session of the bars; the later ones are kept as
+            `Forecast.realised`.
         exchange : ISO code of the calendar that stamps the bars to come; None: the one that the symbols tell, else
             the rhythm of the bars is continued and the stamps are flagged as estimated.
-        symbol : of all rows, where no column names it.
+        symbol : the one to forecast of several; where no column names symbols, that of all rows.
         future : the stamps to come, of every symbol, where they are known better.
         base : the last close that the paths start from. decoded (the default of recipes too): prices are scaled so
             that the last bar, as the tokenizer decodes it, closes where the real one did, and the tokenizer's error
@@ -105,8 +109,7 @@ class Forecaster:
         ConfigError
             For settings out of range.
         """
-        horizon = check_horizon(horizon, self.sampler.max_context)
-        as_count(seed, "seed", 0)
+        horizon, seed = check_horizon(horizon, self.sampler.max_context), as_seed(seed)
         _check_settings(horizon, samples, sampling, lookback, future, base)
         rows, later = _split(read_rows(bars, symbol, exchange or ""), as_date(asof, "asof"))
         series = check_series(rows)
@@ -236,13 +239,11 @@ def usual_lookback(max_context: int, horizon: int) -> int:
 
 
 def _split(rows: pl.DataFrame, asof: date | None) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """The bars up to a date, and the later ones; None where no date is given."""
+    """The bars up to a date, and the later ones; None where no date is given. DataError for a day without bars."""
     if asof is None:
         return rows, None
-    seen = rows.filter(pl.col("date") <= asof)
-    if seen.is_empty():
-        raise DataError(f"bars: none up to {asof}, the first one ends {day_text(rows['time'].min())}")
-    return seen, rows.filter(pl.col("date") > asof)
+    check_session(rows["date"].unique().sort().to_list(), asof)
+    return rows.filter(pl.col("date") <= asof), rows.filter(pl.col("date") > asof)
 
 
 def _realised(later: pl.DataFrame, forecast: Forecast) -> pl.DataFrame:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import polars as pl
 import torch
 
 from kronos_quant import __version__
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import to_json, write_aside, write_json
 from kronos_quant.inputs import PathLike
@@ -73,8 +73,15 @@ class ModelEntry:
         """For --json."""
         return asdict(self)
 
+    @staticmethod
+    def table(entries: Sequence[ModelEntry]) -> pl.DataFrame:
+        """A row per model, a column per field; of no models too."""
+        types = {"parameters": pl.Int64, "latest": pl.Boolean}
+        schema = {field.name: types.get(field.name, pl.String) for field in fields(ModelEntry)}
+        return pl.DataFrame([{**entry.as_dict(), "folder": str(entry.folder)} for entry in entries], schema=schema)
+
     def row(self) -> dict[str, Any]:
-        """For the table."""
+        """For a terminal."""
         return {
             "name": f"{self.name} (latest)" if self.latest else self.name,
             "kind": self.kind,
@@ -122,7 +129,7 @@ class ModelReport(Displayed):
         figures += [("digest", entry.digest), ("from", entry.origin), ("folder", str(entry.folder))]
         if entry.dependency_rotation:
             figures += [("dependency_rotation", entry.dependency_rotation), ("max_context", f"{self.max_context} bars")]
-        return pl.DataFrame(figures, schema=["figure", "value"], orient="row")
+        return summary_table(figures)
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

@@ -24,13 +24,13 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from kronos_quant.errors import DataError, listed
-from kronos_quant.inputs import Table, as_frame
+from kronos_quant.inputs import Table, as_frame, as_text
 from kronos_quant.market.ingest.columns import infer_freq, match_columns
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
-from kronos_quant.market.symbols import exchange_of
+from kronos_quant.market.symbols import canonical, exchange_of
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 
 LEAST_BARS = 2
@@ -58,17 +58,24 @@ class BarSeries:
 def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.DataFrame:
     """The rows of a table in schema.BARS, before any check of their numbers.
 
-    bars : Polars, pandas or Arrow; schema.BARS as `Market.bars` gives them are taken as they are. symbol : of all
-    rows, where no column names it. exchange : ISO code, "" where the symbols tell it or it is unknown.
-    Raises DataError for a table that cannot be read.
+    bars : Polars, pandas or Arrow; schema.BARS as `Market.bars` gives them are taken as they are. symbol : the one
+    whose rows are kept, or of all rows, where no column names it. exchange : ISO code, "" where the symbols tell it or
+    it is unknown. Raises DataError for a table that cannot be read, and where no row is of `symbol`.
     """
     frame = as_frame(bars, _PLACE)
     if frame.is_empty():
         raise DataError(f"{_PLACE}: expected bars, found an empty table")
-    if frame.schema == pl.Schema(BARS):
+    named = "symbol" in match_columns("table", frame.columns)
+    name = None if symbol is None else as_text(symbol, "symbol")
+    if frame.schema != pl.Schema(BARS):
+        frame = read_tables(frame, ReadOptions(None if named else name or UNNAMED, exchange)).bars
+    if name is None or not named:
         return frame
-    named = symbol is not None or "symbol" in match_columns("table", frame.columns)
-    return read_tables(frame, ReadOptions(symbol if named else UNNAMED, exchange)).bars
+    chosen = frame.filter(pl.col("symbol").is_in([name, canonical(name, exchange)]))
+    if chosen.is_empty():
+        known = frame["symbol"].unique().sort()
+        raise DataError(f"{_PLACE}: no row of symbol {name!r}: found {listed(known)}")
+    return chosen
 
 
 def times_after(series: BarSeries, count: int, exchange: str = "") -> dict[str, FutureTimes]:

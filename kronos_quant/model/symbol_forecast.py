@@ -71,6 +71,10 @@ class SymbolForecast(Forecast):
         outer = {"naive_q05": pl.Series(self.naive[0]), "naive_q95": pl.Series(self.naive[-1])}
         return self.table().drop("symbol").with_columns(**outer)
 
+    def _figures(self) -> list[tuple[str, str]]:
+        widths = f"{self.width:.4g}; random walk: {self.naive_width:.4g} ({self._compared()})"
+        return [*Forecast._figures(self), ("90% interval, width", widths), ("model", self.model)]
+
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         return {
@@ -107,11 +111,9 @@ class SymbolForecast(Forecast):
         ]
         if self.realised is not None and self.realised.height:
             came, step = float(self.realised["close"][-1]), self.realised.height - 1
-            bar = self.bands().row(step, named=True)
-            place = "inside" if bar["q05"] <= came <= bar["q95"] else "outside"
             found.append(
                 f"realised close after {counted(step + 1, 'bar')}: {came:.6g} ({came / close - 1:+.2%}), "
-                f"{place} the 90% interval"
+                f"{self._place_of_realised()}"
             )
         if self.estimated.any():
             found.append("some time stamps are estimated: no exchange calendar covers them")

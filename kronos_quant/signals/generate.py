@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.display import progress
-from kronos_quant.errors import ConfigError, listed
+from kronos_quant.errors import listed
 from kronos_quant.files import remove_partials
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
@@ -244,16 +244,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def sessions_between(market: Market, start: date | None, end: date | None) -> list[date]:
-    """The sessions from `start` to `end`, None: the first and the last of the data.
-
-    Raises DataError for a date that is no session, ConfigError where they are swapped.
-    """
-    sessions = market.sessions()
-    first = market.check_session(start) if start else sessions[0]
-    last = market.check_session(end) if end else sessions[-1]
-    if first > last:
-        raise ConfigError(f"--start {first} is after --end {last}", hint=f"Swap them: --start {last} --end {first}.")
-    return [on for on in sessions if first <= on <= last]

@@ -151,9 +151,7 @@ def read_stored(
     bars than today's.
     """
     name = str(as_path(name, "recipe"))
-    for on in (start, end):
-        if on is not None:
-            market.check_session(on)
+    market.session_range(start, end)
     if not workspace.recipe_file(name).is_file():
         folder = _find_digest(workspace, name)
         return _as_stored(folder, folder.digest, _select_dates(folder.dates(), start, end, newest, name))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.inputs import as_count
 from kronos_quant.signals.moments import MOMENT
 from kronos_quant.signals.recipe import ImportedRecipe, ResolvedRecipe
 from kronos_quant.signals.scores import ERROR_OF
@@ -82,10 +83,16 @@ class Signals(Displayed):
             "model": self.model,
             "computed now": str(self.computed),
             "already stored": str(self.present),
-            "without signals": str(len(self.empty)),
+            "without signals": f"{len(self.empty)}{self._why_empty()}",
             f"best on {self.dates[-1]}": f"{best[0]['symbol']} ({best[0][self.score]:.4g})" if best else "none",
         }
-        return pl.DataFrame({"figure": list(figures), "value": list(figures.values())})
+        return summary_table(figures.items())
+
+    def _why_empty(self) -> str:
+        if not self.empty:
+            return ""
+        imported = isinstance(self.recipe, ImportedRecipe)
+        return " (no score for any symbol in the import)" if imported else " (not enough bars for any symbol)"
 
     def to_pandas(self) -> pd.DataFrame:
         """`frame` as a pandas table."""
@@ -113,7 +120,7 @@ class Signals(Displayed):
 
     def best(self, n: int = 10) -> list[dict[str, Any]]:
         """The `n` symbols of the last moment with the highest score, ties by symbol, a score that is NaN last."""
-        moment = self.recipe.moment
+        n, moment = as_count(n, "n", 0), self.recipe.moment
         last = self.read(self.dates[-1:]).filter(moment == moment.max())
         return sort_rows(last, self.score).head(n).select(shown_columns(last, self.score)).to_dicts()
 
@@ -139,9 +146,7 @@ class Signals(Displayed):
             f"store: {self.folder}",
         ]
         if self.empty:
-            imported = isinstance(self.recipe, ImportedRecipe)
-            why = "a score for any symbol in the import" if imported else "enough bars for any symbol"
-            lines.insert(1, f"{counted(len(self.empty), 'session')} without {why}")
+            lines.insert(1, f"{counted(len(self.empty), 'session')} without signals{self._why_empty()}")
         return lines
 
 
@@ -174,7 +179,7 @@ class StoredSignals(Displayed):
             "model": self.model,
             "recipe digest": self.digest,
         }
-        return pl.DataFrame({"figure": list(figures), "value": list(figures.values())})
+        return summary_table(figures.items())
 
     def to_pandas(self) -> pd.DataFrame:
         """`frame` as a pandas table."""

@@ -30,6 +30,7 @@ from kronos_quant import schema
 from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors
+from kronos_quant.inputs import as_count
 from kronos_quant.model import LEAST_PRICE_SHARE, Pair, PathSampler, Sampling, load_pair, resolve_device, series_seed
 from kronos_quant.signals.recipe import ComputedRecipe, Recipe
 from kronos_quant.signals.scores import OWN, load_own_score, published_score, score_paths
@@ -144,8 +145,7 @@ def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, .
     device : auto (all GPUs there are, else the CPU) or the one to use. gpus : how many of them, 0 is the CPU.
     Raises ConfigError when there are fewer, and for a device that is not there.
     """
-    if gpus is not None and not isinstance(gpus, int):
-        raise ConfigError(f"gpus: expected a whole number, found {gpus!r}")
+    gpus = None if gpus is None else as_count(gpus, "gpus", 0)
     if gpus is not None and device != "auto":
         raise ConfigError(f"--gpus {gpus}: not together with --device {device}", hint="give one of them")
     if gpus is None and device != "auto":

@@ -36,6 +36,8 @@ DATE_NAMES = ("date", "trade_date", "day", "datetime", "time", "timestamp", "tim
 SYMBOL_NAMES = ("symbol", "instrument", "ticker", "code", "ts_code")
 PREFERRED = ("score", "last", "mean")
 """The column that ranks, where several are given and none was chosen."""
+EXAMPLES = 3
+"""Symbols that an error names of either side."""
 KEYS = ("date", "asof", "symbol")
 
 _CLOCK = r"^\s*\d{1,2}:\d{2}(:\d{2})?\s*$"
@@ -149,6 +151,9 @@ def read_score_table(
     _check_keys(rows, place, ["symbol", "date" if freq == DAILY else "asof"])
     finite = rows.filter(pl.col(ranks).is_finite())
     unknown = numbers.filter(~pl.col("symbol").is_in(known.implode()))
+    if rows.is_empty() and numbers.height:
+        theirs, ours = (listed(side.unique().sort(), EXAMPLES) for side in (numbers["symbol"], known))
+        raise DataError(f"{place}: no usable score: no symbol in common with the bars: {theirs} here, {ours} there")
     if finite.is_empty():
         lost = f"{unknown.height} with an unknown symbol, {rows.height} without a finite {ranks}"
         raise DataError(f"{place}: no usable score: {counted(numbers.height, 'row')} read, {lost}")
@@ -268,11 +273,18 @@ def _with_numbers(frame: pl.DataFrame, place: str, ranks: str | None) -> tuple[p
         try:
             frame = frame.with_columns(pl.col(name).cast(pl.Float64))
             kept.append(name)
-        except pl.exceptions.PolarsError as error:
+        except pl.exceptions.PolarsError:
             if name == ranks:
-                raise DataError(f"{place}: {name}: {str(error).partition(chr(10))[0]}") from None
+                raise DataError(f"{place}: {name}: expected numbers, found {_first_wrong(frame[name])}") from None
             texts.append(name)
     return frame.select(kept), texts
+
+
+def _first_wrong(column: pl.Series) -> str:
+    """The first cell that is no number; of columns without texts what they hold."""
+    if column.dtype != pl.String:
+        return f"{column.dtype}".lower()
+    return repr(column.filter(column.cast(pl.Float64, strict=False).is_null() & column.is_not_null())[0])
 
 
 def _ranking_column(place: str, numbers: list[str], score: str | None) -> str:

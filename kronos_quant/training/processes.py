@@ -24,6 +24,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from kronos_quant.errors import ConfigError, KronosQuantError, listed
+from kronos_quant.inputs import as_count
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,7 @@ def place(gpus: int | None = None, command: str = "kq train") -> Placement:
     >>> place(0)
     Placement(device='cpu', processes=1)
     """
-    if gpus is not None and (not isinstance(gpus, int) or isinstance(gpus, bool) or gpus < 0):
-        raise ConfigError(f"gpus: expected a number of GPUs, 0 for the CPU, found {gpus!r}")
+    gpus = None if gpus is None else as_count(gpus, "gpus", 0)
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus is None:
         if available:

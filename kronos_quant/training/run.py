@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig, fill_presets
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import CheckpointError, ConfigError, KronosQuantError, listed
 from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
@@ -74,7 +74,7 @@ class TrainingResult(Displayed):
         for line in self.card.decoded.verdict if self.card.decoded is not None else ():
             name = "rank IC" if line.startswith("rank IC") else line.partition(": ")[0]
             rows.append((name if name != line else "note", line.removeprefix(name).lstrip(": ") or line))
-        return pl.DataFrame([*rows, ("model", str(self.best))], schema=["figure", "value"], orient="row")
+        return summary_table([*rows, ("model", str(self.best))])
 
     def log(self) -> pl.DataFrame:
         """The rows of log.jsonl: phase, epoch, step, split, and the figures of each."""

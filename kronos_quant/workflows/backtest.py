@@ -11,6 +11,7 @@ import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
+from kronos_quant.display import summary_table
 from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
@@ -29,14 +30,19 @@ class BacktestRun(BacktestResult):
     """A back-test with the run that it left.
 
     folder : of the run; figures : its metrics.json; report : the text of report.txt, head : the part that comes first
-    signals : those that were traded; None for scores from a file
+    verdict : whether the result is significant; signals : those that were traded, None for scores from a file
     """
 
     folder: Path
     figures: dict[str, Any]
     report: str
     head: str
+    verdict: str
     signals: Signals | None
+
+    def summary(self) -> pl.DataFrame:
+        """Verdict, key figures and notes as text: columns figure and value."""
+        return summary_table(self._key_figures(), self.figures["notes"], self.verdict)
 
     @property
     def tearsheet(self) -> Path:
@@ -138,6 +144,7 @@ def _write_run(
         )
         run.write_metrics(figures)
     values = {field.name: getattr(result, field.name) for field in fields(BacktestResult)}
+    verdict, signals = examination.luck.headline(), inputs.scores.signals
     return BacktestRun(
-        **values, folder=run.path, figures=figures, report=text, head=head, signals=inputs.scores.signals
+        **values, folder=run.path, figures=figures, report=text, head=head, verdict=verdict, signals=signals
     )

@@ -14,7 +14,7 @@ import yaml
 from kronos_quant.backtest.result import BacktestResult
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.config import read_values
-from kronos_quant.display import Displayed, figure_text
+from kronos_quant.display import Displayed, figure_text, summary_table
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.inputs import PathLike
 from kronos_quant.report.document import Document
@@ -69,7 +69,7 @@ class ComparisonRun(Displayed):
     def summary(self) -> pl.DataFrame:
         """The annualised return of each run."""
         rows = [(run.name, figure_text(figure_of(run, "annual_return"), "{:.2%}")) for run in self.runs]
-        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+        return summary_table(rows)
 
     def plot(self, width: float = 10.0) -> Chart:
         """Growth and drawdowns of the runs. width : inches"""

@@ -65,7 +65,7 @@ def run_evaluation(
     start: DateLike | None = None,
     end: DateLike | None = None,
     universe: str | None = None,
-    against: str | Sequence[str] = (),
+    against: Sequence[str] = (),
     *,
     zero_shot: bool | None = None,
 ) -> EvaluationRun:
@@ -94,7 +94,6 @@ def run_evaluation(
         Before anything is written.
     """
     first_date, last_date = as_date(start, "start"), as_date(end, "end")
-    against = (against,) if isinstance(against, str) else tuple(against)
     market = workspace_market(workspace)
     names = [recipe, *against]
     repeated = next((name for name in names if names.count(name) > 1), None)
@@ -104,7 +103,7 @@ def run_evaluation(
     first, last = main.dates[0], main.dates[-1]
     others = [find_stored(open_source(workspace, name, market), name, first, last) for name in against]
     settings = EvaluationConfig(
-        signal=recipe, start=first, end=last, universe=universe or main.source.recipe.universe, against=against
+        signal=recipe, start=first, end=last, universe=universe or main.source.recipe.universe, against=tuple(against)
     )
     inputs = read_inputs(market, main, first, last, settings.universe)
     base, notes = (None, []) if zero_shot is False else zero_shot_signals(workspace, main, required=bool(zero_shot))

@@ -72,7 +72,8 @@ def run_forecast(
     samples = source.recipe.recipe.samples
     settings = source.recipe.recipe.model_copy(update={"samples": max(samples, LEAST_SAMPLES)})
     future = market.next_times(bars["time"][-1], horizon)
-    forecast = _sample(source, settings, known, future, on, device).scaled(1 / float(bars["factor"][-1]))
+    last = None if on is None else bars["date"][-1]
+    forecast = _sample(source, settings, known, future, last, device).scaled(1 / float(bars["factor"][-1]))
     notes = (*_notes(bars, market, on, samples), *forecast.notes, *forecast.repairs.lines())
     forecast = replace(forecast, notes=notes)
     quoted = bars.with_columns((pl.col(PRICES) / float(bars["factor"][-1])).cast(pl.Float32))

@@ -27,7 +27,7 @@ from kronos_quant.backtest.panel import Panel, build_panel
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory
 from kronos_quant.backtest.qlib.parity import ParityCheck, ParityResult, compare_profiles
 from kronos_quant.backtest.rules import rules_of
-from kronos_quant.display import Displayed
+from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.market import export_bars
 from kronos_quant.schema import DAILY
@@ -54,7 +54,8 @@ class ParityReport(Displayed):
     def summary(self) -> pl.DataFrame:
         """The final account under each rule, and what each is worth in basis points."""
         rows = [(step.rule, f"{step.account:,.2f} ({step.basis_points:+.1f} bps)") for step in self.found.steps]
-        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+        checks = [(check.name, _check_line(check)) for check in (self.found.qlib, self.found.ledger)]
+        return summary_table([*checks, *rows], self.notes)
 
     def to_pandas(self) -> pd.DataFrame:
         """A row per rule: rule, account, basis_points."""

@@ -7,7 +7,6 @@ from kronos_quant.inputs import DateLike, PathLike, as_date
 from kronos_quant.market import workspace_market
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import Signals, open_source, score_devices
-from kronos_quant.signals.generate import sessions_between
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -47,7 +46,7 @@ def run_signals(
     score_devices(device, gpus)
     market = workspace_market(workspace)
     newest = market.sessions()[-1]
-    dates = sessions_between(market, on or first or newest, on or last or newest)
+    dates = market.session_range(on or first or newest, on or last or newest)
     source = open_source(workspace, recipe, market)
     inputs = Inputs(market.snapshot.digest, source.recipe.weights, {"sampling": source.recipe.recipe.seed})
     with staged_run(workspace.runs, "signal", inputs) as run:

@@ -24,7 +24,7 @@ from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.rules import Rules, rules_of
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.sweep import Grid, Trial, TrialResult, make_trials, parse_grid, run_trials
-from kronos_quant.display import Displayed, figure_text, progress
+from kronos_quant.display import Displayed, figure_text, progress, summary_table
 from kronos_quant.errors import KronosQuantError, counted, listed
 from kronos_quant.files import write_aside, write_json
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
@@ -52,6 +52,7 @@ SHOWN = (
     "annual_cost",
 )  # fmt: skip
 BEST = 10
+BIASED = "The best of many trials is biased upwards; the heat maps show whether neighbouring settings agree."
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -76,11 +77,13 @@ class SweepRun(Displayed):
         return f"Sweep of {', '.join(self.settings)}: {counted(len(self.trials), 'trial')}"
 
     def summary(self) -> pl.DataFrame:
-        """Settings and figures of the trial with the highest Sharpe ratio."""
+        """Verdict, settings and figures of the trial with the highest Sharpe ratio."""
         best = self.best().row(0, named=True)
         rows = [(name, f"{best[name]}") for name in self.settings]
         rows += [(name.replace("_", " "), figure_text(float(best[name] or 0.0), "{:.4g}")) for name in SHOWN]
-        return pl.DataFrame(rows, schema=["figure", "value"], orient="row")
+        refused = [f"not valid: {why}" for why in self.refused]
+        verdict = None if self.luck is None else self.luck.headline()
+        return summary_table(rows, [BIASED, *refused], verdict)
 
     def plot(self, title: str | None = None, width: float = 11.0) -> Chart:
         """Heat maps over the first two settings that vary. title : None is the result's own; width : inches"""
@@ -121,9 +124,7 @@ class SweepRun(Displayed):
         with pl.Config(tbl_rows=BEST, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
                        tbl_formatting="NOTHING", float_precision=4, tbl_width_chars=160):  # fmt: skip
             lines += str(best).splitlines()
-        lines.append(
-            "The best of many trials is biased upwards; the heat maps show whether neighbouring settings agree."
-        )
+        lines.append(BIASED)
         if self.luck is not None:
             lines += ["best trial:", *(f"  {line}" for line in self.luck.lines())]
         return [*lines, f"page: {self.folder / 'sweep.html'}", f"folder: {self.folder}"]

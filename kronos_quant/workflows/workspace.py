@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.inputs import DateLike, PathLike, Symbols, Table, as_path, as_settings
+from kronos_quant.inputs import DateLike, PathLike, Symbols, Table, as_flag, as_path, as_settings, as_texts
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Workspace:
     """
 
     def __init__(self, folder: WorkspaceFolder) -> None:
+        if not isinstance(folder, WorkspaceFolder):
+            raise ConfigError(f"Workspace: expected an opened folder, found {folder!r}", hint='Use kq.open("FOLDER").')
         self.folder = folder
 
     def __repr__(self) -> str:
@@ -193,7 +195,7 @@ class Workspace:
         """
         from kronos_quant.workflows.train import run_training
 
-        return run_training(self.folder, gpus, resume=resume)
+        return run_training(self.folder, gpus, resume=None if resume is None else as_flag(resume, "resume"))
 
     def signals(
         self,
@@ -221,7 +223,8 @@ class Workspace:
         """
         from kronos_quant.workflows.signals import run_signals
 
-        return run_signals(self.folder, recipe, start, end, device, date=date, gpus=gpus, allow_code=allow_code)
+        allowed = as_flag(allow_code, "allow_code")
+        return run_signals(self.folder, recipe, start, end, device, date=date, gpus=gpus, allow_code=allowed)
 
     def import_signals(
         self,
@@ -236,10 +239,8 @@ class Workspace:
 
         Parameters
         ----------
-        table : Polars, pandas or Arrow table, or path
-            Columns date or asof, symbol and scores; or a date and a column per symbol.
-        name : str
-            Of the recipe: signals/NAME.yaml is written.
+        table, name
+            A table or file of date or asof, symbol and scores, or of a date and a column per symbol; the recipe's name.
         score, horizon : optional
             The column that ranks (default: score, last, mean, or the only one), and the bars ahead that it forecasts.
         replace : bool
@@ -247,7 +248,7 @@ class Workspace:
         """
         from kronos_quant.workflows.signal_store import import_signals
 
-        return import_signals(self.folder, table, name, score, horizon, replace=replace)
+        return import_signals(self.folder, table, name, score, horizon, replace=as_flag(replace, "replace"))
 
     def forecast(
         self,
@@ -296,7 +297,8 @@ class Workspace:
         """
         from kronos_quant.workflows.evaluate import run_evaluation
 
-        return run_evaluation(self.folder, recipe, start, end, universe, against, zero_shot=zero_shot)
+        base = None if zero_shot is None else as_flag(zero_shot, "zero_shot")
+        return run_evaluation(self.folder, recipe, start, end, universe, as_texts(against, "against"), zero_shot=base)
 
     def backtest(
         self, strategy: StrategyLike = "topk", *, device: str = "auto", compute: bool = True, allow_code: bool = False
@@ -314,7 +316,8 @@ class Workspace:
         """
         from kronos_quant.workflows.backtest import run_backtest
 
-        return run_backtest(self.folder, strategy, device=device, compute=compute, allow_code=allow_code)
+        flags = {"compute": as_flag(compute, "compute"), "allow_code": as_flag(allow_code, "allow_code")}
+        return run_backtest(self.folder, strategy, device=device, **flags)
 
     def sweep(
         self, strategy: StrategyLike, grid: Grid, *, device: str = "auto", compute: bool = True, ray: str | None = None
@@ -332,7 +335,7 @@ class Workspace:
         """
         from kronos_quant.workflows.sweep import run_sweep
 
-        return run_sweep(self.folder, strategy, grid, device=device, compute=compute, ray=ray)
+        return run_sweep(self.folder, strategy, grid, device=device, compute=as_flag(compute, "compute"), ray=ray)
 
     def compare(self, *runs: PathLike | BacktestRun) -> ComparisonRun:
         """Compare back-tests: `kq compare`. runs : ids in runs/backtest/, beginnings of ids, folders, or results."""
@@ -350,7 +353,7 @@ class Workspace:
         """
         from kronos_quant.workflows.parity import run_parity
 
-        return run_parity(self.folder, strategy, device=device, compute=compute)
+        return run_parity(self.folder, strategy, device=device, compute=as_flag(compute, "compute"))
 
     def runs(self, kind: str | None = None) -> pl.DataFrame:
         """The runs, newest first: kind, id, started and finished (UTC), status, folder. kind : backtest, train, ..."""
@@ -360,11 +363,9 @@ class Workspace:
 
     def models(self) -> pl.DataFrame:
         """The models, added and trained: `kq model list`."""
-        from polars import DataFrame
+        from kronos_quant.model.library import ModelEntry, ModelLibrary
 
-        from kronos_quant.workflows.models import list_models
-
-        return DataFrame([{**model.as_dict(), "folder": str(model.folder)} for model in list_models(self.folder)])
+        return ModelEntry.table(ModelLibrary(self.folder).entries())
 
     def _exchange(self, exchange: str | None) -> str:
         return self.config.market.exchange if exchange is None else exchange
@@ -388,9 +389,7 @@ def open_workspace(path: PathLike = ".", settings: Mapping[str, Any] | None = No
 
 
 def create_workspace(path: PathLike = ".") -> Workspace:
-    """Write kq.yaml, the recipes and the strategies into a folder and open it: `kq init`.
-
-    Files that exist are kept.
+    """Write kq.yaml, the recipes and the strategies into a folder, keep those that exist, and open it: `kq init`.
 
     >>> import tempfile, kronos_quant as kq
     >>> (kq.init(tempfile.mkdtemp()).root / "kq.yaml").is_file()

@@ -80,8 +80,8 @@ def test_a_start_between_two_sessions_is_the_next_one_and_an_end_the_one_before(
 @pytest.mark.parametrize(
     ("lines", "error", "message"),
     [
-        ("start: 1999-01-01\n", DataError, "1999-01-01 is before the data, which begin on"),
-        ("end: 2031-01-01\n", DataError, "2031-01-01 is after the data, which end on"),
+        ("end: 1999-01-01\n", DataError, "1999-01-01 is before the data, which begin on"),
+        ("start: 2031-01-01\n", DataError, "2031-01-01 is after the data, which end on"),
         ("score: nonsense\n", DataError, "scores.csv: expected a column nonsense, found score"),
         ("universe: nobody\n", DataError, "unknown universe 'nobody'; available: all"),
         ("benchmark: NOWHERE\n", DataError, "unknown symbol 'NOWHERE'"),

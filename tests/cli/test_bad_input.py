@@ -59,8 +59,8 @@ def test_a_date_after_the_data(refused, trained_workspace):
 
 def test_a_range_that_ends_before_it_starts(refused, trained_workspace):
     code, error, hint = refused(trained_workspace.root, "signal", "--start", "2025-06-05", "--end", "2025-06-03")
-    assert (code, error) == (2, "--start 2025-06-05 is after --end 2025-06-03")
-    assert hint == "Swap them: --start 2025-06-03 --end 2025-06-05."
+    assert (code, error) == (2, "start 2025-06-05 is after end 2025-06-03")
+    assert hint == "Swap them: start 2025-06-03, end 2025-06-05."
 
 
 def test_an_empty_directory(refused, market_workspace, tmp_path):

@@ -259,7 +259,7 @@ def test_a_forecast_after_a_past_date_keeps_what_followed(forecaster, bars):
     assert run(forecaster, bars).realised is None
     assert found.history.group_by("symbol", maintain_order=True).last()["close"].to_list() == found.last_close.tolist()
     assert found.scaled(0.5).realised["close"].to_list() == (found.realised["close"] / 2).to_list()
-    with pytest.raises(DataError, match="bars: none up to 2019-01-01"):
+    with pytest.raises(DataError, match="2019-01-01 is before the data"):
         run(forecaster, bars, asof="2019-01-01")
 
 

@@ -7,10 +7,10 @@ from datetime import date
 import polars as pl
 import pytest
 
-from kronos_quant import ConfigError, DataError, schema
+from kronos_quant import schema
 from kronos_quant.market import next_times
 from kronos_quant.signals import SignalStore
-from kronos_quant.signals.generate import make_plan, sessions_between
+from kronos_quant.signals.generate import make_plan
 
 STEADY = "MADE0001"
 """A symbol with a bar on every session."""
@@ -194,18 +194,6 @@ def test_a_change_of_members_makes_only_the_dates_it_touches_missing(bench):
     few.pretend(sessions)
     made.ingest(made.market.bars([STEADY]), universes=members(sessions[-3]))
     assert few.missing(sessions) == sessions[-4:-2]
-
-
-def test_a_range_ends_at_sessions_and_not_before_it_starts(bench):
-    market = bench().market
-    sessions = market.sessions()
-    assert sessions_between(market, sessions[3], sessions[5]) == sessions[3:6]
-    assert sessions_between(market, None, None) == sessions
-    with pytest.raises(DataError, match="2025-01-01 is not a session: the nearest are 2024-12-31 and 2025-01-02"):
-        sessions_between(market, date(2025, 1, 1), None)
-    with pytest.raises(ConfigError, match="--start 2025-06-05 is after --end 2025-06-04") as caught:
-        sessions_between(market, sessions[-1], sessions[-2])
-    assert caught.value.hint == "Swap them: --start 2025-06-04 --end 2025-06-05."
 
 
 def test_how_long_the_others_take_is_told_after_a_few_dates(bench, caplog):

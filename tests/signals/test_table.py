@@ -71,7 +71,7 @@ def test_a_column_per_symbol_is_a_table_of_scores(table):
     assert read(wide).ranked().rows() == expected
     # DAY is a symbol where there is a column date
     assert read_score_table(table("date,DAY\n2024-06-18,1\n"), ["DAY"]).ranked().rows() == [(DAY, "DAY", 1.0)]
-    with pytest.raises(DataError, match=r"scores\.csv: score: conversion from"):
+    with pytest.raises(DataError, match=r"scores\.csv: score: expected numbers, found"):
         read(table("date,AAA,BBB\n2024-06-18,high,1\n"))
 
 
@@ -104,7 +104,7 @@ def test_the_zeros_of_a_symbol_are_kept_and_those_that_were_lost_are_found(table
     assert [row[1] for row in found] == ["SH600000", "SZ000001"]
     lost = pl.DataFrame({"date": [DAY] * 2, "symbol": [1, 600000], "score": [1, 2]})
     assert rows_of(lost, exchange="XSHG") == found
-    with pytest.raises(DataError, match="2 with an unknown symbol"):
+    with pytest.raises(DataError, match="no symbol in common with the bars: 1, 600000 here"):
         rows_of(lost, exchange="XNYS")
 
 
@@ -149,11 +149,11 @@ def test_the_column_that_ranks_is_chosen(table, header, score, expected):
         ("date,symbol,a,b\n2024-06-18,AAA,1,2\n", "which column ranks? found a, b"),
         ("date,symbol,score\ntomorrow,AAA,1\n", "date: expected dates such as 2025-06-05, found 'tomorrow'"),
         ("date,symbol,score\n05/06/2025,AAA,1\n", "date: expected dates such as 2025-06-05, found '05/06/2025'"),
-        ("date,symbol,score\n2024-06-18,AAA,high\n", "scores.csv: score: conversion from"),
+        ("date,symbol,score\n2024-06-18,AAA,high\n", "scores.csv: score: expected numbers, found 'high'"),
         ("date,symbol,industry\n2024-06-18,AAA,steel\n", "which column ranks? found no column of scores"),
         ("date,symbol,score\n2024-06-18,AAA,1\n2024-06-18,AAA,2\n", "more than one row of AAA 2024-06-18"),
         ("date,symbol,score\n2024-06-18,,1\n", "1 row without a date or symbol"),
-        ("date,symbol,score\n2024-06-18,NOBODY,1\n", "no usable score: 1 row read, 1 with an unknown symbol"),
+        ("date,symbol,score\n2024-06-18,NOBODY,1\n", "no symbol in common with the bars: NOBODY here, AAA"),
         ("date,symbol,score\n2024-06-18,AAA,nan\n", "1 without a finite score"),
         ("date,symbol,score\n", "no usable score: 0 rows read"),
     ],

@@ -67,7 +67,7 @@ def test_more_gpus_than_there_are_says_how_many_and_what_to_run(gpus, there, hin
 
 @pytest.mark.parametrize("given", ["2", -1, True, 1.0])
 def test_anything_but_a_number_of_gpus_is_refused(given):
-    with pytest.raises(ConfigError, match=f"gpus: expected a number of GPUs, 0 for the CPU, found {given!r}"):
+    with pytest.raises(ConfigError, match=f"gpus: expected a whole number of at least 0, found {given!r}"):
         place(given)
 
 

@@ -134,8 +134,8 @@ def test_start_and_end_of_the_strategy_are_kept_to(backtest_workspace):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("start: 1999-01-01\n", "1999-01-01 is before the data, which begin on"),
-        ("end: 2031-01-01\n", "2031-01-01 is after the data, which end on 2025-06-05"),
+        ("end: 1999-01-01\n", "1999-01-01 is before the data, which begin on"),
+        ("start: 2031-01-01\n", "2031-01-01 is after the data, which end on 2025-06-05"),
         ("start: 2025-06-05\n", "needs at least 2 sessions, found 1 from 2025-06-05 to 2025-06-05"),
     ],
 )

@@ -63,7 +63,7 @@ def test_own_checks_run_beside_the_packages_and_a_page_is_written(workspace: Wor
     own = tmp_path / "own"
     own.mkdir()
     (own / "dear.sql").write_text("-- warning: too dear.\nSELECT row FROM incoming WHERE close > 12\n")
-    page = tmp_path / "page" / "quality.html"
+    page = tmp_path / "quality.html"
     lines = run_check(workspace, page, own).lines()
     assert "  dear:                         4 bars, 1 symbol, 4 dates (AAA 4)" in lines
     assert lines[-1] == f"report: {page}"

@@ -83,7 +83,7 @@ def test_dates_before_there_are_enough_bars_are_told(trained_workspace):
         source.ensure(sessions[:10], "cpu")
     summary = source.ensure(sessions[13:17], "cpu")
     assert summary.empty == sessions[13:15]
-    assert summary.lines()[1] == "2 sessions without enough bars for any symbol"
+    assert summary.lines()[1] == "2 sessions without signals (not enough bars for any symbol)"
 
 
 def test_a_date_on_which_the_universe_is_empty_is_told_as_that(trained_workspace, tmp_path):
