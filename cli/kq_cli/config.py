@@ -16,7 +16,7 @@ Of = Annotated[
         metavar="[NAME]", help="Part of a setting's name, such as train.head; or recipe or strategy, for their fields."
     ),
 ]
-Kind = Annotated[str, typer.Argument(metavar="[KIND]", help="Kind of file: kq (kq.yaml), recipe or strategy.")]
+Kind = Annotated[str, typer.Argument(metavar="[KIND]", help="kq (kq.yaml), recipe, strategy, or columns of files.")]
 NONE = "null"
 INDENT = "    "
 
@@ -73,8 +73,8 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
 def fields(kind: Kind = "kq", as_json: AsJson = False) -> None:
     """Example: kq config fields strategy
 
-    Print every field that kq.yaml, a recipe or a strategy may have: its default, permitted values, unit and meaning.
-    Needs no workspace.
+    Print every field that kq.yaml, a recipe or a strategy may have: its default, permitted values, unit and meaning;
+    or every column of the files that kq writes. Needs no workspace.
     """
     from kronos_quant.workflows.fields import COLUMNS, list_fields, table_rows
 

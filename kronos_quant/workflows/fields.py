@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
+from kronos_quant import schema
 from kronos_quant.config import WorkspaceConfig
 from kronos_quant.config.fields import FieldRow, field_rows
 from kronos_quant.config.section import joined
@@ -32,19 +33,26 @@ def _strategy() -> type[BaseModel]:
 
 
 MODELS: dict[str, Callable[[], type[BaseModel]]] = {"kq": _kq, "recipe": _recipe, "strategy": _strategy}
-"""Kind of file -> its model, loaded when it is asked for."""
+"""Kind of file -> its model, loaded when it is needed."""
+FILES = "columns"
 
 
 def list_fields(kind: str = "kq") -> list[FieldRow]:
-    """The fields of a kind of file: kq (kq.yaml), recipe or strategy.
+    """The fields of a kind of file: kq (kq.yaml), recipe or strategy; or columns, those of every file that is written.
 
     Raises ConfigError for another kind.
 
     >>> [row.default for row in list_fields("strategy") if row.name == "topk"]
     ['50']
     """
+    if kind == FILES:
+        return [
+            FieldRow(f"{table.file}: {one.name}", one.dtype, "", ", ".join(one.values), one.unit, one.meaning)
+            for table in schema.tables()
+            for one in table.columns
+        ]
     if kind not in MODELS:
-        raise ConfigError(f"{kind}: expected {joined(list(MODELS))}", hint="kq config fields strategy")
+        raise ConfigError(f"{kind}: expected {joined([*MODELS, FILES])}", hint="kq config fields strategy")
     return field_rows(MODELS[kind]())
 
 

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-from collections import Counter
 
 import jsonschema
 import pytest
@@ -15,7 +14,7 @@ import kronos_quant
 from docs.build import api, glossary, llms, reference, schemas, website
 from docs.build.commands import file_name, json_keys
 from docs.build.fields import field_table
-from kronos_quant import errors
+from kronos_quant import errors, schema
 from kronos_quant.backtest import codes
 from kronos_quant.config.environment import VARIABLES
 from kronos_quant.config.fields import field_rows
@@ -23,13 +22,9 @@ from kronos_quant.files import asset_dir
 from kronos_quant.market import iter_checks
 
 DOCS = ROOT / "docs"
+COLUMNS, KEYS = "en/reference/columns.md", "en/reference/metrics.md"
 PAGES = {path: text for path, text in reference.generated_pages().items() if path.startswith("en/reference/")}
 ELSEWHERE = {"INTERRUPTED": 130, "NOT_EQUAL": 5}
-
-
-def first_cells():
-    """The first cell of every row of every table of the reference, and how often it is one."""
-    return Counter(row for text in PAGES.values() for row in re.findall(r"^\| (.+?) \|", text, re.MULTILINE))
 
 
 def places(cell):
@@ -73,12 +68,38 @@ def test_every_field_is_in_one_table_with_a_meaning(kind):
         assert row.meaning or (kind == "kq" and "." not in row.name), f"en/reference/{pages[0]}.md: {row.name}"
 
 
+def test_a_column_that_is_renamed_is_found_with_its_page(monkeypatch):
+    first, *others = schema.tables()
+    renamed = first.columns[0].model_copy(update={"name": "ticker"})
+    changed = first.model_copy(update={"columns": (renamed, *first.columns[1:])})
+    monkeypatch.setattr(schema, "tables", lambda: (changed, *others))
+    assert reference.different_pages(DOCS) == [COLUMNS]
+
+
 def test_a_field_without_a_description_is_found_with_its_page(monkeypatch):
     info = schemas.MODELS["strategy"][0].model_fields["topk"]
     monkeypatch.setattr(info, "description", None)
     assert "en/reference/strategy.md" in reference.different_pages(DOCS)
     table = field_table(row for row in field_rows(schemas.MODELS["strategy"][0]) if row.name == "topk")
     assert "symbols held" not in table
+
+
+@pytest.mark.parametrize("table", schema.tables(), ids=lambda table: table.name)
+def test_every_column_of_a_file_is_on_the_page_of_columns(table):
+    [part] = re.findall(rf"^## {re.escape(table.name)}$(.*?)(?=^## |\Z)", PAGES[COLUMNS], re.MULTILINE | re.DOTALL)
+    rows = dict(re.findall(r"^\| `(.+?)` \| (.+)$", part, re.MULTILINE))
+    assert list(rows) == [column.name for column in table.columns]
+    for column in table.columns:
+        assert column.meaning[1:] in rows[column.name].replace("\\|", "|")
+
+
+@pytest.mark.parametrize("document", schema.documents(), ids=lambda document: document.name)
+def test_every_key_of_a_json_file_is_on_the_page_of_keys(document):
+    if document.internal:
+        [part] = re.findall(rf"^\| `{re.escape(document.file)}` \| .*", PAGES[KEYS], re.MULTILINE)
+    else:
+        [part] = re.findall(rf"^## {re.escape(document.name)}$(.*?)(?=^## |\Z)", PAGES[KEYS], re.MULTILINE | re.DOTALL)
+    assert {figure.key for figure in document.figures} <= set(re.findall(r"`([^`]+)`", part))
 
 
 @pytest.mark.parametrize("check", list(iter_checks()), ids=lambda check: check.name)
@@ -212,7 +233,7 @@ def test_every_command_with_json_is_described():
 
 
 LINES = (
-    "doctor", "config show train.seed", "config fields recipe", "check", "universe", "history MADE0003",
+    "doctor", "config show train.seed", "config fields recipe", "config fields columns", "check", "universe", "history MADE0003",
     "export bars out.parquet", "snapshot list", "snapshot prune", "model list",
     "signal import scores.csv --name mine", "signal list", "signal show mine", "signal prune",
 )  # fmt: skip
