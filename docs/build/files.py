@@ -18,9 +18,7 @@ def pages() -> dict[str, str]:
 def columns() -> str:
     """The page of every Parquet and CSV file."""
     tables = schema.tables()
-    contents = (
-        (code(one.file), f"[{one.name}](#{anchor(one.name)})", sentence(f"one row: {one.row}")) for one in tables
-    )
+    contents = ((code(one.file), f"[{one.name}](#{anchor(one.name)})", sentence(one.row)) for one in tables)
     return page(
         "Columns of every file",
         "Every Parquet and CSV file that kq writes: each column's type, unit, meaning, and when a value is missing.",
@@ -58,8 +56,8 @@ def metrics() -> str:
     return page(
         "Keys of every JSON file",
         "metrics.json, manifest.json and the other JSON files of a run: each key's unit, meaning, and when it is null.",
-        "A key is the path to a value, joined by dots; `<...>` stands for one part that differs from case to case, `[]` "
-        "for the items of a list, `**` for everything below. What is not defined is `null`.",
+        "A key is the path to a value, joined by dots; `<...>` stands for one part that differs from case to case, "
+        "`[]` for the items of a list, `**` for everything below. What is not defined is `null`.",
         table(["File", "Section", "What it is for"], contents),
         *(block for one in documents for block in _document_part(one)),
         "## Internal files",
