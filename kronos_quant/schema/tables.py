@@ -2,7 +2,7 @@
 
 In columns.yaml a column is `[dtype, unit, meaning]`, or a mapping with the fields of `Column`. Where `common` describes
 a column under this name, only what differs is given. A name with <…> stands for any name of this form; such columns,
-and those with `optional`, may be absent. Dtypes are those of Polars; alternatives are separated by |.
+and those with `optional`, may be absent. Dtypes are those of Polars, or any; alternatives are separated by |.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Column(SchemaEntry):
 
     def accepts(self, dtype: pl.DataType) -> bool:
         """Whether values of this dtype may stand in the column."""
-        return dtype_text(dtype) in self.dtype.split(" | ")
+        return self.dtype == "any" or dtype_text(dtype) in self.dtype.split(" | ")
 
 
 class Table(SchemaEntry):

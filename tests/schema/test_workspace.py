@@ -96,7 +96,7 @@ def test_every_parquet_and_csv_file_is_what_its_table_says(used_folder):
         assert None not in found.values(), (name, found)
         seen |= {(described.name, column.name) for column in found.values()}
     names = {one.name for one in tables()}
-    assert names - {name for name, _ in seen} == {"backtest.bars"}  # of an intraday market alone
+    assert names - {name for name, _ in seen} == {"backtest.bars"}  # of intraday bars: tests/workflows/test_intraday.py
     for one in tables():
         for column in one.columns:
             if (one.name, column.name) not in seen and not column.is_pattern:
