@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+README = DOCS.parent / "README.zh.md"
+"""GitHub would show a front matter: its digest stands in a comment."""
 FENCED = re.compile(
     r"^(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,}).*?^(?P=indent)(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
 )
 FIGURE = re.compile(r"(<!-- figure [^>]*? -->).*?(<!-- /figure -->)", re.DOTALL)
 STAMP = re.compile(r"^source_sha256:.*$", re.MULTILINE)
+COMMENT = re.compile(r"^<!-- source_sha256: .*? -->\n", re.MULTILINE)
 FRONT_MATTER = re.compile(r"\A---\n")
 
 
@@ -29,12 +32,16 @@ def source_digest(english: str) -> str:
 
 def english_of(chinese: Path) -> Path:
     """The English page of a Chinese one."""
+    if chinese.resolve() == README:
+        return README.with_name("README.md")
     return DOCS / "en" / chinese.resolve().relative_to(DOCS / "zh")
 
 
-def stamped(chinese: str, english: str) -> str:
-    """The text of a Chinese page with the digest of its English page."""
+def stamped(chinese: str, english: str, *, comment: bool = False) -> str:
+    """The text of a Chinese page with the digest of its English page. comment : not in a front matter"""
     line = f"source_sha256: {source_digest(english)}"
+    if comment:
+        return f"<!-- {line} -->\n{COMMENT.sub('', chinese)}"
     if STAMP.search(chinese):
         return STAMP.sub(line, chinese, count=1)
     if FRONT_MATTER.match(chinese):
@@ -49,11 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
         "pages", nargs="*", type=Path, metavar="PAGE", help="Chinese pages; default: all that have a twin"
     )
     chosen = parser.parse_args(arguments).pages
-    for path in chosen or sorted((DOCS / "zh").rglob("*.md")):
-        if not chosen and not english_of(path).is_file():
+    for path in chosen or (README, *sorted((DOCS / "zh").rglob("*.md"))):
+        if not chosen and not (path.is_file() and english_of(path).is_file()):
             continue
         before = path.read_text(encoding="utf-8")
-        after = stamped(before, english_of(path).read_text(encoding="utf-8"))
+        english = english_of(path).read_text(encoding="utf-8")
+        after = stamped(before, english, comment=path.resolve() == README)
         if after != before:
             path.write_text(after, encoding="utf-8")
             sys.stdout.write(f"stamped: {path}\n")

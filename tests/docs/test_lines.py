@@ -25,8 +25,9 @@ def names(line: str) -> bool:
 
 
 def dated(line: str) -> str:
-    """A line of an f-string with a date where one is put in."""
-    return re.sub(rf"(--(?:date|start|end|since|older-than)) {PUT_IN}\b", r"\1 2024-01-02", line)
+    """A line of an f-string with a date where one is put in, and with a number for N."""
+    line = re.sub(rf"(--(?:date|start|end|since|older-than)) {PUT_IN}\b", r"\1 2024-01-02", line)
+    return re.sub(r"(--\S+) N\b", r"\1 4", line)
 
 
 def refused(place: str, lines) -> list[str]:

@@ -18,8 +18,8 @@ OUTSIDE = ("README.md", "README.zh.md", "CONTRIBUTING.md", "AGENTS.md", "skills/
 """Pages outside docs/."""
 GENERATED = "reference"
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
-MARKER = re.compile(r"<!-- (workspace): ([^>]*?) -->")
-"""The same of a page that GitHub shows with its front matter: README.md."""
+MARKER = re.compile(r"<!-- (workspace|source_sha256): ([^>]*?) -->")
+"""The same of a page that GitHub would show with its front matter: README.md, README.zh.md."""
 
 
 @dataclass(frozen=True)

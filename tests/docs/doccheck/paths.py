@@ -14,14 +14,18 @@ PATH = re.compile(rf"(?<![\w/~.<-])((?:[\w.-]+/)+[\w-]+\.(?:{ENDINGS}))(?![\w/])
 FOLDER = re.compile(r"`((?:[\w-]+/)+)`")
 FILE = re.compile(r"`([\w-]+\.(?:py|sql))`")
 PLACEHOLDER = re.compile(r"NNNN|[A-Z]{3,}\.")
-WORKSPACE = ("models", "runs", "my-research", "kq-demo")
+WORKSPACE = ("models/", "runs/", "signals/store/", "db/snapshots/", "my-research/", "kq-demo/")
 """Folders that only a workspace has; what lies in them is the reader's."""
+OURS = ("kronos_quant", "cli", "db", "signals", "strategies", "tests", "docs", "benchmarks")
+FOREIGN = "from"
+"""Pages for those who come from elsewhere name the files there."""
 QLIB = {"calendars/", "instruments/", "features/"}
 
 
 def named_paths(page: Page) -> set[str]:
     """What looks like a path: with a folder and a known ending anywhere, a folder or a file of code in backticks."""
-    found = set(PATH.findall(page.body)) | set(FOLDER.findall(page.body)) | set(FILE.findall(page.body))
+    text = re.sub(r"\]\([^)\n]*\)", "]", page.body)  # the targets of links are checked as links
+    found = {path for pattern in (PATH, FOLDER, FILE) for path in pattern.findall(text)}
     return {path for path in found if not PLACEHOLDER.search(path)}
 
 
@@ -42,7 +46,8 @@ def missing_paths(page: Page) -> set[str]:
         path
         for path in named_paths(page)
         if path not in made | QLIB
-        and path.split("/")[0] not in (*WORKSPACE, *INPUTS)
+        and not path.startswith((*WORKSPACE, *INPUTS))
+        and (path.split("/")[0] in OURS or page.path.parent.name != FOREIGN)
         and not any((base / path).exists() for base in bases)
         and ("/" in path or not any(ROOT.glob(f"[!.]*/**/{path}")))
     }
