@@ -23,8 +23,8 @@ from docs.build.markdown import front_matter, page
 
 LANGUAGES = ("en", "zh")
 GENERATED = "reference"
-PACKAGE = "PACKAGE"
-"""What stands in base.yml for the folder of the package."""
+SITE = "site"
+"""Folder of the built site among the staged pages: Zensical builds nowhere else."""
 ROOT_PAGES = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 """Pages that are made from a file of the repository's root."""
 ENGLISH = "（英文）"
@@ -57,7 +57,7 @@ def build_site(docs: Path, out: Path, builder: str = "mkdocs") -> int:
     staged = out.with_name(f"{out.name}.pages")
     for folder in (out, staged):
         shutil.rmtree(folder, ignore_errors=True)
-    stage(docs, staged, out)
+    stage(docs, staged)
     try:
         for language in LANGUAGES:
             command = [sys.executable, "-m", builder, "build", "-f", str(staged / f"{language}.yml")]
@@ -67,6 +67,7 @@ def build_site(docs: Path, out: Path, builder: str = "mkdocs") -> int:
             done = subprocess.run([*command, *options], check=False, env=environment)  # noqa: S603 (our own command)
             if done.returncode:
                 return done.returncode
+        (staged / SITE).rename(out)
         if (docs / "assets").is_dir():
             shutil.copytree(docs / "assets", out / "assets")
         (out / "index.html").write_text(_HOME, encoding="utf-8")
@@ -76,8 +77,8 @@ def build_site(docs: Path, out: Path, builder: str = "mkdocs") -> int:
     return 0
 
 
-def stage(docs: Path, staged: Path, out: Path) -> None:
-    """Lay the pages and configurations of both languages out in `staged`, to be built into `out`."""
+def stage(docs: Path, staged: Path) -> None:
+    """Lay the pages and configurations of both languages out in `staged`, to be built into its folder SITE."""
     for language in LANGUAGES:
         shutil.copytree(docs / language, staged / language)
     for name, file in ROOT_PAGES.items():
@@ -93,7 +94,7 @@ def stage(docs: Path, staged: Path, out: Path) -> None:
     for language in LANGUAGES:
         settings = yaml.safe_load((docs / f"{language}.yml").read_text(encoding="utf-8"))
         settings["nav"] = nav_of(settings["nav"], staged, language)
-        settings["site_dir"] = str(out / language)
+        settings["site_dir"] = f"{SITE}/{language}"
         _write_yaml(staged / f"{language}.yml", settings)
 
 

@@ -275,7 +275,7 @@ def test_the_glossary_has_every_term_in_both_languages():
 
 
 def test_staged_pages_are_whole_and_llms_holds_every_one(tmp_path):
-    website.stage(DOCS, tmp_path / "pages", tmp_path / "site")
+    website.stage(DOCS, tmp_path / "pages")
     for language in website.LANGUAGES:
         listed = set(llms.page_order(tmp_path / "pages", language))
         assert {path for path in listed if path.startswith("reference/")} == {
