@@ -17,7 +17,6 @@ Of = Annotated[
     ),
 ]
 Kind = Annotated[str, typer.Argument(metavar="[KIND]", help="kq (kq.yaml), recipe, strategy, or columns of files.")]
-NONE = "null"
 INDENT = "    "
 
 
@@ -30,6 +29,7 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
     preset's value.
     """
     from kronos_quant.config import Section, describe
+    from kronos_quant.config.fields import value_text
     from kronos_quant.display import terminal_width, text_table
     from kronos_quant.errors import ConfigError
 
@@ -61,7 +61,10 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
         ]
         print_json(plain)
         return
-    rows = [(one.name, text_of(one.value), origin_of(one.origin, one.value, one.default)) for one in settings]
+    rows = [
+        (one.name, value_text(one.value), origin_of(one.origin, one.value == one.default, value_text(one.default)))
+        for one in settings
+    ]
     head, *lines = text_table(["setting", "value", "from"], rows).splitlines()
     width = terminal_width()
     told = [f"{one.meaning} [{one.permitted}]" if one.permitted else one.meaning for one in settings]
@@ -85,15 +88,6 @@ def fields(kind: Kind = "kq", as_json: AsJson = False) -> None:
         print_table(COLUMNS, table_rows(found))
 
 
-def text_of(value: object) -> str:
-    """A value as kq.yaml would hold it."""
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(text_of(one) for one in value)}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return NONE if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) or '""'
-
-
-def origin_of(origin: str, value: object, default: object) -> str:
+def origin_of(origin: str, same: bool, default: str) -> str:
     """Where a value came from, and the default where it is another."""
-    return origin if value == default else f"{origin} (default {text_of(default)})"
+    return origin if same else f"{origin} (default {default})"
