@@ -16,23 +16,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROOMS = sorted(".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kronos_quant").rglob("__init__.py"))
 
 
-<<<<<<< HEAD
-=======
-def lines_of(page: str) -> list[str]:
-    """The command lines of a page: in its code blocks, and between backticks."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    inline = re.findall(r"`(kq [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
-    parts = [part.strip() for block in blocks for line in block.splitlines() for part in line.split("&&")]
-    return [part for part in (*parts, *inline) if part.startswith("kq ")]
-
-
-@pytest.mark.parametrize(("page", "line"), [(page, line) for page in PAGES for line in lines_of(page)])
-def test_every_command_line_of_the_documentation_parses(page, line):
-    assert parse(line) in commands()
-
-
->>>>>>> 3cb82b7 (Documentation in Chinese: the pages of the first day)
 def test_the_first_screen_of_the_readme_holds_the_two_commands():
     first_block = re.search(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert [line.split("#")[0].strip() for line in first_block[1].splitlines()] == ["make demo", "make test"]
