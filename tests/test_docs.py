@@ -22,6 +22,13 @@ def test_the_first_screen_of_the_readme_holds_the_two_commands():
     assert README[: first_block.start()].count("\n") < 20
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
+def test_a_readme_quotes_what_the_demo_prints(readme):
+    quoted = re.search(r"^```text\n(.*?)^```", (ROOT / readme).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    page = (ROOT / "docs" / "en" / "tutorial" / "first_backtest.md").read_text(encoding="utf-8")
+    assert quoted[1] in page
+
+
 def test_every_room_is_in_the_table_of_packages():
     page = (ROOT / "docs" / "en" / "explain" / "architecture.md").read_text(encoding="utf-8")
     rooms = [room.replace(".", "/") for room in ROOMS if room.count(".") == 1]
