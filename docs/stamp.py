@@ -12,6 +12,8 @@ import re
 import sys
 from pathlib import Path
 
+from docs.build.markdown import GENERATED
+
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.zh.md"
 """GitHub would show a front matter: its digest stands in a comment."""
@@ -60,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not chosen and not (path.is_file() and english_of(path).is_file()):
             continue
         before = path.read_text(encoding="utf-8")
+        if GENERATED in before:
+            continue
         english = english_of(path).read_text(encoding="utf-8")
         after = stamped(before, english, comment=path.resolve() == README)
         if after != before:
