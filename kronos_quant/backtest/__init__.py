@@ -23,7 +23,8 @@ class _CallablePackage(ModuleType):
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
-        return f"backtest{self.__signature__}\n\n{inspect.getdoc(self.backtest_frames)}"
+        summary, _, rest = (inspect.getdoc(self.backtest_frames) or "").partition("\n\n")
+        return f"{summary}\n\nbacktest{self.__signature__}\n\n{rest}"
 
     def __call__(self, *tables: Any, **settings: Any) -> Any:
         """`backtest_frames`."""
