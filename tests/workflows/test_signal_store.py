@@ -228,7 +228,7 @@ def test_an_import_asked_for_other_dates_says_what_it_has(stored, tmp_path):
     source = open_source(stored, "mine", workspace_market(stored))
     found = source.ensure(sessions[-3:], "cpu")
     assert found.empty == sessions[-1:]
-    assert "without a score" in found.lines()[1]
+    assert "no score for any symbol" in found.lines()[1]
     with pytest.raises(DataError, match=f"mine: no imported signals for {sessions[-1]}: available: {sessions[-3]}"):
         source.ensure(sessions[-1:], "cpu")
     with pytest.raises(ConfigError, match="imported as mine: has no model of its own"):
