@@ -29,23 +29,38 @@ Context = Literal["exact", "trim"]
 trim: the lookback is cut to the longest that never slides; many times as fast, and another forecast."""
 
 
-def check_horizon(horizon: Any, max_context: int) -> int:
-    """The horizon, a number of bars that is at most `max_context`; raises ConfigError.
+MOST_CONTEXTS = 8
+"""The longest horizon, in multiples of max_context: the memory of the sampled bars grows with it, without end."""
 
-    Bars beyond would be forecast from sampled bars alone; the published code fails on them.
+
+def check_horizon(horizon: Any, max_context: int) -> int:
+    """The horizon, a number of bars that is at most 8 x `max_context`; raises ConfigError.
+
+    From max_context bars on, forecasts follow sampled bars alone; the published code fails beyond max_context.
     """
-    count = as_count(horizon, "horizon")
-    if count > max_context:
+    count, most = as_count(horizon, "horizon"), MOST_CONTEXTS * max_context
+    if count > most:
         raise ConfigError(
-            f"horizon: expected at most {max_context} bars, the model's max_context, found {count}",
+            f"horizon: expected at most {most} bars, {MOST_CONTEXTS} x the model's max_context, found {count}",
             hint="use a shorter horizon, or bars of a longer interval",
         )
     return count
 
 
 def used_lookback(context: Context, lookback: int, horizon: int, max_context: int) -> int:
-    """How many of the lookback's tokens the predictor sees before the first future bar, at least one."""
-    return min(lookback, max_context if context == "exact" else max_context - horizon + 1)
+    """How many of the lookback's tokens the predictor sees before the first future bar.
+
+    Raises ConfigError where context is trim and the horizon leaves no place for a lookback.
+    """
+    if context == "exact":
+        return min(lookback, max_context)
+    longest = max_context - horizon + 1
+    if longest < 1:
+        raise ConfigError(
+            f"context trim: a horizon of {horizon} bars leaves no lookback in a window of {max_context}",
+            hint="use context exact, or a shorter horizon",
+        )
+    return min(lookback, longest)
 
 
 class PathDecoder:
@@ -117,7 +132,8 @@ class PathDecoder:
         groups = Groups.of(series, samples, P, horizon)
         length = P + min(horizon, C - P) * groups.paths
         if P + horizon - 1 > C:  # it slides: the last window and the one before it
-            length = 2 * (C - horizon + 1 + (horizon - 1) * groups.paths)
+            own = min(horizon - 1, C)
+            length = 2 * (C - own + own * groups.paths)
         width = self.query_table.shape[1]
         return 2 * groups.rows * length * width * (len(self.stack.layers) + 1) * self.dtype.itemsize
 
@@ -131,6 +147,7 @@ class PathDecoder:
 
     def _slid(self, lookback: Tensor, future: Tensor, groups: Groups) -> Window:
         """The window of the last max_context tokens, run afresh from position 0."""
+        future = future[:, -self.max_context :]
         kept = self.max_context - future.shape[1]
         window = Window(self, lookback[:, lookback.shape[1] - kept :], groups, future.shape[1])
         window.extend(future)
@@ -141,16 +158,17 @@ class Window:
     """The running state of one window: caches of the blocks and of the dependency layer, and the last context."""
 
     def __init__(self, decoder: PathDecoder, prefix: Tensor, groups: Groups, room: int) -> None:
-        """Run the prefix [B, P, D] and make room for `room` own tokens of each path."""
+        """Run the prefix [B, P, D] (P may be 0) and make room for `room` own tokens of each path."""
         self.decoder, self.groups = decoder, groups
         P, device = prefix.shape[1], prefix.device
         self.slots = Slots(P, room, groups.paths, decoder.dtype, device)
         self.caches = decoder.stack.room(groups.rows, self.slots.length, device)
         self.keys = Cache.empty(decoder.cross, groups.rows, self.slots.length, device)
-        context = self._context(decoder.stack.prefill(prefix, self.caches, groups.groups))
-        self.keys.write_series(0, groups.groups, *decoder.context_keys(context, slice(0, P)))
-        self.last = context[:, -1].repeat_interleave(groups.samples, dim=0)
-        """Context of the newest token, float32[R * M, D]."""
+        self.last: Tensor  # context of the newest token, float32[R * M, D]
+        if P > 0:
+            context = self._context(decoder.stack.prefill(prefix, self.caches, groups.groups))
+            self.keys.write_series(0, groups.groups, *decoder.context_keys(context, slice(0, P)))
+            self.last = context[:, -1].repeat_interleave(groups.samples, dim=0)
 
     def extend(self, future: Tensor) -> None:
         """Run T more tokens of each path, embedded [R, T, M, D]."""
@@ -215,22 +233,39 @@ class BarDecoder:
     def decode(self, tokens: tuple[Tensor, Tensor], paths: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Bars of the paths, float32[B, S, H, 6], and of the last bar of the lookback, float32[B, 6].
 
-        tokens : s1, s2 int64[B, L] of the lookback. paths : s1, s2 int64[B, S, H], H at most max_context.
-        The last min(L + H, max_context) tokens are decoded in one causal pass, from which the lookback's last bar
-        comes too; where it holds no bar of the lookback, from a pass over the lookback alone.
+        tokens : s1, s2 int64[B, L] of the lookback. paths : s1, s2 int64[B, S, H].
+        The last min(L + H, max_context) tokens are decoded in one causal pass. A horizon longer than max_context is
+        cut into blocks of half of max_context, and each is decoded in one pass over the max_context tokens that end
+        with it. The lookback's last bar comes from the first pass; where that holds no bar of the lookback, from a
+        pass over the lookback alone.
         """
         (B, S, H), C = paths[0].shape, self.max_context
         lookback = self._embed(*(part[:, -C:] for part in tokens))
         groups = Groups.of(B, S, lookback.shape[1], H)
         future = self._embed(*(groups.filled(part) for part in paths))  # [R, H, M, D]
-        prefix = lookback[:, max(0, lookback.shape[1] - (C - H)) :]
-        slots = Slots(prefix.shape[1], H, groups.paths, self.dtype, future.device)
-        caches = self.stack.room(groups.rows, slots.length, future.device)
-        seen, kept = (prefix, caches) if prefix.shape[1] else (lookback, [])
-        last = self.stack.prefill(seen, kept, groups.groups, last_only=True)
-        output = self.stack.extend(future.flatten(1, 2).clone(), caches, slots.take(H))
-        bars: Tensor = self.head(output.view(future.shape))  # [R, H, M, 6]
+        block = H if H <= C else (C + 1) // 2
+        pieces = [
+            self._pass(lookback, future[:, max(0, stop - C) : stop], groups, stop - start)
+            for start in range(0, H, block)
+            for stop in (min(start + block, H),)
+        ]
+        last = pieces[0][1]
+        if last is None:
+            last = self.stack.prefill(lookback, (), 1, last_only=True)
+        bars: Tensor = self.head(torch.cat([bars for bars, _ in pieces], dim=1))  # [R, H, M, 6]
         return bars.transpose(1, 2).reshape(B, groups.samples, H, -1)[:, :S], self.head(last[:, 0])
+
+    def _pass(self, lookback: Tensor, future: Tensor, groups: Groups, kept: int) -> tuple[Tensor, Tensor | None]:
+        """Run the window that ends with `future` [R, T, M, D]; return its last `kept` outputs and the lookback's."""
+        T = future.shape[1]
+        prefix = lookback[:, max(0, lookback.shape[1] - (self.max_context - T)) :]
+        slots = Slots(prefix.shape[1], T, groups.paths, self.dtype, future.device)
+        caches = self.stack.room(groups.rows, slots.length, future.device)
+        last = None
+        if prefix.shape[1] > 0:
+            last = self.stack.prefill(prefix, caches, groups.groups, last_only=True)
+        output = self.stack.extend(future.flatten(1, 2).clone(), caches, slots.take(T))
+        return output.view(future.shape)[:, -kept:], last
 
     def _embed(self, s1: Tensor, s2: Tensor) -> Tensor:
         return embedding(s1, self.s1_table) + embedding(s2, self.s2_table)

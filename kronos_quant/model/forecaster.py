@@ -75,7 +75,7 @@ class Forecaster:
         exchange: str | None = None,
         symbol: str | None = None,
         future: FutureTimes | None = None,
-        base: Base = "decoded",
+        base: Base = "actual",
     ) -> Forecast:
         """Forecast the `horizon` bars after each symbol's last one, from a table of real bars.
 
@@ -86,7 +86,7 @@ class Forecaster:
         bars : Polars, pandas or Arrow, one bar per row; columns symbol (optional), time, timestamps or date, open,
             high, low, close, and volume and amount if there are any. Symbols may differ in length and in their last
             bar. What becomes of unsorted, repeated, empty and faulty rows: see `model.series`.
-        horizon : bars to forecast, at most max_context: with more, the last ones would follow sampled bars only.
+        horizon : bars to forecast, at most 8 x max_context; those beyond max_context follow sampled bars alone.
         samples : paths per symbol.
         sampling : temperature, top_k and top_p.
         seed : with symbol and last time it fixes a symbol's paths, whatever else is in the table.
@@ -98,9 +98,9 @@ class Forecaster:
             the rhythm of the bars is continued and the stamps are flagged as estimated.
         symbol : the one to forecast of several; where no column names symbols, that of all rows.
         future : the stamps to come, of every symbol, where they are known better.
-        base : the last close that the paths start from. decoded (the default of recipes too): prices are scaled so
-            that the last bar, as the tokenizer decodes it, closes where the real one did, and the tokenizer's error
-            is no jump at the first bar. actual: as decoded, what the published code gives.
+        base : actual gives the paths as decoded, what the published code gives; decoded (the default of recipes)
+            scales a symbol's prices so that its last bar, as the tokenizer decodes it, closes where the real one did:
+            the tokenizer's error is then no jump at the first bar.
 
         Raises
         ------
@@ -178,12 +178,13 @@ def forecast_bars(
     asof: DateLike | None = None,
     exchange: str | None = None,
     symbol: str | None = None,
-    base: Base = "decoded",
+    base: Base = "actual",
     device: str = "auto",
 ) -> Forecast:
     """Forecast a table of bars without a workspace.
 
-    `Workspace.forecast` means the same, but takes lookback, sampling and base from a recipe, and at least 200 samples.
+    `Workspace.forecast` gives other numbers: lookback and sampling are the recipe's, base is its return_base (decoded
+    unless set), and at least 200 paths are sampled.
 
     Parameters
     ----------

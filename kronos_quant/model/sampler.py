@@ -94,6 +94,9 @@ class PathSampler:
         dtype: Precision = "float32",
         context: Context = "exact",
     ) -> None:
+        if not isinstance(tokenizer, KronosTokenizer) or not isinstance(predictor, Kronos):
+            found = f"{type(tokenizer).__name__} and {type(predictor).__name__}"
+            raise ConfigError(f"tokenizer, predictor: expected KronosTokenizer and Kronos, found {found}")
         check_fit(tokenizer.config, predictor.config)
         if context not in ("exact", "trim"):
             raise ConfigError(f"context: expected exact or trim, got {context!r}")
@@ -136,7 +139,7 @@ class PathSampler:
         DataError
             For arrays that do not fit.
         ConfigError
-            For fewer than one path, and a horizon beyond `max_context`.
+            For fewer than one path, and a horizon beyond 8 x `max_context`.
         """
         as_count(samples, "samples")
         seeds = np.arange(len(x)) if seeds is None else seeds

@@ -71,7 +71,7 @@ class Recipe(Section):
     members: tuple[str, ...] = Field((), description="recipes whose signals are averaged, instead of a model")
     universe: str | None = Field(None, description="universe to score; null: market.universe of kq.yaml")
     lookback_window: int | None = Field(None, ge=3, description="input bars of the model; null: as trained")
-    horizon: int | None = Field(None, ge=1, description="bars to forecast, up to max_context; null: as trained")
+    horizon: int | None = Field(None, ge=1, description="bars to forecast, at most 8 x max_context; null: as trained")
     asof: DecisionPoints = Field(
         default_factory=lambda: DecisionPoints.model_validate({}),
         description="decision times, intraday bars: close, {every: 12} bars, or {times: ['11:30', '15:00']}",

@@ -44,7 +44,7 @@ def run_forecast(
     ----------
     workspace : the workspace's folder.
     symbol : in any spelling that is unique, such as SH600000, 600000.SH or 600000.
-    horizon : bars to forecast, at most the model's max_context; None: the recipe's.
+    horizon : bars to forecast, at most 8 x the model's max_context; None: the recipe's.
     date : session after which the forecast begins; None: the newest. Of a past one, the bars that followed are kept
         as `realised` and drawn.
     recipe : name of a recipe in signals/.

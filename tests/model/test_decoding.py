@@ -57,8 +57,8 @@ def naive_decode(tokenizer, tokens, paths, max_context):
         (10, 9, 12),  # slides on the way
         (12, 5, 12),  # slides at once
         (20, 5, 12),  # a lookback beyond the limit
-        (4, 6, 6),  # one bar of the lookback is in the window at the end
-        (1, 1, 1),  # one bar at a time
+        (4, 11, 6),  # the lookback has left the window before the end
+        (1, 3, 1),  # one bar at a time
         (5, 1, 8),  # one bar ahead
     ],
 )
@@ -144,12 +144,17 @@ def test_a_trimmed_context_equals_a_window_that_never_slides(make_predictor, mak
     assert trimmed[1].equal(expected[1])
 
 
-@pytest.mark.parametrize(
-    ("horizon", "found"), [(33, "at most 32 bars, the model's max_context, found 33"), (0, "a whole .* found 0")]
-)
-def test_a_horizon_beyond_max_context_is_refused(horizon, found):
-    assert [check_horizon(bars, 32) for bars in (1, 32)] == [1, 32]
+def test_a_trimmed_context_without_place_for_a_lookback_is_refused():
     assert used_lookback("trim", 90, 32, 32) == 1
+    with pytest.raises(ConfigError, match="context trim: a horizon of 33 bars leaves no lookback in a window of 32"):
+        used_lookback("trim", 90, 33, 32)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "found"), [(257, "at most 256 bars, 8 x the model's max_context, found 257"), (0, "a whole .* found 0")]
+)
+def test_a_horizon_of_nothing_or_beyond_memory_is_refused(horizon, found):
+    assert [check_horizon(bars, 32) for bars in (1, 33, 256)] == [1, 33, 256]
     with pytest.raises(ConfigError, match=f"horizon: expected {found}"):
         check_horizon(horizon, 32)
 
@@ -209,6 +214,24 @@ def test_a_horizon_that_fills_the_window_decodes_the_lookback_by_itself(make_tok
     alone = tokenizer.decode(*(part.flatten(0, 1) for part in paths)).view(2, 3, 8, 6)
     assert (bars - alone).abs().max() < 1e-5
     assert (last - tokenizer.decode(*tokens)[:, -1]).abs().max() < 1e-5
+
+
+def test_a_horizon_beyond_max_context_is_decoded_in_half_windows(make_tokenizer):
+    """Blocks of 4 bars for a limit of 8: each bar comes from the pass over the 8 tokens that end with its block."""
+    tokenizer = make_tokenizer(n_dec_layers=3)
+    tokens = random_tokens(2, 6)
+    paths = tuple(part.view(2, 3, 10) for part in random_tokens(6, 10, seed=22))
+    bars, last = BarDecoder(tokenizer, 8).decode(tokens, paths)
+    whole = [
+        torch.cat((past[:, None].expand(-1, 3, -1), future), dim=2).flatten(0, 1)
+        for past, future in zip(tokens, paths, strict=True)
+    ]
+    first = tokenizer.decode(*(row[:, 2:10] for row in whole)).view(2, 3, 8, 6)  # 4 of the lookback, 4 future
+    second = tokenizer.decode(*(row[:, 6:14] for row in whole)).view(2, 3, 8, 6)
+    third = tokenizer.decode(*(row[:, 8:16] for row in whole)).view(2, 3, 8, 6)  # the last 2 future bars
+    expected = torch.cat((first[:, :, 4:], second[:, :, 4:], third[:, :, 6:]), dim=2)
+    assert (bars - expected).abs().max() < 1e-5
+    assert (last - first[:, 0, 3]).abs().max() < 1e-5
 
 
 def test_a_decoder_leaves_the_model_as_it_was(make_predictor, make_tokenizer):

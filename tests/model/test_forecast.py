@@ -62,7 +62,7 @@ def test_the_paths_are_those_of_the_normalised_window_in_price_units(forecaster,
     )
     scale = type(windows.scale)(windows.scale.mean[last], windows.scale.std[last])
     expected = denormalise(sampled.paths, scale)[0, ..., CLOSE]
-    found = run(forecaster, bars, lookback=12, sampling=Sampling(top_p=0.8), seed=5, base="actual")
+    found = run(forecaster, bars, lookback=12, sampling=Sampling(top_p=0.8), seed=5)
     assert of(found, "AAA")[..., CLOSE] == pytest.approx(expected)
 
 
@@ -112,7 +112,7 @@ def test_two_bars_are_enough(forecaster, bars):
 
 
 def test_the_decoded_base_removes_the_tokenizers_error(forecaster, bars):
-    actual, decoded = run(forecaster, bars, base="actual"), run(forecaster, bars)
+    actual, decoded = run(forecaster, bars), run(forecaster, bars, base="decoded")
     ratio = decoded.paths[..., : len(PRICES)] / actual.paths[..., : len(PRICES)]
     assert np.ptp(ratio, axis=(1, 2, 3)) == pytest.approx(0, abs=1e-9)  # one number a symbol
     assert (decoded.paths[..., len(PRICES) :] == actual.paths[..., len(PRICES) :]).all()
@@ -208,9 +208,12 @@ def test_settings_out_of_range_are_refused(forecaster, bars, settings, words):
 
 @pytest.mark.parametrize(
     ("horizon", "words"),
-    [(0, "a whole number of at least 1, found 0"), (100_000, "at most 16 bars, the model's max_context, found 100000")],
+    [
+        (0, "a whole number of at least 1, found 0"),
+        (100_000, "at most 128 bars, 8 x the model's max_context, found 100000"),
+    ],
 )
-def test_a_horizon_of_nothing_or_beyond_max_context_is_refused(forecaster, bars, horizon, words):
+def test_a_horizon_of_nothing_or_beyond_memory_is_refused(forecaster, bars, horizon, words):
     for forecast in (forecaster.forecast, lambda bars, horizon: forecast_bars(bars, forecaster, horizon)):
         with pytest.raises(ConfigError, match=f"horizon: expected {words}"):
             forecast(bars, horizon)

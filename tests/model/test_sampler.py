@@ -327,8 +327,11 @@ def test_other_settings_out_of_range_are_refused(sampler, windows, make_tokenize
         PathSampler(*models, max_context=0, device="cpu")
     with pytest.raises(ConfigError, match="clip: expected a number above 0, found 0"):
         PathSampler(*models, max_context=8, clip=0, device="cpu")
-    with pytest.raises(ConfigError, match="horizon: expected at most 3 bars, the model's max_context, found"):
-        PathSampler(*models, max_context=3, device="cpu").sample(x, x_stamp, y_stamp, 1)
+    y_stamp = np.repeat(y_stamp, 2, axis=1)
+    with pytest.raises(ConfigError, match="horizon: expected at most 8 bars, 8 x the model's max_context, found 10"):
+        PathSampler(*models, max_context=1, device="cpu").sample(x, x_stamp, y_stamp, 1)
+    with pytest.raises(ConfigError, match="tokenizer, predictor: expected KronosTokenizer and Kronos, found int and"):
+        PathSampler(5, models[1], device="cpu")
 
 
 def test_devices_are_resolved_by_name(monkeypatch):

@@ -172,9 +172,10 @@ def test_the_recipe_comes_before_the_card_and_the_workspace():
     assert (found.lookback, found.horizon, found.universe) == (8, 2, "csi500")
 
 
-def test_a_horizon_beyond_the_models_context_is_refused():
-    with pytest.raises(ConfigError, match="horizon: expected at most 512 bars, the model's max_context, found 513"):
-        resolved(horizon=513)
+def test_a_horizon_beyond_memory_is_refused():
+    assert resolved(horizon=4096).horizon == 4096
+    with pytest.raises(ConfigError, match="horizon: expected at most 4096 bars, 8 x the model's max_context, found 4097"):
+        resolved(horizon=4097)
 
 
 def test_what_the_digest_is_computed_from_is_plain_json_and_says_all():
