@@ -160,7 +160,8 @@ class PathSampler:
         """About the bytes that one chunk of such windows takes while it runs, without the weights."""
         series = chunk_series(self.width, lookback, samples, self.device.type)
         caches = self.path_decoder.cache_bytes(series, lookback, horizon, samples)
-        return OTHER_BYTES + caches * 3 // 2
+        beyond = max(horizon - self.max_context, 0)  # bars that no cache holds: embedded, decoded and joined
+        return OTHER_BYTES + caches * 3 // 2 + 3 * 4 * series * samples * beyond * self.width
 
     def _run_all(self, chunks: list[Chunk], sampling: Sampling, samples: int) -> list[tuple[Tensor, Tensor]]:
         """Run all chunks, a group at once; memory decides the size of a group, never the shape of a chunk."""

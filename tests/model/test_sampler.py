@@ -261,6 +261,13 @@ def test_the_memory_of_a_chunk_is_told_beforehand(lookback, horizon, samples, ma
     assert 0.7 * live.peak < sampler.chunk_bytes(lookback, horizon, samples) < 2**26 + 1.5 * live.peak
 
 
+def test_the_memory_of_a_chunk_grows_with_the_bars_beyond_max_context(sampler):
+    width, bars, samples = 16, 7 * 32, 200
+    series = chunk_series(width, 16, samples)
+    more = sampler.chunk_bytes(16, 32 + bars, samples) - sampler.chunk_bytes(16, 32, samples)
+    assert more >= 2 * 4 * series * samples * bars * width  # as the two networks embed them, in float32
+
+
 @pytest.mark.parametrize(
     ("dtype", "limit", "top_k"),  # every two of them together; 14 lets the window slide
     [("float32", 32, 0), ("bfloat16", 14, 0), ("float32", 14, 5), ("bfloat16", 32, 5)],

@@ -210,7 +210,8 @@ def test_an_unknown_symbol_names_the_nearest(trained_workspace):
 
 
 def test_a_horizon_beyond_memory_is_refused(trained_workspace):
-    with pytest.raises(ConfigError, match="horizon: expected at most 4096 bars, 8 x the model's max_context, found 100000"):
+    words = "horizon: expected at most 4096 bars, 8 x the model's max_context, found 100000"
+    with pytest.raises(ConfigError, match=words):
         run_forecast(trained_workspace, "MADE0001", horizon=100_000, device="cpu")
 
 
