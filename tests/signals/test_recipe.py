@@ -174,7 +174,8 @@ def test_the_recipe_comes_before_the_card_and_the_workspace():
 
 def test_a_horizon_beyond_memory_is_refused():
     assert resolved(horizon=4096).horizon == 4096
-    with pytest.raises(ConfigError, match="horizon: expected at most 4096 bars, 8 x the model's max_context, found 4097"):
+    words = "horizon: expected at most 4096 bars, 8 x the model's max_context, found 4097"
+    with pytest.raises(ConfigError, match=words):
         resolved(horizon=4097)
 
 
