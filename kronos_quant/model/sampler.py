@@ -95,8 +95,10 @@ class PathSampler:
         context: Context = "exact",
     ) -> None:
         if not isinstance(tokenizer, KronosTokenizer) or not isinstance(predictor, Kronos):
-            found = f"{type(tokenizer).__name__} and {type(predictor).__name__}"
-            raise ConfigError(f"tokenizer, predictor: expected KronosTokenizer and Kronos, found {found}")
+            raise ConfigError(
+                "tokenizer, predictor: expected KronosTokenizer and Kronos, "
+                f"found {type(tokenizer).__name__} and {type(predictor).__name__}"
+            )
         check_fit(tokenizer.config, predictor.config)
         if context not in ("exact", "trim"):
             raise ConfigError(f"context: expected exact or trim, got {context!r}")
