@@ -356,7 +356,7 @@ def test_parity_holds_on_a_workspace_whose_bars_come_from_no_qlib_directory(mark
     assert report.found.holds
     assert report.directory == "made from the workspace's bars"
     text = "\n".join(report.lines())
-    assert "equal: accounts within" in text
+    assert "equal, the same" in text
     assert "commission and dated levies" in text
     assert "PYTHONHASHSEED" in text
     assert report.as_dict()["holds"] is True
