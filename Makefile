@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # by file, so that what a file's tests share is made once
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check docs-accept lint types docs wheel clean
+.PHONY: demo test test-all check docs-accept lint types docs notebooks wheel clean
 
 demo: $(READY)
 	$(BIN)/kq demo
@@ -38,6 +38,9 @@ types: $(READY)
 # both languages in site/, opened from disk; the stamp says that the extra is installed
 docs: $(VENV)/.docs
 	$(BIN)/python -m docs.build --site site
+
+notebooks: $(READY)
+	$(BIN)/jupytext --quiet --to ipynb docs/notebooks/*.py
 
 $(VENV)/.docs: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"

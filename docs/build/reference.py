@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs.build import api, commands, fields, files, glossary, rules, schemas
+from docs.build import api, commands, fields, files, glossary, notebooks, rules, schemas
 from docs.build.markdown import bullets, front_matter, page
 
 FOLDERS = ("en/reference", "schemas")
@@ -17,7 +17,12 @@ def generated_pages() -> dict[str, str]:
     made = {**commands.pages(), **fields.pages(), **files.pages(), **rules.pages(), **api.pages()}
     pages = {f"en/reference/{name}.md": text for name, text in made.items()}
     pages["en/reference/index.md"] = index(pages)
-    return pages | glossary.pages() | {f"schemas/{name}": text for name, text in schemas.pages().items()}
+    return (
+        pages
+        | glossary.pages()
+        | notebooks.pages()
+        | {f"schemas/{name}": text for name, text in schemas.pages().items()}
+    )
 
 
 def index(pages: Mapping[str, str]) -> str:
