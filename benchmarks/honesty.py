@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from kronos_quant.workflows.demo import make_workspace, measure
+from kronos_quant.evaluation.synthetic import measure_edge
+from kronos_quant.workflows.demo import make_workspace
 from kronos_quant.workflows.train import run_training
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -26,7 +27,7 @@ for seed in range(arguments.seeds):
     with tempfile.TemporaryDirectory() as folder:
         workspace, made = make_workspace(Path(folder), arguments.strength, seed)
         run_training(workspace, gpus=0)
-        finding = measure(workspace, made, arguments.strength)
+        finding = measure_edge(workspace, made, arguments.strength)
     found.append(finding)
     print(f"seed {seed:2d}: rank IC {finding.ic}, oracle {finding.oracle}, captured {finding.captured:.2f}", flush=True)
 ts = [finding.ic.t for finding in found]

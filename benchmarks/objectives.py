@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kronos_quant.evaluation.synthetic import HORIZON, measure_edge
 from kronos_quant.market import Market, ingest_table, workspace_market
 from kronos_quant.signals import open_source
 from kronos_quant.stats.correlation import rank_ic
 from kronos_quant.stats.intervals import independent_interval
-from kronos_quant.workflows.demo import HORIZON, make_workspace, measure
+from kronos_quant.workflows.demo import make_workspace
 from kronos_quant.workflows.train import run_training
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
@@ -74,7 +75,7 @@ def planted(seed: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         workspace, made = make_workspace(Path(folder), 0.2, seed)
         run_training(workspace, gpus=0)
-        finding = measure(workspace, made, 0.2)
+        finding = measure_edge(workspace, made, 0.2)
     return finding.captured, finding.ic.t
 
 

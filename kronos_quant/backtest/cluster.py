@@ -18,11 +18,13 @@ from typing import Any
 
 from kronos_quant import __version__
 from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.engine import benchmark_returns
+from kronos_quant.backtest.inputs import BacktestInputs, facts_of
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.qlib.market import QlibFacts
-from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.rules import Rules, rules_of
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.backtest.sweep import Trial, TrialResult, group_trials, trial_runner
+from kronos_quant.backtest.sweep import Trial, TrialResult, group_trials, run_trials, trial_runner
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.inputs import as_text
 
@@ -42,6 +44,19 @@ class Cluster:
 
     ray: Any
     address: str
+
+
+def trial_results(inputs: BacktestInputs, trials: Sequence[Trial], cluster: Cluster | None) -> Iterator[TrialResult]:
+    """The results as they arrive, from this machine or a cluster."""
+    panel, facts = inputs.panel, facts_of(inputs.market)
+    benchmark = None if inputs.benchmark_close is None else benchmark_returns(inputs.benchmark_close, panel)
+
+    def rules(strategy: Strategy) -> Rules:
+        return rules_of(strategy, panel, inputs.market.exchange, facts)
+
+    if cluster is not None:
+        return run_on_ray(cluster, trials, panel, rules, inputs.qlib, benchmark)
+    return run_trials(trials, panel, rules, inputs.qlib, benchmark, len(os.sched_getaffinity(0)))
 
 
 def run_on_ray(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kronos_quant.charts import Chart
+    from kronos_quant.signals import Signals
 
 SUMMARY = (
     ("total return", "total_return", "{:.2%}"),
@@ -167,6 +169,31 @@ class BacktestResult(Displayed):
         )
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class BacktestRun(BacktestResult):
+    """A back-test with the run that it left.
+
+    folder : of the run; figures : its metrics.json; report : the text of report.txt, head : the part that comes first
+    verdict : whether the result is significant; signals : those that were traded, None for scores from a file
+    """
+
+    folder: Path
+    figures: dict[str, Any]
+    report: str
+    head: str
+    verdict: str
+    signals: Signals | None
+
+    def summary(self) -> pl.DataFrame:
+        """Verdict, key figures and notes as text: columns figure and value."""
+        return summary_table(self._key_figures(), self.figures["notes"], self.verdict)
+
+    @property
+    def tearsheet(self) -> Path:
+        """The page to open."""
+        return self.folder / "tearsheet.html"
+
+
 def result_of(
     strategy: Strategy,
     panel: Panel,
@@ -234,3 +261,16 @@ def metrics_of(
         "mean_holdings": float((ledger.held[ends[1:]] != 0).sum(axis=1).mean()),
         "mean_cash": float(rate(ledger.cash[ends[1:]], after).mean()),
     }
+
+
+def result_tables(result: BacktestResult) -> dict[str, pl.DataFrame]:
+    """The Parquet tables that a run leaves, by name."""
+    tables = {
+        "orders": result.orders,
+        "fills": result.fills,
+        "positions": result.positions,
+        "returns": result.daily,
+        "bars": result.bars,
+        "legs": result.legs,
+    }
+    return {name: table for name, table in tables.items() if table is not None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from kronos_quant.evaluation.slices import (
     by_year,
     contaminated,
 )
-from kronos_quant.evaluation.tables import contender_dict, date_table, figure_table, interval_dict
+from kronos_quant.evaluation.tables import contender_dict, date_table, figure_table, interval_dict, summary
 from kronos_quant.evaluation.verdict import EDGE, Evidence, PairCounts, Verdict, compared
 from kronos_quant.panel.matrix import forward_returns, overlapping_rows
 from kronos_quant.stats.intervals import CONFIDENCE
@@ -164,6 +165,31 @@ class Scorecard(Displayed):
             "slices": [{"kind": part.kind, "label": part.label} | interval_dict(part.rank_ic) for part in self.slices],
             "notes": list(self.notes),
         }
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class EvaluationRun(Scorecard):
+    """A scorecard with the run that it left: its folder, and its metrics.json."""
+
+    folder: Path
+    metrics: dict[str, Any]
+
+    @property
+    def page(self) -> Path:
+        """The page to open."""
+        return self.folder / "scorecard.html"
+
+    def rows(self) -> list[dict[str, str]]:
+        """The signal and the baselines side by side."""
+        return summary(self.cards)
+
+    def head(self) -> list[str]:
+        """The verdict, in words."""
+        return [self.finding.headline, *self.explained]
+
+    def lines(self) -> list[str]:
+        """Notes on the figures, and the page to open."""
+        return [*self.notes, f"page: {self.page}"]
 
 
 def make_scorecard(

@@ -8,8 +8,10 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from kronos_quant.arrays import IntArray
+from kronos_quant.config import Section
 from kronos_quant.errors import DataError, counted
 from kronos_quant.evaluation.cards import DECAY
 from kronos_quant.evaluation.contender import PATHS, SIGNAL, Contender, raw_distribution, stored_contender
@@ -71,6 +73,16 @@ def find_stored(source: SignalSource, name: str, start: date | None, end: date |
             hint=found.command or "kq signal list",
         )
     return found
+
+
+class EvaluationConfig(Section):
+    """What was evaluated, with the defaults filled in."""
+
+    signal: str = Field(description="recipe whose signals are evaluated")
+    start: date = Field(description="first session with signals")
+    end: date = Field(description="last session with signals")
+    universe: str = Field(description="universe whose constituents are evaluated")
+    against: tuple[str, ...] = Field(description="recipes compared with it")
 
 
 @dataclass(frozen=True, slots=True)

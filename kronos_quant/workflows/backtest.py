@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
 
 import numpy as np
-import polars as pl
 
 from kronos_quant.backtest import BacktestResult, simulate
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
-from kronos_quant.display import summary_table
+from kronos_quant.backtest.result import BacktestRun, result_tables
 from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
@@ -20,34 +17,6 @@ from kronos_quant.schema import check_table
 from kronos_quant.stats.performance import key_figures
 from kronos_quant.validity.examination import examine_backtest
 from kronos_quant.workspace import WorkspaceFolder
-
-if TYPE_CHECKING:
-    from kronos_quant.signals import Signals
-
-
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class BacktestRun(BacktestResult):
-    """A back-test with the run that it left.
-
-    folder : of the run; figures : its metrics.json; report : the text of report.txt, head : the part that comes first
-    verdict : whether the result is significant; signals : those that were traded, None for scores from a file
-    """
-
-    folder: Path
-    figures: dict[str, Any]
-    report: str
-    head: str
-    verdict: str
-    signals: Signals | None
-
-    def summary(self) -> pl.DataFrame:
-        """Verdict, key figures and notes as text: columns figure and value."""
-        return summary_table(self._key_figures(), self.figures["notes"], self.verdict)
-
-    @property
-    def tearsheet(self) -> Path:
-        """The page to open."""
-        return self.folder / "tearsheet.html"
 
 
 def run_backtest(
@@ -59,43 +28,13 @@ def run_backtest(
     allow_code: bool = False,
     page: bool = True,
 ) -> BacktestRun:
-    """Back-test a strategy; signals of its range that are missing are computed first.
+    """Back-test a strategy, see `Workspace.backtest`.
 
-    Parameters
-    ----------
-    strategy
-        The name or path of a strategy file, a Strategy, or its settings.
-    device
-        For signals that are computed: auto, cpu, cuda, cuda:N or mps.
-    compute
-        False raises DataError where signals are missing.
-    allow_code
-        Whether a strategy may be Python code; ConfigError where it may not and is.
-    page
-        False leaves out tearsheet.html and performance.png, which take longer than the back-test itself.
+    page : False leaves out tearsheet.html and performance.png, which take longer than the back-test itself
     """
     inputs = collect_inputs(workspace, strategy, device, compute=compute, allow_code=allow_code)
     result = simulate(inputs.strategy, inputs.panel, inputs.rules, inputs.benchmark_close, inputs.qlib, inputs.decide)
     return _write_run(workspace, inputs, result, page=page)
-
-
-def result_tables(result: BacktestResult) -> dict[str, pl.DataFrame]:
-    """The Parquet tables that a run leaves, by name."""
-    tables = {
-        "orders": result.orders,
-        "fills": result.fills,
-        "positions": result.positions,
-        "returns": result.daily,
-        "bars": result.bars,
-        "legs": result.legs,
-    }
-    return {name: table for name, table in tables.items() if table is not None}
-
-
-def unknown_figures() -> dict[str, Any]:
-    """The names of all key figures, those of a benchmark too: a script finds the same keys in every run."""
-    nothing = np.empty(0)
-    return dict.fromkeys(key_figures(nothing, nothing, nothing, 1))
 
 
 def _write_run(
@@ -106,6 +45,7 @@ def _write_run(
     digest = inputs.market.snapshot.digest
     seeds = {"sampling": source.recipe.recipe.seed} if source else {}
     notes = [*scores.notes, *missing_benchmark(inputs)]
+    nothing = np.empty(0)  # a script finds the same figures in every run, those of a benchmark too
     with staged_run(
         workspace.runs, "backtest", Inputs(digest, source.recipe.weights if source else scores.digest, seeds)
     ) as run:
@@ -126,7 +66,7 @@ def _write_run(
         text, head = document.to_text(), headline_document(document).to_text()
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
         figures = (
-            unknown_figures()
+            dict.fromkeys(key_figures(nothing, nothing, nothing, 1))
             | result.metrics
             | examination.as_dict()
             | {

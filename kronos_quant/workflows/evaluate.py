@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import date
-from pathlib import Path
-from typing import Any
+from dataclasses import fields
 
-from pydantic import Field
-
-from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
-from kronos_quant.evaluation.scorecard import Scorecard
-from kronos_quant.evaluation.stored import StoredRecipe, find_stored, measure, read_inputs
-from kronos_quant.evaluation.tables import summary
+from kronos_quant.evaluation.scorecard import EvaluationRun, Scorecard
+from kronos_quant.evaluation.stored import EvaluationConfig, StoredRecipe, find_stored, measure, read_inputs
 from kronos_quant.evaluation.zero_shot import zero_shot_signals
 from kronos_quant.inputs import DateLike, as_date
 from kronos_quant.market import Market, workspace_market
@@ -22,41 +15,6 @@ from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.schema import check_table
 from kronos_quant.signals import ZERO_SHOT, open_source
 from kronos_quant.workspace import WorkspaceFolder
-
-
-class EvaluationConfig(Section):
-    """What was evaluated, with the defaults filled in."""
-
-    signal: str = Field(description="recipe whose signals are evaluated")
-    start: date = Field(description="first session with signals")
-    end: date = Field(description="last session with signals")
-    universe: str = Field(description="universe whose constituents are evaluated")
-    against: tuple[str, ...] = Field(description="recipes compared with it")
-
-
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class EvaluationRun(Scorecard):
-    """A scorecard with the run that it left: its folder, and its metrics.json."""
-
-    folder: Path
-    metrics: dict[str, Any]
-
-    @property
-    def page(self) -> Path:
-        """The page to open."""
-        return self.folder / "scorecard.html"
-
-    def rows(self) -> list[dict[str, str]]:
-        """The signal and the baselines side by side."""
-        return summary(self.cards)
-
-    def head(self) -> list[str]:
-        """The verdict, in words."""
-        return [self.finding.headline, *self.explained]
-
-    def lines(self) -> list[str]:
-        """Notes on the figures, and the page to open."""
-        return [*self.notes, f"page: {self.page}"]
 
 
 def run_evaluation(
@@ -69,30 +27,7 @@ def run_evaluation(
     *,
     zero_shot: bool | None = None,
 ) -> EvaluationRun:
-    """Evaluate the stored signals of a recipe on the sessions from `start` to `end`, its horizon ahead.
-
-    Parameters
-    ----------
-    workspace
-        Where bars and signals are stored, and where the run's folder is made.
-    recipe
-        Name in signals/, or a file.
-    start, end
-        Dates; default: from the first session after the model's training, or the first stored one where that is not
-        known, to the last.
-    universe
-        Whose constituents are evaluated; default: the recipe's.
-    against
-        Other recipes to compare with.
-    zero_shot
-        Also evaluate the model that training began from. Its signals are computed where they are missing; by default
-        only if that takes less than 10 minutes.
-
-    Raises
-    ------
-    ConfigError, DataError
-        Before anything is written.
-    """
+    """Evaluate the stored signals of a recipe, its horizon ahead, see `Workspace.evaluate`."""
     first_date, last_date = as_date(start, "start"), as_date(end, "end")
     market = workspace_market(workspace)
     names = [recipe, *against]

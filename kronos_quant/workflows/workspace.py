@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import polars as pl
 
     from kronos_quant.backtest.inputs import StrategyLike
+    from kronos_quant.backtest.qlib.parity import ParityReport
+    from kronos_quant.backtest.result import BacktestRun
     from kronos_quant.backtest.sweep import Grid
     from kronos_quant.config import WorkspaceConfig
+    from kronos_quant.evaluation.scorecard import EvaluationRun
     from kronos_quant.market import IngestReport, ListReport, Market, Membership
     from kronos_quant.market.quality.survey import CheckReport
     from kronos_quant.model.symbol_forecast import SymbolForecast
+    from kronos_quant.report.pages.comparison import ComparisonRun
+    from kronos_quant.report.pages.sweep import SweepRun
     from kronos_quant.signals import Signals
     from kronos_quant.signals.importing import ImportReport
     from kronos_quant.training.run import TrainingResult
-    from kronos_quant.workflows.backtest import BacktestRun
-    from kronos_quant.workflows.compare import ComparisonRun
-    from kronos_quant.workflows.evaluate import EvaluationRun
-    from kronos_quant.workflows.parity import ParityReport
-    from kronos_quant.workflows.sweep import SweepRun
 
 
 class Workspace:

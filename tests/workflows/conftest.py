@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kronos_quant.backtest.result import BacktestRun
 from kronos_quant.signals import scorer
-from kronos_quant.workflows.backtest import BacktestRun, run_backtest
+from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 
 

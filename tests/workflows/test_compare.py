@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from kronos_quant import ConfigError, DataError
+from kronos_quant.report.pages.comparison import figure_table, read_run
 from kronos_quant.runs import finished_runs
 from kronos_quant.workflows.backtest import run_backtest
-from kronos_quant.workflows.compare import figure_table, read_run, run_comparison, run_named
+from kronos_quant.workflows.compare import run_comparison, run_named
 from kronos_quant.workspace import open_workspace_folder
 
 

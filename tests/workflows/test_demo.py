@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from kronos_quant import ConfigError
+from kronos_quant.evaluation.synthetic import DemoFinding, measure_edge
 from kronos_quant.market import SyntheticSpec, make_market, open_market
 from kronos_quant.stats.intervals import MeanInterval
-from kronos_quant.workflows.demo import DemoFinding, DemoSummary, make_workspace, measure, run_demo
+from kronos_quant.workflows.demo import DemoSummary, make_workspace, run_demo
 from kronos_quant.workspace import init_workspace
 
 
@@ -60,7 +61,7 @@ def test_the_summary_ends_with_the_backtest_and_its_page():
 def test_the_signal_is_measured_on_unseen_dates_that_do_not_overlap(trained_workspace):
     made = make_market(SyntheticSpec(strength=0.2, symbols=12, sessions=140, seed=0))
     (trained_workspace.root / "signals" / "default.yaml").write_text("samples: 4\nhorizon: 5\n")
-    finding = measure(trained_workspace, made, 0.2)
+    finding = measure_edge(trained_workspace, made, 0.2)
     # 29 unseen sessions: those at 0, 5, 10, 15 and 20 have a session 5 later that is not the next one's
     assert finding.ic.dates == finding.oracle.dates == 5
     [folder] = trained_workspace.signal_store.iterdir()

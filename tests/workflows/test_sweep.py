@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from kronos_quant import ConfigError, KronosQuantError
+from kronos_quant.backtest import cluster
 from kronos_quant.backtest.sweep import parse_grid
 from kronos_quant.market import open_market
 from kronos_quant.runs import finished_runs, unfinished_runs
@@ -108,7 +109,7 @@ def test_trials_without_any_trade_come_last_and_have_no_luck(scored_workspace):
 
 def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, monkeypatch):
     monkeypatch.setattr(job, "SAVE_EVERY", 2)
-    whole, calls = job.run_trials, []
+    whole, calls = cluster.run_trials, []
 
     def interrupted(trials, *others):
         for number, done in enumerate(whole(trials, *others)):
@@ -117,7 +118,7 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, mon
             yield done
 
     grid = ["topk=1,2,3,4", "hold_thresh=1,2"]
-    monkeypatch.setattr(job, "run_trials", interrupted)
+    monkeypatch.setattr(cluster, "run_trials", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_sweep(scored_workspace, "own", grid, device="cpu")
     [run] = unfinished_runs(scored_workspace.runs, "sweep")
@@ -129,7 +130,7 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, mon
         calls.extend(trials)
         return whole(trials, *others)
 
-    monkeypatch.setattr(job, "run_trials", counted)
+    monkeypatch.setattr(cluster, "run_trials", counted)
     summary = run_sweep(scored_workspace, "own", grid, device="cpu")
     assert (summary.folder, summary.resumed, len(calls), len(summary.trials)) == (run.path, 3, 5, 8)
     assert not summary.trials["sharpe_ratio"].has_nulls()
@@ -142,10 +143,10 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, mon
 
 
 def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monkeypatch):
-    grid, whole = ["topk=1,2,3"], job.run_trials
+    grid, whole = ["topk=1,2,3"], cluster.run_trials
 
     def meanwhile(trials, *others):
-        monkeypatch.setattr(job, "run_trials", whole)
+        monkeypatch.setattr(cluster, "run_trials", whole)
         with pytest.raises(KronosQuantError, match="another process is running this sweep") as caught:
             run_sweep(scored_workspace, "own", grid, device="cpu")
         assert caught.value.hint == "wait for it to finish; if it stops, its trials are kept"
@@ -153,7 +154,7 @@ def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monke
         run_sweep(scored_workspace, "own", ["topk=2,3"], device="cpu")
         yield from whole(trials, *others)
 
-    monkeypatch.setattr(job, "run_trials", meanwhile)
+    monkeypatch.setattr(cluster, "run_trials", meanwhile)
     summary = run_sweep(scored_workspace, "own", grid, device="cpu")
     assert len(summary.trials) == len(read_trials(scored_workspace.runs)) == 3
     assert [run.manifest()["status"] for run in finished_runs(scored_workspace.runs, "sweep")] == ["finished"] * 2
@@ -172,7 +173,7 @@ def test_a_sweep_that_fails_before_anything_is_done_leaves_no_folder(scored_work
     def fail(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr(job, "run_trials", fail)
+    monkeypatch.setattr(cluster, "run_trials", fail)
     with pytest.raises(MemoryError):
         run_sweep(scored_workspace, "own", ["topk=1,2"], device="cpu")
     assert list((scored_workspace.runs / "sweep").iterdir()) == []

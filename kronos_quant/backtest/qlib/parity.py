@@ -7,9 +7,11 @@ Shape letters: T sessions, N symbols.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -17,13 +19,21 @@ import polars as pl
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.accounts import Ledger, order_table
 from kronos_quant.backtest.engine import exchange_market, qlib_market, run_kernel, trade_qlib
+from kronos_quant.backtest.inputs import BacktestInputs, bars_of_source, source_directory
 from kronos_quant.backtest.ledger import simulate_slowly
-from kronos_quant.backtest.panel import Panel
-from kronos_quant.backtest.qlib.market import QlibFacts, qlib_costs, qlib_unit
+from kronos_quant.backtest.panel import Panel, build_panel
+from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory, qlib_costs, qlib_unit
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.settings import Liquidity, Risk
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.display import Displayed, summary_table
+from kronos_quant.errors import counted
+from kronos_quant.market import export_bars
+from kronos_quant.workspace import WorkspaceFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QLIB_TOLERANCE = 1e-6
 """Largest relative difference of daily account values between the profile qlib and canonical pyqlib."""
@@ -78,6 +88,68 @@ class ParityResult:
     def holds(self) -> bool:
         """Whether both agree."""
         return self.qlib.holds and self.ledger.holds
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ParityReport(Displayed):
+    """What was compared, on which Qlib directory, and the result."""
+
+    found: ParityResult
+    directory: str
+    period: str
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Verdict and period."""
+        return f"Parity {'holds' if self.found.holds else 'DOES NOT HOLD'}, {self.period}"
+
+    def summary(self) -> pl.DataFrame:
+        """The final account under each rule, and what each is worth in basis points."""
+        rows = [(step.rule, f"{step.account:,.2f} ({step.basis_points:+.1f} bps)") for step in self.found.steps]
+        checks = [(check.name, _check_line(check)) for check in (self.found.qlib, self.found.ledger)]
+        return summary_table([*checks, *rows], self.notes)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row per rule: rule, account, basis_points."""
+        return pl.DataFrame([asdict(step) for step in self.found.steps]).to_pandas()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self) | {"holds": self.found.holds, "basis_points": self.basis_points}
+
+    def lines(self) -> list[str]:
+        """The outcome in words."""
+        return [
+            f"{self.period}, Qlib directory: {self.directory}",
+            "pyqlib runs with holdings sorted by symbol and stable ties: plain Qlib's trades depend on PYTHONHASHSEED",
+            *(f"note: {note}" for note in self.notes),
+            "",
+            *(_check_line(check) for check in (self.found.qlib, self.found.ledger)),
+            "",
+            f"{'rules of Qlib, replaced one by one':<74}{'account':>18}{'bps':>10}",
+            *(_step_line(step.rule, step.account, step.basis_points) for step in self.found.steps),
+            _step_line("total", self.found.steps[-1].account, self.basis_points),
+        ]
+
+    @property
+    def basis_points(self) -> float:
+        """The account under the exchange's rules versus Qlib's; NaN where that lost everything."""
+        first, last = self.found.steps[0].account, self.found.steps[-1].account
+        return (last / first - 1) * 1e4 if first > 0 else float("nan")
+
+
+def _step_line(rule: str, account: float, basis_points: float) -> str:
+    return f"{rule:<74}{account:>18,.2f}{basis_points:>10.1f}"
+
+
+def _check_line(check: ParityCheck) -> str:
+    verdict = "equal" if check.holds else "NOT EQUAL"
+    fills = f"the same {counted(check.orders, 'fill')}" if check.same_orders else "different fills"
+    return (
+        f"{check.name + ':':<40}{verdict}, {fills}; daily accounts differ by at most {check.difference:.1e} "
+        f"(tolerance {check.tolerance:.0e}, relative)"
+    )
 
 
 def compare_profiles(
@@ -181,3 +253,21 @@ def flat_costs(strategy: Strategy, rules: Rules) -> Rules:
 def without_delistings(panel: Panel) -> Panel:
     """The panel without the knowledge that a symbol has no further bar."""
     return replace(panel, gone=np.full(len(panel.symbols), len(panel.dates), dtype=np.int64))
+
+
+def directory_for(
+    workspace: WorkspaceFolder, inputs: BacktestInputs, scores: pl.DataFrame, sessions: Sequence[date], made: Path
+) -> tuple[Path, Panel, QlibFacts]:
+    """The directory that pyqlib reads, the panel of the same bars, and what it holds besides prices."""
+    bars = inputs.market.bars(start=sessions[0])
+    whole = bars_of_source(inputs.market, bars, sessions[0])
+    panel = build_panel(whole, scores, sessions, keep_unpriced=True)
+    found = source_directory(workspace, inputs.market, inputs.strategy, panel)
+    if found is not None:
+        directory, facts = found
+        refused = len(whole.join(bars, on=["symbol", "date"], how="anti").filter(pl.col("date") <= sessions[-1]))
+        note = f"Used here, as Qlib uses them, although the checks rejected them: {counted(refused, 'bar')}."
+        return directory, panel, replace(facts, notes=(*facts.notes, note)) if refused else facts
+    panel = build_panel(bars, scores, sessions, keep_unpriced=True)
+    export_bars(inputs.market, made, "qlib")
+    return made, panel, facts_of_directory(panel, made)

@@ -3,23 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kronos_quant.charts import HOW_TO_READ, heatmap_figure, write_png
-from kronos_quant.display import setting_text
-from kronos_quant.errors import counted
+from kronos_quant.charts import HOW_TO_READ, Chart, heatmap_figure, write_png
+from kronos_quant.display import Displayed, figure_text, setting_text, summary_table
+from kronos_quant.errors import counted, listed
 from kronos_quant.report.document import Document, Part, Picture, capitalised, make_picture
 from kronos_quant.report.terms import FIGURES as LABELS
 from kronos_quant.report.terms import figure_cell
 from kronos_quant.validity.luck import Luck
+from kronos_quant.validity.sweep_trials import sort_by_sharpe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIGURES = (
     "annual_return", "annual_volatility", "sharpe_ratio", "deflated_sharpe_probability", "max_drawdown", "turnover",
     "annual_cost",
 )  # fmt: skip
 """Columns of the best trials."""
+
+BEST = 10
+"""Trials that are shown."""
+BIASED = "The best of many trials is biased upwards; the heat maps show whether neighbouring settings agree."
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class SweepRun(Displayed):
+    """A finished sweep: its folder, its trials (settings and figures, a row each), and what was left out.
+
+    luck : the tests of the trial with the highest Sharpe ratio, None where no trial has one
+    resumed : trials that an interrupted run had finished; refused : why combinations are no valid strategy
+    """
+
+    folder: Path
+    settings: tuple[str, ...]
+    trials: pl.DataFrame
+    luck: Luck | None
+    resumed: int
+    refused: list[str]
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """How many trials, over which settings."""
+        return f"Sweep of {', '.join(self.settings)}: {counted(len(self.trials), 'trial')}"
+
+    def summary(self) -> pl.DataFrame:
+        """Verdict, settings and figures of the trial with the highest Sharpe ratio."""
+        best = self.best().row(0, named=True)
+        rows = [(name, f"{best[name]}") for name in self.settings]
+        rows += [(name.replace("_", " "), figure_text(float(best[name] or 0.0), "{:.4g}")) for name in FIGURES]
+        refused = [f"not valid: {why}" for why in self.refused]
+        verdict = None if self.luck is None else self.luck.headline()
+        return summary_table(rows, [BIASED, *refused], verdict)
+
+    def plot(self, title: str | None = None, width: float = 11.0) -> Chart:
+        """Heat maps over the first two settings that vary. title : None is the result's own; width : inches"""
+        rows, columns = map_settings(self.settings, self.trials)[0]
+        return heatmap_figure(self.trials, rows, columns, self.title if title is None else title, width)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All trials as a pandas table."""
+        return self.trials.to_pandas()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "folder": self.folder,
+            "trials": len(self.trials),
+            "resumed": self.resumed,
+            "left_out": self.refused,
+            "seconds": self.seconds,
+            "best": self.best().to_dicts(),
+            "luck": None if self.luck is None else self.luck.as_dict(),
+        }
+
+    def best(self) -> pl.DataFrame:
+        """The trials with the highest Sharpe ratios."""
+        return sort_by_sharpe(self.trials).head(BEST).select(*self.settings, *FIGURES)
+
+    def lines(self) -> list[str]:
+        """The outcome in words."""
+        count = counted(len(self.trials), "trial")
+        lines = [f"{count} in {self.seconds:.1f} s" + (f", {self.resumed:,} of them resumed" if self.resumed else "")]
+        if self.refused:
+            lines.append(f"{counted(len(self.refused), 'combination')} not valid: {listed(self.refused, 2)}")
+        lines.append(f"best {min(BEST, len(self.trials))} of {count} by Sharpe ratio:")
+        best = self.best().rename({"deflated_sharpe_probability": "deflated"})
+        with pl.Config(tbl_rows=BEST, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
+                       tbl_formatting="NOTHING", float_precision=4, tbl_width_chars=160):  # fmt: skip
+            lines += str(best).splitlines()
+        lines.append(BIASED)
+        if self.luck is not None:
+            lines += ["best trial:", *(f"  {line}" for line in self.luck.lines())]
+        return [*lines, f"page: {self.folder / 'sweep.html'}", f"folder: {self.folder}"]
 
 
 def write_sweep_page(
