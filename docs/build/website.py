@@ -28,7 +28,7 @@ SITE = "site"
 ROOT_PAGES = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 """Pages that are made from a file of the repository's root."""
 ENGLISH = "（英文）"
-_LINK = re.compile(r"(?<=\]\()(?P<up>(?:\.\./)+)en/(?P<path>[\w/]+)\.md(?P<anchor>#[^)\s]*)?(?=\))")
+_LINK = re.compile(r"(?<=\]\()(?P<up>(?:\.\./)+)en/(?P<path>[\w/]+)\.md(?P<anchor>#[^)\s]*)?\)")
 _HOME = """\
 <!doctype html>
 <meta charset="utf-8">
@@ -99,17 +99,17 @@ def stage(docs: Path, staged: Path) -> None:
 
 
 def chinese_links(text: str) -> str:
-    """A Chinese page with its links to English pages as they are in the site.
+    """A Chinese page with its links to English pages as they are in the site, marked as English.
 
     >>> chinese_links("[列](../../en/reference/columns.md#bars), [vectorbt](../en/from/vectorbt.md)")
-    '[列](../reference/columns.md#bars), [vectorbt](../en/from/vectorbt.html)'
+    '[列](../reference/columns.md#bars)（英文）, [vectorbt](../en/from/vectorbt.html)（英文）'
     """
 
     def moved(link: re.Match[str]) -> str:
         anchor = link["anchor"] or ""
         if link["path"].startswith(f"{GENERATED}/"):
-            return f"{link['up'].removeprefix('../')}{link['path']}.md{anchor}"
-        return f"{link['up']}en/{link['path']}.html{anchor}"
+            return f"{link['up'].removeprefix('../')}{link['path']}.md{anchor}){ENGLISH}"
+        return f"{link['up']}en/{link['path']}.html{anchor}){ENGLISH}"
 
     return _LINK.sub(moved, text)
 
@@ -131,7 +131,7 @@ def nav_of(nav: list[Any], staged: Path, language: str) -> list[Any]:
         elif (staged / "en" / target).is_file():
             meta = yaml.safe_load(front_matter((staged / "en" / target).read_text(encoding="utf-8"))[0]) or {}
             link = f"../en/{target.removesuffix('.md')}.html"
-            kept.append({f"{meta.get('title', target)}{ENGLISH}": link})
+            kept.append({f"{title or meta.get('title', target)}{ENGLISH}": link})
     return kept
 
 

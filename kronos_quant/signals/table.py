@@ -31,9 +31,21 @@ from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.symbols import MAINLAND
 from kronos_quant.schema import DAILY
 
-DATE_NAMES = ("date", "trade_date", "day", "datetime", "time", "timestamp", "timestamps", "asof")
+DATE_NAMES = (
+    "date",
+    "trade_date",
+    "day",
+    "日期",
+    "交易日",
+    "交易日期",
+    "datetime",
+    "time",
+    "timestamp",
+    "timestamps",
+    "asof",
+)
 """What a column of times may be called, from the session to the moment. Qlib's is datetime, the signal store's asof."""
-SYMBOL_NAMES = ("symbol", "instrument", "ticker", "code", "ts_code")
+SYMBOL_NAMES = ("symbol", "instrument", "ticker", "code", "ts_code", "代码", "股票代码", "证券代码")
 PREFERRED = ("score", "last", "mean")
 """The column that ranks, where several are given and none was chosen."""
 EXAMPLES = 3
@@ -196,7 +208,7 @@ def _read_file(path: Path) -> pl.DataFrame:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: not readable as CSV or Parquet: {reason}", hint=hint) from None
     if any("\ufffd" in column for column in frame.columns):
-        raise DataError(f"{path}: its first line is no UTF-8: {listed(frame.columns)}", hint="save it as UTF-8")
+        raise DataError(f"{path}: expected UTF-8, found another encoding in its first line", hint="Save it as UTF-8.")
     return frame
 
 

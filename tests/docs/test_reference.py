@@ -305,7 +305,7 @@ def test_a_chinese_link_to_an_english_page_becomes_one_of_the_site():
     text = "[a](../../en/reference/columns.md#bars) [b](../en/from/vectorbt.md) [c](../install.md)"
     assert (
         website.chinese_links(text)
-        == "[a](../reference/columns.md#bars) [b](../en/from/vectorbt.html) [c](../install.md)"
+        == "[a](../reference/columns.md#bars)（英文） [b](../en/from/vectorbt.html)（英文） [c](../install.md)"
     )
 
 

@@ -247,6 +247,13 @@ def test_paths_without_csv_files_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "SH600000.csv"
+    path.write_bytes("日期,开盘,收盘\n2024-06-18,1,1\n".encode("gbk"))
+    with pytest.raises(DataError, match=r"SH600000\.csv: expected UTF-8, found another encoding"):
+        read_csv_files(path)
+
+
 def test_an_unknown_amount_policy_is_refused(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"amount: expected derive, zero, as_is, found 'guess'"):
         read(write(file, TUTORIAL), amount="guess")

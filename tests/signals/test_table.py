@@ -185,8 +185,16 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
 def test_a_first_line_that_is_no_utf8_is_refused(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_bytes("date,symbol,分数\n2025-06-05,AAA,1\n".encode("gbk"))
-    with pytest.raises(DataError, match=r"mine\.csv: its first line is no UTF-8"):
+    with pytest.raises(DataError, match=r"mine\.csv: expected UTF-8, found another encoding"):
         read(path)
+
+
+@pytest.mark.parametrize("heads", ["日期,代码,得分", "交易日,股票代码,因子值", "交易日期,证券代码,score"])
+def test_chinese_names_of_columns_and_codes_of_digits_are_read(table, heads):
+    path = table(f"{heads}\n20240618,600000,1\n20240618,000001,2\n")
+    found = read(path, exchange="XSHG").frame
+    assert found["symbol"].to_list() == ["SH600000", "SZ000001"]
+    assert found["date"].to_list() == [DAY.date()] * 2
 
 
 def test_the_rows_are_sorted_and_typed():

@@ -69,7 +69,7 @@ def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
         raise DataError(
             f"{place}: expected the columns timestamps, open, high, low, close; missing {', '.join(wanted)}; found "
             f"{', '.join(names.values())}",
-            hint="Columns must be separated by commas." if other_separator else None,
+            hint="Columns must be separated by commas." if other_separator else "Rename the columns.",
         )
     if columns["time"] == names.get("date") and "time" in names:
         columns["clock"] = names["time"]

@@ -67,6 +67,8 @@ def read_text_table(path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"{path}: not a CSV file with one table: {reason}") from None
+    if any("\ufffd" in column for column in text.columns):
+        raise DataError(f"{path}: expected UTF-8, found another encoding in its first line", hint="Save it as UTF-8.")
     text = text.filter(pl.any_horizontal(pl.exclude(LINE).is_not_null()))
     if text.is_empty():
         raise DataError(f"{path}: expected rows below the header line, found none")
