@@ -19,6 +19,7 @@ NORMALISED = (
     (re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\b"), "DIGEST"),  # of weights, bars, settings
     (re.compile(r"\b\d+(\.\d+)? (s|ms|min|h|seconds?|minutes?|hours?)\b"), "DURATION"),
     (re.compile(r"\b\d+(\.\d+)? windows/s\b"), "SPEED"),
+    (re.compile(r"(?<=windows/s per process: ).*"), "SPEED"),
     (re.compile(r"\b\d+(\.\d+)? (kB|MB|GB|kiB|MiB|GiB)\b"), "SIZE"),  # of files and memory
 )
 """Patterns of what no two runs print alike."""
