@@ -187,7 +187,7 @@ def setting_text(value: object) -> str:
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield `advance(n)`; draws a bar with the time left only when stderr is a terminal."""
     if not sys.stderr.isatty():
-        yield _ignore
+        yield lambda steps: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -196,7 +196,3 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
-
-
-def _ignore(steps: int) -> None:
-    """Advance nothing."""

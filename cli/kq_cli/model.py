@@ -23,9 +23,9 @@ def list_(as_json: AsJson = False) -> None:
 
     List the models in models/ and those trained here: kind, shape, parameters, digest and origin.
     """
-    from kronos_quant.workflows.models import list_models
+    from kronos_quant.model.library import ModelLibrary
 
-    models = list_models(kq.open().folder)
+    models = ModelLibrary(kq.open().folder).entries()
     if as_json:
         print_json([model.as_dict() for model in models])
     else:
@@ -46,9 +46,9 @@ def add(
     Check every weight of a model, then copy it into models/, completely or not at all. A Hub id is downloaded once;
     afterwards no network is needed.
     """
-    from kronos_quant.workflows.models import add_model
+    from kronos_quant.model.library import ModelLibrary
 
-    print_report(add_model(kq.open().folder, source, tokenizer, name, revision), as_json)
+    print_report(ModelLibrary(kq.open().folder).add(source, tokenizer, name, revision), as_json)
 
 
 @app.command(short_help="Check a model and describe it.")
@@ -57,6 +57,6 @@ def show(name: Name = "latest", as_json: AsJson = False) -> None:
 
     Read and check a model, and print its sizes, digest, configuration and how it was trained.
     """
-    from kronos_quant.workflows.models import show_model
+    from kronos_quant.model.library import ModelLibrary
 
-    print_report(show_model(kq.open().folder, name), as_json)
+    print_report(ModelLibrary(kq.open().folder).report(name), as_json)

@@ -158,7 +158,9 @@ def _permitted(part: Any, bounds: list[Any]) -> str:
     if _is_section(part):
         return "the fields below"
     if origin is tuple:
-        items = ["steps" if _tagged_union(each) else _permitted(each, []) for each in inner if each is not ...]
+        items = [
+            "steps" if any(map(_tag, _sections(each))) else _permitted(each, []) for each in inner if each is not ...
+        ]
         return f"list of {items[0]}" if ... in inner else f"[{', '.join(items)}]"
     if origin is dict:
         return f"{_permitted(inner[0], [])}: {_permitted(inner[1], [])}"
@@ -213,10 +215,6 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
         return
     for inner in get_args(annotation):
         yield from _sections(inner)
-
-
-def _tagged_union(annotation: Any) -> bool:
-    return any(_tag(section) for section in _sections(annotation))
 
 
 def _tag(section: type[BaseModel]) -> str:

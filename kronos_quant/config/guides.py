@@ -138,7 +138,8 @@ def place_guide_settings(data: dict[str, Any], lines: Lines, name: str) -> Guide
                 continue
             to, renamed, given = place
             target = moved.setdefault(to, {})
-            if renamed in target and (section, field) not in _overruling():
+            # a switch wins over a number given elsewhere: a phase that is left out has its epochs all the same
+            if renamed in target and (section, field) not in {switch[:2] for switch in SWITCHES}:
                 raise ConfigError(f"{name}:{line}: {'.'.join(path)}: given in {to} too")
             target[renamed] = given
             places[to, renamed] = line
@@ -203,11 +204,6 @@ def _place(section: str, field: str, value: Any) -> tuple[str, str, Any] | None:
     if not section:
         return "train", field, value
     return SWITCHES.get((section, field, value)) if isinstance(value, bool) else None
-
-
-def _overruling() -> set[tuple[str, str]]:
-    """Switches that win over a number given elsewhere: a phase that is left out has its epochs all the same."""
-    return {(section, field) for section, field, _ in SWITCHES}
 
 
 def _refuse_both(values: Mapping[str, Any], name: str, other: str) -> None:

@@ -43,11 +43,7 @@ def _as_moment(value: Any) -> datetime:
     return datetime.fromisoformat(str(value))
 
 
-def _as_day(value: Any) -> date:
-    return _as_moment(value).date()
-
-
-Day = Annotated[date, BeforeValidator(_as_day)]
+Day = Annotated[date, BeforeValidator(lambda value: _as_moment(value).date())]
 Moment = Annotated[
     datetime, BeforeValidator(_as_moment), PlainSerializer(lambda moment: moment.isoformat(timespec="minutes"))
 ]

@@ -277,7 +277,8 @@ def prune_store(
     them again.
     """
     folders: list[tuple[Path, str]] = []
-    files = _leftovers(workspace.signal_store)
+    oldest = time.time() - LEFTOVER_SECONDS
+    files = [path for path in sorted(workspace.signal_store.glob("*/.partial-*")) if path.stat().st_mtime < oldest]
     kept: list[str] = []
     stored = stored_folders(workspace.signal_store)
     if older_than is not None:
@@ -303,12 +304,6 @@ def _delete(root: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
         shutil.rmtree(path.rename(path.with_name(f".pruned-{path.name}")))
     for leftover in root.glob(".pruned-*"):
         shutil.rmtree(leftover)
-
-
-def _leftovers(root: Path) -> list[Path]:
-    """Half-written files so old that no process can be writing them."""
-    oldest = time.time() - LEFTOVER_SECONDS
-    return [path for path in sorted(root.glob("*/.partial-*")) if path.stat().st_mtime < oldest]
 
 
 def _reason_to_keep(folder: SignalFolder, recipes: RecipeSet) -> str | None:

@@ -26,11 +26,7 @@ NEWEST = 3
 
 
 def run_comparison(workspace: WorkspaceFolder, runs: Sequence[PathLike | BacktestRun]) -> ComparisonRun:
-    """Compare back-tests; the others are tested against the first.
-
-    runs : ids, beginnings of ids, folders, or results of `run_backtest`
-    Raises ConfigError for fewer than two, an unknown one and one given twice, DataError for an incomplete folder.
-    """
+    """Compare back-tests; the others are tested against the first, see `Workspace.compare`."""
     names = [_named(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
     found = [run_named(workspace, name) for name in names]
     if len(names) < 2:

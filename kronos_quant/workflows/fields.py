@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from pydantic import BaseModel
+from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from kronos_quant import schema
-from kronos_quant.config import WorkspaceConfig
 from kronos_quant.config.fields import FieldRow, field_rows
 from kronos_quant.config.section import joined
 from kronos_quant.errors import ConfigError
@@ -16,23 +14,11 @@ COLUMNS = ("field", "default", "permitted", "unit", "meaning")
 """Of the table for people."""
 
 
-def _kq() -> type[BaseModel]:
-    return WorkspaceConfig
-
-
-def _recipe() -> type[BaseModel]:
-    from kronos_quant.signals import Recipe
-
-    return Recipe
-
-
-def _strategy() -> type[BaseModel]:
-    from kronos_quant.backtest import Strategy
-
-    return Strategy
-
-
-MODELS: dict[str, Callable[[], type[BaseModel]]] = {"kq": _kq, "recipe": _recipe, "strategy": _strategy}
+MODELS = {
+    "kq": "kronos_quant.config:WorkspaceConfig",
+    "recipe": "kronos_quant.signals:Recipe",
+    "strategy": "kronos_quant.backtest:Strategy",
+}
 """Kind of file -> its model, loaded when it is needed."""
 FILES = "columns"
 
@@ -53,7 +39,7 @@ def list_fields(kind: str = "kq") -> list[FieldRow]:
         ]
     if kind not in MODELS:
         raise ConfigError(f"{kind}: expected {joined([*MODELS, FILES])}", hint="kq config fields strategy")
-    return field_rows(MODELS[kind]())
+    return field_rows(resolve_name(MODELS[kind]))
 
 
 def table_rows(fields: Sequence[FieldRow]) -> list[tuple[str, ...]]:

@@ -36,26 +36,9 @@ def run_forecast(
     recipe: str = "default",
     device: str = "auto",
 ) -> SymbolForecast:
-    """Forecast the next bars of one symbol with the model of a recipe; leaves a run with table, picture and page.
+    """Forecast the next bars of one symbol with the model of a recipe, see `Workspace.forecast`.
 
     The settings are the recipe's, but at least LEAST_SAMPLES paths are sampled; the notes say so.
-
-    Parameters
-    ----------
-    workspace : the workspace's folder.
-    symbol : in any spelling that is unique, such as SH600000, 600000.SH or 600000.
-    horizon : bars to forecast, at most 8 x the model's max_context; None: the recipe's.
-    date : session after which the forecast begins; None: the newest. Of a past one, the bars that followed are kept
-        as `realised` and drawn.
-    recipe : name of a recipe in signals/.
-    device : auto, cpu, cuda, cuda:N or mps.
-
-    Raises
-    ------
-    DataError
-        For an unknown symbol or session, and fewer bars than the lookback.
-    ConfigError, CheckpointError
-        For wrong settings, and a model that is missing or damaged.
     """
     market = workspace_market(workspace)
     if not isinstance(symbol, str):
@@ -94,7 +77,14 @@ def _write_pages(folder: Path, found: SymbolForecast, quoted: pl.DataFrame, fact
     bands = found.bands()
     check_table("forecast.bars", bands)
     bands.write_parquet(folder / "forecast.parquet")
-    fan = _fan(found, quoted)
+    fan = Fan(
+        history=quoted.tail(SHOWN_BARS),
+        times=found.times[0].tolist(),
+        levels=QUANTILES,
+        quantiles=found.quantiles().drop("symbol", "time", "estimated").to_numpy().T,
+        naive=found.naive,
+        realised=found.realised,
+    )
     title = f"{found.symbol}: the next {found.horizon} bars after {day_text(found.asof[0])}"
     forecast_png(folder / "forecast.png", fan, title)
     write_forecast_page(folder / "forecast.html", fan, title, facts, found.words(), bands)
@@ -118,17 +108,6 @@ def _sample(
         asof=asof,
         future=future,
         base=settings.return_base,
-    )
-
-
-def _fan(found: SymbolForecast, quoted: pl.DataFrame) -> Fan:
-    return Fan(
-        history=quoted.tail(SHOWN_BARS),
-        times=found.times[0].tolist(),
-        levels=QUANTILES,
-        quantiles=found.quantiles().drop("symbol", "time", "estimated").to_numpy().T,
-        naive=found.naive,
-        realised=found.realised,
     )
 
 

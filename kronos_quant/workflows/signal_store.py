@@ -1,4 +1,4 @@
-"""`kq signal list`, `show`, `diff`, `prune`, `import` and `export`: the signal store, without computing anything."""
+"""`kq signal list`, `show`, `diff`, `prune` and `export`: the signal store, without computing anything."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ import datetime as dt
 from pathlib import Path
 
 from kronos_quant.errors import ConfigError, counted
-from kronos_quant.inputs import DateLike, PathLike, Table, as_date, as_path
+from kronos_quant.inputs import DateLike, PathLike, as_date, as_path
 from kronos_quant.market import workspace_market
 from kronos_quant.schema import check_table
-from kronos_quant.signals import (
-    ImportReport,
-    SignalComparison,
-    SignalPruning,
-    StoredSignals,
-    StoreEntry,
-    compare_signals,
-)
+from kronos_quant.signals import SignalComparison, SignalPruning, StoredSignals, StoreEntry, compare_signals
 from kronos_quant.signals.export import write_export
-from kronos_quant.signals.importing import import_table
 from kronos_quant.signals.library import list_stored, open_recipes, prune_store, read_stored
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -93,19 +85,6 @@ def prune_signals(
     before = as_date(older_than, "older_than")
     recipes = open_recipes(workspace, workspace_market(workspace)) if before is None else None
     return prune_store(workspace, recipes, before, delete=delete)
-
-
-def import_signals(
-    workspace: WorkspaceFolder,
-    file: PathLike | Table,
-    name: str,
-    score: str | None = None,
-    horizon: int | None = None,
-    *,
-    replace: bool = False,
-) -> ImportReport:
-    """Store external signals: see `Workspace.import_signals`."""
-    return import_table(workspace, workspace_market(workspace), file, name, score, horizon, replace=replace)
 
 
 def export_signals(

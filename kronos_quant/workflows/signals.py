@@ -21,22 +21,9 @@ def run_signals(
     gpus: int | None = None,
     allow_code: bool = False,
 ) -> Signals:
-    """Compute the signals of a session or a range into the signal store, and record the run.
+    """Compute the signals of a session or a range into the store, and record the run, see `Workspace.signals`.
 
-    Sessions that are stored are not computed again.
-
-    Parameters
-    ----------
-    recipe : name of a recipe in signals/, or its file
-    start, end : first and last session; without them and without `date`, the newest session
-    device, gpus : see `score_devices`. Those that are not there are refused before anything is read
-    date : one session, instead of a range
-    allow_code : run the Python file that the recipe's own_score names
-
-    Raises
-    ------
-    ConfigError, DataError, CheckpointError
-        For dates that contradict or are no sessions, and for a recipe or model that is not there.
+    Sessions that are stored are not computed again; devices that are not there are refused before anything is read.
     """
     on, first, last = as_date(date, "date"), as_date(start, "start"), as_date(end, "end")
     if on is not None and (first is not None or last is not None):

@@ -21,19 +21,9 @@ from kronos_quant.workspace import WorkspaceFolder
 
 
 def run_training(workspace: WorkspaceFolder, gpus: int | None = None, *, resume: bool | None = None) -> TrainingResult:
-    """Train on the workspace's bars from `model.base`.
+    """Train on the workspace's bars from `model.base`, see `Workspace.train`.
 
-    Parameters
-    ----------
-    workspace : with bars
-    gpus : GPUs to use; None: all there are, 0: the CPU
-    resume : None resumes the newest unfinished run of the same settings and bars, else starts one; True requires such a
-        run; False always starts one
-
-    Raises
-    ------
-    ConfigError (too many GPUs, nothing to resume, other settings), DataError (no bars, too few windows),
-    CheckpointError (no weights, a damaged state), KeyboardInterrupt after a state was saved.
+    Raises KeyboardInterrupt after a state was saved.
     """
     started = time.time()
     plan = plan_training(workspace, place(gpus))

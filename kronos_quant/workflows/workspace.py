@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from kronos_quant.model.symbol_forecast import SymbolForecast
     from kronos_quant.report.pages.comparison import ComparisonRun
     from kronos_quant.report.pages.sweep import SweepRun
-    from kronos_quant.signals import Signals
-    from kronos_quant.signals.importing import ImportReport
+    from kronos_quant.signals import ImportReport, Signals
     from kronos_quant.training.run import TrainingResult
 
 
@@ -41,6 +40,8 @@ class Workspace:
     360
     >>> ws.bars("MADE0001", start="2020-01-01").columns[:3]
     ['symbol', 'date', 'time']
+
+    Methods raise ConfigError for wrong arguments and settings, DataError for missing data, CheckpointError for models.
     """
 
     def __init__(self, folder: WorkspaceFolder) -> None:
@@ -168,12 +169,10 @@ class Workspace:
 
         Parameters
         ----------
-        symbols : str or sequence of str, optional
-            One symbol or several, in any spelling (SH600000, 600000.SH); default: all.
+        symbols, freq : optional
+            One symbol or several, in any spelling (SH600000, 600000.SH), default: all; as for `market`.
         start, end : date or ISO text, optional
             First and last session, both inclusive.
-        freq : str, optional
-            As for `market`.
         """
         return self.market(freq).bars(symbols, start, end)
 
@@ -246,9 +245,10 @@ class Workspace:
         replace : bool
             Overwrite sessions that are stored.
         """
-        from kronos_quant.workflows.signal_store import import_signals
+        from kronos_quant.signals.importing import import_table
 
-        return import_signals(self.folder, table, name, score, horizon, replace=as_flag(replace, "replace"))
+        overwrite = as_flag(replace, "replace")
+        return import_table(self.folder, self.market(), table, name, score, horizon, replace=overwrite)
 
     def forecast(
         self,
@@ -264,9 +264,9 @@ class Workspace:
         Parameters
         ----------
         symbol, horizon
-            In any spelling; bars to forecast, default: the recipe's.
+            In any spelling; bars to forecast, at most 8 x the model's max_context, default: the recipe's.
         date : date or ISO text, optional
-            Session after which to forecast; default: the newest.
+            Session after which to forecast, with the bars that followed it if it is past; default: the newest.
         recipe, device
             As for `signals`.
         """
@@ -309,10 +309,8 @@ class Workspace:
         ----------
         strategy
             Name of a file in strategies/, a file, a Strategy, or its settings.
-        device, compute
-            Where missing signals are computed; compute=False fails instead.
-        allow_code : bool
-            Whether the Python file that a strategy names may run.
+        device, compute, allow_code
+            Where missing signals are computed; compute=False fails instead; whether a strategy's Python file may run.
         """
         from kronos_quant.workflows.backtest import run_backtest
 

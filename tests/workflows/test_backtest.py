@@ -15,7 +15,7 @@ from kronos_quant.signals import Recipe
 from kronos_quant.training import BEST
 from kronos_quant.workflows import backtest as job
 from kronos_quant.workflows.backtest import run_backtest
-from kronos_quant.workflows.signal_store import import_signals
+from kronos_quant.workflows.workspace import Workspace
 
 BASE = "topk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"
 
@@ -302,7 +302,7 @@ def test_imported_signals_are_traded_from_their_first_session_to_the_one_after_t
     sessions = scores_file(market_workspace)
     path = market_workspace.root / "scores.parquet"
     pl.read_parquet(path).filter(pl.col("date") < sessions[-2]).rename({"score": "alpha"}).write_parquet(path)
-    import_signals(market_workspace, path, "mine", None, None, replace=False)
+    Workspace(market_workspace).import_signals(path, "mine")
     summary = run_backtest(
         market_workspace, strategy(market_workspace, "own", "signal: mine\n"), device="cpu", page=False
     )

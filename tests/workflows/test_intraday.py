@@ -12,8 +12,8 @@ from kronos_quant import DataError
 from kronos_quant.market import ingest_csv, open_market
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.parity import run_parity
-from kronos_quant.workflows.signal_store import import_signals
 from kronos_quant.workflows.sweep import run_sweep
+from kronos_quant.workflows.workspace import Workspace
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 BARS = {  # a share of Shanghai: two sessions, three bars each, labelled at their ends
@@ -97,7 +97,7 @@ def test_imported_signals_trade_at_the_bar_after_their_moment(tmp_path):
     bars = market.bars().join(times, on=["date", "time"], how="semi")
     signals = bars.select(asof="time", symbol="symbol", score=pl.col("close").cast(pl.Float64) % 1)
     signals.write_parquet(workspace.root / "scores.parquet")
-    import_signals(workspace, workspace.root / "scores.parquet", "mine", None, None, replace=False)
+    Workspace(workspace).import_signals(workspace.root / "scores.parquet", "mine")
     (workspace.root / "strategies" / "own.yaml").write_text("signal: mine\ntopk: 2\nn_drop: 1\nhold_thresh: 1\n")
     summary = run_backtest(workspace, "own", device="cpu", page=False)
     # each 10:30 is followed by the bar that ends at 11:00

@@ -11,10 +11,9 @@ from kronos_quant.files import file_digest
 from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, library, load_pair
 from kronos_quant.model.checkpoint import weights_digest
 from kronos_quant.model.hub import Fetched
-from kronos_quant.model.library import BEST
+from kronos_quant.model.library import BEST, ModelLibrary
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import find_weights
-from kronos_quant.workflows.models import add_model, list_models, show_model
 
 
 @pytest.fixture
@@ -25,17 +24,17 @@ def best(trained_workspace):
 
 
 def add(workspace, source, tokenizer=None, name=None, revision=None):
-    return add_model(workspace, source, tokenizer, name, revision)
+    return ModelLibrary(workspace).add(str(source), None if tokenizer is None else str(tokenizer), name, revision)
 
 
 def test_a_workspace_without_models_lists_none(market_workspace):
-    assert list_models(market_workspace) == []
+    assert ModelLibrary(market_workspace).entries() == []
     with pytest.raises(CheckpointError, match="no trained model yet"):
-        show_model(market_workspace, "latest")
+        ModelLibrary(market_workspace).report("latest")
 
 
 def test_a_training_run_is_listed_with_what_it_is(trained_workspace, best):
-    [entry] = list_models(trained_workspace)
+    [entry] = ModelLibrary(trained_workspace).entries()
     assert (entry.kind, entry.shape, entry.dependency_rotation) == ("pair", "nano", "consistent")
     assert entry.latest
     assert entry.parameters == sum(p.numel() for p in Kronos(PRESETS["nano"].predictor).parameters())
@@ -54,7 +53,7 @@ def test_a_pair_is_added_with_its_card_and_where_it_came_from(trained_workspace,
     assert origin["from"] == str(best)
     assert origin["sha256"]["predictor/model.safetensors"] == file_digest(best / "predictor" / "model.safetensors")
     assert find_weights(trained_workspace, "mine").card == find_weights(trained_workspace, "latest").card
-    assert [entry.name for entry in list_models(trained_workspace)] == [
+    assert [entry.name for entry in ModelLibrary(trained_workspace).entries()] == [
         "mine",
         finished_runs(trained_workspace.runs, "train")[0].id,
     ]
@@ -78,14 +77,14 @@ def test_a_tokenizer_is_added_alone(trained_workspace, best):
     entry = add(trained_workspace, best / "tokenizer")
     assert (entry.name, entry.kind, entry.shape) == ("tokenizer", "tokenizer", "8 + 8 bits, width 48")
     assert entry.parameters == sum(p.numel() for p in KronosTokenizer(PRESETS["nano"].tokenizer).parameters())
-    report = show_model(trained_workspace, "tokenizer")
+    report = ModelLibrary(trained_workspace).report("tokenizer")
     assert (report.max_context, list(report.config), report.card) == (None, ["tokenizer"], None)
     with pytest.raises(ConfigError, match="is a tokenizer itself"):
         add(trained_workspace, best / "tokenizer", best / "tokenizer", name="other")
 
 
 def test_everything_of_a_model_is_shown(trained_workspace, best):
-    report = show_model(trained_workspace, "latest")
+    report = ModelLibrary(trained_workspace).report("latest")
     assert report.entry.latest
     assert report.max_context == load_pair(best).max_context
     assert set(report.parameters) == set(report.config) == {"tokenizer", "predictor"}
@@ -98,15 +97,15 @@ def test_everything_of_a_model_is_shown(trained_workspace, best):
 
 
 def test_a_predictor_alone_is_shown_with_its_own_context(trained_workspace, best):
-    report = show_model(trained_workspace, str(best / "predictor"))
+    report = ModelLibrary(trained_workspace).report(str(best / "predictor"))
     assert (report.entry.kind, report.max_context, report.origin) == ("predictor", 512, None)
 
 
 def test_a_model_that_is_not_here_is_not_fetched(trained_workspace):
     with pytest.raises(CheckpointError, match="no model named 'NeoQuasar/Kronos-small'") as caught:
-        show_model(trained_workspace, "NeoQuasar/Kronos-small")
+        ModelLibrary(trained_workspace).report("NeoQuasar/Kronos-small")
     assert caught.value.hint == "kq model add NeoQuasar/Kronos-small"
-    assert refusal(show_model, trained_workspace, "nothing") == "no model named 'nothing'"
+    assert refusal(ModelLibrary(trained_workspace).report, "nothing") == "no model named 'nothing'"
     assert "no such folder, nor in" in refusal(add, trained_workspace, "nothing")
 
 
@@ -117,9 +116,9 @@ def test_a_folder_of_models_is_looked_into_and_a_broken_one_is_listed(trained_wo
     (models / ".partial-left").mkdir()
     (models / "two" / "predictor" / "config.json").write_text("{")
     (models / "empty").mkdir()
-    by_name = {entry.name: entry for entry in list_models(trained_workspace)}
+    by_name = {entry.name: entry for entry in ModelLibrary(trained_workspace).entries()}
     assert by_name["NeoQuasar/one"].kind == "pair"
-    assert show_model(trained_workspace, "NeoQuasar/one").entry.kind == "pair"
+    assert ModelLibrary(trained_workspace).report("NeoQuasar/one").entry.kind == "pair"
     assert by_name["two"].kind == by_name["empty"].kind == "broken"
     assert "not readable as JSON" in by_name["two"].origin
     assert len(by_name) == 4

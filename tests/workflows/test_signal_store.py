@@ -16,15 +16,9 @@ from kronos_quant.market import open_market, workspace_market
 from kronos_quant.signals import SignalFolder, attach_signals, open_computed, open_source
 from kronos_quant.signals.store import FORMAT
 from kronos_quant.workflows.backtest import run_backtest
-from kronos_quant.workflows.signal_store import (
-    diff_signals,
-    export_signals,
-    import_signals,
-    list_signals,
-    prune_signals,
-    show_signals,
-)
+from kronos_quant.workflows.signal_store import diff_signals, export_signals, list_signals, prune_signals, show_signals
 from kronos_quant.workflows.signals import run_signals
+from kronos_quant.workflows.workspace import Workspace
 from kronos_quant.workspace import open_workspace_folder
 
 
@@ -177,7 +171,7 @@ def test_what_no_recipe_names_is_deleted_only_when_that_is_said(stored):
 
 def test_sessions_before_a_date_are_deleted_and_imports_are_not(stored, tmp_path):
     sessions = sessions_of(stored)
-    import_signals(stored, alpha_file(stored, sessions[-3:], tmp_path / "a.csv"), "mine", None, None, replace=False)
+    Workspace(stored).import_signals(alpha_file(stored, sessions[-3:], tmp_path / "a.csv"), "mine")
     report = prune_signals(stored, sessions[-1], delete=True)
     assert len(report.files) == 2
     assert sorted(len(row.dates) for row in list_signals(stored)) == [1, 3]
@@ -205,7 +199,7 @@ def test_what_a_killed_writer_left_is_no_signal_and_is_deleted_when_it_is_old(st
 def test_an_import_is_a_recipe_like_any_other_and_can_be_backtested(backtest_workspace, tmp_path):
     workspace = backtest_workspace
     dates = sessions_of(workspace)[-12:]
-    report = import_signals(workspace, alpha_file(workspace, dates, tmp_path / "a.csv"), "mine", None, 3, replace=False)
+    report = Workspace(workspace).import_signals(alpha_file(workspace, dates, tmp_path / "a.csv"), "mine", horizon=3)
     assert report.recipe.read_text().splitlines()[1:] == ["imported: mine", "score: alpha", "horizon: 3"]
     assert [row.state for row in list_signals(workspace) if row.recipes == ["mine"]] == ["complete"]
     summary = run_signals(workspace, "mine", dates[-2], None, "cpu")
@@ -224,7 +218,7 @@ def test_an_import_is_a_recipe_like_any_other_and_can_be_backtested(backtest_wor
 
 def test_an_import_asked_for_other_dates_says_what_it_has(stored, tmp_path):
     sessions = sessions_of(stored)
-    import_signals(stored, alpha_file(stored, sessions[-3:-1], tmp_path / "a.csv"), "mine", None, None, replace=False)
+    Workspace(stored).import_signals(alpha_file(stored, sessions[-3:-1], tmp_path / "a.csv"), "mine")
     source = open_source(stored, "mine", workspace_market(stored))
     found = source.ensure(sessions[-3:], "cpu")
     assert found.empty == sessions[-1:]
@@ -239,10 +233,10 @@ def test_an_import_that_is_refused_leaves_nothing(stored, tmp_path):
     (tmp_path / "bad.csv").write_text("date,symbol,alpha\n2025-06-05,NOBODY,1\n")
     before = files_of(stored)
     with pytest.raises(DataError, match="no usable score"):
-        import_signals(stored, tmp_path / "bad.csv", "mine", None, None, replace=False)
+        Workspace(stored).import_signals(tmp_path / "bad.csv", "mine")
     good = alpha_file(stored, sessions_of(stored)[-1:], tmp_path / "a.csv")
     with pytest.raises(ConfigError, match=r"default\.yaml is already another recipe"):
-        import_signals(stored, good, "default", None, None, replace=False)
+        Workspace(stored).import_signals(good, "default")
     assert files_of(stored) == before
     assert not (stored.root / "signals" / "mine.yaml").exists()
 
@@ -257,18 +251,18 @@ def test_an_import_that_was_cut_off_can_be_made_again(stored, tmp_path, monkeypa
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("kronos_quant.signals.store.pq.write_table", cut_off)
-        import_signals(stored, tmp_path / "a.csv", "mine", None, None, replace=False)
+        Workspace(stored).import_signals(tmp_path / "a.csv", "mine")
     source = open_source(stored, "mine", workspace_market(stored))
     with pytest.raises(DataError, match="nothing was imported under this name"):
         source.ensure(sessions_of(stored)[-1:], "cpu")
-    report = import_signals(stored, tmp_path / "a.csv", "mine", None, None, replace=False)
+    report = Workspace(stored).import_signals(tmp_path / "a.csv", "mine")
     assert (report.replaced, report.signals.score) == (0, "alpha: #1")
     assert show_signals(stored, "mine", None).score == "alpha: #1"
 
 
 def test_a_blend_averages_what_its_members_rank(stored, tmp_path):
     last = sessions_of(stored)[-1]
-    import_signals(stored, alpha_file(stored, [last], tmp_path / "a.csv", -1), "mine", None, 3, replace=False)
+    Workspace(stored).import_signals(alpha_file(stored, [last], tmp_path / "a.csv", -1), "mine", horizon=3)
     write_recipe(stored, "ranked", "samples: 8\nhorizon: 3\nsteps: [{step: rank}]\n")
     write_recipe(stored, "mine", "imported: mine\nscore: alpha\nhorizon: 3\nsteps: [{step: rank}]\n")
     write_recipe(stored, "both", "members: [ranked, mine]\n")
@@ -405,7 +399,7 @@ def test_an_export_of_moments_comes_back_as_an_import(several, tmp_path):
     export_signals(several, tmp_path / "all.parquet", "noon", "parquet", None, None)
     table = pl.read_parquet(tmp_path / "all.parquet").select("asof", "symbol", pl.col("last").alias("score"))
     table.write_parquet(tmp_path / "again.parquet")
-    import_signals(several, tmp_path / "again.parquet", "again", None, 2, replace=False)
+    Workspace(several).import_signals(tmp_path / "again.parquet", "again", horizon=2)
     compared = diff_signals(several, "noon", "again", None, None, 99)
     assert compared.by_date["rank_correlation"].to_list() == pytest.approx([1.0] * 6)
     assert compared.differences["first_rank"].to_list() == compared.differences["second_rank"].to_list()

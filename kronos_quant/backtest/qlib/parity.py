@@ -197,7 +197,9 @@ def ladder(
     flat, unit = flat_costs(strategy, rules), qlib_unit(strategy, facts)
     N = len(panel.symbols)
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
-    whole, stay = strategy, without_delistings(panel)
+    whole = strategy
+    # without the knowledge that a symbol has no further bar
+    stay = replace(panel, gone=np.full(N, len(panel.dates), dtype=np.int64))
     nothing = {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
     strategy = strategy.model_copy(update=nothing)
     accounts = [
@@ -248,11 +250,6 @@ def flat_costs(strategy: Strategy, rules: Rules) -> Rules:
         per_share=none,
         most=none,
     )
-
-
-def without_delistings(panel: Panel) -> Panel:
-    """The panel without the knowledge that a symbol has no further bar."""
-    return replace(panel, gone=np.full(len(panel.symbols), len(panel.dates), dtype=np.int64))
 
 
 def directory_for(

@@ -20,19 +20,8 @@ def ingest_qlib(
 ) -> IngestReport:
     """Read a Qlib data directory into the workspace folder `root` and publish the result.
 
-    Parameters
-    ----------
-    root, source
-        The workspace's folder, and the directory that contains calendars/.
-    freq
-        Which calendar and .bin files to read: "day", "1min", "5min", ...
-    exchange, labels
-        ISO code, "" to infer it from the symbols; whether intraday stamps mark the "end" or the "start" of a bar.
-
-    Raises
-    ------
-    DataError
-        For a directory that cannot be read; the store is unchanged then.
+    The other parameters are those of `Workspace.ingest_qlib`; exchange : "" infers it from the symbols.
+    Raises DataError for a directory that cannot be read; the store is unchanged then.
     """
     return store_bars(as_path(root, "root"), read_qlib_dir(as_path(source, "source"), freq, exchange, labels))
 
@@ -48,21 +37,8 @@ def ingest_csv(
 ) -> IngestReport:
     """Read a CSV file (plain, gz or zst), or a folder of them, into the workspace folder `root` and publish the result.
 
-    Parameters
-    ----------
-    root, source
-        The workspace's folder, and the file or folder.
-    symbol
-        Symbol of a single file; default: from a column, else from the file name.
-    exchange, labels
-        As for `ingest_qlib`.
-    amount
-        For a missing amount: "derive" (volume x mean price), "zero", or "as_is".
-
-    Raises
-    ------
-    DataError
-        For a file that cannot be read; the store is unchanged then.
+    The other parameters are those of `Workspace.ingest_csv`; exchange : "" infers it from the symbols.
+    Raises DataError for a file that cannot be read; the store is unchanged then.
     """
     batch = read_csv_files(as_path(source, "source"), ReadOptions(symbol, exchange, amount, labels))
     return store_bars(as_path(root, "root"), batch)
@@ -79,12 +55,7 @@ def ingest_table(
 ) -> IngestReport:
     """Read a table of bars into the workspace folder `root` and publish the result.
 
-    Parameters
-    ----------
-    root, source
-        The workspace's folder; a Polars, pandas or Arrow table, a Parquet, Arrow or Feather file, or a folder of them.
-    symbol, exchange, amount, labels
-        As for `ingest_csv`, as are the columns and the errors.
+    The other parameters are those of `Workspace.ingest`, the columns and the errors those of `ingest_csv`.
     """
     batch = read_tables(source, ReadOptions(symbol, exchange, amount, labels))
     return store_bars(as_path(root, "root"), batch)
@@ -95,17 +66,8 @@ def ingest_synthetic(
 ) -> IngestReport:
     """Generate a synthetic market with a known pattern in the workspace folder `root`; see `synthetic`.
 
-    Parameters
-    ----------
-    root
-        The workspace's folder.
-    strength, symbols, sessions, seed
-        As in `SyntheticSpec`.
-
-    Raises
-    ------
-    ConfigError
-        For an argument out of range, or a workspace that holds other bars: the pattern would no longer be known.
+    The other parameters are those of `SyntheticSpec`. Raises ConfigError for an argument out of range, or a workspace
+    that holds other bars: the pattern would no longer be known.
     """
     root = as_path(root, "root")
     batch = make_market(SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)).batch

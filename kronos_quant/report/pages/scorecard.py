@@ -230,7 +230,7 @@ def _distribution_rows(card: Scorecard) -> Iterator[dict[str, str]]:
                 "CRPS": figure_or_dash(found.crps.mean, "{:.6f}"),
                 **({"CRPS, exact": crps} if exact else {}),
                 "CRPS improvement over volatility band": span(one.crps_gain, "{:+.1%}"),
-                **{_level(level): _covered(found, level) for level in card.signal_intervals},
+                **{f"{level * 100:.0f}% coverage": _covered(found, level) for level in card.signal_intervals},
                 "KS": figure_or_dash(found.ks, "{:.3f}"),
                 "Brier": figure_or_dash(found.brier, "{:.4f}"),
                 "MAE": figure_or_dash(found.errors.mae, "{:.5f}"),
@@ -240,10 +240,6 @@ def _distribution_rows(card: Scorecard) -> Iterator[dict[str, str]]:
                 "correlation": figure_or_dash(found.errors.correlation, "{:+.3f}"),
                 "hit rate": figure_or_dash(found.errors.directional_accuracy, "{:.1%}"),
             }
-
-
-def _level(level: float) -> str:
-    return f"{level * 100:.0f}% coverage"
 
 
 def _covered(found: DistributionCard, level: float) -> str:
