@@ -50,7 +50,8 @@ def as_date(value: DateLike | None, name: str) -> date | None:
     """
     if value is None:
         return None
-    # numpy's and pandas' stamps have these two; of pandas' NaT nothing is a date
+    given = value
+    # numpy's and pandas' stamps have these two; pandas' NaT is a datetime that is not equal to itself
     try:
         if hasattr(value, "to_pydatetime"):
             value = value.to_pydatetime()
@@ -59,7 +60,7 @@ def as_date(value: DateLike | None, name: str) -> date | None:
     except ValueError:
         pass
     if isinstance(value, datetime):
-        if value.time() == time() and value.tzinfo is None:
+        if value == value and value.time() == time() and value.tzinfo is None:
             return value.date()
     elif isinstance(value, date):
         return value
@@ -68,7 +69,7 @@ def as_date(value: DateLike | None, name: str) -> date | None:
             return date.fromisoformat(value.strip())
         except ValueError:
             pass
-    raise ConfigError(f"{name}: expected a date such as 2025-06-05, found {_short(value)}")
+    raise ConfigError(f"{name}: expected a date such as 2025-06-05, found {short_repr(given)}")
 
 
 def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None:
@@ -80,13 +81,12 @@ def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None
     if value is None:
         return None
     given = [value] if isinstance(value, str) else value
-    try:
-        symbols = list(given)
-    except TypeError:
-        raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {_short(value)}") from None
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+        raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {short_repr(value)}")
+    symbols = list(given)
     wrong = next((symbol for symbol in symbols if not isinstance(symbol, str) or not symbol.strip()), None)
     if wrong is not None or not symbols:
-        found = repr(wrong) if symbols else "an empty list"
+        found = short_repr(wrong) if symbols else "an empty list"
         raise ConfigError(f"{name}: expected a symbol or a list of symbols, found {found}")
     return list(dict.fromkeys(symbols))
 
@@ -99,7 +99,7 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     """
     if isinstance(value, SupportsIndex) and not isinstance(value, bool) and operator.index(value) >= least:
         return operator.index(value)
-    raise ConfigError(f"{name}: expected a whole number of at least {least}, found {_short(value)}")
+    raise ConfigError(f"{name}: expected a whole number of at least {least}, found {short_repr(value)}")
 
 
 def as_number(value: Any, name: str, accepts: Callable[[float], bool], expected: str) -> float:
@@ -110,7 +110,7 @@ def as_number(value: Any, name: str, accepts: Callable[[float], bool], expected:
     """
     if not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value) and accepts(float(value)):
         return float(value)
-    raise ConfigError(f"{name}: expected {expected}, found {_short(value)}")
+    raise ConfigError(f"{name}: expected {expected}, found {short_repr(value)}")
 
 
 def as_seed(value: Any, name: str = "seed") -> int:
@@ -130,14 +130,14 @@ def as_flag(value: Any, name: str) -> bool:
     """
     if isinstance(value, bool) or (type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")):
         return bool(value)
-    raise ConfigError(f"{name}: expected True or False, found {_short(value)}")
+    raise ConfigError(f"{name}: expected True or False, found {short_repr(value)}")
 
 
 def as_text(value: Any, name: str) -> str:
     """A text that is not empty. Raises ConfigError."""
     if isinstance(value, str) and value.strip():
         return value
-    raise ConfigError(f"{name}: expected a text, found {_short(value)}")
+    raise ConfigError(f"{name}: expected a text, found {short_repr(value)}")
 
 
 def as_texts(value: Any, name: str) -> list[str]:
@@ -162,7 +162,7 @@ def as_settings(value: Mapping[str, Any] | None) -> dict[str, Any]:
     for name, one in given.items() if isinstance(given, Mapping) else ():
         found |= {f"{name}.{field}": part for field, part in one.items()} if isinstance(one, Mapping) else {name: one}
     if not isinstance(given, Mapping) or any(len(str(name).split(".")) != 2 for name in found):
-        raise ConfigError(f'settings: expected a mapping such as {{"train.seed": 1}}, found {_short(value)}')
+        raise ConfigError(f'settings: expected a mapping such as {{"train.seed": 1}}, found {short_repr(value)}')
     return found
 
 
@@ -170,7 +170,7 @@ def as_path(value: PathLike, name: str) -> Path:
     """A path given as a Path or as text, with `~` expanded. Raises ConfigError."""
     if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
         return Path(value).expanduser()
-    raise ConfigError(f"{name}: expected a path, found {_short(value)}")
+    raise ConfigError(f"{name}: expected a path, found {short_repr(value)}")
 
 
 def as_new_file(value: PathLike, name: str) -> Path:
@@ -183,8 +183,12 @@ def as_new_file(value: PathLike, name: str) -> Path:
     return path
 
 
-def _short(value: Any) -> str:
-    """A value as it stands in an error: one line, and not long."""
+def short_repr(value: Any) -> str:
+    """A value as it stands in an error: one line, and not long.
+
+    >>> short_repr("a\\nb")
+    "'a\\\\nb'"
+    """
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -78,6 +79,29 @@ WRONG = {
     "forecast top_k": (lambda k: k.forecast(top_k=1.5), "top_k: expected a whole number"),
     "forecast temperature": (lambda k: k.forecast(temperature="x"), "temperature: expected a number of at least 0"),
     "rank_ic horizon": (lambda k: kq.rank_ic(k.scores, k.bars, True), "horizon: expected a whole number"),
+    "forecast samples huge": (lambda k: k.forecast(samples=10**12), "samples: expected at most 100,000 paths"),
+    "sweep huge": (
+        lambda k: k.ws.sweep("own", {"topk": range(1, 2000), "n_drop": range(2000)}),
+        "--grid: expected at most 100,000 combinations, found 3,998,000",
+    ),
+    "strategy flag": (lambda k: kq.Strategy(topk=True), "strategy: topk: must be an integer, found True"),
+    "strategy nested flag": (
+        lambda k: kq.Strategy(costs={"commission": True}),
+        "strategy: costs: commission: must be a number, found True",
+    ),
+    "settings flag": (lambda k: kq.open(k.root, {"train.batch_size": True}), "batch_size: must be an integer"),
+    "open file": (lambda k: kq.open(k.root / "kq.yaml"), "kq.yaml: is a file, expected a folder"),
+    # forms of arguments
+    "bars NaT": (lambda k: k.ws.bars(start=pd.NaT), "start: expected a date such as 2025-06-05, found NaT"),
+    "bars mapping": (lambda k: k.ws.bars({k.symbol: 1}), "symbols: expected a symbol or a list of symbols"),
+    "bars bytes": (lambda k: k.ws.bars(b"MADE0001"), "list of symbols, found b'MADE0001'"),
+    "intervals swapped": (lambda k: k.ws.ingest_intervals(k.bars, "st"), "intervals: expected st, listing, industry"),
+    "universe swapped": (lambda k: k.ws.ingest_universe(k.bars, "mine"), "universe name: expected letters"),
+    "import swapped": (lambda k: k.ws.import_signals("mine", k.scores), "--name: expected letters"),
+    "ingest symbol": (
+        lambda k: k.ws.ingest(k.bars, symbol="AAA"),
+        "symbol: 'AAA' would rename every row: column symbol of table names",
+    ),
     "best": (lambda k: k.ws.signals("mine").best("x"), "n: expected a whole number"),
     # arguments of another kind
     "evaluate against 5": (lambda k: k.ws.evaluate("mine", against=5), "against: expected a text, found 5"),

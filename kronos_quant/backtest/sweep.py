@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ DECIDES = (
 
 Value = str | int | float | bool | None
 Grid = Mapping[str, Sequence[Value]] | Sequence[str]
+
+MOST_TRIALS = 100_000
+"""Combinations of one sweep: more would fill the memory before the first is run."""
 
 FIELD_OF = {other: name for one in (Strategy, Costs) for name in one.model_fields for other in field_names(one, name)}
 """Each name of a setting -> its own."""
@@ -122,7 +126,7 @@ def make_trials(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tupl
     """Every combination of a grid that is a valid strategy, and why the others are not.
 
     grid : field (`topk`, `costs.commission`) -> values. Raises ConfigError for a field that cannot be swept or does
-    not exist, a wrong value, and a grid without any valid combination.
+    not exist, a wrong value, more than MOST_TRIALS combinations, and none that is valid.
     """
     for name in grid:
         if name.split(".")[0] in FIXED:
@@ -130,6 +134,12 @@ def make_trials(strategy: Strategy, grid: Mapping[str, Sequence[Value]]) -> tupl
                 f"--grid {name}: cannot be swept: it changes what is traded",
                 hint="run each value as a back-test of its own and set them side by side with kq compare",
             )
+    combinations = math.prod(map(len, grid.values()))
+    if combinations > MOST_TRIALS:
+        raise ConfigError(
+            f"--grid: expected at most {MOST_TRIALS:,} combinations, found {combinations:,}",
+            hint="Name fewer values, or sweep fewer settings at once.",
+        )
     trials, refused = [], []
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, model_validator
 
 from kronos_quant.errors import ConfigError
 
@@ -63,6 +63,19 @@ class Section(BaseModel):
                 field.json_schema_extra = {**also, "unit": unit}
         for field in cls.model_fields.values():
             field.description = " ".join((field.description or "").split()) or None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_flags(cls, values: Any) -> Any:
+        """A number is not given as true or false, which pydantic reads as 1 and 0."""
+        flags = {name: one for name, one in values.items() if isinstance(one, bool)} if isinstance(values, dict) else {}
+        for field in cls.model_fields if flags else ():
+            kinds = set(_plain_types(cls.model_fields[field].annotation))
+            given = next((name for name in field_names(cls, field) if name in flags), None)
+            if given is not None and bool not in kinds and kinds & {int, float}:
+                expected = "a number" if float in kinds else "an integer"
+                raise ValueError(f"{given}: must be {expected}, found {flags[given]}")
+        return values
 
     if not TYPE_CHECKING:
 
@@ -145,6 +158,15 @@ def joined(names: list[str], word: str = "or") -> str:
     'gloo or nccl'
     """
     return ", ".join(names[:-1]) + (f" {word} " if len(names) > 1 else "") + names[-1] if names else "nothing"
+
+
+def _plain_types(annotation: Any) -> Iterator[Any]:
+    """The types in an annotation, through unions and constraints: int and float of `PositiveInt | float | None`."""
+    parts = () if get_origin(annotation) is Literal else get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _plain_types(part)
 
 
 def _config_error(error: ValidationError, model: type[BaseModel], name: str) -> ConfigError:

@@ -17,6 +17,7 @@ import polars as pl
 
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, counted
+from kronos_quant.inputs import short_repr
 from kronos_quant.market.database import statement
 from kronos_quant.schema import UNIVERSES, check_table
 
@@ -140,8 +141,8 @@ def listings(instruments: pl.DataFrame) -> pl.DataFrame:
 
 def check_kind(kind: str) -> None:
     """Raise ConfigError unless `kind` is one of KINDS."""
-    if kind not in KINDS:
-        raise ConfigError(f"intervals: expected {', '.join(KINDS)}, found {kind!r}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(f"intervals: expected {', '.join(KINDS)}, found {short_repr(kind)}")
 
 
 def listing_dates(instruments: pl.DataFrame, listings: pl.DataFrame, first_session: date) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, SHOWN_BARS, Ba
 from kronos_quant.model.kronos import Kronos, KronosTokenizer
 from kronos_quant.model.sampler import PathSampler, Precision
 from kronos_quant.model.sampling import DEFAULT_SAMPLING, Sampling, series_seed
-from kronos_quant.model.series import LEAST_BARS, BarSeries, check_series, read_rows, times_after
+from kronos_quant.model.series import LEAST_BARS, MOST_SAMPLES, BarSeries, check_series, read_rows, times_after
 from kronos_quant.schema import FEATURES, PRICES
 from kronos_quant.windows import WindowIndex, Windows, bar_table, denormalise, gather, stamps
 
@@ -87,7 +87,7 @@ class Forecaster:
             high, low, close, and volume and amount if there are any. Symbols may differ in length and in their last
             bar. What becomes of unsorted, repeated, empty and faulty rows: see `model.series`.
         horizon : bars to forecast, at most 8 x max_context; those beyond max_context follow sampled bars alone.
-        samples : paths per symbol.
+        samples : paths per symbol, at most 100,000.
         sampling : temperature, top_k and top_p.
         seed : with symbol and last time it fixes a symbol's paths, whatever else is in the table.
         lookback : bars the model sees, fewer where a symbol has fewer; None: as many as fit into max_context next to
@@ -261,7 +261,8 @@ def _tidy(bars: pl.DataFrame) -> pl.DataFrame:
 def _check_settings(
     horizon: int, samples: int, sampling: object, lookback: int | None, future: FutureTimes | None, base: str
 ) -> None:
-    as_count(samples, "samples")
+    if as_count(samples, "samples") > MOST_SAMPLES:
+        raise ConfigError(f"samples: expected at most {MOST_SAMPLES:,} paths per symbol, found {samples:,}")
     if not isinstance(sampling, Sampling):
         raise ConfigError(f"sampling: expected a Sampling, found {type(sampling).__name__}")
     if lookback is not None:

@@ -16,7 +16,7 @@ from kronos_quant.config import load_yaml
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors, write_text
-from kronos_quant.inputs import PathLike, Table, as_count
+from kronos_quant.inputs import PathLike, Table, as_count, short_repr
 from kronos_quant.market import Market
 from kronos_quant.schema import DAILY, quantile_columns
 from kronos_quant.signals.recipe import Recipe
@@ -140,7 +140,7 @@ def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) ->
 def check_name(name: str) -> str:
     """Give a name back that can be a recipe's; raises ConfigError for another."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        raise ConfigError(f"--name: expected letters, digits, dots and dashes, found {name!r}")
+        raise ConfigError(f"--name: expected letters, digits, dots and dashes, found {short_repr(name)}")
     return name
 
 

@@ -381,6 +381,8 @@ def open_workspace(path: PathLike = ".", settings: Mapping[str, Any] | None = No
     8
     """
     folder = as_path(path, "path")
+    if folder.is_file():
+        raise ConfigError(f"{folder}: is a file, expected a folder")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder", hint=f"kq init {folder}")
     return Workspace(open_workspace_folder(folder, as_settings(settings)))

@@ -58,6 +58,11 @@ def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
     text = "\n".join(summary.lines())
     for told in ("Figures, after costs", "Settings that differ", f"Versus topk ({first})", "strategy.topk"):
         assert told in text
+    assert summary.document.sections
+    shown = repr(summary)
+    for part in summary.document.sections:
+        assert [cell for row in part.rows for cell in row if cell not in shown] == []
+        assert [sentence for sentence in part.sentences if sentence not in shown] == []
 
 
 def test_the_difference_is_that_of_the_daily_returns(two):

@@ -42,6 +42,11 @@ def test_a_sweep_leaves_every_trial_and_its_maps(scored_workspace):
     assert "6 trials in" in text
     assert "best 6 of 6 trials by Sharpe ratio:" in text
     assert len(summary.best()) == 6
+    shown = repr(summary)
+    assert "n_drop=1" in shown
+    assert [line for line in summary.luck.lines() if line.partition(": ")[2] not in shown] == []
+    for trial in summary.best().to_dicts():
+        assert f"{trial['sharpe_ratio']:.2f}" in shown
     assert summary.best()["sharpe_ratio"].is_sorted(descending=True)
     first = summary.plot().axes[0]
     assert (first.get_ylabel(), first.get_xlabel()) == ("topk", "n_drop")

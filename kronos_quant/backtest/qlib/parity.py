@@ -90,6 +90,9 @@ class ParityResult:
         return self.qlib.holds and self.ledger.holds
 
 
+STABLE = "pyqlib runs with holdings sorted by symbol and stable ties: plain Qlib's trades depend on PYTHONHASHSEED"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class ParityReport(Displayed):
     """What was compared, on which Qlib directory, and the result."""
@@ -107,8 +110,9 @@ class ParityReport(Displayed):
     def summary(self) -> pl.DataFrame:
         """The final account under each rule, and what each is worth in basis points."""
         rows = [(step.rule, f"{step.account:,.2f} ({step.basis_points:+.1f} bps)") for step in self.found.steps]
-        checks = [(check.name, _check_line(check)) for check in (self.found.qlib, self.found.ledger)]
-        return summary_table([*checks, *rows], self.notes)
+        total = ("total", f"{self.found.steps[-1].account:,.2f} ({self.basis_points:+.1f} bps)")
+        checks = [(check.name, _check_text(check)) for check in (self.found.qlib, self.found.ledger)]
+        return summary_table([*checks, *rows, total], [STABLE, *self.notes])
 
     def to_pandas(self) -> pd.DataFrame:
         """A row per rule: rule, account, basis_points."""
@@ -122,7 +126,7 @@ class ParityReport(Displayed):
         """The outcome in words."""
         return [
             f"{self.period}, Qlib directory: {self.directory}",
-            "pyqlib runs with holdings sorted by symbol and stable ties: plain Qlib's trades depend on PYTHONHASHSEED",
+            STABLE,
             *(f"note: {note}" for note in self.notes),
             "",
             *(_check_line(check) for check in (self.found.qlib, self.found.ledger)),
@@ -144,10 +148,14 @@ def _step_line(rule: str, account: float, basis_points: float) -> str:
 
 
 def _check_line(check: ParityCheck) -> str:
+    return f"{check.name + ':':<40}{_check_text(check)}"
+
+
+def _check_text(check: ParityCheck) -> str:
     verdict = "equal" if check.holds else "NOT EQUAL"
     fills = f"the same {counted(check.orders, 'fill')}" if check.same_orders else "different fills"
     return (
-        f"{check.name + ':':<40}{verdict}, {fills}; daily accounts differ by at most {check.difference:.1e} "
+        f"{verdict}, {fills}; daily accounts differ by at most {check.difference:.1e} "
         f"(tolerance {check.tolerance:.0e}, relative)"
     )
 

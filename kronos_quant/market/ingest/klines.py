@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.market.ingest.columns import (
     LINE,
     as_number,
@@ -179,6 +179,13 @@ def _symbols(table: RawTable, column: str | None, options: ReadOptions) -> pl.Se
     """The canonical symbol of every row."""
     frame, exchange = table.frame, options.exchange
     if options.symbol is not None:
+        named = frame[column].drop_nulls().unique() if column is not None else ()
+        if len(named) > 1:
+            raise ConfigError(
+                f"symbol: {options.symbol!r} would rename every row: column {column} of {table.place} names "
+                f"{len(named):,} symbols: {listed(sorted(map(str, named)))}",
+                hint="Leave symbol out, or select the rows of one symbol.",
+            )
         return pl.Series([canonical(options.symbol, exchange)]).new_from_index(0, len(frame))
     if column is None:
         if table.name is None:

@@ -17,7 +17,7 @@ import polars as pl
 
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.inputs import PathLike, Table, as_frame, as_path
+from kronos_quant.inputs import PathLike, Table, as_frame, as_path, short_repr
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest.columns import LINE, parse_stamps
 from kronos_quant.market.ingest.tables import read_text_table
@@ -83,10 +83,11 @@ def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> List
     DataError
         For a source that cannot be read, or a workspace without bars; the store is unchanged then.
     """
-    root, name = as_path(root, "root"), str(name).lower()
+    root, given, name = as_path(root, "root"), name, name.lower() if isinstance(name, str) else ""
     if name == ALL or not _NAME.fullmatch(name):
         raise ConfigError(
-            f"universe name: expected letters, digits, _ . or -, but not {ALL!r} (every stock), found {name!r}"
+            f"universe name: expected letters, digits, _ . or -, but not {ALL!r} (every stock), "
+            f"found {short_repr(given)}"
         )
     intervals = read_intervals(source, open_market(root).exchange).drop("value").with_columns(universe=pl.lit(name))
 

@@ -20,7 +20,7 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.charts import WIDE, Chart, comparison_figure, write_png
 from kronos_quant.config import read_values
-from kronos_quant.display import Displayed, figure_or_dash, figure_text, setting_text, summary_table
+from kronos_quant.display import Displayed, figure_or_dash, setting_text, summary_table
 from kronos_quant.errors import DataError, KronosQuantError, listed
 from kronos_quant.report.document import Document, Part, make_picture
 from kronos_quant.report.terms import figure_rows, settings_of
@@ -37,6 +37,9 @@ FIGURES = (
     "deflated_sharpe_probability_without_universe", "turnover", "annual_cost", "trades", "rejected", "mean_holdings",
 )  # fmt: skip
 """Keys in metrics.json."""
+
+BETWEEN = " | "
+"""Stands between the values of the runs in a summary."""
 
 TEXT_WIDTH = 110
 USUAL_SESSIONS = 252
@@ -89,9 +92,13 @@ class ComparisonRun(Displayed):
         return f"Comparison of {listed(run.name for run in self.runs)}"
 
     def summary(self) -> pl.DataFrame:
-        """The annualised return of each run."""
-        rows = [(run.name, figure_text(figure_of(run, "annual_return"), "{:.2%}")) for run in self.runs]
-        return summary_table(rows)
+        """What `kq compare` prints: a row per figure and setting that differs, with a value for each run in order."""
+        runs, *tables, versus = self.document.sections
+        rows = [(f"run {row[0]}", _labelled(runs.columns[1:], row[1:])) for row in runs.rows]
+        rows += [(figure, BETWEEN.join(values)) for table in tables for figure, *values in table.rows]
+        rows += [(f"{row[0]} {versus.title.lower()}", _labelled(versus.columns[1:], row[1:])) for row in versus.rows]
+        notes = [sentence for part in self.document.sections for sentence in part.sentences]
+        return summary_table(rows, notes)
 
     def plot(self, width: float = 10.0) -> Chart:
         """Growth and drawdowns of the runs. width : inches"""
@@ -155,6 +162,11 @@ def figure_table(runs: Sequence[ComparedRun]) -> pl.DataFrame:
     """A row a figure, a column a run."""
     columns = {run.name: [figure_of(run, key) for key in FIGURES] for run in runs}
     return pl.DataFrame({"figure": FIGURES} | columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _labelled(names: Sequence[str], values: Sequence[str]) -> str:
+    """A row of a table as text: 'sessions 20, t 1.2'."""
+    return ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
 
 
 def figure_of(run: ComparedRun, key: str) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from kronos_quant.charts import HOW_TO_READ, Chart, heatmap_figure, write_png
-from kronos_quant.display import Displayed, figure_text, setting_text, summary_table
+from kronos_quant.display import Displayed, setting_text, summary_table
 from kronos_quant.errors import counted, listed
 from kronos_quant.report.document import Document, Part, Picture, capitalised, make_picture
 from kronos_quant.report.terms import FIGURES as LABELS
@@ -54,12 +54,17 @@ class SweepRun(Displayed):
         return f"Sweep of {', '.join(self.settings)}: {counted(len(self.trials), 'trial')}"
 
     def summary(self) -> pl.DataFrame:
-        """Verdict, settings and figures of the trial with the highest Sharpe ratio."""
-        best = self.best().row(0, named=True)
-        rows = [(name, f"{best[name]}") for name in self.settings]
-        rows += [(name.replace("_", " "), figure_text(float(best[name] or 0.0), "{:.4g}")) for name in FIGURES]
+        """The best trial with its settings, figures and tests, the next ones by Sharpe ratio, and the notes."""
+        best, *others = self.best().to_dicts()
+        rows = [(name, setting_text(best[name])) for name in self.settings]
+        rows += [(LABELS[key][0], figure_cell(best, key)) for key in FIGURES]
+        for place, trial in enumerate(others, 2):
+            chosen = ", ".join(f"{name}={setting_text(trial[name])}" for name in self.settings)
+            figures = ", ".join(f"{LABELS[key][0]} {figure_cell(trial, key)}" for key in FIGURES)
+            rows.append((f"trial {place} by Sharpe ratio", f"{chosen}: {figures}"))
+        verdict, *tests = (None,) if self.luck is None else self.luck.lines()
+        rows += [(name, test) for name, _, test in (str(line).partition(": ") for line in tests)]
         refused = [f"not valid: {why}" for why in self.refused]
-        verdict = None if self.luck is None else self.luck.headline()
         return summary_table(rows, [BIASED, *refused], verdict)
 
     def plot(self, title: str | None = None, width: float = 11.0) -> Chart:
