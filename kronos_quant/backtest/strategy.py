@@ -28,6 +28,8 @@ def share_setting(rule: str) -> str:
 class Strategy(Section):
     """A back-test as settings: which scores, which rule, which costs, which period.
 
+    `kq config fields strategy` lists every setting with its default, permitted values, unit and meaning.
+
     >>> Strategy(topk=10, n_drop=2).cash_fraction
     0.95
     """

@@ -88,9 +88,13 @@ def forecast_figure(fan: Fan, title: str = "", width: float = 11.0) -> Chart:
 def _time_axis(axes: Axes, times: Sequence[datetime], start: int, labels: int) -> None:
     """Label the last known bar (`start`) and the last bar, and others before them at even distances."""
     every, last = -(-len(times) // labels), len(times) - 1
-    places = [*range(start, -1, -every)[::-1], last]
+    crowded = last - start < 0.8 * every
+    before = [place for place in range(start - every, -1, -every)[::-1] if not crowded or place <= start - 2 * every]
+    places = [*before, start, last]
     names = axes.set_xticks(places, [time_labels(times)[place] for place in places])
-    if last - start < 0.8 * every:  # they would overlap: one stands to the left of its bar, the other to the right
+    if (
+        crowded
+    ):  # they would overlap: one stands to the left of its bar, in the room of the label before, the other right
         names[-2].label1.set_horizontalalignment("right")
         names[-1].label1.set_horizontalalignment("left")
     axes.grid(axis="x", visible=False)

@@ -15,13 +15,16 @@ from kronos_quant.charts import NARROW, Fan, bars_figure, figure_svg, forecast_f
 from kronos_quant.charts.canvas import Hue
 from kronos_quant.schema import PRICES
 
+GAP = 5
+"""Pixels between two labels: with fewer they read as one word."""
+
 
 def overlapping(axes) -> bool:
     """Whether two labels of the time axis share a place, or one is cut at the edge of the picture."""
     axes.figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
     inside = boxes[0].x0 >= 0 and boxes[-1].x1 <= axes.figure.bbox.x1
-    return not inside or any(one.x1 > other.x0 for one, other in pairwise(boxes))
+    return not inside or any(one.x1 + GAP > other.x0 for one, other in pairwise(boxes))
 
 
 def line(axes, label: str):
