@@ -72,7 +72,8 @@ class Section(BaseModel):
         for field in cls.model_fields if flags else ():
             kinds = set(_plain_types(cls.model_fields[field].annotation))
             given = next((name for name in field_names(cls, field) if name in flags), None)
-            if given is not None and bool not in kinds and kinds & {int, float}:
+            # a field that may hold a word too checks and words this itself
+            if given is not None and kinds & {int, float} and kinds <= {int, float, type(None)}:
                 expected = "a number" if float in kinds else "an integer"
                 raise ValueError(f"{given}: must be {expected}, found {flags[given]}")
         return values
@@ -161,9 +162,9 @@ def joined(names: list[str], word: str = "or") -> str:
 
 
 def _plain_types(annotation: Any) -> Iterator[Any]:
-    """The types in an annotation, through unions and constraints: int and float of `PositiveInt | float | None`."""
+    """The types in an annotation, through unions and constraints: int and float of `PositiveInt | float`."""
     parts = () if get_origin(annotation) is Literal else get_args(annotation)
-    if not parts:
+    if isinstance(annotation, type) or get_origin(annotation) is Literal:
         yield annotation
     for part in parts:
         yield from _plain_types(part)
