@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from doccheck.demo import LINES, demo_served, make_demo
 from doccheck.inputs import INPUTS, named_inputs
 from doccheck.pages import Page
@@ -22,8 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dates are scored in this process: starting others takes longer than the work of a page."""
+    """Dates are scored in this process and on one thread: the other cores have pages of their own."""
     monkeypatch.setattr("kronos_quant.signals.scorer.cpu_count", lambda: 1)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

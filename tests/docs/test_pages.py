@@ -1,4 +1,4 @@
-"""The README, the tutorials and other pages run, and show what they print; guides: test_pages_guides.py.
+"""Pages run, and show what they print; those that need the demo: test_pages_demo.py.
 
 `make docs-accept` writes what was printed into the pages.
 """
@@ -8,7 +8,7 @@ from doccheck.executed import check, english_pages, executed
 from doccheck.pages import DOCS
 
 
-@pytest.mark.parametrize("page", executed(guides=False), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", executed(demo=False), ids=lambda page: page.name)
 def test_a_page_runs_and_shows_what_it_prints(page, page_run, request):
     check(page, page_run, request.config.getoption("--accept"))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from doccheck.accept import accepted, with_outputs_of
+from doccheck.demo import LINES
 from doccheck.pages import DOCS, Page, pages
 from doccheck.runner import PageRun
-
-GUIDES = ("howto", "explain", "from")
 
 
 def english_pages() -> list[Page]:
@@ -16,11 +15,15 @@ def english_pages() -> list[Page]:
     return [page for page in pages() if not page.path.is_relative_to(DOCS / "zh") and page.path.name != "README.zh.md"]
 
 
-def executed(*, guides: bool) -> list[Page]:
-    """The pages that run: those of `GUIDES`, or the others."""
-    return [
-        page for page in english_pages() if page.workspace is not None and guides == (page.path.parent.name in GUIDES)
-    ]
+def executed(*, demo: bool) -> list[Page]:
+    """The pages that run: those that need the demo's workspace, which takes longest to make, or the others."""
+    return [page for page in english_pages() if page.workspace is not None and demo == needs_demo(page)]
+
+
+def needs_demo(page: Page) -> bool:
+    """Whether a page runs in the demo's workspace, or shows how it is made."""
+    shown = {line for fence in page.fences if fence.runs for line in fence.source.splitlines()}
+    return page.workspace == "demo" or not shown.isdisjoint(LINES)
 
 
 def check(page: Page, page_run: Callable[[Page], PageRun], accept: bool) -> None:
