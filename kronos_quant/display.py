@@ -89,7 +89,8 @@ class TextReport(Displayed):
 
     def as_dict(self) -> dict[str, Any]:
         """The report for `--json`."""
-        return asdict(self)  # type: ignore[call-overload]
+        values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        return values
 
     @property
     def title(self) -> str:

@@ -271,7 +271,8 @@ class Attention(nn.Module):
 
     def joined(self, mixed: Tensor) -> Tensor:
         """[B, N, T, K] -> [B, T, D], projected."""
-        return self.resid_dropout(self.out_proj(mixed.transpose(1, 2).flatten(2)))
+        out: Tensor = self.resid_dropout(self.out_proj(mixed.transpose(1, 2).flatten(2)))
+        return out
 
 
 class FeedForward(nn.Module):
@@ -286,7 +287,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., D] -> [..., D]."""
-        return self.ffn_dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
+        out: Tensor = self.ffn_dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
+        return out
 
 
 class Block(nn.Module):
@@ -303,7 +305,8 @@ class Block(nn.Module):
         """[B, T, D] -> [B, T, D]."""
         normed = self.norm1(x)
         x = x + self.self_attn(normed, normed)
-        return x + self.ffn(self.norm2(x))
+        out: Tensor = x + self.ffn(self.norm2(x))
+        return out
 
 
 class BinarySphericalQuantizer(nn.Module):
@@ -330,7 +333,8 @@ class BSQuantizer(nn.Module):
         """Quantise unit vectors z[..., bits] to +-1 / sqrt(bits), straight through for the gradient."""
         # the step comes before the scaling, so the gradient to z carries 1 / sqrt(bits)
         signs = torch.where(z > 0, 1.0, -1.0).type_as(z)
-        return (z + (signs - z).detach()) / self.bits**0.5
+        out: Tensor = (z + (signs - z).detach()) / self.bits**0.5
+        return out
 
     def ids(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The sub-tokens of z[..., bits]: s1, s2 as int64[...]; bit i from the left of each weighs 2^i."""
@@ -344,7 +348,8 @@ class BSQuantizer(nn.Module):
     def part(self, ids: Tensor, bits: int) -> Tensor:
         """The coarse or the fine part of a code, from sub-tokens int64[...] of so many bits: float32[..., bits]."""
         ones = (ids[..., None] >> torch.arange(bits, device=ids.device)) & 1
-        return (ones.float() * 2.0 - 1.0) / self.bits**0.5
+        out: Tensor = (ones.float() * 2.0 - 1.0) / self.bits**0.5
+        return out
 
     def entropies(self, z: Tensor, pooled: Pooled = lambda mean: mean) -> tuple[Tensor, Tensor]:
         """Mean entropy of a sample's bits, and entropy of the averaged bits (code book), both in nats, scalar."""
@@ -465,7 +470,8 @@ class KronosTokenizer(Pretrained):
     def _decoded(self, h: Tensor) -> Tensor:
         for block in self.decoder:
             h = block(h)
-        return self.head(h)
+        out: Tensor = self.head(h)
+        return out
 
 
 def _perplexity(ids: Tensor, bits: int, pooled: Pooled) -> Tensor:
@@ -488,7 +494,8 @@ class TokenEmbedding(nn.Module):
 
     def forward(self, s1: Tensor, s2: Tensor) -> Tensor:
         """int64[B, T] twice -> [B, T, D]."""
-        return self.fusion_proj(torch.cat((self.emb_s1(s1), self.emb_s2(s2)), dim=-1) * self.scale)
+        out: Tensor = self.fusion_proj(torch.cat((self.emb_s1(s1), self.emb_s2(s2)), dim=-1) * self.scale)
+        return out
 
 
 class FixedEmbedding(nn.Module):
@@ -508,7 +515,8 @@ class FixedEmbedding(nn.Module):
 
     def forward(self, index: Tensor) -> Tensor:
         """int64[...] -> [..., D]."""
-        return self.emb(index)
+        out: Tensor = self.emb(index)
+        return out
 
 
 class TimeEmbedding(nn.Module):
@@ -529,7 +537,8 @@ class TimeEmbedding(nn.Module):
         total, *others = [table(column) for table, column in zip(self.tables(), columns, strict=True)]
         for part in others:
             total = total + part
-        return total
+        out: Tensor = total
+        return out
 
 
 class DependencyLayer(nn.Module):
@@ -542,7 +551,8 @@ class DependencyLayer(nn.Module):
 
     def forward(self, context: Tensor, sibling: Tensor) -> Tensor:
         """context, sibling [B, T, D] -> [B, T, D], causal."""
-        return self.norm(context + self.cross_attn(sibling, context))
+        out: Tensor = self.norm(context + self.cross_attn(sibling, context))
+        return out
 
 
 class DualHead(nn.Module):
@@ -614,12 +624,15 @@ class Kronos(Pretrained):
         h = self.token_drop(h)
         for block in self.transformer:
             h = block(h)
-        return self.norm(h)
+        out: Tensor = self.norm(h)
+        return out
 
     def s1_logits(self, context: Tensor) -> Tensor:
         """Logits [..., V] of the next s1, from context [..., D]."""
-        return self.head.proj_s1(context)
+        out: Tensor = self.head.proj_s1(context)
+        return out
 
     def s2_logits(self, context: Tensor, s1_next: Tensor) -> Tensor:
         """Logits [B, T, V] of the next s2 at every position, from context [B, T, D] and s1_next int64[B, T]."""
-        return self.head.proj_s2(self.dep_layer(context, self.embedding.emb_s1(s1_next)))
+        out: Tensor = self.head.proj_s2(self.dep_layer(context, self.embedding.emb_s1(s1_next)))
+        return out

@@ -148,4 +148,5 @@ def random_walk_band(history: FloatArray, steps: int, levels: Sequence[float]) -
     """
     volatility = float(np.diff(np.log(history)).std(ddof=1))
     spread = volatility * np.sqrt(np.arange(1, steps + 1))
-    return history[-1] * np.exp(np.outer(stats.norm.ppf(levels), spread))
+    values: FloatArray = history[-1] * np.exp(np.outer(stats.norm.ppf(levels), spread))
+    return values

@@ -94,7 +94,8 @@ class RankHead(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Contexts float32[n, D] -> scores float32[n]; only their order means something."""
-        return self.layers((contexts - self.mean) / self.std)[:, 0]
+        out: Tensor = self.layers((contexts - self.mean) / self.std)[:, 0]
+        return out
 
     def save(self, folder: Path) -> None:
         """Write config.json and model.safetensors into `folder`, each whole."""

@@ -223,10 +223,12 @@ class ForecastValidation:
         floor = self.closes[which, 0] * LEAST_PRICE_SHARE
         close = np.maximum(denormalise(forecast.paths, windows.scale)[..., CLOSE], floor[:, None, None])
         base = np.maximum(denormalise(forecast.last[:, None], windows.scale)[:, 0, CLOSE], floor)
-        return (close / base[:, None, None] - 1).mean(axis=1)
+        values: FloatArray = (close / base[:, None, None] - 1).mean(axis=1)
+        return values
 
 
 def window_closes(table: BarTable, index: WindowIndex) -> FloatArray:
     """float64[n, 1 + H]: the close of each window's last bar known and of the bars after it."""
     rows = index.anchor[:, None] + np.arange(index.predict + 1)
-    return table.values[rows, CLOSE].astype(np.float64)
+    values: FloatArray = table.values[rows, CLOSE].astype(np.float64)
+    return values

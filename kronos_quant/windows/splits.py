@@ -101,7 +101,8 @@ def _after(
         else:
             end = times[-1]
     later = int(np.searchsorted(times, end, side="right"))
-    return times[later] if later < len(times) else times[-1] + np.timedelta64(1, "us")
+    moment: np.datetime64 = times[later] if later < len(times) else times[-1] + np.timedelta64(1, "us")
+    return moment
 
 
 def _day_end(day: date) -> np.datetime64:

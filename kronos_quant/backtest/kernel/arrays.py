@@ -48,7 +48,8 @@ def inner(kernel: Kernel) -> Kernel:
     """Compile a function that only compiled ones call: its wrappers would take nearly as long as the function."""
     made: Any = compiled(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     made.__class__ = InnerKernel
-    return made
+    wrapped: Kernel = made
+    return wrapped
 
 
 def numba_type(hint: Any, dimensions: int = 1) -> Any:

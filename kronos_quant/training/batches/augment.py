@@ -52,7 +52,8 @@ def warp_places(length: int, strength: float, rng: np.random.Generator) -> Float
     knots = 1 + strength * rng.uniform(-1, 1, WARP_KNOTS)
     speed = np.interp(np.linspace(0, WARP_KNOTS - 1, length - 1), np.arange(WARP_KNOTS), knots)
     passed = np.concatenate([[0.0], np.cumsum(speed)])
-    return passed / passed[-1] * (length - 1)
+    values: FloatArray = passed / passed[-1] * (length - 1)
+    return values
 
 
 def magnitude_factors(strength: float, rng: np.random.Generator) -> FloatArray:
@@ -65,4 +66,5 @@ def interpolate(bars: FloatArray, places: FloatArray) -> FloatArray:
     """The bars float64[T, 6] read at fractional places, linearly between neighbours."""
     left = np.minimum(places.astype(np.int64), len(bars) - 2)
     share = (places - left)[:, None]
-    return bars[left] * (1 - share) + bars[left + 1] * share
+    values: FloatArray = bars[left] * (1 - share) + bars[left + 1] * share
+    return values
