@@ -271,16 +271,20 @@ def require_valid_bars(bars: pl.DataFrame, place: str) -> None:
     """
     numbered = bars.select(list(BARS)).with_row_index(ROW)
     checks = [check for check in iter_checks() if check.name in VALUE_CHECKS]
+    # one query for all: a query of its own each takes three times as long, and this stands before every forecast
+    together = " UNION ALL ".join(
+        f"SELECT {number} AS number, {ROW} FROM ({check.sql.rstrip().removesuffix(';')}\n)"  # noqa: S608 (ours)
+        for number, check in enumerate(checks)
+    )
     with open_isolated({"incoming": numbered.to_arrow()}, {}) as connection:
-        found = _found(connection, numbered, checks)
-    if not found:
+        found = connection.sql(together).pl().sort(ROW, "number")
+    if found.is_empty():
         return
-    broken = pl.concat(found.values()).unique().sort()
-    check = next(check for check in checks if check.name in found and found[check.name][0] == broken[0])
-    bar = bars.row(broken[0], named=True)
+    number, first = found["number"][0], found[ROW][0]
+    check, bar, others = checks[number], bars.row(first, named=True), found[ROW].n_unique() - 1
     row = f"row {bar[ROW]}, " if ROW in bars.columns else ""
     values = ", ".join(f"{name} {bar[name]:g}" for name in NUMBERS if bar[name] is not None)
-    more = f" (and {counted(len(broken) - 1, 'more bar')})" if len(broken) > 1 else ""
+    more = f" (and {counted(others, 'more bar')})" if others else ""
     raise DataError(
         f"{place}: {row}{bar['symbol']} {bar['time']}: {check.name}: {check.why.rstrip('.')}; found {values}{more}",
         hint="Correct the bar or leave it out; a suspended session has no bar, or one without prices.",
