@@ -57,7 +57,7 @@ def compare(seed: int, chosen: dict, root, panel: Panel | None = None, **listing
     assert orders.select("date", "symbol", "side").equals(filled.select("date", "symbol", "side"))
     np.testing.assert_allclose(orders["adjusted_shares"], filled["shares"], rtol=1e-9)
     np.testing.assert_allclose(orders["cost"], filled["cost"], rtol=1e-9)
-    assert len(orders) > 10
+    assert len(orders) > 20
 
 
 def test_one_made_market_is_traded_as_by_pyqlib(tmp_path):
@@ -88,8 +88,8 @@ def test_a_cumulative_volume_is_the_days_own_where_a_bar_is_a_day(tmp_path, monk
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(GRID)))
 def test_the_grid_is_traded_as_by_pyqlib(number, tmp_path):
-    for seed in range(10 * number, 10 * number + 3):
-        compare(seed, GRID[number], tmp_path, made_panel(seed, T=40))
+    for seed in range(3):
+        compare(10 * number + seed, GRID[number], tmp_path)
 
 
 def test_where_qlib_itself_fails_one_line_says_so(tmp_path):
