@@ -15,26 +15,13 @@ import kronos_quant
 from docs.build.markdown import code, page, sentence
 
 FRONT = "kronos_quant"
-PACKAGES = (
-    "market",
-    "windows",
-    "model",
-    "training",
-    "signals",
-    "backtest",
-    "evaluation",
-    "validity",
-    "charts",
-    "config",
-    "runs",
-)
-"""Packages in the order of the data; those that have public names of their own are documented."""
+PACKAGES = ("market", "windows", "model", "training", "signals", "backtest", "charts", "config", "runs")
+"""Packages with public names of their own, in the order of the data."""
 
 
 def pages() -> dict[str, str]:
     """Page name -> text."""
-    modules = {package: importlib.import_module(f"{FRONT}.{package}") for package in PACKAGES}
-    made = {f"api/{name}": package_page(module) for name, module in modules.items() if hasattr(module, "__all__")}
+    made = {f"api/{name}": package_page(importlib.import_module(f"{FRONT}.{name}")) for name in PACKAGES}
     return {"api/index": front_page(), **made}
 
 

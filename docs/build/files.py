@@ -23,7 +23,7 @@ def columns() -> str:
         "Columns of every file",
         "Every Parquet and CSV file that kq writes: each column's type, unit, meaning, and when a value is missing.",
         "Paths are relative to the workspace. A name with `<...>` stands for any name of that form. `kq config fields "
-        "columns` prints the same. Rates are fractions (0.01 is 1 %).",
+        "columns` prints the same. Rates are fractions (0.01 is 1%).",
         table(["File", "Table", "What a row is"], contents),
         *(block for one in tables for block in _table_part(one)),
     )

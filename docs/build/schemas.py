@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.strategy import SHARE_SETTINGS
 from kronos_quant.config import WorkspaceConfig
+from kronos_quant.config.fields import sections_in
 from kronos_quant.config.guides import ELSEWHERE, FIELDS, FLAT, NOT_USED, SECTIONS
 from kronos_quant.config.section import field_names
 from kronos_quant.signals import Recipe
@@ -46,8 +47,7 @@ def schema(name: str) -> dict[str, Any]:
     model, words = MODELS[name]
     plain = _clean(model.model_json_schema(mode="validation"))
     defined = plain.pop("$defs", {})
-    sections = {kind.__name__: kind for kind in _sections(model)}
-    for kind, section in sections.items():
+    for kind, section in _sections(model).items():
         _add_names(defined[kind], section)
     _add_names(plain, model)
     for kind in WORDS.keys() & defined.keys():
@@ -77,21 +77,13 @@ def _clean(value: Any) -> Any:
     return kept
 
 
-def _sections(model: type[BaseModel]) -> list[type[BaseModel]]:
-    """The sections inside a model that have a definition of their own."""
+def _sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The sections inside a model, and those inside them, by name."""
     found: dict[str, type[BaseModel]] = {}
-
-    def visit(annotation: Any) -> None:
-        for inner in getattr(annotation, "__args__", ()):
-            visit(inner)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation.__name__ not in found:
-            found[annotation.__name__] = annotation
-            for info in annotation.model_fields.values():
-                visit(info.annotation)
-
     for info in model.model_fields.values():
-        visit(info.annotation)
-    return list(found.values())
+        for section in sections_in(info.annotation):
+            found |= {section.__name__: section, **_sections(section)}
+    return found
 
 
 def _add_names(part: dict[str, Any], model: type[BaseModel]) -> None:

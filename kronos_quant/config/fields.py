@@ -72,7 +72,7 @@ def field_rows(model: type[BaseModel], prefix: str = "") -> list[FieldRow]:
     """
     rows = []
     for name, info in model.model_fields.items():
-        sections = list(_sections(info.annotation))
+        sections = list(sections_in(info.annotation))
         own, *others = field_names(model, name)
         rows.append(
             FieldRow(
@@ -159,7 +159,7 @@ def _permitted(part: Any, bounds: list[Any]) -> str:
         return "the fields below"
     if origin is tuple:
         items = [
-            "steps" if any(map(_tag, _sections(each))) else _permitted(each, []) for each in inner if each is not ...
+            "steps" if any(map(_tag, sections_in(each))) else _permitted(each, []) for each in inner if each is not ...
         ]
         return f"list of {items[0]}" if ... in inner else f"[{', '.join(items)}]"
     if origin is dict:
@@ -207,14 +207,14 @@ def _is_section(annotation: Any) -> bool:
     return inspect.isclass(annotation) and issubclass(annotation, BaseModel)
 
 
-def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The sections that a field may hold."""
+def sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a field of this type may hold, without those inside them."""
     if inspect.isclass(annotation) and not get_args(annotation):
         if issubclass(annotation, BaseModel):
             yield annotation
         return
     for inner in get_args(annotation):
-        yield from _sections(inner)
+        yield from sections_in(inner)
 
 
 def _tag(section: type[BaseModel]) -> str:

@@ -15,7 +15,7 @@ from kronos_quant.schema.bars import (
     quantile_columns,
     quantile_name,
 )
-from kronos_quant.schema.figures import Figure, JsonFile, documents, figures, flatten
+from kronos_quant.schema.figures import Figure, JsonFile, documents, flatten
 from kronos_quant.schema.tables import Column, Table, TableError, check_table, dtype_text, table, table_at, tables
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "check_table",
     "documents",
     "dtype_text",
-    "figures",
     "flatten",
     "quantile_columns",
     "quantile_name",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from kronos_quant.schema.tables import PLACEHOLDER, SchemaEntry, pattern_text, read_resource, shared_columns
+from kronos_quant.schema.tables import PLACEHOLDER, FileKind, SchemaEntry, read_resource, shared_columns
 
 Path = tuple[str, ...]
 
@@ -39,11 +39,9 @@ class Figure(SchemaEntry):
         return len(parts) == len(path) and all(map(_same, parts, path))
 
 
-class JsonFile(SchemaEntry):
-    """A kind of JSON file: where it lies, what it is for, and its figures; internal where only kq itself reads it."""
+class JsonFile(FileKind):
+    """A kind of JSON file: what it is for, and its figures; internal where only kq itself reads it."""
 
-    name: str
-    file: str
     about: str
     internal: bool = False
     figures: tuple[Figure, ...]
@@ -52,19 +50,6 @@ class JsonFile(SchemaEntry):
         """The description of the value at a path, None where there is none; the most exact one."""
         found = [figure for figure in self.figures if figure.describes(path)]
         return min(found, key=lambda figure: (figure.key.endswith(REST), figure.key.count("<")), default=None)
-
-    def has_below(self, path: Path) -> bool:
-        """Whether there are figures below a path: it may hold null, {} or [] where they do not apply."""
-        return any(
-            len(parts) > len(path) and all(map(_same, parts, path))
-            for parts in (figure.key.split(".") for figure in self.figures)
-        )
-
-    def holds(self, path: str) -> bool:
-        """Whether a file of this path in the workspace is of this kind."""
-        import re
-
-        return re.fullmatch(pattern_text(self.file, "[^/]+"), path) is not None
 
 
 @cache
@@ -77,11 +62,6 @@ def documents() -> tuple[JsonFile, ...]:
         JsonFile.model_validate({"name": name, **one, "figures": [*_expanded("", one["figures"], groups, "", "")]})
         for name, one in data["files"].items()
     )
-
-
-def figures(name: str) -> tuple[Figure, ...]:
-    """The figures of one kind of JSON file, such as `backtest.metrics`."""
-    return next(one for one in documents() if one.name == name).figures
 
 
 def flatten(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -63,11 +63,20 @@ class Column(SchemaEntry):
         return self.dtype == "any" or dtype_text(dtype) in self.dtype.split(" | ")
 
 
-class Table(SchemaEntry):
-    """A kind of file: where it lies, what one row is, its key, its order and its columns."""
+class FileKind(SchemaEntry):
+    """A kind of file: its name, and where it lies in a workspace."""
 
     name: str
     file: str
+
+    def holds(self, path: str) -> bool:
+        """Whether a file of this path in the workspace is of this kind."""
+        return re.fullmatch(pattern_text(self.file, "[^/]+"), path) is not None
+
+
+class Table(FileKind):
+    """A kind of Parquet or CSV file: what one row is, its key, its order and its columns."""
+
     row: str
     key: tuple[str, ...]
     order: tuple[str, ...] = ()
@@ -82,10 +91,6 @@ class Table(SchemaEntry):
         """The description of a column, None where there is none; a name of its own goes before a pattern."""
         found = [column for column in self.columns if column.describes(name)]
         return min(found, key=lambda column: column.is_pattern, default=None)
-
-    def holds(self, path: str) -> bool:
-        """Whether a file of this path in the workspace is of this kind."""
-        return re.fullmatch(pattern_text(self.file, "[^/]+"), path) is not None
 
     def check(self, frame: pl.DataFrame | pl.Schema) -> None:
         """Raise TableError unless the frame's columns are those described, in any order, with their dtypes."""
