@@ -28,17 +28,16 @@ def show(of: Of = "", as_json: AsJson = False) -> None:
     its default where that differs, its meaning, and what it may be. A null that a preset fills in is shown as the
     preset's value.
     """
-    from kronos_quant.config import Section, describe
+    from kronos_quant.config import describe
     from kronos_quant.config.fields import value_text
     from kronos_quant.display import terminal_width, text_table
     from kronos_quant.errors import ConfigError
 
     notes: tuple[str, ...] = ()
     if of in ("recipe", "strategy"):
-        from kronos_quant.backtest import Strategy
-        from kronos_quant.signals import Recipe
+        from kronos_quant.workflows.fields import field_model
 
-        section: Section = Recipe.model_validate({}) if of == "recipe" else Strategy.model_validate({})
+        section = field_model(of).model_validate({})
         settings = describe(section, section)
     else:
         from kronos_quant.workspace import open_workspace_folder

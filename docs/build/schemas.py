@@ -11,18 +11,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.strategy import SHARE_SETTINGS
-from kronos_quant.config import WorkspaceConfig
 from kronos_quant.config.fields import sections_in
 from kronos_quant.config.guides import ELSEWHERE, FIELDS, FLAT, NOT_USED, SECTIONS
 from kronos_quant.config.section import field_names
-from kronos_quant.signals import Recipe
+from kronos_quant.workflows.fields import field_model
 
-MODELS: dict[str, tuple[type[BaseModel], str]] = {
-    "kq": (WorkspaceConfig, "kq.yaml of kronos-quant: the configuration of a workspace."),
-    "recipe": (Recipe, "signals/NAME.yaml of kronos-quant: how signals are made."),
-    "strategy": (Strategy, "strategies/NAME.yaml of kronos-quant: a back-test as settings."),
+TITLES = {
+    "kq": "kq.yaml of kronos-quant: the configuration of a workspace.",
+    "recipe": "signals/NAME.yaml of kronos-quant: how signals are made.",
+    "strategy": "strategies/NAME.yaml of kronos-quant: a back-test as settings.",
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WORDS: dict[str, dict[str, Any]] = {
@@ -39,12 +37,12 @@ NOTES = ("title", "also", "permitted", "unit")
 
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {f"{name}.json": json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n" for name in MODELS}
+    return {f"{name}.json": json.dumps(schema(name), indent=1, ensure_ascii=False) + "\n" for name in TITLES}
 
 
 def schema(name: str) -> dict[str, Any]:
     """The schema of a kind of file: kq, recipe or strategy."""
-    model, words = MODELS[name]
+    model = field_model(name)
     plain = _clean(model.model_json_schema(mode="validation"))
     defined = plain.pop("$defs", {})
     for kind, section in _sections(model).items():
@@ -57,7 +55,7 @@ def schema(name: str) -> dict[str, Any]:
     if name == "strategy":
         words_of_share = f"Qlib's name of {' or '.join(sorted(SHARE_SETTINGS))}, whichever the rule has"
         plain["properties"]["risk_degree"] = {"type": "number", "description": words_of_share}
-    return {"$schema": DIALECT, "title": words, **plain, **({"$defs": defined} if defined else {})}
+    return {"$schema": DIALECT, "title": TITLES[name], **plain, **({"$defs": defined} if defined else {})}
 
 
 def _clean(value: Any) -> Any:

@@ -7,12 +7,11 @@ from pkgutil import resolve_name
 
 from kronos_quant import schema
 from kronos_quant.config.fields import FieldRow, field_rows
-from kronos_quant.config.section import joined
+from kronos_quant.config.section import Section, joined
 from kronos_quant.errors import ConfigError
 
 COLUMNS = ("field", "default", "permitted", "unit", "meaning")
 """Of the table for people."""
-
 
 MODELS = {
     "kq": "kronos_quant.config:WorkspaceConfig",
@@ -37,9 +36,15 @@ def list_fields(kind: str = "kq") -> list[FieldRow]:
             for table in schema.tables()
             for one in table.columns
         ]
+    return field_rows(field_model(kind))
+
+
+def field_model(kind: str) -> type[Section]:
+    """The model of a kind of file. Raises ConfigError for another kind."""
     if kind not in MODELS:
         raise ConfigError(f"{kind}: expected {joined([*MODELS, FILES])}", hint="kq config fields strategy")
-    return field_rows(resolve_name(MODELS[kind]))
+    model: type[Section] = resolve_name(MODELS[kind])
+    return model
 
 
 def table_rows(fields: Sequence[FieldRow]) -> list[tuple[str, ...]]:

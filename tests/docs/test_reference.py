@@ -20,6 +20,7 @@ from kronos_quant.config.environment import VARIABLES
 from kronos_quant.config.fields import field_rows
 from kronos_quant.files import asset_dir
 from kronos_quant.market import iter_checks
+from kronos_quant.workflows.fields import field_model
 
 DOCS = ROOT / "docs"
 COLUMNS, KEYS = "en/reference/columns.md", "en/reference/metrics.md"
@@ -54,9 +55,9 @@ def test_every_command_has_one_page_that_shows_its_options(name):
                 assert parameter.help, option
 
 
-@pytest.mark.parametrize("kind", list(schemas.MODELS))
+@pytest.mark.parametrize("kind", list(schemas.TITLES))
 def test_every_field_is_in_one_table_with_a_meaning(kind):
-    model, _ = schemas.MODELS[kind]
+    model = field_model(kind)
     pages = {"kq": ["kq_yaml"], "recipe": ["recipe"], "strategy": ["strategy", "risk"]}[kind]
     for row in field_rows(model):
         lines = [
@@ -78,10 +79,10 @@ def test_a_column_that_is_renamed_is_found_with_its_page(monkeypatch):
 
 
 def test_a_field_without_a_description_is_found_with_its_page(monkeypatch):
-    info = schemas.MODELS["strategy"][0].model_fields["topk"]
+    info = field_model("strategy").model_fields["topk"]
     monkeypatch.setattr(info, "description", None)
     assert "en/reference/strategy.md" in reference.different_pages(DOCS)
-    table = field_table(row for row in field_rows(schemas.MODELS["strategy"][0]) if row.name == "topk")
+    table = field_table(row for row in field_rows(field_model("strategy")) if row.name == "topk")
     assert "symbols held" not in table
 
 
@@ -186,7 +187,7 @@ def plain(value):
     return json.loads(json.dumps(value, default=str))
 
 
-@pytest.mark.parametrize("kind", list(schemas.MODELS))
+@pytest.mark.parametrize("kind", list(schemas.TITLES))
 def test_every_yaml_file_that_is_shipped_agrees_with_its_schema(kind):
     schema = json.loads((DOCS / "schemas" / f"{kind}.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
