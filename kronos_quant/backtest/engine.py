@@ -112,7 +112,17 @@ def delisting_outcomes(strategy: Strategy, ledger: Ledger, trade: Trade) -> dict
 def run_kernel(
     strategy: Strategy, panel: Panel, rules: Rules, qlib: QlibFacts | None = None, decide: Decide | None = None
 ) -> Ledger:
-    """The event loop alone: every order, and the account after each row."""
+    """The event loop alone: every order, and the account after each row.
+
+    Parameters
+    ----------
+    strategy, panel, rules
+        What is traded, on which symbols and sessions, and by which rules.
+    qlib
+        What the profile qlib needs; else None.
+    decide
+        The user's function of `strategy: python`; else None.
+    """
     return trade_function(strategy, panel, rules, qlib, decide)(strategy)
 
 

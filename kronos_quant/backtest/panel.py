@@ -96,12 +96,23 @@ def build_panel(
 ) -> Panel:
     """Bars and scores of `sessions`, for the symbols that have a score and a bar in them.
 
-    bars : schema.BARS, daily. Bars after the last session are not shown to the strategy; they only tell a suspension
-        at the end from a delisting. Bars before the first session are ignored.
-    scores : columns date (session whose close the score knows), symbol, score; NaN and null are no opinion.
-    keep_unpriced : symbols with scores and without a bar are kept, as Qlib ranks them all the same
-    Raises DataError for sessions out of order, a key that occurs twice, an infinite score, a bar without a factor,
-    no score at all, or no symbol with both.
+    Parameters
+    ----------
+    bars
+        schema.BARS, daily. Bars after the last session are not shown to the strategy; they only tell a suspension at
+        the end from a delisting. Bars before the first session are ignored.
+    scores
+        Columns date (session whose close the score knows), symbol, score; NaN and null are no opinion.
+    sessions
+        Ascending.
+    keep_unpriced
+        Symbols with scores and without a bar are kept, as Qlib ranks them all the same.
+
+    Raises
+    ------
+    DataError
+        For sessions out of order, a key that occurs twice, an infinite score, a bar without a factor, no score at all,
+        or no symbol with both.
     """
     check_sessions(sessions)
     return filled_panel(bars, scores, tuple(sessions), (), keep_unpriced=keep_unpriced)

@@ -62,10 +62,21 @@ class Rules:
 
 
 def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts | None = None) -> Rules:
-    """The rules of `strategy` on `panel`.
+    """The rules of a strategy on a panel.
 
-    exchange : ISO code of the market, "" where unknown; facts : special treatment and listings, none by default
-    Raises DataError for a lot of a symbol that is not there.
+    Parameters
+    ----------
+    strategy, panel
+        What is traded, and on which symbols and sessions.
+    exchange
+        ISO code of the market, "" where unknown.
+    facts
+        Special treatment and listings, none by default.
+
+    Raises
+    ------
+    DataError
+        For a lot of a symbol that is not there.
     """
     board = rules_panel(panel.symbols, panel.dates, exchange, facts)
     up, down, reference = limits_of(strategy, board.up, board.down, board.reference)

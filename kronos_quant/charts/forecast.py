@@ -58,7 +58,12 @@ class Fan:
 def forecast_figure(fan: Fan, title: str = "", width: float = 11.0) -> Chart:
     """The last bars as candlesticks, then the forecast's quantiles and those of a naive random walk.
 
-    Bars that followed are drawn as candlesticks too, where they are known.
+    Parameters
+    ----------
+    fan
+        What is drawn; bars that followed are drawn as candlesticks too, where they are known.
+    title, width
+        Of the figure; width in inches.
     """
     narrow = width <= NARROW
     figure = Chart(figsize=(width, 5.4 if narrow else 5.2), layout="constrained")

@@ -56,7 +56,12 @@ class AccountCurves:
 def performance_figure(curves: AccountCurves, title: str = "", width: float = WIDE) -> Chart:
     """Growth of portfolio and benchmark, their drawdowns, and the excess over the benchmark, one panel below the other.
 
-    Every curve begins at 0 before the first session. Without a benchmark the last panel shows what costs took.
+    Parameters
+    ----------
+    curves
+        Every curve begins at 0 before the first session. Without a benchmark the last panel shows what costs took.
+    title, width
+        Of the figure; width in inches.
     """
     figure = Chart(figsize=(width, 9 if width > NARROW else 8), layout="constrained")
     if title:

@@ -96,7 +96,17 @@ def interval_figure(
 
 @drawn
 def decay_figure(found: Mapping[int, MeanInterval], horizon: int, unit: str = "session") -> Chart:
-    """The rank IC at each horizon, that of the forecast set off."""
+    """The rank IC at each horizon, that of the forecast set off.
+
+    Parameters
+    ----------
+    found
+        Horizon -> mean rank IC.
+    horizon
+        That of the forecast.
+    unit
+        What horizons are counted in.
+    """
     figure = Chart(figsize=(5.0, 3.3), layout="constrained")
     axes = figure.subplots()
     for place, (bars, interval) in enumerate(found.items()):
@@ -191,7 +201,13 @@ def pit_figure(shares: FloatArray, edges: FloatArray) -> Chart:
 
 @drawn
 def reliability_figure(forecast: FloatArray, rose: FloatArray, count: FloatArray) -> Chart:
-    """Observed frequency of a rise by the forecast probability of one; the area of a dot is its count."""
+    """Observed frequency of a rise by the forecast probability of one; the area of a dot is its count.
+
+    Parameters
+    ----------
+    forecast, rose, count
+        float64[K] of each bin: mean forecast probability, observed frequency, and number of forecasts.
+    """
     figure = Chart(figsize=(4.4, 4.0), layout="constrained")
     axes = figure.subplots()
     there = count > 0

@@ -174,9 +174,16 @@ def uniforms(seeds: Tensor, sample: Tensor | int, step: int, draw: int) -> Tenso
 
 
 def series_seed(seed: int, symbol: str, asof: date) -> int:
-    """The seed of one series, an int64, from the run's seed, the symbol and the date or time last seen.
+    """The seed of one series, an int64.
 
-    A date counts as its midnight, so that a daily bar's date and its time give the same seed.
+    Parameters
+    ----------
+    seed
+        The run's.
+    symbol
+        The series.
+    asof
+        The date or time last seen. A date counts as its midnight: a daily bar's date and its time give the same seed.
     """
     moment = asof if isinstance(asof, datetime) else datetime.combine(asof, time())
     key = f"{seed}\n{symbol}\n{moment.isoformat()}".encode()

@@ -68,7 +68,15 @@ class Run:
 
 @contextmanager
 def staged_run(runs: Path, kind: str, inputs: Inputs) -> Iterator[Run]:
-    """A run that appears under `runs`/`kind` when the block ends well, and not at all otherwise."""
+    """A run that appears under `runs`/`kind` when the block ends well, and not at all otherwise.
+
+    Parameters
+    ----------
+    runs, kind
+        The workspace's folder of runs, and the folder in it.
+    inputs
+        Digests of what the run is made from.
+    """
     run_id = _new_id()
     path = runs / kind / run_id
     with write_aside(path) as folder:
@@ -81,7 +89,17 @@ def staged_run(runs: Path, kind: str, inputs: Inputs) -> Iterator[Run]:
 
 @contextmanager
 def start_run(runs: Path, kind: str, inputs: Inputs, keep: Sequence[str]) -> Iterator[Run]:
-    """A run that is there from its start; after a failure it stays only if it holds one of `keep` (relative paths)."""
+    """A run that is there from its start.
+
+    Parameters
+    ----------
+    runs, kind
+        The workspace's folder of runs, and the folder in it.
+    inputs
+        Digests of what the run is made from.
+    keep
+        After a failure the run stays only if it holds one of these (relative paths).
+    """
     run = _new_run(runs, kind)
     with _closed(run, keep):
         _begin(run, inputs)
@@ -89,7 +107,15 @@ def start_run(runs: Path, kind: str, inputs: Inputs, keep: Sequence[str]) -> Ite
 
 
 def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Run:
-    """A run that another program fills; it is finished only after `continue_run` has resumed it."""
+    """A run that another program fills; it is finished only after `continue_run` has resumed it.
+
+    Parameters
+    ----------
+    runs, kind
+        The workspace's folder of runs, and the folder in it.
+    inputs
+        Digests of what the run is made from.
+    """
     run = _new_run(runs, kind)
     with disk_errors(run.path):
         _begin(run, inputs)

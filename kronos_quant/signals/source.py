@@ -333,7 +333,20 @@ def open_source(workspace: WorkspaceFolder, recipe: PathLike, market: Market) ->
 
 
 def open_computed(workspace: WorkspaceFolder, recipe: PathLike, market: Market) -> ComputedSource:
-    """Load a recipe that has a model; raises ConfigError for an import and a blend."""
+    """Load a recipe that has a model.
+
+    Parameters
+    ----------
+    workspace, market
+        The workspace and its bars.
+    recipe
+        Its name in signals/, or its file.
+
+    Raises
+    ------
+    ConfigError
+        For an import and a blend.
+    """
     source = open_source(workspace, recipe, market)
     if not isinstance(source, ComputedSource):
         raise ConfigError(f"{source.recipe.model}: has no model of its own", hint="Choose a recipe with a model.")

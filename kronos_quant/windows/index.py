@@ -36,10 +36,18 @@ class WindowIndex:
 def build_index(
     table: BarTable, lookback: int, predict: int, max_missing: int, membership: pl.DataFrame | None = None
 ) -> WindowIndex:
-    """Every window of `lookback` past and `predict` future bars (0: the newest bar has a window too).
+    """Every window of past and future bars.
 
-    max_missing : sessions without a bar allowed between a window's first and last bar.
-    membership : intervals (symbol, start, end inclusive); a window is kept when its anchor's date lies in one.
+    Parameters
+    ----------
+    table
+        The bars.
+    lookback, predict
+        Past bars, and future bars; with 0 future bars the newest bar has a window too.
+    max_missing
+        Sessions without a bar allowed between a window's first and last bar.
+    membership
+        Intervals (symbol, start, end inclusive); a window is kept when its anchor's date lies in one.
     """
     row = np.arange(table.rows, dtype=np.int64)
     first, stop = table.offset[table.symbol_id], table.offset[table.symbol_id + 1]

@@ -50,9 +50,18 @@ class Windows:
 def gather(
     table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice, clip: float, scale: Scale | None = None
 ) -> Windows:
-    """The windows `which` (positions in the index), normalised by their lookback.
+    """Windows of an index, normalised by their lookback.
 
-    scale : `index_scale` of the index, so that the statistics are not computed again; None computes them.
+    Parameters
+    ----------
+    table, index
+        The bars, and the windows in them.
+    which
+        Positions in the index.
+    clip
+        Bound of the normalised values, in standard deviations.
+    scale
+        `index_scale` of the index, so that the statistics are not computed again; None computes them.
     """
     anchor = index.anchor[which]
     values, stamp, found = gather_arrays(table, index, which, clip, scale)
@@ -69,7 +78,13 @@ def gather(
 def gather_arrays(
     table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice, clip: float, scale: Scale | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int16], Scale]:
-    """What of `gather` is numbers only, for a loader: values [B, T, 6], stamp [B, T, 5], and their scale."""
+    """What of `gather` is numbers only, for a loader: values [B, T, 6], stamp [B, T, 5], and their scale.
+
+    Parameters
+    ----------
+    table, index, which, clip, scale
+        As for `gather`.
+    """
     if scale is None:
         begin = _begin(table, index, index.anchor[which])
         found = _scales(table, index, begin)
@@ -88,7 +103,13 @@ def gather_arrays(
 
 
 def gather_stamps(table: BarTable, index: WindowIndex, which: NDArray[np.integer] | slice) -> NDArray[np.int16]:
-    """The time features int16[B, T, 5] of the windows `which`."""
+    """The time features int16[B, T, 5] of windows of an index.
+
+    Parameters
+    ----------
+    table, index, which
+        As for `gather`.
+    """
     begin = _begin(table, index, index.anchor[which])
     stamp = np.empty((len(begin), index.lookback + index.predict, table.stamp.shape[1]), np.int16)
     copy_nb(table.stamp, begin, stamp)
@@ -109,10 +130,23 @@ def make_windows(
     max_missing: int = 10,
     clip: float = 5.0,
 ) -> Windows:
-    """Every window of `bars` (schema.BARS): float32[B, lookback + predict, 6], normalised by the lookback.
+    """Every window of `bars`: float32[B, lookback + predict, 6], normalised by the lookback.
 
-    sessions : the market's calendar; without it, the dates on which any symbol has a bar.
-    Raises DataError when no window fits.
+    Parameters
+    ----------
+    bars
+        schema.BARS.
+    lookback, predict, max_missing
+        As for `build_index`.
+    sessions
+        The market's calendar; without it, the dates on which any symbol has a bar.
+    clip
+        As for `gather`.
+
+    Raises
+    ------
+    DataError
+        When no window fits.
     """
     ordered = bars.sort("symbol", "time")
     calendar = sessions if sessions is not None else ordered["date"].unique().sort().to_list()

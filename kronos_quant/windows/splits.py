@@ -50,8 +50,27 @@ def make_splits(
 ) -> Splits:
     """Split by dates when they are given, else by shares of the distinct bar times.
 
-    embargo : sessions left out before validation and before test. bounds : first and last date of any target.
-    Raises ConfigError when the dated ranges overlap, DataError when there are too few bars to split.
+    Parameters
+    ----------
+    table
+        The bars.
+    train_ratio, val_ratio
+        Shares of the bar times for training, the earliest, and for validation after it.
+    embargo
+        Sessions left out before validation and before test.
+    train_dates, val_dates
+        First and last date of the targets of each; None: by the shares.
+    sessions
+        The market's calendar, ascending.
+    bounds
+        First and last date of any target.
+
+    Raises
+    ------
+    ConfigError
+        When the dated ranges overlap.
+    DataError
+        When there are too few bars to split.
     """
     calendar = np.array(sessions, dtype="datetime64[D]")
     times = _within(np.unique(table.time), bounds)
@@ -85,7 +104,15 @@ def _within(times: NDArray[np.datetime64], bounds: tuple[date | None, date | Non
 
 
 def target_mask(table: BarTable, index: WindowIndex, span: TimeRange) -> NDArray[np.bool_]:
-    """bool[n]: every target bar of the window lies in `span`."""
+    """bool[n]: every target bar of the window lies in a span.
+
+    Parameters
+    ----------
+    table, index
+        The bars, and the n windows in them.
+    span
+        The span of times.
+    """
     first, last = table.time[index.anchor + 1], table.time[index.anchor + index.predict]
     return (first >= span.start) & (last <= span.end)
 

@@ -18,10 +18,21 @@ __all__ = ["ingest_csv", "ingest_intervals", "ingest_qlib", "ingest_synthetic", 
 def ingest_qlib(
     root: PathLike, source: PathLike, *, freq: str = DAILY, exchange: str = "", labels: str = "end"
 ) -> IngestReport:
-    """Read a Qlib data directory into the workspace folder `root` and publish the result.
+    """Read a Qlib data directory into a workspace and publish the result.
 
-    The other parameters are those of `Workspace.ingest_qlib`; exchange : "" infers it from the symbols.
-    Raises DataError for a directory that cannot be read; the store is unchanged then.
+    Parameters
+    ----------
+    root, source
+        The workspace's folder, and the directory with calendars/, instruments/ and features/.
+    freq, labels
+        As for `Workspace.ingest_qlib`.
+    exchange
+        ISO code; "" infers it from the symbols.
+
+    Raises
+    ------
+    DataError
+        For a directory that cannot be read; the store is unchanged then.
     """
     return store_bars(as_path(root, "root"), read_qlib_dir(as_path(source, "source"), freq, exchange, labels))
 
@@ -35,10 +46,21 @@ def ingest_csv(
     amount: str = "derive",
     labels: str = "end",
 ) -> IngestReport:
-    """Read a CSV file (plain, gz or zst), or a folder of them, into the workspace folder `root` and publish the result.
+    """Read a CSV file (plain, gz or zst), or a folder of them, into a workspace and publish the result.
 
-    The other parameters are those of `Workspace.ingest_csv`; exchange : "" infers it from the symbols.
-    Raises DataError for a file that cannot be read; the store is unchanged then.
+    Parameters
+    ----------
+    root, source
+        The workspace's folder; the file or folder.
+    symbol, amount, labels
+        As for `Workspace.ingest_csv`.
+    exchange
+        ISO code; "" infers it from the symbols.
+
+    Raises
+    ------
+    DataError
+        For a file that cannot be read; the store is unchanged then.
     """
     batch = read_csv_files(as_path(source, "source"), ReadOptions(symbol, exchange, amount, labels))
     return store_bars(as_path(root, "root"), batch)
@@ -53,9 +75,14 @@ def ingest_table(
     amount: str = "derive",
     labels: str = "end",
 ) -> IngestReport:
-    """Read a table of bars into the workspace folder `root` and publish the result.
+    """Read a table of bars into a workspace and publish the result.
 
-    The other parameters are those of `Workspace.ingest`, the columns and the errors those of `ingest_csv`.
+    Parameters
+    ----------
+    root, source
+        The workspace's folder; Polars, pandas or Arrow, or a file or folder of Parquet, Arrow or Feather.
+    symbol, exchange, amount, labels
+        As for `ingest_csv`, as are the columns and the errors.
     """
     batch = read_tables(source, ReadOptions(symbol, exchange, amount, labels))
     return store_bars(as_path(root, "root"), batch)
@@ -64,10 +91,19 @@ def ingest_table(
 def ingest_synthetic(
     root: PathLike, *, strength: float = 0.2, symbols: int = 150, sessions: int = 800, seed: int = 0
 ) -> IngestReport:
-    """Generate a synthetic market with a known pattern in the workspace folder `root`; see `synthetic`.
+    """Generate a synthetic market with a known pattern in a workspace; see `synthetic`.
 
-    The other parameters are those of `SyntheticSpec`. Raises ConfigError for an argument out of range, or a workspace
-    that holds other bars: the pattern would no longer be known.
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    strength, symbols, sessions, seed
+        As for `SyntheticSpec`.
+
+    Raises
+    ------
+    ConfigError
+        For an argument out of range, or a workspace that holds other bars: the pattern would no longer be known.
     """
     root = as_path(root, "root")
     batch = make_market(SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)).batch
