@@ -1,64 +1,174 @@
 """Files written whole or not at all, and the folders of files that travel with the package.
 
 Everything that a later command may trust is written next to its place and renamed there, so that a crash, a full disk
-or Ctrl-C leaves the old state or the new one.
+or Ctrl-C leaves the old state or the new one. What a killed process leaves next to the place is recognised by the
+owner in its name (`owners`) and removed by whoever writes to that folder next; so are its temporary folders.
 """
 
 from __future__ import annotations
 
 import errno
-import glob
 import hashlib
 import json
 import math
 import os
 import shutil
-import uuid
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kronos_quant.errors import KronosQuantError
+from kronos_quant.owners import is_abandoned, is_being_made, owned_name
 
 _PACKAGE = Path(__file__).parent
 _PARTIAL = ".partial-"
-_MARK_LENGTH = 8
+_TEMPORARY = "kronos-quant-"
+_SKIPPED = (".git", ".venv")
+_swept: set[Path] = set()
+"""Folders from which this process has removed what killed ones left."""
 
 
 @contextmanager
-def write_aside(path: Path) -> Iterator[Path]:
+def write_aside(path: Path, *, new: bool = False) -> Iterator[Path]:
     """Yield a temporary path next to `path`; rename it to `path` on success, remove it on any failure.
 
     What is written may be a file or a folder (a folder replaces nothing: `path` must not exist then).
-    Raises KronosQuantError when the disk is full or the place cannot be written.
+    new : a file replaces nothing either. Raises FileExistsError where `path` is there by then, KronosQuantError when
+    the disk is full or the place cannot be written.
     """
-    partial = path.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:_MARK_LENGTH]}-{path.name}")
+    partial = _staged(path)
     try:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent)
             yield partial
             _flush(partial)
-            partial.replace(path)
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
+            _place(partial, path, new=new)
+    except BaseException:
+        for leftover in _entries(path.parent):
+            if leftover.name.startswith(partial.name):  # a database has another file beside its own
+                _remove(Path(leftover))
+        raise
 
 
-def remove_partials(path: Path) -> list[Path]:
-    """Remove what killed writers of `path` left next to it; returns the paths removed.
+def discard(path: Path) -> None:
+    """Remove a file or folder if it is there, whole or not at all: the rest that a kill leaves has another name."""
+    aside = _staged(path)
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+        _remove(aside)
 
-    The caller ensures that `path` is not being written at the time.
+
+def others_write(path: Path) -> bool:
+    """Whether a live process of this machine is writing `path` aside."""
+    return any(is_being_made(entry.name, _PARTIAL, path.name) for entry in _entries(path.parent))
+
+
+def abandoned(folder: Path, prefix: str = _PARTIAL) -> list[Path]:
+    """What killed processes left directly in a folder, by name; nothing that a live one may be writing."""
+    return sorted(Path(entry) for entry in _entries(folder) if is_abandoned(entry, prefix))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left directly in a folder, once in the life of this process."""
+    if folder not in _swept:
+        _swept.add(folder)
+        for leftover in abandoned(folder):
+            _remove(leftover)
+
+
+def find_abandoned(root: Path) -> list[Path]:
+    """What killed processes left anywhere in a workspace; a folder that was left stands for all in it.
+
+    No link is followed but those of the workspace's own folders, which may lie on another disk.
     """
-    leftovers = sorted(path.parent.glob(f"{_PARTIAL}{'?' * _MARK_LENGTH}-{glob.escape(path.name)}"))
-    for leftover in leftovers:
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
+    found = abandoned(root)
+    for top in _entries(root):
+        if top.is_dir() and top.name not in _SKIPPED and Path(top) not in found:
+            for place, folders, _ in os.walk(top):
+                left = abandoned(Path(place))
+                found += left
+                folders[:] = [name for name in folders if Path(place, name) not in left]
+    return sorted(found)
+
+
+def remove_abandoned(root: Path) -> list[Path]:
+    """Remove what killed processes left anywhere in a workspace; returns the paths removed."""
+    found = find_abandoned(root)
+    for path in found:
+        _remove(path)
+    return found
+
+
+@contextmanager
+def temporary_folder(purpose: str) -> Iterator[Path]:
+    """A folder in the system's temporary folder that is removed at the end.
+
+    purpose : a word for its name. Those that killed processes of the same user left are removed first. Raises
+    KronosQuantError where the folder cannot be made.
+    """
+    place = Path(tempfile.gettempdir())
+    folder = place / owned_name(_TEMPORARY, purpose)
+    with disk_errors(folder):
+        folder.mkdir(mode=0o700)
+    try:
+        user = folder.lstat().st_uid
+        for leftover in abandoned(place, _TEMPORARY):
+            with suppress(OSError):
+                if leftover.lstat().st_uid == user and leftover.is_dir() and not leftover.is_symlink():
+                    _remove(leftover)
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _staged(path: Path) -> Path:
+    """Where `path` is written before it is renamed."""
+    return path.with_name(owned_name(_PARTIAL, path.name))
+
+
+def _place(partial: Path, path: Path, *, new: bool) -> None:
+    """Rename what was written; a `new` one replaces nothing, also where another process wrote it meanwhile."""
+    if partial.is_dir():
+        try:
+            partial.replace(path)
+        except OSError as error:
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+            raise
+    elif not new:
+        partial.replace(path)
+    else:
+        try:
+            path.hardlink_to(partial)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            partial.replace(path)
         else:
-            leftover.unlink()
-    return leftovers
+            partial.unlink()
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder that may be gone, or that another process is removing; a link, never what it names."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -19,6 +23,18 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 HANG_SECONDS = 600
 """How long a test waits before it calls something hung: a limit ends a hang, it does not judge speed."""
+
+
+@cache
+def killed_process() -> str:
+    """A process of this machine that has ended, as names of files say it."""
+    child = "from kronos_quant.owners import this_process; print(this_process())"
+    return subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def left_by_a_killed_process(name: str) -> str:
+    """The name of what a killed process was writing aside: of its folder's next writer to remove."""
+    return f".partial-{killed_process()}-{uuid4().hex[:8]}-{name}"
 
 
 def weekdays(count: int, start: date = date(2024, 1, 1)) -> list[date]:

@@ -26,7 +26,21 @@ ROOMS = (
 )
 """In the order of the data: a room imports only from rooms before it."""
 
-SHARED_ORDER = ("arrays", "errors", "files", "schema", "inputs", "display", "config", "own_code", "workspace", "runs")
+SHARED_ORDER = (
+    "arrays",
+    "errors",
+    "system",
+    "owners",
+    "locks",
+    "files",
+    "schema",
+    "inputs",
+    "display",
+    "config",
+    "own_code",
+    "workspace",
+    "runs",
+)
 SHARED_MODULES = set(SHARED_ORDER)
 
 

@@ -46,9 +46,10 @@ def add(
     Check every weight of a model, then copy it into models/, completely or not at all. A Hub id is downloaded once;
     afterwards no network is needed.
     """
+    from kronos_quant.model.adding import add_model
     from kronos_quant.model.library import ModelLibrary
 
-    print_report(ModelLibrary(kq.open().folder).add(source, tokenizer, name, revision), as_json)
+    print_report(add_model(ModelLibrary(kq.open().folder), source, tokenizer, name, revision), as_json)
 
 
 @app.command(short_help="Check a model and describe it.")

@@ -147,7 +147,7 @@ def statement(name: str) -> str:
 
 def _create(path: Path) -> None:
     """Create an empty, migrated database; it appears whole, so that a kill leaves no partial file behind."""
-    for leftover in path.parent.glob(f".*{path.name}*"):
+    for leftover in path.parent.glob(f".*{path.name}*"):  # the holder of the lock is the only writer
         leftover.unlink()
     with write_aside(path) as partial, duckdb.connect(partial) as connection:
         migrate(connection, str(path))

@@ -25,11 +25,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, counted, listed
-from kronos_quant.files import disk_errors, remove_partials, write_aside, write_text
+from kronos_quant.files import others_write, sweep, write_aside, write_text
 from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.universes import ALL
@@ -107,7 +106,7 @@ def export_bars(
     spans: list[pl.DataFrame] = []
     parts = _count_parts(_parts(selection), spans)
     notes: list[str] = []
-    with _exclusive_output(out) as leftovers, write_aside(out) as partial:
+    with _new_output(out) as partial:
         if form == "parquet":
             _write_parquet(partial, parts)
         elif form == "csv":
@@ -116,32 +115,26 @@ def export_bars(
             notes = write_qlib(partial, selection, parts)
         if not spans:
             raise DataError(f"{out}: nothing to export: no bars of these symbols between these dates")
-    if leftovers:
-        notes.append(f"removed leftovers of an interrupted export: {listed(path.name for path in leftovers)}")
     return _report(out, form, market.freq, pl.concat(spans), notes)
 
 
 @contextmanager
-def _exclusive_output(out: Path) -> Iterator[list[Path]]:
-    """Lock `out`, which must not exist; yields the leftovers of a killed export that were removed.
+def _new_output(out: Path) -> Iterator[Path]:
+    """Yield where to write `out` aside, which must not exist.
 
     Raises ConfigError where `out` exists, KronosQuantError while another export writes it.
     """
+    exists = ConfigError(f"{out}: exists; an export never overwrites", hint="Choose another path.")
+    sweep(out.parent)
     if out.exists() or out.is_symlink():
-        raise ConfigError(f"{out}: exists; an export never overwrites", hint="Choose another path.")
-    lock = FileLock(out.with_name(f".{out.name}.lock"))
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise KronosQuantError(f"{out}: another export is writing it", hint="Choose another path.") from None
-        try:
-            # a killed process frees the lock, so its holder is the only writer
-            yield remove_partials(out)
-        finally:
-            Path(lock.lock_file).unlink(missing_ok=True)
-            lock.release()
+        raise exists
+    if others_write(out):
+        raise KronosQuantError(f"{out}: another export is writing it", hint="Choose another path.")
+    try:
+        with write_aside(out, new=True) as partial:
+            yield partial
+    except FileExistsError:  # another export was faster
+        raise exists from None
 
 
 def _parts(selection: Selection) -> Iterator[pl.DataFrame]:

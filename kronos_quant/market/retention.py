@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,16 +15,21 @@ from typing import Any
 
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted
-from kronos_quant.files import disk_errors
+from kronos_quant.files import discard, disk_errors
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market.database import DB_FOLDER, ingest_lock
-from kronos_quant.market.snapshots import SNAPSHOTS, Snapshot, current_name, lock_snapshot, read_snapshot
+from kronos_quant.market.snapshots import (
+    SNAPSHOTS,
+    Snapshot,
+    clear_unfinished,
+    current_name,
+    lock_snapshot,
+    read_snapshot,
+)
 from kronos_quant.runs.folder import MANIFEST
 
 KEPT = 3
 """Default number of newest snapshots that `prune_snapshots` keeps."""
-
-_PRUNED = ".pruned-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ def prune_snapshots(root: PathLike, keep: int = KEPT) -> SnapshotPruneReport:
         raise ConfigError(f"keep: expected at least 1, found {keep!r}")
     removed = []
     with ingest_lock(root), disk_errors(root / DB_FOLDER / SNAPSHOTS):
+        clear_unfinished(root / DB_FOLDER / SNAPSHOTS)
         stored = list_snapshots(root)
         for one in stored[keep:]:
             if not one.needed and _remove(root / DB_FOLDER / SNAPSHOTS / one.name):
@@ -177,14 +181,13 @@ def _remove(folder: Path) -> bool:
     try:
         with suppress(FileNotFoundError):  # of a damaged one
             descriptor = lock_snapshot(folder, alone=True)
-        # readers no longer see it; after a kill the next ingest clears the rest
-        aside = folder.rename(folder.with_name(f"{_PRUNED}{uuid.uuid4().hex[:8]}"))
+        # readers no longer see it; after a kill the next pruning or ingest clears the rest
+        discard(folder)
     except BlockingIOError:
         return False
     finally:
         if descriptor is not None:
             os.close(descriptor)
-    shutil.rmtree(aside)
     return True
 
 

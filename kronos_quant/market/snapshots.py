@@ -31,7 +31,7 @@ from pydantic import BaseModel
 
 from kronos_quant import __version__
 from kronos_quant.errors import DataError
-from kronos_quant.files import write_aside, write_json, write_text
+from kronos_quant.files import discard, write_aside, write_json, write_text
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
@@ -96,7 +96,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     """
     folder = root / DB_FOLDER / SNAPSHOTS
     folder.mkdir(parents=True, exist_ok=True)
-    _clear_unfinished(folder)
+    clear_unfinished(folder)
     # the digest, and with it the name, is known only when all is written
     staged = folder / f"{_STAGED}{uuid.uuid4().hex[:8]}"
     with write_aside(staged) as partial:
@@ -106,9 +106,9 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
         # the same bars; rejected ones, history and origins may differ and are no part of the content
         for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
             (staged / name).replace(target / name)
-        shutil.rmtree(staged)
+        discard(staged)
     else:
-        shutil.rmtree(target, ignore_errors=True)
+        discard(target)
         staged.replace(target)
     write_text(folder / CURRENT, target.name + "\n")
     return read_snapshot(target)
@@ -292,8 +292,8 @@ def _is_whole(folder: Path) -> bool:
     return False
 
 
-def _clear_unfinished(folder: Path) -> None:
-    """Remove the leftovers of a killed ingest; safe, because only the holder of the ingest lock writes here."""
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a killed ingest or pruning left; safe, because only the holder of the ingest lock writes here."""
     for leftover in folder.glob(".*"):
         if leftover.is_dir():
             shutil.rmtree(leftover)

@@ -5,34 +5,28 @@ A model is a pair, or a tokenizer or predictor alone. `latest` names the pair of
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
 
-from kronos_quant import __version__
 from kronos_quant.display import Displayed, summary_table
-from kronos_quant.errors import CheckpointError, ConfigError
-from kronos_quant.files import to_json, write_aside, write_json
+from kronos_quant.errors import CheckpointError
+from kronos_quant.files import to_json
 from kronos_quant.inputs import PathLike
-from kronos_quant.model.card import ModelCard, read_card, write_card
-from kronos_quant.model.checkpoint import load_pair, native_context, shape_name, tokenizer_of, weights_digest
+from kronos_quant.model.card import ModelCard, read_card
+from kronos_quant.model.checkpoint import load_pair, native_context, shape_name, weights_digest
 from kronos_quant.model.files import (
     CARD_FILE,
     ORIGIN_FILE,
     PREDICTOR_FOLDER,
     TOKENIZER_FOLDER,
     Kind,
-    file_digests,
     find_model,
     kind_of,
-    locate,
     read_config,
     read_json,
 )
@@ -45,7 +39,6 @@ LATEST = "latest"
 BEST = "checkpoints/best"
 """Of a training run's folder: the pair that it left."""
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _PARTS = {TOKENIZER_FOLDER: KronosTokenizer, PREDICTOR_FOLDER: Kronos}
 _DIGEST_SHOWN = 16
 
@@ -192,10 +185,10 @@ class ModelLibrary:
 
         A folder that is no model is listed as broken, with the reason.
         """
-        added = [_entry(folder.relative_to(self.folder).as_posix(), folder) for folder in self._folders()]
+        added = [model_entry(folder.relative_to(self.folder).as_posix(), folder) for folder in self._folders()]
         trained = self.trained()
         latest = max(trained, default=None)
-        return added + [_entry(name, folder, latest=name == latest) for name, folder in trained.items()]
+        return added + [model_entry(name, folder, latest=name == latest) for name, folder in trained.items()]
 
     def report(self, name: str = LATEST) -> ModelReport:
         """Read a model completely and report everything known of it.
@@ -209,7 +202,7 @@ class ModelLibrary:
             raise CheckpointError(
                 f"no model named {str(name)!r}", hint=f"kq model add {name}" if is_hub_id(name) else "kq model list"
             )
-        kind = _checked_kind(folder)
+        kind = checked_kind(folder)
         networks: dict[str, Kronos | KronosTokenizer] = {}
         context = None
         if kind == "pair":
@@ -220,9 +213,9 @@ class ModelLibrary:
             networks, context = {kind: predictor}, native_context(predictor.config)
         else:
             networks = {kind: KronosTokenizer.from_pretrained(folder)}
-        files = [path / file for path in _parts(folder, kind).values() for file in (CONFIG_FILE, WEIGHTS_FILE)]
+        files = [path / file for path in parts_of(folder, kind).values() for file in (CONFIG_FILE, WEIGHTS_FILE)]
         return ModelReport(
-            entry=_entry(shown, folder, latest=shown == max(self.trained(), default=None)),
+            entry=model_entry(shown, folder, latest=shown == max(self.trained(), default=None)),
             max_context=context,
             config={part: asdict(network.config) for part, network in networks.items()},
             parameters={part: _count(network) for part, network in networks.items()},
@@ -230,70 +223,6 @@ class ModelLibrary:
             card=read_card(folder) if (folder / CARD_FILE).exists() else None,
             origin=read_json(folder / ORIGIN_FILE) if (folder / ORIGIN_FILE).exists() else None,
         )
-
-    def add(
-        self, source: str, tokenizer: str | None = None, name: str | None = None, revision: str | None = None
-    ) -> ModelEntry:
-        """Copy a model into models/, all of it or nothing, after every weight was read and checked.
-
-        Parameters
-        ----------
-        source : the folder of a pair, a predictor or a tokenizer, the id of a training run, or a Hub id.
-        tokenizer : of a predictor, where it is not the published one.
-        name : what it is called here; None: the last part of `source`.
-        revision : of a Hub id; None: the pinned one, else the newest, whose commit is recorded.
-
-        Raises
-        ------
-        CheckpointError
-            For a model that is missing, damaged or does not fit.
-        ConfigError
-            For a name that is taken.
-        """
-        target = self._target(source, name)
-        place = self.resolve(source)[1]
-        located = locate(place, self.folder, revision)
-        folder = located.folder
-        kind = _checked_kind(folder)
-        if kind == "tokenizer" and tokenizer is not None:
-            raise ConfigError(f"--tokenizer: {source} is a tokenizer itself", hint="name a predictor first")
-        if kind == "tokenizer":
-            KronosTokenizer.from_pretrained(folder)
-            parts = {"": folder}
-        else:
-            loaded = load_pair(folder, tokenizer, models_dir=self.folder)
-            partner = tokenizer_of(folder, loaded.predictor.config, tokenizer)
-            parts = {TOKENIZER_FOLDER: locate(partner, self.folder).folder}
-            parts[PREDICTOR_FOLDER] = folder / PREDICTOR_FOLDER if kind == "pair" else folder
-        origin = {
-            "from": source if is_hub_id(place) else str(folder.resolve()),
-            "tokenizer_from": tokenizer,
-            "revision": located.commit,
-            "added": datetime.now(UTC).isoformat(timespec="seconds"),
-            "kronos_quant": __version__,
-            "sha256": file_digests(parts),
-        }
-        with write_aside(target) as partial:
-            _copy(parts, partial)
-            if kind == "pair" and (folder / CARD_FILE).exists():
-                write_card(partial, read_card(folder))
-            copied = {part: partial / part for part in parts}
-            if file_digests(copied) != origin["sha256"]:
-                raise CheckpointError(f"{folder}: changed while it was copied", hint="run the same command again")
-            write_json(partial / ORIGIN_FILE, origin)
-        return _entry(target.name, target)
-
-    def _target(self, source: str, name: str | None) -> Path:
-        chosen = name or Path(source).name
-        if not _NAME.fullmatch(chosen):
-            raise ConfigError(
-                f"--name: expected letters, digits, dots, dashes and underscores, found {chosen!r}",
-                hint="name it with --name",
-            )
-        target = self.folder / chosen
-        if target.exists() or target.is_symlink():
-            raise ConfigError(f"{target}: exists already", hint="choose another name with --name")
-        return target
 
     def _folders(self) -> Iterator[Path]:
         """Folders in models/ that are a model, or should be; a folder of models (`NeoQuasar/`) is opened."""
@@ -305,13 +234,6 @@ class ModelLibrary:
             yield from nested or [folder]
 
 
-def _copy(parts: dict[str, Path], target: Path) -> None:
-    for part, folder in parts.items():
-        (target / part).mkdir(parents=True, exist_ok=True)
-        for file in (CONFIG_FILE, WEIGHTS_FILE):
-            shutil.copyfile(folder / file, target / part / file)
-
-
 def _folders_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
@@ -319,7 +241,8 @@ def _folders_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _checked_kind(folder: Path) -> Kind:
+def checked_kind(folder: Path) -> Kind:
+    """What is in a folder; CheckpointError where that is no model."""
     kind = kind_of(folder)
     if kind is None:
         # says what is missing or unreadable
@@ -328,14 +251,16 @@ def _checked_kind(folder: Path) -> Kind:
     return kind
 
 
-def _parts(folder: Path, kind: Kind) -> dict[str, Path]:
+def parts_of(folder: Path, kind: Kind) -> dict[str, Path]:
+    """The networks of a model: name ("" of one alone) -> folder."""
     return {part: folder / part for part in _PARTS} if kind == "pair" else {"": folder}
 
 
-def _entry(name: str, folder: Path, *, latest: bool = False) -> ModelEntry:
+def model_entry(name: str, folder: Path, *, latest: bool = False) -> ModelEntry:
+    """The line of a model in a folder; of one that cannot be read, as broken."""
     try:
-        kind = _checked_kind(folder)
-        parts = {Path(part).name or kind: path for part, path in _parts(folder, kind).items()}
+        kind = checked_kind(folder)
+        parts = {Path(part).name or kind: path for part, path in parts_of(folder, kind).items()}
         configs = {part: read_config(path, _PARTS[part]) for part, path in parts.items()}
         config = configs.get(PREDICTOR_FOLDER, configs.get(TOKENIZER_FOLDER))
         return ModelEntry(

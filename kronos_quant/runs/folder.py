@@ -1,28 +1,30 @@
 """runs/<kind>/<id>/: written aside and renamed when a run is short, filled in place when it is long.
 
 A staged run appears only when it is finished. A long run (training) is there from its start, because the checkpoints
-it leaves on its way are worth keeping; its manifest says `running`, then `finished`, `interrupted` or `failed`.
+it leaves on its way are worth keeping; its manifest says `running`, then `finished`, `interrupted` or `failed`. One
+that was killed says `running`: it is resumed, or removed by the next run where it holds nothing worth keeping.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BaseModel
 
 from kronos_quant.errors import ConfigError, KronosQuantError
-from kronos_quant.files import disk_errors, write_aside, write_json, write_text
-from kronos_quant.runs.manifest import Inputs, new_manifest
+from kronos_quant.files import abandoned, discard, disk_errors, write_aside, write_json, write_text
+from kronos_quant.locks import held_lock, remove_stale
+from kronos_quant.owners import this_process
+from kronos_quant.runs.manifest import FINISHED, KILLED, RUNNING, Inputs, new_manifest, status_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +65,8 @@ class Run:
     def close(self, status: str) -> None:
         """Record how the run ended."""
         finished = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(self.folder / MANIFEST, self.manifest() | {"status": status, "finished": finished})
+        ended = {"status": status, "process": None, "finished": finished}
+        write_json(self.folder / MANIFEST, self.manifest() | ended)
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def staged_run(runs: Path, kind: str, inputs: Inputs) -> Iterator[Run]:
         run = Run(kind, run_id, path, folder)
         write_json(folder / MANIFEST, new_manifest(kind, run_id, inputs))
         yield run
-        run.close("finished")
+        run.close(FINISHED)
 
 
 @contextmanager
@@ -100,14 +103,16 @@ def start_run(runs: Path, kind: str, inputs: Inputs, keep: Sequence[str]) -> Ite
     keep
         After a failure the run stays only if it holds one of these (relative paths).
     """
+    remove_killed(runs, kind, keep)
     run = _new_run(runs, kind)
     with _closed(run, keep):
         _begin(run, inputs)
         yield run
 
 
-def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Run:
-    """A run that another program fills; it is finished only after `continue_run` has resumed it.
+@contextmanager
+def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Iterator[Run]:
+    """A run that another program fills after the block; it is finished only after `continue_run` has resumed it.
 
     Parameters
     ----------
@@ -117,9 +122,14 @@ def prepare_run(runs: Path, kind: str, inputs: Inputs) -> Run:
         Digests of what the run is made from.
     """
     run = _new_run(runs, kind)
-    with disk_errors(run.path):
-        _begin(run, inputs)
-    return run
+    _begin(run, inputs)
+    try:
+        yield run
+        # it is no longer of this process, which may end before the other program begins
+        write_json(run.folder / MANIFEST, run.manifest() | {"process": None})
+    except BaseException:
+        discard(run.path)
+        raise
 
 
 @contextmanager
@@ -127,7 +137,8 @@ def continue_run(run: Run, keep: Sequence[str]) -> Iterator[Run]:
     """An unfinished run, resumed; its manifest counts how often."""
     with _closed(run, keep):
         manifest = run.manifest()
-        again = {"status": "running", "finished": None, "resumed": manifest.get("resumed", 0) + 1}
+        again = {"status": RUNNING, "process": this_process(), "finished": None}
+        again["resumed"] = manifest.get("resumed", 0) + 1
         write_json(run.folder / MANIFEST, manifest | again)
         yield run
 
@@ -138,16 +149,12 @@ def held_run(run: Run, refusal: KronosQuantError) -> Iterator[None]:
 
     The system lets go of a run when the process ends, in whatever way.
     """
-    lock = FileLock(run.path.with_name(f".{run.id}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise refusal from None
-    try:
+    with ExitStack() as holding:
+        try:
+            holding.enter_context(held_lock(run.path.with_name(f".{run.id}.lock")))
+        except Timeout:
+            raise refusal from None
         yield
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -156,13 +163,55 @@ def _closed(run: Run, keep: Sequence[str]) -> Iterator[None]:
     try:
         with disk_errors(run.path):
             yield
-        run.close("finished")
+        run.close(FINISHED)
     except BaseException as error:
         if any((run.path / name).exists() for name in keep):
             run.close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         else:
-            shutil.rmtree(run.path, ignore_errors=True)
+            discard(run.path)
         raise
+
+
+def remove_killed(runs: Path, kind: str, keep: Sequence[str]) -> list[Path]:
+    """Remove the runs of `killed_runs` and the locks that killed processes left; returns what was removed.
+
+    Parameters
+    ----------
+    runs, kind
+        The workspace's folder of runs, and the folder in it.
+    keep
+        A run that holds one of these stays (relative paths).
+    """
+    removed = remove_stale(runs.glob(f"{kind}/.[0-9]*.lock"))
+    elsewhere = KronosQuantError("resumed meanwhile")
+    for run in killed_runs(runs, kind, keep):
+        with suppress(KronosQuantError), held_run(run, elsewhere):
+            if status_of(run.manifest()) == KILLED:
+                discard(run.path)
+                removed.append(run.path)
+    return removed
+
+
+def killed_runs(runs: Path, kind: str, keep: Sequence[str]) -> list[Run]:
+    """The runs of a kind that were killed before they held anything worth keeping: one of `keep` (relative paths).
+
+    Parameters
+    ----------
+    runs, kind
+        The workspace's folder of runs, and the folder in it.
+    keep
+        Relative paths of a run's folder.
+    """
+    killed = [run for run in unfinished_runs(runs, kind) if status_of(run.manifest()) == KILLED]
+    return [run for run in killed if not _holds(run, keep)]
+
+
+def _holds(run: Run, keep: Sequence[str]) -> bool:
+    """Whether a run holds one of `keep`; a folder with nothing but what a killed process left is none."""
+    for path in (run.path / name for name in keep):
+        if path.is_file() or (path.is_dir() and {*path.iterdir()} - {*abandoned(path)}):
+            return True
+    return False
 
 
 def _new_run(runs: Path, kind: str) -> Run:
@@ -172,18 +221,19 @@ def _new_run(runs: Path, kind: str) -> Run:
 
 
 def _begin(run: Run, inputs: Inputs) -> None:
-    run.path.mkdir(parents=True)
-    write_json(run.path / MANIFEST, new_manifest(run.kind, run.id, inputs))
+    with write_aside(run.path) as folder:
+        folder.mkdir()
+        write_json(folder / MANIFEST, new_manifest(run.kind, run.id, inputs))
 
 
 def finished_runs(runs: Path, kind: str) -> list[Run]:
     """The finished runs of a kind, oldest first."""
-    return [run for run in _runs(runs, kind) if run.manifest()["status"] == "finished"]
+    return [run for run in _runs(runs, kind) if run.manifest()["status"] == FINISHED]
 
 
 def unfinished_runs(runs: Path, kind: str) -> list[Run]:
     """The runs of a kind that are running, were killed, interrupted or failed, oldest first."""
-    return [run for run in _runs(runs, kind) if run.manifest()["status"] != "finished"]
+    return [run for run in _runs(runs, kind) if run.manifest()["status"] != FINISHED]
 
 
 def list_runs(runs: Path, kind: str | None = None) -> pl.DataFrame:
@@ -196,7 +246,7 @@ def list_runs(runs: Path, kind: str | None = None) -> pl.DataFrame:
     kinds = sorted(path.parent.parent.name for path in runs.glob(f"*/[0-9]*/{MANIFEST}"))
     if kind is not None and kind not in kinds:
         raise ConfigError(f"kind: expected {' or '.join(dict.fromkeys(kinds)) or 'none: no runs yet'}, found {kind!r}")
-    manifests = [(run.path, run.manifest()) for each in dict.fromkeys(kinds) for run in _runs(runs, each)]
+    manifests = [(run.path, _shown(run)) for each in dict.fromkeys(kinds) for run in _runs(runs, each)]
     moment = pl.Datetime("us", "UTC")
     rows = {
         name: pl.Series([manifest.get(name) for _, manifest in manifests], dtype=pl.String)
@@ -207,6 +257,11 @@ def list_runs(runs: Path, kind: str | None = None) -> pl.DataFrame:
     return wanted.with_columns(pl.col("started", "finished").str.to_datetime(time_zone="UTC").cast(moment)).sort(
         "id", descending=True
     )
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    manifest = run.manifest()
+    return manifest | {"status": status_of(manifest)}
 
 
 def _runs(runs: Path, kind: str) -> list[Run]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,11 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from kronos_quant import __version__
+from kronos_quant.owners import is_gone, this_process
 
 _PACKAGES = (
     "torch", "numpy", "polars", "duckdb", "pyarrow", "pandas", "vectorbt", "numba", "quantstats", "pyqlib",
     "exchange-calendars", "pydantic", "safetensors", "scipy", "statsmodels", "lightgbm",
 )  # fmt: skip
+
+
+RUNNING, FINISHED, KILLED = "running", "finished", "killed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ def new_manifest(kind: str, run_id: str, inputs: Inputs) -> dict[str, Any]:
     return {
         "kind": kind,
         "id": run_id,
-        "status": "running",
+        "status": RUNNING,
+        "process": this_process(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "finished": None,
         "inputs": asdict(inputs),
@@ -47,6 +53,12 @@ def new_manifest(kind: str, run_id: str, inputs: Inputs) -> dict[str, Any]:
         "platform": platform.platform(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
+
+
+def status_of(manifest: Mapping[str, Any]) -> str:
+    """The status in a manifest; `killed` where it says `running` and the process is known to have ended."""
+    status, process = str(manifest["status"]), manifest.get("process")
+    return KILLED if status == RUNNING and isinstance(process, str) and is_gone(process) else status
 
 
 def package_versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from kronos_quant.files import disk_errors
+from kronos_quant.locks import release, remove_stale
 
 FOLDER = ".claims"
 
@@ -46,7 +47,7 @@ class Claims(AbstractContextManager["Claims"]):
         """End a claim, and remove its file: whoever waits for it checks whether the date is stored, and claims it."""
         lock = self._held.pop(on, None)
         if lock is not None:
-            _remove(lock)
+            release(lock)
 
     def _acquired(self, lock: FileLock) -> bool:
         while True:
@@ -65,15 +66,5 @@ class Claims(AbstractContextManager["Claims"]):
         for on in list(self._held):
             self.give_up(on)
         with suppress(OSError, NotImplementedError):
-            for path in self._folder.glob(f"{self._digest}-*.lock"):  # those of killed processes
-                with suppress(Timeout):
-                    void = FileLock(path)
-                    void.acquire(timeout=0)
-                    _remove(void)
+            remove_stale(self._folder.glob("*.lock"))  # those of killed processes
             self._folder.rmdir()  # unless other claims are there
-
-
-def _remove(lock: FileLock) -> None:
-    with suppress(OSError):  # Windows removes no open file
-        Path(lock.lock_file).unlink()
-    lock.release()

@@ -11,7 +11,7 @@ import polars as pl
 from polars import selectors
 
 from kronos_quant.errors import DataError
-from kronos_quant.files import asset_dir, write_aside
+from kronos_quant.files import asset_dir, sweep, write_aside
 from kronos_quant.signals.moments import MOMENT
 from kronos_quant.signals.store import stored_folders
 
@@ -66,13 +66,18 @@ def write_export(path: Path, rows: pl.DataFrame, score: str, form: Format, momen
     form : parquet: every column; csv: those with one number a row; qlib: Parquet that pandas reads as `qlib_series`,
     of the moment and the column `score`
     """
+    exists = DataError(f"{path}: already exists", hint="Choose another name.")
+    sweep(path.parent)
     if path.exists():
-        raise DataError(f"{path}: already exists", hint="Choose another name.")
-    with write_aside(path) as partial:
-        if form == "parquet":
-            rows.write_parquet(partial)
-        elif form == "csv":
-            rows.select(~selectors.nested()).write_csv(partial)
-        else:
-            scores = rows.select("symbol", moment.alias(MOMENT), pl.col(score).alias("score"))
-            qlib_series(scores).to_frame().to_parquet(partial)
+        raise exists
+    try:
+        with write_aside(path, new=True) as partial:
+            if form == "parquet":
+                rows.write_parquet(partial)
+            elif form == "csv":
+                rows.select(~selectors.nested()).write_csv(partial)
+            else:
+                scores = rows.select("symbol", moment.alias(MOMENT), pl.col(score).alias("score"))
+                qlib_series(scores).to_frame().to_parquet(partial)
+    except FileExistsError:  # written meanwhile
+        raise exists from None

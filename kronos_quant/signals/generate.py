@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from kronos_quant.display import progress
 from kronos_quant.errors import listed
-from kronos_quant.files import remove_partials
+from kronos_quant.files import sweep
 from kronos_quant.market import Market
 from kronos_quant.model import Pair
 from kronos_quant.schema import check_table
@@ -102,6 +102,7 @@ def generate(plan: Plan, pair: Pair, recipe: ComputedRecipe, store: SignalStore,
     Dates that another process computes meanwhile are left to it, and waited for. Returns how many were computed here.
     devices : a process each, see `score_devices`; the numbers do not depend on how many
     """
+    sweep(store.root)
     with progress("signals", plan.windows) as advance, Claims(store.root, store.digest) as claims:
         sharing = _Sharing(plan, store, claims)
         while sharing.left:
@@ -136,8 +137,6 @@ class _Sharing:
             if self._held(work):
                 self.claims.give_up(work.on)
                 continue
-            if self.claims.alone(work.on):
-                remove_partials(self.store.path(work.on))
             self._claimed.append(work)
             yield from (_task(self.plan.table, work, part, clip) for part in work.parts)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import polars as pl
 import yaml
-from filelock import FileLock
 
 from kronos_quant.config import load_yaml
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors, write_text
 from kronos_quant.inputs import PathLike, Table, as_count, short_repr
+from kronos_quant.locks import WAIT_FOR_EVER, held_lock
 from kronos_quant.market import Market
 from kronos_quant.schema import DAILY, quantile_columns
 from kronos_quant.signals.recipe import Recipe
@@ -117,7 +117,7 @@ def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) ->
     with disk_errors(store.folder):
         store.folder.mkdir(parents=True, exist_ok=True)
         # reading, merging and writing is one step: two imports at once would lose one
-        with FileLock(store.folder / ".lock"):
+        with held_lock(store.folder / ".lock", WAIT_FOR_EVER):
             there = store.dates() if store.is_import else []
             overlap = sorted(set(there) & set(signals.frame["date"]))
             if overlap and not replace:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.files import abandoned, discard, sweep
 from kronos_quant.inputs import as_path
 from kronos_quant.market import Market
 from kronos_quant.signals.recipe import RANKED, zero_shot_name
@@ -25,8 +24,6 @@ from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)
 
-LEFTOVER_SECONDS = 24 * 3600
-"""Half-written files older than this are of a killed writer."""
 _OF_MODEL = dict.fromkeys(("weights", "clip", "max_context"))
 """What a recipe's digest holds of its model."""
 
@@ -273,14 +270,13 @@ def prune_store(
 ) -> SignalPruning:
     """Find what none of the `recipes` names, or the sessions before `older_than`, and delete it if `delete`.
 
-    Also what writers left that were killed a day ago or more. Imports are never pruned by date: nothing could compute
+    Also what killed writers left. Imports are never pruned by date: nothing could compute
     them again.
     """
     folders: list[tuple[Path, str]] = []
-    oldest = time.time() - LEFTOVER_SECONDS
-    files = [path for path in sorted(workspace.signal_store.glob("*/.partial-*")) if path.stat().st_mtime < oldest]
     kept: list[str] = []
     stored = stored_folders(workspace.signal_store)
+    files = [path for folder in stored for path in abandoned(folder.folder)]
     if older_than is not None:
         computed = [folder for folder in stored if not folder.is_import]
         files += [folder.path(on) for folder in computed for on in folder.dates() if on < older_than]
@@ -300,10 +296,8 @@ def _delete(root: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
     for path in folders:
-        # renamed first: a kill in the middle leaves no recipe with half of its sessions
-        shutil.rmtree(path.rename(path.with_name(f".pruned-{path.name}")))
-    for leftover in root.glob(".pruned-*"):
-        shutil.rmtree(leftover)
+        discard(path)
+    sweep(root)
 
 
 def _reason_to_keep(folder: SignalFolder, recipes: RecipeSet) -> str | None:

@@ -16,7 +16,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -29,7 +28,7 @@ from psutil import virtual_memory
 from kronos_quant import schema
 from kronos_quant.arrays import FloatArray
 from kronos_quant.errors import ConfigError, KronosQuantError
-from kronos_quant.files import disk_errors
+from kronos_quant.files import temporary_folder
 from kronos_quant.inputs import as_count
 from kronos_quant.model import LEAST_PRICE_SHARE, Pair, PathSampler, Sampling, load_pair, resolve_device, series_seed
 from kronos_quant.signals.recipe import ComputedRecipe, Recipe
@@ -169,11 +168,10 @@ def score_dates(
     del scorer
     # the networks travel by disk: a parent that hands a starting process more than a pipe holds waits for ever
     # when that process dies
-    with TemporaryDirectory() as folder:
-        with disk_errors(Path(folder)):
-            pair.tokenizer.save_pretrained(Path(folder, "tokenizer"))
-            pair.predictor.save_pretrained(Path(folder, "predictor"))
-        start = (os.getpid(), Path(folder), pair.max_context, recipe, tuple(devices[:processes]))
+    with temporary_folder("weights") as folder:
+        pair.tokenizer.save_pretrained(folder / "tokenizer")
+        pair.predictor.save_pretrained(folder / "predictor")
+        start = (os.getpid(), folder, pair.max_context, recipe, tuple(devices[:processes]))
         # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
         pool = ProcessPoolExecutor(processes, initializer=_start, initargs=start, env=ONE_THREAD)
         try:

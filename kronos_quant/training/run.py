@@ -186,8 +186,8 @@ def plan_training(workspace: WorkspaceFolder, placement: Placement) -> TrainingP
 
 def prepare_run_folder(workspace: WorkspaceFolder, plan: TrainingPlan) -> PreparedTraining:
     """Write the run's folder and its job, to be trained by torchrun on several machines."""
-    run = prepare_run(workspace.runs, KIND, plan.inputs)
-    _write_job(workspace, run, plan.job)
+    with prepare_run(workspace.runs, KIND, plan.inputs) as run:
+        _write_job(workspace, run, plan.job)
     return PreparedTraining(run.folder / JOB_FILE, plan.placement.processes)
 
 

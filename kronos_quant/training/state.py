@@ -11,7 +11,7 @@ needs no state: it is keyed by (seed, phase, step, rank), see `loop`. Rank 0 wri
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kronos_quant.errors import CheckpointError, ConfigError
-from kronos_quant.files import write_aside, write_text
+from kronos_quant.files import discard, remove_abandoned, write_aside, write_text
 from kronos_quant.model import Kronos, KronosTokenizer
 from kronos_quant.training.logs import LaunchSpeed, TrainingLog
 from kronos_quant.training.objectives import Phase
@@ -33,7 +33,6 @@ STATE_FILE, TENSOR_FILE = "state.json", "tensors.safetensors"
 CHECKPOINTS = "checkpoints"
 """In a run's folder: the tokenizer and the predictor that a training leaves, with their card."""
 BEST_NAME, LAST_NAME = "best", "last"
-PARTIAL = ".partial-*"
 
 
 class PhaseOutcome(BaseModel):
@@ -89,7 +88,8 @@ def save_state(folder: Path, state: TrainingState, tensors: dict[str, Tensor]) -
             save_file(copies, partial / TENSOR_FILE, metadata={"format": "pt"})
         write_text(partial / STATE_FILE, state.model_dump_json(indent=2) + "\n")
     for older in _states(folder)[:-1]:
-        shutil.rmtree(older, ignore_errors=True)
+        with suppress(OSError):
+            discard(older)
 
 
 def load_state(folder: Path) -> tuple[TrainingState, dict[str, Tensor]] | None:
@@ -142,8 +142,7 @@ class RunFiles:
         self.ranks.wait()
         self.log.cut(loaded[0].log_bytes if loaded else 0)
         if self.ranks.first:
-            for partial in self.folder.rglob(PARTIAL):
-                shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+            remove_abandoned(self.folder)
 
     def pop_position(self, phase: Phase) -> tuple[PhasePosition, dict[str, Tensor]] | None:
         """The saved position inside a phase, once; None when the phase begins."""

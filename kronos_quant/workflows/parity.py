@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import polars as pl
 
 from kronos_quant.backtest.inputs import (
@@ -19,6 +16,7 @@ from kronos_quant.backtest.inputs import (
 from kronos_quant.backtest.qlib.parity import ParityReport, compare_profiles, directory_for
 from kronos_quant.backtest.rules import rules_of
 from kronos_quant.errors import ConfigError, DataError, counted
+from kronos_quant.files import temporary_folder
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -40,8 +38,8 @@ def run_parity(
         sessions, notes = sessions[:-1], ["The newest session is left out: Qlib needs the session after the last one."]
     if len(sessions) < 2:
         raise DataError("parity needs at least 3 sessions: Qlib needs the one after the last")
-    with tempfile.TemporaryDirectory() as folder:
-        directory, panel, facts = directory_for(workspace, inputs, scores, sessions, Path(folder) / "qlib")
+    with temporary_folder("qlib") as folder:
+        directory, panel, facts = directory_for(workspace, inputs, scores, sessions, folder / "qlib")
         panel = add_background(add_groups(panel, group_spans(workspace, market, settings)), market, settings)
         rules = rules_of(settings, panel, market.exchange, facts_of(market))
         inside = scores.filter(pl.col("date").is_in(sessions))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from made import store_unchecked
 
+from kronos_quant import files
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import BarBatch, list_snapshots, open_market, prune_snapshots, retention, snapshots
 from kronos_quant.market.snapshots import META, current_snapshot, lock_snapshot
@@ -233,7 +234,7 @@ def test_what_a_killed_prune_left_is_cleared_by_the_next_ingest(
     def killed(_: Path) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(retention.shutil, "rmtree", killed)
+    monkeypatch.setattr(files.shutil, "rmtree", killed)
     with pytest.raises(SystemExit):
         prune_snapshots(tmp_path, keep=1)
     monkeypatch.undo()

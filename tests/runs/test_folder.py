@@ -100,13 +100,15 @@ def test_a_run_that_did_not_finish_is_found_and_gone_on_with(tmp_path):
 
 
 def test_a_prepared_run_waits_for_another_program(tmp_path):
-    run = prepare_run(tmp_path, "train", INPUTS)
+    with prepare_run(tmp_path, "train", INPUTS) as run:
+        assert run.manifest()["process"]
     assert run.manifest()["status"] == "running"
     assert [waiting.id for waiting in unfinished_runs(tmp_path, "train")] == [run.id]
 
 
 def test_a_run_is_filled_by_one_process_at_a_time(tmp_path):
-    run = prepare_run(tmp_path, "train", INPUTS)
+    with prepare_run(tmp_path, "train", INPUTS) as run:
+        pass
     elsewhere = KronosQuantError("another process has it")
     with held_run(run, elsewhere):
         with pytest.raises(KronosQuantError, match="another process has it"), held_run(run, elsewhere):

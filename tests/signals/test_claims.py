@@ -48,9 +48,6 @@ def test_the_claim_of_a_killed_process_is_void(tmp_path):
     assert [path.name for path in (tmp_path / ".claims").iterdir()] == ["a-2025-06-04.lock"]
     with Claims(tmp_path, "b") as others:
         assert others.take(ON)
-    assert [path.name for path in (tmp_path / ".claims").iterdir()] == ["a-2025-06-04.lock"]
-    with Claims(tmp_path, "a"):
-        pass
     assert list(tmp_path.iterdir()) == []
 
 

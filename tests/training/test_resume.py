@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from made import left_by_a_killed_process
 from training.jobs import FIT, exit_code, forked, job_in, left
 
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
@@ -249,8 +250,8 @@ def test_a_full_disk_leaves_the_last_state_and_checkpoint_and_what_a_kill_left_h
         if path.name not in ("log.jsonl", "speed.json"):
             assert path.read_bytes() == content
     assert not list(job.folder.rglob(".partial-*"))
-    (job.folder / "checkpoints" / ".partial-1234-best").mkdir(parents=True, exist_ok=True)
-    (job.folder / "state" / ".partial-5678-00000009").mkdir()
+    (job.folder / "checkpoints" / left_by_a_killed_process("best")).mkdir(parents=True, exist_ok=True)
+    (job.folder / "state" / left_by_a_killed_process("00000009")).mkdir()
     fit(job)
     assert not list(job.folder.rglob(".partial-*"))
     assert left(job.folder) == reference.left

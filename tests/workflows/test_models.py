@@ -8,7 +8,8 @@ from broken_models import edit_json, edit_weights, refusal
 
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import file_digest
-from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, library, load_pair
+from kronos_quant.model import PRESETS, Kronos, KronosTokenizer, adding, load_pair
+from kronos_quant.model.adding import PresentModel, add_model
 from kronos_quant.model.checkpoint import weights_digest
 from kronos_quant.model.hub import Fetched
 from kronos_quant.model.library import BEST, ModelLibrary
@@ -24,7 +25,9 @@ def best(trained_workspace):
 
 
 def add(workspace, source, tokenizer=None, name=None, revision=None):
-    return ModelLibrary(workspace).add(str(source), None if tokenizer is None else str(tokenizer), name, revision)
+    return add_model(
+        ModelLibrary(workspace), str(source), None if tokenizer is None else str(tokenizer), name, revision
+    )
 
 
 def test_a_workspace_without_models_lists_none(market_workspace):
@@ -130,10 +133,25 @@ def test_names_that_are_no_folder_names_are_refused(trained_workspace, best, nam
         add(trained_workspace, f"{best}/" if name else "/", name=name or None)
 
 
-def test_a_name_that_is_taken_is_refused(trained_workspace, best):
+def test_a_model_that_was_added_is_found_there_and_nothing_is_changed(trained_workspace, best):
+    first = add(trained_workspace, best, name="mine")
+    origin = (trained_workspace.models / "mine" / "origin.json").read_bytes()
+    again = add(trained_workspace, best, name="mine")
+    assert isinstance(again, PresentModel)
+    assert again.as_dict() == first.as_dict()
+    assert "was there already" in again.lines()[0]
+    assert (trained_workspace.models / "mine" / "origin.json").read_bytes() == origin
+
+
+def test_a_name_that_other_weights_have_is_refused(trained_workspace, best):
     add(trained_workspace, best, name="mine")
-    with pytest.raises(ConfigError, match="mine: exists already"):
-        add(trained_workspace, best, name="mine")
+    add(trained_workspace, best / "tokenizer", name="half")
+    (trained_workspace.models / "file").write_text("")
+    for name in ("half", "file"):
+        with pytest.raises(ConfigError, match=f"{name}: exists already, with other weights"):
+            add(trained_workspace, best, name=name)
+    with pytest.raises(ConfigError, match="mine: exists already, with other weights"):
+        add(trained_workspace, "owner/not-here", name="mine")
 
 
 def test_a_failure_while_copying_leaves_nothing(trained_workspace, best, monkeypatch):
@@ -147,13 +165,13 @@ def test_a_failure_while_copying_leaves_nothing(trained_workspace, best, monkeyp
 
 
 def test_a_model_that_changes_while_it_is_copied_is_refused(trained_workspace, best, monkeypatch):
-    copy = library._copy
+    copy = adding._copy
 
     def tamper(parts, target):
         copy(parts, target)
         edit_json(target / "predictor" / "config.json", ffn_dropout_p=0.5)
 
-    monkeypatch.setattr(library, "_copy", tamper)
+    monkeypatch.setattr(adding, "_copy", tamper)
     assert refusal(add, trained_workspace, best, name="mine").endswith("changed while it was copied")
     assert list(trained_workspace.models.iterdir()) == []
 

@@ -8,7 +8,7 @@ from datetime import datetime, time
 import pandas as pd
 import polars as pl
 import pytest
-from made import intraday_workspace
+from made import intraday_workspace, left_by_a_killed_process
 
 from kronos_quant import CheckpointError, ConfigError, DataError
 from kronos_quant.files import file_digest
@@ -177,12 +177,14 @@ def test_sessions_before_a_date_are_deleted_and_imports_are_not(stored, tmp_path
     assert sorted(len(row.dates) for row in list_signals(stored)) == [1, 3]
 
 
-def test_what_a_killed_writer_left_is_no_signal_and_is_deleted_when_it_is_old(stored):
+def test_what_a_killed_writer_left_is_no_signal_and_is_deleted(stored):
     [row] = list_signals(stored)
     folder = stored.signal_store / row.digest
     whole = folder / f"{row.dates[0]}.parquet"
+    # of a version that did not name the process, and of one that does
     young, old = (folder / f".partial-{mark}-{whole.name}" for mark in ("0123abcd", "4567abcd"))
-    for path in (young, old):
+    left = folder / left_by_a_killed_process(whole.name)
+    for path in (young, old, left):
         path.write_bytes(whole.read_bytes())
     os.utime(old, (0, 0))
     [again] = list_signals(stored)
@@ -191,9 +193,10 @@ def test_what_a_killed_writer_left_is_no_signal_and_is_deleted_when_it_is_old(st
         attach_signals(connection, stored.signal_store)
         [(count,)] = connection.sql("SELECT count(DISTINCT (date, symbol)) - count(*) FROM signals").fetchall()
     assert count == 0
-    assert prune_signals(stored, None, delete=True).files == [old]
+    assert prune_signals(stored, None, delete=True).files == sorted([old, left])
     assert young.exists()
     assert not old.exists()
+    assert not left.exists()
 
 
 def test_an_import_is_a_recipe_like_any_other_and_can_be_backtested(backtest_workspace, tmp_path):
