@@ -19,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError
+from kronos_quant.local_settings import ignore_local_settings
 
 if TYPE_CHECKING:
     from kronos_quant.backtest.frames import backtest_frames as backtest
@@ -82,3 +83,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+ignore_local_settings()  # before anything else of this package imports what reads them

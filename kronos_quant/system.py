@@ -1,13 +1,20 @@
-"""What differs between systems: which process, and which machine, this is."""
+"""What differs between operating systems: the only module that calls what not all of them have.
+
+On Linux all of it is there. macOS has no /proc and gives no memory limit that holds; Windows has neither file locks of
+this kind nor a parent that a child can ask for.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import socket
+import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+WINDOWS = sys.platform == "win32"
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
@@ -49,3 +56,51 @@ def host_identity() -> str:
     with suppress(OSError):
         names.append(str(_PROCESSES.readlink()))
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
+
+
+def has_parent(pid: int) -> bool:
+    """Whether the process that started this one still runs. pid : its id"""
+    if not WINDOWS:
+        return os.getppid() == pid  # a system gives an orphan to another parent
+    return process_identity(pid) is not None
+
+
+def lock_file(descriptor: int, *, alone: bool) -> None:
+    """Lock an open file, shared or `alone`, until it is closed or the process ends.
+
+    Raises OSError at once where a lock for one alone cannot be had. On Windows nothing is locked: an open file cannot
+    be removed there.
+    """
+    if not WINDOWS:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+
+
+def limit_memory(size: int) -> bool:
+    """Bound the memory that this process may ask for, in bytes; returns whether the system keeps it to that.
+
+    What is more fails inside the process that asks. macOS and Windows set no such bound.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    import resource
+
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def without_core_dumps() -> None:
+    """Leave no image of this process's memory behind when it crashes."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def discard_output() -> None:
+    """Send what is written to stdout from now on nowhere: its reader is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

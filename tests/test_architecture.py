@@ -28,8 +28,10 @@ ROOMS = (
 
 SHARED_ORDER = (
     "arrays",
+    "local_settings",
     "errors",
     "system",
+    "children",
     "owners",
     "locks",
     "files",

@@ -33,6 +33,7 @@ from kq_cli import (
     universe,
 )
 from kronos_quant import KronosQuantError, __version__
+from kronos_quant.system import discard_output
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
@@ -163,7 +164,7 @@ def main() -> None:
         code = _usage_error(error)
     except OSError as error:
         if error.errno == errno.EPIPE:  # `kq … | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard_output()
             code = 1
         else:
             code = _fail(f"{error.filename or 'system'}: {error.strerror or error}", None, 1, error)

@@ -25,11 +25,19 @@ from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.rules import Rules, rules_of
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.backtest.sweep import Trial, TrialResult, group_trials, run_trials, trial_runner
+from kronos_quant.children import cores, inherited_environment
 from kronos_quant.errors import ConfigError, KronosQuantError
+from kronos_quant.files import temporary_folder
 from kronos_quant.inputs import as_text
 
 CHUNK = 16
 """Trials per task: preparing a market takes about as long as ten of them."""
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # no statistics of a cluster on this machine leave it
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of a change to come
+}
+"""Environment of a cluster, where the user sets nothing else."""
 
 PATIENCE = 5.0
 """Seconds until a host that does not answer is given up."""
@@ -56,7 +64,7 @@ def trial_results(inputs: BacktestInputs, trials: Sequence[Trial], cluster: Clus
 
     if cluster is not None:
         return run_on_ray(cluster, trials, panel, rules, inputs.qlib, benchmark)
-    return run_trials(trials, panel, rules, inputs.qlib, benchmark, len(os.sched_getaffinity(0)))
+    return run_trials(trials, panel, rules, inputs.qlib, benchmark, cores())
 
 
 def run_on_ray(
@@ -136,23 +144,23 @@ def connect_ray(address: str | None) -> Iterator[Cluster | None]:
         yield None
         return
     check_ray(as_text(address, "ray"))
-    # no usage statistics of a cluster on this machine
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change to come
-    ray: Any = import_module("ray")  # of an extra: mypy must not need it
-    if ray.is_initialized():  # a notebook's own, which is left as it is
-        yield Cluster(ray, address)
-        return
-    here = {"num_cpus": len(os.sched_getaffinity(0)), "include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **here)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
-        ray.shutdown()
-        raise unreachable(address, error) from None
-    try:
-        yield Cluster(ray, address)
-    finally:
-        ray.shutdown()
+    with inherited_environment({**SETTINGS, **os.environ}), temporary_folder("ray") as nowhere:
+        ray: Any = import_module("ray")  # of an extra: mypy must not need it
+        if ray.is_initialized():  # a notebook's own, which is left as it is
+            yield Cluster(ray, address)
+            return
+        here = {"num_cpus": cores(), "include_dashboard": False} if address == "local" else {}
+        try:
+            # workers would put this process's current folder first on their path, unless they are given another
+            elsewhere = {"working_dir": str(nowhere)}
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", runtime_env=elsewhere, **here)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
+            ray.shutdown()
+            raise unreachable(address, error) from None
+        try:
+            yield Cluster(ray, address)
+        finally:
+            ray.shutdown()
 
 
 def check_ray(address: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.accounts import Ledger
 from kronos_quant.backtest.panel import Panel
+from kronos_quant.children import start_python
 from kronos_quant.errors import DataError, KronosQuantError
 
 logger = logging.getLogger(__name__)
@@ -221,7 +222,7 @@ def without_notebooks() -> Iterator[None]:
             del sys.modules[name]
 
 
-def start_compiling() -> subprocess.Popen[bytes] | None:
+def start_compiling() -> Popen[bytes] | None:
     """Where nothing has been compiled on this machine yet: say so, and let another process compile vectorbt's part.
 
     That takes as long as our own kernels', which this process compiles meanwhile. The result lies in numba's cache.
@@ -236,8 +237,7 @@ def start_compiling() -> subprocess.Popen[bytes] | None:
         return None
     logger.info("first back-test on this machine: compiling takes 20 to 60 s, once")
     code = f"from {__name__} import compile_portfolio; compile_portfolio()"
-    command = [sys.executable, "-c", code]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 (our own code)
+    return start_python(code, stdout=DEVNULL, stderr=DEVNULL)
 
 
 def compile_portfolio() -> None:

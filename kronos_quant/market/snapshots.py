@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import uuid
 import weakref
 from contextlib import suppress
@@ -37,6 +36,7 @@ from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE,
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
 from kronos_quant.schema import BARS, DAILY, check_table
+from kronos_quant.system import lock_file
 
 SNAPSHOTS = "snapshots"
 CURRENT = "CURRENT"
@@ -166,14 +166,11 @@ def lock_snapshot(folder: Path, *, alone: bool) -> int:
     (`alone`) cannot be had.
     """
     descriptor = os.open(folder / META, os.O_RDONLY)
-    if sys.platform != "win32":  # there an open file cannot be removed, lock or not
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
-        except BaseException:
-            os.close(descriptor)
-            raise
+    try:
+        lock_file(descriptor, alone=alone)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

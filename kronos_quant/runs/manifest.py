@@ -7,7 +7,6 @@ differ from it.
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kronos_quant import __version__
+from kronos_quant.children import run_git
 from kronos_quant.owners import is_gone, this_process
 
 _PACKAGES = (
@@ -77,21 +77,7 @@ def _code_version() -> dict[str, Any]:
     root = Path(__file__).parents[2]
     version: dict[str, Any] = {"version": __version__}
     if (root / ".git").exists():
-        commit = _git(root, "rev-parse", "HEAD")
+        commit = run_git(root, "rev-parse", "HEAD")
         if commit:
-            version |= {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no"))}
+            version |= {"commit": commit, "dirty": bool(run_git(root, "status", "--porcelain", "--untracked-files=no"))}
     return version
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -7,8 +7,6 @@ Shapes: B windows, H horizon.
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -21,19 +19,19 @@ import numpy as np
 import polars as pl
 import torch
 from filelock import FileLock, Timeout
-from loky import ProcessPoolExecutor, cpu_count
 from numpy.typing import NDArray
 from psutil import virtual_memory
 
 from kronos_quant import schema
 from kronos_quant.arrays import FloatArray
+from kronos_quant.children import cores, process_pool
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import temporary_folder
 from kronos_quant.inputs import as_count
 from kronos_quant.model import LEAST_PRICE_SHARE, Pair, PathSampler, Sampling, load_pair, resolve_device, series_seed
 from kronos_quant.signals.recipe import ComputedRecipe, Recipe
 from kronos_quant.signals.scores import OWN, load_own_score, published_score, score_paths
-from kronos_quant.training import end_with_parent, place
+from kronos_quant.training import place
 from kronos_quant.windows import Windows, denormalise
 
 CLOSE = schema.FEATURES.index("close")
@@ -43,8 +41,6 @@ WORTH_A_PROCESS = 4
 
 PROCESS_BYTES = 2**29
 """Of a process that has imported what it needs."""
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +144,10 @@ def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, .
     if gpus is not None and device != "auto":
         raise ConfigError(f"--gpus {gpus}: not together with --device {device}", hint="give one of them")
     if gpus is None and device != "auto":
-        return (device,) if resolve_device(device).type != "cpu" else ("cpu",) * cpu_count()
+        return (device,) if resolve_device(device).type != "cpu" else ("cpu",) * cores()
     placed = place(gpus, "kq signal")
     # what is computed on one of Apple's processors is not what a CPU gives: it has to be asked for by name
-    return tuple(f"cuda:{i}" for i in range(placed.processes)) if placed.device == "cuda" else ("cpu",) * cpu_count()
+    return tuple(f"cuda:{i}" for i in range(placed.processes)) if placed.device == "cuda" else ("cpu",) * cores()
 
 
 def score_dates(
@@ -171,18 +167,15 @@ def score_dates(
     with temporary_folder("weights") as folder:
         pair.tokenizer.save_pretrained(folder / "tokenizer")
         pair.predictor.save_pretrained(folder / "predictor")
-        start = (os.getpid(), folder, pair.max_context, recipe, tuple(devices[:processes]))
-        # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
-        pool = ProcessPoolExecutor(processes, initializer=_start, initargs=start, env=ONE_THREAD)
-        try:
-            yield from _in_order(pool, iter(tasks), waiting=2 * processes)
-        except BrokenProcessPool as error:
-            raise KronosQuantError(
-                "a worker process ended unexpectedly (out of memory?)",
-                hint="Finished dates are stored: run the same command again.",
-            ) from error
-        finally:
-            pool.shutdown(kill_workers=True)
+        start = (folder, pair.max_context, recipe, tuple(devices[:processes]))
+        with process_pool(processes, _start, start) as pool:
+            try:
+                yield from _in_order(pool, iter(tasks), waiting=2 * processes)
+            except BrokenProcessPool as error:
+                raise KronosQuantError(
+                    "a worker process ended unexpectedly (out of memory?)",
+                    hint="Finished dates are stored: run the same command again.",
+                ) from error
 
 
 def process_bytes(scorer: Scorer, pair: Pair, recipe: ComputedRecipe) -> int:
@@ -208,11 +201,8 @@ _claim: FileLock | None = None
 """Of a worker process, set once when it starts; the claim on its device lasts as long as it does."""
 
 
-def _start(parent: int, folder: Path, max_context: int, recipe: ComputedRecipe, devices: tuple[str, ...]) -> None:
+def _start(folder: Path, max_context: int, recipe: ComputedRecipe, devices: tuple[str, ...]) -> None:
     global _scorer, _claim
-    # Ctrl-C reaches the whole group of processes: the parent alone answers it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(parent)
     torch.set_num_threads(1)
     device, _claim = claim_device(folder, devices)
     if device.startswith("cuda"):

@@ -10,6 +10,6 @@ from kronos_quant.training.batches.data import load_data
 from kronos_quant.training.batches.loader import list_windows
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
-from kronos_quant.training.processes import Placement, end_with_parent, launch, place
+from kronos_quant.training.processes import Placement, launch, place
 
-__all__ = ["BEST", "Placement", "TrainingJob", "end_with_parent", "fit", "launch", "list_windows", "load_data", "place"]
+__all__ = ["BEST", "Placement", "TrainingJob", "fit", "launch", "list_windows", "load_data", "place"]

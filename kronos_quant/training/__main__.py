@@ -14,10 +14,11 @@ import os
 import sys
 from pathlib import Path
 
+from kronos_quant.children import end_with_parent
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
-from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, end_with_parent, launched_at
+from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, launched_at
 
 LOST_PEER = ("gloo/transport", "NCCL", "Connection closed by peer", "Connection reset by peer")
 """Words in the backends' errors when a rank is gone."""

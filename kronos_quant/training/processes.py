@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from kronos_quant.children import cores, inherited_environment, python_command
 from kronos_quant.errors import ConfigError, KronosQuantError, listed
 from kronos_quant.inputs import as_count
 
@@ -36,7 +36,6 @@ LAUNCHED = "KQ_LAUNCHED_AT"
 """Environment variable: start of the launch, in seconds since 1970."""
 INTERRUPTED = 130
 """Exit code of a process that was stopped and saved its state."""
-PARENT_CHECK_SECONDS = 0.5
 WINDOWS = "windows"
 
 _imported_at = time.time()
@@ -98,11 +97,13 @@ def launch(job_file: Path, processes: int, started: float | None = None) -> None
         max_restarts=0,
     )
     # one thread per rank unless the user sets it: ranks share the cores
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    os.environ[LAUNCHER] = str(os.getpid())
-    os.environ[LAUNCHED] = str(time.time() if started is None else started)
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // processes)))
+    begun = time.time() if started is None else started
+    given = {"OMP_NUM_THREADS": threads, LAUNCHER: str(os.getpid()), LAUNCHED: str(begun)}
+    program, *options = python_command("-m", "kronos_quant.training", str(job_file))
     try:
-        elastic_launch(config, sys.executable)("-m", "kronos_quant.training", str(job_file))
+        with inherited_environment(given):
+            elastic_launch(config, program)(*options)
     except SignalException:
         raise KeyboardInterrupt from None
     except ChildFailedError as error:
@@ -110,8 +111,6 @@ def launch(job_file: Path, processes: int, started: float | None = None) -> None
         if failure.exitcode == INTERRUPTED:
             raise KeyboardInterrupt from None
         raise RankError(rank, failure.exitcode) from error
-    finally:
-        del os.environ[LAUNCHER]
 
 
 def launched_at() -> float:
@@ -159,20 +158,6 @@ def stop_signals() -> Iterator[StopRequest]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process as soon as `parent`, a process id, is no longer its parent: a killed parent cannot end it.
-
-    The caller names the parent, which may be gone before this process can look.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_CHECK_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def kq_process() -> Callable[..., Outcome]:
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dates are scored in this process: starting others takes longer than the work of a test."""
-    monkeypatch.setattr("kronos_quant.signals.scorer.cpu_count", lambda: 1)
+    monkeypatch.setattr("kronos_quant.signals.scorer.cores", lambda: 1)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Dates are scored in this process and on one thread: the other cores have pages of their own."""
-    monkeypatch.setattr("kronos_quant.signals.scorer.cpu_count", lambda: 1)
+    monkeypatch.setattr("kronos_quant.signals.scorer.cores", lambda: 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

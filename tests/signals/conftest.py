@@ -113,4 +113,4 @@ def intraday(trained_workspace: WorkspaceFolder, intraday_folder: Path, tmp_path
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dates are scored in this process: starting others takes longer than the work of a test."""
-    monkeypatch.setattr(scorer, "cpu_count", lambda: 1)
+    monkeypatch.setattr(scorer, "cores", lambda: 1)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from made import HANG_SECONDS
 
-from kronos_quant import ConfigError, KronosQuantError
+from kronos_quant import ConfigError, KronosQuantError, children
 from kronos_quant.model import SamplePaths
 from kronos_quant.signals import scorer
 from kronos_quant.signals.generate import _task
@@ -25,7 +25,6 @@ from kronos_quant.signals.scorer import (
     score_devices,
 )
 from kronos_quant.signals.scores import score_paths
-from kronos_quant.training import processes
 
 COLUMNS = [
     "date", "asof", "symbol", "close", "base", "mean", "last", "max", "min", "median", "p_rise",
@@ -134,7 +133,7 @@ def test_each_process_has_a_device_of_its_own_and_one_in_its_place_takes_it_over
 def with_gpus(monkeypatch, count):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.setattr(scorer, "cpu_count", lambda: 2)
+    monkeypatch.setattr(scorer, "cores", lambda: 2)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,7 @@ def test_the_scores_are_those_of_the_paths_in_price_units(bench):
 
 CHILD = """
 import sys, time
-from kronos_quant.training import end_with_parent
+from kronos_quant.children import end_with_parent
 end_with_parent(int(sys.argv[1]))
 print("ready", flush=True)
 time.sleep(600)
@@ -238,14 +237,14 @@ def is_alive(pid: int) -> bool:
 
 def test_a_process_whose_parent_was_gone_before_it_could_look_ends(monkeypatch):
     ended, codes = threading.Event(), []
-    monkeypatch.setattr(processes, "PARENT_CHECK_SECONDS", 0.01)
-    monkeypatch.setattr(processes.os, "_exit", lambda code: (codes.append(code), ended.set()))
-    processes.end_with_parent(os.getppid())
+    monkeypatch.setattr(children, "PARENT_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(children.os, "_exit", lambda code: (codes.append(code), ended.set()))
+    children.end_with_parent(os.getppid())
     assert not ended.wait(0.1)
-    monkeypatch.setattr(processes.os, "getppid", lambda: 1)  # the parent ended, the system's first process took over
+    monkeypatch.setattr(children.os, "getppid", lambda: 1)  # the parent ended, the system's first process took over
     assert ended.wait(HANG_SECONDS)
     ended.clear()
-    processes.end_with_parent(2)
+    children.end_with_parent(2)
     assert ended.wait(HANG_SECONDS)
     assert codes == [1, 1]
 

@@ -18,7 +18,7 @@ from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 def one_process() -> Iterator[None]:
     """Dates are scored in this process: starting others takes longer than the work of a test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scorer, "cpu_count", lambda: 1)
+        patch.setattr(scorer, "cores", lambda: 1)
         yield
 
 

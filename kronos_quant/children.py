@@ -1,0 +1,154 @@
+"""The one place that starts processes. None of them imports what lies in the current folder.
+
+Python puts the current folder first on the path of `python -c` and `python -m`: a file queue.py in a workspace would be
+imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kronos_quant.system import has_parent
+
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
+
+PARENT_CHECK_SECONDS = 0.5
+GIT_SECONDS = 10
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+# a repository's own settings may name programs to run
+_GIT_SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "diff.external=")
+
+
+def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a child: this process's with safe paths, and with the changes."""
+    environment = {**os.environ, **(changes or {}), "PYTHONSAFEPATH": "1"}
+    # an empty entry is the current folder, wherever that is
+    kept = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if Path(place).is_absolute()]
+    environment.pop("PYTHONPATH", None)
+    return environment | ({"PYTHONPATH": os.pathsep.join(kept)} if kept else {})
+
+
+@contextmanager
+def inherited_environment(changes: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Inside the block children of libraries (torch's launcher, Ray) inherit `child_environment`."""
+    former = dict(os.environ)
+    os.environ.update(given := child_environment(changes))
+    if "PYTHONPATH" not in given:
+        os.environ.pop("PYTHONPATH", None)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(former)
+
+
+def python_command(*arguments: str) -> list[str]:
+    """The command line of this Python, with safe paths."""
+    return [sys.executable, "-P", *arguments]
+
+
+def start_python(code: str, *arguments: str, **pipes: Any) -> subprocess.Popen[bytes]:
+    """Run Python code in a process of its own, which ends with this one.
+
+    Parameters
+    ----------
+    code
+        What to run; trusted.
+    arguments
+        sys.argv[1:] of the code.
+    pipes
+        stdin, stdout and stderr of subprocess.Popen.
+    """
+    guarded = f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
+    command = python_command("-c", guarded, *arguments)
+    return subprocess.Popen(command, env=child_environment(), **pipes)  # noqa: S603
+
+
+@contextmanager
+def process_pool(
+    processes: int, initializer: Callable[..., None], arguments: Sequence[object]
+) -> Iterator[ProcessPoolExecutor]:
+    """Processes that run functions of this package on one thread each; they end with the block, or with this process.
+
+    Parameters
+    ----------
+    processes
+        How many.
+    initializer, arguments
+        A function that each runs first.
+    """
+    # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
+    from loky import ProcessPoolExecutor
+    from loky.backend import resource_tracker
+
+    with inherited_environment():  # a process that loky starts beside the workers
+        resource_tracker.ensure_running()
+    # what the function needs is imported only after the process watches its parent
+    begin = (os.getpid(), pickle.dumps((initializer, tuple(arguments))))
+    pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=begin, env=child_environment(_ONE_THREAD))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(kill_workers=True)
+
+
+def _begin(parent: int, pickled: bytes) -> None:
+    # Ctrl-C reaches the whole group of processes: the parent alone answers it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
+    initializer, arguments = pickle.loads(pickled)  # noqa: S301 (of the parent)
+    initializer(*arguments)
+
+
+def cores() -> int:
+    """The processors that this process may use, with the bounds that a container or a scheduler sets."""
+    from loky import cpu_count
+
+    return int(cpu_count())
+
+
+def run_git(root: Path, *arguments: str) -> str:
+    """What git prints about a repository; "" where it is not installed, fails, or takes too long."""
+    program = shutil.which("git", path=os.environ.get("PATH", os.defpath))
+    if program is None or not Path(program).is_absolute():  # Windows looks into the current folder first
+        return ""
+    try:
+        done = subprocess.run(  # noqa: S603
+            [program, *_GIT_SETTINGS, "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as `parent`, a process id, is no longer its parent: a killed parent cannot end it.
+
+    The caller names the parent, which may be gone before this process can look.
+    """
+
+    def watch() -> None:
+        while has_parent(parent):
+            time.sleep(PARENT_CHECK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
