@@ -18,8 +18,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from kronos_quant.children import ignore_local_settings
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError
-from kronos_quant.local_settings import ignore_local_settings
 
 if TYPE_CHECKING:
     from kronos_quant.backtest.frames import backtest_frames as backtest

@@ -1,11 +1,13 @@
-"""The one place that starts processes. None of them imports what lies in the current folder.
+"""The one place that starts processes. Neither they nor this one take code or settings from the current folder.
 
 Python puts the current folder first on the path of `python -c` and `python -m`: a file queue.py in a workspace would be
-imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts.
+imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts. numba reads .numba_config.yaml there, which may name
+a folder of compiled code to run, and matplotlib reads matplotlibrc, which may name a module to draw with.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import shutil
@@ -30,6 +32,28 @@ GIT_SECONDS = 10
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # a repository's own settings may name programs to run
 _GIT_SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "diff.external=")
+
+_PACKAGE = Path(__file__).parent
+_READERS = {".numba_config.yaml": "numba.core.config", "matplotlibrc": "matplotlib"}
+"""File of the current folder -> the module that reads it when it is imported."""
+
+
+def ignore_local_settings() -> None:
+    """Where files of settings lie in the current folder, import their readers while another folder is the current one."""
+    readers = {name: module for name, module in _READERS.items() if os.path.lexists(name)}
+    if not readers:
+        return
+    here = os.open(".", os.O_RDONLY) if hasattr(os, "fchdir") else Path.cwd()
+    os.chdir(_PACKAGE)
+    try:
+        for name, module in readers.items():
+            loaded: Any = importlib.import_module(module)
+            if hasattr(loaded, "_config_fname"):  # numba looks again whenever it compiles
+                loaded._config_fname = str(_PACKAGE / name)
+    finally:
+        os.chdir(here)
+        if isinstance(here, int):
+            os.close(here)
 
 
 def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -122,7 +146,7 @@ def cores() -> int:
 
 def run_git(root: Path, *arguments: str) -> str:
     """What git prints about a repository; "" where it is not installed, fails, or takes too long."""
-    program = shutil.which("git", path=os.environ.get("PATH", os.defpath))
+    program = shutil.which("git")
     if program is None or not Path(program).is_absolute():  # Windows looks into the current folder first
         return ""
     try:

@@ -58,6 +58,11 @@ def host_identity() -> str:
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:8]
 
 
+def parent_id() -> int:
+    """The id of the process that started this one."""
+    return os.getppid()
+
+
 def has_parent(pid: int) -> bool:
     """Whether the process that started this one still runs. pid : its id"""
     if not WINDOWS:

@@ -28,7 +28,6 @@ ROOMS = (
 
 SHARED_ORDER = (
     "arrays",
-    "local_settings",
     "errors",
     "system",
     "children",
@@ -126,3 +125,49 @@ def test_no_file_and_no_function_outgrows_a_readers_head():
                 assert length <= (80 if node.name.endswith("_nb") or node.name == "train_phase" else 60), (
                     f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has {length} lines"
                 )
+
+
+STARTERS = {"subprocess", "multiprocessing", "loky", "pty", "asyncio"}
+"""Modules that start processes."""
+STARTING_CALLS = {"elastic_launch", "fork", "forkpty", "system", "popen", "posix_spawn", "startfile"}
+STARTING_PREFIXES = ("spawn", "exec")
+MAY_START = {"children.py": STARTERS, "vectorbt_check.py": {"subprocess"}, "processes.py": {"elastic_launch"}}
+"""The place that starts processes; a name of a type, and torch's launcher inside of its environment."""
+
+
+def test_processes_are_started_in_one_place():
+    for file in [*(ROOT / "kronos_quant").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
+        found = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names} & STARTERS
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module.split(".")[0]} & STARTERS
+            elif isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                owner = getattr(getattr(node.func, "value", None), "id", "")
+                if name == "elastic_launch" or (
+                    owner == "os" and (name in STARTING_CALLS or name.startswith(STARTING_PREFIXES))
+                ):
+                    found.add(name)
+        assert found <= MAY_START.get(file.name, set()), file
+
+
+OF_SOME_SYSTEMS = {"fcntl", "resource", "pwd", "grp", "termios", "msvcrt", "winreg", "_winapi", "posix"}
+CALLS_OF_SOME_SYSTEMS = {
+    "sched_getaffinity", "getppid", "fork", "setsid", "getpgid", "killpg", "getuid", "statvfs", "mkfifo", "fchdir",
+    "chown", "nice", "wait", "waitpid", "dup2", "tzset",
+}  # fmt: skip
+
+
+def test_what_only_some_systems_have_is_called_in_one_module():
+    for file in [*(ROOT / "kronos_quant").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
+        if file.name == "system.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            assert not {name.split(".")[0] for name in names} & OF_SOME_SYSTEMS, file
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in ("os", "time", "signal"):
+                assert node.attr not in {*CALLS_OF_SOME_SYSTEMS, "SIGKILL", "SIGHUP", "SIGALRM"}, (file, node.lineno)

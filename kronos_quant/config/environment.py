@@ -76,6 +76,8 @@ VARIABLES = (
     Variable("RAY_USAGE_STATS_ENABLED", LIBRARIES, "kq sets 0 before it starts Ray, unless you set it"),
     Variable("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", LIBRARIES, "kq sets 0 before it starts Ray, unless you set it"),
     Variable("MKL_NUM_THREADS", INTERNAL, "threads of MKL in processes that score signals: 1"),
+    Variable("OPENBLAS_NUM_THREADS", INTERNAL, "threads of OpenBLAS in processes that score signals: 1"),
+    Variable("PYTHONSAFEPATH", INTERNAL, "1 in every process that kq starts: none imports from the current folder"),
     Variable("KQ_LAUNCHER", INTERNAL, "process id of the launcher of a training"),
     Variable("KQ_LAUNCHED_AT", INTERNAL, "when a training was launched, seconds since 1970"),
 )

@@ -3,7 +3,7 @@
 `kq train --gpus 4` starts one per GPU. On several machines that share the workspace's disk, `kq train --prepare` on one
 of them writes the job and prints the command to run on each,
 
-    torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT \\
+    PYTHONSAFEPATH=1 torchrun --nnodes M --nproc-per-node N --rdzv-backend c10d --rdzv-endpoint HOST:PORT \\
         -m kronos_quant.training RUN/job.json
 
 The same command resumes from the newest state; `kq train --resume` afterwards writes the run's figures and loss curve.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kronos_quant.children import end_with_parent
 from kronos_quant.errors import KronosQuantError
+from kronos_quant.system import parent_id
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, launched_at
@@ -33,7 +34,7 @@ def main() -> int:
         sys.stderr.write("error: expected one argument, RUN/job.json\nhint:  kq train --prepare\n")
         return 2
     # torchrun does not set the variable
-    end_with_parent(int(os.environ.get(LAUNCHER, os.getppid())))
+    end_with_parent(int(os.environ.get(LAUNCHER, parent_id())))
     try:
         fit(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")), launched_at())
     except KronosQuantError as error:

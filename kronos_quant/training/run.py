@@ -122,7 +122,7 @@ class PreparedTraining:
         """The command for each machine."""
         return [
             "Run on every machine (the workspace must be on a shared disk):",
-            f"  torchrun --nnodes MACHINES --nproc-per-node {self.processes} --rdzv-backend c10d "
+            f"  PYTHONSAFEPATH=1 torchrun --nnodes MACHINES --nproc-per-node {self.processes} --rdzv-backend c10d "
             f"--rdzv-endpoint HOST:PORT -m kronos_quant.training {self.job_file}",
             "Then, on one machine: kq train --resume",
         ]

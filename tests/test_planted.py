@@ -1,0 +1,236 @@
+"""No file of a workspace runs or changes anything unasked: commands that start processes, in a folder full of traps.
+
+Each trap is named like a module of the standard library or of a package that is used, or like a file of settings that
+some library takes from the current folder, and leaves a mark when it is run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from made import ROOT, write_scores
+
+from kronos_quant import children
+from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
+
+PACKAGES = [
+    "kronos_quant",
+    "kq_cli",
+    "loky",
+    "numba",
+    "numpy",
+    "torch",
+    "polars",
+    "duckdb",
+    "typer",
+    "pandas",
+    "pyarrow",
+    "yaml",
+    "vectorbt",
+    "qlib",
+    "quantstats",
+    "matplotlib",
+    "ray",
+    "safetensors",
+    "filelock",
+    "psutil",
+    "cloudpickle",
+    "joblib",
+    "exchange_calendars",
+    "pydantic",
+    "scipy",
+    "rich",
+    "IPython",
+    "plotly",
+    "sitecustomize",
+    "usercustomize",
+    "planted_backend",
+    "planted_pth",
+]
+SETTINGS = {
+    "matplotlibrc": "backend: module://planted_backend\n",
+    ".numba_config.yaml": "cache_dir: planted_cache\ndisable_jit: 1\nthreading_layer: planted\n",
+    ".env": "KQ_TRAIN__SEED=99\n",
+    "x.pth": "import planted_pth\n",
+    "pyvenv.cfg": "home = planted\n",
+    ".comet.config": "[comet]\n",
+    "setup.cfg": "[numba]\n",
+}
+HANG_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class TrappedFolder:
+    """A workspace with the traps, and where they leave their marks."""
+
+    root: Path
+    marks: Path
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Run `kq` as its script does; nothing of the folder may have run. Returns what it printed."""
+        code = "import sys; from kq_cli.app import main; main()"
+        return self.check([sys.executable, "-P", "-c", code, *arguments], environment)
+
+    def check(self, command: list[str], environment: dict[str, str] | None = None) -> str:
+        """Run a command in the folder; it must succeed, and no trap may have been stepped on."""
+        library = os.pathsep.join((str(ROOT), str(ROOT / "cli")))
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": library, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+            check=False,
+        )
+        assert [path.name for path in self.marks.iterdir()] == []
+        assert not (self.root / "planted_cache").exists()
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def plant(root: Path, marks: Path) -> TrappedFolder:
+    marks.mkdir()
+    names = [
+        *(name for name in sys.stdlib_module_names if name != "__main__"),
+        *PACKAGES,
+        "planted_backend",
+        "planted_pth",
+    ]
+    for name in names:
+        (root / f"{name}.py").write_text(f"open({str(marks / name)!r}, 'w').close()\n")
+    for name, text in SETTINGS.items():
+        (root / name).write_text(text)
+    return TrappedFolder(root, marks)
+
+
+@pytest.fixture
+def trapped(market_workspace: WorkspaceFolder, tmp_path: Path) -> TrappedFolder:
+    """A workspace with bars, traps included."""
+    return plant(market_workspace.root, tmp_path / "marks")
+
+
+@pytest.fixture
+def trapped_model(trained_workspace: WorkspaceFolder, tmp_path: Path) -> TrappedFolder:
+    """A workspace with a trained model, traps included."""
+    return plant(trained_workspace.root, tmp_path / "marks")
+
+
+def test_the_traps_work(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    trapped = plant(folder, tmp_path / "marks")
+    subprocess.run([sys.executable, "-c", "import loky, queue"], cwd=folder, capture_output=True, check=False)
+    assert {path.name for path in trapped.marks.iterdir()} & {"loky", "queue", "sitecustomize"}
+
+
+POOL = """
+import os
+from kronos_quant.children import process_pool
+if __name__ == "__main__":
+    with process_pool(2, os.getcwd, ()) as pool:
+        assert pool.submit(os.getpid).result() != os.getpid()
+"""
+
+
+def test_a_pool_of_processes_runs_nothing_of_the_folder(trapped: TrappedFolder, tmp_path: Path) -> None:
+    trapped.check([sys.executable, "-P", "-c", POOL])
+
+
+def test_code_of_the_package_in_a_process_of_its_own_runs_nothing_of_the_folder(
+    trapped: TrappedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trapped.root)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(("", ".", str(ROOT))))
+    process = children.start_python(
+        "import queue, loky, json, numba, matplotlib; print(numba.config.DISABLE_JIT)", stdout=-1
+    )
+    printed, _ = process.communicate()
+    assert (process.returncode, printed.split(), list(trapped.marks.iterdir())) == (0, [b"0"], [])
+
+
+def test_the_environment_of_this_process_is_as_before(trapped: TrappedFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ".")
+    before = dict(os.environ)
+    with children.inherited_environment({"OMP_NUM_THREADS": "1"}):
+        assert (os.environ["PYTHONSAFEPATH"], os.environ["OMP_NUM_THREADS"]) == ("1", "1")
+        assert "PYTHONPATH" not in os.environ
+    assert dict(os.environ) == before
+
+
+def test_git_runs_no_program_that_a_repository_names(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    git = ["git", "-C", str(tmp_path / "w")]
+    subprocess.run(["git", "init", "-q", str(tmp_path / "w")], check=True)
+    subprocess.run([*git, "config", "core.fsmonitor", f"touch {mark}"], check=True)
+    (tmp_path / "w" / "file").write_text("")
+    subprocess.run([*git, "add", "file"], check=True, capture_output=True)
+    mark.unlink(missing_ok=True)
+    assert children.run_git(tmp_path / "w", "status", "--porcelain", "--untracked-files=no") == "A  file"
+    assert not mark.exists()
+    assert children.run_git(tmp_path / "nowhere", "status") == ""
+
+
+def test_a_script_that_lies_elsewhere_runs_nothing_of_the_folder(trapped: TrappedFolder, tmp_path: Path) -> None:
+    script = tmp_path / "elsewhere" / "script.py"
+    script.parent.mkdir()
+    script.write_text("import kronos_quant as kq\nprint(kq.open('.').backtest('own').title)\n")
+    write_own_strategy(trapped)
+    trapped.check([sys.executable, str(script)])
+
+
+def write_own_strategy(trapped: TrappedFolder) -> None:
+    write_scores(open_workspace_folder(trapped.root), "scores.csv", 30)
+    text = "scores: scores.csv\ntopk: 4\nn_drop: 1\nhold_thresh: 2\naccount: 1_000_000\n"
+    (trapped.root / "strategies" / "own.yaml").write_text(text)
+
+
+@pytest.mark.slow
+def test_the_commands_that_start_processes_run_nothing_of_the_folder(trapped_model: TrappedFolder) -> None:
+    from kronos_quant.market import open_market
+
+    trapped = trapped_model
+    start = str(open_market(trapped.root).sessions()[-9])
+    trapped.run("signal", "--start", start, "--gpus", "0", LOKY_MAX_CPU_COUNT="2")
+    write_own_strategy(trapped)
+    grid = ["--grid", "topk=3,4"]
+    for arguments in (
+        ["signal", "list"],
+        ["backtest", "strategies/own.yaml"],
+        ["sweep", "strategies/own.yaml", *grid],
+        ["sweep", "strategies/own.yaml", "--grid", "topk=2,3", "--ray", "local"],
+        ["parity", "strategies/own.yaml"],
+        ["evaluate"],
+        ["forecast", "MADE0001"],
+        ["check", "--html", "checks.html"],
+        ["compare"],
+        ["train"],
+    ):
+        trapped.run(*arguments)
+    # doctor finds something to do, which is a code of its own
+    subprocess.run(
+        [sys.executable, "-P", "-c", "from kq_cli.app import main; main()", "doctor"], cwd=trapped.root, check=False
+    )
+    assert not list(trapped.marks.iterdir())
+
+
+@pytest.mark.slow
+def test_the_first_backtest_of_a_machine_runs_nothing_of_the_folder(trapped: TrappedFolder, tmp_path: Path) -> None:
+    write_own_strategy(trapped)
+    trapped.run("backtest", "strategies/own.yaml", NUMBA_CACHE_DIR=str(tmp_path / "numba"))
+    assert any((tmp_path / "numba").rglob("*.nbi"))
+
+
+@pytest.mark.slow
+def test_the_ranks_of_a_training_run_nothing_of_the_folder(trapped: TrappedFolder) -> None:
+    trapped.run("train", "--prepare", "--gpus", "0")
+    [job] = [path for path in trapped.root.glob("runs/train/*/job.json") if not (path.parent / "metrics.json").exists()]
+    code = (
+        "from kronos_quant.training import launch; import sys; from pathlib import Path; launch(Path(sys.argv[1]), 2)"
+    )
+    trapped.check([sys.executable, "-P", "-c", code, str(job)])
