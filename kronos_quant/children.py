@@ -1,8 +1,9 @@
 """The one place that starts processes. Neither they nor this one take code or settings from the current folder.
 
 Python puts the current folder first on the path of `python -c` and `python -m`: a file queue.py in a workspace would be
-imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts. numba reads .numba_config.yaml there, which may name
-a folder of compiled code to run, and matplotlib reads matplotlibrc, which may name a module to draw with.
+imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts. numba
+reads .numba_config.yaml there, which may name a folder of compiled code to run, and matplotlib reads matplotlibrc,
+which may name a module to draw with.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _READERS = {".numba_config.yaml": "numba.core.config", "matplotlibrc": "matplotl
 
 
 def ignore_local_settings() -> None:
-    """Where files of settings lie in the current folder, import their readers while another folder is the current one."""
+    """Where files of settings lie in the current folder, import their readers while another one is the current."""
     readers = {name: module for name, module in _READERS.items() if os.path.lexists(name)}
     if not readers:
         return
