@@ -7,8 +7,8 @@
 | table   | Polars (eager or lazy), pandas, Arrow                 | `pl.DataFrame`   |
 | path    | `Path` or text, `~` allowed                           | `Path`           |
 | text    | text that is not empty                                | `str`            |
-| count   | a whole number, numpy's too                           | `int`            |
-| seed    | a whole number of at least 0                          | `int`            |
+| count   | a whole number, numpy's too, up to a bound            | `int`            |
+| seed    | a whole number from 0 to 2^63 - 1                     | `int`            |
 | flag    | True or False, numpy's too; no text, no number        | `bool`           |
 
 Anything else raises ConfigError (a wrong argument) or DataError (a wrong table), never an error of a library.
@@ -19,12 +19,14 @@ from __future__ import annotations
 import math
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, Union
 
+from kronos_quant.bounds import LARGEST_SEED, MOST_STEPS
 from kronos_quant.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ DateLike: TypeAlias = date | str
 PathLike: TypeAlias = str | Path
 Symbols: TypeAlias = str | Iterable[str]
 Table: TypeAlias = Union["pl.DataFrame", "pl.LazyFrame", "pd.DataFrame", "pa.Table"]
+
+LONGEST_NAME = 64
+"""Characters of a name that an error shows whole."""
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -91,15 +96,28 @@ def as_symbols(value: Symbols | None, name: str = "symbols") -> list[str] | None
     return list(dict.fromkeys(symbols))
 
 
-def as_count(value: Any, name: str, least: int = 1) -> int:
-    """A whole number, numpy's too, of at least `least`. Raises ConfigError.
+def as_count(value: Any, name: str, least: int = 1, most: int = MOST_STEPS) -> int:
+    """A whole number, numpy's too.
+
+    Parameters
+    ----------
+    value : what was given
+    name : of the argument, for the error
+    least, most : the bounds, both allowed
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
 
     >>> as_count(5, "horizon")
     5
     """
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool) and operator.index(value) >= least:
+    is_count = isinstance(value, SupportsIndex) and not isinstance(value, bool) and operator.index(value) >= least
+    if is_count and operator.index(value) <= most:
         return operator.index(value)
-    raise ConfigError(f"{name}: expected a whole number of at least {least}, found {short_repr(value)}")
+    expected = f"at most {most:,}" if is_count else f"a whole number of at least {least}"
+    raise ConfigError(f"{name}: expected {expected}, found {short_repr(value)}")
 
 
 def as_number(value: Any, name: str, accepts: Callable[[float], bool], expected: str) -> float:
@@ -108,8 +126,13 @@ def as_number(value: Any, name: str, accepts: Callable[[float], bool], expected:
     >>> as_number(2, "factor", lambda factor: factor > 0, "a number above 0")
     2.0
     """
-    if not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value) and accepts(float(value)):
-        return float(value)
+    if not isinstance(value, bool) and isinstance(value, Real):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number of 400 digits
+            number = math.inf
+        if math.isfinite(number) and accepts(number):
+            return number
     raise ConfigError(f"{name}: expected {expected}, found {short_repr(value)}")
 
 
@@ -119,7 +142,7 @@ def as_seed(value: Any, name: str = "seed") -> int:
     >>> as_seed(5)
     5
     """
-    return as_count(value, name, least=0)
+    return as_count(value, name, least=0, most=LARGEST_SEED)
 
 
 def as_flag(value: Any, name: str) -> bool:
@@ -186,11 +209,23 @@ def as_new_file(value: PathLike, name: str) -> Path:
 def short_repr(value: Any) -> str:
     """A value as it stands in an error: one line, and not long.
 
-    >>> short_repr("a\\nb")
-    "'a\\\\nb'"
+    >>> short_repr("a\\nb"), short_repr(10**5000)
+    ("'a\\\\nb'", 'a whole number of more than 4,300 digits')
     """
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no longer ones
+        return f"a whole number of more than {sys.get_int_max_str_digits():,} digits"
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def short_name(text: str) -> str:
+    """A name as it stands in an error: as it is, or quoted and cut where it is long or cannot be printed.
+
+    >>> short_name("topk"), short_name("a\\nb")
+    ('topk', "'a\\\\nb'")
+    """
+    return text if text.isprintable() and len(text) <= LONGEST_NAME else short_repr(text)
 
 
 def as_frame(table: Any, name: str) -> pl.DataFrame:

@@ -28,6 +28,7 @@ ROOMS = (
 
 SHARED_ORDER = (
     "arrays",
+    "bounds",
     "errors",
     "system",
     "children",

@@ -7,9 +7,12 @@ import typer
 import kronos_quant as kq
 from kq_cli.options import AsJson, Day, Device, Recipe
 from kq_cli.printing import print_json, print_lines, print_records
+from kronos_quant.bounds import MOST_BARS
 
 Symbol = Annotated[str, typer.Argument(help="SH600000, 600000.SH, sh600000 or, where it is unique, 600000.")]
-Horizon = Annotated[int | None, typer.Option("--horizon", min=1, help="Bars to forecast; default: the recipe's.")]
+Horizon = Annotated[
+    int | None, typer.Option("--horizon", min=1, max=MOST_BARS, help="Bars to forecast; default: the recipe's.")
+]
 
 
 def forecast(

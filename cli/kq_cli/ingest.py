@@ -8,6 +8,7 @@ import typer
 import kronos_quant as kq
 from kq_cli.options import AsJson, Exchange
 from kq_cli.printing import print_report
+from kronos_quant.bounds import LARGEST_SEED
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +28,7 @@ Amount = Annotated[str, typer.Option("--amount", help="Missing amount: derive (v
 Strength = Annotated[float, typer.Option("--strength", min=0, max=1, help="Strength of the hidden pattern; 0: none.")]
 Symbols = Annotated[int, typer.Option("--symbols", min=5, max=5000, help="Number of stocks.")]
 Sessions = Annotated[int, typer.Option("--sessions", min=60, max=10000, help="Number of sessions.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Equal seeds give equal markets.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Equal seeds give equal markets.")]
 
 
 @app.command(short_help="A Qlib directory.")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from kronos_quant.bounds import MOST_GPUS
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda, cuda:N or mps.")]
 Recipe = Annotated[str, typer.Option("--recipe", help="Recipe: its name in signals/ or its file.")]
@@ -26,5 +28,7 @@ End = Annotated[
 Exchange = Annotated[
     str | None, typer.Option("--exchange", help="Exchange: XSHG, XNYS, XHKG or 24/7; default: from kq.yaml.")
 ]
-Gpus = Annotated[int | None, typer.Option("--gpus", min=0, help="Number of GPUs; 0: the CPU; default: all available.")]
+Gpus = Annotated[
+    int | None, typer.Option("--gpus", min=0, max=MOST_GPUS, help="Number of GPUs; 0: the CPU; default: all available.")
+]
 Folder = Annotated[Path, typer.Argument(help="Created if missing.")]

@@ -9,11 +9,16 @@ import typer
 import kronos_quant as kq
 from kq_cli.options import AsJson, Day, Device, End, Gpus, Recipe, Start
 from kq_cli.printing import print_json, print_lines, print_records, print_report
+from kronos_quant.bounds import MOST_BARS, MOST_SYMBOLS
 
 app = typer.Typer(invoke_without_command=True)
 
-Top = Annotated[int, typer.Option("--top", min=0, help="Number of symbols of the last date to print.")]
-Ends = Annotated[int, typer.Option("--top", min=0, help="Number of the best and of the worst symbols to print.")]
+Top = Annotated[
+    int, typer.Option("--top", min=0, max=MOST_SYMBOLS, help="Number of symbols of the last date to print.")
+]
+Ends = Annotated[
+    int, typer.Option("--top", min=0, max=MOST_SYMBOLS, help="Number of the best and of the worst symbols to print.")
+]
 Moment = Annotated[
     datetime | None,
     typer.Option(
@@ -23,13 +28,17 @@ Moment = Annotated[
         help="Session, or a time within it.",
     ),
 ]
-Most = Annotated[int, typer.Option("--top", min=0, help="Number of the largest differences to print.")]
+Most = Annotated[
+    int, typer.Option("--top", min=0, max=MOST_SYMBOLS, help="Number of the largest differences to print.")
+]
 AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the Python file named by the recipe's own_score.")]
 Stored = Annotated[str, typer.Argument(help="A recipe: its name, its file, or a digest in the store.")]
 File = Annotated[Path, typer.Argument(help="CSV or Parquet with columns date, symbol and scores.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the recipe to write: signals/NAME.yaml.")]
 Score = Annotated[str | None, typer.Option("--score", help="Column that ranks; default: score, last or mean.")]
-Horizon = Annotated[int | None, typer.Option("--horizon", min=1, help="Forecast horizon of the scores, in bars.")]
+Horizon = Annotated[
+    int | None, typer.Option("--horizon", min=1, max=MOST_BARS, help="Forecast horizon of the scores, in bars.")
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite sessions that are already stored.")]
 Out = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
 Format = Annotated[str, typer.Option("--format", help="parquet, csv, or qlib: (instrument, datetime) -> score.")]

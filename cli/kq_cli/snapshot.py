@@ -7,10 +7,13 @@ import typer
 import kronos_quant as kq
 from kq_cli.options import AsJson
 from kq_cli.printing import print_json, print_lines, print_records, print_report
+from kronos_quant.bounds import MOST_SYMBOLS
 
 app = typer.Typer(no_args_is_help=True, help="Example: kq snapshot list\n\nPublished snapshots of the bars.")
 
-Keep = Annotated[int, typer.Option("--keep", min=1, help="Number of newest snapshots to keep in any case.")]
+Keep = Annotated[
+    int, typer.Option("--keep", min=1, max=MOST_SYMBOLS, help="Number of newest snapshots to keep in any case.")
+]
 
 
 @app.command("list", short_help="List published snapshots and their users.")

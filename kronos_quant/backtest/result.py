@@ -28,6 +28,7 @@ from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejection
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Terms
 from kronos_quant.backtest.strategy import Strategy
+from kronos_quant.bounds import WIDEST_FIGURE
 from kronos_quant.display import Displayed, figure_text, summary_table
 from kronos_quant.errors import counted
 from kronos_quant.inputs import as_number
@@ -135,7 +136,7 @@ class BacktestResult(Displayed):
         """
         from kronos_quant.charts import AccountCurves, performance_figure
 
-        inches = as_number(width, "width", lambda width: width > 0, "a number above 0")
+        inches = as_number(width, "width", lambda width: 0 < width <= WIDEST_FIGURE, "a number above 0, at most 100")
 
         curves = AccountCurves(
             self.dates,

@@ -8,8 +8,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
+from kronos_quant.bounds import MOST_MONEY, SessionCount
 from kronos_quant.config import Section
 from kronos_quant.config.section import field_names
+from kronos_quant.inputs import short_repr
+
+LARGEST_MULTIPLE = 1_000
+"""Of a fraction that may exceed 1: 100,000 %."""
 
 
 def refuse_both_names(model: type[Section], data: Any) -> Any:
@@ -35,7 +40,7 @@ class Costs(Section):
 
     commission: float | None = Field(None, ge=0, lt=1)
     """broker's commission, fraction of the value; null: customary on the exchange"""
-    minimum: float | None = Field(None, ge=0, validation_alias=AliasChoices("minimum", "min_cost"))
+    minimum: float | None = Field(None, ge=0, le=MOST_MONEY, validation_alias=AliasChoices("minimum", "min_cost"))
     """minimum commission per trade, account currency; null: customary on the exchange"""
     liquidity_role: Literal["taker", "maker"] = Field(
         "taker", validation_alias=AliasChoices("liquidity_role", "liquidity"), serialization_alias="liquidity"
@@ -80,7 +85,7 @@ class Liquidity(Section):
     volume: Literal["trailing", "bar"] = "trailing"
     """volume that participation and impact refer to: mean of the previous sessions' bars, or that of the traded bar,
     which is look-ahead"""
-    sessions: int = Field(20, ge=2)
+    sessions: SessionCount = Field(20, ge=2)
     """sessions of the trailing volume and volatility"""
     carry_over: bool = True
     """order the part that participation cut again at the next bar"""
@@ -99,9 +104,9 @@ class VolumeShares(Section):
 
     units: ClassVar = {"fraction of the volume": "buy sell"}
 
-    buy: float = Field(gt=0)
+    buy: float = Field(gt=0, le=LARGEST_MULTIPLE)
     """share of the day's volume, purchases"""
-    sell: float = Field(gt=0)
+    sell: float = Field(gt=0, le=LARGEST_MULTIPLE)
     """share of the day's volume, sales"""
 
     @model_validator(mode="before")
@@ -116,7 +121,7 @@ class VolumeShares(Section):
         if not all(sides.values()):
             raise ValueError("Qlib wants both sides: give a number, or all, or buy and sell")
         if not all(share > 0 for share in shares.values()):
-            raise ValueError(f"must be greater than 0, found {data!r}")
+            raise ValueError(f"must be greater than 0, found {short_repr(data)}")
         return {side: min(of_side) for side, of_side in sides.items()}
 
 
@@ -131,7 +136,7 @@ def volume_share(value: Any) -> float:
             return float(found["before"] or found["after"] or 1.0)
     except ValueError:
         pass
-    raise ValueError(f'expected a number, or [current, "0.1 * $volume"] as Qlib has it, found {value!r}')
+    raise ValueError(f'expected a number, or [current, "0.1 * $volume"] as Qlib has it, found {short_repr(value)}')
 
 
 class QlibSettings(Section):
@@ -141,7 +146,7 @@ class QlibSettings(Section):
     """rank only symbols that are tradable on the trading day"""
     forbid_all_trade_at_limit: bool = True
     """neither buy nor sell a symbol at either price limit"""
-    impact_cost: float = Field(0.0, ge=0)
+    impact_cost: float = Field(0.0, ge=0, le=LARGEST_MULTIPLE)
     """added to a cost rate: this times the square of the order's share of the day's value"""
     volume_threshold: VolumeShares | None = None
     """largest share of the day's volume that an order fills (0.1: 0.1 * $volume); null: no limit"""
@@ -185,23 +190,23 @@ class Risk(Section):
     the maxima themselves"""
     stop_loss: float | None = Field(None, gt=0, lt=1)
     """loss at the close from the mean entry price, fraction, at which a holding is sold entirely"""
-    take_profit: float | None = Field(None, gt=0)
+    take_profit: float | None = Field(None, gt=0, le=LARGEST_MULTIPLE)
     """gain at the close from the mean entry price, fraction, at which a holding is sold"""
-    stay_out: int = Field(5, ge=0)
+    stay_out: SessionCount = Field(5, ge=0)
     """sessions after a stop-loss or take-profit in which the symbol is not bought"""
-    max_turnover: float | None = Field(None, gt=0)
+    max_turnover: float | None = Field(None, gt=0, le=LARGEST_MULTIPLE)
     """maximum two-sided turnover per session, (buys + sells) / account. topk_dropout omits whole orders, half of the
     limit is for sales; other rules move part of the way. Sales by other rules come first"""
-    volatility_target: float | None = Field(None, gt=0)
+    volatility_target: float | None = Field(None, gt=0, le=LARGEST_MULTIPLE)
     """target annualised volatility, fraction. Positions are scaled down (never up) so that the current portfolio's
     trailing volatility does not exceed it"""
-    volatility_sessions: int = Field(60, ge=10)
+    volatility_sessions: SessionCount = Field(60, ge=10)
     """sessions of the trailing volatility; with fewer than 10 known there is no limit"""
     cash_buffer: float = Field(0.0, ge=0, lt=1)
     """cash that purchases never spend, fraction of the account"""
     drawdown_halt: float | None = Field(None, gt=0, lt=1)
     """drawdown of the account at the close, fraction, at which all holdings are sold and trading stops"""
-    resume_after: int | None = Field(None, ge=1)
+    resume_after: SessionCount | None = Field(None, ge=1)
     """sessions until trading resumes after a halt, with a new high-water mark; null: never"""
 
     @property

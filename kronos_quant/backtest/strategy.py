@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, Field, PositiveInt, field_validator, model_validator
+from annotated_types import Ge, Gt, Lt
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk, refuse_both_names
-from kronos_quant.config import Section
-from kronos_quant.errors import ConfigError
-from kronos_quant.inputs import as_date
+from kronos_quant.bounds import MOST_MONEY, MOST_SHARES, BarCount, SessionCount, ShareCount, SymbolCount
+from kronos_quant.config import Day, Section
+from kronos_quant.inputs import short_repr
 
 SHARE_SETTINGS = {"cash_fraction", "target_exposure"}
 """A rule has one of them; `risk_degree` is Qlib's name of either."""
+
+MOST_PER_YEAR = 1_000
+"""Sessions per year: a session is a day, and data may hold what a calendar does not."""
 
 USUAL_SHARE = 0.95
 """The default of both."""
@@ -63,7 +66,7 @@ class Strategy(Section):
     """trading rule; python: the function `decide` of the file `code`"""
     code: Path | None = None
     """Python file of `strategy: python`; it runs only where that is allowed (--allow-code)"""
-    every: int = Field(1, ge=1)
+    every: BarCount = Field(1, ge=1)
     """sessions between two rebalancings; in an intraday market, bars with scores"""
     weighting: Literal["equal", "score", "inverse_volatility"] = "equal"
     """weights of topk_rebalance among the symbols held"""
@@ -75,16 +78,16 @@ class Strategy(Section):
     """rules of fills and costs: those of the exchange, or those of Qlib 0.9.7"""
     qlib: QlibSettings = Field(default_factory=lambda: QlibSettings.model_validate({}))
     """settings of the profile qlib"""
-    topk: int = Field(50, ge=1, validation_alias=AliasChoices("topk", "n_symbol_hold"))
+    topk: SymbolCount = Field(50, ge=1, validation_alias=AliasChoices("topk", "n_symbol_hold"))
     """symbols held after each session"""
-    n_drop: int = Field(5, ge=0, validation_alias=AliasChoices("n_drop", "n_symbol_drop"))
+    n_drop: SymbolCount = Field(5, ge=0, validation_alias=AliasChoices("n_drop", "n_symbol_drop"))
     """maximum number of symbols replaced per session; 0 never sells"""
-    hold_thresh: int = Field(5, ge=0)
+    hold_thresh: SessionCount = Field(5, ge=0)
     """minimum holding period, sessions"""
-    start: date | None = None
+    start: Day | None = None
     """first session whose scores are used (they trade at the next bar); null: the first after the model's training and
     validation data"""
-    end: date | None = None
+    end: Day | None = None
     """last session; null: the newest"""
     fill: Literal["open", "close"] = "open"
     """price of the next bar at which orders fill"""
@@ -101,7 +104,7 @@ class Strategy(Section):
     )
     """maximum fraction of bars without a score (counted from a symbol's first score; for members of the universe
     without any, all bars); a larger one is an error. null: it is only reported"""
-    account: float = Field(100000000.0, gt=0)
+    account: float = Field(100000000.0, gt=0, le=MOST_MONEY)
     """initial cash, account currency"""
     benchmark: str = Field("auto", min_length=1)
     """symbol of an index; auto: the index in the data; or none"""
@@ -109,11 +112,11 @@ class Strategy(Section):
     """universe traded; null: that of the recipe"""
     costs: Costs = Field(default_factory=lambda: Costs.model_validate({}))
     """trading costs"""
-    lot: int | Literal["exchange"] = "exchange"
+    lot: Annotated[ShareCount, Ge(0)] | Literal["exchange"] = "exchange"
     """board lot, raw shares; 0: fractional shares; exchange: that of each symbol"""
-    lots: dict[str, PositiveInt] = Field(default_factory=dict)
+    lots: dict[str, Annotated[ShareCount, Ge(1)]] = Field(default_factory=dict)
     """board lots by symbol, raw shares, where `lot: exchange` does not know them"""
-    price_limit: float | Literal["exchange", "none"] = "exchange"
+    price_limit: Annotated[float, Gt(0), Lt(1)] | Literal["exchange", "none"] = "exchange"
     """daily price limit, fraction of the previous close; exchange: that of each symbol"""
     cash_fraction: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")
     """topk_dropout: fraction of the free cash that the purchases of a session spend"""
@@ -121,7 +124,7 @@ class Strategy(Section):
     """the other rules: fraction of the account that is invested (long_short_quantile: both legs)"""
     delisting_return: float = Field(0.0, ge=-1, le=1)
     """return of a holding that is delisted, from its last close"""
-    sessions_per_year: int | None = Field(None, ge=1)
+    sessions_per_year: int | None = Field(None, ge=1, le=MOST_PER_YEAR)
     """sessions per year for annualised figures; null: that of the exchange"""
 
     @model_validator(mode="before")
@@ -135,28 +138,23 @@ class Strategy(Section):
             raise ValueError(f"risk_degree and {own} are the same setting here: give one of them")
         return {own if name == "risk_degree" else name: value for name, value in data.items()}
 
-    @field_validator("start", "end", mode="before")
-    @classmethod
-    def _a_date(cls, value: Any) -> Any:
-        try:
-            return as_date(value, "")
-        except ConfigError:
-            raise ValueError(f"must be a date such as 2025-06-05, found {value!r}") from None
-
     @field_validator("lot", mode="before")
     @classmethod
     def _lot_in_shares(cls, value: Any) -> Any:
         # a union of number and word would report one error for each of its branches
-        if value == "exchange" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        if value == "exchange" or (
+            isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_SHARES
+        ):
             return value
-        raise ValueError(f"must be a whole number of shares (0: fractions) or exchange, found {value!r}")
+        expected = f"a whole number of shares (0: fractions), at most {MOST_SHARES:,}, or exchange"
+        raise ValueError(f"must be {expected}, found {short_repr(value)}")
 
     @field_validator("price_limit", mode="before")
     @classmethod
     def _limit_as_a_fraction(cls, value: Any) -> Any:
         if value in ("exchange", "none") or (isinstance(value, float) and 0 < value < 1):
             return value
-        raise ValueError(f"must be a fraction between 0 and 1, exchange or none, found {value!r}")
+        raise ValueError(f"must be a fraction between 0 and 1, exchange or none, found {short_repr(value)}")
 
     @model_validator(mode="after")
     def _fields_together(self) -> Strategy:

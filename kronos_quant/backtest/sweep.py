@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from kronos_quant.arrays import FloatArray
@@ -26,9 +25,10 @@ from kronos_quant.backtest.result import metrics_of
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy, share_setting
+from kronos_quant.config import parse_yaml
 from kronos_quant.config.section import field_names, problem_lines
 from kronos_quant.errors import ConfigError
-from kronos_quant.inputs import as_text, as_texts
+from kronos_quant.inputs import as_text, as_texts, short_repr
 
 FIXED = (
     "recipe", "score_column", "scores_file", "start", "end", "universe", "benchmark", "code", "profile", "strategy",
@@ -91,7 +91,7 @@ def parse_grid(grid: Grid, rule: str = "topk_dropout") -> dict[str, list[Value]]
         if name in chosen:
             raise ConfigError(f"--grid {name}: given twice")
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise ConfigError(f"--grid {name}: expected a list of values, found {values!r}")
+            raise ConfigError(f"--grid {name}: expected a list of values, found {short_repr(values)}")
         chosen[name] = list(dict.fromkeys(values))
     if not chosen:
         raise ConfigError("a sweep needs a grid", hint="kq sweep strategies/topk.yaml --grid topk=20,50,100")
@@ -106,18 +106,17 @@ def _parse_field(text: str) -> tuple[str, list[Value]]:
     except ValueError:
         found = []
     if not equals or not name.strip() or not found:
-        raise ConfigError(f"--grid: expected a field and values like topk=20,50,100, found {text!r}")
+        raise ConfigError(f"--grid: expected a field and values like topk=20,50,100, found {short_repr(text)}")
     return name.strip(), found
 
 
 def parse_value(text: str) -> Value:
     """A number, word, yes or no as YAML has it. Raises ValueError for a list, a mapping, and what is no YAML."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text, "--grid")[0]
+    except ConfigError as error:
         raise ValueError(str(error)) from None
-    # YAML takes 10:20 for a number in base 60
-    if not isinstance(value, Value) or (":" in text and not isinstance(value, str)):
+    if not isinstance(value, Value):
         raise ValueError(text)
     return value
 

@@ -7,7 +7,7 @@ the same `load_yaml`.
 from kronos_quant.config.parts import AdaptConfig, AugmentConfig, CometConfig, HeadConfig
 from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.reading import ResolvedConfig, Setting, describe, load_workspace_config, load_yaml
-from kronos_quant.config.section import Section, read_values
+from kronos_quant.config.section import Day, Section, read_values
 from kronos_quant.config.sections import (
     SCRATCH,
     ChooseBy,
@@ -17,6 +17,7 @@ from kronos_quant.config.sections import (
     TrainConfig,
     WorkspaceConfig,
 )
+from kronos_quant.config.yaml_text import parse_yaml
 
 __all__ = [
     "SCRATCH",
@@ -24,6 +25,7 @@ __all__ = [
     "AugmentConfig",
     "ChooseBy",
     "CometConfig",
+    "Day",
     "GatesConfig",
     "HeadConfig",
     "MarketConfig",
@@ -37,5 +39,6 @@ __all__ = [
     "fill_presets",
     "load_workspace_config",
     "load_yaml",
+    "parse_yaml",
     "read_values",
 ]

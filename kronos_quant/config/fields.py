@@ -171,17 +171,22 @@ def _permitted(part: Any, bounds: list[Any]) -> str:
 
 def _bounds(marks: list[Any]) -> Iterator[str]:
     """'from 0', 'above 0', and 'to 1' or 'and below 1'."""
-    low = next((f"from {value_text(mark.ge)}" for mark in marks if isinstance(mark, Ge)), "")
-    low = next((f"above {value_text(mark.gt)}" for mark in marks if isinstance(mark, Gt)), low)
+    low = next((f"from {_number_text(mark.ge)}" for mark in marks if isinstance(mark, Ge)), "")
+    low = next((f"above {_number_text(mark.gt)}" for mark in marks if isinstance(mark, Gt)), low)
     high = next(
-        (("to " if low.startswith("from") else "up to ") + value_text(m.le) for m in marks if isinstance(m, Le)), ""
+        (("to " if low.startswith("from") else "up to ") + _number_text(m.le) for m in marks if isinstance(m, Le)), ""
     )
     high = next(
-        (("and " if low else "") + f"below {value_text(mark.lt)}" for mark in marks if isinstance(mark, Lt)), high
+        (("and " if low else "") + f"below {_number_text(mark.lt)}" for mark in marks if isinstance(mark, Lt)), high
     )
     if low.startswith("from") and not high:
         low = low.replace("from", "at least")
     yield from (words for words in (low, high) if words)
+
+
+def _number_text(bound: Any) -> str:
+    """A bound to read: 100,000; 1e+30."""
+    return f"{int(bound):,}" if 10**4 <= bound < 10**16 else value_text(bound)
 
 
 def _type(part: Any) -> str:

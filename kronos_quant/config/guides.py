@@ -22,6 +22,7 @@ from typing import Any
 
 from kronos_quant.config.section import Location
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import short_repr
 
 Lines = dict[Location, int]
 
@@ -215,7 +216,7 @@ def _switch(name: str, value: Any) -> bool:
     """A bool, or its text from the environment."""
     text = str(value).lower()
     if text not in ("true", "false"):
-        raise ValueError(f"{name}: must be true or false, found {value!r}")
+        raise ValueError(f"{name}: must be true or false, found {short_repr(value)}")
     return text == "true"
 
 
@@ -223,5 +224,6 @@ def _check_list(name: str, given: Any, names: Any, expected: tuple[str, ...]) ->
     """The guides list the network's inputs; here they are fixed, as the published weights need them."""
     if names != list(expected):
         raise ValueError(
-            f"{name}: the network's inputs are fixed; expected [{', '.join(expected)}] in this order, found {given!r}"
+            f"{name}: the network's inputs are fixed; expected [{', '.join(expected)}] in this order, found "
+            f"{short_repr(given)}"
         )

@@ -6,7 +6,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from kronos_quant.bounds import EpochCount, SessionCount
 from kronos_quant.config.section import Section
+from kronos_quant.inputs import short_repr
+
+LARGEST_RATE = 10.0
+"""Learning rate: AdamW moves every weight by about this in a step."""
+LARGEST_DECAY = 10.0
+LARGEST_LAYER, MOST_LAYERS = 65_536, 1_000
 
 
 class AugmentConfig(Section):
@@ -32,12 +39,14 @@ class HeadConfig(Section):
 
     units: ClassVar = {"epochs": "epochs", "units": "hidden", "dates": "dates"}
 
-    epochs: int = Field(0, ge=0, description="passes over the dates, after the predictor is trained; 0: no return head")
+    epochs: EpochCount = Field(
+        0, ge=0, description="passes over the dates, after the predictor is trained; 0: no return head"
+    )
     loss: Literal["listwise", "pairwise"] = Field("listwise", description="ranking loss over the returns of a date")
-    hidden: int = Field(0, ge=0, description="units of the hidden layer; 0: a linear map")
-    dates: int = Field(400, ge=1, description="training dates used, evenly spaced")
-    learning_rate: float = Field(1e-3, gt=0, description="AdamW learning rate, one step per date")
-    weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay, decoupled")
+    hidden: int = Field(0, ge=0, le=LARGEST_LAYER, description="units of the hidden layer; 0: a linear map")
+    dates: SessionCount = Field(400, ge=1, description="training dates used, evenly spaced")
+    learning_rate: float = Field(1e-3, gt=0, le=LARGEST_RATE, description="AdamW learning rate, one step per date")
+    weight_decay: float = Field(0.1, ge=0, le=LARGEST_DECAY, description="AdamW weight decay, decoupled")
 
 
 class AdaptConfig(Section):
@@ -45,8 +54,12 @@ class AdaptConfig(Section):
 
     units: ClassVar = {"layers": "last_layers", "rank": "lora"}
 
-    last_layers: int | None = Field(None, ge=1, description="number of last layers trained, with the output heads")
-    lora: int | None = Field(None, ge=1, description="rank of the low-rank update of every projection")
+    last_layers: int | None = Field(
+        None, ge=1, le=MOST_LAYERS, description="number of last layers trained, with the output heads"
+    )
+    lora: int | None = Field(
+        None, ge=1, le=LARGEST_LAYER, description="rank of the low-rank update of every projection"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -54,7 +67,7 @@ class AdaptConfig(Section):
         if isinstance(values, dict | cls):
             return values
         if values != "full":
-            raise ValueError(f"expected full, {{last_layers: N}} or {{lora: RANK}}, found {values!r}")
+            raise ValueError(f"expected full, {{last_layers: N}} or {{lora: RANK}}, found {short_repr(values)}")
         return {}
 
     @model_validator(mode="after")

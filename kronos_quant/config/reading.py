@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from kronos_quant.config.environment import ENV_PREFIX
 from kronos_quant.config.fields import permitted_values
@@ -24,7 +22,9 @@ from kronos_quant.config.parts import AdaptConfig
 from kronos_quant.config.presets import fill_presets
 from kronos_quant.config.section import Location, Model, Section, field_names, joined, problem_lines
 from kronos_quant.config.sections import SCRATCH, TrainConfig, WorkspaceConfig
+from kronos_quant.config.yaml_text import parse_yaml
 from kronos_quant.errors import ConfigError, listed
+from kronos_quant.inputs import short_name, short_repr
 
 MOST_NAMES = 8
 """Files that the hint of a missing one names."""
@@ -156,19 +156,44 @@ def _by_field_name(origins: dict[str, str]) -> dict[str, str]:
 
 
 def _environment() -> dict[str, dict[str, Any]]:
-    """The sections found in KQ_SECTION__FIELD variables; raises ConfigError for a section that does not exist."""
+    """The settings in KQ_SECTION__FIELD variables, by section; of KQ_SECTION, all those of a section.
 
-    class Environment(WorkspaceConfig, BaseSettings):
-        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore")
+    A text that begins with a bracket is read as JSON or YAML. Raises ConfigError for a section that does not exist,
+    and for a text that cannot be read.
+    """
+    sections = {name.upper(): name for name in WorkspaceConfig.model_fields}
+    found: dict[str, dict[str, Any]] = {}
+    for variable in sorted(name for name in os.environ if name.upper().startswith(ENV_PREFIX)):
+        section, *fields = variable[len(ENV_PREFIX) :].upper().split("__")
+        if section not in sections:
+            if fields:
+                expected = f"{joined(sorted(sections))} after {ENV_PREFIX}"
+                raise ConfigError(f"environment: {short_name(variable)}: expected {expected}")
+            continue
+        value = _environment_value(variable, os.environ[variable])
+        if not fields and not isinstance(value, dict):
+            raise ConfigError(
+                f"environment: {variable}: expected fields of the section, found {short_repr(value)}",
+                hint=f"Name a field, as in {ENV_PREFIX}TRAIN__BATCH_SIZE=32.",
+            )
+        for field in reversed([field.lower() for field in fields]):
+            value = {field: value}
+        found[sections[section]] = _merged(found.get(sections[section], {}), value)
+    return found
 
-    sections = {name.upper() for name in WorkspaceConfig.model_fields}
-    for variable in os.environ:
-        if variable.startswith(ENV_PREFIX) and "__" in variable:
-            section = variable.removeprefix(ENV_PREFIX).split("__")[0]
-            if section not in sections:
-                raise ConfigError(f"environment: {variable}: expected {joined(sorted(sections))} after {ENV_PREFIX}")
-    found = EnvSettingsSource(Environment)()
-    return {section: fields for section, fields in found.items() if isinstance(fields, dict)}
+
+def _environment_value(variable: str, text: str) -> Any:
+    place = f"environment: {variable}"
+    if not text.isascii() and "\udc80" <= max(text) <= "\udcff":
+        raise ConfigError(f"{place}: expected UTF-8 text, found {short_repr(text)}")
+    return parse_yaml(text, place)[0] if text.lstrip().startswith(("{", "[")) else text
+
+
+def _merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Two mappings as one, sections inside them too; `more` wins."""
+    both = {name: (values[name], more[name]) for name in values.keys() & more.keys()}
+    inner = {name: _merged(*pair) for name, pair in both.items() if all(isinstance(one, dict) for one in pair)}
+    return values | more | inner
 
 
 def _read(path: Path) -> tuple[Any, dict[Location, int]]:
@@ -180,36 +205,9 @@ def _read(path: Path) -> tuple[Any, dict[Location, int]]:
         hint = f"Available: {listed(sorted(near), MOST_NAMES)}." if near else "kq init writes the files to start from"
         raise ConfigError(f"{path}: no such file", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        lines = dict(_lines(node, (), path)) if node is not None else {}
-        data = {} if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        raise ConfigError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
-    finally:
-        loader.dispose()
-    return data, lines
-
-
-def _lines(node: yaml.Node, location: Location, path: Path) -> Iterator[tuple[Location, int]]:
-    """(location, line) of every key below `node`; raises ConfigError for a key given twice."""
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                raise ConfigError(f"{path}:{line}: {key.value}: given twice, first on line {seen[key.value]}")
-            seen[key.value] = line
-            yield (*location, key.value), line
-            yield from _lines(value, (*location, key.value), path)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield (*location, number), value.start_mark.line + 1
-            yield from _lines(value, (*location, number), path)
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}", hint="Save it as UTF-8.") from None
+    data, lines = parse_yaml(text, str(path))
+    return {} if data is None else data, lines
 
 
 def _named_field(lines: Mapping[Location, int], location: Location, words: str) -> Location:

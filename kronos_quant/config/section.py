@@ -9,11 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import LONGEST_NAME, as_date, short_name, short_repr
 
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -23,14 +25,26 @@ ALL_NAMES = 8
 ONE_NAME = 0.75
 """Similarity (difflib) from which on one name alone is suggested."""
 
-_DATE, _TIME = "must be a date (YYYY-MM-DD)", "must be a time (YYYY-MM-DDTHH:MM)"
+
+def _plain_day(value: Any) -> Any:
+    """A date as `as_date` takes it: pydantic alone would read the number 0 as the first day of 1970."""
+    try:
+        return as_date(value, "")
+    except ConfigError:
+        raise ValueError(f"must be a date such as 2025-06-05, found {short_repr(value)}") from None
+
+
+Day = Annotated[date, BeforeValidator(_plain_day)]
+"""A date in a section."""
+
+_TIME = "must be a time (YYYY-MM-DDTHH:MM)"
 _WRONG_KIND = {
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be an integer"),
     **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
     **dict.fromkeys(("string_type", "string_unicode"), "must be a text"),
     **dict.fromkeys(("invalid_key", "dict_type"), "must be fields by name"),
     **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
-    **dict.fromkeys(("date_parsing", "date_type", "date_from_datetime_parsing", "date_from_datetime_inexact"), _DATE),
+    "date_type": "must be a date such as 2025-06-05",
     **dict.fromkeys(("datetime_parsing", "datetime_type", "datetime_from_date_parsing"), _TIME),
     **dict.fromkeys(
         ("union_tag_not_found", "model_attributes_type"), "expected a step such as {step: winsorise, limit: 0.01}"
@@ -83,7 +97,7 @@ class Section(BaseModel):
         def __init__(self, *given: Any, **values: Any) -> None:
             if given:
                 name = section_name(type(self))
-                raise ConfigError(f"{name}: settings are given by name (topk=20), found {given[0]!r}")
+                raise ConfigError(f"{name}: settings are given by name (topk=20), found {short_repr(given[0])}")
             try:
                 super().__init__(**values)
             except ValidationError as error:
@@ -175,7 +189,7 @@ def _config_error(error: ValidationError, model: type[BaseModel], name: str) -> 
 
 
 def _field_path(location: Location) -> str:
-    return "".join(f"{part}: " for part in [".".join(map(str, location))] if part)
+    return "".join(f"{short_name(part)}: " for part in [".".join(map(str, location))] if part)
 
 
 def _wording(problem: Any, model: type[BaseModel]) -> str:
@@ -187,14 +201,14 @@ def _wording(problem: Any, model: type[BaseModel]) -> str:
     if kind == "missing":
         return "is required"
     if kind in _WRONG_KIND:
-        return f"{_WRONG_KIND[kind]}, found {found!r}"
+        return f"{_WRONG_KIND[kind]}, found {short_repr(found)}"
     message = problem["msg"].removeprefix("Input should be ")
-    return f"must be {message[0].lower()}{message[1:]}, found {found!r}"
+    return f"must be {message[0].lower()}{message[1:]}, found {short_repr(found)}"
 
 
 def _suggestion(given: str, known: list[str]) -> str:
     """The one name that was meant, or the nearest ones."""
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0.0)
+    near = difflib.get_close_matches(given[:LONGEST_NAME], known, n=3, cutoff=0.0)
     if near and difflib.SequenceMatcher(None, near[0], given).ratio() >= ONE_NAME:
         return f"did you mean {near[0]}?"
     return f"expected {joined(known)}" if len(known) <= ALL_NAMES else f"nearest names: {', '.join(near)}"

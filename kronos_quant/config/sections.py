@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, Field, NonNegativeInt, PositiveInt, model_validator
+from annotated_types import Ge, Le, Lt
+from pydantic import AliasChoices, Field, model_validator
 
+from kronos_quant.bounds import (
+    LARGEST_CLIP,
+    MOST_BARS_COUNTED,
+    MOST_WINDOWS,
+    BarCount,
+    EpochCount,
+    SampleCount,
+    Seed,
+    SessionCount,
+    StepCount,
+)
 from kronos_quant.config.guides import translate_train
-from kronos_quant.config.parts import AdaptConfig, AugmentConfig, CometConfig, HeadConfig
-from kronos_quant.config.section import Section
+from kronos_quant.config.parts import LARGEST_DECAY, LARGEST_RATE, AdaptConfig, AugmentConfig, CometConfig, HeadConfig
+from kronos_quant.config.section import Day, Section
 
 SCRATCH = "scratch"
 """The value of `model.base` that starts training from random weights."""
@@ -23,7 +35,12 @@ RATIO_SLACK = 1e-9
 
 ChooseBy = Literal["token_loss", "mae", "mse", "r2", "correlation", "direction", "rank_ic"]
 """Validation figures that may select the predictor's best epoch."""
-DateRange = tuple[date, date]
+DateRange = tuple[Day, Day]
+Beta = Annotated[float, Ge(0), Lt(1)]
+WindowCount = Annotated[StepCount, Ge(1)]
+LARGEST_NORM = 1e30
+"""Of a gradient: float32 holds no larger square."""
+LONGEST_MINUTES = 7 * 24 * 60
 
 
 class MarketConfig(Section):
@@ -61,7 +78,7 @@ class ModelConfig(Section):
     preset: Literal["nano", "mini", "small", "base"] = Field(
         "nano", description="network size; used only with `base: scratch`"
     )
-    pretraining_cutoff: date | None = Field(
+    pretraining_cutoff: Day | None = Field(
         None,
         description="last date of the bars that `base` was pre-trained on; null: as its model card states, if it does",
     )
@@ -93,23 +110,25 @@ class TrainConfig(Section):
         validation_alias=AliasChoices("universe", "instrument"),
         description="universe to train on; null: market.universe",
     )
-    lookback_window: int = Field(90, ge=3, description="bars of history in a window")
-    predict_window: int = Field(10, ge=1, description="bars to forecast in a window")
-    max_context: int | None = Field(
+    lookback_window: BarCount = Field(90, ge=3, description="bars of history in a window")
+    predict_window: BarCount = Field(10, ge=1, description="bars to forecast in a window")
+    max_context: BarCount | None = Field(
         None, ge=2, description="longest window when forecasting, in bars; null: that of the base model"
     )
-    clip: float = Field(5.0, gt=0, description="bound of the normalised values, in standard deviations")
-    max_missing_bars: int = Field(
+    clip: float = Field(
+        5.0, gt=0, le=LARGEST_CLIP, description="bound of the normalised values, in standard deviations"
+    )
+    max_missing_bars: BarCount = Field(
         10,
         ge=0,
         validation_alias=AliasChoices("max_missing_bars", "max_missing"),
         serialization_alias="max_missing",
         description="sessions without a bar allowed inside a window",
     )
-    dataset_begin_time: date | None = Field(
+    dataset_begin_time: Day | None = Field(
         None, description="first date of any target bar, in every split; lookbacks may start earlier; null: unbounded"
     )
-    dataset_end_time: date | None = Field(
+    dataset_end_time: Day | None = Field(
         None, description="last date of any target bar, in every split; null: unbounded"
     )
     train_time_range: DateRange | None = Field(
@@ -138,36 +157,38 @@ class TrainConfig(Section):
         lt=1,
         description="share of sessions for testing, only checked: testing has all that remain; null: no check",
     )
-    embargo: int = Field(0, ge=0, description="sessions left out between two splits")
-    tokenizer_epochs: int | None = Field(
+    embargo: SessionCount = Field(0, ge=0, description="sessions left out between two splits")
+    tokenizer_epochs: EpochCount | None = Field(
         None,
         ge=0,
         validation_alias=AliasChoices("tokenizer_epochs", "epochs"),
         description="tokenizer epochs; 0: keep the base model's tokenizer; null: by preset",
     )
-    predictor_epochs: int | None = Field(
+    predictor_epochs: EpochCount | None = Field(
         None,
         ge=0,
         validation_alias=AliasChoices("predictor_epochs", "basemodel_epochs", "epochs"),
         description="predictor epochs; 0: keep the base model's predictor; null: by preset",
     )
-    samples_per_epoch: PositiveInt | Literal["all"] | None = Field(
+    samples_per_epoch: WindowCount | Literal["all"] | None = Field(
         None,
         validation_alias=AliasChoices("samples_per_epoch", "n_train_iter"),
         description="windows per epoch, at most all there are, or all; null: by preset",
     )
-    validation_windows: PositiveInt | Literal["all"] | None = Field(
+    validation_windows: WindowCount | Literal["all"] | None = Field(
         None,
         validation_alias=AliasChoices("validation_windows", "n_val_iter"),
         description="windows per validation loss, evenly spaced, or all; null: by preset",
     )
-    decoded_windows: int = Field(
+    decoded_windows: StepCount = Field(
         400, ge=1, description="validation windows that are forecast after every epoch, the same ones each time"
     )
-    decoded_horizon: int | None = Field(
+    decoded_horizon: BarCount | None = Field(
         None, ge=1, description="horizon of these forecasts, in bars; null: predict_window"
     )
-    decoded_samples: int = Field(20, ge=1, description="sample paths per forecast window; the forecast is their mean")
+    decoded_samples: SampleCount = Field(
+        20, ge=1, description="sample paths per forecast window; the forecast is their mean"
+    )
     tokenizer_choose_by: Literal["loss", "reconstruction"] = Field(
         "loss", description="validation figure that selects the tokenizer's best epoch"
     )
@@ -177,9 +198,14 @@ class TrainConfig(Section):
         "returns from the last close (correlation, direction and rank_ic at the last bar)",
     )
     batch_size: int | None = Field(
-        None, ge=1, description="windows per pass, over all processes together (not per GPU); null: by preset"
+        None,
+        ge=1,
+        le=MOST_WINDOWS,
+        description="windows per pass, over all processes together (not per GPU); null: by preset",
     )
-    accumulation_steps: int = Field(1, ge=1, description="passes whose gradients are summed for one optimiser step")
+    accumulation_steps: int = Field(
+        1, ge=1, le=MOST_WINDOWS, description="passes whose gradients are summed for one optimiser step"
+    )
     workers: int = Field(
         0,
         ge=0,
@@ -192,16 +218,16 @@ class TrainConfig(Section):
         description="part of the predictor that is trained: full, {last_layers: N} or {lora: RANK}",
     )
     tokenizer_learning_rate: float | None = Field(
-        None, gt=0, description="peak learning rate of the tokenizer; null: by preset"
+        None, gt=0, le=LARGEST_RATE, description="peak learning rate of the tokenizer; null: by preset"
     )
     predictor_learning_rate: float | None = Field(
-        None, gt=0, description="peak learning rate of the predictor; null: by preset"
+        None, gt=0, le=LARGEST_RATE, description="peak learning rate of the predictor; null: by preset"
     )
     schedule: Literal["one_cycle", "cosine", "constant"] = Field(
         "one_cycle", description="course of the learning rate after the warm-up"
     )
     warm_up_share: float = Field(0.03, ge=0, lt=1, description="share of the optimiser steps in which the rate rises")
-    warm_up_steps: int | None = Field(
+    warm_up_steps: StepCount | None = Field(
         None,
         ge=0,
         validation_alias=AliasChoices("warm_up_steps", "warmup_steps"),
@@ -210,15 +236,18 @@ class TrainConfig(Section):
     weight_decay: float = Field(
         0.1,
         ge=0,
+        le=LARGEST_DECAY,
         validation_alias=AliasChoices("weight_decay", "adam_weight_decay"),
         description="AdamW weight decay, decoupled",
     )
-    betas: tuple[float, float] = Field(
+    betas: tuple[Beta, Beta] = Field(
         (0.9, 0.95),
         json_schema_extra={"also": ["adam_beta1", "adam_beta2"]},
         description="AdamW decay rates of the two moments, each from 0 to below 1",
     )
-    max_grad_norm: float = Field(3.0, gt=0, description="largest gradient norm; larger gradients are scaled down to it")
+    max_grad_norm: float = Field(
+        3.0, gt=0, le=LARGEST_NORM, description="largest gradient norm; larger gradients are scaled down to it"
+    )
     precision: Literal["float32", "bf16", "fp16", "auto"] = Field(
         "float32",
         json_schema_extra={"also": ["use_amp"]},
@@ -253,15 +282,17 @@ class TrainConfig(Section):
     augment: AugmentConfig = Field(
         default_factory=lambda: AugmentConfig.model_validate({}), description="random changes of the training windows"
     )
-    patience: int = Field(
+    patience: EpochCount = Field(
         3, ge=0, description="epochs without improvement of choose_by before a phase stops early; 0: never"
     )
-    checkpoint_every: int = Field(5, ge=1, description="epochs between two periodic checkpoints")
-    state_every_minutes: float = Field(10.0, gt=0, description="longest time between two saved states, in minutes")
-    state_every_steps: int | None = Field(
+    checkpoint_every: EpochCount = Field(5, ge=1, description="epochs between two periodic checkpoints")
+    state_every_minutes: float = Field(
+        10.0, gt=0, le=LONGEST_MINUTES, description="longest time between two saved states, in minutes"
+    )
+    state_every_steps: StepCount | None = Field(
         None, ge=1, description="optimiser steps between two saved states, in addition; null: by time only"
     )
-    log_every_steps: int | None = Field(
+    log_every_steps: StepCount | None = Field(
         None,
         ge=1,
         validation_alias=AliasChoices("log_every_steps", "log_interval"),
@@ -280,7 +311,7 @@ class TrainConfig(Section):
     backend: Literal["nccl", "gloo"] | None = Field(
         None, description="communication between processes; null: nccl on CUDA, else gloo"
     )
-    seed: int = Field(0, ge=0, description="seed of initial weights, window order, dropout and augmentation")
+    seed: Seed = Field(0, ge=0, description="seed of initial weights, window order, dropout and augmentation")
 
     @model_validator(mode="before")
     @classmethod
@@ -316,8 +347,6 @@ class TrainConfig(Section):
         if self.decoded_horizon is not None and self.decoded_horizon > self.predict_window:
             found = f"{self.decoded_horizon} with predict_window {self.predict_window}"
             raise ValueError(f"decoded_horizon: must be at most predict_window, found {found}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas: must be from 0 to below 1, found {self.betas[0]:g} and {self.betas[1]:g}")
         return self
 
 
@@ -329,7 +358,7 @@ class GatesConfig(Section):
     max_rejected_share: float | None = Field(
         None, ge=0, le=1, description="largest share of rejected bars among all ingested bars, fraction; null: no limit"
     )
-    rules: dict[str, NonNegativeInt] = Field(
+    rules: dict[str, Annotated[int, Ge(0), Le(MOST_BARS_COUNTED)]] = Field(
         default_factory=dict,
         description="largest number of bars, kept or rejected, that may break a rule of db/checks, by rule name",
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from kronos_quant.bounds import MOST_BARS
 from kronos_quant.display import Displayed, figure_text, summary_table
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import PathLike, Table, as_count, as_frame
@@ -123,7 +124,7 @@ def rank_ic_table(
     >>> round(rank_ic_table(scores, bars, horizon=1).mean, 6)
     0.5
     """
-    horizon = as_count(horizon, "horizon")
+    horizon = as_count(horizon, "horizon", most=MOST_BARS)
     closes = _read_closes(as_frame(bars, "bars"), exchange)
     prices = closes.ranked().rename({"score": "close"})
     symbols, times = prices["symbol"].unique().sort().to_list(), prices["time"].unique().sort()

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from kronos_quant.arrays import IntArray
-from kronos_quant.config import Section
+from kronos_quant.config import Day, Section
 from kronos_quant.errors import DataError, counted
 from kronos_quant.evaluation.cards import DECAY
 from kronos_quant.evaluation.contender import PATHS, SIGNAL, Contender, raw_distribution, stored_contender
@@ -79,8 +79,8 @@ class EvaluationConfig(Section):
     """What was evaluated, with the defaults filled in."""
 
     signal: str = Field(description="recipe whose signals are evaluated")
-    start: date = Field(description="first session with signals")
-    end: date = Field(description="last session with signals")
+    start: Day = Field(description="first session with signals")
+    end: Day = Field(description="last session with signals")
     universe: str = Field(description="universe whose constituents are evaluated")
     against: tuple[str, ...] = Field(description="recipes compared with it")
 

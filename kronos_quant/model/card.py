@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
+from kronos_quant.bounds import LARGEST_CLIP, MOST_BARS
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import CheckpointError
 from kronos_quant.files import write_json
@@ -26,8 +27,6 @@ from kronos_quant.model.files import CARD_FILE, read_json
 DEFAULT_CLIP = 5.0
 """Bound of the normalised values of weights without a card, the published models'."""
 
-_LARGEST_CLIP = 1e6
-_LONGEST_WINDOW = 10**6
 _EXPECTED = {
     "lookback_window": "a number of bars",
     "predict_window": "a number of bars",
@@ -47,7 +46,7 @@ Day = Annotated[date, BeforeValidator(lambda value: _as_moment(value).date())]
 Moment = Annotated[
     datetime, BeforeValidator(_as_moment), PlainSerializer(lambda moment: moment.isoformat(timespec="minutes"))
 ]
-Bars = Annotated[StrictInt, Field(ge=1, le=_LONGEST_WINDOW)]
+Bars = Annotated[StrictInt, Field(ge=1, le=MOST_BARS)]
 
 
 Figure = int | float | None
@@ -122,8 +121,8 @@ class ModelCard(_Part):
     freq: str | None = None
     lookback_window: Bars | None = None
     predict_window: Bars | None = None
-    max_context: Annotated[StrictInt, Field(ge=1)] | None = None
-    clip: Annotated[StrictInt | StrictFloat, Field(gt=0, le=_LARGEST_CLIP)] = DEFAULT_CLIP
+    max_context: Annotated[StrictInt, Field(ge=1, le=MOST_BARS)] | None = None
+    clip: Annotated[StrictInt | StrictFloat, Field(gt=0, le=LARGEST_CLIP)] = DEFAULT_CLIP
     """Bound of the normalised values in training."""
     universe: str | None = None
     snapshot: str | None = None

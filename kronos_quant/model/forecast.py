@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.bounds import MOST_MONEY
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import as_frame, as_number
@@ -258,7 +259,7 @@ class Forecast(Displayed):
 
     def scaled(self, factor: float) -> Forecast:
         """The same forecast with every price times `factor`, above 0: 1 / adjustment factor gives prices as quoted."""
-        factor = as_number(factor, "factor", lambda factor: factor > 0, "a number above 0")
+        factor = as_number(factor, "factor", lambda factor: 0 < factor <= MOST_MONEY, "a number above 0, at most 1e15")
         paths = self.paths.copy()
         paths[..., : len(PRICES)] *= factor
         realised, history = (

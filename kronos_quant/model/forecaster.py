@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kronos_quant.bounds import MOST_BARS, MOST_PATH_BARS, MOST_SAMPLES
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import DateLike, PathLike, Table, as_count, as_date, as_seed
 from kronos_quant.market import FutureTimes
@@ -23,7 +24,7 @@ from kronos_quant.model.forecast import CLOSE, LEAST_PRICE_SHARE, SHOWN_BARS, Ba
 from kronos_quant.model.kronos import Kronos, KronosTokenizer
 from kronos_quant.model.sampler import PathSampler, Precision
 from kronos_quant.model.sampling import DEFAULT_SAMPLING, Sampling, series_seed
-from kronos_quant.model.series import LEAST_BARS, MOST_SAMPLES, BarSeries, check_series, read_rows, times_after
+from kronos_quant.model.series import LEAST_BARS, BarSeries, check_series, read_rows, times_after
 from kronos_quant.schema import FEATURES, PRICES
 from kronos_quant.windows import WindowIndex, Windows, bar_table, denormalise, gather, stamps
 
@@ -130,6 +131,11 @@ class Forecaster:
         base: Base,
     ) -> Forecast:
         names, horizon = list(ahead), len(next(iter(ahead.values())).times)
+        if len(names) * samples * horizon > MOST_PATH_BARS:
+            raise ConfigError(
+                f"expected at most {MOST_PATH_BARS:,} forecast bars together, found {len(names):,} symbols x "
+                f"{samples:,} samples x {horizon:,} bars"
+            )
         shape = (len(names), samples, horizon, len(FEATURES))
         paths, last = np.empty(shape), np.empty((len(names), len(FEATURES)))
         asof, seen = np.empty(len(names), "datetime64[us]"), np.empty(len(names), np.int64)
@@ -261,12 +267,11 @@ def _tidy(bars: pl.DataFrame) -> pl.DataFrame:
 def _check_settings(
     horizon: int, samples: int, sampling: object, lookback: int | None, future: FutureTimes | None, base: str
 ) -> None:
-    if as_count(samples, "samples") > MOST_SAMPLES:
-        raise ConfigError(f"samples: expected at most {MOST_SAMPLES:,} paths per symbol, found {samples:,}")
+    as_count(samples, "samples", most=MOST_SAMPLES)
     if not isinstance(sampling, Sampling):
         raise ConfigError(f"sampling: expected a Sampling, found {type(sampling).__name__}")
     if lookback is not None:
-        as_count(lookback, "lookback", LEAST_BARS)
+        as_count(lookback, "lookback", LEAST_BARS, MOST_BARS)
     if base not in ("actual", "decoded"):
         raise ConfigError(f"base: expected actual or decoded, got {base!r}")
     if future is not None and len(future.times) != horizon:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kronos_quant.arrays import Float32Array
+from kronos_quant.bounds import LARGEST_CLIP, MOST_BARS, MOST_SAMPLES
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.inputs import as_count, as_number
 from kronos_quant.model.checkpoint import check_fit, native_context
@@ -105,8 +106,10 @@ class PathSampler:
         if dtype not in ("float32", "bfloat16"):
             raise ConfigError(f"dtype: expected float32 or bfloat16, got {dtype!r}")
         self.max_context = native_context(predictor.config) if max_context is None else max_context
-        as_count(self.max_context, "max_context")
-        self.clip = as_number(clip, "clip", lambda bound: bound > 0, "a number above 0")
+        as_count(self.max_context, "max_context", most=MOST_BARS)
+        self.clip = as_number(
+            clip, "clip", lambda bound: 0 < bound <= LARGEST_CLIP, "a number above 0, at most 1,000,000"
+        )
         self.device = resolve_device(device)
         self.tokenizer = copy.deepcopy(tokenizer).to(self.device).eval()
         narrow = torch.bfloat16 if dtype == "bfloat16" else torch.float32
@@ -143,7 +146,7 @@ class PathSampler:
         ConfigError
             For fewer than one path, and a horizon beyond 8 x `max_context`.
         """
-        as_count(samples, "samples")
+        as_count(samples, "samples", most=MOST_SAMPLES)
         seeds = np.arange(len(x)) if seeds is None else seeds
         _check_windows(x, x_stamp, y_stamp, seeds)
         check_horizon(y_stamp.shape[1], self.max_context)

@@ -19,6 +19,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from kronos_quant.bounds import HOTTEST, MOST_TOKENS
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import as_count, as_number
 
@@ -47,8 +48,8 @@ class Sampling:
     nucleus: Nucleus = "combined"
 
     def __post_init__(self) -> None:
-        as_number(self.temperature, "temperature", lambda heat: heat >= 0, "a number of at least 0")
-        as_count(self.top_k, "top_k", 0)
+        as_number(self.temperature, "temperature", lambda heat: 0 <= heat <= HOTTEST, "a number from 0 to 100")
+        as_count(self.top_k, "top_k", 0, MOST_TOKENS)
         as_number(self.top_p, "top_p", lambda share: 0 < share <= 1, "a number above 0 and at most 1")
         if self.nucleus not in ("combined", "published"):
             raise ConfigError(f"nucleus: must be combined or published, got {self.nucleus!r}")

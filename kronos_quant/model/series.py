@@ -33,8 +33,6 @@ from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
 from kronos_quant.market.symbols import canonical, exchange_of
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 
-MOST_SAMPLES = 100_000
-"""Paths per symbol of one forecast: more do not fit into memory."""
 LEAST_BARS = 2
 """One bar has no spread to measure its successors by."""
 

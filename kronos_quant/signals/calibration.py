@@ -22,6 +22,7 @@ from pydantic import Field
 from scipy.special import ndtr, stdtrit
 
 from kronos_quant.arrays import FloatArray, IntArray
+from kronos_quant.bounds import MOST_BARS_COUNTED, SessionCount
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.panel.matrix import row_means
@@ -44,10 +45,12 @@ class Calibration(Section):
     units: ClassVar = {"sessions": "sessions", "residuals": "least"}
 
     method: Literal["conformal"] = Field("conformal", description="quantiles of past residuals, scaled by the spread")
-    sessions: int = Field(
+    sessions: SessionCount = Field(
         250, ge=20, description="past sessions with known outcomes to learn from, more than 3 x horizon"
     )
-    least: int = Field(200, ge=20, description="minimum number of residuals; a date with fewer is not calibrated")
+    least: int = Field(
+        200, ge=20, le=MOST_BARS_COUNTED, description="minimum number of residuals; a date with fewer is not calibrated"
+    )
 
 
 def check_history(settings: Calibration | None, horizon: int, name: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from kronos_quant.bounds import MOST_BARS
 from kronos_quant.config import load_yaml
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
@@ -61,7 +62,7 @@ def import_table(
     """Store a table and write the recipe that names it: see `Workspace.import_signals`."""
     recipe_file = workspace.recipe_file(check_name(name))
     if horizon is not None:
-        horizon = as_count(horizon, "horizon")
+        horizon = as_count(horizon, "horizon", most=MOST_BARS)
     if recipe_file.exists():
         recipe = load_yaml(Recipe, recipe_file)
         if recipe.imported != name:

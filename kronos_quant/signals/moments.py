@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from kronos_quant.arrays import IntArray
+from kronos_quant.bounds import BarCount
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError, listed
+from kronos_quant.inputs import short_repr
 from kronos_quant.market import Market
 from kronos_quant.schema import DAILY
 
@@ -32,7 +34,7 @@ class DecisionPoints(Section):
 
     units: ClassVar = {"bars": "every"}
 
-    every: int | None = Field(None, ge=1, description="every N bars of the session, counted from its first")
+    every: BarCount | None = Field(None, ge=1, description="every N bars of the session, counted from its first")
     times: tuple[time, ...] = Field((), description="at the bars that end at these times of day")
 
     @model_validator(mode="before")
@@ -42,7 +44,7 @@ class DecisionPoints(Section):
             return {}
         if isinstance(value, dict | cls):
             return value
-        raise ValueError(f"expected {CLOSE}, {{every: 12}} or {{times: ['11:30', '15:00']}}, found {value!r}")
+        raise ValueError(f"expected {CLOSE}, {{every: 12}} or {{times: ['11:30', '15:00']}}, found {short_repr(value)}")
 
     @field_validator("times", mode="before")
     @classmethod

@@ -18,8 +18,10 @@ from typing import Any, ClassVar, Literal, Self
 import polars as pl
 from pydantic import AliasChoices, Field, model_validator
 
+from kronos_quant.bounds import HOTTEST, MOST_BARS_PER_SYMBOL, MOST_TOKENS, BarCount, SampleCount, Seed
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
+from kronos_quant.inputs import short_repr
 from kronos_quant.model import Context, ModelCard, Nucleus, Pair, check_horizon, load_pair
 from kronos_quant.model.library import ModelLibrary
 from kronos_quant.own_code import OwnCode
@@ -70,16 +72,18 @@ class Recipe(Section):
     imported: str | None = Field(None, description="name of signals of `kq signal import`, instead of a model")
     members: tuple[str, ...] = Field((), description="recipes whose signals are averaged, instead of a model")
     universe: str | None = Field(None, description="universe to score; null: market.universe of kq.yaml")
-    lookback_window: int | None = Field(None, ge=3, description="input bars of the model; null: as trained")
-    horizon: int | None = Field(None, ge=1, description="bars to forecast, at most 8 x max_context; null: as trained")
+    lookback_window: BarCount | None = Field(None, ge=3, description="input bars of the model; null: as trained")
+    horizon: BarCount | None = Field(
+        None, ge=1, description="bars to forecast, at most 8 x max_context; null: as trained"
+    )
     asof: DecisionPoints = Field(
         default_factory=lambda: DecisionPoints.model_validate({}),
         description="decision times, intraday bars: close, {every: 12} bars, or {times: ['11:30', '15:00']}",
     )
-    samples: int = Field(20, ge=1, description="sample paths per symbol and date; more reduce sampling noise")
-    temperature: float = Field(1.0, ge=0, description="sampling temperature; 0 takes the most likely token")
+    samples: SampleCount = Field(20, ge=1, description="sample paths per symbol and date; more reduce sampling noise")
+    temperature: float = Field(1.0, ge=0, le=HOTTEST, description="sampling temperature; 0 takes the most likely token")
     top_p: float = Field(0.9, gt=0, le=1, description="nucleus sampling: cumulative probability kept; 1 is all")
-    top_k: int = Field(0, ge=0, description="top-k sampling: most likely tokens kept; 0 is all")
+    top_k: int = Field(0, ge=0, le=MOST_TOKENS, description="top-k sampling: most likely tokens kept; 0 is all")
     nucleus: Nucleus = Field("combined", description="with top_k and top_p: apply both, or top_k alone as published")
     context: Context = Field(
         "exact", description="beyond the context length: exact slides the window; trim cuts the lookback, much faster"
@@ -87,14 +91,14 @@ class Recipe(Section):
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="precision of the network's matrix products; bars are encoded in float32"
     )
-    seed: int = Field(0, ge=0, description="random seed of the sampling; each symbol and date has its own stream")
+    seed: Seed = Field(0, ge=0, description="random seed of the sampling; each symbol and date has its own stream")
     return_base: Literal["decoded", "actual"] = Field(
         "decoded",
         validation_alias=AliasChoices("return_base", "base"),
         serialization_alias="base",
         description="last close that returns of the paths refer to: decoded by the tokenizer, or actual",
     )
-    max_missing_bars: int = Field(
+    max_missing_bars: BarCount = Field(
         10,
         ge=0,
         validation_alias=AliasChoices("max_missing_bars", "max_missing"),
@@ -127,7 +131,7 @@ class Recipe(Section):
             raise ValueError(f"members: each once, found {', '.join(self.members)}")
         known = (*SCORES, *([OWN] if self.own_score or self.members else []))
         if self.imported is None and self.score not in known:
-            raise ValueError(f"score: expected one of {', '.join(known)}, found {self.score!r}")
+            raise ValueError(f"score: expected one of {', '.join(known)}, found {short_repr(self.score)}")
         return self
 
 
@@ -269,6 +273,11 @@ def resolve_recipe(
             )
     assert lookback is not None
     horizon = check_horizon(horizon, weights.pair.max_context)
+    if recipe.samples * horizon > MOST_BARS_PER_SYMBOL:
+        raise ConfigError(
+            f"samples x horizon: expected at most {MOST_BARS_PER_SYMBOL:,} bars per symbol, found {recipe.samples:,} x "
+            f"{horizon:,}"
+        )
     if freq == DAILY and not recipe.asof.at_close:
         raise ConfigError("asof: daily bars have one decision time, the close", hint="Leave asof out of the recipe.")
     return ComputedRecipe(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from kronos_quant.bounds import MOST_SYMBOLS
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import as_count
@@ -121,7 +122,7 @@ class Signals(Displayed):
 
     def best(self, n: int = 10) -> list[dict[str, Any]]:
         """The `n` symbols of the last moment with the highest score, ties by symbol, a score that is NaN last."""
-        n, moment = as_count(n, "n", 0), self.recipe.moment
+        n, moment = as_count(n, "n", 0, MOST_SYMBOLS), self.recipe.moment
         last = self.read(self.dates[-1:]).filter(moment == moment.max())
         return sort_rows(last, self.score).head(n).select(shown_columns(last, self.score)).to_dicts()
 

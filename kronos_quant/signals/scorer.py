@@ -24,6 +24,7 @@ from psutil import virtual_memory
 
 from kronos_quant import schema
 from kronos_quant.arrays import FloatArray
+from kronos_quant.bounds import MOST_GPUS
 from kronos_quant.children import cores, process_pool
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import temporary_folder
@@ -140,7 +141,7 @@ def score_devices(device: str = "auto", gpus: int | None = None) -> tuple[str, .
     device : auto (all GPUs there are, else the CPU) or the one to use. gpus : how many of them, 0 is the CPU.
     Raises ConfigError when there are fewer, and for a device that is not there.
     """
-    gpus = None if gpus is None else as_count(gpus, "gpus", 0)
+    gpus = None if gpus is None else as_count(gpus, "gpus", 0, MOST_GPUS)
     if gpus is not None and device != "auto":
         raise ConfigError(f"--gpus {gpus}: not together with --device {device}", hint="give one of them")
     if gpus is None and device != "auto":

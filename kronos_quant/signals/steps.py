@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from scipy.stats import rankdata
 
 from kronos_quant.arrays import FloatArray, IntArray
+from kronos_quant.bounds import SessionCount
 from kronos_quant.config import Section
 from kronos_quant.errors import DataError
 from kronos_quant.market import Market
@@ -51,7 +52,7 @@ class Neutralise(Section):
 
     step: Literal["neutralise"] = Field(description="name of the step: neutralise")
     exposures: tuple[Exposure, ...] = Field(("volatility", "momentum"), min_length=1, description="what to remove")
-    sessions: int = Field(
+    sessions: SessionCount = Field(
         20, ge=2, description="sessions that volatility and size are measured over; momentum is t-120 to t-20"
     )
 
@@ -69,7 +70,7 @@ class Smooth(Section):
     units: ClassVar = {"sessions": "sessions"}
 
     step: Literal["smooth"] = Field(description="name of the step: smooth")
-    sessions: int = Field(3, ge=2, description="sessions averaged, including the score's own")
+    sessions: SessionCount = Field(3, ge=2, description="sessions averaged, including the score's own")
 
 
 Step = Annotated[Winsorise | ZScore | Rank | Neutralise | Smooth, Field(discriminator="step")]

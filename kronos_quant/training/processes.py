@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from kronos_quant.bounds import MOST_GPUS
 from kronos_quant.children import cores, inherited_environment, python_command
 from kronos_quant.errors import ConfigError, KronosQuantError, listed
 from kronos_quant.inputs import as_count
@@ -57,7 +58,7 @@ def place(gpus: int | None = None, command: str = "kq train") -> Placement:
     >>> place(0)
     Placement(device='cpu', processes=1)
     """
-    gpus = None if gpus is None else as_count(gpus, "gpus", 0)
+    gpus = None if gpus is None else as_count(gpus, "gpus", 0, MOST_GPUS)
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus is None:
         if available:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from kronos_quant import schema
+from kronos_quant.bounds import Seed
 from kronos_quant.config import Section
 from kronos_quant.market.sessions import sessions_before
 from kronos_quant.market.store import BarBatch
@@ -43,7 +44,7 @@ class SyntheticSpec(Section):
     strength: float = Field(0.2, ge=0, le=1, description="strength of the hidden pattern; 0: no pattern")
     symbols: int = Field(150, ge=5, le=5000, description="number of stocks")
     sessions: int = Field(800, ge=60, le=10_000, description="number of sessions")
-    seed: int = Field(0, ge=0, description="equal seeds give equal markets")
+    seed: Seed = Field(0, ge=0, description="equal seeds give equal markets")
 
 
 @dataclass(frozen=True, slots=True)

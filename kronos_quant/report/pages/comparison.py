@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import yaml
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.charts import WIDE, Chart, comparison_figure, write_png
-from kronos_quant.config import read_values
+from kronos_quant.config import parse_yaml, read_values
 from kronos_quant.display import Displayed, figure_or_dash, setting_text, summary_table
-from kronos_quant.errors import DataError, KronosQuantError, listed
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
 from kronos_quant.report.document import Document, Part, make_picture
 from kronos_quant.report.terms import figure_rows, settings_of
 from kronos_quant.runs import Run
@@ -130,9 +129,9 @@ def read_run(run: Run) -> ComparedRun:
     """What a comparison needs of a back-test. Raises DataError where a file is missing or damaged."""
     try:
         daily = pl.read_parquet(run.folder / "returns.parquet", columns=["date", "return"])
-        config = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8"))
+        config = parse_yaml((run.folder / "config.yaml").read_text(encoding="utf-8"), "config.yaml")[0]
         metrics = run.metrics()
-    except (OSError, ValueError, yaml.YAMLError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, ConfigError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{run.folder}: incomplete back-test: {str(error).partition(chr(10))[0]}") from None
     dates = tuple(daily["date"].to_list())
     if not dates or not isinstance(config, dict) or not isinstance(metrics, dict):
