@@ -19,6 +19,9 @@ from typing import Any
 
 import polars as pl
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet takes for a formula."""
+
 _UNBOUNDED = 100_000
 """Columns of a table that is not shown on a terminal."""
 

@@ -1,4 +1,4 @@
 -- error: raw price = price / factor; without a positive factor orders, lots and price limits cannot be computed.
 SELECT row
 FROM incoming
-WHERE factor IS NULL OR factor <= 0 OR NOT isfinite(factor);
+WHERE factor IS NULL OR factor <= 0 OR isnan(factor);

@@ -2,4 +2,4 @@
 SELECT row
 FROM incoming
 WHERE open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL
-   OR NOT (isfinite(open) AND isfinite(high) AND isfinite(low) AND isfinite(close));
+   OR isnan(open) OR isnan(high) OR isnan(low) OR isnan(close);

@@ -1,4 +1,4 @@
--- error: volume or amount is negative or infinite.
+-- error: volume or amount is negative or not a number.
 SELECT row
 FROM incoming
-WHERE volume < 0 OR amount < 0 OR NOT isfinite(volume) OR NOT isfinite(amount);
+WHERE volume < 0 OR amount < 0 OR isnan(volume) OR isnan(amount);

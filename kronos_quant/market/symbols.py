@@ -1,8 +1,14 @@
-"""One spelling per symbol: SH600000, SZ000001, BJ430047, HK09988; anything else in upper case (AAPL, BRK.B)."""
+"""One spelling per symbol: SH600000, SZ000001, BJ430047, HK09988; anything else in upper case (AAPL, BRK.B).
+
+Full-width letters and digits are read as the plain ones, and the slash of a pair as a dash (BTC/USDT is BTC-USDT).
+`symbol_fault` says what no symbol may be: it becomes a file's name, a line of a terminal and a cell of a spreadsheet.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +31,14 @@ _CODE_RANGES = (
     ("BJ", ("4", "8", "92")),
 )
 
+LONGEST_SYMBOL = 64
+"""Characters."""
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_PAIR = re.compile(r"([A-Za-z0-9]+)/([A-Za-z0-9]+)(?::([A-Za-z0-9]+))?")
+_FIRST = re.compile(rf"[A-Za-z0-9{_HAN}^#$_]|\.(?=[A-Za-z0-9])")
+_LETTER = re.compile(rf"[A-Za-z0-9{_HAN} ._^&+=#$!~@%,()\[\]-]")
+
 _SUFFIX = re.compile(r"\.(CSV(\.(GZ|ZST))?|PARQUET|PQ|ARROW|FEATHER|IPC)$")
 _GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
 _SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE)|(\d{1,5})[._-](HK|XHKG)")
@@ -40,7 +54,7 @@ def canonical(text: str, exchange: str = "") -> str:
     >>> canonical("600000.SH"), canonical("700", "XHKG"), canonical("aapl")
     ('SH600000', 'HK00700', 'AAPL')
     """
-    name = text.strip().upper()
+    name = plain(text).upper()
     if found := _GLUED.fullmatch(name):
         return _joined(found[1] or found[3], found[2] or found[4])
     if found := _SUFFIXED.fullmatch(name):
@@ -50,6 +64,52 @@ def canonical(text: str, exchange: str = "") -> str:
     if exchange in ("", *MAINLAND) and re.fullmatch(r"\d{6}", name):
         return next((prefix for prefix, starts in _CODE_RANGES if name.startswith(starts)), "") + name
     return name
+
+
+def plain(text: str) -> str:
+    """A spelling without spaces around it, full-width letters as plain ones, and a dash for the slash of a pair.
+
+    >>> plain("ＳＨ６０００００"), plain("BTC/USDT"), plain("BTC/USDT:USDT")
+    ('SH600000', 'BTC-USDT', 'BTC-USDT-USDT')
+    """
+    name = (text if text.isascii() else unicodedata.normalize("NFKC", text)).strip()
+    pair = _PAIR.fullmatch(name)
+    return "-".join(part for part in pair.groups() if part) if pair else name
+
+
+def symbol_fault(text: str) -> str | None:
+    """Why a text cannot be a symbol; None where it can.
+
+    Letters are Latin ones or Chinese characters: others (Cyrillic, Greek, invisible ones) look like them.
+
+    >>> symbol_fault("BRK.B"), symbol_fault("../../X"), symbol_fault("=1+1")
+    (None, "contains '..'", "begins with '='")
+    """
+    if len(text) > LONGEST_SYMBOL:
+        return f"{len(text):,} characters, at most {LONGEST_SYMBOL}"
+    name = plain(text)
+    if not name:
+        return "it is empty"
+    if ".." in name:
+        return "contains '..'"
+    if (odd := _LETTER.sub("", name)) != "":
+        return f"contains {odd[0]!a}"
+    if not _FIRST.match(name):
+        return f"begins with {name[0]!r}"
+    return "ends with '.'" if name.endswith(".") else None
+
+
+def find_fault(
+    spellings: pl.Series, fault_of: Callable[[str], str | None] = symbol_fault
+) -> tuple[int, str, str] | None:
+    """The first spelling of a column that cannot be a symbol: its row, itself and why; None where all can.
+
+    >>> find_fault(pl.Series(["AAPL", "A/../B"]))
+    (1, 'A/../B', "contains '..'")
+    """
+    faults = ((text, fault_of(text)) for text in spellings.unique(maintain_order=True).drop_nulls())
+    text, fault = next(((text, fault) for text, fault in faults if fault is not None), ("", ""))
+    return (int((spellings == text).arg_true()[0]), text, fault) if fault else None
 
 
 def canonical_column(spellings: pl.Series, exchange: str = "") -> pl.Series:

@@ -237,7 +237,7 @@ def test_a_beta_that_is_not_given_keeps_its_default_and_two_ways_at_once_are_ref
     assert TrainConfig.model_validate({"adam_beta1": 0.8}).betas == (0.8, 0.95)
     with pytest.raises(ValueError, match="betas: given twice"):
         TrainConfig.model_validate({"adam_beta1": 0.8, "betas": [0.9, 0.95]})
-    with pytest.raises(ValueError, match="betas: must be from 0 to below 1"):
+    with pytest.raises(ValueError, match=r"betas\.0\n.*should be less than 1"):
         TrainConfig.model_validate({"adam_beta1": 1.0})
 
 

@@ -221,7 +221,7 @@ def test_an_intraday_bar_that_ends_at_midnight_belongs_to_the_day_before(file: P
             "date,open,high,low,close\n2024-01-02,1,1,1,1\n\n03.01.,1,1,1,1\n",
             "line 4: column date: expected a time like 2019/11/26 9:35, found '03.01.'",
         ),
-        ("date,open,high,low,close\n2024-01-02,1,1,1,1,1\n", "not a CSV file with one table"),
+        ("date,open,high,low,close\n2024-01-02,1,1,1,1,1\n", "line 2: expected 5 cells as in line 1, found 6"),
         (
             "code,date,open,high,low,close\n,2024-01-02,1,1,1,1\n",
             "line 2: column code: expected a symbol, found an empty cell",

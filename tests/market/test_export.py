@@ -266,7 +266,7 @@ def test_names_that_windows_reserves_are_written_where_pyqlib_looks(tmp_path: Pa
 
 
 @pytest.mark.parametrize("form", ["qlib", "csv"])
-@pytest.mark.parametrize("symbol", ["../../EVIL", "A\nB", "A/B"])
+@pytest.mark.parametrize("symbol", ["../../EVIL", "A\nB", "A/B/C"])
 def test_a_symbol_that_leads_elsewhere_is_refused_and_nothing_is_left(
     tmp_path: Path, make_batch: BatchMaker, form: str, symbol: str
 ) -> None:

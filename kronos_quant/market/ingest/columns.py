@@ -7,12 +7,15 @@ naive exchange-local times, and their steps give the frequency.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
 import polars as pl
 
+from kronos_quant.bounds import FIRST_YEAR, LAST_YEAR
 from kronos_quant.errors import DataError
+from kronos_quant.inputs import short_repr
 from kronos_quant.schema import DAILY, NUMBERS, PRICES
 
 LINE = "#line"
@@ -56,12 +59,22 @@ def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
     >>> match_columns("AAPL.csv", ["Date", "Open", "High", "Low", "$close"])["close"]
     '$close'
     """
-    names = {name.strip().lower().removeprefix("\ufeff").removeprefix("$"): name for name in found if name != LINE}
+    spelled: dict[str, list[str]] = {}
+    for name in found:
+        if name != LINE:
+            spelled.setdefault(_plain_name(name), []).append(name)
+    names = {plain: given[0] for plain, given in spelled.items()}
     columns = {}
     for ours, aliases in _ALIASES.items():
         present = [alias for alias in aliases if alias in names]
         if present:
             columns[ours] = names[present[0]]
+        twice = [name for alias in (present if ours in NUMBERS else present[:1]) for name in spelled[alias]]
+        if len(twice) > 1:
+            raise DataError(
+                f"{place}: expected one column for {ours}, found {', '.join(map(_without_count, twice))}",
+                hint="Delete or rename all of them but one.",
+            )
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         wanted = ["timestamps" if name == "time" else name for name in missing]
@@ -74,6 +87,31 @@ def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
     if columns["time"] == names.get("date") and "time" in names:
         columns["clock"] = names["time"]
     return columns
+
+
+def _plain_name(name: str) -> str:
+    """A column's name without what does not tell it apart: case, spaces around it, Qlib's `$`, a count of Polars'."""
+    return _without_count(name).strip().lower().removeprefix("\ufeff").removeprefix("$")
+
+
+def _without_count(name: str) -> str:
+    """The name that a column has in the file, where Polars counted a second one of its name."""
+    return re.sub(r"_duplicated_\d+$", "", name)
+
+
+def check_years(place: str, rows: pl.Series, stamps: pl.Series, times: pl.Series) -> None:
+    """Raise DataError for the first time that is before FIRST_YEAR or after LAST_YEAR.
+
+    place : in errors, with what a row is called; rows : the number of each row in its source; stamps : as they are
+    written there; times : what they were read as
+    """
+    odd = ~times.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
+    if odd.any():
+        row = int(odd.arg_true()[0])
+        raise DataError(
+            f"{place} {rows[row]}: column {stamps.name}: expected a year from {FIRST_YEAR} to {LAST_YEAR}, "
+            f"found {stamps[row]!s:.40}"
+        )
 
 
 def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -101,8 +139,9 @@ def check_numbers(place: str, row: str, frame: pl.DataFrame, columns: dict[str, 
         trimmed = pl.col(column).str.strip_chars().str.to_lowercase()
         wrong = frame.filter(as_number(column, dtype).is_null() & trimmed.is_not_null() & ~trimmed.is_in(_MISSING))
         if not wrong.is_empty():
+            found = short_repr(wrong[column][0])
             raise DataError(
-                f"{place}: {row} {wrong[LINE][0]}: column {column}: expected a number, found {wrong[column][0]!r}"
+                f"{place}: {row} {wrong[LINE][0]}: column {column}: expected a number, found {found}"
                 + (f" (and {len(wrong) - 1} more {row}s)" if len(wrong) > 1 else "")
             )
 

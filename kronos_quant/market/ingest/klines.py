@@ -15,10 +15,12 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.inputs import short_repr
 from kronos_quant.market.ingest.columns import (
     LINE,
     as_number,
     check_numbers,
+    check_years,
     has_offsets,
     infer_freq,
     match_columns,
@@ -27,7 +29,14 @@ from kronos_quant.market.ingest.columns import (
 from kronos_quant.market.sessions import calendar_name, end_times, time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
-from kronos_quant.market.symbols import MAINLAND, canonical, canonical_column, symbol_from_filename
+from kronos_quant.market.symbols import (
+    MAINLAND,
+    canonical,
+    canonical_column,
+    find_fault,
+    symbol_fault,
+    symbol_from_filename,
+)
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES, UNIVERSES
 
 AMOUNT_POLICIES = ("derive", "zero", "as_is")
@@ -36,6 +45,7 @@ AMOUNT_POLICIES = ("derive", "zero", "as_is")
 LABELS = ("end", "start")
 """What a bar's stamp marks: its end or its start."""
 
+_TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 _CODE_DIGITS = 6
 _FIRST_YEAR = 1980  # a clock written as a number (103500000) would be a moment of the 1970s
 
@@ -54,8 +64,12 @@ class ReadOptions:
     """One of LABELS."""
 
     def __post_init__(self) -> None:
-        if self.symbol is not None and not (isinstance(self.symbol, str) and self.symbol.strip()):
-            raise ConfigError(f"symbol: expected a symbol, found {self.symbol!r}")
+        if self.symbol is not None:
+            fault = symbol_fault(self.symbol) if isinstance(self.symbol, str) else "not a text"
+            if fault is not None:
+                raise ConfigError(
+                    f"symbol: expected a symbol such as SH600000, found {short_repr(self.symbol)} ({fault})"
+                )
         check_labels(self.labels)
         if self.amount not in AMOUNT_POLICIES:
             raise ConfigError(f"amount: expected {', '.join(AMOUNT_POLICIES)}, found {self.amount!r}")
@@ -170,8 +184,9 @@ def _times(table: RawTable, frame: pl.DataFrame, column: str, zone: str | None) 
         row = int(times.is_null().arg_true()[0])
         raise DataError(
             f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a time like 2019/11/26 9:35, "
-            f"found {frame[column][row]!r}"
+            f"found {short_repr(frame[column][row])}"
         )
+    check_years(f"{table.place}: {table.row}", frame[LINE], frame[column], times)
     return times
 
 
@@ -192,7 +207,15 @@ def _symbols(table: RawTable, column: str | None, options: ReadOptions) -> pl.Se
             raise DataError(
                 f"{table.place}: no column with the symbol", hint="Add a column `symbol`, or pass symbol=..."
             )
-        return pl.Series([symbol_from_filename(table.name, exchange)]).new_from_index(0, len(frame))
+        stem = symbol_from_filename(table.name, exchange)
+        if (fault := symbol_fault(stem)) is not None:
+            raise DataError(
+                f"{table.place}: expected a symbol in the file's name, found {short_repr(stem)} ({fault})",
+                hint="Rename the file, name the symbol with --symbol, or add a column `symbol`.",
+            )
+        return pl.Series([stem]).new_from_index(0, len(frame))
+    if not (frame.schema[column].is_integer() or frame.schema[column] in _TEXTS):
+        raise DataError(f"{table.place}: column {column}: expected symbols, found the type {frame.schema[column]}")
     names = frame[column].cast(pl.String)
     if frame.schema[column].is_integer() and exchange in MAINLAND:
         names = names.str.zfill(_CODE_DIGITS)  # a number has lost its leading zeros: 1 is 000001
@@ -201,6 +224,12 @@ def _symbols(table: RawTable, column: str | None, options: ReadOptions) -> pl.Se
         row = int(empty.arg_true()[0])
         raise DataError(
             f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, found an empty cell"
+        )
+    if (found := find_fault(names)) is not None:
+        row, text, fault = found
+        raise DataError(
+            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, "
+            f"found {short_repr(text)} ({fault})"
         )
     return canonical_column(names, exchange)
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from kronos_quant.display import TextReport
+from kronos_quant.display import FORMULA, TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.inputs import PathLike, Table, as_frame, as_path, short_repr
+from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_frame, as_path, short_repr
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest.columns import LINE, parse_stamps
 from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import publish
 from kronos_quant.market.store import make_instruments, store_universes
-from kronos_quant.market.symbols import canonical_column
+from kronos_quant.market.symbols import canonical_column, find_fault, symbol_fault
 from kronos_quant.market.universes import ALL, INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
 from kronos_quant.schema import INSTRUMENTS
 
@@ -158,6 +158,13 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
                 f"{place}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
                 f"found {repr(cells[name][row]) if cells[name][row] else 'an empty cell'}"
             )
+    for name, fault_of in (("symbol", symbol_fault), ("value", _value_fault)):
+        if (odd := find_fault(cells[name], fault_of)) is not None:
+            row, cell, fault = odd
+            raise DataError(
+                f"{place}: line {text[LINE][row]}: column {columns[name]}: expected a {name}, "
+                f"found {short_repr(cell)} ({fault})"
+            )
     frame = pl.DataFrame(
         {
             "symbol": canonical_column(cells["symbol"], exchange),
@@ -168,6 +175,12 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
         schema={name: dtype for name, dtype in INTERVALS.items() if name != "kind"},
     )
     return frame.unique().sort("symbol", "start", "end", "value")
+
+
+def _value_fault(value: str) -> str | None:
+    if len(value) > LONGEST_NAME:
+        return f"{len(value):,} characters, at most {LONGEST_NAME}"
+    return None if value.isprintable() and value[:1] not in FORMULA else "it cannot be printed in a cell"
 
 
 def _read_cells(source: PathLike | Table) -> tuple[Path | str, pl.DataFrame]:

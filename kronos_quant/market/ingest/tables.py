@@ -7,15 +7,16 @@ so that an error can name file, line, column and value; of other tables it names
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import polars as pl
 
-from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import Table as InMemory
-from kronos_quant.inputs import as_frame, as_path
+from kronos_quant.inputs import as_frame, as_path, short_repr
 from kronos_quant.market.ingest.columns import LINE
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.store import BarBatch
@@ -59,6 +60,10 @@ def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> l
 def read_text_table(path: Path) -> pl.DataFrame:
     """All cells of a CSV file as text, with each row's line number in LINE; DataError for a file without a table."""
     try:
+        lines = pl.read_csv(path, has_header=False, separator="\x1f", quote_char=None, infer_schema=False).to_series()
+        if any(odd in (lines[0] or "") for odd in "\ufffd\0"):
+            raise DataError(f"{path}: expected UTF-8, found another encoding", hint="Save it as UTF-8.")
+        _check_shape(path, lines)
         text = pl.read_csv(path, infer_schema=False, row_index_name=LINE, row_index_offset=2)
     except pl.exceptions.NoDataError:
         raise DataError(f"{path}: expected a header line and rows, found an empty file") from None
@@ -66,13 +71,47 @@ def read_text_table(path: Path) -> pl.DataFrame:
         raise DataError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
+        if "utf-8" in reason:
+            raise DataError(f"{path}: expected UTF-8, found another encoding", hint="Save it as UTF-8.") from None
         raise DataError(f"{path}: not a CSV file with one table: {reason}") from None
-    if any("\ufffd" in column for column in text.columns):
-        raise DataError(f"{path}: expected UTF-8, found another encoding in its first line", hint="Save it as UTF-8.")
     text = text.filter(pl.any_horizontal(pl.exclude(LINE).is_not_null()))
     if text.is_empty():
         raise DataError(f"{path}: expected rows below the header line, found none")
     return text
+
+
+def _check_shape(path: Path, lines: pl.Series) -> None:
+    """Raise DataError for a line with more or fewer cells than the first: a row was cut off, or a comma is in a cell.
+
+    Polars itself would take the missing cells for empty ones. A cell is on one line, so that rows have their numbers.
+    """
+    if (broken := lines.str.strip_chars_end("\r").str.contains("\r", literal=True).fill_null(False)).any():
+        number = int(broken.arg_true()[0]) + 1
+        raise DataError(f"{path}: line {number}: contains a carriage return", hint="Save it with the usual line ends.")
+    counts = lines.str.count_matches(",", literal=True) + 1
+    if lines.str.contains('"', literal=True).any():
+        counts = pl.Series([_cells_in(path, number, line) for number, line in enumerate(lines, start=1)])
+    written = (lines.str.strip_chars(', \t\r"') != "").fill_null(False).arg_true()
+    wrong = counts.gather(written) != counts[int(written[0])] if len(written) else pl.Series([False])
+    if not wrong.any():
+        return
+    first, row = int(written[0]), int(written.filter(wrong)[0])
+    if counts[first] == 1 and any(separator in lines[first] for separator in ";\t|"):
+        raise DataError(f"{path}: expected columns separated by commas, found {short_repr(lines[first])}")
+    is_cut = counts[row] < counts[first]
+    raise DataError(
+        f"{path}: line {row + 1}: expected {counted(counts[first], 'cell')} as in line {first + 1}, found {counts[row]}"
+        + (": the row is cut off" if is_cut else ""),
+        hint="Complete or delete the line." if is_cut else "Quote a cell that has a comma.",
+    )
+
+
+def _cells_in(path: Path, number: int, line: str | None) -> int:
+    try:
+        return len(next(csv.reader([line], strict=True))) if line else 1
+    except csv.Error as error:
+        reason = "a quote is not closed" if "unexpected end" in str(error) else str(error)
+        raise DataError(f"{path}: line {number}: {reason}") from None
 
 
 def read_tables(source: Table, options: ReadOptions | None = None) -> BarBatch:

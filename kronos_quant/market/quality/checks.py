@@ -36,6 +36,7 @@ from kronos_quant.schema import BARS, NUMBERS, check_table
 CHECKS = "checks"
 
 VALUE_CHECKS = (
+    "infinite_value",
     "missing_price",
     "price_not_positive",
     "high_below_low",

@@ -209,7 +209,7 @@ def spoil(batch: BarBatch, row: int, **values: float | None) -> pl.DataFrame:
 
 FAULTS: list[tuple[dict[str, float | None], list[str]]] = [
     ({"open": None}, ["missing_price"]),
-    ({"close": float("inf"), "high": float("inf")}, ["missing_price"]),
+    ({"close": float("inf"), "high": float("inf")}, ["infinite_value"]),
     ({"low": 0.0}, ["price_not_positive"]),
     ({"low": -9.0}, ["price_not_positive"]),
     ({"high": 9.0, "low": 9.5, "close": 9.2}, ["close_outside_range", "high_below_low"]),
@@ -217,6 +217,7 @@ FAULTS: list[tuple[dict[str, float | None], list[str]]] = [
     ({"close": 8.9}, ["close_outside_range"]),
     ({"volume": -1.0}, ["negative_volume"]),
     ({"amount": -1.0}, ["negative_volume"]),
+    ({"volume": float("inf")}, ["infinite_value"]),
     ({"factor": 0.0}, ["factor_not_positive"]),
     ({"factor": None}, ["factor_not_positive"]),
 ]

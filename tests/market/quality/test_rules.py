@@ -79,6 +79,7 @@ def test_bars_that_are_well_break_no_rule() -> None:
 FAULTS: list[tuple[str, Spoil]] = [
     ("missing_key", change(HERE, symbol=pl.lit(None))),
     ("missing_price", change(HERE, open=pl.lit(None))),
+    ("infinite_value", change(HERE, volume=pl.lit(float("inf")))),
     ("price_not_positive", change(HERE, low=pl.lit(0.0))),
     ("high_below_low", change(HERE, high=pl.col("low") * 0.9)),
     ("close_outside_range", change(HERE, close=pl.col("high") * 1.0001)),

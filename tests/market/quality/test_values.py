@@ -24,15 +24,15 @@ ERRORS = [check for check in iter_checks() if check.severity == "error"]
 BAD: list[tuple[str, dict[str, float | None], str]] = [
     ("B00", {"close": None}, "missing_price"),
     ("B01", {"open": NAN}, "missing_price"),
-    ("B02", {"high": INF}, "missing_price"),
+    ("B02", {"high": INF}, "infinite_value"),
     ("B03", {"low": 0.0}, "price_not_positive"),
     ("B04", {"open": -1.0}, "price_not_positive"),
     ("B05", {"close": 1e5}, "close_outside_range"),
     ("B06", {"high": 0.5}, "close_outside_range, high_below_low"),
     ("B07", {"volume": -1.0}, "negative_volume"),
-    ("B08", {"amount": INF}, "negative_volume"),
+    ("B08", {"amount": INF}, "infinite_value"),
     ("B09", {"factor": 0.0}, "factor_not_positive"),
-    ("B10", {"factor": INF}, "factor_not_positive"),
+    ("B10", {"factor": INF}, "infinite_value"),
     ("B11", {"volume": 1e17}, "implausible_size"),
 ]
 """Symbol, values of its sixth bar, and the checks that these break."""
