@@ -16,6 +16,9 @@ LARGEST_SEED = 2**63 - 1
 LARGEST_CLIP = 1e6
 """Bound of normalised values, in standard deviations: as good as none."""
 
+LEAST_LOOKBACK = 3
+"""Bars of a window without which there is no spread to scale it by."""
+
 MOST_BARS = 100_000
 """Bars of a window or a horizon: 400 years of days, or two years of minutes of a stock exchange."""
 

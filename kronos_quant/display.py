@@ -19,6 +19,8 @@ from typing import Any
 
 import polars as pl
 
+from kronos_quant.errors import printable
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula."""
 
@@ -75,7 +77,7 @@ class Displayed(ABC):
     def __repr__(self) -> str:
         rows = self.summary().rows()
         width = max((len(figure) for figure, _ in rows), default=0)
-        return "\n".join([self.title, *(f"  {figure:<{width}}  {value}" for figure, value in rows)])
+        return printable("\n".join([self.title, *(f"  {figure:<{width}}  {value}" for figure, value in rows)]))
 
     def _repr_html_(self) -> str:
         return html_table(self.summary().columns, self.summary().rows(), caption=self.title)
@@ -145,7 +147,7 @@ def _is_number(value: object) -> bool:
 def _cell_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else str(value)
+    return "" if value is None else printable(str(value))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:

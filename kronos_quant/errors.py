@@ -14,6 +14,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 SHOWN_OFFENDERS = 5
+LONGEST_ITEM, LONGEST_LINE = 200, 2_000
+"""Characters that are shown of an offender, and of a line."""
+
+
+def printable(text: str, most: int = LONGEST_LINE) -> str:
+    """A text that a terminal only prints: what would move its cursor or turn its letters round is escaped.
+
+    most : characters of a line that are shown
+
+    >>> printable("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    if text.isprintable() and len(text) <= most:
+        return text
+    safe = "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+    return "\n".join(line if len(line) <= most else f"{line[: most - 3]}..." for line in safe.split("\n"))
 
 
 class KronosQuantError(Exception):
@@ -46,7 +62,7 @@ class CheckpointError(KronosQuantError):
 
 def listed(offenders: Iterable[object], shown: int = SHOWN_OFFENDERS) -> str:
     """The first few offenders and how many more there are: 'A, B, C and 7 more'."""
-    items = [str(item) for item in offenders]
+    items = [printable(str(item), LONGEST_ITEM) for item in offenders]
     if len(items) <= shown:
         return ", ".join(items)
     return f"{', '.join(items[:shown])} and {len(items) - shown} more"

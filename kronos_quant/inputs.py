@@ -6,6 +6,7 @@
 | symbols | one symbol or any collection of them                  | `list[str]`      |
 | table   | Polars (eager or lazy), pandas, Arrow                 | `pl.DataFrame`   |
 | path    | `Path` or text, `~` allowed                           | `Path`           |
+| name    | letters, digits, dots, dashes and underscores         | `str`            |
 | text    | text that is not empty                                | `str`            |
 | count   | a whole number, numpy's too, up to a bound            | `int`            |
 | seed    | a whole number from 0 to 2^63 - 1                     | `int`            |
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -38,6 +40,14 @@ DateLike: TypeAlias = date | str
 PathLike: TypeAlias = str | Path
 Symbols: TypeAlias = str | Iterable[str]
 Table: TypeAlias = Union["pl.DataFrame", "pl.LazyFrame", "pd.DataFrame", "pa.Table"]
+
+LONGEST_PATH, LONGEST_PART = 4_000, 255
+"""Characters of a path, and bytes of one of its names: file systems take no longer ones."""
+
+WINDOWS_DEVICES = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10)}
+"""Names that are no files on Windows, whatever their ending."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 LONGEST_NAME = 64
 """Characters of a name that an error shows whole."""
@@ -192,15 +202,41 @@ def as_settings(value: Mapping[str, Any] | None) -> dict[str, Any]:
 def as_path(value: PathLike, name: str) -> Path:
     """A path given as a Path or as text, with `~` expanded. Raises ConfigError."""
     if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
-        return Path(value).expanduser()
+        try:
+            path = Path(value).expanduser()
+        except RuntimeError:  # ~name of nobody
+            path = Path(value)
+        if len(str(path)) <= LONGEST_PATH and all(len(os.fsencode(part)) <= LONGEST_PART for part in path.parts):
+            return path
     raise ConfigError(f"{name}: expected a path, found {short_repr(value)}")
 
 
-def as_new_file(value: PathLike, name: str) -> Path:
-    """A file to write, in a folder that exists. Raises ConfigError before anything is written."""
+def as_name(value: Any, name: str) -> str:
+    """A name that becomes a file's or a folder's, on every system. Raises ConfigError before anything is written.
+
+    Letters, digits, dots, dashes and underscores, at most LONGEST_NAME, and none that Windows keeps for devices.
+
+    >>> as_name("my-signals.v2", "--name")
+    'my-signals.v2'
+    """
+    if not isinstance(value, str) or not _NAME.fullmatch(value) or value.endswith("."):
+        expected = f"letters, digits, dots, dashes and underscores, at most {LONGEST_NAME}"
+        raise ConfigError(f"{name}: expected {expected}, found {short_repr(value)}")
+    if value.partition(".")[0].upper() in WINDOWS_DEVICES:
+        raise ConfigError(f"{name}: expected a name that Windows does not keep for a device, found {value!r}")
+    return value
+
+
+def as_new_page(value: PathLike, name: str) -> Path:
+    """An HTML page to write, in a folder that exists. Raises ConfigError before anything is written.
+
+    An existing page is replaced; the ending keeps any other file from it.
+    """
     path = as_path(value, name)
     if path.is_dir():
         raise ConfigError(f"{name}: expected a file to write, found the folder {path}")
+    if path.suffix.lower() not in (".html", ".htm") or (path.exists() and not path.is_file()):
+        raise ConfigError(f"{name}: expected a file to write that ends in .html, found {path}")
     if not path.parent.is_dir():
         raise ConfigError(f"{name}: no such folder: {path.parent}")
     return path

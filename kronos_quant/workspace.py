@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.files import asset_dir, write_text
+from kronos_quant.inputs import as_path
 
 if TYPE_CHECKING:
     from kronos_quant.config import ResolvedConfig, WorkspaceConfig
@@ -96,7 +97,7 @@ class WorkspaceFolder:
         return self._named_file("strategies", name)
 
     def _named_file(self, folder: str, name: str) -> Path:
-        given = Path(name).expanduser()
+        given = as_path(name, folder)
         if given.suffix in (".yaml", ".yml"):
             return given if given.is_absolute() or given.is_file() else self.root / given
         return self.root / folder / f"{name}.yaml"

@@ -10,7 +10,18 @@ import pyarrow as pa
 import pytest
 
 from kronos_quant import ConfigError, DataError
-from kronos_quant.inputs import as_date, as_flag, as_frame, as_new_file, as_path, as_seed, as_symbols, as_text, as_texts
+from kronos_quant.inputs import (
+    as_date,
+    as_flag,
+    as_frame,
+    as_name,
+    as_new_page,
+    as_path,
+    as_seed,
+    as_symbols,
+    as_text,
+    as_texts,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,9 +99,45 @@ def test_what_is_none_of_its_kind_is_refused_by_the_argument_s_name(convert, giv
 
 
 def test_a_file_to_write_lies_in_a_folder_that_is_there(tmp_path):
-    assert as_new_file(tmp_path / "a.html", "page") == tmp_path / "a.html"
+    assert as_new_page(tmp_path / "a.html", "page") == tmp_path / "a.html"
     with pytest.raises(ConfigError, match="page: no such folder"):
-        as_new_file(tmp_path / "lost" / "a.html", "page")
+        as_new_page(tmp_path / "lost" / "a.html", "page")
     with pytest.raises(ConfigError, match="page: expected a file to write, found the folder"):
-        as_new_file(tmp_path, "page")
+        as_new_page(tmp_path, "page")
     assert list(tmp_path.iterdir()) == []
+
+
+NO_NAMES = (
+    "", " ", ".", "..", ".hidden", "-x", "../mine", "a/b", "a\\b", "C:x", "a b", "x.", "x ", "a\0b", "a\nb", "\x1b[31m",
+    "x" * 65, "x" * 100_000, "CON", "aux.txt", "nul", "LPT1", "é", "Ａ", "a\u200bb", "\u202ea", "=1", None, 5, b"x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_NAMES, ids=range(len(NO_NAMES)))
+def test_a_name_that_could_be_no_file_s_is_refused_in_one_line(name):
+    with pytest.raises(ConfigError, match=r"^--name: expected ") as caught:
+        as_name(name, "--name")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("name", ["a", "Alpha-2.x", "0_1", "x" * 64, "console", "com10"])
+def test_a_name_is_letters_digits_dots_dashes_and_underscores(name):
+    assert as_name(name, "--name") == name
+
+
+@pytest.mark.parametrize("path", ["", " ", "a\0b", "x" * 256, "a/" * 3000, "é" * 128, 5, None])
+def test_what_no_file_system_can_hold_is_no_path(path):
+    with pytest.raises(ConfigError, match=r"^out: expected a path, found "):
+        as_path(path, "out")
+
+
+def test_the_home_of_nobody_is_a_name_like_any_other():
+    assert as_path("~nobody-of-this-name/x", "out") == Path("~nobody-of-this-name/x")
+
+
+@pytest.mark.parametrize("name", ["kq.yaml", "bars.parquet", "page"])
+def test_a_page_replaces_no_file_of_another_kind(tmp_path, name):
+    (tmp_path / name).write_text("kept")
+    with pytest.raises(ConfigError, match=r"page: expected a file to write that ends in \.html, found "):
+        as_new_page(tmp_path / name, "page")

@@ -33,6 +33,7 @@ from kq_cli import (
     universe,
 )
 from kronos_quant import KronosQuantError, __version__
+from kronos_quant.errors import printable
 from kronos_quant.system import discard_output
 
 INTERRUPTED = 130
@@ -174,9 +175,9 @@ def main() -> None:
 def _fail(message: str, hint: str | None, code: int, error: BaseException | None = None) -> int:
     if error is not None and os.environ.get("KQ_DEBUG"):
         raise error
-    first, *others = message.splitlines() or [""]
+    first, *others = printable(message).splitlines() or [""]
     lines = [f"error: {first}", *(f"       {line}" for line in others)]
-    typer.echo("\n".join([*lines, f"hint:  {hint}"] if hint else lines), err=True)
+    typer.echo("\n".join([*lines, f"hint:  {printable(hint)}"] if hint else lines), err=True)
     return code
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import typer
 
+from kronos_quant.errors import printable
 from kronos_quant.files import to_json
 
 
@@ -18,7 +19,7 @@ def print_json(value: Any) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Lines on stdout."""
     for line in lines:
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 class Report(Protocol):

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, Field, model_validator
 
 from kronos_quant.bounds import (
     LARGEST_CLIP,
+    LEAST_LOOKBACK,
     MOST_BARS_COUNTED,
     MOST_WINDOWS,
     BarCount,
@@ -110,7 +111,7 @@ class TrainConfig(Section):
         validation_alias=AliasChoices("universe", "instrument"),
         description="universe to train on; null: market.universe",
     )
-    lookback_window: BarCount = Field(90, ge=3, description="bars of history in a window")
+    lookback_window: BarCount = Field(90, ge=LEAST_LOOKBACK, description="bars of history in a window")
     predict_window: BarCount = Field(10, ge=1, description="bars to forecast in a window")
     max_context: BarCount | None = Field(
         None, ge=2, description="longest window when forecasting, in bars; null: that of the base model"

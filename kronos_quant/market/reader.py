@@ -20,7 +20,7 @@ import polars as pl
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import asset_dir
-from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
+from kronos_quant.inputs import LONGEST_NAME, DateLike, PathLike, Symbols, as_date, as_path, as_symbols, short_repr
 from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
 from kronos_quant.market.ranges import check_inside, check_session, select_range
@@ -150,7 +150,7 @@ class Market(Displayed):
         if name == universes.ALL:
             return universes.listings(self.instruments())
         if name not in self.universe_names():
-            raise DataError(f"unknown universe {name!r}; available: {', '.join(self.universe_names())}")
+            raise DataError(f"unknown universe {short_repr(name)}; available: {', '.join(self.universe_names())}")
         return self._intervals().filter(pl.col("universe") == name)
 
     def members(self, universe: str = universes.ALL, on: DateLike | None = None) -> list[str]:
@@ -195,18 +195,18 @@ class Market(Displayed):
         Raises DataError for an unknown symbol (with the nearest ones) and for digits that several symbols share.
         """
         if not isinstance(text, str):
-            raise ConfigError(f"symbol: expected a symbol such as SH600000, found {text!r}")
+            raise ConfigError(f"symbol: expected a symbol such as SH600000, found {short_repr(text)}")
         known = _symbols(self.snapshot.folder / "instruments.parquet")
         name = text.strip().upper()
         sharing = [symbol for symbol in known if symbol[2:] == name] if re.fullmatch(r"\d{4,6}", name) else []
         if len(sharing) > 1:
-            raise DataError(f"symbol {text!r} is ambiguous: {listed(sharing)}")
+            raise DataError(f"symbol {short_repr(text)} is ambiguous: {listed(sharing)}")
         for spelling in (name, *sharing, canonical(name, self.exchange), canonical(name)):
             if spelling in known:
                 return spelling
-        nearest = difflib.get_close_matches(canonical(name), known, n=3)
+        nearest = difflib.get_close_matches(canonical(name[:LONGEST_NAME]), known, n=3)
         raise DataError(
-            f"unknown symbol {text!r}: not among the {len(known):,} in the market",
+            f"unknown symbol {short_repr(text)}: not among the {len(known):,} in the market",
             hint=f"nearest: {', '.join(nearest)}" if nearest else "kq universe",
         )
 

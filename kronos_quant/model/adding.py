@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from kronos_quant import __version__
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import write_aside, write_json
+from kronos_quant.inputs import as_name
 from kronos_quant.model.card import read_card, write_card
 from kronos_quant.model.checkpoint import load_pair, tokenizer_of
 from kronos_quant.model.files import (
@@ -25,8 +25,6 @@ from kronos_quant.model.files import (
 from kronos_quant.model.hub import CONFIG_FILE, WEIGHTS_FILE, fetch, is_hub_id
 from kronos_quant.model.kronos import KronosTokenizer
 from kronos_quant.model.library import ModelEntry, ModelLibrary, checked_kind, model_entry, parts_of
-
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 class PresentModel(ModelEntry):
@@ -114,13 +112,7 @@ def _checked_parts(library: ModelLibrary, folder: Path, kind: Kind, tokenizer: s
 
 
 def _target(library: ModelLibrary, source: str, name: str | None) -> Path:
-    chosen = name or Path(source).name
-    if not _NAME.fullmatch(chosen):
-        raise ConfigError(
-            f"--name: expected letters, digits, dots, dashes and underscores, found {chosen!r}",
-            hint="name it with --name",
-        )
-    return library.folder / chosen
+    return library.folder / as_name(name or Path(source).name, "--name")
 
 
 def _present(target: Path, digests: dict[str, str]) -> PresentModel:

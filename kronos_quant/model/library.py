@@ -16,7 +16,7 @@ import torch
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import CheckpointError
 from kronos_quant.files import to_json
-from kronos_quant.inputs import PathLike
+from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.model.card import ModelCard, read_card
 from kronos_quant.model.checkpoint import load_pair, native_context, shape_name, weights_digest
 from kronos_quant.model.files import (
@@ -164,6 +164,7 @@ class ModelLibrary:
 
         Raises CheckpointError for `latest` when nothing was trained yet.
         """
+        as_path(name, "model")
         name, trained = str(name), self.trained()
         if name == LATEST:
             if not trained:

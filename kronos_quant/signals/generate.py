@@ -211,7 +211,7 @@ def _by_date(table: BarTable, index: WindowIndex) -> dict[np.datetime64, WindowI
     """The windows by the session date of their anchors, in the order of time and symbol."""
     anchor = index.anchor[np.lexsort((index.anchor, table.time[index.anchor]))]
     days, starts = np.unique(table.date[anchor], return_index=True)
-    groups = np.split(anchor, starts[1:])
+    groups = np.split(anchor, starts[1:])[: len(days)]  # no windows have no days
     return {day: WindowIndex(index.lookback, 0, group) for day, group in zip(days, groups, strict=True)}
 
 

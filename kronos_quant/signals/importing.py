@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ from kronos_quant.config import load_yaml
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors, write_text
-from kronos_quant.inputs import PathLike, Table, as_count, short_repr
+from kronos_quant.inputs import PathLike, Table, as_count, as_name
 from kronos_quant.locks import WAIT_FOR_EVER, held_lock
 from kronos_quant.market import Market
 from kronos_quant.schema import DAILY, quantile_columns
@@ -60,7 +59,7 @@ def import_table(
     replace: bool = False,
 ) -> ImportReport:
     """Store a table and write the recipe that names it: see `Workspace.import_signals`."""
-    recipe_file = workspace.recipe_file(check_name(name))
+    recipe_file = workspace.recipe_file(as_name(name, "--name"))
     if horizon is not None:
         horizon = as_count(horizon, "horizon", most=MOST_BARS)
     if recipe_file.exists():
@@ -136,13 +135,6 @@ def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) ->
                 )
             store.write_import(pl.concat(frames).sort(KEYS))
     return len(overlap)
-
-
-def check_name(name: str) -> str:
-    """Give a name back that can be a recipe's; raises ConfigError for another."""
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        raise ConfigError(f"--name: expected letters, digits, dots and dashes, found {short_repr(name)}")
-    return name
 
 
 def _check_quantiles(frame: pl.DataFrame, place: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, Self
 import polars as pl
 from pydantic import AliasChoices, Field, model_validator
 
-from kronos_quant.bounds import HOTTEST, MOST_BARS_PER_SYMBOL, MOST_TOKENS, BarCount, SampleCount, Seed
+from kronos_quant.bounds import HOTTEST, LEAST_LOOKBACK, MOST_BARS_PER_SYMBOL, MOST_TOKENS, BarCount, SampleCount, Seed
 from kronos_quant.config import Section
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import short_repr
@@ -72,7 +72,9 @@ class Recipe(Section):
     imported: str | None = Field(None, description="name of signals of `kq signal import`, instead of a model")
     members: tuple[str, ...] = Field((), description="recipes whose signals are averaged, instead of a model")
     universe: str | None = Field(None, description="universe to score; null: market.universe of kq.yaml")
-    lookback_window: BarCount | None = Field(None, ge=3, description="input bars of the model; null: as trained")
+    lookback_window: BarCount | None = Field(
+        None, ge=LEAST_LOOKBACK, description="input bars of the model; null: as trained"
+    )
     horizon: BarCount | None = Field(
         None, ge=1, description="bars to forecast, at most 8 x max_context; null: as trained"
     )

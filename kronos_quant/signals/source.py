@@ -175,8 +175,9 @@ class SignalSource(ABC):
             return DataError(
                 f"{self.recipe.name}: universe {universe} has no member on {period}", hint=f"kq universe {universe}"
             )
+        known = self.market.select_bars(end=max(dates)).group_by("symbol").len()["len"].to_list()
         return DataError(
-            f"no symbol has {self.lookback} bars up to {period}",
+            f"no symbol has {self.lookback} bars up to {period}: the longest series has {max(known, default=0)}",
             hint="Choose later dates, or a recipe with a shorter lookback_window.",
         )
 

@@ -1,6 +1,6 @@
 """Bars to windows: Polars in, arrays out. The public entry for notebooks is `make_windows`."""
 
-from kronos_quant.windows.index import WindowIndex, build_index
+from kronos_quant.windows.index import WindowIndex, build_index, longest_lookback
 from kronos_quant.windows.normalise import STAMP_COLUMNS, STD_FLOOR, Scale, denormalise, stamps
 from kronos_quant.windows.samples import Windows, gather, gather_arrays, gather_stamps, index_scale, make_windows
 from kronos_quant.windows.splits import Splits, TimeRange, make_splits, target_mask
@@ -22,6 +22,7 @@ __all__ = [
     "gather_arrays",
     "gather_stamps",
     "index_scale",
+    "longest_lookback",
     "make_splits",
     "make_windows",
     "stamps",

@@ -60,6 +60,26 @@ def build_index(
     return WindowIndex(lookback, predict, anchor[member & whole], int((member & ~whole).sum()))
 
 
+def longest_lookback(table: BarTable, predict: int, start: np.datetime64, end: np.datetime64) -> int:
+    """The longest lookback of a window whose `predict` target bars lie from `start` to `end`; at most 0 for none.
+
+    Parameters
+    ----------
+    table
+        The bars; sessions without a bar and membership are not considered.
+    predict
+        Future bars.
+    start, end
+        Times, both inclusive.
+    """
+    inside = np.flatnonzero((table.time >= start) & (table.time <= end))
+    owner = table.symbol_id[inside]
+    last = np.full(len(table.symbols), -1, dtype=np.int64)
+    last[owner] = inside  # ascending: the last one stays
+    enough = np.bincount(owner, minlength=len(last)) >= max(predict, 1)
+    return int((last - table.offset[:-1] + 1 - predict)[enough].max(initial=0))
+
+
 def _is_member(table: BarTable, membership: pl.DataFrame) -> NDArray[np.bool_]:
     """bool[R]: the bar's date lies in an interval of its symbol."""
     member = np.zeros(table.rows, dtype=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kronos_quant.inputs import PathLike, as_new_file, as_path
+from kronos_quant.inputs import PathLike, as_new_page, as_path
 from kronos_quant.market.quality.checks import all_checks
 from kronos_quant.market.quality.survey import CheckReport, survey
 from kronos_quant.market.reader import workspace_market
@@ -30,7 +30,7 @@ def run_check(workspace: WorkspaceFolder, page: PathLike | None = None, checks: 
     ConfigError
         For a gate on an unknown rule.
     """
-    out = None if page is None else as_new_file(page, "page")
+    out = None if page is None else as_new_page(page, "page")
     rules = all_checks(workspace.root, None if checks is None else as_path(checks, "checks"))
     found = survey(workspace_market(workspace), rules, workspace.config.gates)
     if out is not None:

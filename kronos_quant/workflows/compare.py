@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kronos_quant.backtest.result import BacktestResult, BacktestRun
 from kronos_quant.errors import ConfigError, listed
-from kronos_quant.inputs import PathLike
+from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.report.pages.comparison import (
     ComparisonRun,
     compare_returns,
@@ -52,7 +52,7 @@ def _named(run: PathLike | BacktestResult) -> str:
     folder = getattr(run, "folder", None if isinstance(run, BacktestResult) else run)
     if not isinstance(folder, str | Path):
         raise ConfigError("a comparison needs runs: ids, folders or results of a workspace's back-tests")
-    return str(folder)
+    return str(as_path(folder, "run"))
 
 
 def run_named(workspace: WorkspaceFolder, name: str) -> Run:

@@ -50,7 +50,10 @@ def run_forecast(
     source = open_computed(workspace, recipe, market)
     lookback = source.recipe.lookback
     if bars.height < lookback:
-        raise DataError(f"{name}: {lookback} bars are needed up to {on or 'the newest'}, found {bars.height}")
+        raise DataError(
+            f"{name}: {lookback} bars are needed up to {on or 'the newest'}, found {bars.height}",
+            hint=f"Set lookback_window of the recipe to {bars.height} or less, or ingest more bars.",
+        )
     horizon = source.recipe.horizon if horizon is None else check_horizon(horizon, source.weights.pair.max_context)
     samples = source.recipe.recipe.samples
     settings = source.recipe.recipe.model_copy(update={"samples": max(samples, LEAST_SAMPLES)})

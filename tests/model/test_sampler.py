@@ -332,7 +332,7 @@ def test_other_settings_out_of_range_are_refused(sampler, windows, make_tokenize
         PathSampler(*models, device="cpu", dtype="float16")
     with pytest.raises(ConfigError, match="max_context: expected a whole number of at least 1, found 0"):
         PathSampler(*models, max_context=0, device="cpu")
-    with pytest.raises(ConfigError, match="clip: expected a number above 0, found 0"):
+    with pytest.raises(ConfigError, match="clip: expected a number above 0, at most 1,000,000, found 0"):
         PathSampler(*models, max_context=8, clip=0, device="cpu")
     y_stamp = np.repeat(y_stamp, 2, axis=1)
     with pytest.raises(ConfigError, match="horizon: expected at most 8 bars, 8 x the model's max_context, found 10"):

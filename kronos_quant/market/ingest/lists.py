@@ -6,7 +6,6 @@ ignored. A list replaces the stored list of its name as a whole.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +16,7 @@ import polars as pl
 
 from kronos_quant.display import FORMULA, TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_frame, as_path, short_repr
+from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_frame, as_name, as_path, short_repr
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest.columns import LINE, parse_stamps
 from kronos_quant.market.ingest.tables import read_text_table
@@ -28,7 +27,6 @@ from kronos_quant.market.symbols import canonical_column, find_fault, symbol_fau
 from kronos_quant.market.universes import ALL, INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
 from kronos_quant.schema import INSTRUMENTS
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _ALIASES = {
     "symbol": ("symbol", "code", "ticker", "instrument"),
     "start": ("start", "start_date", "from", "in_date"),
@@ -83,12 +81,9 @@ def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> List
     DataError
         For a source that cannot be read, or a workspace without bars; the store is unchanged then.
     """
-    root, given, name = as_path(root, "root"), name, name.lower() if isinstance(name, str) else ""
-    if name == ALL or not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"universe name: expected letters, digits, _ . or -, but not {ALL!r} (every stock), "
-            f"found {short_repr(given)}"
-        )
+    root, name = as_path(root, "root"), as_name(name, "universe name").lower()
+    if name == ALL:
+        raise ConfigError(f"universe name: {ALL!r} is every stock", hint="Choose another name.")
     intervals = read_intervals(source, open_market(root).exchange).drop("value").with_columns(universe=pl.lit(name))
 
     def replace(connection: duckdb.DuckDBPyConnection) -> int:

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, IntArray
+from kronos_quant.bounds import LEAST_LOOKBACK
 from kronos_quant.config import TrainConfig
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import Market
@@ -27,6 +28,7 @@ from kronos_quant.windows import (
     WindowIndex,
     build_index,
     index_scale,
+    longest_lookback,
     make_splits,
     target_mask,
     universe_table,
@@ -125,10 +127,15 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
     val = index.where(target_mask(table, index, splits.val))
     for name, part, span in (("training", train, splits.train), ("validation", val, splits.val)):
         if len(part) == 0:
+            found = [
+                longest_lookback(table, config.predict_window, one.start, one.end) for one in (splits.train, splits.val)
+            ]
             raise DataError(
                 f"{name}: no window of {config.lookback_window} + {config.predict_window} bars has its targets in "
                 f"{span} ({len(table.symbols)} symbols, {table.rows} bars)",
-                hint="lower train.lookback_window, widen the split, or ingest more bars",
+                hint=f"Set train.lookback_window to at most {min(found)}, widen the split, or ingest more bars."
+                if min(found) >= LEAST_LOOKBACK
+                else "Lower train.predict_window, widen the split, or ingest more bars.",
             )
     if index.across_holes:
         logger.info(
