@@ -24,13 +24,13 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from kronos_quant.errors import DataError, listed
-from kronos_quant.inputs import Table, as_frame, as_text
-from kronos_quant.market.ingest.columns import infer_freq, match_columns
+from kronos_quant.inputs import Table, as_frame, as_text, short_repr
+from kronos_quant.market.ingest.columns import check_years, infer_freq, match_columns
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
-from kronos_quant.market.symbols import canonical, exchange_of
+from kronos_quant.market.symbols import canonical, exchange_of, find_fault
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 
 LEAST_BARS = 2
@@ -69,6 +69,8 @@ def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.
     name = None if symbol is None else as_text(symbol, "symbol")
     if frame.schema != pl.Schema(BARS):
         frame = read_tables(frame, ReadOptions(None if named else name or UNNAMED, exchange)).bars
+    else:
+        _check_stored(frame)
     if name is None or not named:
         return frame
     chosen = frame.filter(pl.col("symbol").is_in([name, canonical(name, exchange)]))
@@ -76,6 +78,18 @@ def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.
         known = frame["symbol"].unique().sort()
         raise DataError(f"{_PLACE}: no row of symbol {name!r}: found {listed(known)}")
     return chosen
+
+
+def _check_stored(frame: pl.DataFrame) -> None:
+    """What a reader checks of other tables: that rows have a symbol, and a time of an age with bars."""
+    numbers = pl.Series(range(1, frame.height + 1))
+    empty = frame.select(pl.any_horizontal(pl.col("symbol", "date", "time").is_null())).to_series()
+    if empty.any():
+        raise DataError(f"{_PLACE}: row {numbers.filter(empty)[0]}: expected a symbol, a date and a time")
+    if (found := find_fault(frame["symbol"])) is not None:
+        row, text, fault = found
+        raise DataError(f"{_PLACE}: row {row + 1}: expected a symbol, found {short_repr(text)} ({fault})")
+    check_years(f"{_PLACE}: row", numbers, frame["time"], frame["time"])
 
 
 def times_after(series: BarSeries, count: int, exchange: str = "") -> dict[str, FutureTimes]:

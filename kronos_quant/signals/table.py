@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 import polars as pl
 
+from kronos_quant.bounds import FIRST_YEAR, LAST_YEAR
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import Market, canonical_column
@@ -235,6 +237,10 @@ def _lengthened(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str
 
 def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> pl.DataFrame:
     """(date, asof, symbol, others...), times by the exchange's clock, symbols as this program spells them."""
+    plain = [re.sub(r"_duplicated_\d+$", "", name) for name in frame.columns]  # Polars counts those of one name
+    if twice := sorted({name for name in plain if name and plain.count(name) > 1}):
+        hint = "Delete or rename all of them but one."
+        raise DataError(f"{place}: expected one column of each name, found several: {listed(twice)}", hint=hint)
     times, symbols = _matching(frame.columns, DATE_NAMES), _matching(frame.columns, SYMBOL_NAMES)
     for expected, found in (("date or asof", times), ("symbol", symbols)):
         if not found:
@@ -251,6 +257,11 @@ def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> 
         pl.col(symbol).cast(pl.String).str.strip_chars().alias("symbol"),
         *others,
     )
+    odd = keyed.filter(~pl.col("asof").dt.year().is_between(FIRST_YEAR, LAST_YEAR))
+    if not odd.is_empty():
+        raise DataError(
+            f"{place}: {moment}: expected a year from {FIRST_YEAR} to {LAST_YEAR}, found {odd['asof'][0]:%Y-%m-%d}"
+        )
     empty = keyed.filter(pl.any_horizontal(pl.col(KEYS).is_null()))
     if not empty.is_empty():
         raise DataError(f"{place}: {counted(empty.height, 'row')} without a date or symbol")

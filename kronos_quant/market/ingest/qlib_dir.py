@@ -25,13 +25,14 @@ import polars as pl
 
 from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.inputs import short_repr
 from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, find_contradictions
 from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_lists
 from kronos_quant.market.sessions import calendar_name, end_times
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
-from kronos_quant.market.symbols import canonical
+from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import ALL
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES
 
@@ -186,7 +187,10 @@ def _symbol_folders(folder: Path) -> dict[str, Path]:
     with os.scandir(folder) as entries:
         paths = [Path(entry.path) for entry in entries if entry.is_dir()]
     for path in sorted(paths):
-        symbol = canonical(path.name.lower().removeprefix(_RESERVED))
+        name = path.name.lower().removeprefix(_RESERVED)
+        if (fault := symbol_fault(name)) is not None:
+            raise DataError(f"{folder}: expected folders named after symbols, found {short_repr(path.name)} ({fault})")
+        symbol = canonical(name)
         if symbol in folders:
             raise DataError(f"{folder}: two folders for {symbol}: {folders[symbol].name} and {path.name}")
         folders[symbol] = path

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from kronos_quant.bounds import FIRST_YEAR, LAST_YEAR
 from kronos_quant.errors import DataError, listed
-from kronos_quant.market.symbols import canonical
+from kronos_quant.inputs import short_repr
+from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import tidy
 from kronos_quant.schema import UNIVERSES
 
@@ -36,7 +38,13 @@ def read_calendar(folder: Path, freq: str) -> list[datetime]:
         try:
             time = datetime.fromisoformat(line.strip())
         except ValueError:
-            raise DataError(f"{path}: line {number}: expected a date like 2024-06-18, found {line!r}") from None
+            raise DataError(
+                f"{path}: line {number}: expected a date like 2024-06-18, found {short_repr(line)}"
+            ) from None
+        if not FIRST_YEAR <= time.year <= LAST_YEAR:
+            raise DataError(
+                f"{path}: line {number}: expected a year from {FIRST_YEAR} to {LAST_YEAR}, found {line.strip()}"
+            )
         if times and time <= times[-1]:
             trouble = "is repeated" if time == times[-1] else f"comes after {times[-1]}"
             raise DataError(f"{path}: line {number}: expected ascending dates, but {line.strip()} {trouble}")
@@ -54,11 +62,13 @@ def read_lists(folder: Path) -> pl.DataFrame:
             if not line.strip():
                 continue
             cells = line.split("\t")
+            if (fault := symbol_fault(cells[0])) is not None:
+                raise DataError(f"{path}: line {number}: expected a symbol, found {short_repr(cells[0])} ({fault})")
             try:
                 start, end = (date.fromisoformat(cell.strip()[:10]) for cell in cells[1:3])
             except ValueError:
                 raise DataError(
-                    f"{path}: line {number}: expected SYMBOL<tab>first date<tab>last date, found {line!r}"
+                    f"{path}: line {number}: expected SYMBOL<tab>first date<tab>last date, found {short_repr(line)}"
                 ) from None
             for column, cell in zip(
                 columns.values(), (path.stem.lower(), canonical(cells[0]), start, end), strict=True
