@@ -186,7 +186,8 @@ def _bounds(marks: list[Any]) -> Iterator[str]:
 
 def _number_text(bound: Any) -> str:
     """A bound to read: 100,000; 1e+30."""
-    return f"{int(bound):,}" if 10**4 <= bound < 10**16 else value_text(bound)
+    whole = isinstance(bound, int) or bound < 10**16
+    return f"{int(bound):,}" if whole and bound >= 10**4 else value_text(bound)
 
 
 def _type(part: Any) -> str:

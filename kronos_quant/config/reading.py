@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kronos_quant.config.environment import ENV_PREFIX
+from kronos_quant.config.environment import ENV_PREFIX, VARIABLES
 from kronos_quant.config.fields import permitted_values
 from kronos_quant.config.guides import place_guide_settings
 from kronos_quant.config.parts import AdaptConfig
@@ -133,7 +133,7 @@ def load_workspace_config(path: Path, flags: Mapping[str, Any] | None = None) ->
         return origin if origin.startswith((ENV_PREFIX, "flag")) else _place_of(path, lines, location)
 
     config = _validate(WorkspaceConfig, data, place)
-    return ResolvedConfig(config, _by_field_name(origins), placed.notes)
+    return ResolvedConfig(config, _by_field_name(origins), (*placed.notes, *_unknown_variables()))
 
 
 def _put(data: dict[str, Any], section: str, name: str, value: Any) -> None:
@@ -180,6 +180,18 @@ def _environment() -> dict[str, dict[str, Any]]:
             value = {field: value}
         found[sections[section]] = _merged(found.get(sections[section], {}), value)
     return found
+
+
+def _unknown_variables() -> list[str]:
+    """A note for each KQ_ variable that nothing reads, such as KQ_TRAIN_SEED with one line too few."""
+    known = {ENV_PREFIX + name.upper() for name in WorkspaceConfig.model_fields} | {one.name for one in VARIABLES}
+    unknown = (name for name in sorted(os.environ) if name.startswith(ENV_PREFIX) and "__" not in name)
+    example = f"{ENV_PREFIX}TRAIN__BATCH_SIZE"
+    return [
+        f"environment: {short_name(name)} is not read: a setting has two underscores, as in {example}"
+        for name in unknown
+        if name not in known
+    ]
 
 
 def _environment_value(variable: str, text: str) -> Any:

@@ -25,7 +25,7 @@ from torch import distributed as dist
 from kronos_quant.bounds import MOST_GPUS
 from kronos_quant.children import cores, inherited_environment, python_command
 from kronos_quant.errors import ConfigError, KronosQuantError, listed
-from kronos_quant.inputs import as_count
+from kronos_quant.inputs import as_count, short_repr
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ LAUNCHED = "KQ_LAUNCHED_AT"
 INTERRUPTED = 130
 """Exit code of a process that was stopped and saved its state."""
 WINDOWS = "windows"
+LONGEST_COUNT = 6
+"""Digits of a number of processes."""
 
 _imported_at = time.time()
 
@@ -233,6 +235,16 @@ class Ranks:
             dist.barrier()
 
 
+def _count_of_torchrun(name: str, text: str) -> int:
+    """A number that torchrun puts into the environment. Raises ConfigError for junk."""
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_COUNT):
+        raise ConfigError(
+            f"environment: {name}: expected a whole number, found {short_repr(text)}",
+            hint=f"Unset {name}: torchrun sets it.",
+        )
+    return int(text)
+
+
 @contextmanager
 def join_ranks(device: str, backend: str | None = None) -> Iterator[Ranks]:
     """Join the process group of the launcher, when there is one; `device` is cpu, cuda or mps.
@@ -240,8 +252,9 @@ def join_ranks(device: str, backend: str | None = None) -> Iterator[Ranks]:
     backend : nccl or gloo; None: DIST_BACKEND, else nccl on CUDA and gloo elsewhere. Raises ConfigError when it does
     not fit the device.
     """
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    local = int(os.environ.get("LOCAL_RANK", "0"))
+    world = _count_of_torchrun("WORLD_SIZE", os.environ.get("WORLD_SIZE", "1"))
+    rank = _count_of_torchrun("RANK", os.environ.get("RANK", "0"))
+    local = _count_of_torchrun("LOCAL_RANK", os.environ.get("LOCAL_RANK", "0"))
     placed = torch.device("cuda", local) if device == "cuda" else torch.device(device)
     chosen = backend or os.environ.get(BACKEND_VARIABLE) or ("nccl" if placed.type == "cuda" else "gloo")
     if chosen == "nccl" and placed.type != "cuda":

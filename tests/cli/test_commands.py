@@ -40,7 +40,7 @@ def test_the_configuration_is_shown_with_its_origins(kq, market_workspace, monke
         "from": "KQ_TRAIN__SEED",
         "default": 0,
         "meaning": "seed of initial weights, window order, dropout and augmentation",
-        "permitted": "integer at least 0",
+        "permitted": "integer from 0 to 9,223,372,036,854,775,807",
     }
     assert rows["model.preset"]["from"] == "kq.yaml:2"
     assert rows["train.clip"]["from"] == "default"

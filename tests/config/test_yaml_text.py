@@ -148,6 +148,14 @@ def test_a_section_and_its_fields_may_stand_in_variables_together(tmp_path, monk
     assert (config.train.head.epochs, config.train.head.dates, config.gates.rules) == (1, 30, {"price_jump": 3})
 
 
+def test_a_variable_that_nothing_reads_is_said(tmp_path, monkeypatch):
+    (tmp_path / "kq.yaml").write_text("")
+    assert load_workspace_config(tmp_path / "kq.yaml").notes == ()
+    monkeypatch.setenv("KQ_TRAIN_SEED", "5")
+    [note] = load_workspace_config(tmp_path / "kq.yaml").notes
+    assert note.startswith("environment: KQ_TRAIN_SEED is not read: a setting has two underscores, as in KQ_")
+
+
 @pytest.mark.parametrize(
     "text", [BOMB, "&a {x: *a}", "[" * 5000, "{}", "\0", "0100", "!!python/name:os.system", "1" * 5000]
 )
