@@ -132,7 +132,7 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for number, column in enumerate(columns):
         numeric = bool(cells) and all(_is_number(row[number]) or row[number] is None for row in cells)
-        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*[Text(_cell_text(value)) for value in row])
     written = io.StringIO()

@@ -6,6 +6,7 @@ import sys
 import polars as pl
 
 from kronos_quant.display import Displayed, figure_text, html_table, progress, summary_table, text_table
+from kronos_quant.errors import listed, printable
 
 
 class Made(Displayed):
@@ -77,3 +78,15 @@ def test_a_terminal_gets_a_bar_with_its_name_and_count(monkeypatch):
         advance(2)
     assert "signals" in stream.getvalue()
     assert "/3" in stream.getvalue()
+
+
+def test_a_cell_moves_no_cursor_and_is_no_markup():
+    told = text_table(["symbol", "\x1b[2J"], [("[red]A[/red]", "a\x1b[31mb\u202ec\ud800")])
+    assert told.splitlines() == ["symbol        \\x1b[2J", "[red]A[/red]  a\\x1b[31mb\\u202ec\\ud800"]
+
+
+def test_a_list_of_offenders_and_a_line_are_printable_and_not_endless():
+    assert listed(["a\x1b[31m", "b"]) == "a\\x1b[31m, b"
+    assert len(listed(["x" * 10**6])) <= 200
+    assert printable("a\nb\rc\x00") == "a\nb\\rc\\x00"
+    assert len(printable("x" * 10**6)) == 2000

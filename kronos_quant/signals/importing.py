@@ -12,10 +12,10 @@ import yaml
 
 from kronos_quant.bounds import MOST_BARS
 from kronos_quant.config import load_yaml
-from kronos_quant.display import TextReport
+from kronos_quant.display import FORMULA, TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import disk_errors, write_text
-from kronos_quant.inputs import PathLike, Table, as_count, as_name
+from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_count, as_name, short_repr
 from kronos_quant.locks import WAIT_FOR_EVER, held_lock
 from kronos_quant.market import Market
 from kronos_quant.schema import DAILY, quantile_columns
@@ -87,6 +87,13 @@ def read_external(source: PathLike | Table, market: Market, score: str | None = 
     """
     table = read_market_scores(source, market, score)
     place = str(source) if isinstance(source, str | Path) else "signals"
+    odd = [name for name in table.frame.columns if not name.isprintable() or name.startswith(FORMULA)]
+    odd += [name for name in table.frame.columns if not 0 < len(name) <= LONGEST_NAME]
+    if odd:
+        expected = f"columns with names of 1 to {LONGEST_NAME} characters that a spreadsheet takes for no formula"
+        raise DataError(
+            f"{place}: expected {expected}, found {short_repr(odd[0])}", hint="Rename or delete the column."
+        )
     _check_quantiles(table.frame, place)
     rows = _on_moments(table.frame, market)
     if rows.is_empty():

@@ -140,6 +140,14 @@ def test_no_bit_of_an_import_comes_back_as_another_score(market, table, store):
     assert noticed > 85
 
 
+@pytest.mark.parametrize("name", ["=1+1", "@x", "a\x1b[31m", "x" * 65, ""])
+def test_a_column_that_a_spreadsheet_or_a_terminal_would_run_is_refused(market, name):
+    scores = pl.DataFrame({"date": ["2025-06-05"], "symbol": ["MADE0001"], "score": [1.0]})
+    with pytest.raises(DataError, match=r"signals: expected columns with names of 1 to 64 char") as caught:
+        read_external(scores.with_columns(pl.lit(1.0).alias(name)), market)
+    assert str(caught.value).isprintable()
+
+
 @pytest.fixture
 def halfhours(intraday):
     return intraday().market
