@@ -26,6 +26,7 @@ from kronos_quant.market import Facts, Market, canonical_column, universes, work
 from kronos_quant.market.quality.checks import read_rejected
 from kronos_quant.own_code import check_allowed
 from kronos_quant.panel.matrix import interval_groups, to_matrix
+from kronos_quant.readers import read_csv
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -249,12 +250,7 @@ def read_groups(path: Path, exchange: str) -> pl.DataFrame:
 
     Raises DataError for a file that cannot be read, a column that is missing, and a cell that is none.
     """
-    try:
-        frame = pl.read_csv(path, infer_schema=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file of groups") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable CSV file: {str(error).partition(chr(10))[0]}") from None
+    frame = read_csv(path)
     missing = [name for name in ("symbol", "group") if name not in frame.columns]
     if missing:
         raise DataError(f"{path}: expected the columns symbol and group, found {', '.join(frame.columns)}")

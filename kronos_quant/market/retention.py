@@ -5,7 +5,6 @@ A snapshot is in use if it is current, if a run's manifest names it, or while a 
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from kronos_quant.market.snapshots import (
     lock_snapshot,
     read_snapshot,
 )
+from kronos_quant.readers import read_json
 from kronos_quant.runs.folder import MANIFEST
 
 KEPT = 3
@@ -195,7 +195,7 @@ def _runs_by_snapshot(runs: Path) -> dict[str, list[str]]:
     """Digest -> the runs (kind/id) whose manifests name it; a manifest that cannot be read names none."""
     found: dict[str, list[str]] = {}
     for path in sorted(runs.glob(f"*/*/{MANIFEST}")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            digest = json.loads(path.read_text(encoding="utf-8"))["inputs"]["snapshot"]
+        with suppress(DataError, KeyError, TypeError):
+            digest = read_json(path)["inputs"]["snapshot"]
             found.setdefault(digest, []).append(f"{path.parent.parent.name}/{path.parent.name}")
     return found

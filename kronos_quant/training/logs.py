@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeAlias
 from kronos_quant.config import CometConfig
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors, write_json, write_text
+from kronos_quant.readers import read_json, read_json_lines, read_text
 from kronos_quant.training.processes import Ranks
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class TrainingLog:
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's log.jsonl."""
-    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    return read_json_lines(folder / LOG)
 
 
 class LaunchSpeed:
@@ -116,7 +117,7 @@ class LaunchSpeed:
 def read_launches(folder: Path) -> list[dict[str, Any]]:
     """The launches in a run's speed.json, oldest first; none where there is no such file."""
     path = folder / SPEED
-    return list(json.loads(path.read_text(encoding="utf-8"))["launches"]) if path.exists() else []
+    return list(read_json(path).get("launches", [])) if path.exists() else []
 
 
 def speed_line(launches: Sequence[Mapping[str, Any]]) -> str | None:
@@ -207,7 +208,7 @@ class _Mlflow:
     def __init__(self, folder: Path) -> None:
         self.mlflow = import_module("mlflow")
         file = folder / MLFLOW_RUN
-        begun = file.read_text(encoding="utf-8").strip() if file.exists() else None
+        begun = read_text(file).strip() if file.exists() else None
         run = self.mlflow.start_run(run_id=begun, run_name=None if begun else folder.name)
         self.new = begun is None
         if self.new:

@@ -16,6 +16,7 @@ from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.sweep import Trial, TrialResult
 from kronos_quant.files import write_aside
+from kronos_quant.readers import read_parquet
 from kronos_quant.runs import Run
 from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
@@ -37,7 +38,7 @@ def sweep_key(inputs: BacktestInputs, trials: Sequence[Trial]) -> str:
 
 def read_results(path: Path) -> pl.DataFrame:
     """The finished trials of a sweep; none where there is no file."""
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema={"trial": pl.String})
+    return read_parquet(path) if path.exists() else pl.DataFrame(schema={"trial": pl.String})
 
 
 def write_results(path: Path, table: pl.DataFrame) -> None:
