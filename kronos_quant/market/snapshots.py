@@ -158,9 +158,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         meta = SnapshotMeta.model_validate(content)
         return Snapshot(meta.digest, folder, datetime.fromisoformat(meta.created), meta.freqs)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: the snapshot cannot be read: {type(error).__name__}", hint="Any ingest publishes it again."
-        ) from error
+        raise DataError(f"{path}: the snapshot cannot be read: {type(error).__name__}", hint=REPAIR) from error
 
 
 def lock_snapshot(folder: Path, *, alone: bool) -> int:

@@ -266,7 +266,7 @@ def test_a_file_of_groups_may_be_dated(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "groups.csv: no such file of groups"),
+        (None, "groups.csv: no such file"),
         ("symbol,sector\nA,b\n", "expected the columns symbol and group, found symbol, sector"),
         ("symbol,group\nA,\n", "1 rows without a symbol or group"),
         ("symbol,group,start\nA,b,lately\n", "start: expected dates such as 2025-06-05, found 'lately'"),

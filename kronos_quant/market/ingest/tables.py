@@ -47,6 +47,8 @@ def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> l
     """
     if source.is_file():
         return [source]
+    if not source.exists():
+        raise DataError(f"{source}: no such file or folder")
     if not source.is_dir():
         regular_file(source)  # a pipe or a device, or nothing
     paths = sorted(path for path in source.iterdir() if path.name.lower().endswith(tuple(suffixes)))
