@@ -86,7 +86,9 @@ def reading(
     except FileNotFoundError:
         raise error(f"{path}: no such file", hint=hint) from None
     except UnicodeDecodeError as trouble:
-        raise error(f"{path}: not UTF-8 text: {trouble.reason} at byte {trouble.start:,}", hint=hint) from None
+        raise error(
+            f"{path}: cannot be read as UTF-8 text: {trouble.reason} at byte {trouble.start:,}", hint=hint
+        ) from None
     except BaseException as trouble:  # Polars panics with a class that is no Exception
         raise error(f"{path}: not readable as {what}: {_reason(trouble)}", hint=hint) from None
 

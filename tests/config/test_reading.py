@@ -147,7 +147,7 @@ def test_a_missing_file_names_its_neighbours(tmp_path):
 
 def test_bytes_that_are_not_text_are_refused(tmp_path):
     (tmp_path / "kq.yaml").write_bytes(b"\xff\xfe\x00")
-    assert "not UTF-8 text" in problems(tmp_path / "kq.yaml")[0]
+    assert "cannot be read as UTF-8 text" in problems(tmp_path / "kq.yaml")[0]
 
 
 @pytest.mark.parametrize(

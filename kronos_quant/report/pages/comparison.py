@@ -134,9 +134,11 @@ def read_run(run: Run) -> ComparedRun:
         config = parse_yaml(read_text(place), str(place))[0]
     except ConfigError as error:
         raise DataError(str(error), hint=REPAIR) from None
+    if not isinstance(config, dict):
+        raise DataError(f"{place}: expected settings, found {type(config).__name__}", hint=REPAIR)
     dates = tuple(daily["date"].to_list())
-    if not dates or not isinstance(config, dict) or not isinstance(metrics, dict):
-        raise DataError(f"{run.folder}: incomplete back-test: returns, settings or figures are empty")
+    if not dates:
+        raise DataError(f"{run.folder}: incomplete back-test: its returns are empty")
     returns = np.ascontiguousarray(daily["return"].cast(pl.Float64).to_numpy())
     return ComparedRun(run.id, dict(settings_of(with_new_names(config))), metrics, dates, returns)
 

@@ -170,7 +170,7 @@ def test_a_file_that_is_no_check_is_refused(tmp_path: Path, name: str, text: str
 def test_a_file_that_is_no_text_or_too_long_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "odd.sql")
     path.write_bytes(b"-- error: \xff\xfe\n")
-    with pytest.raises(DataError, match=r"odd\.sql: not UTF-8 text"):
+    with pytest.raises(DataError, match=r"odd\.sql: cannot be read as UTF-8 text"):
         list(iter_checks(tmp_path))
     path.write_bytes(b" " * (2**20 + 1))
     with pytest.raises(DataError, match=r"odd\.sql: too large for a check: more than 1,048,576 bytes"):
