@@ -7,6 +7,7 @@ this kind nor a parent that a child can ask for.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import socket
 import sys
@@ -104,6 +105,13 @@ def without_core_dumps() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def accept_every_letter() -> None:
+    """Where the console's encoding lacks a letter (Windows in Chinese or Western Europe), print a mark for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def discard_output() -> None:

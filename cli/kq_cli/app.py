@@ -34,7 +34,7 @@ from kq_cli import (
 )
 from kronos_quant import KronosQuantError, __version__
 from kronos_quant.errors import printable
-from kronos_quant.system import discard_output
+from kronos_quant.system import accept_every_letter, discard_output
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
@@ -155,6 +155,7 @@ _unwrap_help(app)
 
 def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
+    accept_every_letter()
     try:
         code = app(standalone_mode=False, prog_name="kq") or 0
         if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and says nothing

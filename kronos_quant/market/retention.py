@@ -27,6 +27,7 @@ from kronos_quant.market.snapshots import (
 )
 from kronos_quant.readers import read_json
 from kronos_quant.runs.folder import MANIFEST
+from kronos_quant.system import WINDOWS
 
 KEPT = 3
 """Default number of newest snapshots that `prune_snapshots` keeps."""
@@ -181,9 +182,14 @@ def _remove(folder: Path) -> bool:
     try:
         with suppress(FileNotFoundError):  # of a damaged one
             descriptor = lock_snapshot(folder, alone=True)
+        if WINDOWS and descriptor is not None:  # there nothing of a folder may be open when it is renamed
+            os.close(descriptor)
+            descriptor = None
         # readers no longer see it; after a kill the next pruning or ingest clears the rest
         discard(folder)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError) as error:
+        if isinstance(error, PermissionError) and not WINDOWS:
+            raise
         return False
     finally:
         if descriptor is not None:
