@@ -34,6 +34,11 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 
 
+BACKSLASHES = (
+    "Write a path of Windows with / or in single quotes: in double quotes a backslash begins a special letter."
+)
+
+
 class _Refusal(yaml.MarkedYAMLError):
     """Something of YAML that is not read."""
 
@@ -122,7 +127,9 @@ def parse_yaml(text: str, place: str) -> tuple[Any, dict[Location, int]]:
         mark = getattr(error, "problem_mark", None)
         where = f"{place}:{mark.line + 1}" if mark else place
         reason = " ".join(str(getattr(error, "problem", None) or error).split())[:LONGEST_REASON]
-        raise ConfigError(f"{where}: {'' if isinstance(error, _Refusal) else 'not valid YAML: '}{reason}") from None
+        hint = BACKSLASHES if "escape" in reason else None  # D:\\data in double quotes
+        known = "" if isinstance(error, _Refusal) else "not valid YAML: "
+        raise ConfigError(f"{where}: {known}{reason}", hint=hint) from None
     finally:
         loader.dispose()
 

@@ -172,3 +172,19 @@ def test_a_yaml_file_of_another_model_is_read_by_the_same_rules(tmp_path):
     (tmp_path / "a.yaml").write_text("&a {x: *a}")
     with pytest.raises(ConfigError, match=r"a\.yaml:1: the alias \*a is not read"):
         load_yaml(WorkspaceConfig, tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("text", ["D:/data", r"D:\data", r"'D:\data\new'", r'"D:\\data"'])
+def test_paths_of_windows_are_read_as_written(tmp_path, text):
+    (tmp_path / "kq.yaml").write_text(f"market: {{qlib_dir: {text}}}\n")
+    found = str(load_workspace_config(tmp_path / "kq.yaml").config.market.qlib_dir)
+    assert found.replace("\\", "/").startswith("D:/data")
+
+
+@pytest.mark.parametrize("text", [r'"D:\data"', r'"C:\new\table"', r'"D:\x"'])
+def test_a_backslash_in_double_quotes_is_said(tmp_path, text):
+    (tmp_path / "kq.yaml").write_text(f"market: {{qlib_dir: {text}}}\n")
+    with pytest.raises(ConfigError, match=r"kq\.yaml:1: ") as caught:
+        load_workspace_config(tmp_path / "kq.yaml")
+    assert "single quotes" in f"{caught.value} {caught.value.hint}"
+    assert str(caught.value).isprintable()
