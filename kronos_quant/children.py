@@ -32,7 +32,7 @@ GIT_SECONDS = 10
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # a repository's own settings may name programs to run
-_GIT_SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "diff.external=")
+_GIT_SETTINGS = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, "diff.external": ""}
 
 _PACKAGE = Path(__file__).parent
 _READERS = {".numba_config.yaml": "numba.core.config", "matplotlibrc": "matplotlib"}
@@ -116,11 +116,14 @@ def process_pool(
         A function that each runs first.
     """
     # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
-    from loky import ProcessPoolExecutor
-    from loky.backend import resource_tracker
+    from multiprocessing import resource_tracker
 
-    with inherited_environment():  # a process that loky starts beside the workers
-        resource_tracker.ensure_running()
+    from loky import ProcessPoolExecutor
+    from loky.backend import resource_tracker as loky_tracker
+
+    with inherited_environment():  # processes that loky starts beside the workers
+        for tracker in (resource_tracker, loky_tracker):
+            tracker.ensure_running()
     # what the function needs is imported only after the process watches its parent
     begin = (os.getpid(), pickle.dumps((initializer, tuple(arguments))))
     pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=begin, env=child_environment(_ONE_THREAD))
@@ -147,12 +150,22 @@ def cores() -> int:
 
 def run_git(root: Path, *arguments: str) -> str:
     """What git prints about a repository; "" where it is not installed, fails, or takes too long."""
+    # the filters that a repository configures are programs that `status` would run on its files
+    filters = _git(root, {}, "config", "--name-only", "--get-regexp", r"^filter\.").splitlines()
+    off = {name: "false" if name.endswith(".required") else "" for name in filters}
+    return _git(root, _GIT_SETTINGS | off, *arguments)
+
+
+def _git(root: Path, settings: Mapping[str, str], *arguments: str) -> str:
     program = shutil.which("git")
     if program is None or not Path(program).is_absolute():  # Windows looks into the current folder first
         return ""
+    given = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     try:
         done = subprocess.run(  # noqa: S603
-            [program, *_GIT_SETTINGS, "-C", str(root), *arguments],
+            [program, *given, "-C", str(root), *arguments],
+            # GIT_DIR and its like, which git itself sets in a hook, would name another repository
+            env={name: value for name, value in child_environment().items() if not name.startswith("GIT_")},
             capture_output=True,
             text=True,
             encoding="utf-8",
