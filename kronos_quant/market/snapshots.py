@@ -140,7 +140,7 @@ def current_name(folder: Path) -> str | None:
     if not (folder / CURRENT).exists():
         return None
     name = read_text(folder / CURRENT, hint=REPAIR).strip()
-    if not re.fullmatch(r"\w+", name):
+    if not re.fullmatch(r"[0-9a-f]+", name):
         raise DataError(f"{folder / CURRENT}: expected the name of a snapshot, found {name[:40]!r}", hint=REPAIR)
     return name
 
