@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_quant.system import has_parent
+from kronos_quant.system import end_at_parents_death, has_parent
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -97,9 +97,27 @@ def start_python(code: str, *arguments: str, **pipes: Any) -> subprocess.Popen[b
     pipes
         stdin, stdout and stderr of subprocess.Popen.
     """
-    guarded = f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
-    command = python_command("-c", guarded, *arguments)
+    command = python_command("-c", _guarded(code), *arguments)
     return subprocess.Popen(command, env=child_environment(), **pipes)  # noqa: S603
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module as `python -m` does, in a process that ends with this one.
+
+    Parameters
+    ----------
+    module
+        Its full name.
+    arguments
+        sys.argv[1:] of the module.
+    """
+    run = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return python_command("-c", _guarded(run), *arguments)
+
+
+def _guarded(code: str) -> str:
+    """Code that watches its parent, this process, before it imports anything slow."""
+    return f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
 
 
 @contextmanager
@@ -181,8 +199,10 @@ def _git(root: Path, settings: Mapping[str, str], *arguments: str) -> str:
 def end_with_parent(parent: int) -> None:
     """End this process as soon as `parent`, a process id, is no longer its parent: a killed parent cannot end it.
 
-    The caller names the parent, which may be gone before this process can look.
+    The caller names the parent, which may be gone before this process can look. Called before anything slow is
+    imported: where the system does not do it at once, a thread looks twice a second, and importing may hold it up.
     """
+    end_at_parents_death()
 
     def watch() -> None:
         while has_parent(parent):

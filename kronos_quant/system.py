@@ -6,9 +6,11 @@ this kind nor a parent that a child can ask for.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -19,6 +21,8 @@ WINDOWS = sys.platform == "win32"
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
+_END_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of <sys/prctl.h>."""
 _ENDED = "ZX"
 """States in /proc of a process that has ended, and that its parent has not yet asked for."""
 
@@ -69,6 +73,13 @@ def has_parent(pid: int) -> bool:
     if not WINDOWS:
         return os.getppid() == pid  # a system gives an orphan to another parent
     return process_identity(pid) is not None
+
+
+def end_at_parents_death() -> None:
+    """On Linux, have the system end this process as soon as the thread that started it has ended."""
+    if _BOOT.exists():
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
 
 
 def lock_file(descriptor: int, *, alone: bool) -> None:

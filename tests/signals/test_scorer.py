@@ -237,6 +237,7 @@ def is_alive(pid: int) -> bool:
 
 def test_a_process_whose_parent_was_gone_before_it_could_look_ends(monkeypatch):
     ended, codes = threading.Event(), []
+    monkeypatch.setattr(children, "end_at_parents_death", lambda: None)  # the process of the tests shall live
     monkeypatch.setattr(children, "PARENT_CHECK_SECONDS", 0.01)
     monkeypatch.setattr(children.os, "_exit", lambda code: (codes.append(code), ended.set()))
     children.end_with_parent(os.getppid())
