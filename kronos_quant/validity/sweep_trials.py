@@ -27,6 +27,8 @@ from kronos_quant.workspace import WorkspaceFolder
 
 TRIALS = "trials.parquet"
 """The finished trials, in the folder of a sweep."""
+PROBABILITY = "deflated_sharpe_probability"
+"""The column of TRIALS that depends on all trials of the workspace, written at the end."""
 
 
 def sweep_key(inputs: BacktestInputs, trials: Sequence[Trial]) -> str:
@@ -81,7 +83,9 @@ def evaluate_trials(
 ) -> tuple[pl.DataFrame, Luck | None]:
     """All trials in the order of the grid with their deflated Sharpe ratios, and the tests of the best one."""
     order = pl.DataFrame({"trial": [trial.key for trial in trials]})
-    table = order.join(read_results(run.folder / TRIALS), on="trial", how="left", maintain_order="left")
+    # a run that was killed just before its end has the probabilities of then
+    done = read_results(run.folder / TRIALS).drop(PROBABILITY, strict=False)
+    table = order.join(done, on="trial", how="left", maintain_order="left")
     ledger = read_trials(workspace.runs)
     table = table.join(deflated_probabilities(ledger, table), on="ledger", how="left", maintain_order="left")
     write_results(run.folder / TRIALS, table)
@@ -103,7 +107,7 @@ def deflated_probabilities(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:
         deflated_sharpe(ReturnMoments(*row), sharpes, sessions).probability
         for row in mine.select("sessions", "sharpe", "skew", "kurtosis").iter_rows()
     ]
-    return pl.DataFrame({"ledger": mine["trial"], "deflated_sharpe_probability": pl.Series(found, dtype=pl.Float64)})
+    return pl.DataFrame({"ledger": mine["trial"], PROBABILITY: pl.Series(found, dtype=pl.Float64)})
 
 
 def sort_by_sharpe(trials: pl.DataFrame) -> pl.DataFrame:
