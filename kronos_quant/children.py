@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_quant.system import has_parent
+from kronos_quant.system import end_at_parents_death, has_parent
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -32,7 +32,7 @@ GIT_SECONDS = 10
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # a repository's own settings may name programs to run
-_GIT_SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "diff.external=")
+_GIT_SETTINGS = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, "diff.external": ""}
 
 _PACKAGE = Path(__file__).parent
 _READERS = {".numba_config.yaml": "numba.core.config", "matplotlibrc": "matplotlib"}
@@ -97,9 +97,27 @@ def start_python(code: str, *arguments: str, **pipes: Any) -> subprocess.Popen[b
     pipes
         stdin, stdout and stderr of subprocess.Popen.
     """
-    guarded = f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
-    command = python_command("-c", guarded, *arguments)
+    command = python_command("-c", _guarded(code), *arguments)
     return subprocess.Popen(command, env=child_environment(), **pipes)  # noqa: S603
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module as `python -m` does, in a process that ends with this one.
+
+    Parameters
+    ----------
+    module
+        Its full name.
+    arguments
+        sys.argv[1:] of the module.
+    """
+    run = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return python_command("-c", _guarded(run), *arguments)
+
+
+def _guarded(code: str) -> str:
+    """Code that watches its parent, this process, before it imports anything slow."""
+    return f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
 
 
 @contextmanager
@@ -116,11 +134,14 @@ def process_pool(
         A function that each runs first.
     """
     # loky starts clean processes that do not run the caller's script again, as those of multiprocessing would
-    from loky import ProcessPoolExecutor
-    from loky.backend import resource_tracker
+    from multiprocessing import resource_tracker
 
-    with inherited_environment():  # a process that loky starts beside the workers
-        resource_tracker.ensure_running()
+    from loky import ProcessPoolExecutor
+    from loky.backend import resource_tracker as loky_tracker
+
+    with inherited_environment():  # processes that loky starts beside the workers
+        for tracker in (resource_tracker, loky_tracker):
+            tracker.ensure_running()
     # what the function needs is imported only after the process watches its parent
     begin = (os.getpid(), pickle.dumps((initializer, tuple(arguments))))
     pool = ProcessPoolExecutor(processes, initializer=_begin, initargs=begin, env=child_environment(_ONE_THREAD))
@@ -147,12 +168,22 @@ def cores() -> int:
 
 def run_git(root: Path, *arguments: str) -> str:
     """What git prints about a repository; "" where it is not installed, fails, or takes too long."""
+    # the filters that a repository configures are programs that `status` would run on its files
+    filters = _git(root, {}, "config", "--name-only", "--get-regexp", r"^filter\.").splitlines()
+    off = {name: "false" if name.endswith(".required") else "" for name in filters}
+    return _git(root, _GIT_SETTINGS | off, *arguments)
+
+
+def _git(root: Path, settings: Mapping[str, str], *arguments: str) -> str:
     program = shutil.which("git")
     if program is None or not Path(program).is_absolute():  # Windows looks into the current folder first
         return ""
+    given = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     try:
         done = subprocess.run(  # noqa: S603
-            [program, *_GIT_SETTINGS, "-C", str(root), *arguments],
+            [program, *given, "-C", str(root), *arguments],
+            # GIT_DIR and its like, which git itself sets in a hook, would name another repository
+            env={name: value for name, value in child_environment().items() if not name.startswith("GIT_")},
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -168,8 +199,10 @@ def run_git(root: Path, *arguments: str) -> str:
 def end_with_parent(parent: int) -> None:
     """End this process as soon as `parent`, a process id, is no longer its parent: a killed parent cannot end it.
 
-    The caller names the parent, which may be gone before this process can look.
+    The caller names the parent, which may be gone before this process can look. Called before anything slow is
+    imported: where the system does not do it at once, a thread looks twice a second, and importing may hold it up.
     """
+    end_at_parents_death()
 
     def watch() -> None:
         while has_parent(parent):

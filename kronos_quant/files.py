@@ -21,7 +21,6 @@ from typing import Any
 
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.owners import is_abandoned, is_being_made, owned_name
-from kronos_quant.system import flush_file, move
 
 _PACKAGE = Path(__file__).parent
 _PARTIAL = ".partial-"
@@ -58,7 +57,7 @@ def discard(path: Path) -> None:
     """Remove a file or folder if it is there, whole or not at all: the rest that a kill leaves has another name."""
     aside = _staged(path)
     with suppress(FileNotFoundError):
-        move(path, aside)
+        path.rename(aside)
         _remove(aside)
 
 
@@ -134,13 +133,13 @@ def _place(partial: Path, path: Path, *, new: bool) -> None:
     """Rename what was written; a `new` one replaces nothing, also where another process wrote it meanwhile."""
     if partial.is_dir():
         try:
-            move(partial, path)
+            partial.replace(path)
         except OSError as error:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
             raise
     elif not new:
-        move(partial, path)
+        partial.replace(path)
     else:
         try:
             path.hardlink_to(partial)
@@ -149,7 +148,7 @@ def _place(partial: Path, path: Path, *, new: bool) -> None:
         except OSError:  # a file system without links
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
-            move(partial, path)
+            partial.replace(path)
         else:
             partial.unlink()
 
@@ -189,7 +188,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with write_aside(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -220,7 +219,8 @@ def _flush(path: Path) -> None:
     """Force a finished file to the disk, so that the rename cannot outlive its content."""
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
-            flush_file(file)
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
 
 
 def _disk_trouble(error: Exception) -> str | None:

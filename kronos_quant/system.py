@@ -6,24 +6,23 @@ this kind nor a parent that a child can ask for.
 
 from __future__ import annotations
 
-import errno
+import ctypes
 import hashlib
+import io
 import os
+import signal
 import socket
 import sys
-import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 WINDOWS = sys.platform == "win32"
-LINUX = sys.platform.startswith("linux")
-
-MOVE_SECONDS = 1.0
-"""How long a file or folder that is in use is tried to be renamed on Windows."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
+_END_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of <sys/prctl.h>."""
 _ENDED = "ZX"
 """States in /proc of a process that has ended, and that its parent has not yet asked for."""
 
@@ -73,13 +72,14 @@ def has_parent(pid: int) -> bool:
     """Whether the process that started this one still runs. pid : its id"""
     if not WINDOWS:
         return os.getppid() == pid  # a system gives an orphan to another parent
-    import psutil
+    return process_identity(pid) is not None
 
-    # the launcher of a virtual environment may stand between the two; a later process may get the id of one that ended
-    try:
-        return bool(psutil.Process(pid).create_time() <= psutil.Process().create_time())
-    except psutil.Error:
-        return False
+
+def end_at_parents_death() -> None:
+    """On Linux, have the system end this process as soon as the thread that started it has ended."""
+    if _BOOT.exists():
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
 
 
 def lock_file(descriptor: int, *, alone: bool) -> None:
@@ -94,46 +94,12 @@ def lock_file(descriptor: int, *, alone: bool) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
 
 
-def removes_open_files() -> bool:
-    """Whether a file or folder may be removed and renamed while a process has it open: not on Windows."""
-    return not WINDOWS
-
-
-def flush_file(path: Path) -> None:
-    """Force a file's content to the disk."""
-    # Windows flushes only what is open for writing; elsewhere a file that was copied may be read-only
-    with path.open("rb+" if WINDOWS else "rb") as stream:
-        os.fsync(stream.fileno())
-
-
-def move(source: Path, target: Path) -> None:
-    """Rename a file or folder; a file replaces one that is there.
-
-    Windows refuses while anyone reads either, which for a small file is over soon: it is tried for MOVE_SECONDS.
-    """
-    end = time.monotonic() + MOVE_SECONDS
-    while True:
-        try:
-            source.replace(target)
-        except PermissionError:
-            if not WINDOWS or time.monotonic() > end:
-                raise
-            time.sleep(MOVE_SECONDS / 20)
-        else:
-            return
-
-
-def is_closed_pipe(error: OSError) -> bool:
-    """Whether an error says that the reader of a pipe is gone, which Windows calls an invalid argument."""
-    return error.errno == errno.EPIPE or (WINDOWS and error.errno == errno.EINVAL and error.filename is None)
-
-
 def limit_memory(size: int) -> bool:
     """Bound the memory that this process may ask for, in bytes; returns whether the system keeps it to that.
 
     What is more fails inside the process that asks. macOS and Windows set no such bound.
     """
-    if not LINUX:
+    if not sys.platform.startswith("linux"):
         return False
     import resource
 
@@ -150,6 +116,13 @@ def without_core_dumps() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def accept_every_letter() -> None:
+    """Where the console's encoding lacks a letter (Windows in Chinese or Western Europe), print a mark for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def discard_output() -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from kronos_quant.errors import ConfigError
 from kronos_quant.files import asset_dir, write_text
 from kronos_quant.inputs import as_path
+from kronos_quant.readers import read_text
 
 if TYPE_CHECKING:
     from kronos_quant.config import ResolvedConfig, WorkspaceConfig
@@ -130,12 +131,11 @@ def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
     texts = {folder / CONFIG_FILE: template, folder / ".gitignore": GITIGNORE}
     for name, kind in (("signals", "recipe"), ("strategies", "strategy")):
         for source in sorted(asset_dir(name).glob("*.yaml")):
-            texts[folder / name / source.name] = schema_line(kind) + source.read_text(encoding="utf-8")
+            texts[folder / name / source.name] = schema_line(kind) + read_text(source)
     schemas = {
-        folder / SCHEMAS / source.name: source.read_text(encoding="utf-8")
-        for source in sorted(asset_dir("docs/schemas").glob("*.json"))
+        folder / SCHEMAS / source.name: read_text(source) for source in sorted(asset_dir("docs/schemas").glob("*.json"))
     }
-    old = {path for path, text in schemas.items() if path.is_file() and path.read_text(encoding="utf-8") != text}
+    old = {path for path, text in schemas.items() if path.is_file() and read_text(path) != text}
     written = [path for path in (*texts, *schemas) if not path.exists() or path in old]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ RUNNER = Path(__file__).parent / "kills" / "runner.py"
 KILLED = -9
 RUN_ID = re.compile(rb"\d{8}-\d{9}-[0-9a-f]{4}")
 LEFT_OUT = {
-    "manifest.json": {"id", "started", "finished", "process", "resumed", "command"},
+    "manifest.json": {"id", "started", "finished", "process", "resumed", "command", "code"},
     "meta.json": {"created"},
     "metrics.json": {"computed", "present"},
 }

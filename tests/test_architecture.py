@@ -1,6 +1,7 @@
 """The direction of imports between the rooms, and what the light commands load."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -30,6 +31,7 @@ SHARED_ORDER = (
     "arrays",
     "bounds",
     "errors",
+    "readers",
     "system",
     "children",
     "owners",
@@ -172,3 +174,30 @@ def test_what_only_some_systems_have_is_called_in_one_module():
             assert not {name.split(".")[0] for name in names} & OF_SOME_SYSTEMS, file
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in ("os", "time", "signal"):
                 assert node.attr not in {*CALLS_OF_SOME_SYSTEMS, "SIGKILL", "SIGHUP", "SIGALRM"}, (file, node.lineno)
+
+
+READERS = re.compile(
+    r"\bpl\.(read|scan)_(parquet|csv|ipc|ndjson|json|excel|database|avro)\(|\.read_(parquet|csv)\(str|\bjson\.loads?\("
+    r"|\byaml\.(safe_)?load|\.read_(text|bytes)\(|\bmodel_validate_json\(|\bnp\.(fromfile|load|loadtxt|genfromtxt)\("
+    r"|\bpq\.(read_table|read_pandas)\("
+)
+"""Calls that open or parse a file."""
+
+READ_ELSEWHERE = {
+    "system.py": ".read_text(",  # /proc, which is no file of anybody's
+    "schema/tables.py": "yaml.load",  # the package's own, in a zip too
+    "backtest/sweep.py": "yaml.safe_load",  # a word of the command line
+}
+
+
+def test_files_are_read_in_one_place():
+    found = {}
+    for file in [*(ROOT / "kronos_quant").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
+        name = (
+            file.relative_to(ROOT / "kronos_quant").as_posix() if ROOT / "kronos_quant" in file.parents else file.name
+        )
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            call = READERS.search(line)
+            if call and name != "readers.py" and "readers." not in line and READ_ELSEWHERE.get(name, "\n") not in line:
+                found[f"{name}:{number}"] = line.strip()
+    assert not found

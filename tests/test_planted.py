@@ -73,8 +73,14 @@ class TrappedFolder:
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run `kq` as its script does; nothing of the folder may have run. Returns what it printed."""
-        code = "import sys; from kq_cli.app import main; main()"
-        return self.check([sys.executable, "-P", "-c", code, *arguments], environment)
+        return self.check([sys.executable, self.script("from kq_cli.app import main; main()"), *arguments], environment)
+
+    def script(self, code: str) -> str:
+        """A script elsewhere: without -P, which a process would hand on to some that it starts."""
+        path = self.marks.parent / "scripts" / "script.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+        return str(path)
 
     def check(self, command: list[str], environment: dict[str, str] | None = None) -> str:
         """Run a command in the folder; it must succeed, and no trap may have been stepped on."""
@@ -139,7 +145,7 @@ if __name__ == "__main__":
 
 
 def test_a_pool_of_processes_runs_nothing_of_the_folder(trapped: TrappedFolder, tmp_path: Path) -> None:
-    trapped.check([sys.executable, "-P", "-c", POOL])
+    trapped.check([sys.executable, trapped.script(POOL)])
 
 
 def test_code_of_the_package_in_a_process_of_its_own_runs_nothing_of_the_folder(
@@ -163,13 +169,18 @@ def test_the_environment_of_this_process_is_as_before(trapped: TrappedFolder, mo
     assert dict(os.environ) == before
 
 
-def test_git_runs_no_program_that_a_repository_names(tmp_path: Path) -> None:
+def test_git_runs_no_program_that_a_repository_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "mark"
     git = ["git", "-C", str(tmp_path / "w")]
     subprocess.run(["git", "init", "-q", str(tmp_path / "w")], check=True)
     subprocess.run([*git, "config", "core.fsmonitor", f"touch {mark}"], check=True)
     (tmp_path / "w" / "file").write_text("")
     subprocess.run([*git, "add", "file"], check=True, capture_output=True)
+    (tmp_path / "w" / ".gitattributes").write_text("* filter=own")
+    subprocess.run([*git, "config", "filter.own.clean", f"touch {mark}; cat"], check=True)
+    subprocess.run([*git, "config", "filter.own.required", "true"], check=True)
+    os.utime(tmp_path / "w" / "file", (1, 1))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     mark.unlink(missing_ok=True)
     assert children.run_git(tmp_path / "w", "status", "--porcelain", "--untracked-files=no") == "A  file"
     assert not mark.exists()
@@ -213,9 +224,8 @@ def test_the_commands_that_start_processes_run_nothing_of_the_folder(trapped_mod
     ):
         trapped.run(*arguments)
     # doctor finds something to do, which is a code of its own
-    subprocess.run(
-        [sys.executable, "-P", "-c", "from kq_cli.app import main; main()", "doctor"], cwd=trapped.root, check=False
-    )
+    script = trapped.script("from kq_cli.app import main; main()")
+    subprocess.run([sys.executable, script, "doctor"], cwd=trapped.root, check=False)
     assert not list(trapped.marks.iterdir())
 
 
@@ -233,4 +243,4 @@ def test_the_ranks_of_a_training_run_nothing_of_the_folder(trapped: TrappedFolde
     code = (
         "from kronos_quant.training import launch; import sys; from pathlib import Path; launch(Path(sys.argv[1]), 2)"
     )
-    trapped.check([sys.executable, "-P", "-c", code, str(job)])
+    trapped.check([sys.executable, trapped.script(f"if __name__ == '__main__':\n    {code}"), str(job)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import logging
 import os
@@ -31,10 +32,9 @@ from kq_cli import (
     train,
     universe,
 )
-from kq_cli.printing import show_what_can_be_shown
 from kronos_quant import KronosQuantError, __version__
 from kronos_quant.errors import printable
-from kronos_quant.system import discard_output, is_closed_pipe
+from kronos_quant.system import accept_every_letter, discard_output
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
@@ -155,7 +155,7 @@ _unwrap_help(app)
 
 def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
-    show_what_can_be_shown()
+    accept_every_letter()
     try:
         code = app(standalone_mode=False, prog_name="kq") or 0
         if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and says nothing
@@ -165,7 +165,7 @@ def main() -> None:
     except typer.TyperException as error:
         code = _usage_error(error)
     except OSError as error:
-        if is_closed_pipe(error):  # `kq … | head`
+        if error.errno == errno.EPIPE:  # `kq … | head`
             discard_output()
             code = 1
         else:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,21 +11,9 @@ from kronos_quant.errors import printable
 from kronos_quant.files import to_json
 
 
-def show_what_can_be_shown() -> None:
-    """On a terminal of another encoding (cp936, cp1252) print ? for a character that it does not have."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, with escapes where its encoding lacks a character: a script reads the same value."""
-    text = to_json(value)
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(json.loads(text), indent=2)
-    typer.echo(text)
+    """One JSON document on stdout."""
+    typer.echo(to_json(value))
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -20,10 +20,14 @@ from kronos_quant.backtest.strategies.protocol import Decide
 from kronos_quant.backtest.strategies.rules import load_decide
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.config import load_yaml, read_values
-from kronos_quant.errors import ConfigError, DataError
-from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.inputs import PathLike, as_path, short_repr
 from kronos_quant.market import Facts, Market, canonical_column, universes, workspace_market
+from kronos_quant.market.ingest.columns import LINE
+from kronos_quant.market.ingest.lists import value_fault
+from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.quality.checks import read_rejected
+from kronos_quant.market.symbols import find_fault, symbol_fault
 from kronos_quant.own_code import check_allowed
 from kronos_quant.panel.matrix import interval_groups, to_matrix
 from kronos_quant.schema import DAILY
@@ -249,26 +253,27 @@ def read_groups(path: Path, exchange: str) -> pl.DataFrame:
 
     Raises DataError for a file that cannot be read, a column that is missing, and a cell that is none.
     """
-    try:
-        frame = pl.read_csv(path, infer_schema=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file of groups") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not a readable CSV file: {str(error).partition(chr(10))[0]}") from None
+    frame = read_text_table(path)
     missing = [name for name in ("symbol", "group") if name not in frame.columns]
     if missing:
-        raise DataError(f"{path}: expected the columns symbol and group, found {', '.join(frame.columns)}")
+        raise DataError(f"{path}: expected the columns symbol and group, found {listed(frame.columns[1:])}")
+    lines = frame[LINE]
     frame = frame.rename({"group": "value"})
     frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in GROUP_SPANS if name not in frame.columns)
     frame = frame.select(pl.col(list(GROUP_SPANS)).str.strip_chars().replace("", None))
     empty = frame.filter(pl.any_horizontal(pl.col("symbol", "value").is_null()))
     if len(empty):
         raise DataError(f"{path}: {len(empty)} rows without a symbol or group")
+    for name, fault_of in (("symbol", symbol_fault), ("value", value_fault)):
+        if (found := find_fault(frame[name], fault_of)) is not None:
+            row, text, fault = found
+            expected = "group" if name == "value" else name
+            raise DataError(f"{path}: line {lines[row]}: expected a {expected}, found {short_repr(text)} ({fault})")
     for name in ("start", "end"):
         dates = frame[name].str.to_date("%Y-%m-%d", strict=False)
         wrong = frame[name].filter(dates.is_null() & frame[name].is_not_null())
         if len(wrong):
-            raise DataError(f"{path}: {name}: expected dates such as 2025-06-05, found {wrong[0]!r}")
+            raise DataError(f"{path}: {name}: expected dates such as 2025-06-05, found {short_repr(wrong[0])}")
         frame = frame.with_columns(dates.alias(name))
     return frame.with_columns(canonical_column(frame["symbol"], exchange))
 

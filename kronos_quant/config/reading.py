@@ -25,6 +25,7 @@ from kronos_quant.config.sections import SCRATCH, TrainConfig, WorkspaceConfig
 from kronos_quant.config.yaml_text import parse_yaml
 from kronos_quant.errors import ConfigError, listed
 from kronos_quant.inputs import short_name, short_repr
+from kronos_quant.readers import read_text
 
 MOST_NAMES = 8
 """Files that the hint of a missing one names."""
@@ -210,15 +211,11 @@ def _merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[Any, dict[Location, int]]:
     """The file's plain data, and the line of each of its keys."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = f"Available: {listed(sorted(near), MOST_NAMES)}." if near else "kq init writes the files to start from"
-        raise ConfigError(f"{path}: no such file", hint=hint) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}", hint="Save it as UTF-8.") from None
-    data, lines = parse_yaml(text, str(path))
+        raise ConfigError(f"{path}: no such file", hint=hint)
+    data, lines = parse_yaml(read_text(path, ConfigError, "Save it as UTF-8."), str(path))
     return {} if data is None else data, lines
 
 

@@ -10,9 +10,18 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import LONGEST_NAME, as_date, short_name, short_repr
@@ -91,6 +100,15 @@ class Section(BaseModel):
                 expected = "a number" if float in kinds else "an integer"
                 raise ValueError(f"{given}: must be {expected}, found {flags[given]}")
         return values
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _refuse_control_letters(cls, value: Any) -> Any:
+        """A path of Windows in double quotes: YAML reads "C:\\new" with a line break."""
+        if isinstance(value, Path) and not str(value).isprintable():
+            hint = "in double quotes a backslash begins a special letter: write / or use single quotes"
+            raise ValueError(f"expected a path, found {short_repr(str(value))} ({hint})")
+        return value
 
     if not TYPE_CHECKING:
 

@@ -10,7 +10,6 @@
 | an alias (`*name`), a merge key (`<<`) | refused: nine lines of them hold a billion values, or one inside itself  |
 | a tag (`!!binary`, `!!python/object`)  | refused, but those of numbers, texts, lists and mappings                 |
 | a key given twice                      | refused                                                                  |
-| "C:\\new" with a line's end for `\\n`    | refused, as every escape that cannot be printed; so is "D:\\data"         |
 | more than MOST_LEVELS levels           | refused                                                                  |
 """
 
@@ -31,11 +30,13 @@ MOST_CHARACTERS = 1_000_000
 MOST_LEVELS = 50
 LONGEST_REASON = 200
 """Characters of what PyYAML says."""
-ESCAPES = "In double quotes a backslash starts an escape: write paths in single quotes, or with / (D:/data)."
-_WRONG_ESCAPES = ("found unknown escape character", "expected escape sequence")
-"""How PyYAML begins what it says of them."""
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+
+
+BACKSLASHES = (
+    "Write a path of Windows with / or in single quotes: in double quotes a backslash begins a special letter."
+)
 
 
 class _Refusal(yaml.MarkedYAMLError):
@@ -55,10 +56,6 @@ class _Loader(yaml.SafeLoader):
         tag = getattr(event, "tag", None)
         if tag is not None and tag not in _PLAIN_TAGS and tag != "!":
             raise _Refusal(problem=f"the tag {short_repr(tag)} is not read", problem_mark=mark)
-        # a key, which has no index, is refused with the names of the fields
-        if index is not None and getattr(event, "style", None) == '"' and not event.value.isprintable():
-            problem = f"the text {short_repr(event.value)} holds a character that cannot be printed"
-            raise _Refusal(problem=problem, problem_mark=mark, note=ESCAPES)
         if self.level >= MOST_LEVELS:
             raise _Refusal(problem=f"more than {MOST_LEVELS} levels inside each other", problem_mark=mark)
         self.level += 1
@@ -130,9 +127,9 @@ def parse_yaml(text: str, place: str) -> tuple[Any, dict[Location, int]]:
         mark = getattr(error, "problem_mark", None)
         where = f"{place}:{mark.line + 1}" if mark else place
         reason = " ".join(str(getattr(error, "problem", None) or error).split())[:LONGEST_REASON]
-        hint = ESCAPES if reason.startswith(_WRONG_ESCAPES) else getattr(error, "note", None)
-        message = f"{where}: {'' if isinstance(error, _Refusal) else 'not valid YAML: '}{reason}"
-        raise ConfigError(message, hint=hint) from None
+        hint = BACKSLASHES if "escape" in reason else None  # D:\\data in double quotes
+        known = "" if isinstance(error, _Refusal) else "not valid YAML: "
+        raise ConfigError(f"{where}: {known}{reason}", hint=hint) from None
     finally:
         loader.dispose()
 

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.files import asset_dir, disk_errors, write_aside
+from kronos_quant.readers import read_bytes, read_text
 
 DB_FOLDER = "db"
 DATABASE = "market.duckdb"
@@ -43,7 +44,7 @@ def iter_migrations() -> Iterator[Migration]:
     """The migrations that travel with the package, in order; never those of a workspace."""
     for path in sorted((asset_dir(DB_FOLDER) / "migrations").glob("*.sql")):
         number, _, name = path.stem.partition("_")
-        content = path.read_bytes()
+        content = read_bytes(path)
         yield Migration(int(number), name, hashlib.sha256(content).hexdigest(), content.decode())
 
 
@@ -142,7 +143,7 @@ def ingest_lock(root: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator
 
 def statement(name: str) -> str:
     """The SQL of db/statements/<name>.sql."""
-    return (asset_dir(DB_FOLDER) / "statements" / f"{name}.sql").read_text(encoding="utf-8")
+    return read_text(asset_dir(DB_FOLDER) / "statements" / f"{name}.sql")
 
 
 def _create(path: Path) -> None:
@@ -182,6 +183,6 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
 
 def _holder(folder: Path) -> str:
     try:
-        return (folder / _HOLDER).read_text()
-    except OSError:
+        return read_text(folder / _HOLDER)
+    except DataError:
         return "holder unknown"

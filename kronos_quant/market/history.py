@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from kronos_quant import readers
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import DateLike, Symbols, as_date, as_symbols
@@ -57,7 +58,8 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
             hint="Any ingest publishes it.",
         )
     chosen = pl.lit(True) if given is None else pl.col("symbol").is_in([market.resolve(text) for text in given])
-    events = pl.scan_parquet(path).filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
+    with readers.reading(path, "a Parquet file", hint=readers.REPAIR):
+        events = readers.scan_parquet(path).filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
     own = events["symbol"].unique().sort().to_list()
     present = market.select_bars(own).select(
         "symbol", "time", *(pl.col(name).alias(f"present_{name}") for name in VALUES)

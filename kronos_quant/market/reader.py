@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from kronos_quant import readers
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import asset_dir
@@ -34,6 +35,7 @@ from kronos_quant.workspace import WorkspaceFolder
 _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
 """CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
 
+_PARQUET = "a Parquet file"
 _RECENT_SESSIONS = 20  # they show at what times of day bars end, where no exchange is named
 
 
@@ -105,14 +107,14 @@ class Market(Displayed):
         self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
     ) -> pl.DataFrame:
         """Like `bars`, of canonical symbols and without checks: a symbol without bars gives no rows."""
-        frame = pl.scan_parquet(self._file("bars"))
+        frame = self._scan()
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
         if start is not None:
             frame = frame.filter(pl.col("date") >= start)
         if end is not None:
             frame = frame.filter(pl.col("date") <= end)
-        return frame.collect()
+        return self._collect(frame)
 
     def sessions(self) -> list[date]:
         """Every session of the data, ascending."""
@@ -133,8 +135,7 @@ class Market(Displayed):
 
     def last_time(self) -> datetime:
         """The end stamp of the newest bar."""
-        frame = pl.scan_parquet(self._file("bars")).select(pl.col("time").max()).collect()
-        newest: datetime = frame.item()
+        newest: datetime = self._collect(self._scan().select(pl.col("time").max())).item()
         return newest
 
     def instruments(self) -> pl.DataFrame:
@@ -167,7 +168,7 @@ class Market(Displayed):
         check_inside(known, day)
         session = known[bisect_right(known, day) - 1]
         names = universes.members(self.universe(universe), universe, day)
-        traded = pl.scan_parquet(self._file("bars")).filter(pl.col("symbol").is_in(names))
+        traded = self._scan().filter(pl.col("symbol").is_in(names))
         found = traded.group_by("symbol").agg(
             pl.col("date").min().alias("first"),
             pl.col("date").max().alias("last"),
@@ -175,7 +176,7 @@ class Market(Displayed):
         )
         # a symbol still listed after its last bar is suspended, not delisted
         listed_until = self.instruments().select("symbol", "last_date")
-        spans = found.collect().join(listed_until, on="symbol", how="left")
+        spans = self._collect(found).join(listed_until, on="symbol", how="left")
         spans = spans.with_columns(last=pl.max_horizontal("last", "last_date"))
         return universes.membership(self.universe(universe), universe, day, session, spans)
 
@@ -250,21 +251,21 @@ class Market(Displayed):
         path = self.snapshot.folder / ORIGINS_FILE
         if not path.exists():
             return []
-        read = pl.read_parquet(path).filter(freq=self.freq, source=source)
+        read = _frame(path).filter(freq=self.freq, source=source)
         return [Path(place) for place in dict.fromkeys(reversed(read["path"].to_list()))]
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB for SQL: bars, instruments, universes, sessions and the views of db/views."""
         connection = duckdb.connect(":memory:")
         for name in ("bars", "sessions"):
-            connection.read_parquet(str(self._file(name))).create_view(name)
+            _create_view(connection, name, self._file(name))
         for name in ("instruments", "universes"):
-            connection.read_parquet(str(self.snapshot.folder / f"{name}.parquet")).create_view(name)
+            _create_view(connection, name, self.snapshot.folder / f"{name}.parquet")
         connection.register("intervals", self._facts("intervals", INTERVALS).to_arrow())
         unadjusted = self._facts("unadjusted_volumes", UNADJUSTED).filter(pl.col("freq") == self.freq)
         connection.register("unadjusted_volumes", unadjusted.select("symbol").to_arrow())
         for path in sorted((asset_dir("db") / "views").glob("*.sql")):
-            connection.execute(path.read_text(encoding="utf-8"))
+            connection.execute(readers.read_text(path))
         return connection
 
     def _date(self, on: DateLike | None) -> date:
@@ -273,6 +274,14 @@ class Market(Displayed):
 
     def _file(self, name: str) -> Path:
         return self.snapshot.folder / f"{name}.{self.freq}.parquet"
+
+    def _scan(self) -> pl.LazyFrame:
+        return readers.scan_parquet(self._file("bars"), hint=readers.REPAIR)
+
+    def _collect(self, query: pl.LazyFrame) -> pl.DataFrame:
+        """The answer of a query of the bars; DataError where their file is damaged."""
+        with readers.reading(self._file("bars"), _PARQUET, hint=readers.REPAIR):
+            return query.collect()
 
     def _intervals(self) -> pl.DataFrame:
         return _frame(self.snapshot.folder / "universes.parquet")
@@ -309,26 +318,37 @@ def workspace_market(workspace: WorkspaceFolder, freq: str | None = None) -> Mar
 # A snapshot never changes, so what was read of one stays true; the bars themselves are not kept.
 @lru_cache(maxsize=16)
 def _frame(path: Path) -> pl.DataFrame:
-    return pl.read_parquet(path)
+    return readers.read_parquet(path, hint=readers.REPAIR)
 
 
 @lru_cache(maxsize=16)
 def _sessions(path: Path) -> tuple[date, ...]:
-    return tuple(pl.read_parquet(path)["date"])
+    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
+        return tuple(_frame(path)["date"])
 
 
 @lru_cache(maxsize=16)
 def _times(path: Path) -> pl.DataFrame:
-    return pl.scan_parquet(path).select("date", "time").unique().sort("time").collect()
+    bars = readers.scan_parquet(path, hint=readers.REPAIR)
+    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
+        return bars.select("date", "time").unique().sort("time").collect()
 
 
 @lru_cache(maxsize=16)
 def _stamps(path: Path, since: date) -> tuple[time, ...]:
     """Times of day at which bars ended since a date, ascending."""
-    frame = pl.scan_parquet(path).filter(pl.col("date") >= since).select(pl.col("time").dt.time().unique().sort())
-    return tuple(frame.collect()["time"])
+    bars = readers.scan_parquet(path, hint=readers.REPAIR).filter(pl.col("date") >= since)
+    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
+        return tuple(bars.select(pl.col("time").dt.time().unique().sort()).collect()["time"])
 
 
 @lru_cache(maxsize=16)
 def _symbols(path: Path) -> dict[str, None]:
-    return dict.fromkeys(_frame(path)["symbol"])
+    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
+        return dict.fromkeys(_frame(path)["symbol"])
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+    readers.regular_file(path, hint=readers.REPAIR)
+    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
+        connection.read_parquet(readers.duckdb_path(path)).create_view(name)

@@ -5,7 +5,6 @@ A snapshot is in use if it is current, if a run's manifest names it, or while a 
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,8 +25,9 @@ from kronos_quant.market.snapshots import (
     lock_snapshot,
     read_snapshot,
 )
+from kronos_quant.readers import read_json
 from kronos_quant.runs.folder import MANIFEST
-from kronos_quant.system import removes_open_files
+from kronos_quant.system import WINDOWS
 
 KEPT = 3
 """Default number of newest snapshots that `prune_snapshots` keeps."""
@@ -182,15 +182,13 @@ def _remove(folder: Path) -> bool:
     try:
         with suppress(FileNotFoundError):  # of a damaged one
             descriptor = lock_snapshot(folder, alone=True)
-        if descriptor is not None and not removes_open_files():
+        if WINDOWS and descriptor is not None:  # there nothing of a folder may be open when it is renamed
             os.close(descriptor)
             descriptor = None
         # readers no longer see it; after a kill the next pruning or ingest clears the rest
         discard(folder)
-    except BlockingIOError:
-        return False
-    except PermissionError:
-        if removes_open_files():
+    except (BlockingIOError, PermissionError) as error:
+        if isinstance(error, PermissionError) and not WINDOWS:
             raise
         return False
     finally:
@@ -203,7 +201,7 @@ def _runs_by_snapshot(runs: Path) -> dict[str, list[str]]:
     """Digest -> the runs (kind/id) whose manifests name it; a manifest that cannot be read names none."""
     found: dict[str, list[str]] = {}
     for path in sorted(runs.glob(f"*/*/{MANIFEST}")):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            digest = json.loads(path.read_text(encoding="utf-8"))["inputs"]["snapshot"]
+        with suppress(DataError, KeyError, TypeError):
+            digest = read_json(path)["inputs"]["snapshot"]
             found.setdefault(digest, []).append(f"{path.parent.parent.name}/{path.parent.name}")
     return found

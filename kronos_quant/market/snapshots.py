@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 import weakref
@@ -35,6 +36,7 @@ from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
+from kronos_quant.readers import REPAIR, read_json, read_text
 from kronos_quant.schema import BARS, DAILY, check_table
 from kronos_quant.system import lock_file
 
@@ -135,17 +137,19 @@ def current_snapshot(root: Path) -> Snapshot | None:
 
 def current_name(folder: Path) -> str | None:
     """The name in the pointer file of a folder of snapshots; None without a pointer."""
-    try:
-        return (folder / CURRENT).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+    if not (folder / CURRENT).exists():
         return None
+    name = read_text(folder / CURRENT, hint=REPAIR).strip()
+    if not re.fullmatch(r"[0-9a-f]+", name):
+        raise DataError(f"{folder / CURRENT}: expected the name of a snapshot, found {name[:40]!r}", hint=REPAIR)
+    return name
 
 
 def read_snapshot(folder: Path) -> Snapshot:
     """A snapshot by its folder. Raises DataError when it is missing, damaged or of a newer format."""
     path = folder / META
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, hint=REPAIR)
         if content["format"] > _FORMAT:
             raise DataError(
                 f"{path}: written by a newer kronos-quant (format {content['format']}; this one knows {_FORMAT})",
@@ -154,9 +158,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         meta = SnapshotMeta.model_validate(content)
         return Snapshot(meta.digest, folder, datetime.fromisoformat(meta.created), meta.freqs)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: the snapshot cannot be read: {type(error).__name__}", hint="Any ingest publishes it again."
-        ) from error
+        raise DataError(f"{path}: the snapshot cannot be read: {type(error).__name__}", hint=REPAIR) from error
 
 
 def lock_snapshot(folder: Path, *, alone: bool) -> int:

@@ -35,7 +35,7 @@ class PresentModel(ModelEntry):
     def lines(self) -> list[str]:
         """The outcome of `kq model add`, in words."""
         first, *others = ModelEntry.lines(self)
-        return [f"{first.removeprefix('added ')}; was there already, nothing was changed", *others]
+        return [f"{first.removeprefix('added ')}; already stored, nothing was changed", *others]
 
 
 def add_model(

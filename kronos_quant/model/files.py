@@ -9,7 +9,6 @@ compared. Whatever is wrong is one CheckpointError.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
@@ -22,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from kronos_quant import readers
 from kronos_quant.errors import CheckpointError, ConfigError, listed
 from kronos_quant.files import file_digest, write_aside, write_json
 from kronos_quant.inputs import PathLike, as_path
@@ -207,14 +207,7 @@ def read_json(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         if size > _LARGEST_JSON:
             raise CheckpointError(f"{path}: expected at most {_LARGEST_JSON:,} bytes of JSON, found {size:,}")
-        try:
-            value = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
-            reason = str(error).partition("\n")[0]
-            raise CheckpointError(f"{path}: not readable as JSON: {reason}", hint="copy the file again") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}")
-    return value
+    return readers.read_json(path, CheckpointError, "copy the file again")
 
 
 def read_config(folder: Path, build: type[Pretrained]) -> Any:

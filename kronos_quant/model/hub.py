@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kronos_quant.errors import CheckpointError, KronosQuantError
 from kronos_quant.files import disk_errors, file_digest
+from kronos_quant.readers import read_bytes
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
@@ -111,7 +112,7 @@ def _check_stated(name: str, file: Path) -> None:
     if re.fullmatch(r"[0-9a-f]{64}", stated):
         found = file_digest(file)
     elif re.fullmatch(r"[0-9a-f]{40}", stated):
-        content = file.read_bytes()
+        content = read_bytes(file, CheckpointError)
         found = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
     else:
         return

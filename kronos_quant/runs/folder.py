@@ -7,7 +7,6 @@ that was killed says `running`: it is resumed, or removed by the next run where 
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,10 +19,11 @@ import yaml
 from filelock import Timeout
 from pydantic import BaseModel
 
-from kronos_quant.errors import ConfigError, KronosQuantError
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError
 from kronos_quant.files import abandoned, discard, disk_errors, write_aside, write_json, write_text
 from kronos_quant.locks import held_lock, remove_stale
 from kronos_quant.owners import this_process
+from kronos_quant.readers import REPAIR, pass_over, read_json
 from kronos_quant.runs.manifest import FINISHED, KILLED, RUNNING, Inputs, new_manifest, status_of
 
 if TYPE_CHECKING:
@@ -45,13 +45,16 @@ class Run:
 
     def manifest(self) -> dict[str, Any]:
         """The manifest as it stands."""
-        loaded: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+        path = self.folder / MANIFEST
+        loaded = read_json(path, hint=REPAIR)
+        wrong = [name for name in ("kind", "id", "status") if not isinstance(loaded.get(name), str)]
+        if wrong:
+            raise DataError(f"{path}: {wrong[0]}: expected text, found {loaded.get(wrong[0])!r}", hint=REPAIR)
         return loaded
 
     def metrics(self) -> dict[str, Any]:
         """metrics.json of a finished run."""
-        loaded: dict[str, Any] = json.loads((self.folder / METRICS).read_text(encoding="utf-8"))
-        return loaded
+        return read_json(self.folder / METRICS, hint=REPAIR)
 
     def write_config(self, sections: dict[str, BaseModel]) -> None:
         """Write the fully resolved configuration: running it again gives the same run."""
@@ -266,7 +269,16 @@ def _shown(run: Run) -> dict[str, Any]:
 
 def _runs(runs: Path, kind: str) -> list[Run]:
     paths = sorted((runs / kind).glob("[0-9]*"))
-    return [Run(kind, path.name, path, path) for path in paths if (path / MANIFEST).is_file()]
+    found = [Run(kind, path.name, path, path) for path in paths if (path / MANIFEST).exists()]
+    return [run for run in found if _is_readable(run)]
+
+
+def _is_readable(run: Run) -> bool:
+    try:
+        return bool(run.manifest())
+    except DataError as error:
+        pass_over(error)
+        return False
 
 
 def _new_id() -> str:

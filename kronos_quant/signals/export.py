@@ -12,6 +12,7 @@ from polars import selectors
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import asset_dir, sweep, write_aside
+from kronos_quant.readers import read_text
 from kronos_quant.signals.moments import MOMENT
 from kronos_quant.signals.store import stored_folders
 
@@ -40,7 +41,7 @@ def attach_signals(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
         raise DataError(f"{root}: no signals in the store", hint="kq signal")
     # DuckDB takes no bound parameter where a view is made, a variable is the way to hand it a list
     connection.execute("SET VARIABLE signal_files = ?", [files])
-    connection.execute((asset_dir("db") / "views" / "signals" / "signals.sql").read_text(encoding="utf-8"))
+    connection.execute(read_text(asset_dir("db") / "views" / "signals" / "signals.sql"))
 
 
 def qlib_series(scores: pl.DataFrame) -> pd.Series:

@@ -12,7 +12,6 @@ need no lock and readers see whole files.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
+from kronos_quant.readers import read_json
 from kronos_quant.schema import DAILY, check_table
 from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.recipe import ResolvedRecipe
@@ -86,16 +86,13 @@ class SignalFolder:
         Raises DataError for a note that is broken or of a newer version of this program.
         """
         path = self.folder / NOTE_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not readable as JSON: {error}", hint=_NOTE_ANEW) from None
-        if not isinstance(content, dict):
-            raise DataError(f"{path}: expected a mapping, found {type(content).__name__}", hint=_NOTE_ANEW)
+        content = read_json(path, hint=_NOTE_ANEW)
         check_format(path, content.get("format", 1))
         recipe = content.get("recipe", content)
+        if not isinstance(recipe, dict):
+            raise DataError(f"{path}: recipe: expected an object, found {type(recipe).__name__}", hint=_NOTE_ANEW)
         return Note(str(content.get("name", "")), str(content.get("model", "")), recipe)
 
     def dates(self) -> list[date]:

@@ -31,6 +31,7 @@ from kronos_quant.market.ingest.columns import parse_stamps
 from kronos_quant.market.sessions import time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.symbols import MAINLAND
+from kronos_quant.readers import begins_with, read_csv, read_parquet
 from kronos_quant.schema import DAILY
 
 DATE_NAMES = (
@@ -196,22 +197,11 @@ def _loaded(source: PathLike | Table, name: str) -> tuple[str, pl.DataFrame]:
 
 def _read_file(path: Path) -> pl.DataFrame:
     # a symbol is as it is written: 000001 is not 1
-    texts = dict.fromkeys((*SYMBOL_NAMES, *map(str.title, SYMBOL_NAMES), *map(str.upper, SYMBOL_NAMES)), pl.String)
-    try:
-        with path.open("rb") as stream:
-            is_parquet = stream.read(4) == b"PAR1"
-        if is_parquet:
-            return pl.read_parquet(path)
-        frame = pl.read_csv(path, infer_schema_length=None, schema_overrides=texts)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        hint = "Pickles are never opened: save the table as Parquet." if path.suffix in (".pkl", ".pickle") else None
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path}: not readable as CSV or Parquet: {reason}", hint=hint) from None
-    if any("\ufffd" in column for column in frame.columns):
-        raise DataError(f"{path}: expected UTF-8, found another encoding in its first line", hint="Save it as UTF-8.")
-    return frame
+    texts = (*SYMBOL_NAMES, *map(str.title, SYMBOL_NAMES), *map(str.upper, SYMBOL_NAMES))
+    hint = "Pickles are never opened: save the table as Parquet." if path.suffix in (".pkl", ".pickle") else None
+    if begins_with(path, b"PAR1"):
+        return read_parquet(path, hint=hint)
+    return read_csv(path, hint=hint, texts=texts)
 
 
 def _matching(columns: list[str], names: tuple[str, ...]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kronos_quant.children import end_with_parent
 from kronos_quant.errors import KronosQuantError
+from kronos_quant.readers import read_model
 from kronos_quant.system import parent_id
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
@@ -36,7 +37,7 @@ def main() -> int:
     # torchrun does not set the variable
     end_with_parent(int(os.environ.get(LAUNCHER, parent_id())))
     try:
-        fit(TrainingJob.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")), launched_at())
+        fit(read_model(Path(sys.argv[1]), TrainingJob), launched_at())
     except KronosQuantError as error:
         if first:
             sys.stderr.write(f"error: {error}\n" + (f"hint:  {error.hint}\n" if error.hint else ""))

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias
 from kronos_quant.config import CometConfig
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors, write_json, write_text
-from kronos_quant.system import flush_file
+from kronos_quant.readers import read_json, read_json_lines, read_text
 from kronos_quant.training.processes import Ranks
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class TrainingLog:
         """Append a row."""
         if not self.writes:
             return
-        with disk_errors(self.path), self.path.open("a", encoding="utf-8", newline="\n") as stream:
+        with disk_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         for tracker in self.trackers:
             tracker.log_row(row)
@@ -58,7 +58,8 @@ class TrainingLog:
         """Bytes so far, on the disk."""
         if not self.writes or not self.path.exists():
             return 0
-        flush_file(self.path)
+        with self.path.open("rb") as stream:
+            os.fsync(stream.fileno())
         return self.path.stat().st_size
 
     def cut(self, size: int) -> None:
@@ -69,7 +70,7 @@ class TrainingLog:
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The rows of a run's log.jsonl."""
-    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    return read_json_lines(folder / LOG)
 
 
 class LaunchSpeed:
@@ -116,7 +117,7 @@ class LaunchSpeed:
 def read_launches(folder: Path) -> list[dict[str, Any]]:
     """The launches in a run's speed.json, oldest first; none where there is no such file."""
     path = folder / SPEED
-    return list(json.loads(path.read_text(encoding="utf-8"))["launches"]) if path.exists() else []
+    return list(read_json(path).get("launches", [])) if path.exists() else []
 
 
 def speed_line(launches: Sequence[Mapping[str, Any]]) -> str | None:
@@ -207,7 +208,7 @@ class _Mlflow:
     def __init__(self, folder: Path) -> None:
         self.mlflow = import_module("mlflow")
         file = folder / MLFLOW_RUN
-        begun = file.read_text(encoding="utf-8").strip() if file.exists() else None
+        begun = read_text(file).strip() if file.exists() else None
         run = self.mlflow.start_run(run_id=begun, run_name=None if begun else folder.name)
         self.new = begun is None
         if self.new:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from kronos_quant.bounds import MOST_GPUS
-from kronos_quant.children import cores, inherited_environment, python_command
+from kronos_quant.children import cores, inherited_environment, module_command
 from kronos_quant.errors import ConfigError, KronosQuantError, listed
 from kronos_quant.inputs import as_count, short_repr
 
@@ -85,7 +85,7 @@ def launch(job_file: Path, processes: int, started: float | None = None) -> None
     ------
     KeyboardInterrupt when the user stopped it, RankError (KronosQuantError) when a rank failed or was lost.
     """
-    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -98,12 +98,14 @@ def launch(job_file: Path, processes: int, started: float | None = None) -> None
         # a free port each time
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        # its default is a temporary folder that nobody removes
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),
     )
     # one thread per rank unless the user sets it: ranks share the cores
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     begun = time.time() if started is None else started
     given = {"OMP_NUM_THREADS": threads, LAUNCHER: str(os.getpid()), LAUNCHED: str(begun)}
-    program, *options = python_command("-m", "kronos_quant.training", str(job_file))
+    program, *options = module_command("kronos_quant.training", str(job_file))
     try:
         with inherited_environment(given):
             elastic_launch(config, program)(*options)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from kronos_quant.config import SCRATCH, ModelConfig, TrainConfig, fill_presets
 from kronos_quant.display import Displayed, summary_table
@@ -19,6 +19,7 @@ from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
 from kronos_quant.model import ModelCard, read_card
 from kronos_quant.model.library import BEST
+from kronos_quant.readers import read_model
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, prepare_run, start_run, unfinished_runs
 from kronos_quant.training.card import forecast_lines
 from kronos_quant.training.head import HEAD, SCORES_FILE
@@ -242,8 +243,8 @@ def _former_run(workspace: WorkspaceFolder, job: TrainingJob, required: bool) ->
 
 def _read_job(run: Run) -> TrainingJob | None:
     try:
-        return TrainingJob.model_validate_json((run.path / JOB_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+        return read_model(run.path / JOB_FILE, TrainingJob)
+    except KronosQuantError:
         return None
 
 

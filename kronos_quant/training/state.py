@@ -15,14 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
+from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kronos_quant.errors import CheckpointError, ConfigError
 from kronos_quant.files import discard, remove_abandoned, write_aside, write_text
 from kronos_quant.model import Kronos, KronosTokenizer
+from kronos_quant.readers import read_model, reading, regular_file
 from kronos_quant.training.logs import LaunchSpeed, TrainingLog
 from kronos_quant.training.objectives import Phase
 from kronos_quant.training.processes import Ranks
@@ -33,6 +33,8 @@ STATE_FILE, TENSOR_FILE = "state.json", "tensors.safetensors"
 CHECKPOINTS = "checkpoints"
 """In a run's folder: the tokenizer and the predictor that a training leaves, with their card."""
 BEST_NAME, LAST_NAME = "best", "last"
+
+_ANEW = "kq train --fresh"
 
 
 class PhaseOutcome(BaseModel):
@@ -98,13 +100,12 @@ def load_state(folder: Path) -> tuple[TrainingState, dict[str, Tensor]] | None:
     if not states:
         return None
     newest = states[-1]
-    try:
-        state = TrainingState.model_validate_json((newest / STATE_FILE).read_text(encoding="utf-8"))
-        tensors = load_file(newest / TENSOR_FILE) if state.position is not None else {}
-    except (OSError, ValueError, ValidationError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{newest}: the state cannot be read: {reason}", hint="kq train --fresh") from error
-    return state, tensors
+    state = read_model(newest / STATE_FILE, TrainingState, CheckpointError, _ANEW)
+    if state.position is None:
+        return state, {}
+    tensors = regular_file(newest / TENSOR_FILE, CheckpointError, _ANEW)
+    with reading(tensors, "a safetensors file", CheckpointError, _ANEW):
+        return state, load_file(tensors)
 
 
 def _states(folder: Path) -> list[Path]:

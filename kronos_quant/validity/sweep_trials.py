@@ -16,6 +16,7 @@ from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.sweep import Trial, TrialResult
 from kronos_quant.files import write_aside
+from kronos_quant.readers import read_parquet
 from kronos_quant.runs import Run
 from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
@@ -26,6 +27,8 @@ from kronos_quant.workspace import WorkspaceFolder
 
 TRIALS = "trials.parquet"
 """The finished trials, in the folder of a sweep."""
+PROBABILITY = "deflated_sharpe_probability"
+"""The column of TRIALS that depends on all trials of the workspace, written at the end."""
 
 
 def sweep_key(inputs: BacktestInputs, trials: Sequence[Trial]) -> str:
@@ -37,7 +40,7 @@ def sweep_key(inputs: BacktestInputs, trials: Sequence[Trial]) -> str:
 
 def read_results(path: Path) -> pl.DataFrame:
     """The finished trials of a sweep; none where there is no file."""
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame(schema={"trial": pl.String})
+    return read_parquet(path) if path.exists() else pl.DataFrame(schema={"trial": pl.String})
 
 
 def write_results(path: Path, table: pl.DataFrame) -> None:
@@ -80,7 +83,9 @@ def evaluate_trials(
 ) -> tuple[pl.DataFrame, Luck | None]:
     """All trials in the order of the grid with their deflated Sharpe ratios, and the tests of the best one."""
     order = pl.DataFrame({"trial": [trial.key for trial in trials]})
-    table = order.join(read_results(run.folder / TRIALS), on="trial", how="left", maintain_order="left")
+    # a run that was killed just before its end has the probabilities of then
+    done = read_results(run.folder / TRIALS).drop(PROBABILITY, strict=False)
+    table = order.join(done, on="trial", how="left", maintain_order="left")
     ledger = read_trials(workspace.runs)
     table = table.join(deflated_probabilities(ledger, table), on="ledger", how="left", maintain_order="left")
     write_results(run.folder / TRIALS, table)
@@ -102,7 +107,7 @@ def deflated_probabilities(ledger: Trials, table: pl.DataFrame) -> pl.DataFrame:
         deflated_sharpe(ReturnMoments(*row), sharpes, sessions).probability
         for row in mine.select("sessions", "sharpe", "skew", "kurtosis").iter_rows()
     ]
-    return pl.DataFrame({"ledger": mine["trial"], "deflated_sharpe_probability": pl.Series(found, dtype=pl.Float64)})
+    return pl.DataFrame({"ledger": mine["trial"], PROBABILITY: pl.Series(found, dtype=pl.Float64)})
 
 
 def sort_by_sharpe(trials: pl.DataFrame) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.errors import DataError
 from kronos_quant.files import file_digest, write_aside
+from kronos_quant.readers import read_bytes, reading, scan_parquet
 from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import return_moments
 from kronos_quant.workspace import WorkspaceFolder
@@ -53,6 +54,8 @@ COLUMNS: dict[str, pl.DataType] = {
 
 WITHOUT_EFFECT = {"recipe", "scores_file", "benchmark", "sessions_per_year"}
 """Settings that name what the digests identify, or change no trade."""
+
+_LOST = "put it back from a copy, or kq doctor --repair (the trials that it held are no longer counted then)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Trials:
             same = pl.DataFrame({"trial": keys}).join(same, on="trial", how="inner", maintain_order="left")
         if same.is_empty():
             return np.empty((len(dates), 0))
-        newest = pl.scan_parquet(ledger_files(self.folder)).join(same.lazy(), on=["trial", "recorded"], how="semi")
+        newest = scan_parquet(ledger_files(self.folder)).join(same.lazy(), on=["trial", "recorded"], how="semi")
         rows = newest.select("trial", "returns").unique("trial").collect()
         ordered = same.select("trial").join(rows, on="trial", how="left", maintain_order="left")["returns"]
         return np.ascontiguousarray(np.vstack([row.to_numpy() for row in ordered]).T)
@@ -164,7 +167,8 @@ def read_trials(runs: Path) -> Trials:
         check_whole(file)
     if not files:
         return Trials(pl.DataFrame(schema=schema), folder)
-    table = pl.read_parquet(files, columns=small).cast(schema)  # type: ignore[arg-type]
+    with reading(folder, "the ledger of trials"):
+        table = scan_parquet(files).select(small).collect().cast(schema)  # type: ignore[arg-type]
     return Trials(table.sort("recorded").unique("trial", keep="last", maintain_order=True), folder)
 
 
@@ -175,16 +179,9 @@ def ledger_files(folder: Path) -> list[Path]:
 
 def check_whole(file: Path) -> None:
     """Raise DataError for a file of the ledger whose contents are not those that its name stands for."""
-    try:
-        if file.stem.endswith(f"-{digest_of(file.read_bytes())}"):
-            return
+    if not file.stem.endswith(f"-{digest_of(read_bytes(file, hint=_LOST))}"):
         why = "its contents are not those that were written (a broken disk, or no file of the ledger)"
-    except OSError as error:
-        why = error.strerror or str(error)
-    raise DataError(
-        f"{file}: damaged file of the ledger of trials: {why}",
-        hint="put it back from a copy, or move it away; the trials that it held are no longer counted then",
-    )
+        raise DataError(f"{file}: damaged file of the ledger of trials: {why}", hint=_LOST)
 
 
 def digest_of(contents: bytes) -> str:

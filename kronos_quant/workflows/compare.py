@@ -52,7 +52,7 @@ def _named(run: PathLike | BacktestResult) -> str:
     folder = getattr(run, "folder", None if isinstance(run, BacktestResult) else run)
     if not isinstance(folder, str | Path):
         raise ConfigError("a comparison needs runs: ids, folders or results of a workspace's back-tests")
-    return str(as_path(folder, "run"))
+    return str(as_path(folder, "run")) if str(folder).strip() else ""
 
 
 def run_named(workspace: WorkspaceFolder, name: str) -> Run:

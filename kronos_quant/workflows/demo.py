@@ -18,6 +18,7 @@ from kronos_quant.files import write_text
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import SyntheticMarket, SyntheticSpec, make_market, store_bars
 from kronos_quant.market.database import DB_FOLDER
+from kronos_quant.readers import read_text
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workflows.train import run_training
 from kronos_quant.workspace import CONFIG_FILE, WorkspaceFolder, init_workspace, open_workspace_folder, schema_line
@@ -98,7 +99,7 @@ def make_workspace(folder: Path, strength: float, seed: int) -> tuple[WorkspaceF
     Raises ConfigError where `folder` is a workspace of another kind: made bars would be mixed with its own.
     """
     config = folder / CONFIG_FILE
-    if config.exists() and MARK not in config.read_text(encoding="utf-8"):
+    if config.exists() and MARK not in read_text(config):
         raise ConfigError(f"{folder}: is already a workspace, but not one of kq demo", hint="kq demo another-folder")
     shutil.rmtree(folder / DB_FOLDER, ignore_errors=True)
     init_workspace(folder, CONFIG)

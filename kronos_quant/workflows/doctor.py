@@ -13,6 +13,7 @@ from kronos_quant import __version__
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import KronosQuantError, counted
 from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.readers import REPAIR
 from kronos_quant.runs import finished_runs, package_versions
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
@@ -50,7 +51,25 @@ def check_installation(start: PathLike | None = None) -> list[DoctorFinding]:
     except KronosQuantError as error:
         return [*findings, DoctorFinding("workspace", "missing", str(error), error.hint or "")]
     findings.append(DoctorFinding("workspace", "ok", str(workspace.root)))
-    return [*findings, *_market(workspace), *_weights(workspace)]
+    return [*findings, *_damaged(workspace), *_readable_market(workspace), *_weights(workspace)]
+
+
+def repair_workspace(start: PathLike | None = None) -> tuple[list[str], int]:
+    """What `kq doctor --repair` did in the workspace that holds `start`, and how many damaged files are left."""
+    from kronos_quant.workflows.damage import find_damage, repair_damage
+    from kronos_quant.workflows.leftovers import remove_leftovers
+
+    workspace = open_workspace_folder(Path.cwd() if start is None else as_path(start, "start"))
+    done = [*repair_damage(workspace), *(f"removed {path}" for path in remove_leftovers(workspace))]
+    left = find_damage(workspace)
+    return [*done, *(f"still damaged: {one.why}" for one in left)], len(left)
+
+
+def _damaged(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
+    from kronos_quant.workflows.damage import find_damage
+
+    for one in find_damage(workspace):
+        yield DoctorFinding("damaged", "missing", one.why, REPAIR)
 
 
 def _machine(folder: Path) -> Iterator[DoctorFinding]:
@@ -79,6 +98,13 @@ def _device() -> DoctorFinding:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         return DoctorFinding("device", "ok", f"{names}; {threads}")
     return DoctorFinding("device", "ok", f"no GPU; {threads}")
+
+
+def _readable_market(workspace: WorkspaceFolder) -> list[DoctorFinding]:
+    try:
+        return list(_market(workspace))
+    except KronosQuantError as error:
+        return [DoctorFinding("bars", "missing", str(error), error.hint or "")]
 
 
 def _market(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:

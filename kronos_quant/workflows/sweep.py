@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -15,8 +14,9 @@ from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_i
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.sweep import Grid, Trial, TrialResult, make_trials, parse_grid
 from kronos_quant.display import progress
-from kronos_quant.errors import KronosQuantError, counted
+from kronos_quant.errors import DataError, KronosQuantError, counted
 from kronos_quant.files import write_json
+from kronos_quant.readers import pass_over, read_json
 from kronos_quant.report.pages.sweep import BEST, SweepRun, write_sweep_page
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
 from kronos_quant.validity.holdings import universe_returns
@@ -84,8 +84,11 @@ def unfinished_sweep(workspace: WorkspaceFolder, key: str) -> Run | None:
     """The newest run of a sweep that was begun and not finished."""
     for run in reversed(unfinished_runs(workspace.runs, "sweep")):
         note = run.folder / SWEEP
-        if note.exists() and json.loads(note.read_text(encoding="utf-8"))["key"] == key:
-            return run
+        try:
+            if note.exists() and read_json(note).get("key") == key:
+                return run
+        except DataError as error:
+            pass_over(error)
     return None
 
 

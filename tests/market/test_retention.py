@@ -231,7 +231,7 @@ def test_what_a_killed_prune_left_is_cleared_by_the_next_ingest(
 ) -> None:
     fill(2)
 
-    def killed(_: Path) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise SystemExit
 
     monkeypatch.setattr(files.shutil, "rmtree", killed)

@@ -194,7 +194,7 @@ def test_what_is_no_table_of_bars_is_refused(tmp_path: Path) -> None:
         read({"open": [1]})  # type: ignore[arg-type]
     for name, kind in (("a.parquet", "Parquet"), ("a.feather", "Arrow")):
         (tmp_path / name).write_bytes(b"garbage")
-        with pytest.raises(DataError, match=rf"{name}: not a {kind} file: "):
+        with pytest.raises(DataError, match=rf"{name}: not readable as an? {kind} file: "):
             read(tmp_path / name)
     (tmp_path / "a.csv").write_text("x")
     with pytest.raises(DataError, match=r"a\.csv: expected a name that ends in \.parquet") as refused:

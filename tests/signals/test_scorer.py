@@ -95,15 +95,15 @@ def test_one_process_and_several_give_identical_rows(bench):
 def test_a_process_that_dies_while_it_starts_is_one_clear_error(bench, monkeypatch):
     made = bench()
     # killed, as the system kills what takes too much memory; before it has imported anything
-    pool = scorer.ProcessPoolExecutor
-    monkeypatch.setattr(scorer, "ProcessPoolExecutor", lambda count, **_: pool(count, initializer=lambda: os._exit(9)))
+    pool = scorer.process_pool
+    monkeypatch.setattr(scorer, "process_pool", lambda count, *_: pool(count, os._exit, (9,)))
     with pytest.raises(KronosQuantError, match="a worker process ended unexpectedly"):
         score_on(made, tasks_of(made, 8), "cpu", "cpu")
 
 
 def test_few_dates_are_not_worth_a_process(bench, monkeypatch):
     made = bench()
-    monkeypatch.setattr(scorer, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(scorer, "process_pool", None)
     tasks = tasks_of(made, 3)
     assert [frame["date"][0] for frame in score_on(made, tasks, *["cpu"] * 64)] == [task.on for task in tasks]
 
@@ -111,7 +111,7 @@ def test_few_dates_are_not_worth_a_process(bench, monkeypatch):
 def test_processes_that_memory_has_no_room_for_are_not_started(bench, monkeypatch):
     made = bench()
     one = process_bytes(scorer_of(made), made.weights.pair, made.recipe)
-    monkeypatch.setattr(scorer, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(scorer, "process_pool", None)
     monkeypatch.setattr(scorer, "virtual_memory", lambda: SimpleNamespace(available=2 * one - 1))
     tasks = tasks_of(made, 8)
     assert [frame["date"][0] for frame in score_on(made, tasks, "cpu", "cpu")] == [task.on for task in tasks]
@@ -237,6 +237,7 @@ def is_alive(pid: int) -> bool:
 
 def test_a_process_whose_parent_was_gone_before_it_could_look_ends(monkeypatch):
     ended, codes = threading.Event(), []
+    monkeypatch.setattr(children, "end_at_parents_death", lambda: None)  # the process of the tests shall live
     monkeypatch.setattr(children, "PARENT_CHECK_SECONDS", 0.01)
     monkeypatch.setattr(children.os, "_exit", lambda code: (codes.append(code), ended.set()))
     children.end_with_parent(os.getppid())

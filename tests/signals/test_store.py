@@ -147,7 +147,7 @@ def test_a_single_file_of_a_newer_version_is_refused_too(store):
 def test_a_broken_note_is_one_clear_line(store, content):
     store.write(ON, rows(ON), "seen")
     (store.folder / "recipe.json").write_text(content)
-    with pytest.raises(DataError, match=r"recipe\.json: (not readable as JSON|expected a mapping)") as caught:
+    with pytest.raises(DataError, match=r"recipe\.json: (not readable as JSON|expected a JSON object)") as caught:
         store.read([ON])
     assert caught.value.hint.startswith("Delete this file only: the next kq signal")
     (store.folder / "recipe.json").unlink()

@@ -142,7 +142,7 @@ def test_the_column_that_ranks_is_chosen(table, header, score, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "scores.csv: not readable as CSV or Parquet: empty CSV"),
+        ("", "scores.csv: expected a header line and rows, found an empty file"),
         ("when,symbol,score\n2024-06-18,AAA,1\n", "expected a column date or asof, found when, symbol, score"),
         ("date,name,score\n2024-06-18,AAA,1\n", "expected a column symbol, found date, name, score"),
         ("date,symbol\n2024-06-18,AAA\n", "which column ranks? found no column of scores"),

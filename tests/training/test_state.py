@@ -45,5 +45,5 @@ def test_without_a_state_there_is_none(tmp_path):
 def test_a_state_of_an_unknown_form_is_refused(tmp_path):
     (tmp_path / "00000001").mkdir()
     (tmp_path / "00000001" / "state.json").write_text('{"serial": 1, "extra": 2}')
-    with pytest.raises(CheckpointError, match="00000001: the state cannot be read"):
+    with pytest.raises(CheckpointError, match=r"00000001/state\.json: "):
         load_state(tmp_path)

@@ -139,7 +139,7 @@ def test_a_model_that_was_added_is_found_there_and_nothing_is_changed(trained_wo
     again = add(trained_workspace, best, name="mine")
     assert isinstance(again, PresentModel)
     assert again.as_dict() == first.as_dict()
-    assert "was there already" in again.lines()[0]
+    assert "already stored" in again.lines()[0]
     assert (trained_workspace.models / "mine" / "origin.json").read_bytes() == origin
 
 

@@ -147,6 +147,16 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, mon
     assert json.loads((other.folder / "sweep.json").read_text())["grid"] == {"topk": [1, 2]}
 
 
+def test_a_sweep_that_was_killed_just_before_its_end_leaves_the_same_table(scored_workspace):
+    first = run_sweep(scored_workspace, "own", ["topk=1,2"], device="cpu")
+    path, manifest = first.folder / "trials.parquet", first.folder / "manifest.json"
+    whole = path.read_bytes()
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"status": "running"}))
+    again = run_sweep(scored_workspace, "own", ["topk=1,2"], device="cpu")
+    assert (again.folder, again.resumed) == (first.folder, 2)
+    assert path.read_bytes() == whole
+
+
 def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monkeypatch):
     grid, whole = ["topk=1,2,3"], cluster.run_trials
 

@@ -153,7 +153,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
                 f"{place}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, "
                 f"found {repr(cells[name][row]) if cells[name][row] else 'an empty cell'}"
             )
-    for name, fault_of in (("symbol", symbol_fault), ("value", _value_fault)):
+    for name, fault_of in (("symbol", symbol_fault), ("value", value_fault)):
         if (odd := find_fault(cells[name], fault_of)) is not None:
             row, cell, fault = odd
             raise DataError(
@@ -172,7 +172,8 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     return frame.unique().sort("symbol", "start", "end", "value")
 
 
-def _value_fault(value: str) -> str | None:
+def value_fault(value: str) -> str | None:
+    """Why a text cannot name a group or an industry, in a report or a spreadsheet; None where it can."""
     if len(value) > LONGEST_NAME:
         return f"{len(value):,} characters, at most {LONGEST_NAME}"
     return None if value.isprintable() and value[:1] not in FORMULA else "it cannot be printed in a cell"

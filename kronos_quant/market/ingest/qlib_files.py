@@ -20,6 +20,7 @@ from kronos_quant.errors import DataError, listed
 from kronos_quant.inputs import short_repr
 from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import tidy
+from kronos_quant.readers import read_bytes, read_text
 from kronos_quant.schema import UNIVERSES
 
 _WORD = 4
@@ -34,7 +35,7 @@ def read_calendar(folder: Path, freq: str) -> list[datetime]:
         found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
         raise DataError(f"{path}: no such calendar: found {found}", hint="Set --freq to one of them.")
     times: list[datetime] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").rstrip().splitlines(), start=1):
+    for number, line in enumerate(read_text(path, encoding="utf-8-sig").rstrip().splitlines(), start=1):
         try:
             time = datetime.fromisoformat(line.strip())
         except ValueError:
@@ -58,7 +59,7 @@ def read_lists(folder: Path) -> pl.DataFrame:
     """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; DataError for a bad row."""
     columns: dict[str, list[object]] = {name: [] for name in UNIVERSES}
     for path in sorted(folder.glob("*.txt")):
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        for number, line in enumerate(read_text(path, encoding="utf-8-sig").splitlines(), start=1):
             if not line.strip():
                 continue
             cells = line.split("\t")
@@ -93,7 +94,7 @@ class BinSeries:
 
 def read_bin(path: Path, calendar_length: int) -> BinSeries:
     """The values of a .bin file; DataError where it is damaged, holds none, or does not fit the calendar."""
-    content = path.read_bytes()
+    content = read_bytes(path)
     if len(content) % _WORD:
         raise DataError(f"{path}: expected a multiple of {_WORD} bytes (float32), found {len(content)}: truncated?")
     if len(content) <= _WORD:

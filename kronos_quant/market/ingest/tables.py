@@ -20,6 +20,7 @@ from kronos_quant.inputs import as_frame, as_path, short_repr
 from kronos_quant.market.ingest.columns import LINE
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.store import BarBatch
+from kronos_quant.readers import read_csv, read_ipc, read_lines, read_parquet, regular_file
 
 _SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
 
@@ -46,8 +47,10 @@ def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> l
     """
     if source.is_file():
         return [source]
-    if not source.is_dir():
+    if not source.exists():
         raise DataError(f"{source}: no such file or folder")
+    if not source.is_dir():
+        regular_file(source)  # a pipe or a device, or nothing
     paths = sorted(path for path in source.iterdir() if path.name.lower().endswith(tuple(suffixes)))
     if not paths:
         found = listed(sorted(path.name for path in source.iterdir())) or "an empty folder"
@@ -59,21 +62,9 @@ def source_files(source: Path, suffixes: Sequence[str], symbol: str | None) -> l
 
 def read_text_table(path: Path) -> pl.DataFrame:
     """All cells of a CSV file as text, with each row's line number in LINE; DataError for a file without a table."""
-    try:
-        lines = pl.read_csv(path, has_header=False, separator="\x1f", quote_char=None, infer_schema=False).to_series()
-        if any(odd in (lines[0] or "") for odd in "\ufffd\0"):
-            raise DataError(f"{path}: expected UTF-8, found another encoding", hint="Save it as UTF-8.")
-        _check_shape(path, lines)
-        text = pl.read_csv(path, infer_schema=False, row_index_name=LINE, row_index_offset=2)
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path}: expected a header line and rows, found an empty file") from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        if "utf-8" in reason:
-            raise DataError(f"{path}: expected UTF-8, found another encoding", hint="Save it as UTF-8.") from None
-        raise DataError(f"{path}: not a CSV file with one table: {reason}") from None
+    lines = read_lines(path)
+    _check_shape(path, lines)
+    text = read_csv(path, line=LINE)
     text = text.filter(pl.any_horizontal(pl.exclude(LINE).is_not_null()))
     if text.is_empty():
         raise DataError(f"{path}: expected rows below the header line, found none")
@@ -131,11 +122,7 @@ def _read_file(path: Path) -> pl.DataFrame:
     if not name.endswith((*_PARQUET, *_ARROW)):
         hint = "kq ingest csv reads CSV files." if ".csv" in name else None
         raise DataError(f"{path}: expected a name that ends in {', '.join((*_PARQUET, *_ARROW))}", hint=hint)
-    try:
-        return pl.read_parquet(path) if name.endswith(_PARQUET) else pl.read_ipc(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        kind = "Parquet" if name.endswith(_PARQUET) else "Arrow"
-        raise DataError(f"{path}: not a {kind} file: {str(error).partition(chr(10))[0]}") from None
+    return read_parquet(path) if name.endswith(_PARQUET) else read_ipc(path)
 
 
 def _number_rows(frame: pl.DataFrame, place: str) -> pl.DataFrame:

@@ -31,6 +31,7 @@ from kronos_quant.market.quality.check_tables import (
     context_from_bars,
     number_rows,
 )
+from kronos_quant.readers import read_parquet, read_text
 from kronos_quant.schema import BARS, NUMBERS, check_table
 
 CHECKS = "checks"
@@ -202,7 +203,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE_BYTES:
             raise DataError(f"{path}: too large for a check: more than {_LARGEST_FILE_BYTES:,} bytes")
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
@@ -307,7 +308,7 @@ def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
     path = folder / REJECTED_FILE
     if not path.exists():
         return pl.DataFrame(schema=REJECTED)
-    frame = pl.read_parquet(path).filter(pl.col("freq") == freq)
+    frame = read_parquet(path).filter(pl.col("freq") == freq)
     return frame.select(pl.col(name).cast(dtype) for name, dtype in REJECTED.items())
 
 
@@ -316,4 +317,4 @@ def read_contradicted(folder: Path, freq: str) -> pl.DataFrame:
     path = folder / CONTRADICTED_FILE
     if not path.exists():
         return pl.DataFrame(schema=CONTRADICTED)
-    return pl.read_parquet(path).filter(pl.col("freq") == freq).select(list(CONTRADICTED))
+    return read_parquet(path).filter(pl.col("freq") == freq).select(list(CONTRADICTED))

@@ -21,6 +21,7 @@ from kronos_quant.charts import WIDE, Chart, comparison_figure, write_png
 from kronos_quant.config import parse_yaml, read_values
 from kronos_quant.display import Displayed, figure_or_dash, setting_text, summary_table
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.readers import REPAIR, read_parquet, read_text
 from kronos_quant.report.document import Document, Part, make_picture
 from kronos_quant.report.terms import figure_rows, settings_of
 from kronos_quant.runs import Run
@@ -127,15 +128,17 @@ class ComparisonRun(Displayed):
 
 def read_run(run: Run) -> ComparedRun:
     """What a comparison needs of a back-test. Raises DataError where a file is missing or damaged."""
+    daily = read_parquet(run.folder / "returns.parquet", ["date", "return"])
+    place, metrics = run.folder / "config.yaml", run.metrics()
     try:
-        daily = pl.read_parquet(run.folder / "returns.parquet", columns=["date", "return"])
-        config = parse_yaml((run.folder / "config.yaml").read_text(encoding="utf-8"), "config.yaml")[0]
-        metrics = run.metrics()
-    except (OSError, ValueError, ConfigError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{run.folder}: incomplete back-test: {str(error).partition(chr(10))[0]}") from None
+        config = parse_yaml(read_text(place), str(place))[0]
+    except ConfigError as error:
+        raise DataError(str(error), hint=REPAIR) from None
+    if not isinstance(config, dict):
+        raise DataError(f"{place}: expected settings, found {type(config).__name__}", hint=REPAIR)
     dates = tuple(daily["date"].to_list())
-    if not dates or not isinstance(config, dict) or not isinstance(metrics, dict):
-        raise DataError(f"{run.folder}: incomplete back-test: returns, settings or figures are empty")
+    if not dates:
+        raise DataError(f"{run.folder}: incomplete back-test: its returns are empty")
     returns = np.ascontiguousarray(daily["return"].cast(pl.Float64).to_numpy())
     return ComparedRun(run.id, dict(settings_of(with_new_names(config))), metrics, dates, returns)
 

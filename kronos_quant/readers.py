@@ -1,0 +1,372 @@
+"""Every file, ours or a user's, is read here: a path is a path, and what is wrong with a file is one clear error.
+
+No name is a pattern, an address or a home folder: `bars[1].csv`, `b*.csv`, `~x` and `s3://x` are files of that name.
+Only regular files are opened, so that a pipe or a device never hangs a command. Each function takes the class of the
+error and its hint, for a model's file is another exit code than a user's table.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kronos_quant.errors import DataError, KronosQuantError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from pydantic import BaseModel
+
+    Model = TypeVar("Model", bound=BaseModel)
+
+logger = logging.getLogger(__name__)
+
+REPAIR = "kq doctor --repair"
+MOST_COLUMNS = 20_000
+"""Of a user's table: above the symbols of any market, below what makes a query take minutes."""
+_LARGEST_TEXT = 2**28
+_named: set[str] = set()
+"""Damaged files of this process's warnings."""
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def regular_file(path: Path, error: type[KronosQuantError] = DataError, hint: str | None = None) -> Path:
+    """The absolute path of a file that is there and is no folder, pipe, socket or device; raises `error` otherwise.
+
+    Parameters
+    ----------
+    path
+        The file, a link to one included.
+    error, hint
+        What is raised, and the next step that it names.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        where = "a link that leads nowhere" if path.is_symlink() else "no such file"
+        raise error(f"{path}: {where}", hint=hint) from None
+    except (OSError, ValueError) as trouble:  # a name too long, a NUL, a folder that may not be entered
+        raise error(f"{str(path)!r}: cannot be read: {_reason(trouble)}", hint=hint) from None
+    for is_kind, name in _KINDS:
+        if is_kind(mode):
+            raise error(f"{path}: {name}, expected a file", hint=hint)
+    return path.absolute()
+
+
+@contextmanager
+def reading(
+    path: Path, what: str, error: type[KronosQuantError] = DataError, hint: str | None = None
+) -> Iterator[None]:
+    """Turn whatever a library raises over a damaged file into one line.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What it should be: "a Parquet file".
+    error, hint
+        What is raised, and the next step that it names.
+    """
+    try:
+        yield
+    except (KronosQuantError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise error(f"{path}: no such file", hint=hint) from None
+    except UnicodeDecodeError as trouble:
+        raise error(
+            f"{path}: cannot be read as UTF-8 text: {trouble.reason} at byte {trouble.start:,}", hint=hint
+        ) from None
+    except BaseException as trouble:  # Polars panics with a class that is no Exception
+        raise error(f"{path}: not readable as {what}: {_reason(trouble)}", hint=hint) from None
+
+
+def read_bytes(path: Path, error: type[KronosQuantError] = DataError, hint: str | None = None) -> bytes:
+    """The bytes of a regular file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised where it cannot be read, and the next step.
+    """
+    found = regular_file(path, error, hint)
+    with reading(path, "a file", error, hint):
+        size = found.stat().st_size
+        if size > _LARGEST_TEXT:
+            raise error(f"{path}: expected at most {_LARGEST_TEXT:,} bytes, found {size:,}", hint=hint)
+        return found.read_bytes()
+
+
+def read_text(
+    path: Path, error: type[KronosQuantError] = DataError, hint: str | None = None, *, encoding: str = "utf-8"
+) -> str:
+    """The text of a regular file, line ends as "\\n".
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised where it cannot be read or is not UTF-8, and the next step.
+    encoding
+        utf-8, or utf-8-sig where a mark may begin the file.
+    """
+    content = read_bytes(path, error, hint)
+    with reading(path, "text", error, hint):
+        return content.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path, error: type[KronosQuantError] = DataError, hint: str | None = None) -> dict[str, Any]:
+    """The object in a JSON file; a key given twice is refused.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised for anything else, and the next step.
+    """
+    text = read_text(path, error, hint)
+    with reading(path, "JSON", error, hint):
+        value = json.loads(text, object_pairs_hook=_distinct)
+    if not isinstance(value, dict):
+        raise error(f"{path}: expected a JSON object, found {type(value).__name__}", hint=hint)
+    return value
+
+
+def read_json_lines(path: Path, error: type[KronosQuantError] = DataError, hint: str | None = None) -> list[Any]:
+    """The objects of a file with one a line; an error names the line.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised for anything else, and the next step.
+    """
+    rows = []
+    for number, line in enumerate(read_text(path, error, hint).splitlines(), start=1):
+        with reading(path, f"JSON on line {number}", error, hint):
+            rows.append(json.loads(line))
+        if not isinstance(rows[-1], dict):
+            raise error(f"{path}: line {number}: expected a JSON object, found {type(rows[-1]).__name__}", hint=hint)
+    return rows
+
+
+def read_model(
+    path: Path, model: type[Model], error: type[KronosQuantError] = DataError, hint: str | None = None
+) -> Model:
+    """A JSON file as a model of Pydantic.
+
+    Parameters
+    ----------
+    path
+        The file.
+    model
+        What it has to be.
+    error, hint
+        What is raised for anything else, naming the first field that is wrong, and the next step.
+    """
+    values = read_json(path, error, hint)
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate_json(json.dumps(values))
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise error(f"{path}: {place + ': ' if place else ''}{first['msg'].lower()}", hint=hint) from None
+
+
+def read_parquet(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    error: type[KronosQuantError] = DataError,
+    hint: str | None = None,
+) -> pl.DataFrame:
+    """A Parquet file as a table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Those to read; None: all.
+    error, hint
+        What is raised where it cannot be read, and the next step.
+    """
+    import polars as pl
+
+    found = regular_file(path, error, hint)
+    with reading(path, "a Parquet file", error, hint):
+        names = None if columns is None else list(columns)
+        return _bounded(path, pl.read_parquet(found, columns=names, glob=False, hive_partitioning=False), error)
+
+
+def scan_parquet(
+    paths: Path | Sequence[Path], *, error: type[KronosQuantError] = DataError, hint: str | None = None
+) -> pl.LazyFrame:
+    """Parquet files as one lazy table; its `collect` belongs into `reading`.
+
+    Parameters
+    ----------
+    paths
+        One file or several of the same columns.
+    error, hint
+        What is raised where one is not there, and the next step.
+    """
+    import polars as pl
+
+    found = [regular_file(path, error, hint) for path in ([paths] if isinstance(paths, Path) else paths)]
+    return pl.scan_parquet(found, glob=False, hive_partitioning=False)
+
+
+def read_ipc(path: Path, *, error: type[KronosQuantError] = DataError, hint: str | None = None) -> pl.DataFrame:
+    """An Arrow or Feather file as a table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised where it cannot be read, and the next step.
+    """
+    import polars as pl
+
+    found = regular_file(path, error, hint)
+    # Polars takes a name for a pattern here, and has no way to say that it is none
+    with reading(path, "an Arrow file", error, hint), found.open("rb") as stream:
+        return _bounded(path, pl.read_ipc(stream), error)
+
+
+def read_csv(
+    path: Path,
+    *,
+    error: type[KronosQuantError] = DataError,
+    hint: str | None = None,
+    texts: Sequence[str] | None = None,
+    line: str | None = None,
+) -> pl.DataFrame:
+    """A CSV file, plain or compressed, as a table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised where it cannot be read or is not UTF-8, and the next step.
+    texts
+        Columns that stay text while the types of the others are inferred; None: all are text.
+    line
+        The name of a first column with the number of each line; None: without.
+    """
+    import polars as pl
+
+    found = regular_file(path, error, hint)
+    typed: Mapping[str, Any] = {"infer_schema": False}
+    if texts is not None:
+        typed = {"infer_schema_length": None, "schema_overrides": dict.fromkeys(texts, pl.String)}
+    with reading(path, "a CSV file with one table", error, hint):
+        try:
+            frame = pl.read_csv(found, glob=False, row_index_name=line, row_index_offset=2, **typed)
+        except pl.exceptions.NoDataError:
+            raise error(f"{path}: expected a header line and rows, found an empty file", hint=hint) from None
+        except pl.exceptions.ComputeError as trouble:
+            if "utf-8" not in str(trouble):
+                raise
+            raise _other_encoding(path, error) from None
+    if any("\ufffd" in column for column in frame.columns):
+        raise _other_encoding(path, error)
+    return _bounded(path, frame, error)
+
+
+def read_lines(path: Path, *, error: type[KronosQuantError] = DataError, hint: str | None = None) -> pl.Series:
+    """The lines of a text file, plain or compressed, not parsed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error, hint
+        What is raised where it cannot be read, is empty or not UTF-8, and the next step.
+    """
+    import polars as pl
+
+    found = regular_file(path, error, hint)
+    with reading(path, "a CSV file with one table", error, hint):
+        try:
+            lines = pl.read_csv(
+                found, glob=False, has_header=False, separator="\x1f", quote_char=None, infer_schema=False
+            ).to_series()
+        except pl.exceptions.NoDataError:
+            raise error(f"{path}: expected a header line and rows, found an empty file", hint=hint) from None
+        except pl.exceptions.ComputeError as trouble:
+            if "utf-8" not in str(trouble):
+                raise
+            raise _other_encoding(path, error) from None
+    if any(odd in (lines[0] or "") for odd in "\ufffd\0"):
+        raise _other_encoding(path, error)
+    return lines
+
+
+def begins_with(path: Path, mark: bytes) -> bool:
+    """Whether the first bytes of a regular file are these; raises DataError where it cannot be read."""
+    found = regular_file(path)
+    with reading(path, "a file"), found.open("rb") as stream:
+        return stream.read(len(mark)) == mark
+
+
+def pass_over(error: KronosQuantError) -> None:
+    """Warn of a damaged file that the command does not need, once in a process."""
+    if str(error) not in _named:
+        _named.add(str(error))
+        logger.warning("warning: %s; left out (%s)", error, REPAIR)
+
+
+def duckdb_path(path: Path) -> str:
+    """A path as DuckDB's readers take it literally.
+
+    >>> duckdb_path(Path("/w/run[1]/b*.parquet"))
+    '/w/run[[]1]/b[*].parquet'
+    """
+    return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
+
+
+def _bounded(path: Path, frame: pl.DataFrame, error: type[KronosQuantError]) -> pl.DataFrame:
+    if frame.width > MOST_COLUMNS:
+        raise error(f"{path}: expected at most {MOST_COLUMNS:,} columns, found {frame.width:,}")
+    return frame
+
+
+def _other_encoding(path: Path, error: type[KronosQuantError]) -> KronosQuantError:
+    return error(f"{path}: expected UTF-8, found another encoding", hint="Save it as UTF-8.")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _reason(trouble: BaseException) -> str:
+    """The first line of what a library says, without the path that the message begins with anyway."""
+    if isinstance(trouble, RecursionError):
+        return "nested too deep"
+    words = trouble.strerror if isinstance(trouble, OSError) and trouble.strerror else str(trouble)
+    return (words.strip() or type(trouble).__name__).partition("\n")[0]
