@@ -65,6 +65,8 @@ class Plan:
     present: list[date]
     empty: list[date]
     """Sessions on which no symbol has enough bars."""
+    seen: dict[date, str]
+    """The digest of what each of the others sees."""
 
     @property
     def windows(self) -> int:
@@ -83,17 +85,19 @@ def make_plan(market: Market, recipe: ComputedRecipe, store: SignalStore, dates:
     points = recipe.recipe.asof
     by_date = _by_date(table, index.where(_decides(market, table, points)[index.anchor]))
     missing, present, empty = [], [], []
+    seen = {}
     for on in dates:
         part = by_date.get(np.datetime64(on, "D"))
         if part is None:
             empty.append(on)
             continue
         work = _date_work(market, table, part, on, recipe.horizon, points)
+        seen[on] = work.seen
         if store.holds(on, work.seen):
             present.append(on)
         else:
             missing.append(work)
-    return Plan(table, missing, present, empty)
+    return Plan(table, missing, present, empty, seen)
 
 
 def generate(plan: Plan, pair: Pair, recipe: ComputedRecipe, store: SignalStore, devices: Sequence[str]) -> int:

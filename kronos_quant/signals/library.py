@@ -15,6 +15,7 @@ from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQ
 from kronos_quant.files import abandoned, discard, sweep
 from kronos_quant.inputs import as_path
 from kronos_quant.market import Market
+from kronos_quant.signals.recall import forget
 from kronos_quant.signals.recipe import RANKED, zero_shot_name
 from kronos_quant.signals.result import StoredSignals
 from kronos_quant.signals.scores import SCORES
@@ -297,6 +298,7 @@ def _delete(root: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
         path.unlink(missing_ok=True)
     for path in folders:
         discard(path)
+        forget(root, path.name)
     sweep(root)
 
 

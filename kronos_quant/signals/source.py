@@ -19,6 +19,7 @@ from kronos_quant.market import Market
 from kronos_quant.own_code import check_allowed, find_code
 from kronos_quant.signals.generate import generate, make_plan
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
+from kronos_quant.signals.recall import recall, remember
 from kronos_quant.signals.recipe import (
     BlendedRecipe,
     ComputedRecipe,
@@ -207,8 +208,15 @@ class ComputedSource(SignalSource):
 
     def coverage(self, dates: Sequence[date]) -> tuple[set[date], list[date]]:
         """Those of `dates` that are stored and would be computed alike today, and those that could be computed."""
-        plan = make_plan(self.market, self.recipe, self.store, dates)
-        return set(plan.present), [work.on for work in plan.missing]
+        self.store.note()
+        known = recall(self.market, self.store)
+        if set(dates) - known.keys():
+            plan = make_plan(self.market, self.recipe, self.store, dates)
+            known |= plan.seen | dict.fromkeys(plan.empty)
+            remember(self.market, self.store, known)
+        seen = {on: digest for on in dates if (digest := known[on]) is not None}
+        present = {on for on, digest in seen.items() if self.store.holds(on, digest)}
+        return present, [on for on in seen if on not in present]
 
     def _complete(
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
