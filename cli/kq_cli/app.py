@@ -26,6 +26,7 @@ from kq_cli import (
     init,
     model,
     parity,
+    runs,
     signals,
     snapshot,
     sweep,
@@ -99,6 +100,7 @@ app.command("backtest", short_help="Back-test a strategy and write a tearsheet."
 )
 app.command("sweep", short_help="Back-test a strategy over a grid of settings.", rich_help_panel=MODEL)(sweep.sweep)
 app.command("compare", short_help="Compare back-tests.", rich_help_panel=MODEL)(compare.compare)
+app.command("runs", short_help="List runs, newest first.", rich_help_panel=MODEL)(runs.runs)
 app.command("parity", short_help="Compare the engine with the ledger and Qlib.", rich_help_panel=MODEL)(parity.parity)
 
 

@@ -135,6 +135,8 @@ class Market(Displayed):
 
     def last_time(self) -> datetime:
         """The end stamp of the newest bar."""
+        if self.freq == DAILY:
+            return datetime.combine(self.snapshot.freqs[self.freq].last, time())
         newest: datetime = self._collect(self._scan().select(pl.col("time").max())).item()
         return newest
 

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -68,6 +68,10 @@ class Plan:
     seen: dict[date, str]
     """The digest of what each of the others sees."""
 
+    def seen_by_date(self) -> dict[date, str | None]:
+        """`seen`, and None for the sessions that are empty."""
+        return {**dict.fromkeys(self.empty), **self.seen}
+
     @property
     def windows(self) -> int:
         """Forecasts to make."""
@@ -86,12 +90,13 @@ def make_plan(market: Market, recipe: ComputedRecipe, store: SignalStore, dates:
     by_date = _by_date(table, index.where(_decides(market, table, points)[index.anchor]))
     missing, present, empty = [], [], []
     seen = {}
+    parts = {on: part for on in dates if (part := by_date.get(np.datetime64(on, "D"))) is not None}
+    future = _future_stamps(market, table, parts.values(), recipe.horizon)
     for on in dates:
-        part = by_date.get(np.datetime64(on, "D"))
-        if part is None:
+        if on not in parts:
             empty.append(on)
             continue
-        work = _date_work(market, table, part, on, recipe.horizon, points)
+        work = _date_work(table, parts[on], on, points, future)
         seen[on] = work.seen
         if store.holds(on, work.seen):
             present.append(on)
@@ -219,12 +224,26 @@ def _by_date(table: BarTable, index: WindowIndex) -> dict[np.datetime64, WindowI
     return {day: WindowIndex(index.lookback, 0, group) for day, group in zip(days, groups, strict=True)}
 
 
+def _future_stamps(
+    market: Market, table: BarTable, parts: Iterable[WindowIndex], horizon: int
+) -> dict[np.datetime64, NDArray[np.int16]]:
+    """The stamps int16[horizon, 5] of the bars after each moment at which one of the windows ends."""
+    moments = [np.unique(table.time[part.anchor]) for part in parts]
+    asofs = np.unique(np.concatenate(moments)) if moments else np.empty(0, dtype="datetime64[us]")
+    ends = asofs.astype("datetime64[us]").tolist()
+    times = [time for end in ends for time in market.next_times(end, horizon).times]
+    return dict(zip(asofs, stamps(times).reshape(len(asofs), horizon, -1), strict=True)) if times else {}
+
+
 def _date_work(
-    market: Market, table: BarTable, index: WindowIndex, on: date, horizon: int, points: DecisionPoints
+    table: BarTable,
+    index: WindowIndex,
+    on: date,
+    points: DecisionPoints,
+    known: Mapping[np.datetime64, NDArray[np.int16]],
 ) -> DateWork:
     asofs, starts = np.unique(table.time[index.anchor], return_index=True)
-    times = asofs.astype("datetime64[us]").tolist()
-    future = {asof: stamps(market.next_times(end, horizon).times) for asof, end in zip(asofs, times, strict=True)}
+    future = {asof: known[asof] for asof in asofs}
     seen = hashlib.blake2b(digest_size=16)
     for anchor in index.anchor:
         rows = slice(anchor - index.lookback + 1, anchor + 1)

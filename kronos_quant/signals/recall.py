@@ -22,6 +22,7 @@ from kronos_quant import __version__
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.files import write_json
 from kronos_quant.market import Market
+from kronos_quant.readers import read_json
 from kronos_quant.signals.store import SignalStore
 
 FOLDER = ".seen"
@@ -35,12 +36,12 @@ Seen = dict[date, str | None]
 def recall(market: Market, store: SignalStore) -> Seen:
     """What is known of the dates; nothing where the file is missing, damaged or of other bars."""
     try:
-        content = json.loads(_file(store).read_text(encoding="utf-8"))
+        content = read_json(_file(store))
         dates = content["dates"]
         if content["of"] != _basis(market) or content["check"] != _check(dates):
             return {}
         return {date.fromisoformat(on): seen for on, seen in dates.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KronosQuantError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

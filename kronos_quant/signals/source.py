@@ -17,7 +17,7 @@ from kronos_quant.files import file_digest
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import Market
 from kronos_quant.own_code import check_allowed, find_code
-from kronos_quant.signals.generate import generate, make_plan
+from kronos_quant.signals.generate import Plan, generate, make_plan
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
 from kronos_quant.signals.recall import recall, remember
 from kronos_quant.signals.recipe import (
@@ -211,17 +211,21 @@ class ComputedSource(SignalSource):
         self.store.note()
         known = recall(self.market, self.store)
         if set(dates) - known.keys():
-            plan = make_plan(self.market, self.recipe, self.store, dates)
-            known |= plan.seen | dict.fromkeys(plan.empty)
-            remember(self.market, self.store, known)
+            known |= self._planned(dates).seen_by_date()
         seen = {on: digest for on in dates if (digest := known[on]) is not None}
         present = {on for on, digest in seen.items() if self.store.holds(on, digest)}
         return present, [on for on in seen if on not in present]
 
+    def _planned(self, dates: Sequence[date]) -> Plan:
+        """What of the dates is stored and missing, and what each sees, which is remembered."""
+        plan = make_plan(self.market, self.recipe, self.store, dates)
+        remember(self.market, self.store, recall(self.market, self.store) | plan.seen_by_date())
+        return plan
+
     def _complete(
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
     ) -> tuple[set[date], int, int]:
-        plan = make_plan(self.market, self.recipe, self.store, dates)
+        plan = self._planned(dates)
         computed = 0
         if plan.missing:
             first, last = plan.missing[0].on, plan.missing[-1].on

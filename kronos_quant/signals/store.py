@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,16 @@ def _kind(kind: pa.DataType) -> str:
 
 def _metadata(path: Path) -> dict[str, str] | None:
     """None for a file that is cut off or no Parquet."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return _footer(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=10_000)
+def _footer(path: Path, changed: int, size: int) -> dict[str, str] | None:
+    """Of a file as it was at its last change: several questions about one store read it once."""
     try:
         return _words(pq.read_metadata(path).metadata)
     except (OSError, ValueError, pa.ArrowException):
