@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # by file, so that what a file's tests share is made once
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check docs-accept lint types docs notebooks wheel clean
+.PHONY: demo test test-all check docs-accept lint types docs notebooks lock wheel clean
 
 demo: $(READY)
 	$(BIN)/kq demo
@@ -45,6 +45,14 @@ notebooks: $(READY)
 $(VENV)/.docs: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
 	@touch $(VENV)/.docs
+
+# requirements.lock: the versions of constraints.txt with the hashes that the index states, for all systems; torch, whose
+# build is chosen at set-up, is left out. uv is asked for here only.
+lock: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra mlflow --extra ray --constraint constraints.txt \
+		--universal --python-version 3.11.5 --generate-hashes --no-annotate --no-header --no-emit-package torch --upgrade \
+		--quiet --output-file requirements.lock
 
 wheel: $(READY)
 	$(BIN)/python -m hatchling build

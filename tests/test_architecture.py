@@ -187,6 +187,8 @@ READ_ELSEWHERE = {
     "system.py": ".read_text(",  # /proc, which is no file of anybody's
     "schema/tables.py": "yaml.load",  # the package's own, in a zip too
     "backtest/sweep.py": "yaml.safe_load",  # a word of the command line
+    "workflows/advisories.py": "json.loads(data)",  # a member of a zip, of bounded size
+    "workflows/licenses.py": "distribution.read_text(",  # of an installed package
 }
 
 

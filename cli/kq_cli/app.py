@@ -12,6 +12,7 @@ import sys
 import typer
 
 from kq_cli import (
+    audit,
     backtest,
     check,
     compare,
@@ -24,6 +25,7 @@ from kq_cli import (
     history,
     ingest,
     init,
+    licenses,
     model,
     parity,
     runs,
@@ -73,6 +75,12 @@ app.command("init", short_help="Create a workspace.", rich_help_panel=START)(ini
 app.command("demo", short_help="Run the full pipeline on a synthetic market.", rich_help_panel=START)(demo.demo)
 app.command("doctor", short_help="Check the installation and show how to fix problems.", rich_help_panel=START)(
     doctor.doctor
+)
+app.command("licenses", short_help="List the licences of the installed packages.", rich_help_panel=START)(
+    licenses.licenses
+)
+app.command("audit", short_help="Compare the installed packages with published advisories.", rich_help_panel=START)(
+    audit.audit
 )
 app.add_typer(
     config.app,

@@ -20,6 +20,7 @@ JSON = Path(__file__).parents[1] / "json.yml"
 KINDS = {"str": "text", "int range": "integer", "int": "integer", "float range": "number", "float": "number"}
 """Typer's kinds of values in words."""
 OWN = {
+    "kq audit": "3 also when an installed package is affected",
     "kq check": "3 also when a gate of `kq.yaml` fails",
     "kq parity": "5 when the engine and the reference ledger, or the engine and pyqlib, differ",
 }

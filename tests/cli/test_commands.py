@@ -144,3 +144,16 @@ def test_progress_and_logs_go_to_stderr_and_draw_no_bar_outside_a_terminal(kq_pr
     told = done.err.splitlines()
     assert told[0].startswith("1 of 1 sessions (2025-06-05 to 2025-06-05) have no signals yet: computing ")
     assert all(re.match(r"^(\d+ of |computed \d+ sessions in )", line) for line in told)
+
+
+def test_an_audit_ends_with_3_where_an_installed_package_is_affected_and_says_when_nothing_was_audited(kq, tmp_path):
+    affected = {"package": {"ecosystem": "PyPI", "name": "numpy"}, "ranges": [{"events": [{"introduced": "0"}]}]}
+    (tmp_path / "osv.json").write_text(
+        json.dumps({"id": "PYSEC-1", "modified": "2026-01-02T03:04:05Z", "affected": [affected]})
+    )
+    done = kq(tmp_path, "audit", "--advisories", "osv.json")
+    assert done.code == 3
+    assert "the newest of 2026-01-02" in done.out
+    assert done.err.startswith("error: advisories name installed packages: numpy ")
+    unaudited = kq(tmp_path, "audit")
+    assert (unaudited.code, unaudited.out.partition(":")[0]) == (0, "not audited")

@@ -235,7 +235,8 @@ def test_every_command_with_json_is_described():
 
 
 LINES = (
-    "doctor", "config show train.seed", "config fields recipe", "config fields columns", "check", "universe",
+    "doctor", "licenses", "audit", "config show train.seed", "config fields recipe", "config fields columns",
+    "check", "universe",
     "history MADE0003", "export bars out.parquet", "snapshot list", "snapshot prune", "model list",
     "signal import scores.csv --name mine", "signal list", "signal show mine", "signal prune",
 )  # fmt: skip
