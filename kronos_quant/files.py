@@ -21,6 +21,7 @@ from typing import Any
 
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.owners import is_abandoned, is_being_made, owned_name
+from kronos_quant.system import flush_file, move
 
 _PACKAGE = Path(__file__).parent
 _PARTIAL = ".partial-"
@@ -57,7 +58,7 @@ def discard(path: Path) -> None:
     """Remove a file or folder if it is there, whole or not at all: the rest that a kill leaves has another name."""
     aside = _staged(path)
     with suppress(FileNotFoundError):
-        path.rename(aside)
+        move(path, aside)
         _remove(aside)
 
 
@@ -133,13 +134,13 @@ def _place(partial: Path, path: Path, *, new: bool) -> None:
     """Rename what was written; a `new` one replaces nothing, also where another process wrote it meanwhile."""
     if partial.is_dir():
         try:
-            partial.replace(path)
+            move(partial, path)
         except OSError as error:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
             raise
     elif not new:
-        partial.replace(path)
+        move(partial, path)
     else:
         try:
             path.hardlink_to(partial)
@@ -148,7 +149,7 @@ def _place(partial: Path, path: Path, *, new: bool) -> None:
         except OSError:  # a file system without links
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
-            partial.replace(path)
+            move(partial, path)
         else:
             partial.unlink()
 
@@ -188,7 +189,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with write_aside(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -196,9 +197,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value) + "\n")
 
 
-def to_json(value: Any) -> str:
-    """Indented JSON; dates and paths become strings, and a number that is not finite becomes null."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str, allow_nan=False)
+def to_json(value: Any, *, ascii_only: bool = False) -> str:
+    """Indented JSON; dates and paths become strings, and a number that is not finite becomes null.
+
+    ascii_only : other letters as escapes
+    """
+    return json.dumps(_finite(value), indent=2, ensure_ascii=ascii_only, default=str, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
@@ -219,8 +223,7 @@ def _flush(path: Path) -> None:
     """Force a finished file to the disk, so that the rename cannot outlive its content."""
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
+            flush_file(file)
 
 
 def _disk_trouble(error: Exception) -> str | None:

@@ -7,17 +7,22 @@ this kind nor a parent that a child can ask for.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import io
 import os
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 WINDOWS = sys.platform == "win32"
+
+MOVE_SECONDS = 1.0
+"""How long a file or folder that is in use is tried to be renamed on Windows."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
@@ -72,7 +77,13 @@ def has_parent(pid: int) -> bool:
     """Whether the process that started this one still runs. pid : its id"""
     if not WINDOWS:
         return os.getppid() == pid  # a system gives an orphan to another parent
-    return process_identity(pid) is not None
+    import psutil
+
+    # the launcher of a virtual environment may stand between the two; a later process may get the id of one that ended
+    try:
+        return bool(psutil.Process(pid).create_time() <= psutil.Process().create_time())
+    except psutil.Error:
+        return False
 
 
 def end_at_parents_death() -> None:
@@ -92,6 +103,35 @@ def lock_file(descriptor: int, *, alone: bool) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+
+
+def flush_file(path: Path) -> None:
+    """Force a file's content to the disk."""
+    # Windows flushes only what is open for writing; elsewhere a file that was copied may be read-only
+    with path.open("rb+" if WINDOWS else "rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or folder; a file replaces one that is there.
+
+    Windows refuses while anyone reads either, which for a small file is over soon: it is tried for MOVE_SECONDS.
+    """
+    end = time.monotonic() + MOVE_SECONDS
+    while True:
+        try:
+            source.replace(target)
+        except PermissionError:
+            if not WINDOWS or time.monotonic() > end:
+                raise
+            time.sleep(MOVE_SECONDS / 20)
+        else:
+            return
+
+
+def is_closed_pipe(error: OSError) -> bool:
+    """Whether an error says that the reader of a pipe is gone, which Windows calls an invalid argument."""
+    return error.errno == errno.EPIPE or (WINDOWS and error.errno == errno.EINVAL and error.filename is None)
 
 
 def limit_memory(size: int) -> bool:

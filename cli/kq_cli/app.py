@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
 import logging
 import os
@@ -37,7 +36,7 @@ from kq_cli import (
 )
 from kronos_quant import KronosQuantError, __version__
 from kronos_quant.errors import printable
-from kronos_quant.system import accept_every_letter, discard_output
+from kronos_quant.system import accept_every_letter, discard_output, is_closed_pipe
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
@@ -175,7 +174,7 @@ def main() -> None:
     except typer.TyperException as error:
         code = _usage_error(error)
     except OSError as error:
-        if error.errno == errno.EPIPE:  # `kq … | head`
+        if is_closed_pipe(error):  # `kq … | head`
             discard_output()
             code = 1
         else:

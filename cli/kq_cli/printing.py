@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,8 +13,13 @@ from kronos_quant.files import to_json
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    typer.echo(to_json(value))
+    """One JSON document on stdout, with escapes where its encoding lacks a character: a script reads the same value."""
+    text = to_json(value)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = to_json(value, ascii_only=True)
+    typer.echo(text)
 
 
 def print_lines(lines: Iterable[str]) -> None:

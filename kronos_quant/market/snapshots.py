@@ -38,7 +38,7 @@ from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
 from kronos_quant.readers import REPAIR, read_json, read_text
 from kronos_quant.schema import BARS, DAILY, check_table
-from kronos_quant.system import lock_file
+from kronos_quant.system import lock_file, move
 
 SNAPSHOTS = "snapshots"
 CURRENT = "CURRENT"
@@ -107,11 +107,11 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     if _is_whole(target):
         # the same bars; rejected ones, history and origins may differ and are no part of the content
         for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
-            (staged / name).replace(target / name)
+            move(staged / name, target / name)
         discard(staged)
     else:
         discard(target)
-        staged.replace(target)
+        move(staged, target)
     write_text(folder / CURRENT, target.name + "\n")
     return read_snapshot(target)
 

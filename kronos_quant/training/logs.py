@@ -24,6 +24,7 @@ from kronos_quant.config import CometConfig
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors, write_json, write_text
 from kronos_quant.readers import read_json, read_json_lines, read_text
+from kronos_quant.system import flush_file
 from kronos_quant.training.processes import Ranks
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class TrainingLog:
         """Append a row."""
         if not self.writes:
             return
-        with disk_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
+        with disk_errors(self.path), self.path.open("a", encoding="utf-8", newline="\n") as stream:
             stream.write(json.dumps(row) + "\n")
         for tracker in self.trackers:
             tracker.log_row(row)
@@ -58,8 +59,7 @@ class TrainingLog:
         """Bytes so far, on the disk."""
         if not self.writes or not self.path.exists():
             return 0
-        with self.path.open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush_file(self.path)
         return self.path.stat().st_size
 
     def cut(self, size: int) -> None:
