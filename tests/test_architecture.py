@@ -44,6 +44,7 @@ SHARED_ORDER = (
     "own_code",
     "workspace",
     "runs",
+    "unforeseen",
 )
 SHARED_MODULES = set(SHARED_ORDER)
 

@@ -179,7 +179,20 @@ def main() -> None:
             code = 1
         else:
             code = _fail(f"{error.filename or 'system'}: {error.strerror or error}", None, 1, error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of Polars is no Exception
+        code = _fail_unforeseen(error)
     sys.exit(code)
+
+
+def _fail_unforeseen(error: BaseException) -> int:
+    from kronos_quant.unforeseen import unforeseen  # loaded only where something went wrong
+
+    if os.environ.get("KQ_DEBUG"):
+        raise error
+    known = unforeseen(error)
+    return _fail(str(known), known.hint, known.exit_code)
 
 
 def _fail(message: str, hint: str | None, code: int, error: BaseException | None = None) -> int:

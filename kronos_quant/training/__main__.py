@@ -21,6 +21,7 @@ from kronos_quant.system import parent_id
 from kronos_quant.training.fit import fit
 from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.processes import INTERRUPTED, LAUNCHER, launched_at
+from kronos_quant.unforeseen import unforeseen
 
 LOST_PEER = ("gloo/transport", "NCCL", "Connection closed by peer", "Connection reset by peer")
 """Words in the backends' errors when a rank is gone."""
@@ -39,17 +40,22 @@ def main() -> int:
     try:
         fit(read_model(Path(sys.argv[1]), TrainingJob), launched_at())
     except KronosQuantError as error:
-        if first:
-            sys.stderr.write(f"error: {error}\n" + (f"hint:  {error.hint}\n" if error.hint else ""))
-        return error.exit_code
+        return _fail(error) if first else error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in LOST_PEER):
+    except Exception as error:
+        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in LOST_PEER):
+            sys.stderr.write("error: another rank was lost; the state is kept\n")
+            return 1
+        if os.environ.get("KQ_DEBUG"):
             raise
-        sys.stderr.write("error: another rank was lost; the state is kept\n")
-        return 1
+        return _fail(unforeseen(error))
     return 0
+
+
+def _fail(error: KronosQuantError) -> int:
+    sys.stderr.write(f"error: {error}\n" + (f"hint:  {error.hint}\n" if error.hint else ""))
+    return error.exit_code
 
 
 if __name__ == "__main__":
