@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PARENT_CHECK_SECONDS = 0.5
 GIT_SECONDS = 10
+
+Process = subprocess.Popen[bytes]
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # a repository's own settings may name programs to run
@@ -85,7 +87,7 @@ def python_command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", *arguments]
 
 
-def start_python(code: str, *arguments: str, **pipes: Any) -> subprocess.Popen[bytes]:
+def start_python(code: str, *arguments: str, **pipes: Any) -> Process:
     """Run Python code in a process of its own, which ends with this one.
 
     Parameters
@@ -118,6 +120,25 @@ def module_command(module: str, *arguments: str) -> list[str]:
 def _guarded(code: str) -> str:
     """Code that watches its parent, this process, before it imports anything slow."""
     return f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
+
+
+@contextmanager
+def answering_python(code: str) -> Iterator[Process]:
+    """Run Python code that answers over its stdin and stdout, and kill it at the end of the block.
+
+    code : what to run; trusted. What it writes to stderr is not shown.
+    """
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    process = start_python(code, stdin=pipe, stdout=pipe, stderr=nowhere)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):  # what it did not read any more
+                    stream.close()
 
 
 @contextmanager

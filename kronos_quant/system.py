@@ -28,6 +28,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PROCESSES = Path("/proc/self/ns/pid")
 _END_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of <sys/prctl.h>."""
+_CONTAINER_MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _ENDED = "ZX"
 """States in /proc of a process that has ended, and that its parent has not yet asked for."""
 
@@ -148,6 +149,17 @@ def limit_memory(size: int) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def machine_memory() -> int:
+    """The memory of this machine in bytes, or what a container may use of it."""
+    import psutil
+
+    sizes = [int(psutil.virtual_memory().total)]
+    for bound in _CONTAINER_MEMORY:
+        with suppress(OSError, ValueError):  # none, or the word max
+            sizes.append(int(bound.read_text(encoding="ascii")))
+    return min(sizes)
 
 
 def without_core_dumps() -> None:

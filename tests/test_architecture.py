@@ -37,6 +37,8 @@ SHARED_ORDER = (
     "owners",
     "locks",
     "files",
+    "check_sql",
+    "check_process",
     "schema",
     "inputs",
     "display",

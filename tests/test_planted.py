@@ -209,6 +209,10 @@ def test_the_commands_that_start_processes_run_nothing_of_the_folder(trapped_mod
     start = str(open_market(trapped.root).sessions()[-9])
     trapped.run("signal", "--start", start, "--gpus", "0", LOKY_MAX_CPU_COUNT="2")
     write_own_strategy(trapped)
+    (trapped.root / "db" / "checks").mkdir(exist_ok=True)
+    (trapped.root / "db" / "checks" / "own.sql").write_text(
+        "-- warning: mine.\nSELECT row FROM incoming WHERE row < 3\n"
+    )
     grid = ["--grid", "topk=3,4"]
     for arguments in (
         ["signal", "list"],

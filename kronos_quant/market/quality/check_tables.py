@@ -29,6 +29,7 @@ from itertools import zip_longest
 import polars as pl
 import pyarrow as pa
 
+from kronos_quant.check_sql import ROW
 from kronos_quant.market.database import statement
 from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import calendar_name, known_until, session_parts, sessions_between
@@ -37,7 +38,6 @@ from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
 _Rows = Sequence[PriceLimit | ListingStart]
 _MAINLAND_CALENDAR = "XSHG"
-ROW = "row"
 _NUMBER = "number"
 CONTRADICTED: dict[str, pl.DataType] = {"symbol": pl.String(), "time": pl.Datetime("us")}
 _PERIOD: dict[str, pl.DataType] = {"prefix": pl.String(), "board": pl.String(), "since": pl.Date(), "until": pl.Date()}

@@ -2,29 +2,30 @@
 
 A check is one SQL file with one SELECT that returns the offending rows of a table `incoming` by their column `row`. Its
 first line is a comment, `-- error: why it matters` or `-- warning: ...`; the name of a check is its file's. What a
-check can read is described in `check_tables`. Check files are untrusted data, and DuckDB lets a plain SELECT read and
-write files: so checks run on tables in memory, with all access to files and network disabled and a time limit.
+check can read is described in `check_tables`. All checks run on tables in memory without access to files and network
+(`check_sql`); those that are not the package's own are untrusted, and run in a process of their own (`check_process`).
 """
 
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
-import pyarrow as pa
 
+from kronos_quant.check_process import CheckProcess
+from kronos_quant.check_sql import ROW, offending_rows, open_isolated
 from kronos_quant.errors import DataError, counted
 from kronos_quant.files import asset_dir
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.check_tables import (
     CONTRADICTED,
-    ROW,
     CheckContext,
     check_tables,
     check_views,
@@ -33,6 +34,9 @@ from kronos_quant.market.quality.check_tables import (
 )
 from kronos_quant.readers import read_parquet, read_text
 from kronos_quant.schema import BARS, NUMBERS, check_table
+
+if TYPE_CHECKING:
+    from kronos_quant.arrays import IntArray
 
 CHECKS = "checks"
 
@@ -48,27 +52,8 @@ VALUE_CHECKS = (
 )
 """The checks with severity error that need nothing but the bar itself."""
 
-TIME_LIMIT_SECONDS = 120.0
-"""Per check; the slowest shipped one takes about 1 s on 3 million bars."""
-
 _LARGEST_FILE_BYTES = 1 << 20
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "python_enable_replacements": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "temp_directory": "",  # what does not fit into memory is an error, not a file
-    "memory_limit": "50%",
-}
-# DuckDB allows some files by default, so the lists are emptied first
-_LOCKS = """
-SET enable_progress_bar = false;
-SET allowed_paths = [];
-SET allowed_directories = [];
-SET enable_external_access = false;
-SET lock_configuration = true;
-"""
 
 REJECTED_FILE = "rejected_bars.parquet"
 CONTRADICTED_FILE = "contradicted_bars.parquet"
@@ -94,6 +79,8 @@ class Check:
     why: str
     sql: str
     path: Path
+    shipped: bool = False
+    """Whether it is the package's own, which is trusted."""
 
 
 def iter_checks(folder: Path | None = None) -> Iterator[Check]:
@@ -112,7 +99,7 @@ def iter_checks(folder: Path | None = None) -> Iterator[Check]:
         severity, colon, why = first_line.removeprefix("--").strip().partition(":")
         if not (first_line.startswith("--") and colon and severity in ("error", "warning")):
             raise DataError(f"{path}: line 1: expected '-- error: why' or '-- warning: why', found {first_line[:80]!r}")
-        yield Check(name=path.stem, severity=severity, why=why.strip(), sql=text, path=path)
+        yield Check(path.stem, severity, why.strip(), sql=text, path=path, shipped=folder is None)
 
 
 def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
@@ -133,66 +120,6 @@ def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
         if check.name in checks:
             raise DataError(f"{check.path}: the package has a check with this name", hint="Rename the file.")
     return sorted([*checks.values(), *added], key=lambda check: check.name)
-
-
-@contextmanager
-def open_isolated(tables: Mapping[str, pa.Table], views: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection with access to the given tables and views (name -> trusted SELECT) only."""
-    with duckdb.connect(":memory:", config=_SETTINGS) as connection:
-        for name, table in tables.items():
-            connection.register(name, table)
-        for name, select in views.items():
-            connection.execute(f"CREATE VIEW {name} AS {select}")
-        connection.execute(_LOCKS)
-        yield connection
-
-
-def offending_rows(
-    connection: duckdb.DuckDBPyConnection, check: Check, rows: int, time_limit: float = TIME_LIMIT_SECONDS
-) -> pl.Series:
-    """The numbers of the rows of `incoming` (which has `rows`) that a check selects, ascending.
-
-    Raises DataError, naming the file, for a check that is not one SELECT, fails, takes too long, or selects other rows.
-    """
-    try:
-        statements = connection.extract_statements(check.sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            kinds = ", ".join(str(statement.type).rpartition(".")[2] for statement in statements) or "none"
-            raise DataError(f"{check.path}: a check is one SELECT statement, found {kinds}")
-        with _interrupted_after(connection, time_limit):
-            selected = connection.sql(check.sql)
-            if ROW not in selected.columns:
-                found_columns = ", ".join(selected.columns)
-                raise DataError(f"{check.path}: a check selects the column `{ROW}`, found {found_columns}")
-            # one more than there are shows that they are not rows of `incoming`
-            found: pl.Series = selected.project(f'"{ROW}"::BIGINT AS {ROW}').distinct().limit(rows + 1).pl()[ROW]
-    except duckdb.InterruptException:
-        raise DataError(f"{check.path}: stopped after {time_limit:g} s") from None
-    except duckdb.Error as error:
-        raise DataError(f"{check.path}: {str(error).partition(chr(10))[0]}") from None
-    if not found.is_between(0, rows - 1).fill_null(False).all():
-        raise DataError(f"{check.path}: selects a `{ROW}` that `incoming` does not have (of {rows:,})")
-    return found.sort()
-
-
-@contextmanager
-def _interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupt what the connection does once `seconds` have passed, again and again until it has stopped."""
-    finished = threading.Event()
-
-    def watch() -> None:
-        if not finished.wait(seconds):
-            connection.interrupt()
-            while not finished.wait(0.1):
-                connection.interrupt()
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        watcher.join()
 
 
 def _shipped() -> Path:
@@ -232,10 +159,10 @@ def screen(
     around = around or context_from_bars(bars)
     refusing, warning = ([check for check in rules if check.severity == severity] for severity in ("error", "warning"))
     numbered = number_rows(bars)
-    with _tables_of(numbered, around) as connection:
-        errors = _found(connection, numbered, refusing)
+    with _Tables(numbered, around) as tables:
+        errors = tables.offenders(refusing)
         # nothing rejected: the same tables serve
-        warnings = {} if errors else _found(connection, numbered, warning)
+        warnings = {} if errors else tables.offenders(warning)
     broken = [rows.to_frame(ROW).with_columns(rule=pl.lit(name)) for name, rows in errors.items()]
     nothing = pl.DataFrame(schema={ROW: numbered.schema[ROW], "rule": pl.String})
     reasons = pl.concat([nothing, *broken]).group_by(ROW).agg(pl.col("rule").sort().str.join(", ").alias("rules"))
@@ -253,17 +180,41 @@ def screen(
 
 def offenders(numbered: pl.DataFrame, checks: list[Check], around: CheckContext) -> dict[str, pl.Series]:
     """The numbers of the rows of `number_rows` that each check selects, ascending; checks without any are left out."""
-    with _tables_of(numbered, around) as connection:
-        return _found(connection, numbered, checks)
+    with _Tables(numbered, around) as tables:
+        return tables.offenders(checks)
 
 
-def _tables_of(numbered: pl.DataFrame, around: CheckContext) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    return open_isolated(check_tables(numbered, around), check_views())
+class _Tables:
+    """What checks read, here and, as soon as a check is not the package's, in a process of its own; for a block."""
 
+    def __init__(self, numbered: pl.DataFrame, around: CheckContext) -> None:
+        self._numbers = numbered[ROW]
+        self._tables = check_tables(numbered, around)
+        self._stack = ExitStack()
 
-def _found(connection: duckdb.DuckDBPyConnection, numbered: pl.DataFrame, checks: list[Check]) -> dict[str, pl.Series]:
-    rows = {check.name: offending_rows(connection, check, len(numbered)) for check in checks}
-    return {name: numbers.cast(numbered.schema[ROW]) for name, numbers in rows.items() if len(numbers)}
+    def __enter__(self) -> _Tables:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def offenders(self, checks: list[Check]) -> dict[str, pl.Series]:
+        """As the function `offenders`."""
+        rows = {check.name: pl.Series(ROW, self._rows(check), self._numbers.dtype) for check in checks}
+        return {name: numbers for name, numbers in rows.items() if len(numbers)}
+
+    def _rows(self, check: Check) -> IntArray:
+        if check.shipped:
+            return offending_rows(self._connection, str(check.path), check.sql, len(self._numbers))
+        return self._process.offending_rows(str(check.path), check.sql)
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._stack.enter_context(open_isolated(self._tables, check_views()))
+
+    @cached_property
+    def _process(self) -> CheckProcess:
+        return self._stack.enter_context(CheckProcess(self._tables, check_views(), len(self._numbers)))
 
 
 def require_valid_bars(bars: pl.DataFrame, place: str) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from kronos_quant.check_sql import ROW
 from kronos_quant.config import GatesConfig
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.market.quality.check_tables import ROW, CheckContext, number_rows
+from kronos_quant.market.quality.check_tables import CheckContext, number_rows
 from kronos_quant.market.quality.checks import Check, offenders, read_contradicted, read_rejected
 from kronos_quant.market.reader import Market
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from kronos_quant import schema
+from kronos_quant.check_sql import open_isolated
 from kronos_quant.market import BarBatch
 from kronos_quant.market.quality.check_tables import (
     CheckContext,
@@ -15,7 +16,6 @@ from kronos_quant.market.quality.check_tables import (
     context_from_bars,
     number_rows,
 )
-from kronos_quant.market.quality.checks import open_isolated
 
 BatchMaker = Callable[..., BarBatch]
 
