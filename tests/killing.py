@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,14 +174,42 @@ class KillTest:
                 if again.code != 0 and done not in again.err:
                     wrong.append(f"{where}: repeated, it ends with {again.code}: {again.err}")
                     continue
-            if self.left():
-                wrong.append(f"{where}: left: {self.left()}")
-            found = contents(self.place)
-            if found != expected:
-                names = found.keys() | expected.keys()
-                differ = sorted(name for name in names if found.get(name) != expected.get(name))
-                wrong.append(f"{where}: other bytes: {differ}")
+            wrong += [f"{where}: {words}" for words in self._unlike(expected)]
         return wrong
+
+    def shaken(self, *arguments: object, seeds: Iterable[int], done: str = "nothing") -> list[str]:
+        """Disturb the command one to three times at random events, by a kill or a full disk, then run it; as `killed`.
+
+        seeds : one for each sequence of disturbances
+        """
+        events, expected = self.undisturbed(*arguments)
+        wrong = []
+        for seed in seeds:
+            chance = random.Random(seed)
+            steps = [
+                (chance.choice(("kill_at", "full_at")), chance.randint(1, events)) for _ in range(chance.randint(1, 3))
+            ]
+            where = f"{arguments[:2]}, seed {seed} {steps}"
+            self.fresh()
+            for kind, at in [*steps, ("kill_at", None)]:
+                last = self.kq(self.place, *arguments, **{kind: at})
+                one_line = sum(line.startswith("error: ") for line in last.err.splitlines()) == 1
+                if last.code == 0 or done in last.err:
+                    break
+                if (last.code != KILLED and not (last.code == 1 and one_line)) or "Traceback" in last.err:
+                    wrong.append(f"{where}: {kind} {at} ended with {last.code}: {last.err}")
+            else:
+                wrong.append(f"{where}: repeated, it ends with {last.code}: {last.err}")
+                continue
+            wrong += [f"{where}: {words}" for words in self._unlike(expected)]
+        return wrong
+
+    def _unlike(self, expected: dict[str, str]) -> list[str]:
+        wrong = [f"left: {left}"] if (left := self.left()) else []
+        found = contents(self.place)
+        names = found.keys() | expected.keys()
+        differ = sorted(name for name in names if found.get(name) != expected.get(name))
+        return [*wrong, f"other bytes: {differ}"] if differ else wrong
 
     def full(self, *arguments: object, most: int | None = None) -> list[str]:
         """Run the command on a disk that is full from each event on, then repeat it with space; as `killed`."""
