@@ -7,6 +7,7 @@ error and its hint, for a model's file is another exit code than a user's table.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
@@ -30,6 +31,7 @@ REPAIR = "kq doctor --repair"
 MOST_COLUMNS = 20_000
 """Of a user's table: above the symbols of any market, below what makes a query take minutes."""
 _LARGEST_TEXT = 2**28
+_PACKINGS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _named: set[str] = set()
 """Damaged files of this process's warnings."""
 _KINDS = (
@@ -295,33 +297,46 @@ def read_csv(
     return _bounded(path, frame, error)
 
 
-def read_lines(path: Path, *, error: type[KronosQuantError] = DataError, hint: str | None = None) -> pl.Series:
-    """The lines of a text file, plain or compressed, not parsed.
+def read_packed(path: Path, error: type[KronosQuantError] = DataError, hint: str | None = None) -> bytes:
+    """The bytes of a regular file, unpacked where it begins as gzip or Zstandard does.
 
     Parameters
     ----------
     path
         The file.
     error, hint
-        What is raised where it cannot be read, is empty or not UTF-8, and the next step.
+        What is raised where it cannot be read, and the next step.
     """
+    found = regular_file(path, error, hint)
+    with reading(path, "text", error, hint):
+        content = found.read_bytes()
+        packing = next((name for mark, name in _PACKINGS if content.startswith(mark)), None)
+        if packing is None:
+            return content
+        import pyarrow as pa
+
+        with pa.CompressedInputStream(pa.BufferReader(content), packing) as stream:
+            return bytes(stream.read())
+
+
+def parse_rows(content: bytes, place: str, separator: str) -> pl.DataFrame:
+    """Rows of cells in UTF-8, without a header, as a table of texts; DataError, naming `place`, for what is none."""
     import polars as pl
 
-    found = regular_file(path, error, hint)
-    with reading(path, "a CSV file with one table", error, hint):
-        try:
-            lines = pl.read_csv(
-                found, glob=False, has_header=False, separator="\x1f", quote_char=None, infer_schema=False
-            ).to_series()
-        except pl.exceptions.NoDataError:
-            raise error(f"{path}: expected a header line and rows, found an empty file", hint=hint) from None
-        except pl.exceptions.ComputeError as trouble:
-            if "utf-8" not in str(trouble):
-                raise
-            raise _other_encoding(path, error) from None
-    if any(odd in (lines[0] or "") for odd in "\ufffd\0"):
-        raise _other_encoding(path, error)
-    return lines
+    with reading(Path(place), "a file with one table"):
+        return _bounded(
+            Path(place),
+            pl.read_csv(io.BytesIO(content), has_header=False, separator=separator, infer_schema=False),
+            DataError,
+        )
+
+
+def parse_json(text: str) -> Any:
+    """A JSON document with its numbers as they are written; None for what is none."""
+    try:
+        return json.loads(text, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        return None
 
 
 def begins_with(path: Path, mark: bytes) -> bool:

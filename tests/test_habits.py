@@ -14,6 +14,7 @@ from commands import parse
 from made import ROOT
 
 import kronos_quant
+from docs.build.api import own_members
 
 LIBRARY = sorted((ROOT / "kronos_quant").rglob("*.py"))
 COMMANDS = sorted((ROOT / "cli").rglob("*.py"))
@@ -118,7 +119,7 @@ def public_functions() -> Iterator[tuple[str, object]]:
         if inspect.isfunction(value):
             yield name, value
         elif inspect.isclass(value):
-            methods = vars(value).items()
+            methods = own_members(value).items()
             yield from ((f"{name}.{method}", one) for method, one in methods if inspect.isfunction(one))
     for package in sorted(init.parent.name for init in (ROOT / "kronos_quant").glob("*/__init__.py")):
         module = importlib.import_module(f"kronos_quant.{package}")

@@ -21,6 +21,21 @@ TableSource = Annotated[Path, typer.Argument(help="A Parquet, Arrow or Feather f
 ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start, end (empty: not ended).")]
 Universe = Annotated[str, typer.Argument(help="Name of the universe, e.g. csi300; a stored one is replaced.")]
 Kind = Annotated[str, typer.Argument(help="st, listing, or industry (with a column value).")]
+Stamps = Annotated[
+    str, typer.Option("--labels", help="Intraday stamps mark the end or start of a bar; auto: detected.")
+]
+Dialect = Annotated[str, typer.Option("--dialect", help="Whose file it is: tushare, eastmoney, ...; auto: detected.")]
+VolumeUnit = Annotated[
+    str, typer.Option("--volume-unit", help="What volume counts: shares, lots, thousand, ten-thousand; auto: detected.")
+]
+AmountUnit = Annotated[
+    str, typer.Option("--amount-unit", help="What amount counts: units, thousand, ten-thousand, ...; auto: detected.")
+]
+DayFirst = Annotated[
+    bool | None, typer.Option("--day-first/--month-first", help="05/06/2024 is in June, or in May; default: detected.")
+]
+Factors = Annotated[Path | None, typer.Option("--factors", help="Factors of raw prices; default: files next to it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is understood, and write nothing.")]
 Labels = Annotated[str, typer.Option("--labels", help="Intraday stamps mark the end or the start of a bar.")]
 Freq = Annotated[str, typer.Option("--freq", help="Frequency of the calendar and .bin files: day, 1min, 5min, ...")]
 Symbol = Annotated[str | None, typer.Option("--symbol", help="Symbol of the file; default: from a column or its name.")]
@@ -36,6 +51,8 @@ def qlib(
     source: Source = None,
     freq: Freq = "day",
     labels: Labels = "end",
+    volume_unit: VolumeUnit = "auto",
+    amount_unit: AmountUnit = "auto",
     exchange: Exchange = None,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +60,9 @@ def qlib(
 
     Read a Qlib directory (calendars/, instruments/, features/).
     """
-    report = kq.open().ingest_qlib(source, freq=freq, labels=labels, exchange=exchange)
+    report = kq.open().ingest_qlib(
+        source, freq=freq, labels=labels, volume_unit=volume_unit, amount_unit=amount_unit, exchange=exchange
+    )
     print_report(report, as_json)
 
 
@@ -52,15 +71,34 @@ def csv(
     source: CsvSource,
     symbol: Symbol = None,
     amount: Amount = "derive",
-    labels: Labels = "end",
+    labels: Stamps = "auto",
+    dialect: Dialect = "auto",
+    volume_unit: VolumeUnit = "auto",
+    amount_unit: AmountUnit = "auto",
+    day_first: DayFirst = None,
+    factors: Factors = None,
     exchange: Exchange = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Example: kq ingest csv data/HK_ali_09988_kline_5min_all.csv
 
-    Read K-lines with the columns timestamps, open, high, low, close, volume, amount, in any order.
+    Read K-lines as vendors write them: names, order, encoding, separator and units are detected.
     """
-    report = kq.open().ingest_csv(source, symbol=symbol, amount=amount, labels=labels, exchange=exchange)
+    ws = kq.open()
+    read = ws.preview if dry_run else ws.ingest_csv
+    report = read(
+        source,
+        symbol=symbol,
+        amount=amount,
+        labels=labels,
+        dialect=dialect,
+        volume_unit=volume_unit,
+        amount_unit=amount_unit,
+        day_first=day_first,
+        factors=factors,
+        exchange=exchange,
+    )
     print_report(report, as_json)
 
 
@@ -69,15 +107,32 @@ def table(
     source: TableSource,
     symbol: Symbol = None,
     amount: Amount = "derive",
-    labels: Labels = "end",
+    labels: Stamps = "auto",
+    dialect: Dialect = "auto",
+    volume_unit: VolumeUnit = "auto",
+    amount_unit: AmountUnit = "auto",
+    day_first: DayFirst = None,
     exchange: Exchange = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Example: kq ingest table data/bars.parquet
 
     Read K-lines from Parquet, Arrow or Feather, with the same columns as CSV.
     """
-    report = kq.open().ingest(source, symbol=symbol, amount=amount, labels=labels, exchange=exchange)
+    ws = kq.open()
+    read = ws.preview if dry_run else ws.ingest
+    report = read(
+        source,
+        symbol=symbol,
+        amount=amount,
+        labels=labels,
+        dialect=dialect,
+        volume_unit=volume_unit,
+        amount_unit=amount_unit,
+        day_first=day_first,
+        exchange=exchange,
+    )
     print_report(report, as_json)
 
 

@@ -96,9 +96,9 @@ def constant_words(package: str) -> dict[str, str]:
 
 
 def _methods(kind: type) -> list[tuple[str, Any]]:
-    """The public methods and properties that a class defines itself, with their parameters' names."""
-    found = []
-    for name, value in vars(kind).items():
+    """The public methods and properties of a class, and of its base in the same package, with parameters' names."""
+    found: list[tuple[str, Any]] = []
+    for name, value in own_members(kind).items():
         if name.startswith("_") or not (inspect.isfunction(value) or isinstance(value, property | classmethod)):
             continue
         inner = value.__func__ if isinstance(value, classmethod) else value
@@ -108,6 +108,12 @@ def _methods(kind: type) -> list[tuple[str, Any]]:
         elif inner.__doc__:
             found.append((name, inner))
     return found
+
+
+def own_members(kind: type) -> dict[str, Any]:
+    """What a class defines, and its bases of the front door's package define for it."""
+    bases = [base for base in reversed(kind.__mro__[1:]) if base.__module__.startswith(f"{FRONT}.workflows")]
+    return {name: value for base in (*bases, kind) for name, value in vars(base).items()}
 
 
 def first_line(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from docs.build import api, commands, fields, files, glossary, notebooks, rules, schemas
+from docs.build import api, commands, dialects, fields, files, glossary, notebooks, rules, schemas
 from docs.build.markdown import bullets, front_matter, page
 
 FOLDERS = ("en/reference", "schemas")
@@ -14,7 +14,7 @@ FOLDERS = ("en/reference", "schemas")
 
 def generated_pages() -> dict[str, str]:
     """Every generated file by its path in docs/."""
-    made = {**commands.pages(), **fields.pages(), **files.pages(), **rules.pages(), **api.pages()}
+    made = {**commands.pages(), **fields.pages(), **files.pages(), **rules.pages(), **dialects.pages(), **api.pages()}
     pages = {f"en/reference/{name}.md": text for name, text in made.items()}
     pages["en/reference/index.md"] = index(pages)
     return (

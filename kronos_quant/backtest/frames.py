@@ -20,7 +20,8 @@ from kronos_quant.config import load_yaml, read_values
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import canonical
-from kronos_quant.market.ingest.columns import LINE, match_columns
+from kronos_quant.market.dialects.names import FIELDS, find_columns
+from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.store import BarBatch, tidy_bars
@@ -108,7 +109,7 @@ def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFra
     reading = ReadOptions(exchange=exchange)
     raw = RawTable("bars", "row", None, frame.with_row_index(LINE, offset=1))
     batch = to_batch([read_klines(raw, reading)], "table", None, reading)
-    if "factor" not in match_columns("bars", frame.columns):
+    if not find_columns(frame.columns, FIELDS["factor"]):
         batch = replace(batch, notes=(*batch.notes, "no column factor: prices are taken as raw prices"))
     rows = tidy_bars(batch).sort("symbol", "time")
     require_valid_bars(rows, "bars")

@@ -23,7 +23,7 @@ from kronos_quant.config import load_yaml, read_values
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.inputs import PathLike, as_path, short_repr
 from kronos_quant.market import Facts, Market, canonical_column, universes, workspace_market
-from kronos_quant.market.ingest.columns import LINE
+from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.lists import value_fault
 from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.quality.checks import read_rejected
@@ -253,7 +253,7 @@ def read_groups(path: Path, exchange: str) -> pl.DataFrame:
 
     Raises DataError for a file that cannot be read, a column that is missing, and a cell that is none.
     """
-    frame = read_text_table(path)
+    frame = read_text_table(path).frame
     missing = [name for name in ("symbol", "group") if name not in frame.columns]
     if missing:
         raise DataError(f"{path}: expected the columns symbol and group, found {listed(frame.columns[1:])}")

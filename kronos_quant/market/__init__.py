@@ -9,12 +9,14 @@ from kronos_quant.market.exchanges.boards import Facts
 from kronos_quant.market.export import ExportReport, export_bars
 from kronos_quant.market.history import SymbolHistory, read_history, symbol_history
 from kronos_quant.market.ingest import (
+    IngestPreview,
     ingest_csv,
     ingest_intervals,
     ingest_qlib,
     ingest_synthetic,
     ingest_table,
     ingest_universe,
+    preview,
 )
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import SyntheticMarket, SyntheticSpec, make_market
@@ -31,6 +33,7 @@ __all__ = [
     "ExportReport",
     "Facts",
     "FutureTimes",
+    "IngestPreview",
     "IngestReport",
     "ListReport",
     "Market",
@@ -54,6 +57,7 @@ __all__ = [
     "make_market",
     "next_times",
     "open_market",
+    "preview",
     "prune_snapshots",
     "read_history",
     "store_bars",

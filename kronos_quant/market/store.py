@@ -52,6 +52,8 @@ class BarBatch:
     """(name, value) of how the source was read: labels, amount, volume."""
     unadjusted_volume: tuple[str, ...] = ()
     """Symbols whose volume is the shares really traded; of all others raw volume = volume * factor."""
+    paused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date}))
+    """Sessions (symbol, date) that the source calls suspended, with a bar or without."""
     complete: bool = False
     """Whether the source covers each symbol over all of `sessions` (a Qlib directory does), or only from the symbol's
     first bar to its last (a table). A stored bar that is missing there has vanished."""

@@ -39,7 +39,7 @@ _PAIR = re.compile(r"([A-Za-z0-9]+)/([A-Za-z0-9]+)(?::([A-Za-z0-9]+))?")
 _FIRST = re.compile(rf"[A-Za-z0-9{_HAN}^#$_]|\.(?=[A-Za-z0-9])")
 _LETTER = re.compile(rf"[A-Za-z0-9{_HAN} ._^&+=#$!~@%,()\[\]-]")
 
-_SUFFIX = re.compile(r"\.(CSV(\.(GZ|ZST))?|PARQUET|PQ|ARROW|FEATHER|IPC)$")
+_SUFFIX = re.compile(r"\.((CSV|TXT|TSV|JSON)(\.(GZ|ZST))?|PARQUET|PQ|ARROW|FEATHER|IPC)$")
 _GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
 _SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE)|(\d{1,5})[._-](HK|XHKG)")
 _INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|[\^.].+|.*INDEX.*")

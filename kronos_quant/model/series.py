@@ -25,7 +25,8 @@ import polars as pl
 
 from kronos_quant.errors import DataError, listed
 from kronos_quant.inputs import Table, as_frame, as_text, short_repr
-from kronos_quant.market.ingest.columns import check_years, infer_freq, match_columns
+from kronos_quant.market.dialects.names import FIELDS, find_columns
+from kronos_quant.market.ingest.columns import check_years, infer_freq
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.quality.checks import require_valid_bars
@@ -65,7 +66,7 @@ def read_rows(bars: Table, symbol: str | None = None, exchange: str = "") -> pl.
     frame = as_frame(bars, _PLACE)
     if frame.is_empty():
         raise DataError(f"{_PLACE}: expected bars, found an empty table")
-    named = "symbol" in match_columns("table", frame.columns)
+    named = bool(find_columns(frame.columns, FIELDS["symbol"]))
     name = None if symbol is None else as_text(symbol, "symbol")
     if frame.schema != pl.Schema(BARS):
         frame = read_tables(frame, ReadOptions(None if named else name or UNNAMED, exchange)).bars

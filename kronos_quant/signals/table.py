@@ -2,7 +2,7 @@
 
 | what                  | rule                                                                                         |
 |-----------------------|----------------------------------------------------------------------------------------------|
-| file                  | Parquet, known by its first bytes, else CSV in UTF-8                                         |
+| file                  | Parquet, known by its first bytes, else CSV, or another text that `market.dialects` reads    |
 | time                  | a column of DATE_NAMES in any case; where there are several, `date` gives the session and    |
 |                       | `asof`, then the more exact one, the moment; a date alone is the close of its session        |
 | symbol                | a column of SYMBOL_NAMES, in any spelling; mainland codes of digits may lack leading zeros   |
@@ -27,28 +27,20 @@ from kronos_quant.bounds import FIRST_YEAR, LAST_YEAR
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import Market, canonical_column
+from kronos_quant.market.dialects.cells import MISSING, as_plain_number, usual_stamps
+from kronos_quant.market.dialects.names import CLOCKS, DAYS, MOMENTS, SYMBOLS, known_names
+from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.columns import parse_stamps
+from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.sessions import time_zone
 from kronos_quant.market.snapshots import shared_exchange
-from kronos_quant.market.symbols import MAINLAND
+from kronos_quant.market.symbols import MAINLAND, canonical
 from kronos_quant.readers import begins_with, read_csv, read_parquet
 from kronos_quant.schema import DAILY
 
-DATE_NAMES = (
-    "date",
-    "trade_date",
-    "day",
-    "日期",
-    "交易日",
-    "交易日期",
-    "datetime",
-    "time",
-    "timestamp",
-    "timestamps",
-    "asof",
-)
+DATE_NAMES = (*DAYS, *(name for name in (*MOMENTS, *CLOCKS) if len(name) > 1 and name not in ("data", "unix")), "asof")
 """What a column of times may be called, from the session to the moment. Qlib's is datetime, the signal store's asof."""
-SYMBOL_NAMES = ("symbol", "instrument", "ticker", "code", "ts_code", "代码", "股票代码", "证券代码")
+SYMBOL_NAMES = SYMBOLS
 PREFERRED = ("score", "last", "mean")
 """The column that ranks, where several are given and none was chosen."""
 EXAMPLES = 3
@@ -201,7 +193,27 @@ def _read_file(path: Path) -> pl.DataFrame:
     hint = "Pickles are never opened: save the table as Parquet." if path.suffix in (".pkl", ".pickle") else None
     if begins_with(path, b"PAR1"):
         return read_parquet(path, hint=hint)
-    return read_csv(path, hint=hint, texts=texts)
+    try:
+        frame = read_csv(path, hint=hint, texts=texts)
+    except DataError:
+        if hint is not None:
+            raise
+        return _other_text(path)
+    # one column: another separator; no known name: another encoding, or lines above the header
+    return frame if len(frame.columns) > 1 and known_names(frame.columns) > 0 else _other_text(path)
+
+
+def _other_text(path: Path) -> pl.DataFrame:
+    """The table of a text with another encoding or separator, or with lines above its header."""
+    frame = read_text_table(path).frame.drop(LINE)
+    kept = {*_matching(frame.columns, DATE_NAMES).values(), *_matching(frame.columns, SYMBOL_NAMES).values()}
+    for name in (column for column in frame.columns if column not in kept):
+        text = pl.col(name).str.strip_chars()
+        filled = text.is_not_null() & ~text.str.to_lowercase().is_in(MISSING)
+        numbers = frame.select(pl.coalesce(text.cast(pl.Float64, strict=False), as_plain_number(text))).to_series()
+        if not (frame.select(filled).to_series() & numbers.is_null()).any():
+            frame = frame.with_columns(numbers.alias(name))
+    return frame
 
 
 def _matching(columns: list[str], names: tuple[str, ...]) -> dict[str, str]:
@@ -214,9 +226,10 @@ def _lengthened(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str
     """A table of a column per symbol as rows of symbol and score; one of another kind as it is."""
     index = list(_matching(frame.columns, DATE_NAMES).values())
     columns = [name for name in frame.columns if name not in index]
-    if not index or _matching(columns, SYMBOL_NAMES):
-        return frame
     spelled = canonical_column(pl.Series(columns, dtype=pl.String), exchange)
+    named = [name for name in _matching(columns, SYMBOL_NAMES).values() if canonical(name, exchange) not in known]
+    if not index or named:
+        return frame
     if not spelled.is_in(known.implode()).any():
         return frame
     try:
@@ -272,7 +285,7 @@ def _stamps(frame: pl.DataFrame, column: str, session: str, place: str, exchange
     if column != session and len(given) and is_clock:
         days = pl.col(session).cast(pl.String).str.slice(0, 10)
         stamps = frame.select(pl.concat_str(days, column, separator=" ").alias(column)).to_series()
-    times = parse_stamps(stamps, time_zone(exchange))
+    times = parse_stamps(usual_stamps(stamps, place), time_zone(exchange))
     wrong = stamps.filter(times.is_null() & stamps.is_not_null())
     if len(wrong):
         raise DataError(f"{place}: {column}: expected dates such as 2025-06-05, found {wrong[0]!r}")

@@ -6,12 +6,12 @@ A method does what its command does, with the same defaults, checks and run fold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import DateLike, PathLike, Symbols, Table, as_flag, as_path, as_settings, as_texts
-from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
+from kronos_quant.workflows.sources import WorkspaceSources
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from kronos_quant.backtest.qlib.parity import ParityReport
     from kronos_quant.backtest.result import BacktestRun
     from kronos_quant.backtest.sweep import Grid
-    from kronos_quant.config import WorkspaceConfig
     from kronos_quant.evaluation.scorecard import EvaluationRun
-    from kronos_quant.market import IngestReport, ListReport, Market, Membership
+    from kronos_quant.market import Market, Membership
     from kronos_quant.market.quality.survey import CheckReport
     from kronos_quant.model.symbol_forecast import SymbolForecast
     from kronos_quant.report.pages.comparison import ComparisonRun
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from kronos_quant.training.run import TrainingResult
 
 
-class Workspace:
+class Workspace(WorkspaceSources):
     """A folder with kq.yaml: its bars, models, signals, strategies and runs. `kq.open` and `kq.init` give one.
 
     >>> import tempfile, kronos_quant as kq
@@ -43,113 +42,6 @@ class Workspace:
 
     Methods raise ConfigError for wrong arguments and settings, DataError for missing data, CheckpointError for models.
     """
-
-    def __init__(self, folder: WorkspaceFolder) -> None:
-        if not isinstance(folder, WorkspaceFolder):
-            raise ConfigError(f"Workspace: expected an opened folder, found {folder!r}", hint='Use kq.open("FOLDER").')
-        self.folder = folder
-
-    def __repr__(self) -> str:
-        return f"Workspace({str(self.root)!r})"
-
-    @property
-    def root(self) -> Path:
-        """The folder with kq.yaml."""
-        return self.folder.root
-
-    @property
-    def config(self) -> WorkspaceConfig:
-        """The values of kq.yaml under environment and settings."""
-        return self.folder.config
-
-    def ingest_qlib(
-        self, source: PathLike | None = None, *, freq: str = "day", labels: str = "end", exchange: str | None = None
-    ) -> IngestReport:
-        """Read a Qlib data directory, check its bars and publish them: `kq ingest qlib`.
-
-        Parameters
-        ----------
-        source, exchange : optional
-            Directory with calendars/, instruments/ and features/, and ISO code; default: those of kq.yaml.
-        freq, labels : str
-            Calendar to read (day, 1min, 5min, ...), and whether intraday stamps mark the "end" or "start" of a bar.
-        """
-        from kronos_quant.market import ingest_qlib
-
-        directory = self.config.market.qlib_dir if source is None else source
-        return ingest_qlib(self.root, directory, freq=freq, labels=labels, exchange=self._exchange(exchange))
-
-    def ingest_csv(
-        self,
-        source: PathLike,
-        *,
-        symbol: str | None = None,
-        amount: str = "derive",
-        labels: str = "end",
-        exchange: str | None = None,
-    ) -> IngestReport:
-        """Read a CSV file (plain, gz or zst) or a folder of them, check the bars and publish them: `kq ingest csv`.
-
-        Parameters
-        ----------
-        source, symbol
-            The file, or a folder with one file per symbol; of a single file its symbol, default: its column or name.
-        amount : {"derive", "zero", "as_is"}
-            What a missing traded value becomes; derive: volume x mean price.
-        labels, exchange
-            As for `ingest_qlib`.
-        """
-        from kronos_quant.market import ingest_csv
-
-        named = self._exchange(exchange)
-        return ingest_csv(self.root, source, symbol=symbol, amount=amount, labels=labels, exchange=named)
-
-    def ingest(
-        self,
-        table: Table | PathLike,
-        *,
-        symbol: str | None = None,
-        amount: str = "derive",
-        labels: str = "end",
-        exchange: str | None = None,
-    ) -> IngestReport:
-        """Read a table of bars, check them and publish them: `kq ingest table`.
-
-        Parameters
-        ----------
-        table, symbol, amount, labels, exchange
-            Polars, pandas or Arrow, or a file or folder of Parquet, Arrow or Feather; the others as for `ingest_csv`.
-        """
-        from kronos_quant.market import ingest_table
-
-        named = self._exchange(exchange)
-        return ingest_table(self.root, table, symbol=symbol, amount=amount, labels=labels, exchange=named)
-
-    def ingest_synthetic(
-        self, *, strength: float = 0.2, symbols: int = 150, sessions: int = 800, seed: int = 0
-    ) -> IngestReport:
-        """Make a market with a known, weak pattern: `kq ingest synthetic`.
-
-        Parameters
-        ----------
-        strength, symbols, sessions, seed
-            Of the pattern, 0 (none) to 1; number of stocks and days; equal arguments make equal bars.
-        """
-        from kronos_quant.market import ingest_synthetic
-
-        return ingest_synthetic(self.root, strength=strength, symbols=symbols, sessions=sessions, seed=seed)
-
-    def ingest_universe(self, name: str, source: PathLike | Table) -> ListReport:
-        """Read the dated constituents of a universe (symbol, start, end): `kq ingest universe`."""
-        from kronos_quant.market import ingest_universe
-
-        return ingest_universe(self.root, name, source)
-
-    def ingest_intervals(self, kind: str, source: PathLike | Table) -> ListReport:
-        """Read dated facts of a kind (st, listing, industry): `kq ingest intervals`."""
-        from kronos_quant.market import ingest_intervals
-
-        return ingest_intervals(self.root, kind, source)
 
     def market(self, freq: str | None = None) -> Market:
         """The newest published state of the bars. freq : day, 5min, ...; default: that of kq.yaml, else daily."""
@@ -364,9 +256,6 @@ class Workspace:
         from kronos_quant.model.library import ModelEntry, ModelLibrary
 
         return ModelEntry.table(ModelLibrary(self.folder).entries())
-
-    def _exchange(self, exchange: str | None) -> str:
-        return self.config.market.exchange if exchange is None else exchange
 
 
 def open_workspace(path: PathLike = ".", settings: Mapping[str, Any] | None = None) -> Workspace:

@@ -106,7 +106,11 @@ def test_a_folder_gives_one_batch_also_from_compressed_files(tmp_path: Path) -> 
     write(tmp_path / "notes.txt", "not read")
     batch = read(tmp_path)
     assert batch.bars["symbol"].unique().sort().to_list() == ["SH600000", "SH600009", "SZ000001"]
-    assert batch.notes == ("amount missing or 0 throughout: derived as volume x mean price (3 of 3 files)",)
+    assert batch.notes == (
+        "no amount that would prove the unit of volume: taken as shares (--volume-unit) (3 of 3 files)",
+        "amount missing or 0 throughout: derived as volume x mean price (3 of 3 files)",
+        "not bars, skipped: 1 file (notes.txt)",
+    )
 
 
 def test_files_of_two_frequencies_do_not_mix(tmp_path: Path) -> None:
@@ -186,7 +190,14 @@ def test_how_a_source_was_read_is_recorded_with_its_ingest(tmp_path: Path, file:
     report = ingest_csv(tmp_path / "ws", write(file, TUTORIAL), amount="zero", labels="start")
     with open_database(tmp_path / "ws") as connection:
         recorded = connection.execute("SELECT * FROM ingest_options ORDER BY ALL").fetchall()
-    assert recorded == [(1, "amount", "zero"), (1, "labels", "start")]
+    assert recorded == [
+        (1, "amount", "zero"),
+        (1, "amount_unit", "units"),
+        (1, "dialect", "generic"),
+        (1, "labels", "start"),
+        (1, "prices", "unknown"),
+        (1, "volume_unit", "shares"),
+    ]
     assert "bars labelled at their start: stamps moved to their end" in report.notes
 
 
@@ -239,7 +250,7 @@ def test_paths_without_csv_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
         read(tmp_path / "nowhere")
     with pytest.raises(
-        DataError, match=r"expected files that end in \.csv, \.csv\.gz, \.csv\.zst, found an empty folder"
+        DataError, match=r"expected files that end in \.csv, \.txt, \.tsv, \.json, found an empty folder"
     ):
         read(tmp_path)
     write(tmp_path / "bars.xlsx", "")
@@ -247,11 +258,13 @@ def test_paths_without_csv_files_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_gb18030_is_read_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "SH600000.csv"
-    path.write_bytes("日期,开盘,收盘\n2024-06-18,1,1\n".encode("gbk"))
-    with pytest.raises(DataError, match=r"SH600000\.csv: expected UTF-8, found another encoding"):
-        read_csv_files(path)
+    path.write_bytes("日期,开盘,最高,最低,收盘\n2024-06-18,1,1,1,1\n".encode("gbk"))
+    assert read(path).bars["close"].to_list() == [1]
+    path.write_bytes(b"date,open,high,low,close\n2024-06-18,1,1,1,\xff\xff\n")
+    with pytest.raises(DataError, match=r"SH600000\.csv: line 2: expected text in UTF-8, UTF-16 and GB18030"):
+        read(path)
 
 
 def test_an_unknown_amount_policy_is_refused(file: Path) -> None:

@@ -150,10 +150,11 @@ def test_a_clock_beside_the_date_comes_in_many_spellings(clock: list[object]) ->
     assert read(frame, symbol="SH600000").bars["time"].to_list() == FIVE_MINUTES
 
 
-def test_codes_that_lost_their_zeros_as_numbers_get_them_back_where_the_exchange_says_so() -> None:
+def test_codes_that_lost_their_zeros_as_numbers_get_them_back_where_the_exchange_or_another_code_says_so() -> None:
     frame = FRAME.with_columns(symbol=pl.Series([600000, 600000, 1]))
     assert read(frame, exchange="XSHG").bars["symbol"].to_list() == ["SH600000", "SH600000", "SZ000001"]
-    assert read(frame).bars["symbol"][2] == "1"
+    assert read(frame).bars["symbol"][2] == "SZ000001"
+    assert read(FRAME.with_columns(symbol=pl.Series([7, 8, 1]))).bars["symbol"][2] == "1"
 
 
 @pytest.mark.parametrize(

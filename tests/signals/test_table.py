@@ -148,7 +148,7 @@ def test_the_column_that_ranks_is_chosen(table, header, score, expected):
         ("date,symbol\n2024-06-18,AAA\n", "which column ranks? found no column of scores"),
         ("date,symbol,a,b\n2024-06-18,AAA,1,2\n", "which column ranks? found a, b"),
         ("date,symbol,score\ntomorrow,AAA,1\n", "date: expected dates such as 2025-06-05, found 'tomorrow'"),
-        ("date,symbol,score\n05/06/2025,AAA,1\n", "date: expected dates such as 2025-06-05, found '05/06/2025'"),
+        ("date,symbol,score\n05/06/2025,AAA,1\n", "scores.csv: column date: '05/06/2025' may be of two days"),
         ("date,symbol,score\n2024-06-18,AAA,high\n", "scores.csv: score: expected numbers, found 'high'"),
         ("date,symbol,industry\n2024-06-18,AAA,steel\n", "which column ranks? found no column of scores"),
         ("date,symbol,score\n2024-06-18,AAA,1\n2024-06-18,AAA,2\n", "more than one row of AAA 2024-06-18"),
@@ -182,11 +182,25 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
         read(tmp_path / "gone.csv")
 
 
-def test_a_first_line_that_is_no_utf8_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("date,symbol,分数\n2025-06-05,AAA,1.5\n", "gbk"),
+        ("date,symbol,分数\n2025-06-05,AAA,1.5\n", "utf-16"),
+        ("交易日期\t代码\t分数\n2025/6/5\tAAA\t1.5\n", "gb18030"),
+        ("date;symbol;score\n2025-06-05;AAA;1.5\n", "utf-8-sig"),
+        ("# my model\ndate,symbol,score\n05 Jun 2025,AAA,1.5\n", "utf-8"),
+    ],
+)
+def test_other_encodings_and_separators_are_told_from_the_file(tmp_path, text, encoding):
     path = tmp_path / "mine.csv"
-    path.write_bytes("date,symbol,分数\n2025-06-05,AAA,1\n".encode("gbk"))
-    with pytest.raises(DataError, match=r"mine\.csv: expected UTF-8, found another encoding"):
-        read(path)
+    path.write_bytes(text.encode(encoding))
+    assert read(path).ranked().rows() == [(datetime(2025, 6, 5), "AAA", 1.5)]
+
+
+def test_a_column_of_a_wide_table_may_be_a_symbol_that_is_the_name_of_a_column(table):
+    found = read_score_table(table("date,AAA,SID\n2025-06-05,1,2\n"), ["AAA", "SID"])
+    assert found.ranked()["symbol"].to_list() == ["AAA", "SID"]
 
 
 @pytest.mark.parametrize("heads", ["日期,代码,得分", "交易日,股票代码,因子值", "交易日期,证券代码,score"])

@@ -2,8 +2,10 @@
 
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.market.dialects.layout import AUTO
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.lists import ingest_intervals, ingest_universe
+from kronos_quant.market.ingest.preview import IngestPreview, preview_source
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
 from kronos_quant.market.ingest.tables import Table, read_csv_files, read_tables
@@ -12,11 +14,27 @@ from kronos_quant.market.snapshots import current_snapshot
 from kronos_quant.market.store import IngestReport, store_bars
 from kronos_quant.schema import DAILY
 
-__all__ = ["ingest_csv", "ingest_intervals", "ingest_qlib", "ingest_synthetic", "ingest_table", "ingest_universe"]
+__all__ = [
+    "IngestPreview",
+    "ingest_csv",
+    "ingest_intervals",
+    "ingest_qlib",
+    "ingest_synthetic",
+    "ingest_table",
+    "ingest_universe",
+    "preview",
+]
 
 
 def ingest_qlib(
-    root: PathLike, source: PathLike, *, freq: str = DAILY, exchange: str = "", labels: str = "end"
+    root: PathLike,
+    source: PathLike,
+    *,
+    freq: str = DAILY,
+    exchange: str = "",
+    labels: str = "end",
+    volume_unit: str = AUTO,
+    amount_unit: str = AUTO,
 ) -> IngestReport:
     """Read a Qlib data directory into a workspace and publish the result.
 
@@ -24,7 +42,7 @@ def ingest_qlib(
     ----------
     root, source
         The workspace's folder, and the directory with calendars/, instruments/ and features/.
-    freq, labels
+    freq, labels, volume_unit, amount_unit
         As for `Workspace.ingest_qlib`.
     exchange
         ISO code; "" infers it from the symbols.
@@ -34,7 +52,8 @@ def ingest_qlib(
     DataError
         For a directory that cannot be read; the store is unchanged then.
     """
-    return store_bars(as_path(root, "root"), read_qlib_dir(as_path(source, "source"), freq, exchange, labels))
+    units = (volume_unit, amount_unit)
+    return store_bars(as_path(root, "root"), read_qlib_dir(as_path(source, "source"), freq, exchange, labels, units))
 
 
 def ingest_csv(
@@ -44,7 +63,12 @@ def ingest_csv(
     symbol: str | None = None,
     exchange: str = "",
     amount: str = "derive",
-    labels: str = "end",
+    labels: str = AUTO,
+    dialect: str = AUTO,
+    volume_unit: str = AUTO,
+    amount_unit: str = AUTO,
+    day_first: bool | None = None,
+    factors: PathLike | None = None,
 ) -> IngestReport:
     """Read a CSV file (plain, gz or zst), or a folder of them, into a workspace and publish the result.
 
@@ -52,7 +76,7 @@ def ingest_csv(
     ----------
     root, source
         The workspace's folder; the file or folder.
-    symbol, amount, labels
+    symbol, amount, labels, dialect, volume_unit, amount_unit, day_first, factors
         As for `Workspace.ingest_csv`.
     exchange
         ISO code; "" infers it from the symbols.
@@ -62,8 +86,9 @@ def ingest_csv(
     DataError
         For a file that cannot be read; the store is unchanged then.
     """
-    batch = read_csv_files(as_path(source, "source"), ReadOptions(symbol, exchange, amount, labels))
-    return store_bars(as_path(root, "root"), batch)
+    options = ReadOptions(symbol, exchange, amount, labels, dialect, volume_unit, amount_unit, day_first)
+    place = None if factors is None else as_path(factors, "factors")
+    return store_bars(as_path(root, "root"), read_csv_files(as_path(source, "source"), options, place))
 
 
 def ingest_table(
@@ -73,7 +98,11 @@ def ingest_table(
     symbol: str | None = None,
     exchange: str = "",
     amount: str = "derive",
-    labels: str = "end",
+    labels: str = AUTO,
+    dialect: str = AUTO,
+    volume_unit: str = AUTO,
+    amount_unit: str = AUTO,
+    day_first: bool | None = None,
 ) -> IngestReport:
     """Read a table of bars into a workspace and publish the result.
 
@@ -81,11 +110,37 @@ def ingest_table(
     ----------
     root, source
         The workspace's folder; Polars, pandas or Arrow, or a file or folder of Parquet, Arrow or Feather.
-    symbol, exchange, amount, labels
+    symbol, exchange, amount, labels, dialect, volume_unit, amount_unit, day_first
         As for `ingest_csv`, as are the columns and the errors.
     """
-    batch = read_tables(source, ReadOptions(symbol, exchange, amount, labels))
-    return store_bars(as_path(root, "root"), batch)
+    options = ReadOptions(symbol, exchange, amount, labels, dialect, volume_unit, amount_unit, day_first)
+    return store_bars(as_path(root, "root"), read_tables(source, options))
+
+
+def preview(
+    source: Table,
+    *,
+    symbol: str | None = None,
+    exchange: str = "",
+    amount: str = "derive",
+    labels: str = AUTO,
+    dialect: str = AUTO,
+    volume_unit: str = AUTO,
+    amount_unit: str = AUTO,
+    day_first: bool | None = None,
+    factors: PathLike | None = None,
+) -> IngestPreview:
+    """What `ingest_csv` or `ingest_table` would understand of a source; nothing is written.
+
+    Parameters
+    ----------
+    source
+        As for one of them.
+    symbol, exchange, amount, labels, dialect, volume_unit, amount_unit, day_first, factors
+        As for `ingest_csv`, as are the errors.
+    """
+    options = ReadOptions(symbol, exchange, amount, labels, dialect, volume_unit, amount_unit, day_first)
+    return preview_source(source, options, None if factors is None else as_path(factors, "factors"))
 
 
 def ingest_synthetic(

@@ -1,4 +1,4 @@
-"""The columns of a table of K-lines: which is which, their cells as numbers, their stamps as times.
+"""The columns of a table of K-lines: their cells as numbers, their stamps as times.
 
 Stamps as sources write them: 2019/11/26 9:35, 2024-06-18 11:15:00, 2024-06-18T03:15:00Z, 20240618, 20240618093500,
 1718673300 (seconds since 1970 in UTC, or milliseconds and smaller), and the date and time types of tables. They become
@@ -7,8 +7,7 @@ naive exchange-local times, and their steps give the frequency.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 import polars as pl
@@ -16,21 +15,9 @@ import polars as pl
 from kronos_quant.bounds import FIRST_YEAR, LAST_YEAR
 from kronos_quant.errors import DataError
 from kronos_quant.inputs import short_repr
-from kronos_quant.schema import DAILY, NUMBERS, PRICES
-
-LINE = "#line"
-"""The column that holds each row's number in its source."""
-
-_ALIASES = {
-    "time": ("timestamps", "timestamp", "datetime", "date", "time", "trade_date", "day"),
-    "symbol": ("symbol", "code", "ticker", "instrument"),
-    "volume": ("volume", "vol"),
-    "amount": ("amount", "amt", "turnover_value"),
-    "factor": ("factor",),
-    **{price: (price,) for price in PRICES},
-}
-_REQUIRED = ("time", *PRICES)
-_MISSING = ("", "nan", "null", "none", "na", "n/a", "-", "--")
+from kronos_quant.market.dialects.cells import MISSING, as_plain_number
+from kronos_quant.market.dialects.texts import LINE
+from kronos_quant.schema import DAILY
 
 _PATTERN = (
     r"^\s*(\d{4})(?:[-/.](\d{1,2})[-/.](\d{1,2})|(\d{2})(\d{2}))"  # 2024/6/8 or 20240608
@@ -51,54 +38,6 @@ _LONGEST_DAILY_STEP = timedelta(days=4)  # daily bars are mostly one day apart; 
 _BARS_A_DAY = 1.25  # up to this many on average are daily bars, some of them stamped twice a day
 
 
-def match_columns(place: str, found: Sequence[str]) -> dict[str, str]:
-    """Our name -> the source's name of each column, and "clock" for a time of day next to a date.
-
-    Raises DataError, naming `place`, for a missing column. Case, spaces around a name and Qlib's `$` do not matter.
-
-    >>> match_columns("AAPL.csv", ["Date", "Open", "High", "Low", "$close"])["close"]
-    '$close'
-    """
-    spelled: dict[str, list[str]] = {}
-    for name in found:
-        if name != LINE:
-            spelled.setdefault(_plain_name(name), []).append(name)
-    names = {plain: given[0] for plain, given in spelled.items()}
-    columns = {}
-    for ours, aliases in _ALIASES.items():
-        present = [alias for alias in aliases if alias in names]
-        if present:
-            columns[ours] = names[present[0]]
-        twice = [name for alias in (present if ours in NUMBERS else present[:1]) for name in spelled[alias]]
-        if len(twice) > 1:
-            raise DataError(
-                f"{place}: expected one column for {ours}, found {', '.join(map(_without_count, twice))}",
-                hint="Delete or rename all of them but one.",
-            )
-    missing = [name for name in _REQUIRED if name not in columns]
-    if missing:
-        wanted = ["timestamps" if name == "time" else name for name in missing]
-        other_separator = len(names) == 1 and any(letter in next(iter(names)) for letter in ";\t|")
-        raise DataError(
-            f"{place}: expected the columns timestamps, open, high, low, close; missing {', '.join(wanted)}; found "
-            f"{', '.join(names.values())}",
-            hint="Columns must be separated by commas." if other_separator else "Rename the columns.",
-        )
-    if columns["time"] == names.get("date") and "time" in names:
-        columns["clock"] = names["time"]
-    return columns
-
-
-def _plain_name(name: str) -> str:
-    """A column's name without what does not tell it apart: case, spaces around it, Qlib's `$`, a count of Polars'."""
-    return _without_count(name).strip().lower().removeprefix("\ufeff").removeprefix("$")
-
-
-def _without_count(name: str) -> str:
-    """The name that a column has in the file, where Polars counted a second one of its name."""
-    return re.sub(r"_duplicated_\d+$", "", name)
-
-
 def check_years(place: str, rows: pl.Series, stamps: pl.Series, times: pl.Series) -> None:
     """Raise DataError for the first time that is before FIRST_YEAR or after LAST_YEAR.
 
@@ -114,36 +53,56 @@ def check_years(place: str, rows: pl.Series, stamps: pl.Series, times: pl.Series
         )
 
 
-def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as float64, null where a cell is missing or no number."""
-    if dtype != pl.String:
-        return pl.col(column).cast(pl.Float64).fill_nan(None)
-    text = pl.col(column).str.strip_chars()
-    return pl.when(text.str.to_lowercase().is_in(_MISSING)).then(None).otherwise(text).cast(pl.Float64, strict=False)
+def read_numbers(
+    place: str, row: str, frame: pl.DataFrame, columns: Mapping[str, str], *, decimal_comma: bool = False
+) -> pl.DataFrame:
+    """The columns of numbers as float64 under our names, null where a cell is empty.
 
+    Parameters
+    ----------
+    place, row
+        In errors: the table, and what a row of it is called ("line" or "row").
+    frame, columns
+        The cells with LINE, and our name -> the name there.
+    decimal_comma
+        Whether the numbers of a text have one.
 
-def check_numbers(place: str, row: str, frame: pl.DataFrame, columns: dict[str, str]) -> None:
-    """Raise DataError for the first cell that is neither a number nor empty.
-
-    row : what a row is called ("line" or "row"). columns : our name -> the name in the table.
+    Raises
+    ------
+    DataError
+        For the first cell that is neither a number nor empty.
     """
-    for name in NUMBERS:
-        if name not in columns:
-            continue
-        column = columns[name]
-        dtype = frame.schema[column]
-        if dtype.is_numeric() or dtype == pl.Null:
-            continue
-        if dtype != pl.String:
-            raise DataError(f"{place}: column {column}: expected numbers, found the type {dtype}")
-        trimmed = pl.col(column).str.strip_chars().str.to_lowercase()
-        wrong = frame.filter(as_number(column, dtype).is_null() & trimmed.is_not_null() & ~trimmed.is_in(_MISSING))
-        if not wrong.is_empty():
-            found = short_repr(wrong[column][0])
-            raise DataError(
-                f"{place}: {row} {wrong[LINE][0]}: column {column}: expected a number, found {found}"
-                + (f" (and {len(wrong) - 1} more {row}s)" if len(wrong) > 1 else "")
-            )
+    return pl.DataFrame(
+        [_numbers(place, row, frame, column, decimal_comma).alias(name) for name, column in columns.items()]
+    )
+
+
+def _numbers(place: str, row: str, frame: pl.DataFrame, column: str, decimal_comma: bool) -> pl.Series:
+    cells = frame[column]
+    dtype = cells.dtype
+    if dtype.is_numeric() or dtype == pl.Null:
+        return cells.cast(pl.Float64).fill_nan(None)
+    if dtype in (pl.Categorical, pl.Enum):
+        cells, dtype = cells.cast(pl.String), pl.String()
+    if dtype != pl.String:
+        raise DataError(f"{place}: column {column}: expected numbers, found the type {dtype}")
+    trimmed = cells.str.strip_chars()
+    filled = trimmed.is_not_null() & ~trimmed.str.to_lowercase().is_in(MISSING)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(cells))
+    text = trimmed.zip_with(filled, nothing)
+    numbers = text.cast(pl.Float64, strict=False)
+    odd = filled if decimal_comma else filled & numbers.is_null()
+    if odd.any():
+        read = text.to_frame("text").select(as_plain_number(pl.col("text"), decimal_comma)).to_series()
+        numbers = read if decimal_comma else numbers.zip_with(~odd, read)
+    wrong = (filled & numbers.is_null()).arg_true()
+    if len(wrong):
+        first = int(wrong[0])
+        raise DataError(
+            f"{place}: {row} {frame[LINE][first]}: column {column}: expected a number, found "
+            f"{short_repr(cells[first])}" + (f" (and {len(wrong) - 1} more {row}s)" if len(wrong) > 1 else "")
+        )
+    return numbers
 
 
 def parse_stamps(stamps: pl.Series, zone: str | None) -> pl.Series:

@@ -1,42 +1,42 @@
 """A table of K-lines, from whatever file or library -> the bars of a `BarBatch`.
 
-The usual columns in any order and under their usual names, as text (CSV) or typed (Parquet, Arrow, pandas). Every row
-carries its number in the source, so that an error can name place, row, column and value.
+The usual columns in any order and under the names that vendors use, as text (CSV) or typed (Parquet, Arrow, pandas).
+Every row carries its number in the source, so that an error can name place, row, column and value.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.inputs import short_repr
-from kronos_quant.market.ingest.columns import (
-    LINE,
-    as_number,
-    check_numbers,
-    check_years,
-    has_offsets,
-    infer_freq,
-    match_columns,
-    parse_stamps,
+from kronos_quant.market.dialects.cells import has_cell_units, has_decimal_comma, usual_stamps
+from kronos_quant.market.dialects.layout import (
+    AUTO,
+    BAR_FIELDS,
+    Layout,
+    flatten,
+    market_of,
+    stem_of,
+    understand,
+    with_text,
 )
+from kronos_quant.market.dialects.texts import LINE, TextTable
+from kronos_quant.market.dialects.units import Units
+from kronos_quant.market.dialects.vendors import UNKNOWN, dialect_named, recognise
+from kronos_quant.market.ingest.columns import check_years, has_offsets, infer_freq, parse_stamps, read_numbers
+from kronos_quant.market.ingest.meaning import check_units, interpret, unit_options
+from kronos_quant.market.ingest.spellings import read_symbols, settle_bare_codes
 from kronos_quant.market.sessions import calendar_name, end_times, time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
-from kronos_quant.market.symbols import (
-    MAINLAND,
-    canonical,
-    canonical_column,
-    find_fault,
-    symbol_fault,
-    symbol_from_filename,
-)
+from kronos_quant.market.symbols import symbol_fault
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES, UNIVERSES
 
 AMOUNT_POLICIES = ("derive", "zero", "as_is")
@@ -45,9 +45,8 @@ AMOUNT_POLICIES = ("derive", "zero", "as_is")
 LABELS = ("end", "start")
 """What a bar's stamp marks: its end or its start."""
 
-_TEXTS = (pl.String, pl.Categorical, pl.Enum, pl.Null)
-_CODE_DIGITS = 6
 _FIRST_YEAR = 1980  # a clock written as a number (103500000) would be a moment of the 1970s
+_SAMPLE = 400  # cells of the prices in which a decimal comma is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,16 @@ class ReadOptions:
     """ISO code, "" where unknown."""
     amount: str = "derive"
     """One of AMOUNT_POLICIES."""
-    labels: str = "end"
-    """One of LABELS."""
+    labels: str = AUTO
+    """One of LABELS, or AUTO: as the dialect says, else the end."""
+    dialect: str = AUTO
+    """A name of `dialects.vendors.DIALECTS`; AUTO: recognised."""
+    volume_unit: str = AUTO
+    """A name of VOLUME_NAMES; AUTO: told by the file."""
+    amount_unit: str = AUTO
+    """A name of AMOUNT_NAMES; AUTO: told by the file."""
+    day_first: bool | None = None
+    """Whether 05/06/2024 is in June; None: as the file shows."""
 
     def __post_init__(self) -> None:
         if self.symbol is not None:
@@ -70,9 +77,13 @@ class ReadOptions:
                 raise ConfigError(
                     f"symbol: expected a symbol such as SH600000, found {short_repr(self.symbol)} ({fault})"
                 )
-        check_labels(self.labels)
+        if self.labels != AUTO:
+            check_labels(self.labels)
         if self.amount not in AMOUNT_POLICIES:
             raise ConfigError(f"amount: expected {', '.join(AMOUNT_POLICIES)}, found {self.amount!r}")
+        if self.dialect != AUTO:
+            dialect_named(self.dialect)
+        check_units(self.volume_unit, self.amount_unit)
         calendar_name(self.exchange)  # an unknown code is rejected before anything is read
 
 
@@ -87,6 +98,12 @@ class RawTable:
     name: Path | None
     """The file whose name may contain the symbol."""
     frame: pl.DataFrame
+    text: TextTable | None = None
+    """The text that the frame was read from."""
+
+
+PAUSED: dict[str, pl.DataType] = {"symbol": pl.String(), "date": pl.Date()}
+"""Sessions that a source calls suspended, with a bar or without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,23 @@ class Klines:
     freq: str
     bars: pl.DataFrame
     notes: tuple[str, ...]
+    layout: Layout
+    labels: str = "end"
+    basis: str = UNKNOWN
+    has_factor: bool = False
+    units: tuple[Units, ...] = ()
+    """Of the source, each once."""
+    paused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PAUSED))
+
+    def facts(self) -> dict[str, str]:
+        """How the source was read, as recorded with the ingest."""
+        counted_in = [dict(unit_options(units)) for units in self.units]
+        return {
+            "labels": self.labels,
+            "dialect": self.layout.dialect.name,
+            **(counted_in[0] if len(counted_in) == 1 else dict.fromkeys(counted_in[0], "several")),
+            "prices": self.basis,
+        }
 
 
 def check_labels(labels: str) -> None:
@@ -105,30 +139,91 @@ def check_labels(labels: str) -> None:
         raise ConfigError(f"labels: expected {' or '.join(LABELS)}, found {labels!r}")
 
 
-def read_klines(table: RawTable, options: ReadOptions) -> Klines:
-    """The bars of one table; DataError, with place, row, column and value, for what cannot be read."""
-    columns = match_columns(table.place, table.frame.columns)
-    frame = _with_clock(table.frame, columns)
-    check_numbers(table.place, table.row, frame, columns)
-    symbols = _symbols(table, columns.get("symbol"), options)
-    exchange = options.exchange or shared_exchange(symbols.unique().to_list())
-    stamps = frame[columns["time"]]
-    times = _times(table, frame, columns["time"], time_zone(exchange))
-    numbers = [
-        as_number(columns[name], frame.schema[columns[name]]).alias(name)
-        if name in columns
-        else pl.lit(None, pl.Float64).alias(name)
-        for name in NUMBERS
-    ]
-    bars = frame.select(symbols.alias("symbol"), times.alias("time"), *numbers)
-    bars, notes = _fill_missing(bars, "factor" in columns, options.amount)
-    if not exchange and has_offsets(stamps):
+def read_klines(table: RawTable, options: ReadOptions, factors: pl.DataFrame | None = None) -> Klines:
+    """The bars of one table.
+
+    Parameters
+    ----------
+    table, options
+        The rows, and what they do not contain.
+    factors
+        Factors of other files (`dialects.factors.FACTORS`), for raw prices.
+
+    Raises
+    ------
+    DataError
+        With place, row, column and value, for what cannot be read.
+    """
+    frame, layout = understand_table(table, options)
+    place, file = table.place, table.name
+    columns = dict(layout.columns)
+    frame = _with_clock(frame, columns)
+    found = {name: columns[name] for name in BAR_FIELDS if name in columns}
+    numbers = read_numbers(place, table.row, frame, found, decimal_comma=layout.decimal_comma)
+    named = read_symbols(place, table.row, frame, file, layout, options.symbol, options.exchange)
+    exchange = options.exchange or shared_exchange(named.symbols.unique().to_list())
+    clock_of = exchange or market_of(stem_of(file), layout.dialect)
+    stamps = usual_stamps(frame[columns["time"]], place, options.day_first, "Add --day-first or --month-first.")
+    times = _times(table, frame, columns["time"], stamps, time_zone(clock_of))
+    lacking = [pl.lit(None, pl.Float64).alias(name) for name in BAR_FIELDS if name not in found]
+    raw = numbers.select(named.symbols.alias("symbol"), times.alias("time"), *found, *lacking)
+    raw, notes = settle_bare_codes(place, raw, named.bare)
+    meant = interpret(place, raw, _with_cell_units(layout, frame), factors, (options.volume_unit, options.amount_unit))
+    bars, filled = _fill_missing(meant.bars, meant.has_factor, options.amount)
+    notes += [*meant.notes, *filled]
+    if layout.unread:
+        notes.append(f"columns not read: {', '.join(layout.unread)}")
+    if not clock_of and has_offsets(stamps):
         notes.append("times have a UTC offset but the exchange is unknown: kept as written")
-    freq = infer_freq(bars.select("symbol", "time"), table.place)
-    if options.labels == "start" and freq != DAILY:
-        bars = bars.with_columns(end_times(bars["time"], freq, exchange))
+    labels = layout.dialect.labels if options.labels == AUTO else options.labels
+    # a bar that starts at midnight belongs to the day that begins, one that ends then to the day before
+    moments = pl.col("time") + pl.duration(microseconds=1 if labels == "start" else 0)
+    freq = infer_freq(bars.select("symbol", moments), place)
+    if labels == "start" and freq != DAILY:
+        bars = bars.with_columns(end_times(bars["time"], freq, clock_of))
         notes.append("bars labelled at their start: stamps moved to their end")
-    return Klines(table.name.name if table.name else table.place, freq, bars, tuple(notes))
+    return Klines(
+        name=file.name if file else place,
+        freq=freq,
+        bars=bars.select("symbol", "time", *NUMBERS),
+        notes=tuple(notes),
+        layout=layout,
+        labels=labels,
+        basis=meant.basis,
+        has_factor=meant.has_factor,
+        units=tuple(dict.fromkeys(meant.units.values())),
+        paused=_paused(bars),
+    )
+
+
+def understand_table(table: RawTable, options: ReadOptions) -> tuple[pl.DataFrame, Layout]:
+    """The rows with a name for every column, and which is which; DataError where one is missing."""
+    stem = stem_of(table.name)
+    if table.text is None:
+        names = [name for name in table.frame.columns if name != LINE]
+        dialect = recognise(names, stem) if options.dialect == AUTO else dialect_named(options.dialect)
+        return table.frame, understand(table.place, table.frame, dialect)
+    frame, dialect = flatten(table.text, stem, options.dialect)
+    layout = understand(table.place, frame, dialect)
+    prices = [frame[layout.columns[price]].drop_nulls().head(_SAMPLE).str.strip_chars() for price in PRICES]
+    cells = [cell for column in prices for cell in column]
+    return frame, with_text(layout, table.text, has_decimal_comma(cells, table.text.separator))
+
+
+def _with_cell_units(layout: Layout, frame: pl.DataFrame) -> Layout:
+    """The layout with units of 1 for a column whose cells have their unit behind the number."""
+    own = {}
+    for name in ("volume", "amount"):
+        column = layout.columns.get(name)
+        if column is not None and frame.schema[column] == pl.String and has_cell_units(frame[column]):
+            own[name] = 1.0
+    return replace(layout, header_units={**layout.header_units, **own}) if own else layout
+
+
+def _paused(bars: pl.DataFrame) -> pl.DataFrame:
+    """PAUSED: what the source's own column says."""
+    paused = (pl.col("paused") == 1).fill_null(False) | (pl.col("traded") == 0).fill_null(False)
+    return bars.filter(paused).select("symbol", pl.col("time").dt.date().alias("date")).unique().sort("symbol", "date")
 
 
 def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: ReadOptions) -> BarBatch:
@@ -154,7 +249,8 @@ def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: Re
         notes=tuple(
             note if len(klines) == 1 else f"{note} ({count} of {len(klines)} files)" for note, count in notes.items()
         ),
-        options=(("labels", options.labels), ("amount", options.amount)),
+        options=(("amount", options.amount), *_shared_facts(klines).items()),
+        paused=pl.concat([one.paused for one in klines]),
     )
 
 
@@ -178,8 +274,14 @@ def _with_clock(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
     return frame.with_columns(pl.concat_str(days, digits, separator=" ").alias(columns["time"]))
 
 
-def _times(table: RawTable, frame: pl.DataFrame, column: str, zone: str | None) -> pl.Series:
-    times = parse_stamps(frame[column], zone)
+def _shared_facts(klines: Sequence[Klines]) -> dict[str, str]:
+    """What holds of all tables; "several" where they differ."""
+    facts = [one.facts() for one in klines]
+    return {name: facts[0][name] if len({one[name] for one in facts}) == 1 else "several" for name in facts[0]}
+
+
+def _times(table: RawTable, frame: pl.DataFrame, column: str, stamps: pl.Series, zone: str | None) -> pl.Series:
+    times = parse_stamps(stamps, zone)
     if times.null_count():
         row = int(times.is_null().arg_true()[0])
         raise DataError(
@@ -188,50 +290,6 @@ def _times(table: RawTable, frame: pl.DataFrame, column: str, zone: str | None) 
         )
     check_years(f"{table.place}: {table.row}", frame[LINE], frame[column], times)
     return times
-
-
-def _symbols(table: RawTable, column: str | None, options: ReadOptions) -> pl.Series:
-    """The canonical symbol of every row."""
-    frame, exchange = table.frame, options.exchange
-    if options.symbol is not None:
-        named = frame[column].drop_nulls().unique() if column is not None else ()
-        if len(named) > 1:
-            raise ConfigError(
-                f"symbol: {options.symbol!r} would rename every row: column {column} of {table.place} names "
-                f"{len(named):,} symbols: {listed(sorted(map(str, named)))}",
-                hint="Leave symbol out, or select the rows of one symbol.",
-            )
-        return pl.Series([canonical(options.symbol, exchange)]).new_from_index(0, len(frame))
-    if column is None:
-        if table.name is None:
-            raise DataError(
-                f"{table.place}: no column with the symbol", hint="Add a column `symbol`, or pass symbol=..."
-            )
-        stem = symbol_from_filename(table.name, exchange)
-        if (fault := symbol_fault(stem)) is not None:
-            raise DataError(
-                f"{table.place}: expected a symbol in the file's name, found {short_repr(stem)} ({fault})",
-                hint="Rename the file, name the symbol with --symbol, or add a column `symbol`.",
-            )
-        return pl.Series([stem]).new_from_index(0, len(frame))
-    if not (frame.schema[column].is_integer() or frame.schema[column] in _TEXTS):
-        raise DataError(f"{table.place}: column {column}: expected symbols, found the type {frame.schema[column]}")
-    names = frame[column].cast(pl.String)
-    if frame.schema[column].is_integer() and exchange in MAINLAND:
-        names = names.str.zfill(_CODE_DIGITS)  # a number has lost its leading zeros: 1 is 000001
-    empty = names.is_null() | (names.str.strip_chars() == "")
-    if empty.any():
-        row = int(empty.arg_true()[0])
-        raise DataError(
-            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, found an empty cell"
-        )
-    if (found := find_fault(names)) is not None:
-        row, text, fault = found
-        raise DataError(
-            f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a symbol, "
-            f"found {short_repr(text)} ({fault})"
-        )
-    return canonical_column(names, exchange)
 
 
 def _fill_missing(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl.DataFrame, list[str]]:

@@ -18,7 +18,11 @@ from kronos_quant.display import FORMULA, TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_frame, as_name, as_path, short_repr
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
-from kronos_quant.market.ingest.columns import LINE, parse_stamps
+from kronos_quant.market.dialects.cells import usual_stamps
+from kronos_quant.market.dialects.names import FIELDS, find_columns
+from kronos_quant.market.dialects.texts import LINE
+from kronos_quant.market.ingest.columns import parse_stamps
+from kronos_quant.market.ingest.spellings import with_zeros
 from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import publish
@@ -27,12 +31,7 @@ from kronos_quant.market.symbols import canonical_column, find_fault, symbol_fau
 from kronos_quant.market.universes import ALL, INTERVALS, OPEN_END, WITH_VALUE, check_kind, replace_intervals
 from kronos_quant.schema import INSTRUMENTS
 
-_ALIASES = {
-    "symbol": ("symbol", "code", "ticker", "instrument"),
-    "start": ("start", "start_date", "from", "in_date"),
-    "end": ("end", "end_date", "to", "out_date"),
-    "value": ("value", "industry"),
-}
+_COLUMNS = ("symbol", "start", "end", "value")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -131,15 +130,16 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     Raises DataError, with source, line, column and value, for what cannot be read.
     """
     place, text = _read_cells(source)
-    names = {name.strip().lower().removeprefix("\ufeff"): name for name in text.columns if name != LINE}
-    columns = {ours: names[alias] for ours, known in _ALIASES.items() for alias in reversed(known) if alias in names}
-    missing = [name for name in ("symbol", "start", "end", "value")[: 4 if needs_value else 3] if name not in columns]
+    names = [name for name in text.columns if name != LINE]
+    found = {ours: find_columns(names, FIELDS[ours]) for ours in _COLUMNS}
+    columns = {ours: columns[0] for ours, columns in found.items() if columns}
+    missing = [name for name in _COLUMNS[: 4 if needs_value else 3] if name not in columns]
     if missing:
         raise DataError(f"{place}: missing columns {', '.join(missing)}; found {', '.join(names)}")
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
-    cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _ALIASES}
+    cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _COLUMNS}
     blank = {name: cell.is_null() | (cell == "") for name, cell in cells.items()}
-    days = {name: parse_stamps(cells[name], None).dt.date() for name in ("start", "end")}
+    days = {name: parse_stamps(usual_stamps(cells[name], str(place)), None).dt.date() for name in ("start", "end")}
     for name, bad, expected in (
         ("symbol", blank["symbol"], "a symbol"),
         ("start", days["start"].is_null(), "a date like 2024-06-18"),
@@ -162,7 +162,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
             )
     frame = pl.DataFrame(
         {
-            "symbol": canonical_column(cells["symbol"], exchange),
+            "symbol": canonical_column(with_zeros(cells["symbol"], columns["symbol"], exchange), exchange),
             "start": days["start"],
             "end": days["end"].fill_null(OPEN_END),
             "value": cells["value"].zip_with(~blank["value"], empty),
@@ -183,7 +183,7 @@ def _read_cells(source: PathLike | Table) -> tuple[Path | str, pl.DataFrame]:
     """What errors call a source, and its cells as text."""
     if isinstance(source, str | Path):
         path = as_path(source, "source")
-        return path, read_text_table(path)
+        return path, read_text_table(path).frame
     text = as_frame(source, "table").select(pl.all().cast(pl.String)).with_row_index(LINE, offset=1)
     if text.is_empty():
         raise DataError("table: expected intervals, found an empty table")

@@ -26,9 +26,12 @@ import polars as pl
 from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import short_repr
+from kronos_quant.market.dialects.layout import AUTO
 from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, find_contradictions
 from kronos_quant.market.ingest.klines import check_labels
+from kronos_quant.market.ingest.meaning import check_units, unit_options
 from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_lists
+from kronos_quant.market.ingest.qlib_units import convert, find_units
 from kronos_quant.market.sessions import calendar_name, end_times
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
@@ -87,20 +90,27 @@ class _Bars:
         return bool((self.columns["volume"] > 0).any())
 
 
-def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end") -> BarBatch:
+def read_qlib_dir(
+    source: Path, freq: str = DAILY, exchange: str = "", labels: str = "end", units: tuple[str, str] = (AUTO, AUTO)
+) -> BarBatch:
     """The bars of one frequency in a Qlib directory, with its lists; the arguments are those of `ingest_qlib`.
 
-    Raises DataError, naming file, place, expected and found: for a directory without bars and for a damaged file.
+    units : of volume and of amount. Raises DataError, naming file, place, expected and found: for a directory without
+    bars and for a damaged file.
     """
     source = source.expanduser()
     calendar_name(exchange)  # an unknown code is rejected before anything is read
     check_labels(labels)
+    check_units(*units)
     _check_layout(source)
     times = read_calendar(source / "calendars", freq)
     lists = read_lists(source / "instruments")
     findings = _Findings()
     series = _read_features(source / "features", freq, len(times), findings)
     raw = findings.volume.verdict() == "raw"
+    counted_in = find_units(((one.symbol, one.columns) for one in series), raw_volume=raw, asked=units)
+    for one in series:
+        convert(one.columns, counted_in.units)
     _derive_amounts(series, raw, findings)
     doubted = [find_contradictions(one.columns, one.others, raw_volume=raw) for one in series]
     for one in series:
@@ -132,8 +142,8 @@ def read_qlib_dir(source: Path, freq: str = DAILY, exchange: str = "", labels: s
         universes=universes,
         sessions=used,
         exchange=exchange,
-        notes=(*findings.notes(), *notes),
-        options=(("labels", labels), ("volume", findings.volume.verdict())),
+        notes=(*counted_in.notes, *findings.notes(), *notes),
+        options=(("labels", labels), ("volume", findings.volume.verdict()), *unit_options(counted_in.units)),
         unadjusted_volume=tuple(bars.symbol for bars in series) if raw else (),
         complete=True,
         contradicted=suspect,

@@ -15,6 +15,7 @@ from doccheck.fences import without_fences
 from doccheck.links import CODE
 from doccheck.pages import DOCS, Page
 from doccheck.strings import SOURCES, Text, texts_of_file, texts_of_template
+from docs.build.api import own_members
 
 WORDING = DOCS / "wording.yml"
 STORED = {"nobody to rank"}
@@ -74,7 +75,7 @@ def front_docstrings() -> Iterator[Text]:
         value = getattr(kronos_quant, name)
         if isinstance(value, type) or callable(value):
             yield Text(f"{getattr(value, '__module__', name)}.{name}", getdoc(value) or "")
-            for method, one in vars(value).items() if isinstance(value, type) else ():
+            for method, one in own_members(value).items() if isinstance(value, type) else ():
                 if not method.startswith("_") and (isinstance(one, property) or callable(one)):
                     yield Text(f"{value.__module__}.{name}.{method}", getdoc(one) or "")
 

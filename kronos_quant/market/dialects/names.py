@@ -1,0 +1,264 @@
+"""The one table of names: what columns are called by vendors, for bars, scores and lists alike.
+
+A name is compared in its plain form: without case, blanks, `_`, `.`, `$`, `<>`, full-width letters as plain ones, and
+without a unit in brackets, which says what the numbers count.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+DAYS = ("date", "trade_date", "day", "日期", "交易日", "交易日期", "trade_dt", "trddt", "trading_day")
+"""Columns of days."""
+CLOCKS = ("time", "时间", "bar_time", "clock", "data")
+"""Columns of a time of day beside a date, or of whole stamps; the last one is Polish for date."""
+MOMENTS = (
+    "timestamps",
+    "timestamp",
+    "datetime",
+    "日期时间",
+    "交易时间",
+    "trade_time",
+    "open_time",
+    "window_start",
+    "gmt_time",
+    "local_time",
+    "unix",
+    "eob",
+    "bob",
+    "t",
+)
+"""Columns of whole stamps."""
+
+SYMBOLS = (
+    "symbol",
+    "code",
+    "ticker",
+    "instrument",
+    "ts_code",
+    "代码",
+    "股票代码",
+    "证券代码",
+    "order_book_id",
+    "基金代码",
+    "指数代码",
+    "债券代码",
+    "转债代码",
+    "合约代码",
+    "合约",
+    "品种代码",
+    "股票",
+    "证券",
+    "stock_code",
+    "sec_code",
+    "security_code",
+    "security",
+    "wind_code",
+    "s_info_windcode",
+    "thscode",
+    "vt_symbol",
+    "stkcd",
+    "con_code",
+    "stock",
+    "sid",
+    "asset",
+    "品种",
+)
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "symbol": SYMBOLS,
+    "open": ("open", "开盘", "开盘价", "今开", "今开盘", "open_price", "s_dq_open", "opnprc", "otwarcie", "o"),
+    "high": ("high", "最高", "最高价", "high_price", "s_dq_high", "hiprc", "najwyzszy", "h"),
+    "low": ("low", "最低", "最低价", "low_price", "s_dq_low", "loprc", "najnizszy", "l"),
+    "close": ("close", "收盘", "收盘价", "今收", "今收盘", "close_price", "s_dq_close", "clsprc", "zamkniecie", "c"),
+    "volume": (
+        "volume",
+        "vol",
+        "成交量",
+        "总手",
+        "成交股数",
+        "成交数量",
+        "总成交量",
+        "s_dq_volume",
+        "dnshrtrd",
+        "wolumen",
+        "v",
+    ),
+    "amount": (
+        "amount",
+        "amt",
+        "turnover_value",
+        "成交额",
+        "成交金额",
+        "总成交额",
+        "总成交金额",
+        "金额",
+        "总金额",
+        "money",
+        "total_turnover",
+        "quote_volume",
+        "quote_asset_volume",
+        "s_dq_amount",
+        "dnvaltrd",
+    ),
+    "factor": ("factor",),
+    "raw_factor": (
+        "adj_factor",
+        "复权因子",
+        "后复权因子",
+        "back_adjust_factor",
+        "hfq_factor",
+        "adjust_factor",
+        "s_dq_adjfactor",
+        "cum_factor",
+        "ex_cum_factor",
+    ),
+    "dividing_factor": ("qfq_factor",),
+    "adjusted_close": ("adj_close", "adjusted_close", "复权收盘价", "后复权收盘价", "s_dq_adjclose"),
+    "paused": ("paused", "suspended", "停牌", "is_paused", "is_suspended"),
+    "traded": ("tradestatus", "trade_status"),
+    "adjust_flag": ("adjustflag", "adjust_flag"),
+    "start": (
+        "start",
+        "start_date",
+        "from",
+        "in_date",
+        "begin",
+        "begin_date",
+        "开始日期",
+        "起始日期",
+        "纳入日期",
+        "计入日期",
+        "生效日期",
+        "上市日期",
+        "list_date",
+        "listed_date",
+        "ipo_date",
+    ),
+    "end": (
+        "end",
+        "end_date",
+        "to",
+        "out_date",
+        "结束日期",
+        "截止日期",
+        "剔除日期",
+        "终止日期",
+        "退市日期",
+        "delist_date",
+        "de_listed_date",
+    ),
+    "value": ("value", "industry", "行业", "所属行业", "行业名称", "申万行业", "industry_name"),
+}
+"""What a column holds -> its names, the usual one first.
+
+factor : the prices beside it are raw x factor already; raw_factor : the prices are raw, adjusted = raw x it;
+dividing_factor : adjusted = raw / it; paused : 1 is suspended; traded : 0 is suspended
+"""
+
+EX_DATES = ("divid_operate_date", "ex_date", "除权除息日", "除权日", "effective_date")
+"""The day from which a factor holds, in a table of factors."""
+
+UNITS: dict[str, float] = {
+    "股": 1.0,
+    "份": 1.0,
+    "shares": 1.0,
+    "share": 1.0,
+    "手": 100.0,
+    "lots": 100.0,
+    "lot": 100.0,
+    "百股": 100.0,
+    "千股": 1e3,
+    "万股": 1e4,
+    "万份": 1e4,
+    "万手": 1e6,
+    "亿股": 1e8,
+    "元": 1.0,
+    "人民币": 1.0,
+    "人民币元": 1.0,
+    "cny": 1.0,
+    "rmb": 1.0,
+    "yuan": 1.0,
+    "港元": 1.0,
+    "美元": 1.0,
+    "hkd": 1.0,
+    "usd": 1.0,
+    "千": 1e3,
+    "千元": 1e3,
+    "万": 1e4,
+    "万元": 1e4,
+    "百万": 1e6,
+    "百万元": 1e6,
+    "亿": 1e8,
+    "亿元": 1e8,
+    "万亿": 1e12,
+    "k": 1e3,
+    "m": 1e6,
+    "b": 1e9,
+}
+"""A unit in a header or behind a number -> how many shares, or how much currency, it is."""
+
+_COUNTED = re.compile(r"_duplicated_\d+$")  # as Polars counts the second column of a name
+_BRACKETED = re.compile(r"^(.*?)[\[(（]([^\])）]*)[\])）]?\s*$")
+_NUMBERED = re.compile(r"^\d+[.)]\s*")  # "1. open"
+_SLASHED = re.compile(r"^(.+?)[/／]([^/]+)$")
+
+
+def without_count(name: str) -> str:
+    """The name that a column has in its file, where Polars counted a second one of that name."""
+    return _COUNTED.sub("", name)
+
+
+def split_unit(name: str) -> tuple[str, float | None]:
+    """A column's name in its plain form, and how many shares or currency units one of its numbers is, where it says.
+
+    >>> split_unit("成交量（手）"), split_unit(" Adj Close"), split_unit("<TICKVOL>")
+    (('成交量', 100), ('adjclose', None), ('tickvol', None))
+    """
+    text = unicodedata.normalize("NFKC", without_count(name)).strip().strip("\"'")
+    for pattern in (_BRACKETED, _SLASHED):
+        found = pattern.match(text)
+        if found and found[1].strip():
+            inner = found[2].strip().lower()
+            if inner in UNITS or inner in ("%", "‰", "倍"):
+                return plain_name(found[1]), UNITS.get(inner)
+    return plain_name(text), None
+
+
+def plain_name(name: str) -> str:
+    """The form in which names are compared.
+
+    >>> plain_name("\\ufeff$Trade_Date"), plain_name("1. open"), plain_name("换手%")
+    ('tradedate', 'open', '换手')
+    """
+    text = unicodedata.normalize("NFKC", without_count(name)).strip().removeprefix("\ufeff").lower()
+    return re.sub(r"[\s_.$<>\"'*%\-]", "", _NUMBERED.sub("", text))
+
+
+def plain_names(names: Iterable[str]) -> tuple[str, ...]:
+    """`plain_name` of each."""
+    return tuple(plain_name(name) for name in names)
+
+
+_MEANINGS = {plain: field for field, names in reversed(FIELDS.items()) for plain in plain_names(reversed(names))}
+_TIMES = {*plain_names((*DAYS, *CLOCKS, *MOMENTS, *EX_DATES))}
+_ALL = {*_MEANINGS, *_TIMES, *plain_names(("score", "asof", "pred", "instrument"))}
+
+
+def known_names(names: Sequence[str]) -> int:
+    """How many of the names stand in the table, single letters aside."""
+    plain = {split_unit(name)[0] for name in names}
+    return sum(name in _ALL for name in plain if len(name) > 1 or {"o", "h", "l", "c"} <= plain)
+
+
+def find_columns(names: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    """The columns whose plain names are among `wanted`, in the order of `wanted`.
+
+    >>> find_columns(["Close", "TS_CODE", "Symbol"], SYMBOLS)
+    ['Symbol', 'TS_CODE']
+    """
+    order = {plain: place for place, plain in reversed(list(enumerate(plain_names(wanted))))}
+    found = [(order[plain], name) for name in names if (plain := split_unit(name)[0]) in order]
+    return [name for _, name in sorted(found, key=lambda pair: pair[0])]
