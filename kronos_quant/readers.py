@@ -21,6 +21,7 @@ from kronos_quant.errors import DataError, KronosQuantError
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow.parquet as pq
     from pydantic import BaseModel
 
     Model = TypeVar("Model", bound=BaseModel)
@@ -218,6 +219,15 @@ def read_parquet(
     with reading(path, "a Parquet file", error, hint):
         names = None if columns is None else list(columns)
         return _bounded(path, pl.read_parquet(found, columns=names, glob=False, hive_partitioning=False), error)
+
+
+def read_footer(path: Path, hint: str | None = None) -> pq.FileMetaData:
+    """The footer of a Parquet file: its rows and columns, none of its values. Raises DataError with the hint."""
+    import pyarrow.parquet as pq
+
+    found = regular_file(path, hint=hint)
+    with reading(path, "a Parquet file", hint=hint):
+        return pq.read_metadata(found)
 
 
 def scan_parquet(

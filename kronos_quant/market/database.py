@@ -20,12 +20,15 @@ from filelock import FileLock, Timeout
 
 from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.files import asset_dir, disk_errors, write_aside
-from kronos_quant.readers import read_bytes, read_text
+from kronos_quant.readers import read_bytes, read_text, reading, regular_file
 
 DB_FOLDER = "db"
 DATABASE = "market.duckdb"
 LOCK_WAIT_SECONDS = 10.0
 
+_AWAY = "Put it back from a copy, or move it away and ingest every source again."
+_HEADERS = 3 * 4096
+"""Bytes with which every DuckDB file begins."""
 _LOCK = "ingest.lock"
 _HOLDER = "ingest.holder"
 
@@ -154,7 +157,17 @@ def _create(path: Path) -> None:
         migrate(connection, str(path))
 
 
+def check_database(path: Path) -> None:
+    """Raise DataError for a file that is no DuckDB database by its first bytes; nothing is opened or locked."""
+    found = regular_file(path, hint=_AWAY)
+    with reading(path, "a database", hint=_AWAY), found.open("rb") as stream:
+        begin = stream.read(_HEADERS)
+    if begin[8:12] != b"DUCK" or len(begin) < _HEADERS:
+        raise DataError(f"{path}: cannot be opened as a database: it is not a DuckDB file", hint=_AWAY)
+
+
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    check_database(path)
     try:
         return duckdb.connect(path)
     except duckdb.Error as error:
@@ -167,9 +180,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
             ) from error
         if "space" in reason:
             raise
-        raise DataError(
-            f"{path}: cannot be opened as a database: {reason}", hint="Move the file away and ingest again."
-        ) from error
+        raise DataError(f"{path}: cannot be opened as a database: {reason}", hint=_AWAY) from error
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:

@@ -171,7 +171,7 @@ def _is_open(folder: Path) -> bool:
         os.close(lock_snapshot(folder, alone=True))
     except BlockingIOError:
         return True
-    except OSError:
+    except (DataError, OSError):
         return False
     return False
 
@@ -180,7 +180,7 @@ def _remove(folder: Path) -> bool:
     """Delete a snapshot; False when a reader has opened it since."""
     descriptor = None
     try:
-        with suppress(FileNotFoundError):  # of a damaged one
+        with suppress(DataError):  # of a damaged one
             descriptor = lock_snapshot(folder, alone=True)
         if WINDOWS and descriptor is not None:  # there nothing of a folder may be open when it is renamed
             os.close(descriptor)

@@ -30,13 +30,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from kronos_quant import __version__
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.files import discard, write_aside, write_json, write_text
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
-from kronos_quant.readers import REPAIR, read_json, read_text
+from kronos_quant.readers import REPAIR, read_footer, read_json, read_text, regular_file
 from kronos_quant.schema import BARS, DAILY, check_table
 from kronos_quant.system import lock_file, move
 
@@ -104,13 +104,13 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     with write_aside(staged) as partial:
         digest = _write_content(partial, connection)
     target = folder / digest[:_NAME_LENGTH]
-    if _is_whole(target):
+    if target.is_dir() and fault_of(target) is None:
         # the same bars; rejected ones, history and origins may differ and are no part of the content
         for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
             move(staged / name, target / name)
         discard(staged)
     else:
-        discard(target)
+        discard(target)  # damaged: what it held is that which was written now, for its name is the digest of the bars
         move(staged, target)
     write_text(folder / CURRENT, target.name + "\n")
     return read_snapshot(target)
@@ -164,10 +164,10 @@ def read_snapshot(folder: Path) -> Snapshot:
 def lock_snapshot(folder: Path, *, alone: bool) -> int:
     """Lock a snapshot by its meta.json, shared or alone; returns the descriptor whose closing frees the lock.
 
-    A killed process frees its locks too. Raises OSError where there is no file, and at once where an exclusive lock
-    (`alone`) cannot be had.
+    A killed process frees its locks too. Raises DataError where there is no such file, and OSError at once where an
+    exclusive lock (`alone`) cannot be had.
     """
-    descriptor = os.open(folder / META, os.O_RDONLY)
+    descriptor = os.open(regular_file(folder / META, hint=REPAIR), os.O_RDONLY)
     try:
         lock_file(descriptor, alone=alone)
     except BaseException:
@@ -179,7 +179,7 @@ def lock_snapshot(folder: Path, *, alone: bool) -> int:
 def _open(folder: Path) -> Snapshot:
     """A snapshot that is not deleted while the object lives."""
     descriptor = None
-    with suppress(OSError):  # a file system without locks; a missing file is reported below
+    with suppress(OSError):  # a file system without locks
         descriptor = lock_snapshot(folder, alone=False)
     try:
         snapshot = read_snapshot(folder)
@@ -285,10 +285,45 @@ def shared_exchange(symbols: list[str]) -> str:
     return shared.pop() if len(shared) == 1 else ""
 
 
-def _is_whole(folder: Path) -> bool:
-    with suppress(DataError):
-        return bool(read_snapshot(folder))
-    return False
+def fault_of(folder: Path) -> DataError | None:
+    """What is wrong with a snapshot by its meta.json and the footers of its files; None where all is whole.
+
+    Bars and sessions are compared with the numbers of meta.json. Files that older versions did not write may lack.
+    """
+    try:
+        snapshot = read_snapshot(folder)
+        expected = {f"sessions.{freq}.parquet": span.sessions for freq, span in snapshot.freqs.items()}
+        expected |= {f"bars.{freq}.parquet": span.bars for freq, span in snapshot.freqs.items()}
+        columns: dict[str, set[str]] = {name: {"date"} for name in expected}
+        columns |= {f"bars.{freq}.parquet": {*BARS} for freq in snapshot.freqs}
+        columns |= {"instruments.parquet": {"symbol"}, "universes.parquet": set()}
+        for name in sorted({*columns, *(path.name for path in folder.glob("*.parquet"))}):
+            footer = read_footer(folder / name, hint=REPAIR)
+            lacking = columns.get(name, set()) - {*footer.schema.names}
+            if lacking:
+                raise DataError(f"{folder / name}: expected the columns {listed(sorted(lacking))}", hint=REPAIR)
+            if footer.num_rows != expected.get(name, footer.num_rows):
+                raise DataError(
+                    f"{folder / name}: expected {counted(expected[name], 'row')}, found {footer.num_rows:,}",
+                    hint=REPAIR,
+                )
+    except DataError as error:
+        return error
+    return None
+
+
+def point_to_newest(folder: Path) -> Snapshot | None:
+    """Make the newest whole snapshot in a folder of snapshots the current one; None where none is whole."""
+    whole = [
+        read_snapshot(path)
+        for path in sorted(folder.glob("[0-9a-f]*"))
+        if path.is_dir() and path.name != CURRENT and fault_of(path) is None
+    ]
+    if not whole:
+        return None
+    newest = max(whole, key=lambda snapshot: snapshot.created)
+    write_text(folder / CURRENT, newest.folder.name + "\n")
+    return newest
 
 
 def clear_unfinished(folder: Path) -> None:

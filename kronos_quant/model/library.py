@@ -186,7 +186,7 @@ class ModelLibrary:
 
         A folder that is no model is listed as broken, with the reason.
         """
-        added = [model_entry(folder.relative_to(self.folder).as_posix(), folder) for folder in self._folders()]
+        added = [model_entry(folder.relative_to(self.folder).as_posix(), folder) for folder in self.added()]
         trained = self.trained()
         latest = max(trained, default=None)
         return added + [model_entry(name, folder, latest=name == latest) for name, folder in trained.items()]
@@ -225,7 +225,7 @@ class ModelLibrary:
             origin=read_json(folder / ORIGIN_FILE) if (folder / ORIGIN_FILE).exists() else None,
         )
 
-    def _folders(self) -> Iterator[Path]:
+    def added(self) -> Iterator[Path]:
         """Folders in models/ that are a model, or should be; a folder of models (`NeoQuasar/`) is opened."""
         for folder in _folders_in(self.folder):
             try:

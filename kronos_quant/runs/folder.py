@@ -269,7 +269,7 @@ def _shown(run: Run) -> dict[str, Any]:
 
 def _runs(runs: Path, kind: str) -> list[Run]:
     paths = sorted((runs / kind).glob("[0-9]*"))
-    found = [Run(kind, path.name, path, path) for path in paths if (path / MANIFEST).exists()]
+    found = [Run(kind, path.name, path, path) for path in paths if path.is_dir()]
     return [run for run in found if _is_readable(run)]
 
 

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias
 from kronos_quant.config import CometConfig
 from kronos_quant.errors import ConfigError, KronosQuantError
 from kronos_quant.files import disk_errors, write_json, write_text
-from kronos_quant.readers import read_json, read_json_lines, read_text
+from kronos_quant.readers import read_json, read_json_lines, read_text, reading
 from kronos_quant.system import flush_file
 from kronos_quant.training.processes import Ranks
 
@@ -117,7 +117,15 @@ class LaunchSpeed:
 def read_launches(folder: Path) -> list[dict[str, Any]]:
     """The launches in a run's speed.json, oldest first; none where there is no such file."""
     path = folder / SPEED
-    return list(read_json(path).get("launches", [])) if path.exists() else []
+    if not path.exists():
+        return []
+    launches = read_json(path).get("launches", [])
+    with reading(path, "the speeds of a training"):
+        if not isinstance(launches, list):
+            raise TypeError(f"launches: expected a list, found {type(launches).__name__}")
+        for one in launches:
+            speed_line([one])  # whatever a reader will need of it
+    return launches
 
 
 def speed_line(launches: Sequence[Mapping[str, Any]]) -> str | None:

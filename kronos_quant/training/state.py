@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -106,6 +107,16 @@ def load_state(folder: Path) -> tuple[TrainingState, dict[str, Tensor]] | None:
     tensors = regular_file(newest / TENSOR_FILE, CheckpointError, _ANEW)
     with reading(tensors, "a safetensors file", CheckpointError, _ANEW):
         return state, load_file(tensors)
+
+
+def check_state(folder: Path) -> None:
+    """Raise CheckpointError where the newest state under `folder` cannot be read; no tensor is loaded."""
+    newest = _states(folder)[-1:]
+    for place in newest:
+        if read_model(place / STATE_FILE, TrainingState, CheckpointError, _ANEW).position is not None:
+            tensors = regular_file(place / TENSOR_FILE, CheckpointError, _ANEW)
+            with reading(tensors, "a safetensors file", CheckpointError, _ANEW), safe_open(tensors, "pt"):
+                pass
 
 
 def _states(folder: Path) -> list[Path]:

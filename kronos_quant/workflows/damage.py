@@ -1,51 +1,67 @@
 """Damaged files of a workspace: found for `kq doctor`, and mended where that loses nothing by `kq doctor --repair`.
 
-A snapshot is published again from the database. A run, a signal file or a file of the ledger of trials that cannot be
-read is moved to runs/damaged/, never deleted.
+The bars are published again from the database. A run, a signal file or a file of the ledger of trials that cannot be
+read is moved to runs/damaged/, never deleted. What only its owner can replace, the database and models that were
+added, stays where it is. Files are judged by what is cheap to read: JSON, the footers of Parquet, headers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from kronos_quant.errors import DataError, KronosQuantError
-from kronos_quant.market.database import DB_FOLDER, ingest_lock, open_database
-from kronos_quant.market.snapshots import SNAPSHOTS, current_name, publish, read_snapshot
-from kronos_quant.readers import reading, regular_file, scan_parquet
-from kronos_quant.runs.folder import MANIFEST, Run
+from kronos_quant.config.yaml_text import parse_yaml
+from kronos_quant.errors import ConfigError, DataError, KronosQuantError
+from kronos_quant.market.database import DATABASE, DB_FOLDER, check_database, ingest_lock, open_database
+from kronos_quant.market.snapshots import CURRENT, SNAPSHOTS, current_name, fault_of, point_to_newest, publish
+from kronos_quant.model.card import read_card
+from kronos_quant.model.files import CARD_FILE, kind_of
+from kronos_quant.model.library import BEST, ModelLibrary
+from kronos_quant.readers import REPAIR, read_footer, read_json, read_model, read_text, regular_file
+from kronos_quant.runs.folder import CONFIG, METRICS, Run
+from kronos_quant.runs.manifest import FINISHED, status_of
 from kronos_quant.signals.store import stored_folders
+from kronos_quant.system import move
+from kronos_quant.training.job import TrainingJob
+from kronos_quant.training.logs import LOG, SPEED, read_launches, read_log
+from kronos_quant.training.run import JOB_FILE
+from kronos_quant.training.state import STATE_FOLDER, check_state
+from kronos_quant.validity.sweep_trials import TRIALS
 from kronos_quant.validity.trials import FOLDER, check_whole, ledger_files
 from kronos_quant.workspace import WorkspaceFolder
 
 DAMAGED = "damaged"
 """The folder in runs/ where damaged things are moved to."""
+NEWEST = 200
+"""Of each kind of run, so many are looked through; of older ones the manifests alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A file that cannot be read; `aside` is what a repair moves away, None for the bars, which are published again."""
+    """A file that cannot be read, and what mends it."""
 
     why: str
-    aside: Path | None
+    fix: str = REPAIR
+    aside: Path | None = None
+    """What a repair moves away."""
+    bars: bool = False
+    """Whether a repair publishes the bars again instead."""
 
 
 def find_damage(workspace: WorkspaceFolder) -> list[Damage]:
-    """The damaged files of a workspace: the current snapshot (its footers), manifests, trials and stored signals."""
-    found = list(_snapshot(workspace))
-    for folder in sorted(workspace.runs.glob("*/[0-9]*")):
-        if folder.parent.name not in (DAMAGED, FOLDER) and (folder / MANIFEST).exists():
-            with _noted(found, folder):
-                Run(folder.parent.name, folder.name, folder, folder).manifest()
+    """The damaged files of a workspace: bars, runs, trials, stored signals and models."""
+    found = [*_bars(workspace), *_runs(workspace)]
     for file in ledger_files(workspace.runs / FOLDER):
-        with _noted(found, file):
-            check_whole(file)
+        found += _faults(file, partial(check_whole, file))
     for stored in stored_folders(workspace.signal_store):
-        with _noted(found, stored.folder / "recipe.json"):
-            stored.note()
-        found += [Damage(f"{path}: not a readable signal file", path) for path in stored.broken()]
+        found += _faults(stored.folder / "recipe.json", stored.note)
+        found += [Damage(f"{path}: not a readable signal file", aside=path) for path in stored.broken()]
+    for folder in ModelLibrary(workspace).added():
+        fix = f"Get the model in {folder} again."
+        found += [Damage(one.why, fix) for one in _faults(folder, partial(_check_model, folder))]
     return found
 
 
@@ -55,49 +71,141 @@ def repair_damage(workspace: WorkspaceFolder) -> list[str]:
     for one in find_damage(workspace):
         try:
             if one.aside is not None:
-                done.append(f"moved {one.aside} to {_move_aside(workspace, one.aside)}")
-            else:
+                if one.aside.exists() or one.aside.is_symlink():  # not moved with its folder before
+                    done.append(f"moved {one.aside} to {_move_aside(workspace, one.aside)}")
+            elif one.bars:
                 done += _publish(workspace)
         except (KronosQuantError, OSError) as error:
             done.append(f"not repaired: {error}")
     return done
 
 
-@contextmanager
-def _noted(found: list[Damage], aside: Path) -> Iterator[None]:
-    """Add the error of the block to the findings."""
-    try:
-        yield
-    except DataError as error:
-        found.append(Damage(str(error), aside))
+def _faults(aside: Path, *checks: Callable[[], Any]) -> list[Damage]:
+    """The first error of the checks, as a finding."""
+    for check in checks:
+        try:
+            check()
+        except KronosQuantError as error:
+            return [Damage(str(error), aside=aside)]
+    return []
 
 
-def _snapshot(workspace: WorkspaceFolder) -> Iterator[Damage]:
-    """The first fault of the current snapshot."""
-    folder = workspace.root / DB_FOLDER / SNAPSHOTS
+def _bars(workspace: WorkspaceFolder) -> Iterator[Damage]:
+    """The first fault of the current snapshot, and that of the database."""
+    folder, database = workspace.root / DB_FOLDER / SNAPSHOTS, workspace.root / DB_FOLDER / DATABASE
     try:
         name = current_name(folder)
-        if name is None:
-            return
-        snapshot = read_snapshot(folder / name)
-        names = [f"{part}.{freq}" for freq in snapshot.freqs for part in ("bars", "sessions")]
-        for file in sorted({*(folder / name).glob("*.parquet")} | {folder / name / f"{n}.parquet" for n in names}):
-            regular_file(file)
-            with reading(file, "a Parquet file"):
-                scan_parquet(file).collect_schema()
     except DataError as error:
-        yield Damage(str(error), None)
+        yield Damage(str(error), bars=True)
+    else:
+        fault = None if name is None else fault_of(folder / name)
+        if fault is not None:
+            yield Damage(str(fault), fault.hint or REPAIR, bars=fault.hint == REPAIR)
+        elif name is None and any(folder.glob("[0-9a-f]*")):
+            yield Damage(f"{folder / CURRENT}: no such file", bars=True)
+        elif name is None and not database.exists():
+            return
+    try:
+        check_database(database)
+    except DataError as error:
+        yield Damage(str(error), error.hint or "")
+
+
+def _runs(workspace: WorkspaceFolder) -> Iterator[Damage]:
+    """Faults of runs; one whose manifest cannot be read is not looked through."""
+    kinds = sorted(path for path in workspace.runs.glob("*") if path.is_dir() and path.name not in (DAMAGED, FOLDER))
+    for kind in kinds:
+        folders = sorted(path for path in kind.glob("[0-9]*") if path.is_dir())
+        for place, folder in enumerate(reversed(folders)):
+            run = Run(kind.name, folder.name, folder, folder)
+            faults = _faults(folder, run.manifest)
+            yield from faults or (_of_run(run) if place < NEWEST else [])
+
+
+def _of_run(run: Run) -> Iterable[Damage]:
+    finished = status_of(run.manifest()) == FINISHED
+    if run.kind == "backtest" and finished:
+        return _faults(run.folder, run.metrics, lambda: _check_settings(run), lambda: _check_returns(run))
+    if run.kind == "sweep":
+        trials = run.folder / TRIALS
+        checks = [lambda: read_json(run.folder / "sweep.json")] if (run.folder / "sweep.json").exists() else []
+        return _faults(run.folder, *checks, *([lambda: read_footer(trials)] if trials.exists() or finished else []))
+    if run.kind == "train":
+        return _of_training(run, finished)
+    return _faults(run.folder, run.metrics) if (run.folder / METRICS).exists() else []
+
+
+def _of_training(run: Run, finished: bool) -> Iterator[Damage]:
+    """A model is not moved with a record that no command needs to load it."""
+    if finished:
+        yield from _faults(run.folder, lambda: _check_model(run.folder / BEST))
+        for name, check in ((METRICS, run.metrics), (LOG, lambda: read_log(run.folder))):
+            yield from _faults(run.folder / name, check)
+    else:
+        if (run.folder / JOB_FILE).exists():
+            yield from _faults(run.folder, lambda: read_model(run.folder / JOB_FILE, TrainingJob))
+        yield from _faults(run.folder, lambda: check_state(run.folder / STATE_FOLDER))
+    yield from _faults(run.folder / SPEED, lambda: read_launches(run.folder))
+
+
+def _check_settings(run: Run) -> None:
+    place = run.folder / CONFIG
+    try:
+        config = parse_yaml(read_text(place), str(place))[0]
+    except ConfigError as error:
+        raise DataError(str(error)) from None
+    if not isinstance(config, dict):
+        raise DataError(f"{place}: expected settings, found {type(config).__name__}")
+
+
+def _check_returns(run: Run) -> None:
+    path = run.folder / "returns.parquet"
+    footer = read_footer(path)
+    if not {"date", "return"} <= {*footer.schema.names} or not footer.num_rows:
+        raise DataError(f"{path}: expected rows with the columns date and return")
+
+
+def _check_model(folder: Path) -> None:
+    """A model's configuration and card; of the weights only that they are a file, for reading them takes long."""
+    kind = kind_of(folder)
+    if kind is None:
+        raise DataError(f"{folder}: expected a model")
+    for part in (folder / "tokenizer", folder / "predictor") if kind == "pair" else (folder,):
+        kind_of(part)
+        regular_file(part / "config.json")
+        regular_file(part / "model.safetensors")
+    if (folder / CARD_FILE).exists():
+        read_card(folder)
 
 
 def _publish(workspace: WorkspaceFolder) -> list[str]:
-    folder = workspace.root / DB_FOLDER / SNAPSHOTS
-    done = []
-    with ingest_lock(workspace.root), open_database(workspace.root) as connection:
-        with suppress(DataError):
+    """Publish the bars again, or point to the newest whole snapshot where the database cannot be read.
+
+    The damaged snapshot is moved away afterwards, so that at no time there is none.
+    """
+    folder, database = workspace.root / DB_FOLDER / SNAPSHOTS, workspace.root / DB_FOLDER / DATABASE
+    done: list[str] = []
+    with ingest_lock(workspace.root):
+        try:
             old = folder / (current_name(folder) or "")
-            if old != folder and old.exists():
-                done.append(f"moved {old} to {_move_aside(workspace, old)}")
-        return [*done, f"published the bars again as {publish(workspace.root, connection).folder}"]
+        except DataError:
+            old = folder
+        if (folder / CURRENT).is_dir():  # no file can be renamed to its place
+            done.append(f"moved {folder / CURRENT} to {_move_aside(workspace, folder / CURRENT)}")
+        try:
+            check_database(database)  # of a missing one an empty market would be published
+            with open_database(workspace.root) as connection:
+                new = publish(workspace.root, connection)
+            done.append(f"published the bars again as {new.folder}")
+        except DataError as error:
+            pointed = point_to_newest(folder)
+            if pointed is None:
+                raise
+            new = pointed
+            done.append(f"{error}; the newest whole snapshot is used: {new.folder} of {new.created:%Y-%m-%d}")
+        if old not in (folder, new.folder) and old.exists():
+            done.append(f"moved {old} to {_move_aside(workspace, old)}")
+    return done
 
 
 def _move_aside(workspace: WorkspaceFolder, path: Path) -> Path:
@@ -108,5 +216,5 @@ def _move_aside(workspace: WorkspaceFolder, path: Path) -> Path:
         number += 1
         target = target.with_name(f"{name}-{number}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    path.rename(target)
+    move(path, target)
     return target

@@ -13,7 +13,6 @@ from kronos_quant import __version__
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import KronosQuantError, counted
 from kronos_quant.inputs import PathLike, as_path
-from kronos_quant.readers import REPAIR
 from kronos_quant.runs import finished_runs, package_versions
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
@@ -60,7 +59,11 @@ def repair_workspace(start: PathLike | None = None) -> tuple[list[str], int]:
     from kronos_quant.workflows.leftovers import remove_leftovers
 
     workspace = open_workspace_folder(Path.cwd() if start is None else as_path(start, "start"))
-    done = [*repair_damage(workspace), *(f"removed {path}" for path in remove_leftovers(workspace))]
+    try:
+        done = [f"removed {path}" for path in remove_leftovers(workspace)]
+    except (KronosQuantError, OSError) as error:  # damaged files are mended all the same
+        done = [f"not removed: {error}"]
+    done += repair_damage(workspace)
     left = find_damage(workspace)
     return [*done, *(f"still damaged: {one.why}" for one in left)], len(left)
 
@@ -69,7 +72,7 @@ def _damaged(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
     from kronos_quant.workflows.damage import find_damage
 
     for one in find_damage(workspace):
-        yield DoctorFinding("damaged", "missing", one.why, REPAIR)
+        yield DoctorFinding("damaged", "missing", one.why, one.fix)
 
 
 def _machine(folder: Path) -> Iterator[DoctorFinding]:

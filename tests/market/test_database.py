@@ -116,7 +116,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     ):
         pass
     assert "\n" not in str(caught.value)
-    assert caught.value.hint == "Move the file away and ingest again."
+    assert caught.value.hint == "Put it back from a copy, or move it away and ingest every source again."
 
 
 def test_a_database_that_another_program_has_open_is_told_with_its_process(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_a_reader_that_comes_between_finds_the_newer_snapshot(
 def test_a_reader_does_not_try_for_ever(tmp_path: Path, fill: Callable[[int], list[str]]) -> None:
     [only] = fill(1)
     (tmp_path / "db" / "snapshots" / only / META).unlink()
-    with pytest.raises(DataError, match="the snapshot cannot be read: FileNotFoundError"):
+    with pytest.raises(DataError, match=r"meta\.json: no such file"):
         current_snapshot(tmp_path)
 
 
