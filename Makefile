@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # by file, so that what a file's tests share is made once
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check docs-accept lint types docs notebooks lock wheel clean
+.PHONY: demo test test-all fuzz check docs-accept lint types docs notebooks lock wheel clean
 
 demo: $(READY)
 	$(BIN)/kq demo
@@ -21,6 +21,10 @@ test: $(READY)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -rs $(PARALLEL)
+
+# inputs that hypothesis makes, through every door, for so many minutes
+fuzz: $(READY)
+	FUZZ_MINUTES=$(or $(MINUTES),60) $(BIN)/python -m pytest -rs tests/fuzz
 
 check: lint types test
 

@@ -244,6 +244,11 @@ def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> 
     if twice := sorted({name for name in plain if name and plain.count(name) > 1}):
         hint = "Delete or rename all of them but one."
         raise DataError(f"{place}: expected one column of each name, found several: {listed(twice)}", hint=hint)
+    pattern = next(
+        (name for name in frame.columns if name == "*" or (name.startswith("^") and name.endswith("$"))), None
+    )
+    if pattern is not None:  # Polars would take it for several columns
+        raise DataError(f"{place}: expected names of columns, found {pattern!r}", hint="Rename the column.")
     times, symbols = _matching(frame.columns, DATE_NAMES), _matching(frame.columns, SYMBOL_NAMES)
     for expected, found in (("date or asof", times), ("symbol", symbols)):
         if not found:
@@ -252,6 +257,8 @@ def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> 
                 hint="a row per date and symbol (date, symbol, score), or a date and a column per symbol of the market",
             )
     session, symbol = next(iter(times.values())), next(iter(symbols.values()))
+    if frame.schema[symbol].is_nested():
+        raise DataError(f"{place}: {symbol}: expected texts, found {_first_wrong(frame[symbol])}")
     moment = times.get("asof", list(times.values())[-1])
     others = [name for name in frame.columns if name not in (*times.values(), *symbols.values())]
     keyed = frame.select(
@@ -297,6 +304,8 @@ def _with_numbers(frame: pl.DataFrame, place: str, ranks: str | None) -> tuple[p
     kept, texts = list(frame.columns[:3]), []
     for name in frame.columns[3:]:
         try:
+            if frame.schema[name].is_nested():  # a structure of numbers would become one of floats
+                raise pl.exceptions.InvalidOperationError
             frame = frame.with_columns(pl.col(name).cast(pl.Float64))
             kept.append(name)
         except pl.exceptions.PolarsError:

@@ -241,3 +241,22 @@ def test_the_exchange_is_the_one_that_the_symbols_share():
     mainland = read_score_table(frame, ["SH600000", "SZ000001"])
     assert mainland.ranked().rows() == [(datetime(2024, 6, 17, 15), "SH600000", 3.0)]
     assert rows_of(frame) == [(datetime(2024, 6, 17, 7), "SH600000", 3.0)]
+
+
+@pytest.mark.parametrize("name", ["*", "^score.*$"])
+def test_the_name_of_a_column_is_no_pattern(name):
+    frame = pl.DataFrame({"date": ["2024-01-02"], "symbol": ["AAA"], name: [0.5]})
+    with pytest.raises(DataError, match="expected names of columns, found "):
+        read_score_table(frame, ["AAA"])
+
+
+@pytest.mark.parametrize("shape", [pl.struct, pl.concat_list])
+@pytest.mark.parametrize(
+    ("column", "words"), [("symbol", "symbol: expected texts"), ("score", "score: expected numbers")]
+)
+def test_a_column_of_structures_or_lists_is_named(column, words, shape):
+    frame = pl.DataFrame({"date": ["2024-01-02"], "symbol": ["AAA"], "score": [0.5]}).with_columns(
+        shape(column).alias(column)
+    )
+    with pytest.raises(DataError, match=words):
+        read_score_table(frame, ["AAA"])
