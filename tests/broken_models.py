@@ -151,7 +151,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "a config that never ends": (in_place("predictor/config.json", os.mkfifo), "config.json: no such file"),
     "an empty config": (as_config(""), "config.json: not readable as JSON"),
     "half a config": (as_config('{"n_layers": 2,'), "config.json: not readable as JSON"),
-    "a config of no text": (as_config(b"\xff\xfe\x00\xd8"), "config.json: not readable as JSON"),
+    "a config of no text": (as_config(b"\xff\xfe\x00\xd8"), "config.json: cannot be read as UTF-8 text"),
     "a config that is deep": (as_config("[" * 200_000), "config.json: not readable as JSON"),
     "a config that is long": (as_config(" " * 2**21 + "{}"), "expected at most 1,048,576 bytes of JSON, found"),
     "a config that is a list": (as_config("[1, 2]"), "expected a JSON object, found list"),

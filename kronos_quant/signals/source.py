@@ -19,7 +19,7 @@ from kronos_quant.market import Market
 from kronos_quant.own_code import check_allowed, find_code
 from kronos_quant.signals.generate import Plan, generate, make_plan
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
-from kronos_quant.signals.recall import recall, remember
+from kronos_quant.signals.recall import Seen, recall, remember
 from kronos_quant.signals.recipe import (
     BlendedRecipe,
     ComputedRecipe,
@@ -211,21 +211,21 @@ class ComputedSource(SignalSource):
         self.store.note()
         known = recall(self.market, self.store)
         if set(dates) - known.keys():
-            known |= self._planned(dates).seen_by_date()
+            known = self._remember(make_plan(self.market, self.recipe, self.store, dates))
         seen = {on: digest for on in dates if (digest := known[on]) is not None}
         present = {on for on, digest in seen.items() if self.store.holds(on, digest)}
         return present, [on for on in seen if on not in present]
 
-    def _planned(self, dates: Sequence[date]) -> Plan:
-        """What of the dates is stored and missing, and what each sees, which is remembered."""
-        plan = make_plan(self.market, self.recipe, self.store, dates)
-        remember(self.market, self.store, recall(self.market, self.store) | plan.seen_by_date())
-        return plan
+    def _remember(self, plan: Plan) -> Seen:
+        """Keep what the dates of a plan see; returns all that is known."""
+        known = recall(self.market, self.store) | plan.seen_by_date()
+        remember(self.market, self.store, known)
+        return known
 
     def _complete(
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
     ) -> tuple[set[date], int, int]:
-        plan = self._planned(dates)
+        plan = make_plan(self.market, self.recipe, self.store, dates)
         computed = 0
         if plan.missing:
             first, last = plan.missing[0].on, plan.missing[-1].on
@@ -238,6 +238,7 @@ class ComputedSource(SignalSource):
             started = time.perf_counter()
             computed = generate(plan, self.weights.pair, self.recipe, self.store, score_devices(device, gpus))
             logger.info("computed %d sessions in %.0f s", computed, time.perf_counter() - started)
+        self._remember(plan)
         there = {*plan.present, *(work.on for work in plan.missing)}
         return there, computed, len(there) - computed
 

@@ -31,7 +31,7 @@ NAN = float("nan")
 def started(monkeypatch):
     """The commands of processes that would have been started."""
     commands = []
-    monkeypatch.setattr(vectorbt_check.subprocess, "Popen", lambda command, **settings: commands.append(command))
+    monkeypatch.setattr(vectorbt_check, "start_python", lambda code, **_: commands.append(code))
     return commands
 
 
@@ -42,10 +42,9 @@ def test_the_first_run_of_a_machine_says_that_it_compiles_and_compiles_vectorbt_
     with caplog.at_level(logging.INFO):
         start_compiling()
     assert "first back-test on this machine" in caplog.text
-    [command] = started
-    assert command[0] == sys.executable
-    compile(command[2], "command", "exec")
-    assert "compile_portfolio()" in command[2]
+    [code] = started
+    compile(code, "code", "exec")
+    assert "compile_portfolio()" in code
 
 
 def test_a_machine_that_has_compiled_says_and_starts_nothing(monkeypatch, tmp_path, caplog, started):

@@ -186,7 +186,10 @@ def test_a_folder_that_may_not_be_read_is_refused(folder, monkeypatch):
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
-    assert refusal(Kronos.from_pretrained, folder) == f"{folder / 'config.json'}: cannot be read: Permission denied"
+    assert (
+        refusal(Kronos.from_pretrained, folder)
+        == f"{folder / 'config.json'}: not readable as a file: Permission denied"
+    )
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path):

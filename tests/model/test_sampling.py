@@ -241,12 +241,12 @@ def test_series_seeds_fit_a_signed_64_bit_integer():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"temperature": -0.1}, "temperature: expected a number of at least 0, found -0.1"),
-        ({"temperature": float("nan")}, "temperature: expected a number of at least 0, found nan"),
-        ({"temperature": float("inf")}, "temperature: expected a number of at least 0, found inf"),
+        ({"temperature": -0.1}, "temperature: expected a number from 0 to 100, found -0.1"),
+        ({"temperature": float("nan")}, "temperature: expected a number from 0 to 100, found nan"),
+        ({"temperature": float("inf")}, "temperature: expected a number from 0 to 100, found inf"),
         ({"top_k": -1}, "top_k: expected a whole number of at least 0, found -1"),
         ({"top_k": "9"}, "top_k: expected a whole number of at least 0, found '9'"),
-        ({"temperature": "hot"}, "temperature: expected a number of at least 0, found 'hot'"),
+        ({"temperature": "hot"}, "temperature: expected a number from 0 to 100, found 'hot'"),
         ({"top_p": 0.0}, "top_p: expected a number above 0 and at most 1, found 0.0"),
         ({"top_p": 1.2}, "top_p: expected a number above 0 and at most 1, found 1.2"),
     ],

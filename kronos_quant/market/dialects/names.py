@@ -215,7 +215,7 @@ def split_unit(name: str) -> tuple[str, float | None]:
     """A column's name in its plain form, and how many shares or currency units one of its numbers is, where it says.
 
     >>> split_unit("成交量（手）"), split_unit(" Adj Close"), split_unit("<TICKVOL>")
-    (('成交量', 100), ('adjclose', None), ('tickvol', None))
+    (('成交量', 100.0), ('adjclose', None), ('tickvol', None))
     """
     text = unicodedata.normalize("NFKC", without_count(name)).strip().strip("\"'")
     for pattern in (_BRACKETED, _SLASHED):
