@@ -3,7 +3,7 @@
     kq.yaml               the configuration
     db/                   market.duckdb and its published snapshots
     models/               weights added by hand (one folder a model)
-    signals/              recipes; signals/store/ holds the computed signals
+    signals/              recipes; signals/store/ holds the computed signals, signals/.seen/ what they were made from
     strategies/           strategies
     .kq/schemas/          JSON Schemas of the YAML files, for editors
     runs/<kind>/<id>/     what each run left
@@ -52,6 +52,7 @@ train:
 """
 
 GITIGNORE = """\
+signals/.seen/
 db/*.duckdb
 db/*.duckdb.wal
 db/*.lock

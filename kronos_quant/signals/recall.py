@@ -1,6 +1,6 @@
 """What each date of a recipe sees on a snapshot, recalled instead of computed again from all bars.
 
-    signals/store/.seen/<recipe digest>.json
+    signals/.seen/<recipe digest>.json
 
 A snapshot never changes, so neither do the digests that `make_plan` makes from it. The file is of one snapshot, one
 version of this program and one of the calendars; of another, missing or damaged, it counts as empty and is written
@@ -36,7 +36,7 @@ Seen = dict[date, str | None]
 def recall(market: Market, store: SignalStore) -> Seen:
     """What is known of the dates; nothing where the file is missing, damaged or of other bars."""
     try:
-        content = read_json(_file(store))
+        content = read_json(_file(store.root, store.digest))
         dates = content["dates"]
         if content["of"] != _basis(market) or content["check"] != _check(dates):
             return {}
@@ -49,17 +49,18 @@ def remember(market: Market, store: SignalStore, seen: Seen) -> None:
     """Keep what the dates see, all that is known of them; nothing where the folder cannot be written."""
     dates = {on.isoformat(): digest for on, digest in sorted(seen.items())}
     with suppress(KronosQuantError, OSError):  # a read-only store is read all the same
-        write_json(_file(store), {"of": _basis(market), "check": _check(dates), "dates": dates})
+        write_json(_file(store.root, store.digest), {"of": _basis(market), "check": _check(dates), "dates": dates})
 
 
 def forget(root: Path, digest: str) -> None:
     """Remove what is known of a recipe that leaves the store `root`."""
     with suppress(OSError):
-        (root / FOLDER / f"{digest}.json").unlink()
+        _file(root, digest).unlink()
 
 
-def _file(store: SignalStore) -> Path:
-    return store.root / FOLDER / f"{store.digest}.json"
+def _file(root: Path, digest: str) -> Path:
+    """Not in the store itself, whose files all hold signals. root : signals/store of the workspace"""
+    return root.parent / FOLDER / f"{digest}.json"
 
 
 def _basis(market: Market) -> list[str]:

@@ -72,8 +72,8 @@ def used_folder(shared_folder, market_folder) -> Path:
 
 def files_of(folder: Path, *endings: str) -> dict[str, Path]:
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    # JSON Schemas describe themselves
-    skipped = {*SOURCES, *(name for name in found if name.startswith(".kq/schemas/"))}
+    # JSON Schemas describe themselves, and signals/.seen is of the program alone
+    skipped = {*SOURCES, *(name for name in found if name.startswith((".kq/schemas/", "signals/.seen/")))}
     return {name: path for name, path in found.items() if path.suffix in endings and name not in skipped}
 
 

@@ -45,7 +45,7 @@ def test_of_other_bars_nothing_is_recalled(stored):
 def test_a_damaged_record_is_made_again(stored, damage):
     made, source, dates = stored
     first = source().coverage(dates)
-    path = made.store.root / FOLDER / f"{made.store.digest}.json"
+    path = made.store.root.parent / FOLDER / f"{made.store.digest}.json"
     whole = path.read_text()
     path.write_text(damage)
     assert source().coverage(dates) == first
@@ -55,7 +55,7 @@ def test_a_damaged_record_is_made_again(stored, damage):
 def test_a_digest_that_was_changed_is_noticed(stored):
     made, source, dates = stored
     first = source().coverage(dates)
-    path = made.store.root / FOLDER / f"{made.store.digest}.json"
+    path = made.store.root.parent / FOLDER / f"{made.store.digest}.json"
     content = json.loads(path.read_text())
     content["dates"][str(dates[0])] = "0" * 32
     path.write_text(json.dumps(content))
@@ -64,6 +64,6 @@ def test_a_digest_that_was_changed_is_noticed(stored):
 
 def test_a_store_that_cannot_be_written_is_read_all_the_same(stored):
     made, source, dates = stored
-    (made.store.root / FOLDER).write_text("a file where the folder would be")
+    (made.store.root.parent / FOLDER).write_text("a file where the folder would be")
     assert source().coverage(dates) == (set(dates[:-1]), [dates[-1]])
     assert replace(source(), market=made.market).coverage(dates)[1] == [dates[-1]]
