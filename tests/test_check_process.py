@@ -87,7 +87,7 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("sql", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("sql", list(ENDLESS.values())[:2], ids=list(ENDLESS)[:2])  # all of them: slow, below
 def test_a_check_that_never_ends_is_stopped(sql: str) -> None:
     with start(time_limit=0.3, memory=None) as process:
         assert refusal(process, sql) == "stopped after 0.3 s"

@@ -12,8 +12,8 @@ from fuzzing import Case
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 EXAMPLES = {
-    "configuration": 12, "recipe": 4, "strategy": 2, "bars": 5, "lists": 8, "scores": 6, "bars_parquet": 4,
-    "scores_parquet": 6, "qlib": 2, "checkpoint": 3, "environment": 10, "names": 15,
+    "configuration": 6, "recipe": 2, "strategy": 2, "bars": 2, "lists": 4, "scores": 3, "bars_parquet": 2,
+    "scores_parquet": 3, "qlib": 1, "checkpoint": 2, "environment": 5, "names": 8,
 }  # fmt: skip
 """Door -> cases of the short run, by what they cost."""
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "60"))
