@@ -7,6 +7,8 @@ import pytest
 from doccheck.executed import check, english_pages, executed
 from doccheck.pages import DOCS
 
+pytestmark = pytest.mark.slow  # they take a minute of both cores, which CI does not have
+
 
 @pytest.mark.parametrize("page", executed(demo=False), ids=lambda page: page.name)
 def test_a_page_runs_and_shows_what_it_prints(page, page_run, request):
