@@ -16,9 +16,10 @@ Importing it is light: what a name needs is loaded when the name is first used.
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_quant.children import ignore_local_settings
 from kronos_quant.errors import CheckpointError, ConfigError, DataError, KronosQuantError
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ _HOMES = {
     "rank_ic": "evaluation.rank_ic:rank_ic_table",
 }
 
+_READERS = {".numba_config.yaml": "numba.core.config", "matplotlibrc": "matplotlib"}
+"""File of the current folder -> the module that reads it when it is imported."""
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
@@ -85,4 +89,23 @@ def __dir__() -> list[str]:
     return __all__
 
 
-ignore_local_settings()  # before anything else of this package imports what reads them
+def _ignore_local_settings() -> None:
+    """Where files of settings lie in the current folder, import their readers while another one is the current.
+
+    numba's file may name a folder of compiled code to run, matplotlib's a module to draw with.
+    """
+    readers = {name: module for name, module in _READERS.items() if os.path.lexists(name)}
+    if not readers:
+        return
+    package, here = Path(__file__).parent, Path.cwd()
+    os.chdir(package)
+    try:
+        for name, module in readers.items():
+            loaded: Any = importlib.import_module(module)
+            if hasattr(loaded, "_config_fname"):  # numba looks again whenever it compiles
+                loaded._config_fname = str(package / name)
+    finally:
+        os.chdir(here)
+
+
+_ignore_local_settings()  # before anything else of this package imports what reads them

@@ -1,14 +1,11 @@
-"""The one place that starts processes. Neither they nor this one take code or settings from the current folder.
+"""The one place that starts processes, which take no code from the current folder.
 
 Python puts the current folder first on the path of `python -c` and `python -m`: a file queue.py in a workspace would be
-imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts. numba
-reads .numba_config.yaml there, which may name a folder of compiled code to run, and matplotlib reads matplotlibrc,
-which may name a module to draw with.
+imported in place of the standard library's. Every child starts with safe paths, and so does all that it starts.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import pickle
 import shutil
@@ -36,28 +33,6 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 # a repository's own settings may name programs to run
 _GIT_SETTINGS = {"core.fsmonitor": "false", "core.hooksPath": os.devnull, "diff.external": ""}
 
-_PACKAGE = Path(__file__).parent
-_READERS = {".numba_config.yaml": "numba.core.config", "matplotlibrc": "matplotlib"}
-"""File of the current folder -> the module that reads it when it is imported."""
-
-
-def ignore_local_settings() -> None:
-    """Where files of settings lie in the current folder, import their readers while another one is the current."""
-    readers = {name: module for name, module in _READERS.items() if os.path.lexists(name)}
-    if not readers:
-        return
-    here = os.open(".", os.O_RDONLY) if hasattr(os, "fchdir") else Path.cwd()
-    os.chdir(_PACKAGE)
-    try:
-        for name, module in readers.items():
-            loaded: Any = importlib.import_module(module)
-            if hasattr(loaded, "_config_fname"):  # numba looks again whenever it compiles
-                loaded._config_fname = str(_PACKAGE / name)
-    finally:
-        os.chdir(here)
-        if isinstance(here, int):
-            os.close(here)
-
 
 def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a child: this process's with safe paths, and with the changes."""
@@ -72,14 +47,16 @@ def child_environment(changes: Mapping[str, str] | None = None) -> dict[str, str
 def inherited_environment(changes: Mapping[str, str] | None = None) -> Iterator[None]:
     """Inside the block children of libraries (torch's launcher, Ray) inherit `child_environment`."""
     former = dict(os.environ)
-    os.environ.update(given := child_environment(changes))
-    if "PYTHONPATH" not in given:
-        os.environ.pop("PYTHONPATH", None)
+    _set_environment(child_environment(changes))
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(former)
+        _set_environment(former)
+
+
+def _set_environment(values: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(values)
 
 
 def python_command(*arguments: str) -> list[str]:

@@ -6,13 +6,10 @@ this kind nor a parent that a child can ask for.
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import hashlib
 import io
 import os
 import signal
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -63,6 +60,9 @@ def host_identity() -> str:
     >>> len(host_identity())
     8
     """
+    import hashlib
+    import socket
+
     names = [socket.gethostname()]
     with suppress(OSError):
         names.append(str(_PROCESSES.readlink()))
@@ -90,6 +90,8 @@ def has_parent(pid: int) -> bool:
 def end_at_parents_death() -> None:
     """On Linux, have the system end this process as soon as the thread that started it has ended."""
     if _BOOT.exists():
+        import ctypes
+
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
 

@@ -205,7 +205,7 @@ def killed_runs(runs: Path, kind: str, keep: Sequence[str]) -> list[Run]:
     keep
         Relative paths of a run's folder.
     """
-    killed = [run for run in unfinished_runs(runs, kind) if status_of(run.manifest()) == KILLED]
+    killed = [run for run, manifest in _runs(runs, kind) if status_of(manifest) == KILLED]
     return [run for run in killed if not _holds(run, keep)]
 
 
@@ -231,12 +231,12 @@ def _begin(run: Run, inputs: Inputs) -> None:
 
 def finished_runs(runs: Path, kind: str) -> list[Run]:
     """The finished runs of a kind, oldest first."""
-    return [run for run in _runs(runs, kind) if run.manifest()["status"] == FINISHED]
+    return [run for run, manifest in _runs(runs, kind) if manifest["status"] == FINISHED]
 
 
 def unfinished_runs(runs: Path, kind: str) -> list[Run]:
     """The runs of a kind that are running, were killed, interrupted or failed, oldest first."""
-    return [run for run in _runs(runs, kind) if run.manifest()["status"] != FINISHED]
+    return [run for run, manifest in _runs(runs, kind) if manifest["status"] != FINISHED]
 
 
 def list_runs(runs: Path, kind: str | None = None) -> pl.DataFrame:
@@ -249,36 +249,32 @@ def list_runs(runs: Path, kind: str | None = None) -> pl.DataFrame:
     kinds = sorted(path.parent.parent.name for path in runs.glob(f"*/[0-9]*/{MANIFEST}"))
     if kind is not None and kind not in kinds:
         raise ConfigError(f"kind: expected {' or '.join(dict.fromkeys(kinds)) or 'none: no runs yet'}, found {kind!r}")
-    manifests = [(run.path, _shown(run)) for each in dict.fromkeys(kinds) for run in _runs(runs, each)]
+    found = [each for name in dict.fromkeys(kinds) for each in _runs(runs, name)]
+    manifests = [manifest | {"status": status_of(manifest)} for _, manifest in found]
     moment = pl.Datetime("us", "UTC")
     rows = {
-        name: pl.Series([manifest.get(name) for _, manifest in manifests], dtype=pl.String)
+        name: pl.Series([manifest.get(name) for manifest in manifests], dtype=pl.String)
         for name in ("kind", "id", "started", "finished", "status")
     }
-    table = pl.DataFrame(rows | {"folder": pl.Series([str(path) for path, _ in manifests], dtype=pl.String)})
+    table = pl.DataFrame(rows | {"folder": pl.Series([str(run.path) for run, _ in found], dtype=pl.String)})
     wanted = table if kind is None else table.filter(pl.col("kind") == kind)
     return wanted.with_columns(pl.col("started", "finished").str.to_datetime(time_zone="UTC").cast(moment)).sort(
         "id", descending=True
     )
 
 
-def _shown(run: Run) -> dict[str, Any]:
-    manifest = run.manifest()
-    return manifest | {"status": status_of(manifest)}
-
-
-def _runs(runs: Path, kind: str) -> list[Run]:
-    paths = sorted((runs / kind).glob("[0-9]*"))
-    found = [Run(kind, path.name, path, path) for path in paths if path.is_dir()]
-    return [run for run in found if _is_readable(run)]
-
-
-def _is_readable(run: Run) -> bool:
-    try:
-        return bool(run.manifest())
-    except DataError as error:
-        pass_over(error)
-        return False
+def _runs(runs: Path, kind: str) -> list[tuple[Run, dict[str, Any]]]:
+    """The runs of a kind with their manifests, oldest first; one that cannot be read is named and left out."""
+    found = []
+    for path in sorted((runs / kind).glob("[0-9]*")):
+        if not path.is_dir():
+            continue
+        run = Run(kind, path.name, path, path)
+        try:
+            found.append((run, run.manifest()))
+        except DataError as error:
+            pass_over(error)
+    return found
 
 
 def _new_id() -> str:

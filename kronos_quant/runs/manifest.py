@@ -23,7 +23,8 @@ _PACKAGES = (
     "torch", "numpy", "polars", "duckdb", "pyarrow", "pandas", "vectorbt", "numba", "quantstats", "pyqlib",
     "exchange-calendars", "pydantic", "safetensors", "scipy", "statsmodels", "lightgbm",
 )  # fmt: skip
-
+_COMMIT = "# branch.oid "
+"""Begins git's line with the commit."""
 
 RUNNING, FINISHED, KILLED = "running", "finished", "killed"
 
@@ -77,7 +78,8 @@ def _code_version() -> dict[str, Any]:
     root = Path(__file__).parents[2]
     version: dict[str, Any] = {"version": __version__}
     if (root / ".git").exists():
-        commit = run_git(root, "rev-parse", "HEAD")
-        if commit:
-            version |= {"commit": commit, "dirty": bool(run_git(root, "status", "--porcelain", "--untracked-files=no"))}
+        lines = run_git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=no").splitlines()
+        commits = [line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)]
+        if commits:
+            version |= {"commit": commits[0], "dirty": not all(line.startswith("#") for line in lines)}
     return version

@@ -45,11 +45,29 @@ def recall(market: Market, store: SignalStore) -> Seen:
         return {}
 
 
-def remember(market: Market, store: SignalStore, seen: Seen) -> None:
-    """Keep what the dates see, all that is known of them; nothing where the folder cannot be written."""
-    dates = {on.isoformat(): digest for on, digest in sorted(seen.items())}
-    with suppress(KronosQuantError, OSError):  # a read-only store is read all the same
-        write_json(_file(store.root, store.digest), {"of": _basis(market), "check": _check(dates), "dates": dates})
+def remember(market: Market, store: SignalStore, known: Seen, seen: Seen) -> Seen:
+    """Keep what dates see beside what is known; nothing is kept where the folder cannot be written.
+
+    Parameters
+    ----------
+    market, store
+        The bars and the recipe's store.
+    known
+        What `recall` found.
+    seen
+        What was computed.
+
+    Returns
+    -------
+    Seen
+        Both.
+    """
+    both = known | seen
+    if both != known:
+        dates = {on.isoformat(): digest for on, digest in sorted(both.items())}
+        with suppress(KronosQuantError, OSError):  # a read-only store is read all the same
+            write_json(_file(store.root, store.digest), {"of": _basis(market), "check": _check(dates), "dates": dates})
+    return both
 
 
 def forget(root: Path, digest: str) -> None:

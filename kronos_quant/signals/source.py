@@ -17,9 +17,9 @@ from kronos_quant.files import file_digest
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import Market
 from kronos_quant.own_code import check_allowed, find_code
-from kronos_quant.signals.generate import Plan, generate, make_plan
+from kronos_quant.signals.generate import generate, make_plan
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
-from kronos_quant.signals.recall import Seen, recall, remember
+from kronos_quant.signals.recall import recall, remember
 from kronos_quant.signals.recipe import (
     BlendedRecipe,
     ComputedRecipe,
@@ -211,16 +211,11 @@ class ComputedSource(SignalSource):
         self.store.note()
         known = recall(self.market, self.store)
         if set(dates) - known.keys():
-            known = self._remember(make_plan(self.market, self.recipe, self.store, dates))
+            plan = make_plan(self.market, self.recipe, self.store, dates)
+            known = remember(self.market, self.store, known, plan.seen_by_date())
         seen = {on: digest for on in dates if (digest := known[on]) is not None}
         present = {on for on, digest in seen.items() if self.store.holds(on, digest)}
         return present, [on for on in seen if on not in present]
-
-    def _remember(self, plan: Plan) -> Seen:
-        """Keep what the dates of a plan see; returns all that is known."""
-        known = recall(self.market, self.store) | plan.seen_by_date()
-        remember(self.market, self.store, known)
-        return known
 
     def _complete(
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
@@ -238,7 +233,7 @@ class ComputedSource(SignalSource):
             started = time.perf_counter()
             computed = generate(plan, self.weights.pair, self.recipe, self.store, score_devices(device, gpus))
             logger.info("computed %d sessions in %.0f s", computed, time.perf_counter() - started)
-        self._remember(plan)
+        remember(self.market, self.store, recall(self.market, self.store), plan.seen_by_date())
         there = {*plan.present, *(work.on for work in plan.missing)}
         return there, computed, len(there) - computed
 

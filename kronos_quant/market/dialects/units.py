@@ -20,7 +20,10 @@ from kronos_quant.market.symbols import exchange_of, looks_like_index
 Units = tuple[float, float]
 """Shares per unit of volume, and currency per unit of amount."""
 
-PAIRS: tuple[Units, ...] = ((1.0, 1.0), (100.0, 1.0), (100.0, 1e3), (100.0, 1e4), (1.0, 1e3), (1.0, 1e4))
+PLAIN: Units = (1.0, 1.0)
+"""Shares and currency."""
+
+PAIRS: tuple[Units, ...] = (PLAIN, (100.0, 1.0), (100.0, 1e3), (100.0, 1e4), (1.0, 1e3), (1.0, 1e4))
 """The units that sources use together; amount / (volume x price) is near 1, 100, 0.1, 0.01, 0.001 and 0.0001."""
 
 VOLUME_NAMES = {1.0: "shares", 100.0: "lots", 1e3: "thousand", 1e4: "ten-thousand"}
@@ -54,7 +57,7 @@ def has_signature(symbol: str) -> bool:
     return bool(exchange_of(symbol)) and not looks_like_index(symbol)
 
 
-def prove_units(bars: pl.DataFrame, declared: Units = (1.0, 1.0)) -> dict[str, UnitProof]:
+def prove_units(bars: pl.DataFrame, declared: Units = PLAIN) -> dict[str, UnitProof]:
     """Symbol -> what its bars prove, for those that have a signature.
 
     Parameters
@@ -106,6 +109,26 @@ def _proof(row: dict[str, float], pairs: list[Units], declared: Units) -> UnitPr
         if len(fitting) == 1 and (part == "all" or row["bars"] >= 2 * _FEWEST):
             return UnitProof(pairs[fitting[0]], int(row["bars"]), adjusted)
     return UnitProof(None, int(row["bars"]))
+
+
+def units_named(volume: str, amount: str, others: Units = PLAIN) -> Units:
+    """Units by the names that options have.
+
+    Parameters
+    ----------
+    volume, amount
+        Of VOLUME_NAMES and AMOUNT_NAMES, or "auto".
+    others
+        Taken for "auto".
+
+    Examples
+    --------
+    >>> units_named("lots", "auto")
+    (100.0, 1.0)
+    """
+    shares = {name: size for size, name in VOLUME_NAMES.items()}.get(volume, others[0])
+    currency = {name: size for size, name in AMOUNT_NAMES.items()}.get(amount, others[1])
+    return shares, currency
 
 
 def usual_units(proofs: dict[str, UnitProof]) -> Units | None:

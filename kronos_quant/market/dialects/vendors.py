@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.market.dialects.names import plain_names, split_unit
+from kronos_quant.market.dialects.names import split_unit
 
 RAW, ADJUSTED, UNKNOWN = "raw", "adjusted", "unknown"
 
@@ -62,7 +62,9 @@ _US = r"(?P<symbol>[A-Za-z][A-Za-z0-9.\-]*)"
 _BINANCE = ("time", *("open", "high", "low", "close", "volume"), *("-", "amount", "-", "-", "-", "-"))
 _CANDLE = ("time", "open", "high", "low", "close", "volume")
 _PAIR = r"[A-Z0-9]{2,}[_\-](?:USDT|USDC|BUSD|USD|BTC|ETH|EUR)|[A-Z0-9]{2,}(?:USDT|USDC|BUSD|FDUSD)"
-_TICKS = "volume counts ticks (price changes), not lots"
+_DASHED = ((r"^([A-Z0-9]+)_([A-Z0-9]+)$", r"\1-\2"),)
+_BINANCE_FILE = r"(?P<symbol>[A-Z0-9]+)-\d+(?:s|m|h|d|w|mo)(?:-\d{4}.*)?"
+_BROKER = "volume counts ticks (price changes), not lots; times are the broker's, as written"
 
 DIALECTS: tuple[Dialect, ...] = (
     Dialect(
@@ -131,7 +133,7 @@ DIALECTS: tuple[Dialect, ...] = (
         columns={"volume": "tickvol"},
         file_name=r"(?P<symbol>[^_]+)_(?:M\d+|H\d+|Daily|D1|W1|MN1)(?:_\d+)*",
         labels="start",
-        note=f"{_TICKS}; times are the broker's, as written",
+        note=_BROKER,
     ),
     Dialect(
         "metatrader4",
@@ -140,7 +142,7 @@ DIALECTS: tuple[Dialect, ...] = (
         row=r"[\d.\-/]{8,10}\|\d{1,2}:\d{2}",
         file_name=r"(?:DAT_(?:MT|ASCII)_)?(?P<symbol>[A-Za-z]{3,}?[A-Za-z#.]*)(?:[_,]?(?:M?\d+|H\d+|D1))?(?:_\d+)*",
         labels="start",
-        note=f"{_TICKS}; times are the broker's, as written",
+        note=_BROKER,
     ),
     Dialect(
         "histdata",
@@ -160,19 +162,13 @@ DIALECTS: tuple[Dialect, ...] = (
         labels="start",
         basis=UNKNOWN,
     ),
-    Dialect(
-        "binance",
-        "Binance klines",
-        marks=("opentime", "closetime"),
-        file_name=r"(?P<symbol>[A-Z0-9]+)-\d+(?:s|m|h|d|w|mo)(?:-\d{4}.*)?",
-        labels="start",
-    ),
+    Dialect("binance", "Binance klines", marks=("opentime", "closetime"), file_name=_BINANCE_FILE, labels="start"),
     Dialect(
         "binance_archive",
         "Binance klines without a header",
         headless=_BINANCE,
         row=r"\d{13,}\|",
-        file_name=r"(?P<symbol>[A-Z0-9]+)-\d+(?:s|m|h|d|w|mo)(?:-\d{4}.*)?",
+        file_name=_BINANCE_FILE,
         labels="start",
     ),
     Dialect(
@@ -182,7 +178,7 @@ DIALECTS: tuple[Dialect, ...] = (
         file_name=r"(?P<symbol>[A-Z0-9]+[_\-][A-Z0-9]+?)(?:_[A-Z]+)?-\d+[mhdw](?:-\w+)?",
         named=True,
         labels="start",
-        symbol=((r"^([A-Z0-9]+)_([A-Z0-9]+)$", r"\1-\2"),),
+        symbol=_DASHED,
     ),
     Dialect(
         "crypto",
@@ -191,7 +187,7 @@ DIALECTS: tuple[Dialect, ...] = (
         file_name=rf"(?P<symbol>{_PAIR})(?:[_\-]\d+(?:m|h|d|w|min))?(?:[_\-]\w+)?",
         named=True,
         labels="start",
-        symbol=((r"^([A-Z0-9]+)_([A-Z0-9]+)$", r"\1-\2"),),
+        symbol=_DASHED,
     ),
     Dialect(
         "ccxt",
@@ -200,7 +196,7 @@ DIALECTS: tuple[Dialect, ...] = (
         row=r"\d{12,}\|",
         file_name=r"(?P<symbol>[A-Za-z0-9]+(?:[_\-][A-Z0-9]+?)?)(?:[_\-]\d+[mhdw])?(?:[_\-]\w+)?",
         labels="start",
-        symbol=((r"^([A-Z0-9]+)_([A-Z0-9]+)$", r"\1-\2"),),
+        symbol=_DASHED,
     ),
     Dialect(
         "tushare",
@@ -346,11 +342,3 @@ def recognise(names: Sequence[str], stem: str, words: Sequence[str] = (), row: S
             continue
         return dialect
     return GENERIC
-
-
-def check_table() -> None:
-    """Raise ValueError where a mark is not a plain name, which could never be found."""
-    for dialect in DIALECTS:
-        marks = [one for mark in (*dialect.marks, *dialect.without) for one in mark.split("|")]
-        if tuple(marks) != plain_names(marks):
-            raise ValueError(f"{dialect.name}: marks are not in their plain form: {marks}")

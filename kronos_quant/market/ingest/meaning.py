@@ -17,19 +17,19 @@ from kronos_quant.market.dialects.layout import AUTO, Layout
 from kronos_quant.market.dialects.units import (
     AMOUNT_NAMES,
     FORWARD,
+    PLAIN,
     VOLUME_NAMES,
     UnitProof,
     Units,
     has_signature,
     prove_units,
     unit_words,
+    units_named,
     usual_units,
 )
 from kronos_quant.market.dialects.vendors import ADJUSTED, GENERIC, RAW, UNKNOWN
 from kronos_quant.market.symbols import MAINLAND, exchange_of
 from kronos_quant.schema import PRICES
-
-PLAIN: Units = (1.0, 1.0)
 
 _NO_FACTOR = "and the source has no factor: kept as they are, factor 1 (lots, ticks and price limits are then of these)"
 _FUND = r"^(SH5|SZ1[568])"
@@ -109,11 +109,7 @@ def _units(
     symbols = bars["symbol"].unique().sort().to_list()
     declared = {symbol: _declared(symbol, layout) for symbol in symbols}
     if asked != (AUTO, AUTO):
-        given = [
-            {name: number for number, name in known.items()}.get(value)
-            for value, known in zip(asked, (VOLUME_NAMES, AMOUNT_NAMES), strict=True)
-        ]
-        units = {symbol: (given[0] or own[0], given[1] or own[1]) for symbol, own in declared.items()}
+        units = {symbol: units_named(*asked, own) for symbol, own in declared.items()}
         return units, {}, [_said(units, "as the options say")] if set(units.values()) != {PLAIN} else []
     has_amount = bool((bars["amount"].fill_null(0.0) > 0).any())
     adjusted_by_factor = bars["factor"].fill_null(1.0).ne(1.0).any()

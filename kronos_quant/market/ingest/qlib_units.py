@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from kronos_quant.arrays import Float32Array
 from kronos_quant.market.dialects.layout import AUTO
-from kronos_quant.market.dialects.units import AMOUNT_NAMES, PAIRS, VOLUME_NAMES, Units, has_signature, unit_words
-
-PLAIN: Units = (1.0, 1.0)
+from kronos_quant.market.dialects.units import PAIRS, PLAIN, Units, has_signature, unit_words, units_named
 
 _SYMBOLS_ASKED = 400
 _BARS_ASKED = 120  # per symbol
@@ -51,27 +49,24 @@ def find_units(
         Units as the user gave them; AUTO: told by the bars.
     """
     if asked != (AUTO, AUTO):
-        volume, amount = (
-            {name: number for number, name in known.items()}.get(value, 1.0)
-            for value, known in zip(asked, (VOLUME_NAMES, AMOUNT_NAMES), strict=True)
-        )
-        return DirectoryUnits((volume, amount), _converted((volume, amount), "as the options say"))
+        given = units_named(*asked)
+        return DirectoryUnits(given, _converted(given, "as the options say"))
     stocks = [(symbol, columns) for symbol, columns in series if has_signature(symbol)]
     sample = stocks[:: max(1, len(stocks) // _SYMBOLS_ASKED)]
-    given = [columns for _, columns in sample if (np.nan_to_num(columns["amount"]) > 0).any()]
-    if not given:
+    with_amount = [columns for _, columns in sample if (np.nan_to_num(columns["amount"]) > 0).any()]
+    if not with_amount:
         traded = any((columns["volume"] > 0).any() for _, columns in sample)
         note = "no amount that would prove the unit of volume: taken as shares (--volume-unit)"
         return DirectoryUnits(PLAIN, (note,) if traded else ())
-    votes = Counter(vote for columns in given if (vote := _vote(columns, raw_volume)) is not None)
+    votes = Counter(vote for columns in with_amount if (vote := _vote(columns, raw_volume)) is not None)
     units, count = votes.most_common(1)[0] if votes else (PLAIN, 0)
-    if count <= _MAJORITY * len(given):
+    if count <= _MAJORITY * len(with_amount):
         note = (
-            f"units not proved by amount / (volume x price): {count} of {len(given)} symbols fit "
+            f"units not proved by amount / (volume x price): {count} of {len(with_amount)} symbols fit "
             f"{unit_words(units)}; kept as they are (--volume-unit, --amount-unit)"
         )
         return DirectoryUnits(PLAIN, (note,))
-    how = f"proved by amount / (volume x price) of {count} of {len(given)} symbols"
+    how = f"proved by amount / (volume x price) of {count} of {len(with_amount)} symbols"
     return DirectoryUnits(units, _converted(units, how))
 
 
