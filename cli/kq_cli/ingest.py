@@ -19,6 +19,7 @@ Source = Annotated[Path | None, typer.Argument(help="A Qlib directory; default: 
 CsvSource = Annotated[Path, typer.Argument(help="A CSV file (also .gz, .zst), or a folder with one file per symbol.")]
 TableSource = Annotated[Path, typer.Argument(help="A Parquet, Arrow or Feather file, or a folder of them.")]
 ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start, end (empty: not ended).")]
+DateSource = Annotated[Path, typer.Argument(help="A text file with a column of dates (date, trade_date, cal_date).")]
 Universe = Annotated[str, typer.Argument(help="Name of the universe, e.g. csi300; a stored one is replaced.")]
 Kind = Annotated[str, typer.Argument(help="st, listing, or industry (with a column value).")]
 Stamps = Annotated[
@@ -152,6 +153,16 @@ def intervals(kind: Kind, source: ListSource, as_json: AsJson = False) -> None:
     Read dated facts about symbols that a Qlib directory does not contain. Rules that need them are off without them.
     """
     print_report(kq.open().ingest_intervals(kind, source), as_json)
+
+
+@app.command(short_help="The sessions of an exchange, from CSV.")
+def calendar(source: DateSource, exchange: Exchange = None, as_json: AsJson = False) -> None:
+    """Example: kq ingest calendar sessions_2027.csv
+
+    Read which days are sessions, from the first to the last date of the file: for the time after the known calendar, or
+    for an exchange without one. A stored calendar is replaced.
+    """
+    print_report(kq.open().ingest_calendar(source, exchange=exchange), as_json)
 
 
 @app.command(short_help="A synthetic market with a known pattern.")

@@ -1,15 +1,17 @@
 """Bars, instruments, universes, sessions and exchange rules: from any source to one checked, published market.
 
 Writing: `ingest_qlib`, `ingest_csv`, `ingest_table`, `ingest_synthetic`, `store_bars`, and the lists that a source of
-bars does not carry: `ingest_universe`, `ingest_intervals`. Reading: `open_market`, which never opens the database and
+bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_calendar`. Reading: `open_market`, which never opens the database and
 therefore never waits for an ingest.
 """
 
+from kronos_quant.market.calendars import FutureTimes, TradingCalendar, next_times
 from kronos_quant.market.exchanges.boards import Facts
 from kronos_quant.market.export import ExportReport, export_bars
 from kronos_quant.market.history import SymbolHistory, read_history, symbol_history
 from kronos_quant.market.ingest import (
     IngestPreview,
+    ingest_calendar,
     ingest_csv,
     ingest_intervals,
     ingest_qlib,
@@ -18,18 +20,19 @@ from kronos_quant.market.ingest import (
     ingest_universe,
     preview,
 )
+from kronos_quant.market.ingest.calendars import CalendarReport
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import SyntheticMarket, SyntheticSpec, make_market
 from kronos_quant.market.quality.checks import iter_checks
 from kronos_quant.market.reader import Market, open_market, workspace_market
 from kronos_quant.market.retention import SnapshotPruneReport, StoredSnapshot, list_snapshots, prune_snapshots
-from kronos_quant.market.sessions import FutureTimes, next_times
 from kronos_quant.market.store import BarBatch, IngestReport, store_bars
 from kronos_quant.market.symbols import canonical, canonical_column
 from kronos_quant.market.universes import Membership
 
 __all__ = [
     "BarBatch",
+    "CalendarReport",
     "ExportReport",
     "Facts",
     "FutureTimes",
@@ -43,9 +46,11 @@ __all__ = [
     "SymbolHistory",
     "SyntheticMarket",
     "SyntheticSpec",
+    "TradingCalendar",
     "canonical",
     "canonical_column",
     "export_bars",
+    "ingest_calendar",
     "ingest_csv",
     "ingest_intervals",
     "ingest_qlib",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 
 import duckdb
@@ -22,10 +23,16 @@ from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.files import asset_dir
 from kronos_quant.inputs import LONGEST_NAME, DateLike, PathLike, Symbols, as_date, as_path, as_symbols, short_repr
-from kronos_quant.market import sessions as exchange_sessions
 from kronos_quant.market import universes
+from kronos_quant.market.calendar_files import calendar_digest, path_of, read_calendar
+from kronos_quant.market.calendars import (
+    RECENT_SESSIONS,
+    FutureTimes,
+    RecentBars,
+    TradingCalendar,
+    exchange_calendar,
+)
 from kronos_quant.market.ranges import check_inside, check_session, select_range
-from kronos_quant.market.sessions import FutureTimes
 from kronos_quant.market.snapshots import ORIGINS_FILE, Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical
 from kronos_quant.market.universes import INTERVALS, UNADJUSTED, Membership, check_kind, listing_dates
@@ -36,7 +43,6 @@ _BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
 """CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
 
 _PARQUET = "a Parquet file"
-_RECENT_SESSIONS = 20  # they show at what times of day bars end, where no exchange is named
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -220,12 +226,42 @@ class Market(Displayed):
         return day
 
     def next_times(self, last_time: datetime, count: int) -> FutureTimes:
-        """The end stamps of the `count` bars after `last_time`; see `sessions.next_times`."""
-        if self.exchange:
-            return exchange_sessions.next_times(last_time, count, self.freq, self.exchange)
+        """The end stamps of the `count` bars after `last_time`, from what was known then.
+
+        Where the exchange is unknown, only bars up to `last_time` count, and the stamps are flagged as estimated.
+        """
+        calendar = self.calendar()
+        if calendar is not None and self.exchange:
+            return calendar.next_times(last_time, count, self.freq)
+        return self._recent_bars(last_time).next_times(last_time, count, self.freq, calendar)
+
+    def calendar(self) -> TradingCalendar | None:
+        """The calendar published with the bars; None where the exchange is unknown and nobody gave sessions.
+
+        For a snapshot of an older version, which has none, that of exchange_calendars as it is installed.
+        """
+        path = path_of(self.snapshot.folder, self.freq)
+        return read_calendar(path) if path.exists() else exchange_calendar(self.exchange)
+
+    def calendar_digest(self) -> str:
+        """What decides the stamps of future bars beside the bars themselves, as a text that changes with it."""
+        path = path_of(self.snapshot.folder, self.freq)
+        if path.exists():
+            return calendar_digest(path)
+        return metadata.version("exchange-calendars") if self.exchange else ""
+
+    def _recent_bars(self, last_time: datetime) -> RecentBars:
+        """The sessions up to a moment and, of intraday bars, the times of day at which the recent ones ended."""
         known = _sessions(self._file("sessions"))
-        stamps = _stamps(self._file("bars"), known[-_RECENT_SESSIONS:][0])
-        return exchange_sessions.next_times(last_time, count, self.freq, "", sessions=known, stamps=stamps)
+        if self.freq == DAILY:
+            return RecentBars(known[: bisect_right(known, last_time.date())])
+        bars = self.times()
+        count = int(bars["time"].search_sorted(last_time, side="right"))
+        if not count:
+            return RecentBars([])
+        recent = known[: bisect_right(known, bars["date"][count - 1])][-RECENT_SESSIONS:]
+        seen = bars["time"][int(bars["date"].search_sorted(recent[0])) : count]
+        return RecentBars(recent, seen.dt.time().unique().sort().to_list())
 
     def benchmark(self, choice: str = "auto") -> str | None:
         """The symbol of the benchmark.
@@ -334,14 +370,6 @@ def _times(path: Path) -> pl.DataFrame:
     bars = readers.scan_parquet(path, hint=readers.REPAIR)
     with readers.reading(path, _PARQUET, hint=readers.REPAIR):
         return bars.select("date", "time").unique().sort("time").collect()
-
-
-@lru_cache(maxsize=16)
-def _stamps(path: Path, since: date) -> tuple[time, ...]:
-    """Times of day at which bars ended since a date, ascending."""
-    bars = readers.scan_parquet(path, hint=readers.REPAIR).filter(pl.col("date") >= since)
-    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
-        return tuple(bars.select(pl.col("time").dt.time().unique().sort()).collect()["time"])
 
 
 @lru_cache(maxsize=16)

@@ -1,7 +1,7 @@
-"""When an exchange trades: its sessions, and the end stamps of future bars.
+"""When an exchange trades, as the package exchange_calendars knows it.
 
-Times are naive and exchange-local; a daily bar is stamped 00:00 of its session, an intraday bar at its end.
-exchange_calendars is the source; what lies beyond its last known session is estimated and flagged.
+Times are naive and exchange-local; a daily bar is stamped 00:00 of its session, an intraday bar at its end. Snapshots
+hold these sessions (see `calendar_files`), so that only ingests and tables without a snapshot ask here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -26,19 +24,11 @@ CALENDARS |= {"XNAS": "XNYS", "ARCX": "XNYS"}
 """Exchange -> its calendar of exchange_calendars."""
 
 _EARLIEST = "1960-01-01"  # where a calendar has no bound; the package's default would start only 20 years back
-_WEEKDAYS = "1111100"
+_DAY_BARS, _EVENING_PAUSE, _NIGHT_END = (time(9), time(15, 30)), (time(16), time(20, 30)), time(6)
+_YEARS_AHEAD = 3  # of calendars without a bound; the package's default would end a year from today
 
 Hours = tuple[tuple[time, time], ...]
 """The (open, close) times of a session's parts; a lunch break makes two. A close of 00:00 is midnight."""
-
-
-@dataclass(frozen=True, slots=True)
-class FutureTimes:
-    """End stamps of future bars."""
-
-    times: list[datetime]
-    estimated: list[bool]
-    """True where the session is beyond the calendar: weekdays are assumed."""
 
 
 def calendar_name(exchange: str) -> str | None:
@@ -146,6 +136,20 @@ def hours_notes(ends: pl.Series, exchange: str) -> list[str]:
     return notes
 
 
+def night_notes(ends: pl.Series) -> list[str]:
+    """A note on bars of a night session, as futures have one: after a pause in the evening, beside bars of the day."""
+    clock = ends.dt.time()
+    day, pause = clock.is_between(*_DAY_BARS), clock.is_between(*_EVENING_PAUSE, closed="right")
+    evening, early = clock.filter(clock > _EVENING_PAUSE[1]), clock.filter(clock <= _NIGHT_END)
+    if evening.is_empty() or pause.any() or not day.any():
+        return []
+    last = max(early) if len(early) else max(evening)
+    return [
+        f"night session ({min(evening):%H:%M} to {last:%H:%M}): its bars belong to the next trading day, but stay on "
+        "their calendar date: night sessions are not supported, and signals and fills mix two trading days"
+    ]
+
+
 def _distinct(times: pl.Series) -> pl.DataFrame:
     """The distinct times in a column `moment`, ascending."""
     return times.unique().sort().to_frame("moment")
@@ -163,118 +167,17 @@ def freq_minutes(freq: str) -> int:
     return int(found[1])
 
 
-def next_times(
-    last_time: datetime,
-    count: int,
-    freq: str,
-    exchange: str,
-    *,
-    sessions: Sequence[date] = (),
-    stamps: Sequence[time] = (),
-) -> FutureTimes:
-    """The end stamps of the `count` bars after `last_time`, in order.
-
-    Beyond the last known session weekdays with regular hours are assumed, and flagged as estimated.
-
-    Parameters
-    ----------
-    last_time
-        End stamp of the last bar, exchange-local.
-    count
-        Number of bars.
-    freq
-        "day", "5min", ...
-    exchange
-        ISO code, or "" where unknown.
-    sessions, stamps
-        For an unknown exchange: the sessions of the data and, for intraday bars, the times of day at which bars end.
-
-    Examples
-    --------
-    >>> next_times(datetime(2024, 7, 3), 1, "day", "XNYS").times
-    [datetime.datetime(2024, 7, 5, 0, 0)]
-    """
-    source: _Calendar | _DataSessions
+def regular_weekdays(exchange: str) -> str:
+    """On which weekdays an exchange trades, from Monday on: 1 or 0."""
     name = calendar_name(exchange)
-    source = _DataSessions(tuple(sessions), tuple(stamps)) if name is None else _Calendar(name)
-    times: list[datetime] = []
-    estimated: list[bool] = []
-    # the bar that ends at midnight belongs to the session before
-    for session, guessed in source.sessions_from(last_time.date() - timedelta(days=1)):
-        midnight = [datetime.combine(session, time())]
-        for stamp in midnight if freq == DAILY else source.bar_ends(session, freq_minutes(freq)):
-            if stamp > last_time and len(times) < count:
-                times.append(stamp)
-                estimated.append(guessed)
-        if len(times) >= count:
-            break
-    return FutureTimes(times, estimated)
+    assert name is not None
+    return str(_calendar(name).weekmask)
 
 
-@dataclass(frozen=True, slots=True)
-class _Calendar:
-    """Sessions and bars of an exchange whose calendar is known."""
-
-    name: str
-
-    def sessions_from(self, start: date) -> Iterator[tuple[date, bool]]:
-        """Sessions from `start` on, endlessly; True: beyond the calendar."""
-        known = _known_sessions(self.name)
-        for session in known[bisect_left(known, start) :]:
-            yield session, False
-        for session in _days_after(max(known[-1], start - timedelta(days=1)), _calendar(self.name).weekmask):
-            yield session, True
-
-    def bar_ends(self, session: date, minutes: int) -> list[datetime]:
-        """End stamps of a session's bars: each part of the session cut into steps, the last one ending with it."""
-        ends = []
-        for opens, closes in _hours(self.name, session):
-            bar_end = datetime.combine(session, opens)
-            close = datetime.combine(session, closes) + timedelta(days=closes == time())
-            while bar_end < close:
-                bar_end = min(bar_end + timedelta(minutes=minutes), close)
-                ends.append(bar_end)
-        return ends
-
-
-@dataclass(frozen=True, slots=True)
-class _DataSessions:
-    """Sessions and times of day as the bars show them, for an unknown exchange."""
-
-    sessions: tuple[date, ...]
-    stamps: tuple[time, ...]
-
-    def sessions_from(self, start: date) -> Iterator[tuple[date, bool]]:
-        """Sessions of the data from `start` on, then weekdays."""
-        yield from ((session, False) for session in self.sessions if session >= start)
-        last_known = max((*self.sessions[-1:], start - timedelta(days=1)))
-        for session in _days_after(last_known, _WEEKDAYS):
-            yield session, True
-
-    def bar_ends(self, session: date, minutes: int) -> list[datetime]:
-        """End stamps of a session's bars: the data's own times of day."""
-        if not self.stamps:
-            raise DataError(
-                f"the times of the next {minutes}min bars are unknown: no exchange is set and there are no bars",
-                hint="Set `exchange` in kq.yaml.",
-            )
-        ends = (datetime.combine(session, stamp) + timedelta(days=stamp == time()) for stamp in self.stamps)
-        return sorted(ends)
-
-
-def _days_after(last: date, weekmask: str) -> Iterator[date]:
-    while True:
-        last += timedelta(days=1)
-        if weekmask[last.weekday()] == "1":
-            yield last
-
-
-@lru_cache(maxsize=4096)
-def _hours(name: str, session: date) -> Hours:
-    """The parts of a session; regular hours beyond the calendar's last known one."""
-    if session <= _known_sessions(name)[-1]:
-        parts = session_parts(name, session, session)
-        return tuple((opens.time(), closes.time()) for opens, closes in parts.rows())
+def regular_hours(exchange: str) -> Hours:
+    """The parts of a usual session as they are now."""
+    name = calendar_name(exchange)
+    assert name is not None
     calendar = _calendar(name)
     columns = (calendar.open_times, calendar.break_start_times, calendar.break_end_times, calendar.close_times)
     regular: list[Any] = [column[-1][1] if column else None for column in columns]
@@ -295,5 +198,9 @@ def _calendar(name: str) -> Any:
     with warnings.catch_warnings():
         # it uses what pandas 3 deprecates; our users cannot change that
         warnings.simplefilter("ignore")
-        bound = exchange_calendars.get_calendar(name).bound_min()
-        return exchange_calendars.get_calendar(name, start=bound or _EARLIEST)
+        calendar = exchange_calendars.get_calendar(name)
+        end = f"{date.today().year + _YEARS_AHEAD}-12-31"
+        bound = calendar.bound_max()
+        if bound is not None:
+            end = min(end, f"{bound:%Y-%m-%d}")
+        return exchange_calendars.get_calendar(name, start=calendar.bound_min() or _EARLIEST, end=end)

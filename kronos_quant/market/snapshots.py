@@ -1,11 +1,11 @@
 """Published snapshots: whole, immutable Parquet copies of the market that readers use instead of the database.
 
     db/snapshots/CURRENT                 name of the newest folder; replaced by rename
-    db/snapshots/<digest16>/bars.<freq>.parquet, sessions.<freq>.parquet, instruments.parquet, universes.parquet,
-                            rejected_bars.parquet, contradicted_bars.parquet, history.parquet, origins.parquet,
-                            meta.json
+    db/snapshots/<digest16>/bars.<freq>.parquet, sessions.<freq>.parquet, calendar.<freq>.parquet,
+                            instruments.parquet, universes.parquet, rejected_bars.parquet, contradicted_bars.parquet,
+                            history.parquet, origins.parquet, meta.json
 
-The digest is of the bars, sessions, lists and facts: equal bars have an equal digest whatever the order they came in,
+The digest is of the bars, sessions, lists and facts, and of the calendar where it decides (`write_calendar`): equal bars have an equal digest whatever the order they came in,
 what they were before, and what was rejected on the way. A snapshot is written aside, renamed, and never changed: a
 reader sees one whole state for as long as it likes, because an open one is locked against `retention.prune_snapshots`.
 """
@@ -32,6 +32,7 @@ from pydantic import BaseModel
 from kronos_quant import __version__
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.files import discard, write_aside, write_json, write_text
+from kronos_quant.market.calendar_files import write_calendar
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
@@ -108,6 +109,9 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
         # the same bars; rejected ones, history and origins may differ and are no part of the content
         for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
             move(staged / name, target / name)
+        for calendar in staged.glob("calendar.*.parquet"):
+            if not (target / calendar.name).exists():  # an older version wrote none
+                move(calendar, target / calendar.name)
         discard(staged)
     else:
         discard(target)  # damaged: what it held is that which was written now, for its name is the digest of the bars
@@ -208,6 +212,9 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
         query = "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM bars WHERE freq = ?"
         [span] = connection.execute(query, [freq]).fetchall()
         freqs[freq] = FreqSpan(exchange, len(dates), *span)
+        calendar = write_calendar(folder, connection, freq, exchange, dates["date"][0], dates["date"][-1])
+        if calendar is not None:
+            parts[f"calendar.{freq}"] = calendar
     instruments = connection.sql(statement("select_instruments")).pl()
     check_table("snapshot.instruments", instruments)
     instruments.write_parquet(folder / "instruments.parquet")

@@ -13,11 +13,12 @@ import polars as pl
 
 from kronos_quant.display import TextReport
 from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.market.calendar_files import SOURCE, store_sessions
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
 from kronos_quant.market.quality.check_tables import CONTRADICTED, CheckContext
 from kronos_quant.market.quality.checks import Check, ScreenedBars, all_checks, screen
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
-from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, sessions_between
+from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, night_notes, sessions_between
 from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
 from kronos_quant.market.symbols import exchange_of, looks_like_index
 from kronos_quant.market.universes import record_facts, tidy
@@ -60,6 +61,8 @@ class BarBatch:
 
     contradicted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTED))
     """CONTRADICTED: bars that another field of the source contradicts; see `ingest.cross_checks`."""
+    calendar: tuple[date, ...] = ()
+    """Every session that the source publishes, also in advance (a Qlib day_future.txt); () where it has none."""
 
     @property
     def span(self) -> Span | None:
@@ -181,6 +184,8 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None
     connection.register("incoming_instruments", instruments.to_arrow())
     connection.execute(statement("merge_instruments"))
     store_universes(connection, batch.universes)
+    if batch.calendar:
+        store_sessions(connection, SOURCE, batch.exchange, batch.calendar)
     connection.register("incoming_sessions", pl.DataFrame({"date": batch.sessions}, {"date": pl.Date}).to_arrow())
     connection.execute(
         "INSERT INTO sessions SELECT $freq, date FROM incoming_sessions ON CONFLICT DO NOTHING", {"freq": batch.freq}
@@ -250,8 +255,9 @@ def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
     """Where the accepted bars and the exchange's calendar disagree on sessions or hours."""
     exchange = batch.exchange or shared_exchange(bars["symbol"].unique().to_list())
     horizon = known_until(exchange)
+    night = [] if batch.freq == DAILY else night_notes(bars["time"])
     if horizon is None:
-        return []
+        return night
     given = {session for session in batch.sessions if session <= horizon}
     expected = set(sessions_between(exchange, min(batch.sessions), max(batch.sessions)))
     notes = []
@@ -263,7 +269,7 @@ def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
         notes.append(f"{counted(len(missing), 'session')} of {exchange} missing from the source (first: {missing[0]})")
     if batch.freq != DAILY:
         notes += hours_notes(bars["time"], exchange)
-    return notes
+    return [*notes, *night]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

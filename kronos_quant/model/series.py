@@ -17,9 +17,8 @@ becomes of it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -30,7 +29,7 @@ from kronos_quant.market.ingest.columns import check_years, infer_freq
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.quality.checks import require_valid_bars
-from kronos_quant.market.sessions import FutureTimes, freq_minutes, next_times
+from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, next_times
 from kronos_quant.market.symbols import canonical, exchange_of, find_fault
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 
@@ -39,9 +38,6 @@ LEAST_BARS = 2
 
 UNNAMED = "SERIES"
 """Name of the one symbol of a table without a symbol column."""
-
-_RECENT_DAYS = 20
-"""Days of a series that show on which weekdays, and at what times of day, its bars end."""
 
 _PLACE = "bars"
 _ROW = "row"
@@ -106,7 +102,7 @@ def times_after(series: BarSeries, count: int, exchange: str = "") -> dict[str, 
     for (symbol,), own in series.bars.select("symbol", "time").group_by("symbol", maintain_order=True):
         times, known = own["time"], exchange or exchange_of(str(symbol))
         if not known:
-            ahead[str(symbol)] = FutureTimes(_continued_times(times, freq, count), [True] * count)
+            ahead[str(symbol)] = _recent_bars(times, freq).next_times(times[-1], count, freq)
             continue
         key = (known, times[-1])
         if key not in scheduled:
@@ -115,29 +111,13 @@ def times_after(series: BarSeries, count: int, exchange: str = "") -> dict[str, 
     return ahead
 
 
-def _continued_times(times: pl.Series, freq: str, count: int) -> list[datetime]:
-    last: datetime = times[-1]
+def _recent_bars(times: pl.Series, freq: str) -> RecentBars:
+    """The recent days of a series, and the times of day at which its bars ended on them."""
     # a bar that ends at midnight belongs to the day before
     ends = times if freq == DAILY else times - timedelta(microseconds=1)
-    days = ends.dt.date().unique().sort().tail(_RECENT_DAYS)
-    if freq != DAILY and len(days) == 1:
-        step = timedelta(minutes=freq_minutes(freq))
-        return [last + step * i for i in range(1, count + 1)]
-    stamps = times.filter(ends.dt.date() >= days[0]).dt.time().unique().sort().to_list()
-    per_day = 1 if freq == DAILY else len(stamps)
-    sessions = _continued_days(days, last.date() - timedelta(days=1), count // per_day + 3)
-    return next_times(last, count, freq, "", sessions=list(sessions), stamps=stamps).times
-
-
-def _continued_days(seen: pl.Series, start: date, count: int) -> Iterator[date]:
-    """`count` days from `start` on: Monday to Friday, and on weekends where the bars have some."""
-    weekdays = {0, 1, 2, 3, 4} | {number - 1 for number in seen.dt.weekday()}
-    day = start
-    while count:
-        if day.weekday() in weekdays:
-            yield day
-            count -= 1
-        day += timedelta(days=1)
+    days = ends.dt.date().unique().sort().tail(RECENT_SESSIONS)
+    stamps = times.filter(ends.dt.date() >= days[0]).dt.time().unique().sort()
+    return RecentBars(days.to_list(), stamps.to_list())
 
 
 def check_series(rows: pl.DataFrame) -> BarSeries:

@@ -162,7 +162,8 @@ def read_stored(
     dates = _select_dates(source.stored_dates(), start, end, newest, name)
     whole = _check_stored(source, name, dates)
     recipe, rows = source.recipe, source.read(whole, by_bar=by_bar)
-    return StoredSignals(name, recipe.digest, recipe.model, recipe.ranks_by, rows, recipe.moment)
+    estimated = source.estimated(whole)
+    return StoredSignals(name, recipe.digest, recipe.model, recipe.ranks_by, rows, recipe.moment, estimated)
 
 
 def _check_stored(source: SignalSource, name: str, dates: list[date]) -> list[date]:

@@ -2,8 +2,8 @@
 
     signals/.seen/<recipe digest>.json
 
-A snapshot never changes, so neither do the digests that `make_plan` makes from it. The file is of one snapshot, one
-version of this program and one of the calendars; of another, missing or damaged, it counts as empty and is written
+A snapshot never changes, so neither do the digests that `make_plan` makes from it. The file is of one snapshot with its
+calendar, and one version of this program; of another, missing or damaged, it counts as empty and is written
 again. It says nothing of what is stored: the digest in each signal file is compared as before. Writers replace it
 whole; of two at once one is lost, and computed again.
 """
@@ -15,7 +15,6 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
-from importlib import metadata
 from pathlib import Path
 
 from kronos_quant import __version__
@@ -26,7 +25,7 @@ from kronos_quant.readers import read_json
 from kronos_quant.signals.store import SignalStore
 
 FOLDER = ".seen"
-_FORMAT = 1
+_FORMAT = 2
 """Raised by hand when what a date sees is digested in another way."""
 
 Seen = dict[date, str | None]
@@ -82,8 +81,8 @@ def _file(root: Path, digest: str) -> Path:
 
 
 def _basis(market: Market) -> list[str]:
-    """All that the digests depend on beside the recipe: the stamps of future bars come from the calendars."""
-    return [str(_FORMAT), __version__, metadata.version("exchange-calendars"), market.snapshot.digest, market.freq]
+    """All that the digests depend on beside the recipe: the stamps of future bars come from the snapshot's calendar."""
+    return [str(_FORMAT), __version__, market.calendar_digest(), market.snapshot.digest, market.freq]
 
 
 def _check(dates: Mapping[str, str | None]) -> str:

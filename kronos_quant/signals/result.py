@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,8 @@ class Signals(Displayed):
     """Those that have none."""
     read: Callable[[Sequence[date]], pl.DataFrame]
     """The rows of some dates."""
+    estimated: list[date]
+    """Those of `dates` whose forecast has estimated time stamps: no calendar covers them."""
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -86,6 +88,7 @@ class Signals(Displayed):
             "computed now": str(self.computed),
             "already stored": str(self.present),
             "without signals": f"{len(self.empty)}{self._why_empty()}",
+            "estimated time stamps": str(len(self.estimated)),
             f"best on {self.dates[-1]}": f"{best[0]['symbol']} ({best[0][self.score]:.4g})" if best else "none",
         }
         return summary_table(figures.items())
@@ -132,6 +135,7 @@ class Signals(Displayed):
             "computed": self.computed,
             "present": self.present,
             "without_bars": self.empty,
+            "estimated": self.estimated,
             "store": self.folder,
             "recipe_digest": self.recipe.digest,
             "model": self.model,
@@ -149,7 +153,7 @@ class Signals(Displayed):
         ]
         if self.empty:
             lines.insert(1, f"{counted(len(self.empty), 'session')} without signals{self._why_empty()}")
-        return lines
+        return [*lines, *estimated_lines(self.estimated)]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -165,6 +169,8 @@ class StoredSignals(Displayed):
     """date, asof, symbol and scores."""
     moment: pl.Expr
     """Of a row."""
+    estimated: list[date] = field(default_factory=list)
+    """Sessions whose forecast has estimated time stamps, as far as the recipe is known."""
 
     @property
     def title(self) -> str:
@@ -221,6 +227,7 @@ class StoredSignals(Displayed):
         return [
             f"{counted(self.frame.height, 'symbol')} on {when}, {scored} scored (column {self.score}); {shown} shown.",
             f"recipe {self.name} ({self.digest}), model {self.model}",
+            *estimated_lines(self.estimated),
         ]
 
     def as_dict(self, top: int) -> dict[str, Any]:
@@ -231,8 +238,17 @@ class StoredSignals(Displayed):
             "model": self.model,
             "score": self.score,
             "symbols": self.frame.height,
+            "estimated": self.estimated,
             "rows": self.ends(top),
         }
+
+
+def estimated_lines(dates: Sequence[date]) -> list[str]:
+    """On how many sessions no calendar covers the bars that were forecast, in words; [] for none."""
+    if not dates:
+        return []
+    sessions = counted(len(dates), "session")
+    return [f"estimated time stamps: {sessions} (first: {dates[0]}): no exchange calendar covers the forecast bars"]
 
 
 def sort_rows(rows: pl.DataFrame, score: str) -> pl.DataFrame:

@@ -137,7 +137,12 @@ class SignalSource(ABC):
             raise self._nothing_of(dates, period, there)
         empty = [on for on in dates if on not in there]
         folder = self.store.root if self.members else self.store.folder
-        return Signals(self.recipe, folder, found, computed, present, empty, self.read)
+        estimated = self.estimated(found)
+        return Signals(self.recipe, folder, found, computed, present, empty, self.read, estimated)
+
+    def estimated(self, dates: Sequence[date]) -> list[date]:
+        """Those of `dates` whose forecast has time stamps that no calendar covers; none where nothing is forecast."""
+        return sorted({on for member in self.members for on in member.estimated(dates)})
 
     def lacking(self, dates: Sequence[date]) -> set[date]:
         """Those of `dates` whose raw rows are missing or were computed from other bars, in any member of a blend."""
@@ -216,6 +221,12 @@ class ComputedSource(SignalSource):
         seen = {on: digest for on in dates if (digest := known[on]) is not None}
         present = {on for on, digest in seen.items() if self.store.holds(on, digest)}
         return present, [on for on in seen if on not in present]
+
+    def estimated(self, dates: Sequence[date]) -> list[date]:
+        """Those of `dates` whose forecast has time stamps that no calendar covers."""
+        ends = self.market.times().filter(pl.col("date").is_in(list(dates))).group_by("date").agg(pl.col("time").max())
+        last = ends.sort("date").rows()
+        return [on for on, end in last if any(self.market.next_times(end, self.recipe.horizon).estimated)]
 
     def _complete(
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool

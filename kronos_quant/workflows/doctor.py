@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kronos_quant import __version__
 from kronos_quant.config import SCRATCH
@@ -16,6 +16,9 @@ from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.runs import finished_runs, package_versions
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
+
+if TYPE_CHECKING:
+    from kronos_quant.market import Market
 
 State = Literal["ok", "note", "missing"]
 
@@ -127,19 +130,24 @@ def _market(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
         f"{market.freq} bars of {counted(instruments.height, 'symbol')}, {counted(len(sessions), 'session')} "
         f"from {sessions[0]} to {sessions[-1]}, snapshot {market.snapshot.digest[:16]}",
     )
-    upcoming = market.next_times(market.last_time(), 1)
-    if not market.exchange:
-        detail = "exchange unknown: weekdays are used as future sessions"
-        yield DoctorFinding(
-            "calendar", "note", detail, "set market.exchange in kq.yaml (XSHG, XNYS, XHKG or 24/7), then ingest again"
-        )
-    elif upcoming.estimated[0]:
-        detail = f"{market.exchange}: the calendar ends before the next bar; weekdays are used instead"
-        yield DoctorFinding("calendar", "note", detail, "pip install --upgrade exchange-calendars")
-    else:
-        first = upcoming.times[0]
-        following = f"next session {first:%Y-%m-%d}" if market.freq == DAILY else f"next bar ends {first}"
-        yield DoctorFinding("calendar", "ok", f"{market.exchange}; {following}")
+    yield _calendar(market)
+
+
+def _calendar(market: Market) -> DoctorFinding:
+    """Whether the next bar's session is known."""
+    upcoming, known = market.next_times(market.last_time(), 1), market.calendar()
+    if known is None or (not market.exchange and upcoming.estimated[0]):
+        detail = "exchange unknown: future sessions are estimated from recent weekdays"
+        fix = "set market.exchange in kq.yaml (XSHG, XNYS, XHKG or 24/7), then ingest again"
+        return DoctorFinding("calendar", "note", detail, fix)
+    name = market.exchange or "calendar of the workspace"
+    if upcoming.estimated[0]:
+        detail = f"{name}: the calendar ends before the next bar; weekdays are used instead"
+        fix = "kq ingest calendar FILE, or pip install --upgrade exchange-calendars and ingest again"
+        return DoctorFinding("calendar", "note", detail, fix)
+    first = upcoming.times[0]
+    following = f"next session {first:%Y-%m-%d}" if market.freq == DAILY else f"next bar ends {first}"
+    return DoctorFinding("calendar", "ok", f"{name}; {following}; sessions known until {known.dates[-1]}")
 
 
 def _weights(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:

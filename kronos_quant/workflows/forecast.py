@@ -125,6 +125,6 @@ def _notes(bars: pl.DataFrame, market: Market, on: date | None, samples: int) ->
 
 def _facts(found: SymbolForecast, lookback: int, market: Market, recipe: str) -> Iterator[str]:
     """Model, recipe and data, for the page."""
-    calendar = f"calendar of {market.exchange}" if market.exchange else "exchange unknown: weekdays are used"
+    calendar = f"calendar of {market.exchange}" if market.exchange else "exchange unknown: recent weekdays are used"
     yield f"model {found.model}, recipe {recipe}: {found.samples} sample paths from the last {lookback} bars"
     yield (f"{market.freq} bars as of {day_text(found.asof[0])}; {calendar}; snapshot {market.snapshot.digest[:16]}")

@@ -12,6 +12,7 @@ from kronos_quant.schema import check_table
 from kronos_quant.signals import SignalComparison, SignalPruning, StoredSignals, StoreEntry, compare_signals
 from kronos_quant.signals.export import write_export
 from kronos_quant.signals.library import list_stored, open_recipes, prune_store, read_stored
+from kronos_quant.signals.result import estimated_lines
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -113,4 +114,4 @@ def export_signals(
     write_export(path, shown.frame, shown.score, file_format, shown.moment)  # type: ignore[arg-type]
     dates = shown.frame["date"].unique().sort()
     rows, sessions = counted(shown.frame.height, "signal"), counted(len(dates), "session")
-    return [f"{path}: {rows} of {sessions}, {dates[0]} to {dates[-1]}"]
+    return [f"{path}: {rows} of {sessions}, {dates[0]} to {dates[-1]}", *estimated_lines(shown.estimated)]

@@ -40,5 +40,6 @@ def run_signals(
         signals = source.ensure(dates, device, gpus=gpus, allow_code=allow_code)
         run.write_config({"recipe": source.recipe.recipe})
         metrics = {"computed": signals.computed, "present": signals.present, "recipe": source.recipe.content()}
-        run.write_metrics(metrics | {"recipe_digest": source.recipe.digest, "sessions": len(signals.dates)})
+        metrics |= {"recipe_digest": source.recipe.digest, "sessions": len(signals.dates)}
+        run.write_metrics(metrics | {"estimated": len(signals.estimated)})
     return signals

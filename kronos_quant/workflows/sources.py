@@ -11,7 +11,7 @@ from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
     from kronos_quant.config import WorkspaceConfig
-    from kronos_quant.market import IngestPreview, IngestReport, ListReport
+    from kronos_quant.market import CalendarReport, IngestPreview, IngestReport, ListReport
 
 
 class WorkspaceSources:
@@ -222,6 +222,12 @@ class WorkspaceSources:
         from kronos_quant.market import ingest_intervals
 
         return ingest_intervals(self.root, kind, source)
+
+    def ingest_calendar(self, source: PathLike | Table, *, exchange: str | None = None) -> CalendarReport:
+        """Read the sessions of an exchange from a column of dates: `kq ingest calendar`."""
+        from kronos_quant.market import ingest_calendar
+
+        return ingest_calendar(self.root, source, exchange=self._exchange(exchange))
 
     def _exchange(self, exchange: str | None) -> str:
         return self.config.market.exchange if exchange is None else exchange

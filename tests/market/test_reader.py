@@ -156,7 +156,7 @@ def test_without_an_exchange_the_datas_own_times_of_day_go_on(tmp_path: Path, ma
     store_unchecked(tmp_path, replace(batch, freq="60min", bars=bars))
     future = open_market(tmp_path).next_times(datetime(2024, 1, 3, 10), 3)
     assert future.times == [datetime(2024, 1, 3, 11), datetime(2024, 1, 4, 10), datetime(2024, 1, 4, 11)]
-    assert future.estimated == [False, True, True]
+    assert future.estimated == [True, True, True]
 
 
 def test_the_benchmark_is_the_best_known_index_by_default(market: Market) -> None:

@@ -129,7 +129,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
 
     Raises DataError, with source, line, column and value, for what cannot be read.
     """
-    place, text = _read_cells(source)
+    place, text = read_cells(source)
     names = [name for name in text.columns if name != LINE]
     found = {ours: find_columns(names, FIELDS[ours]) for ours in _COLUMNS}
     columns = {ours: columns[0] for ours, columns in found.items() if columns}
@@ -179,7 +179,7 @@ def value_fault(value: str) -> str | None:
     return None if value.isprintable() and value[:1] not in FORMULA else "it cannot be printed in a cell"
 
 
-def _read_cells(source: PathLike | Table) -> tuple[Path | str, pl.DataFrame]:
+def read_cells(source: PathLike | Table) -> tuple[Path | str, pl.DataFrame]:
     """What errors call a source, and its cells as text."""
     if isinstance(source, str | Path):
         path = as_path(source, "source")

@@ -1,6 +1,7 @@
 """A Qlib data directory -> BarBatch.
 
     calendars/<freq>.txt            one session (or bar end) a line, ascending
+    calendars/<freq>_future.txt     the same, and the sessions to come
     instruments/<universe>.txt      SYMBOL <tab> first <tab> last; all.txt lists what there is
     features/<symbol>/<field>.<freq>.bin
 
@@ -30,7 +31,7 @@ from kronos_quant.market.dialects.layout import AUTO
 from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, find_contradictions
 from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.meaning import check_units, unit_options
-from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_lists
+from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_future, read_lists
 from kronos_quant.market.ingest.qlib_units import convert, find_units
 from kronos_quant.market.sessions import calendar_name, end_times
 from kronos_quant.market.snapshots import shared_exchange
@@ -104,6 +105,7 @@ def read_qlib_dir(
     check_units(*units)
     _check_layout(source)
     times = read_calendar(source / "calendars", freq)
+    future = read_future(source / "calendars", freq)
     lists = read_lists(source / "instruments")
     findings = _Findings()
     series = _read_features(source / "features", freq, len(times), findings)
@@ -133,6 +135,9 @@ def read_qlib_dir(
         notes.append(
             f"{counted(len(sessions) - len(used), 'session')} of the calendar before the first or after the last bar"
         )
+    calendar = sorted({*sessions, *future}) if future else []
+    if future:
+        notes.append(f"calendar of the source: sessions until {future[-1]}")
     return BarBatch(
         source="qlib",
         path=source,
@@ -147,6 +152,7 @@ def read_qlib_dir(
         unadjusted_volume=tuple(bars.symbol for bars in series) if raw else (),
         complete=True,
         contradicted=suspect,
+        calendar=tuple(calendar),
     )
 
 

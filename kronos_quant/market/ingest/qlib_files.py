@@ -55,6 +55,17 @@ def read_calendar(folder: Path, freq: str) -> list[datetime]:
     return times
 
 
+def read_future(folder: Path, freq: str) -> list[date]:
+    """The sessions of calendars/<freq>_future.txt, else of day_future.txt, both past and future; none without either.
+
+    Raises DataError as `read_calendar`.
+    """
+    for name in dict.fromkeys((f"{freq}_future", "day_future")):
+        if (folder / f"{name}.txt").is_file():
+            return sorted({time.date() for time in read_calendar(folder, name)})
+    return []
+
+
 def read_lists(folder: Path) -> pl.DataFrame:
     """All instruments/*.txt as schema.UNIVERSES, named by their files in lower case; DataError for a bad row."""
     columns: dict[str, list[object]] = {name: [] for name in UNIVERSES}

@@ -30,9 +30,10 @@ import polars as pl
 import pyarrow as pa
 
 from kronos_quant.check_sql import ROW
+from kronos_quant.market.calendars import TradingCalendar, exchange_calendar
 from kronos_quant.market.database import statement
 from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
-from kronos_quant.market.sessions import calendar_name, known_until, session_parts, sessions_between
+from kronos_quant.market.sessions import calendar_name
 from kronos_quant.market.symbols import exchange_of, looks_like_index
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
@@ -55,6 +56,8 @@ class CheckContext:
     instruments: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=INSTRUMENTS))
     """schema.INSTRUMENTS, some of the symbols or all."""
     contradicted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTED))
+    calendar: TradingCalendar | None = None
+    """Published with the bars; None: that of exchange_calendars."""
 
 
 def context_from_bars(bars: pl.DataFrame) -> CheckContext:
@@ -76,7 +79,8 @@ def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
 def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.Table]:
     """The tables behind what checks read (with `check_views`), of `number_rows`; as Arrow, the bars not copied."""
     instruments = _instruments(numbered["symbol"].drop_nulls().unique(), around)
-    calendar = _calendar(instruments)
+    name = _calendar(instruments)
+    calendar = around.calendar if around.calendar and around.calendar.name == name else exchange_calendar(name)
     dates = numbered["date"].drop_nulls()
     sessions = _sessions(dates, around, calendar)
     bars = numbered.with_columns(_number())
@@ -89,9 +93,9 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
         "sessions": sessions,
         "hours": _hours(sessions, around.freq == DAILY, calendar),
         "instruments": instruments,
-        "limits": _periods(calendar, lambda board: board.limits, "fraction", pl.Float64()),
-        "newcomers": _periods(calendar, lambda board: board.starts, "sessions", pl.Int64()),
-        "ticks": _ticks(calendar),
+        "limits": _periods(name, lambda board: board.limits, "fraction", pl.Float64()),
+        "newcomers": _periods(name, lambda board: board.starts, "sessions", pl.Int64()),
+        "ticks": _ticks(name),
         "contradicted": around.contradicted.cast(pl.Schema(CONTRADICTED)),
     }
     return {name: frame.to_arrow() for name, frame in tables.items()}
@@ -138,22 +142,21 @@ def _calendar(instruments: pl.DataFrame) -> str:
     return (calendars.pop() or "") if len(calendars) == 1 else ""
 
 
-def _sessions(dates: pl.Series, around: CheckContext, calendar: str) -> pl.DataFrame:
+def _sessions(dates: pl.Series, around: CheckContext, calendar: TradingCalendar | None) -> pl.DataFrame:
     found = {*around.sessions, *(() if around.sessions else dates.unique())}
     first, last = dates.min(), dates.max()
-    horizon = known_until(calendar)
-    if horizon is not None and isinstance(first, date) and isinstance(last, date):
-        known = sessions_between(calendar, date.min, horizon)
-        own = {session for session in found if not known[0] <= session <= horizon}
-        found = own | set(sessions_between(calendar, first, last))
+    if calendar is not None and calendar.dates and isinstance(first, date) and isinstance(last, date):
+        begin, end = calendar.dates[0], calendar.dates[-1]
+        own = {session for session in found if not begin <= session <= end or session in calendar.estimated}
+        found = own | (set(calendar.between(first, last)) - calendar.estimated)
     return pl.DataFrame({"date": sorted(found)}, {"date": pl.Date}).with_row_index(_NUMBER)
 
 
-def _hours(sessions: pl.DataFrame, daily: bool, calendar: str) -> pl.DataFrame:
+def _hours(sessions: pl.DataFrame, daily: bool, calendar: TradingCalendar | None) -> pl.DataFrame:
     """(date, open, close) of the parts of the sessions in the calendar."""
-    if daily or not calendar or sessions.is_empty():
+    if daily or calendar is None or sessions.is_empty():
         return pl.DataFrame(schema={"date": pl.Date, "open": pl.Datetime("us"), "close": pl.Datetime("us")})
-    parts = session_parts(calendar, sessions["date"][0], sessions["date"][-1])
+    parts = calendar.parts(sessions["date"][0], sessions["date"][-1])
     return parts.select(pl.col("open").dt.date().alias("date"), "open", "close")
 
 

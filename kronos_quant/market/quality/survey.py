@@ -87,6 +87,7 @@ def survey(market: Market, checks: Sequence[Check], gates: GatesConfig) -> Surve
         market.sessions(),
         market.instruments(),
         read_contradicted(market.snapshot.folder, market.freq),
+        market.calendar(),
     )
     rows = offenders(numbered, list(checks), around)
     places = numbered.select(ROW, "symbol", "date", "time")
