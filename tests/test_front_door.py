@@ -23,6 +23,7 @@ METHODS = {
     ("ingest", "synthetic"): "ingest_synthetic",
     ("ingest", "universe"): "ingest_universe",
     ("ingest", "intervals"): "ingest_intervals",
+    ("ingest", "calendar"): "ingest_calendar",
     ("universe",): "universe",
     ("check",): "check",
     ("train",): "train",

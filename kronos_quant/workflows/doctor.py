@@ -143,7 +143,7 @@ def _calendar(market: Market) -> DoctorFinding:
     name = market.exchange or "calendar of the workspace"
     if upcoming.estimated[0]:
         detail = f"{name}: the calendar ends before the next bar; weekdays are used instead"
-        fix = "kq ingest calendar FILE, or pip install --upgrade exchange-calendars and ingest again"
+        fix = "upgrade exchange-calendars and ingest again, or give the sessions with kq ingest calendar FILE"
         return DoctorFinding("calendar", "note", detail, fix)
     first = upcoming.times[0]
     following = f"next session {first:%Y-%m-%d}" if market.freq == DAILY else f"next bar ends {first}"

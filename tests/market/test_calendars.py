@@ -6,8 +6,16 @@ from datetime import date, datetime, time, timedelta
 import pytest
 
 from kronos_quant.errors import DataError
-from kronos_quant.market.calendars import RECENT_SESSIONS, next_times, usual_weekdays
-from kronos_quant.market.sessions import sessions_before
+from kronos_quant.market.calendars import (
+    RECENT_SESSIONS,
+    FutureTimes,
+    RecentBars,
+    TradingCalendar,
+    exchange_calendar,
+    next_times,
+    usual_weekdays,
+)
+from kronos_quant.market.sessions import session_parts, sessions_before, sessions_between
 
 At = Callable[[str], datetime]
 
@@ -118,3 +126,30 @@ def test_intraday_bars_without_exchange_or_data_are_refused(at: At) -> None:
 def test_a_market_that_never_closes_has_24_hourly_bars_a_day(at: At) -> None:
     day = next_times(at("2024-06-22 00:00"), 25, "60min", "24/7").times
     assert clock([day[0], day[23], day[24]]) == ["06-22 01:00", "06-23 00:00", "06-23 01:00"]
+
+
+DAYS = [date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 7)]
+FEW = TradingCalendar("", tuple(DAYS), estimated=frozenset(DAYS[1:2]))
+
+
+def test_a_calendar_knows_its_sessions_and_flags_what_it_fills_in(at: At) -> None:
+    after = FEW.next_times(at("2026-12-30"), 6, "day")
+    days = ["12-31 00:00", "01-01 00:00", "01-04 00:00", "01-05 00:00", "01-07 00:00", "01-08 00:00"]
+    assert (clock(after.times), after.estimated) == (days, [True, True, False, True, False, True])
+    assert FEW.between(date(2027, 1, 5), date(2027, 1, 9)) == DAYS[1:]
+
+
+def test_without_an_exchange_a_given_calendar_names_the_days_but_no_times_of_day(at: At) -> None:
+    recent = RecentBars([date(2026, 12, 30), date(2026, 12, 31)], [time(10), time(11)])
+    assert recent.next_times(at("2027-01-05"), 1, "day", FEW) == FutureTimes([at("2027-01-07")], [False])
+    after = recent.next_times(at("2027-01-04 11:00"), 3, "60min", FEW)
+    assert clock(after.times) == ["01-05 10:00", "01-05 11:00", "01-07 10:00"]
+    assert after.estimated == [True] * 3
+
+
+@pytest.mark.parametrize("exchange", ["XSHG", "XHKG", "XNYS", "24/7"])
+def test_the_calendar_of_an_exchange_has_the_hours_of_its_sessions(exchange: str) -> None:
+    calendar, first, last = exchange_calendar(exchange), date(2024, 1, 1), date(2025, 2, 28)
+    assert calendar is not None
+    assert calendar.between(first, last) == sessions_between(exchange, first, last)
+    assert calendar.parts(first, last).equals(session_parts(exchange, first, last))

@@ -12,6 +12,7 @@ from kronos_quant.market.sessions import (
     end_times,
     freq_minutes,
     hours_notes,
+    night_notes,
     session_parts,
     sessions_before,
     sessions_between,
@@ -128,3 +129,12 @@ def test_bars_that_look_labelled_at_their_start_are_told() -> None:
     )
     # an opening auction of its own is no label
     assert len(hours_notes(times("2024-06-18 09:30", "2024-06-18 15:00"), "XSHG")) == 1
+
+
+def test_a_night_session_is_told_and_a_market_that_never_closes_has_none() -> None:
+    day, night = ["2024-03-04 09:05", "2024-03-04 15:00"], ["2024-03-04 21:05", "2024-03-05 00:00", "2024-03-05 02:30"]
+    [note] = night_notes(times(*day, *night))
+    assert note.startswith("night session (21:05 to 02:30): its bars belong to the next trading day, but stay on")
+    assert night_notes(times(*day, "2024-03-04 21:05", "2024-03-04 23:00"))[0].startswith("night session (21:05 to 23:00)")
+    assert night_notes(times(*day)) == night_notes(times(*night)) == []
+    assert night_notes(times(*day, "2024-03-04 18:00", *night)) == []

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -11,6 +12,7 @@ from kronos_quant import schema
 from kronos_quant.market import next_times
 from kronos_quant.signals import SignalStore
 from kronos_quant.signals.generate import make_plan
+from kronos_quant.workspace import init_workspace, open_workspace_folder
 
 STEADY = "MADE0001"
 """A symbol with a bar on every session."""
@@ -62,6 +64,20 @@ def test_a_bar_after_a_date_changes_nothing_before_it(bench):
     made.ingest(newest.with_columns(date=pl.lit(tomorrow.date()), time=pl.lit(tomorrow).cast(pl.Datetime("us"))))
     assert made.market.sessions() == [*sessions, tomorrow.date()]
     assert made.missing([*sessions, tomorrow.date()]) == [tomorrow.date()]
+
+
+def test_without_an_exchange_a_date_sees_the_same_whatever_came_after_it(bench, tmp_path):
+    made = bench()
+    bars = made.market.bars([STEADY, "MADE0002"])
+    cut = date(2024, 12, 24)  # Christmas follows
+    parts = []
+    for name, part in (("whole", bars), ("cut", bars.filter(pl.col("date") <= cut))):
+        init_workspace(tmp_path / name)
+        one = replace(made, workspace=open_workspace_folder(tmp_path / name))
+        one.ingest(part, exchange="")
+        parts.append(one.plan([on for on in one.market.sessions() if on <= cut]).seen)
+    assert parts[0] == parts[1]
+    assert max(parts[0]) == cut
 
 
 def test_a_restated_bar_changes_no_row_of_another_symbol(bench):

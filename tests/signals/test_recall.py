@@ -6,6 +6,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from kronos_quant.market.calendar_files import path_of
 from kronos_quant.signals import ComputedSource
 from kronos_quant.signals.recall import FOLDER, recall
 
@@ -39,6 +40,14 @@ def test_of_other_bars_nothing_is_recalled(stored):
     made.ingest(bars.with_columns(pl.col("volume") * 2))
     assert recall(made.market, made.store) == {}
     assert source().coverage(dates)[1] == dates[-3:]
+
+
+def test_of_another_calendar_nothing_is_recalled(stored):
+    made, source, dates = stored
+    first = source().coverage(dates)
+    path_of(made.market.snapshot.folder, "day").unlink()  # as of an older version: what is installed decides
+    assert recall(made.market, made.store) == {}
+    assert source().coverage(dates) == first
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"dates": 1}', "\0", "[" * 5000])

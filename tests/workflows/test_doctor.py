@@ -39,7 +39,7 @@ def test_a_workspace_with_all_lacks_nothing(trained_workspace):
     assert findings["bars"].detail.startswith(
         "day bars of 13 symbols, 140 sessions from 2024-11-12 to 2025-06-05, snapshot "
     )
-    assert findings["calendar"].detail == "XNYS; next session 2025-06-06"
+    assert findings["calendar"].detail == "XNYS; next session 2025-06-06; sessions known until 2027-12-31"
     assert findings["base weights"].detail == "not needed: training starts from scratch (preset nano)"
     assert findings["trained model"].detail.startswith("1; newest: ")
 

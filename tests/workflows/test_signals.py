@@ -1,13 +1,17 @@
 import json
 
 import polars as pl
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from kronos_quant import ConfigError, DataError
 from kronos_quant.market import ingest_universe, open_market, workspace_market
+from kronos_quant.market.calendar_files import path_of, read_calendar
 from kronos_quant.runs import finished_runs
 from kronos_quant.signals import Recipe, SignalStore, open_source
+from kronos_quant.workflows.signal_store import export_signals, show_signals
 from kronos_quant.workflows.signals import run_signals
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
@@ -39,6 +43,29 @@ def test_without_dates_the_newest_session_is_computed_and_the_run_recorded(train
     assert run.metrics()["recipe"] == summary.recipe.content()
     config = yaml.safe_load((run.path / "config.yaml").read_text())
     assert Recipe.model_validate(config["recipe"]).samples == 8
+
+
+def test_time_stamps_that_no_calendar_covers_are_told(trained_workspace, tmp_path):
+    sessions = sessions_of(trained_workspace)
+    known = run_signals(trained_workspace, "default", sessions[-5], None, "cpu")
+    assert (known.estimated, known.as_dict(1)["estimated"]) == ([], [])
+    assert not any("estimated" in line for line in known.lines())
+    path = path_of(open_market(trained_workspace.root).snapshot.folder, "day")
+    table = pq.read_table(path)
+    pq.write_table(table.filter(pc.field("date") <= sessions[-1]), path)  # as if no more were known
+    read_calendar.cache_clear()
+    found = run_signals(trained_workspace, "default", sessions[-5], None, "cpu")
+    assert known.recipe.horizon == 3
+    assert found.estimated == found.as_dict(1)["estimated"] == sessions[-3:]
+    line = f"estimated time stamps: 3 sessions (first: {sessions[-3]}): no exchange calendar covers the forecast bars"
+    assert line in found.lines()
+    [metrics] = [run.metrics() for run in finished_runs(trained_workspace.runs, "signal")[-1:]]
+    assert metrics["estimated"] == 3
+    shown = show_signals(trained_workspace, "default", sessions[-1])
+    assert shown.as_dict(1)["estimated"] == sessions[-1:]
+    assert line.replace("3 sessions", "1 session").replace(str(sessions[-3]), str(sessions[-1])) in shown.lines()
+    told = export_signals(trained_workspace, tmp_path / "out.csv", file_format="csv")
+    assert line in told
 
 
 def test_a_second_time_nothing_is_computed(trained_workspace):
