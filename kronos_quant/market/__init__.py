@@ -1,8 +1,8 @@
 """Bars, instruments, universes, sessions and exchange rules: from any source to one checked, published market.
 
 Writing: `ingest_qlib`, `ingest_csv`, `ingest_table`, `ingest_synthetic`, `store_bars`, and the lists that a source of
-bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_calendar`. Reading: `open_market`, which never opens the database and
-therefore never waits for an ingest.
+bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_calendar`. Reading: `open_market`, which never opens
+the database and therefore never waits for an ingest.
 """
 
 from kronos_quant.market.calendars import FutureTimes, TradingCalendar, next_times

@@ -77,7 +77,9 @@ def store_sessions(connection: duckdb.DuckDBPyConnection, origin: str, exchange:
 
 def given_sessions(connection: duckdb.DuckDBPyConnection, exchange: str) -> dict[str, list[date]]:
     """Origin -> the sessions given for an exchange, ascending."""
-    stored = connection.execute("SELECT DISTINCT origin, exchange, date FROM calendar_sessions ORDER BY date").fetchall()
+    stored = connection.execute(
+        "SELECT DISTINCT origin, exchange, date FROM calendar_sessions ORDER BY date"
+    ).fetchall()
     shared, found = calendar_name(exchange), dict[str, list[date]]()
     for origin, of, on in stored:
         if not of or calendar_name(of) == shared:
@@ -138,7 +140,8 @@ def merge(base: TradingCalendar | None, given: dict[str, list[date]], first: dat
     first, last
         The first session, and where those of the exchange are cut.
 
-    >>> merge(None, {USER: [date(2027, 1, 4)], SOURCE: [date(2026, 12, 31), date(2027, 1, 5)]}, date(2027, 1, 1), date.max)
+    >>> given = {USER: [date(2027, 1, 4)], SOURCE: [date(2026, 12, 31), date(2027, 1, 5)]}
+    >>> merge(None, given, date(2027, 1, 1), date.max)
     {datetime.date(2027, 1, 4): 'user', datetime.date(2027, 1, 5): 'source'}
     """
     found: Origins = {}
@@ -174,14 +177,14 @@ def _uncovered(spans: Collection[tuple[date, date]], first: date, weekdays: str)
 
 def _frame(base: TradingCalendar | None, origins: Origins, freq: str) -> pl.DataFrame:
     """The sessions in _COLUMNS; with the hours of an exchange, for intraday bars, a row for each part of a session."""
-    if freq == DAILY or base is None:
-        rows = [(on, None, None, origin) for on, origin in origins.items()]
-    else:
-        rows = [
-            (on, datetime.combine(on, opens), datetime.combine(on, closes) + timedelta(days=closes == time()), origin)
-            for on, origin in origins.items()
-            for opens, closes in base.hours.get(on, base.regular)
-        ]
+    rows: list[tuple[date, datetime | None, datetime | None, str]] = []
+    for on, origin in origins.items():
+        if freq == DAILY or base is None:
+            rows.append((on, None, None, origin))
+            continue
+        for opens, closes in base.hours.get(on, base.regular):
+            end = datetime.combine(on, closes) + timedelta(days=closes == time())
+            rows.append((on, datetime.combine(on, opens), end, origin))
     return pl.DataFrame(rows, schema=_COLUMNS, orient="row")
 
 

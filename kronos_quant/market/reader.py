@@ -25,13 +25,7 @@ from kronos_quant.files import asset_dir
 from kronos_quant.inputs import LONGEST_NAME, DateLike, PathLike, Symbols, as_date, as_path, as_symbols, short_repr
 from kronos_quant.market import universes
 from kronos_quant.market.calendar_files import calendar_digest, path_of, read_calendar
-from kronos_quant.market.calendars import (
-    RECENT_SESSIONS,
-    FutureTimes,
-    RecentBars,
-    TradingCalendar,
-    exchange_calendar,
-)
+from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, TradingCalendar, exchange_calendar
 from kronos_quant.market.ranges import check_inside, check_session, select_range
 from kronos_quant.market.snapshots import ORIGINS_FILE, Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import canonical

@@ -5,9 +5,10 @@
                             instruments.parquet, universes.parquet, rejected_bars.parquet, contradicted_bars.parquet,
                             history.parquet, origins.parquet, meta.json
 
-The digest is of the bars, sessions, lists and facts, and of the calendar where it decides (`write_calendar`): equal bars have an equal digest whatever the order they came in,
-what they were before, and what was rejected on the way. A snapshot is written aside, renamed, and never changed: a
-reader sees one whole state for as long as it likes, because an open one is locked against `retention.prune_snapshots`.
+The digest is of the bars, sessions, lists and facts, and of the calendar where it decides (`write_calendar`): equal
+bars have an equal digest whatever the order they came in, what they were before, and what was rejected on the way. A
+snapshot is written aside, renamed, and never changed: a reader sees one whole state for as long as it likes, because an
+open one is locked against `retention.prune_snapshots`.
 """
 
 from __future__ import annotations

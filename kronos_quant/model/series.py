@@ -24,12 +24,12 @@ import polars as pl
 
 from kronos_quant.errors import DataError, listed
 from kronos_quant.inputs import Table, as_frame, as_text, short_repr
+from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, next_times
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.ingest.columns import check_years, infer_freq
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.quality.checks import require_valid_bars
-from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, next_times
 from kronos_quant.market.symbols import canonical, exchange_of, find_fault
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 

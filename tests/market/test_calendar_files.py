@@ -13,8 +13,7 @@ import pytest
 from made import store_unchecked
 
 from kronos_quant.errors import DataError
-from kronos_quant.market import BarBatch, ingest_calendar, ingest_qlib, open_market
-from kronos_quant.market import calendar_files, reader
+from kronos_quant.market import BarBatch, calendar_files, ingest_calendar, ingest_qlib, open_market, reader
 from kronos_quant.market.calendar_files import ESTIMATED, EXCHANGE, SOURCE, USER, merge, path_of
 from kronos_quant.market.calendars import exchange_calendar
 from kronos_quant.market.ingest.calendars import read_sessions
@@ -90,7 +89,7 @@ def test_a_damaged_calendar_is_one_of_our_errors(tmp_path: Path, make_batch: Bat
     store_unchecked(tmp_path, make_batch(SHARES))
     market = open_market(tmp_path)
     pl.DataFrame({"date": [1]}).write_parquet(path_of(market.snapshot.folder, "day"))
-    with pytest.raises(DataError, match="calendar.day.parquet: the calendar cannot be read"):
+    with pytest.raises(DataError, match=r"calendar\.day\.parquet: the calendar cannot be read"):
         market.next_times(FRIDAY, 1)
 
 
@@ -169,9 +168,7 @@ def test_a_source_goes_on_where_the_exchange_ends_and_days_that_nobody_covers_ar
     assert by_origin[EXCHANGE] == base.between(end - timedelta(days=9), end)
     assert by_origin[SOURCE] == source[1:3]
     assert by_origin[USER] == source[3:]
-    assert by_origin[ESTIMATED] == [
-        on for number in range(1, 30) if (on := end + timedelta(days=number)).weekday() < 5
-    ]
+    assert by_origin[ESTIMATED] == [on for number in range(1, 30) if (on := end + timedelta(days=number)).weekday() < 5]
     assert list(found) == sorted(found)
 
 

@@ -19,6 +19,7 @@ from kronos_quant.market.sessions import (
     time_zone,
 )
 
+
 def test_an_unknown_frequency_or_exchange_is_refused() -> None:
     with pytest.raises(DataError, match="unknown frequency 'week': expected day, 1min, 5min"):
         freq_minutes("week")
@@ -135,6 +136,8 @@ def test_a_night_session_is_told_and_a_market_that_never_closes_has_none() -> No
     day, night = ["2024-03-04 09:05", "2024-03-04 15:00"], ["2024-03-04 21:05", "2024-03-05 00:00", "2024-03-05 02:30"]
     [note] = night_notes(times(*day, *night))
     assert note.startswith("night session (21:05 to 02:30): its bars belong to the next trading day, but stay on")
-    assert night_notes(times(*day, "2024-03-04 21:05", "2024-03-04 23:00"))[0].startswith("night session (21:05 to 23:00)")
+    assert night_notes(times(*day, "2024-03-04 21:05", "2024-03-04 23:00"))[0].startswith(
+        "night session (21:05 to 23:00)"
+    )
     assert night_notes(times(*day)) == night_notes(times(*night)) == []
     assert night_notes(times(*day, "2024-03-04 18:00", *night)) == []

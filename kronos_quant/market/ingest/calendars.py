@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -108,11 +109,7 @@ def ingest_calendar(root: PathLike, source: PathLike | Table, *, exchange: str =
         replaced=replaced,
         differing=len(differing),
         first_differing=differing[0] if differing else None,
-        breaks=tuple(
-            (before, after)
-            for before, after in zip(sessions, sessions[1:], strict=False)
-            if after - before > _LONGEST_BREAK
-        ),
+        breaks=tuple((before, after) for before, after in pairwise(sessions) if after - before > _LONGEST_BREAK),
         snapshot=snapshot.digest,
     )
 
