@@ -16,6 +16,7 @@ from kronos_quant.market.database import ingest_lock, iter_migrations, migrate, 
 TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
 TABLES |= {"bars_history", "rescales", "ingest_options", "unadjusted_volumes", "intervals"}
 TABLES |= {"vanished_bars", "contradicted_bars"}
+TABLES |= {"calendar_sessions"}
 
 
 @pytest.fixture

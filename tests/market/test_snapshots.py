@@ -33,6 +33,7 @@ def test_a_snapshot_holds_everything_in_the_schemas_forms(tmp_path: Path, folder
     assert {path.name for path in snapshot.folder.iterdir()} == {
         "bars.day.parquet",
         "sessions.day.parquet",
+        "calendar.day.parquet",
         "instruments.parquet",
         "universes.parquet",
         "intervals.parquet",
