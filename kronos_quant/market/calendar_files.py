@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from kronos_quant.errors import DataError
 from kronos_quant.market.calendars import WEEKDAYS, TradingCalendar, exchange_calendar, odd_hours
 from kronos_quant.market.sessions import calendar_name
-from kronos_quant.readers import REPAIR, read_footer, read_parquet
+from kronos_quant.readers import REPAIR, parse_json, read_footer, read_parquet
 from kronos_quant.schema import DAILY, check_table
 
 EXCHANGE, SOURCE, USER, ESTIMATED = "exchange", "source", "user", "weekdays"
@@ -215,11 +215,8 @@ def calendar_digest(path: Path) -> str:
 
 
 def _about(path: Path) -> dict[str, Any]:
-    found = (read_footer(path, hint=REPAIR).metadata or {}).get(_KEY)
-    try:
-        about = json.loads(found or b"")
-    except ValueError as error:
-        raise _damaged(path) from error
+    found = (read_footer(path, hint=REPAIR).metadata or {}).get(_KEY, b"")
+    about = parse_json(found.decode(errors="replace"))
     if not isinstance(about, dict):
         raise _damaged(path)
     return about

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,6 @@ def read_qlib_dir(
     check_units(*units)
     _check_layout(source)
     times = read_calendar(source / "calendars", freq)
-    future = read_future(source / "calendars", freq)
     lists = read_lists(source / "instruments")
     findings = _Findings()
     series = _read_features(source / "features", freq, len(times), findings)
@@ -135,9 +134,7 @@ def read_qlib_dir(
         notes.append(
             f"{counted(len(sessions) - len(used), 'session')} of the calendar before the first or after the last bar"
         )
-    calendar = sorted({*sessions, *future}) if future else []
-    if future:
-        notes.append(f"calendar of the source: sessions until {future[-1]}")
+    calendar = _calendar(source / "calendars", freq, sessions, notes)
     return BarBatch(
         source="qlib",
         path=source,
@@ -152,8 +149,17 @@ def read_qlib_dir(
         unadjusted_volume=tuple(bars.symbol for bars in series) if raw else (),
         complete=True,
         contradicted=suspect,
-        calendar=tuple(calendar),
+        calendar=calendar,
     )
+
+
+def _calendar(folder: Path, freq: str, sessions: list[date], notes: list[str]) -> tuple[date, ...]:
+    """Past and future sessions, and a note of it; () where the directory has no future ones."""
+    future = read_future(folder, freq)
+    if not future:
+        return ()
+    notes.append(f"calendar of the source: sessions until {future[-1]}")
+    return tuple(sorted({*sessions, *future}))
 
 
 def _check_layout(source: Path) -> None:
