@@ -6,7 +6,8 @@ whatever version of exchange_calendars it has. What says which days are sessions
     exchange   exchange_calendars, as far as it reaches
     source     sessions that a source publishes in advance: after the exchange's known ones, or alone
     user       `kq ingest calendar`: from the first to the last date of the file
-    weekdays   days between them that nobody covers: estimated
+    weekdays   days between them that nobody covers: estimated. A calendar that begins within LONGEST_BREAK of the one
+               before continues it: the days between are no sessions
 
 Where the exchange is unknown and nobody gave sessions there is no file.
 """
@@ -42,6 +43,8 @@ _COLUMNS: dict[str, pl.DataType] = {
     "origin": pl.String(),
 }
 _KEY = b"kronos_quant"
+LONGEST_BREAK = timedelta(days=15)
+"""Between two sessions; longer ones are in doubt."""
 _YEARS_AHEAD = 2  # of a calendar without an end: the same for the same bars, whenever they are published
 _BEFORE = timedelta(days=31)  # so that it begins before the bars, also where their first day is no session
 _IN_REACH = timedelta(days=366)
@@ -168,7 +171,8 @@ def _uncovered(spans: Collection[tuple[date, date]], first: date, weekdays: str)
     ends = sorted(span for span in spans if span[1] >= first)
     day = max(ends[0][0], first) if ends else first
     for begin, end in ends:
-        while day < begin:
+        gap = day
+        while day < begin and begin - gap > LONGEST_BREAK:
             if weekdays[day.weekday()] == "1":
                 yield day
             day += timedelta(days=1)

@@ -172,6 +172,15 @@ def test_a_source_goes_on_where_the_exchange_ends_and_days_that_nobody_covers_ar
     assert list(found) == sorted(found)
 
 
+def test_a_calendar_that_begins_soon_after_the_known_one_continues_it(tmp_path: Path, make_batch: BatchMaker) -> None:
+    store_unchecked(tmp_path, moved(make_batch(SHARES), last_known()))
+    days = [last_known() + timedelta(days=number) for number in (12, 13)]
+    ingest_calendar(tmp_path, pl.DataFrame({"date": days}))
+    found = open_market(tmp_path).next_times(datetime.combine(last_known(), time()), 3)
+    assert [moment.date() for moment in found.times[:2]] == days
+    assert found.estimated == [False, False, True]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,7 +8,7 @@ from its first to its last date, and replaces the stored list of its exchange.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import polars as pl
 from kronos_quant.display import TextReport
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import PathLike, Table, as_path, short_repr
-from kronos_quant.market.calendar_files import USER, store_sessions
+from kronos_quant.market.calendar_files import LONGEST_BREAK, USER, store_sessions
 from kronos_quant.market.calendars import exchange_calendar
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.dialects.cells import usual_stamps
@@ -32,8 +32,6 @@ from kronos_quant.market.snapshots import publish
 _DATES = ("cal_date", "calendar_date", *DAYS, "session", *MOMENTS)
 _OPEN = ("is_open", "is_trading_day", "是否交易日", "是否交易")
 """Columns that are 1 on a session and 0 on any other day."""
-_LONGEST_BREAK = timedelta(days=15)
-"""Between two sessions; longer ones are named."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,7 +107,7 @@ def ingest_calendar(root: PathLike, source: PathLike | Table, *, exchange: str =
         replaced=replaced,
         differing=len(differing),
         first_differing=differing[0] if differing else None,
-        breaks=tuple((before, after) for before, after in pairwise(sessions) if after - before > _LONGEST_BREAK),
+        breaks=tuple((before, after) for before, after in pairwise(sessions) if after - before > LONGEST_BREAK),
         snapshot=snapshot.digest,
     )
 
