@@ -12,7 +12,7 @@ units AS MATERIALIZED (
     FROM paid
     WHERE row % 5 = 0  -- a fifth of the bars suffices
     GROUP BY symbol
-    HAVING count(*) >= 10 AND symbol IN (SELECT symbol FROM instruments WHERE kind = 'stock')
+    HAVING count(*) >= 10 AND symbol IN (SELECT symbol FROM instruments WHERE kind <> 'index')
 ),
 misfits AS MATERIALIZED (
     SELECT p.*

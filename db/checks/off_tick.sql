@@ -3,7 +3,7 @@ WITH stepped AS (
     SELECT i.symbol, t.tick
     FROM instruments AS i
     JOIN ticks AS t ON starts_with(i.symbol, t.prefix)
-    WHERE i.kind = 'stock'
+    WHERE i.kind <> 'index'
 ),
 counted AS (
     SELECT row, symbol, open, high, low, close, 1 / (factor::DOUBLE * tick) AS ticks

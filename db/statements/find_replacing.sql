@@ -10,13 +10,15 @@ WITH paired AS (
            OR abs(a.high::DOUBLE * b.factor - b.high::DOUBLE * a.factor) > $tolerance * b.high * a.factor
            OR abs(a.low::DOUBLE * b.factor - b.low::DOUBLE * a.factor) > $tolerance * b.low * a.factor
            OR abs(a.close::DOUBLE * b.factor - b.close::DOUBLE * a.factor) > $tolerance * b.close * a.factor
-           OR abs(a.amount::DOUBLE - b.amount) > $tolerance * b.amount
-           OR (
+           OR coalesce(abs(a.amount::DOUBLE - b.amount) > $tolerance * b.amount,
+                       (a.amount IS NULL) <> (b.amount IS NULL))
+           OR coalesce(
                -- raw, or as it is where the source does not adjust it
                abs(a.volume::DOUBLE * a.factor - b.volume::DOUBLE * b.factor) > $tolerance * b.volume * b.factor
-               AND abs(a.volume::DOUBLE - b.volume) > $tolerance * b.volume
+               AND abs(a.volume::DOUBLE - b.volume) > $tolerance * b.volume,
+               (a.volume IS NULL) <> (b.volume IS NULL)
            ) AS value_changed,
-           abs(a.volume::DOUBLE - b.volume) <= $tolerance * b.volume AS volume_as_is
+           coalesce(abs(a.volume::DOUBLE - b.volume) <= $tolerance * b.volume, false) AS volume_as_is
     FROM arriving AS a
     JOIN bars AS b ON b.freq = $freq AND b.symbol = a.symbol AND b.time = a.time
     WHERE a.symbol IN (SELECT symbol FROM compared WHERE differing > 0)

@@ -23,7 +23,7 @@ REASONS = {
 }
 
 MEANINGS = {
-    NO_BAR: "the symbol has no bar, or only an untraded one, at the fill: it is suspended",
+    NO_BAR: "the symbol has no bar at the fill: it is suspended",
     LIMIT_UP: "a purchase at the upper price limit: there are no sellers (`profile: qlib` blocks sales too)",
     LIMIT_DOWN: "a sale at the lower price limit: there are no buyers (`profile: qlib` blocks purchases too)",
     BELOW_LOT: "the wanted value is less than the smallest order of the board",

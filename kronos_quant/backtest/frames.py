@@ -23,8 +23,10 @@ from kronos_quant.market import canonical
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
+from kronos_quant.market.listings import listings_of_bars
 from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.store import BarBatch, tidy_bars
+from kronos_quant.market.suspensions import split_suspended, suspended_note
 from kronos_quant.signals.table import read_score_table
 
 WITHOUT_WORKSPACE = ("recipe", "scores_file", "code", "universe")
@@ -92,7 +94,8 @@ def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, ex
     placed, left_out = place_scores(kept, times, batch.freq)
     sessions, _ = select_sessions(known, batch.freq, chosen, *scored_span(known, placed))
     before = rows_before(times, chosen, sessions[0])
-    panel = add_past(build_rows(rows, placed, sessions, times, batch.freq), rows, before)
+    listings = listings_of_bars(rows, known)
+    panel = add_past(build_rows(rows, placed, sessions, times, batch.freq, listings), rows, before)
     rules = rules_of(chosen, panel, exchange)
     if chosen.profile == "exchange":
         panel = in_ticks(panel, rules.tick)
@@ -111,9 +114,10 @@ def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFra
     batch = to_batch([read_klines(raw, reading)], "table", None, reading)
     if not find_columns(frame.columns, FIELDS["factor"]):
         batch = replace(batch, notes=(*batch.notes, "no column factor: prices are taken as raw prices"))
-    rows = tidy_bars(batch).sort("symbol", "time")
+    rows = tidy_bars(batch).sort("symbol", "time").with_columns(pl.col("volume", "amount").fill_null(0.0))
     require_valid_bars(rows, "bars")
-    return batch, rows
+    traded, suspended = split_suspended(rows, batch.paused)
+    return replace(batch, notes=(*batch.notes, *suspended_note(suspended))), traded
 
 
 def _settings(strategy: StrategyLike | None, settings: Mapping[str, Any]) -> Strategy:

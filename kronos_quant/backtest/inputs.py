@@ -23,6 +23,7 @@ from kronos_quant.config import load_yaml, read_values
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.inputs import PathLike, as_path, short_repr
 from kronos_quant.market import Facts, Market, canonical_column, universes, workspace_market
+from kronos_quant.market.caveats import bar_caveats, survivorship_caveat
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.lists import value_fault
 from kronos_quant.market.ingest.tables import read_text_table
@@ -102,8 +103,9 @@ def collect_inputs(
     panel = add_groups(panel_of(market, settings, scores), groups)
     rules = rules_of(settings, panel, market.exchange, facts_of(market))
     missing = missing_scores(settings, panel, market, members_of(market, settings, scores))
-    if missing is not None:
-        scores = replace(scores, notes=(*scores.notes, missing))
+    found = [] if missing is None else [missing]
+    found += _caveats(market, settings, scores, panel)
+    scores = replace(scores, notes=(*scores.notes, *found))
     return BacktestInputs(
         name,
         settings,
@@ -130,22 +132,35 @@ def panel_of(market: Market, strategy: Strategy, scores: TradedScores) -> Panel:
     """Bars and scores, a row a session or, of an intraday market, a row a bar."""
     sessions, traded = scores.sessions, in_universe(market, strategy, scores.frame)
     before = rows_before(market.times(), strategy, sessions[0])
-    bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), sessions[0])))
     if strategy.profile == "qlib":
-        return build_panel(bars_of_source(market, bars, sessions[0]), traded, sessions, keep_unpriced=True)
-    return add_past(build_rows(bars, traded, sessions, market.times(), market.freq), bars, before)
+        return build_panel(bars_of_source(market, sessions[0]), traded, sessions, market.listings(), keep_unpriced=True)
+    bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), sessions[0])))
+    rows = build_rows(bars, traded, sessions, market.times(), market.freq, market.listings())
+    return add_past(rows, bars, before)
 
 
 def build_rows(
-    bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[date], times: pl.DataFrame, freq: str
+    bars: pl.DataFrame,
+    scores: pl.DataFrame,
+    sessions: Sequence[date],
+    times: pl.DataFrame,
+    freq: str,
+    listings: pl.DataFrame,
 ) -> Panel:
     """A panel of `sessions` with a row per session or, of an intraday market, per bar.
 
-    times : columns date and time (end of a bar), ascending: all rows of the data
+    Parameters
+    ----------
+    bars, scores, sessions, listings
+        As for `build_panel`.
+    times
+        Columns date and time (end of a bar), ascending: all rows of the data.
+    freq
+        Of the bars.
     """
     if freq == DAILY:
-        return build_panel(bars, scores, sessions)
-    return build_bar_panel(bars, scores, times.filter(times["date"].is_in(list(sessions))))
+        return build_panel(bars, scores, sessions, listings)
+    return build_bar_panel(bars, scores, times.filter(times["date"].is_in(list(sessions))), listings)
 
 
 def add_background(panel: Panel, market: Market, strategy: Strategy) -> Panel:
@@ -164,8 +179,19 @@ def rows_before(times: pl.DataFrame, strategy: Strategy, first: date) -> pl.Data
 
 def members_of(market: Market, strategy: Strategy, scores: TradedScores) -> pl.DataFrame | None:
     """The intervals of the universe that is scored: the strategy's, else the recipe's; None for every symbol."""
-    universe = strategy.universe or (scores.source.recipe.universe if scores.source is not None else universes.ALL)
+    universe = _scored_universe(strategy, scores)
     return None if universe == universes.ALL else market.universe(universe)
+
+
+def _caveats(market: Market, strategy: Strategy, scores: TradedScores, panel: Panel) -> list[str]:
+    """What the ingest warned of in the bars that are traded, and which members of the universe have none."""
+    first, last = panel.dates[0], panel.dates[-1]
+    universe = _scored_universe(strategy, scores)
+    return [*bar_caveats(market, panel.symbols, first, last), *survivorship_caveat(market, universe, first, last)]
+
+
+def _scored_universe(strategy: Strategy, scores: TradedScores) -> str:
+    return strategy.universe or (scores.source.recipe.universe if scores.source is not None else universes.ALL)
 
 
 def own_decide(workspace: WorkspaceFolder, strategy: Strategy, *, allowed: bool) -> Decide | None:
@@ -228,7 +254,7 @@ def facts_of(market: Market) -> Facts:
     return Facts(
         sessions=market.sessions(),
         st=market.intervals("st").select("symbol", "start", "end").rows(),
-        listed=dict(listings.select("symbol", "start").iter_rows()),
+        listed=dict(market.listings().drop_nulls("listed").select("symbol", "listed").iter_rows()),
         issue_price=dict(priced.select("symbol", "price").iter_rows()),
     )
 
@@ -295,8 +321,14 @@ def adjusted_volumes(market: Market, bars: pl.DataFrame) -> pl.DataFrame:
     return bars.with_columns(adjusted.alias("volume"))
 
 
-def bars_of_source(market: Market, bars: pl.DataFrame, start: date) -> pl.DataFrame:
-    """The bars as Qlib has them: those that the checks rejected too, and none outside a symbol's listing."""
+def stored_bars(market: Market, start: date) -> pl.DataFrame:
+    """The bars of the source from a date on, those of suspended sessions too, in adjusted shares."""
+    return adjusted_volumes(market, market.stored_bars(start=start).with_columns(pl.col("volume").fill_null(0.0)))
+
+
+def bars_of_source(market: Market, start: date) -> pl.DataFrame:
+    """The bars as Qlib has them: also those that the checks rejected, and none outside a symbol's listing."""
+    bars = stored_bars(market, start)
     columns = [name for name in bars.columns if name != "time"]
     usable = (pl.col("close") > 0) & (pl.col("factor") > 0) & (pl.col("date") >= start)
     rejected = read_rejected(market.snapshot.folder, market.freq).filter(usable)

@@ -18,17 +18,8 @@ UNUSED = np.empty((0, 0))
 
 
 def execution_prices(panel: Panel, fill: str) -> FloatArray:
-    """f64[T, N]: the prices at which orders fill; NaN where there is no bar, or one without any trade.
-
-    Some sources keep a suspended session as a flat bar without volume. Of a symbol that had no volume in any bar so
-    far, this is unknown.
-    """
-    price = panel.open if fill == "open" else panel.close
-    flat = (panel.volume == 0) & (panel.high == panel.low)
-    if not flat.any():
-        return np.ascontiguousarray(price)
-    traded = np.logical_or.accumulate(panel.with_past("volume") > 0)[-len(price) :]
-    return np.ascontiguousarray(np.where(flat & traded, np.nan, price))
+    """f64[T, N]: the prices at which orders fill; NaN where there is no bar."""
+    return np.ascontiguousarray(panel.open if fill == "open" else panel.close)
 
 
 def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:

@@ -98,15 +98,15 @@ def unpriced(panel: Panel) -> Iterator[str]:
 
 
 def delisted(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
-    """Holdings that had no further bar."""
+    """Holdings whose listing is over."""
     left = orders.filter(pl.col("reason") == "delisted")
     if left.is_empty():
         return
     names = left["symbol"].unique().sort()
     have, are = ("has", "is") if len(left) == 1 else ("have", "are")
     yield (
-        f"{counted(len(left), 'holding')} {have} no further bars ({listed(names)}) and {are} treated as delisted: sold "
-        f"at the last close (delisting_return {strategy.delisting_return:+.0%}), no costs."
+        f"{counted(len(left), 'holding')} {have} left the exchange ({listed(names)}) and {are} sold at the last close "
+        f"(delisting_return {strategy.delisting_return:+.0%}), no costs."
     )
 
 

@@ -47,7 +47,7 @@ class Panel:
 
     dates : the session of each of T rows, ascending; symbols : N symbols, ascending
     open, high, low, close, volume, factor, score : float64[T, N]; `score[t]` is known after row t's close
-    gone : int64[N], first row of the session after that of the symbol's last bar; T where there is none
+    gone : int64[N], first row of the session after that on which the symbol's listing is over; T where there is none
     unpriced : symbols with scores and without any bar, left out
     groups : of the symbols, where they are known
     times : the end of each row's bar in an intraday market; empty where a row is a session
@@ -92,19 +92,25 @@ def ends_of(session: IntArray) -> IntArray:
 
 
 def build_panel(
-    bars: pl.DataFrame, scores: pl.DataFrame, sessions: Sequence[date], *, keep_unpriced: bool = False
+    bars: pl.DataFrame,
+    scores: pl.DataFrame,
+    sessions: Sequence[date],
+    listings: pl.DataFrame | None = None,
+    *,
+    keep_unpriced: bool = False,
 ) -> Panel:
     """Bars and scores of `sessions`, for the symbols that have a score and a bar in them.
 
     Parameters
     ----------
     bars
-        schema.BARS, daily. Bars after the last session are not shown to the strategy; they only tell a suspension at
-        the end from a delisting. Bars before the first session are ignored.
+        schema.BARS, daily; those before the first session and after the last are ignored.
     scores
         Columns date (session whose close the score knows), symbol, score; NaN and null are no opinion.
     sessions
         Ascending.
+    listings
+        LISTINGS, which say when a symbol leaves; None: none does.
     keep_unpriced
         Symbols with scores and without a bar are kept, as Qlib ranks them all the same.
 
@@ -115,14 +121,26 @@ def build_panel(
         or no symbol with both.
     """
     check_sessions(sessions)
-    return filled_panel(bars, scores, tuple(sessions), (), keep_unpriced=keep_unpriced)
+    return filled_panel(bars, scores, tuple(sessions), (), listings, keep_unpriced=keep_unpriced)
 
 
-def build_bar_panel(bars: pl.DataFrame, scores: pl.DataFrame, times: pl.DataFrame) -> Panel:
-    """As `build_panel`, a row a bar. scores : time (end of a bar), symbol, score; times : date and time of the rows"""
+def build_bar_panel(
+    bars: pl.DataFrame, scores: pl.DataFrame, times: pl.DataFrame, listings: pl.DataFrame | None = None
+) -> Panel:
+    """As `build_panel`, a row a bar.
+
+    Parameters
+    ----------
+    bars, listings
+        As for `build_panel`.
+    scores
+        Columns time (end of a bar), symbol and score.
+    times
+        Date and time of the rows.
+    """
     check_sessions(times["date"].unique().sort().to_list())
     rows = scores.join(times, on="time", how="inner").select("date", "time", "symbol", "score")
-    return filled_panel(bars, rows, tuple(times["date"]), tuple(times["time"]), keep_unpriced=False)
+    return filled_panel(bars, rows, tuple(times["date"]), tuple(times["time"]), listings, keep_unpriced=False)
 
 
 def filled_panel(
@@ -130,6 +148,7 @@ def filled_panel(
     scores: pl.DataFrame,
     dates: tuple[date, ...],
     times: tuple[datetime, ...],
+    listings: pl.DataFrame | None,
     *,
     keep_unpriced: bool,
 ) -> Panel:
@@ -163,7 +182,7 @@ def filled_panel(
         volume=volume,
         factor=factor,
         score=to_matrix(scores, "score", rows, kept, key=key),
-        gone=rows_after(bars, dates, kept),
+        gone=rows_over(listings, dates, kept),
         unpriced=tuple(sorted(scored - priced)),
         times=times,
     )
@@ -224,10 +243,13 @@ def first_known(values: FloatArray) -> FloatArray:
     return np.asarray(values[np.argmax(~np.isnan(values), axis=0), np.arange(values.shape[1])])
 
 
-def rows_after(bars: pl.DataFrame, dates: Sequence[date], symbols: Sequence[str]) -> IntArray:
-    """int64[N]: the first row of the session after that of each symbol's last bar. dates : of the T rows."""
-    last = dict(bars.group_by("symbol").agg(pl.col("date").max()).iter_rows())
-    ends = np.array([last.get(symbol, date.min) for symbol in symbols], dtype="datetime64[D]")
+def rows_over(listings: pl.DataFrame | None, dates: Sequence[date], symbols: Sequence[str]) -> IntArray:
+    """int64[N]: the first row of the session after which each symbol's listing is over; T where it is not.
+
+    listings : LISTINGS, or None; dates : of the T rows.
+    """
+    over = {} if listings is None else dict(listings.drop_nulls("known").select("symbol", "known").iter_rows())
+    ends = np.array([over.get(symbol, date.max) for symbol in symbols], dtype="datetime64[D]")
     return np.searchsorted(np.array(dates, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
 
 

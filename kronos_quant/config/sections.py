@@ -16,6 +16,7 @@ from pydantic import AliasChoices, Field, model_validator
 from kronos_quant.bounds import (
     LARGEST_CLIP,
     LEAST_LOOKBACK,
+    MOST_BARS,
     MOST_BARS_COUNTED,
     MOST_WINDOWS,
     BarCount,
@@ -47,6 +48,8 @@ LONGEST_MINUTES = 7 * 24 * 60
 class MarketConfig(Section):
     """Where the bars come from, and what a data directory does not state itself."""
 
+    units: ClassVar = {"sessions": "delisted_after"}
+
     qlib_dir: Path = Field(
         Path("~/.qlib/qlib_data/cn_data"),
         validation_alias=AliasChoices("qlib_dir", "qlib_data_path"),
@@ -60,6 +63,12 @@ class MarketConfig(Section):
         None, description="bar frequency: day, 1min, 5min, 15min, 30min or 60min; null: the only stored one"
     )
     universe: str = Field("all", description="universe to train on and to score, such as csi300; all: every stock")
+    delisted_after: int = Field(
+        250,
+        ge=1,
+        le=MOST_BARS,
+        description="sessions without a bar after which a listing counts as over, where no table of listings says so",
+    )
 
 
 class ModelConfig(Section):

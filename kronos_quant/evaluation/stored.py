@@ -108,8 +108,7 @@ def read_inputs(market: Market, main: StoredRecipe, start: date, end: date, univ
     since = history_start(sessions, places[0])
     until = sessions[min(places[-1] + max(recipe.horizon, *DECAY), len(sessions) - 1)]
     membership = market.universe(universe)
-    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
-    symbols = stocks.filter(stocks.is_in(membership["symbol"].unique().implode())).to_list()
+    symbols = market.traded_members(membership)
     bars = market.select_bars(symbols, start=since, end=until)
     if bars.is_empty():
         raise DataError(f"universe {universe}: no bars of any constituent since {since}")

@@ -8,8 +8,9 @@ the same bars bit for bit. The output is written aside and renamed; existing fil
     features/<symbol>/<field>.<freq>.bin    in lower case: pyqlib on Linux finds no other
 
 Fields of a Qlib directory: open, high, low, close, volume, amount and factor as stored; `change` is the return of the
-adjusted close since the bar before, so that a split is no loss; `vwap` is amount / volume in adjusted prices. Suspended
-sessions are NaN; only the factor continues through them, as in Qlib's own dumps.
+adjusted close since the bar before, so that a split is no loss; `vwap` is amount / volume in adjusted prices. Sessions
+without a stored bar are NaN; only the factor continues through them, as in Qlib's own dumps. A bar that the source has
+of a suspended session is written as it came.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def _parts(selection: Selection) -> Iterator[pl.DataFrame]:
     """The bars in schema.BARS, some hundred symbols at a time, in the order of the symbols."""
     names = selection.names
     for first in range(0, len(names), _SYMBOLS_A_PART):
-        part = selection.market.select_bars(names[first : first + _SYMBOLS_A_PART], selection.start, selection.end)
+        part = selection.market.stored_bars(names[first : first + _SYMBOLS_A_PART], selection.start, selection.end)
         if not part.is_empty():
             yield part
 
@@ -255,7 +256,7 @@ def _calendar(selection: Selection) -> pl.Series:
         days = [session for session in selection.market.sessions() if start <= session <= end]
         return pl.Series(days, dtype=pl.Date).cast(pl.Datetime("us"))
     with selection.market.connect() as connection:
-        query = "SELECT DISTINCT time FROM bars WHERE date BETWEEN ? AND ? ORDER BY time"
+        query = "SELECT DISTINCT time FROM stored_bars WHERE date BETWEEN ? AND ? ORDER BY time"
         times: pl.Series = connection.sql(query, params=[start, end]).pl()["time"]
     return times.cast(pl.Datetime("us"))
 
@@ -291,12 +292,12 @@ def _on_calendar(name: str, values: npt.NDArray[np.float32], positions: Position
 
 
 def _write_lists(folder: Path, selection: Selection) -> None:
-    """all.txt with every instrument, and each universe with its members, also those without bars."""
-    listings = selection.market.instruments().select("symbol", start="first_date", end="last_date")
-    lists = {ALL: listings}
-    for name in selection.market.universe_names():
-        if name != ALL:
-            lists[name] = selection.market.universe(name).select("symbol", "start", "end")
+    """The lists as their sources gave them; all.txt with the instruments too that no source had a list of."""
+    stored = selection.market.source_lists()
+    lists = {name: stored.filter(universe=name).drop("universe") for name in sorted(stored["universe"].unique())}
+    unlisted = selection.market.instruments().filter(pl.col("in_all").is_null())
+    others = unlisted.select("symbol", start="first_date", end="last_date")
+    lists[ALL] = pl.concat([lists.get(ALL, others.clear()), others]).unique().sort("symbol", "start")
     for name, intervals in lists.items():
         chosen = pl.lit(True) if selection.symbols is None else pl.col("symbol").is_in(selection.symbols)
         kept = intervals.filter(

@@ -61,7 +61,7 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
     with readers.reading(path, "a Parquet file", hint=readers.REPAIR):
         events = readers.scan_parquet(path).filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
     own = events["symbol"].unique().sort().to_list()
-    present = market.select_bars(own).select(
+    present = market.stored_bars(own).select(
         "symbol", "time", *(pl.col(name).alias(f"present_{name}") for name in VALUES)
     )
     replaced = events.filter(pl.col("open").is_not_null()).join(

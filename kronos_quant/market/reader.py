@@ -5,13 +5,10 @@ Nothing here opens the database, so reading never blocks an ingest and never see
 
 from __future__ import annotations
 
-import difflib
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -20,23 +17,34 @@ import polars as pl
 
 from kronos_quant import readers
 from kronos_quant.display import Displayed, summary_table
-from kronos_quant.errors import ConfigError, DataError, counted, listed
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.files import asset_dir
-from kronos_quant.inputs import LONGEST_NAME, DateLike, PathLike, Symbols, as_date, as_path, as_symbols, short_repr
+from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols, short_repr
 from kronos_quant.market import universes
 from kronos_quant.market.calendar_files import calendar_digest, path_of, read_calendar
 from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, TradingCalendar, exchange_calendar
+from kronos_quant.market.listings import DELISTED_AFTER, listing_spans
+from kronos_quant.market.quality.checks import WARNED, WARNED_FILE
 from kronos_quant.market.ranges import check_inside, check_session, select_range
-from kronos_quant.market.snapshots import ORIGINS_FILE, Snapshot, current_snapshot, default_freq
-from kronos_quant.market.symbols import canonical
-from kronos_quant.market.universes import INTERVALS, UNADJUSTED, Membership, check_kind, listing_dates
-from kronos_quant.schema import DAILY
+from kronos_quant.market.snapshot_files import (
+    create_view,
+    read_frame,
+    read_last_bars,
+    read_sessions,
+    read_symbols,
+    read_times,
+)
+from kronos_quant.market.snapshots import ORIGINS_FILE, SUSPENDED, Snapshot, current_snapshot, default_freq
+from kronos_quant.market.symbols import find_symbol, usual_benchmark
+from kronos_quant.market.universes import INTERVALS, UNADJUSTED, Membership, check_kind
+from kronos_quant.schema import BARS, DAILY
 from kronos_quant.workspace import WorkspaceFolder
 
-_BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
-"""CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
-
 _PARQUET = "a Parquet file"
+_VIEW_BARS = """
+CREATE VIEW bars AS
+SELECT symbol, date, time, open, high, low, close, coalesce(volume, 0) AS volume, coalesce(amount, 0) AS amount, factor
+FROM stored_bars"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,12 +53,14 @@ class Market(Displayed):
 
     snapshot: Snapshot
     freq: str
+    delisted_after: int = DELISTED_AFTER
+    """Sessions without a bar after which a listing counts as over, where no table says so."""
 
     @property
     def title(self) -> str:
         """One line: how many bars, of what, over which period."""
         span = self.snapshot.freqs[self.freq]
-        held = f"{span.bars:,} {self.freq} bars of {counted(span.symbols, 'symbol')}"
+        held = f"{span.traded:,} {self.freq} bars of {counted(span.symbols, 'symbol')}"
         return f"Market: {held}, {span.first} to {span.last}"
 
     def summary(self) -> pl.DataFrame:
@@ -71,7 +81,7 @@ class Market(Displayed):
     def bars(
         self, symbols: Symbols | None = None, start: DateLike | None = None, end: DateLike | None = None
     ) -> pl.DataFrame:
-        """Bars in schema.BARS, sorted by (symbol, time).
+        """Bars in schema.BARS, sorted by (symbol, time); a suspended session has none, and a missing volume is 0.
 
         Parameters
         ----------
@@ -107,31 +117,42 @@ class Market(Displayed):
         self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
     ) -> pl.DataFrame:
         """Like `bars`, of canonical symbols and without checks: a symbol without bars gives no rows."""
-        frame = self._scan()
+        return self._collect(self._chosen(self._scan(), symbols, start, end))
+
+    def stored_bars(
+        self, symbols: Sequence[str] | None = None, start: date | None = None, end: date | None = None
+    ) -> pl.DataFrame:
+        """Like `select_bars`, as the source gave them: also those of suspended sessions; a missing volume is null."""
+        return self._collect(self._chosen(self._scan_stored().select(list(BARS)), symbols, start, end))
+
+    @staticmethod
+    def _chosen(
+        frame: pl.LazyFrame, symbols: Sequence[str] | None, start: date | None, end: date | None
+    ) -> pl.LazyFrame:
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
         if start is not None:
             frame = frame.filter(pl.col("date") >= start)
         if end is not None:
             frame = frame.filter(pl.col("date") <= end)
-        return self._collect(frame)
+        return frame
 
     def sessions(self) -> list[date]:
         """Every session of the data, ascending."""
-        return list(_sessions(self._file("sessions")))
+        return list(read_sessions(self._file("sessions")))
 
     def session_range(self, start: DateLike | None = None, end: DateLike | None = None) -> list[date]:
         """The sessions from `start` to `end`, both inclusive; the bounds need not be sessions themselves.
 
         Raises ConfigError where they are swapped, DataError where no session is between them.
         """
-        return select_range(_sessions(self._file("sessions")), as_date(start, "start"), as_date(end, "end"))
+        return select_range(read_sessions(self._file("sessions")), as_date(start, "start"), as_date(end, "end"))
 
     def times(self) -> pl.DataFrame:
         """When bars end: distinct (date, time), ascending; of daily bars every session, also one without any bar."""
         if self.freq == DAILY:
             return pl.DataFrame({"date": self.sessions()}).with_columns(time=pl.col("date").cast(pl.Datetime("us")))
-        return _times(self._file("bars"))
+        return read_times(self._file("bars"))
 
     def last_time(self) -> datetime:
         """The end stamp of the newest bar."""
@@ -142,19 +163,37 @@ class Market(Displayed):
 
     def instruments(self) -> pl.DataFrame:
         """Instruments in schema.INSTRUMENTS, sorted by symbol."""
-        return _frame(self.snapshot.folder / "instruments.parquet")
+        known = read_frame(self.snapshot.folder / "instruments.parquet")
+        return known if "in_all" in known.columns else known.with_columns(in_all=pl.lit(None, pl.Boolean))
 
     def universe_names(self) -> list[str]:
-        """The universes that `members` knows; "all" is always one."""
-        return [universes.ALL, *self._intervals()["universe"].unique().sort()]
+        """The universes that `members` knows: all, the stored lists, and funds, bonds or indices if there are any."""
+        kinds = self.instruments()["kind"].unique()
+        others = {name for name, kind in universes.KIND_UNIVERSES.items() if kind in kinds}
+        return [universes.ALL, *sorted({*self._intervals()["universe"], *others} - {universes.ALL})]
 
     def universe(self, name: str) -> pl.DataFrame:
-        """A universe in schema.UNIVERSES; "all" is every stock's listing. Raises DataError for an unknown name."""
-        if name == universes.ALL:
-            return universes.listings(self.instruments())
+        """A universe in schema.UNIVERSES; "all" is every stock of the source's list, and those of sources without one.
+
+        Raises DataError for an unknown name.
+        """
         if name not in self.universe_names():
             raise DataError(f"unknown universe {short_repr(name)}; available: {', '.join(self.universe_names())}")
-        return self._intervals().filter(pl.col("universe") == name)
+        stored = self._intervals().filter(pl.col("universe") == name)
+        if name == universes.ALL:
+            return universes.every_stock(self.instruments(), self.listings(), stored)
+        if stored.is_empty():
+            return universes.of_kind(self.instruments(), self.listings(), name)
+        return stored
+
+    def traded_members(self, membership: pl.DataFrame) -> list[str]:
+        """The symbols that a universe (schema.UNIVERSES) ever had, without indices, sorted."""
+        traded = self.instruments().filter(pl.col("kind") != "index")["symbol"]
+        return traded.filter(traded.is_in(membership["symbol"].unique().implode())).to_list()
+
+    def source_lists(self) -> pl.DataFrame:
+        """The lists as the sources gave them, in schema.UNIVERSES: "all" with its funds and indices."""
+        return self._intervals()
 
     def members(self, universe: str = universes.ALL, on: DateLike | None = None) -> list[str]:
         """Constituents of a universe on a date (default: the newest session), sorted, also those without bars."""
@@ -166,7 +205,7 @@ class Market(Displayed):
         A date between two sessions takes the bars of the one before; DataError for a date before or after the data.
         """
         day = self._date(on)
-        known = _sessions(self._file("sessions"))
+        known = read_sessions(self._file("sessions"))
         check_inside(known, day)
         session = known[bisect_right(known, day) - 1]
         names = universes.members(self.universe(universe), universe, day)
@@ -176,10 +215,10 @@ class Market(Displayed):
             pl.col("date").max().alias("last"),
             (pl.col("date") == session).any().alias("traded"),
         )
-        # a symbol still listed after its last bar is suspended, not delisted
-        listed_until = self.instruments().select("symbol", "last_date")
-        spans = self._collect(found).join(listed_until, on="symbol", how="left")
-        spans = spans.with_columns(last=pl.max_horizontal("last", "last_date"))
+        # until its listing is over, a symbol without bars is suspended
+        over = self.listings().select("symbol", "delisted")
+        spans = self._collect(found).join(over, on="symbol", how="left")
+        spans = spans.with_columns(last=pl.coalesce("delisted", pl.lit(known[-1])))
         return universes.membership(self.universe(universe), universe, day, session, spans)
 
     def intervals(self, kind: str) -> pl.DataFrame:
@@ -187,36 +226,23 @@ class Market(Displayed):
         check_kind(kind)
         return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
 
-    def listing_dates(self) -> pl.DataFrame:
-        """Listing date of each symbol: symbol, listed; null for a symbol whose bars start with the data."""
-        first = _sessions(self._file("sessions"))[0]
-        return listing_dates(self.instruments(), self.intervals("listing"), first)
+    def listings(self) -> pl.DataFrame:
+        """When each symbol was listed, as far as it is known, in `listings.LISTINGS`."""
+        last = read_last_bars(self._file("bars"), marked=self._has_suspended)
+        tables, sessions = self.intervals("listing"), read_sessions(self._file("sessions"))
+        return listing_spans(self.instruments(), tables, last, sessions, self.delisted_after)
 
     def resolve(self, text: str) -> str:
         """The symbol that a text names: SH600000, 600000.SH, sh600000 or, where only one fits, 600000.
 
         Raises DataError for an unknown symbol (with the nearest ones) and for digits that several symbols share.
         """
-        if not isinstance(text, str):
-            raise ConfigError(f"symbol: expected a symbol such as SH600000, found {short_repr(text)}")
-        known = _symbols(self.snapshot.folder / "instruments.parquet")
-        name = text.strip().upper()
-        sharing = [symbol for symbol in known if symbol[2:] == name] if re.fullmatch(r"\d{4,6}", name) else []
-        if len(sharing) > 1:
-            raise DataError(f"symbol {short_repr(text)} is ambiguous: {listed(sharing)}")
-        for spelling in (name, *sharing, canonical(name, self.exchange), canonical(name)):
-            if spelling in known:
-                return spelling
-        nearest = difflib.get_close_matches(canonical(name[:LONGEST_NAME]), known, n=3)
-        raise DataError(
-            f"unknown symbol {short_repr(text)}: not among the {len(known):,} in the market",
-            hint=f"nearest: {', '.join(nearest)}" if nearest else "kq universe",
-        )
+        return find_symbol(text, read_symbols(self.snapshot.folder / "instruments.parquet"), self.exchange)
 
     def check_session(self, on: DateLike) -> date:
         """The session that a date names; DataError, naming the nearest sessions, for a date that is none."""
         day = self._date(on)
-        check_session(_sessions(self._file("sessions")), day)
+        check_session(read_sessions(self._file("sessions")), day)
         return day
 
     def next_times(self, last_time: datetime, count: int) -> FutureTimes:
@@ -246,7 +272,7 @@ class Market(Displayed):
 
     def _recent_bars(self, last_time: datetime) -> RecentBars:
         """The sessions up to a moment and, of intraday bars, the times of day at which the recent ones ended."""
-        known = _sessions(self._file("sessions"))
+        known = read_sessions(self._file("sessions"))
         if self.freq == DAILY:
             return RecentBars(known[: bisect_right(known, last_time.date())])
         bars = self.times()
@@ -267,32 +293,34 @@ class Market(Displayed):
             return None
         if choice != "auto":
             return self.resolve(choice)
-        indices: list[str] = self.instruments().filter(pl.col("kind") == "index")["symbol"].to_list()
-        for symbol in _BENCHMARKS:
-            if symbol in indices:
-                return symbol
-        if len(indices) > 1:
-            raise DataError(
-                f"benchmark auto: {len(indices)} indices, none of them {', '.join(_BENCHMARKS)}: {listed(indices)}",
-                hint="set `benchmark` to one of them, or to none",
-            )
-        return indices[0] if indices else None
+        return usual_benchmark(self.instruments().filter(pl.col("kind") == "index")["symbol"].to_list())
 
     def origins(self, source: str) -> list[Path]:
         """Where the bars of a source (qlib, csv, ...) were read from, each place once, the last first; maybe none."""
         path = self.snapshot.folder / ORIGINS_FILE
         if not path.exists():
             return []
-        read = _frame(path).filter(freq=self.freq, source=source)
+        read = read_frame(path).filter(freq=self.freq, source=source)
         return [Path(place) for place in dict.fromkeys(reversed(read["path"].to_list()))]
 
+    def warnings(self) -> pl.DataFrame:
+        """The stored bars that a check warned of at their ingest: rule, symbol, date, time; see `kq check`."""
+        path = self.snapshot.folder / WARNED_FILE
+        if not path.exists():  # a snapshot of an older version
+            return pl.DataFrame(schema=WARNED)
+        return read_frame(path).filter(freq=self.freq).drop("freq")
+
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """An in-memory DuckDB for SQL: bars, instruments, universes, sessions and the views of db/views."""
+        """An in-memory DuckDB for SQL: bars, instruments, universes, sessions and the views of db/views.
+
+        `bars` is what `bars` gives; `stored_bars` has those of suspended sessions too, marked in a column `suspended`.
+        """
         connection = duckdb.connect(":memory:")
-        for name in ("bars", "sessions"):
-            _create_view(connection, name, self._file(name))
+        create_view(connection, "stored_bars", self._file("bars"))
+        create_view(connection, "sessions", self._file("sessions"))
+        connection.execute(_VIEW_BARS + (f" WHERE NOT {SUSPENDED}" if self._has_suspended else ""))
         for name in ("instruments", "universes"):
-            _create_view(connection, name, self.snapshot.folder / f"{name}.parquet")
+            create_view(connection, name, self.snapshot.folder / f"{name}.parquet")
         connection.register("intervals", self._facts("intervals", INTERVALS).to_arrow())
         unadjusted = self._facts("unadjusted_volumes", UNADJUSTED).filter(pl.col("freq") == self.freq)
         connection.register("unadjusted_volumes", unadjusted.select("symbol").to_arrow())
@@ -302,13 +330,23 @@ class Market(Displayed):
 
     def _date(self, on: DateLike | None) -> date:
         """A date as given, the newest session for None."""
-        return as_date(on, "date") or _sessions(self._file("sessions"))[-1]
+        return as_date(on, "date") or read_sessions(self._file("sessions"))[-1]
 
     def _file(self, name: str) -> Path:
         return self.snapshot.folder / f"{name}.{self.freq}.parquet"
 
     def _scan(self) -> pl.LazyFrame:
+        stored = self._scan_stored()
+        traded = stored.filter(~pl.col(SUSPENDED)) if self._has_suspended else stored
+        return traded.select(list(BARS)).with_columns(pl.col("volume", "amount").fill_null(0.0))
+
+    def _scan_stored(self) -> pl.LazyFrame:
         return readers.scan_parquet(self._file("bars"), hint=readers.REPAIR)
+
+    @property
+    def _has_suspended(self) -> bool:
+        """Whether the file of bars holds some of suspended sessions and, with them, the column that says so."""
+        return self.snapshot.freqs[self.freq].suspended > 0
 
     def _collect(self, query: pl.LazyFrame) -> pl.DataFrame:
         """The answer of a query of the bars; DataError where their file is damaged."""
@@ -316,19 +354,30 @@ class Market(Displayed):
             return query.collect()
 
     def _intervals(self) -> pl.DataFrame:
-        return _frame(self.snapshot.folder / "universes.parquet")
+        return read_frame(self.snapshot.folder / "universes.parquet")
 
     def _facts(self, name: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
         """A part that snapshots of older versions do not have."""
         path = self.snapshot.folder / f"{name}.parquet"
-        return _frame(path) if path.exists() else pl.DataFrame(schema=schema)
+        return read_frame(path) if path.exists() else pl.DataFrame(schema=schema)
 
 
-def open_market(root: PathLike, freq: str | None = None) -> Market:
+def open_market(root: PathLike, freq: str | None = None, delisted_after: int = DELISTED_AFTER) -> Market:
     """The newest published state of the workspace folder `root`.
 
-    freq : "day", "5min", ...; by default daily bars where there are any, else the first frequency there is.
-    Raises DataError when nothing was ingested yet or the frequency is not there.
+    Parameters
+    ----------
+    root
+        The workspace's folder.
+    freq
+        "day", "5min", ...; by default daily bars where there are any, else the first frequency there is.
+    delisted_after
+        Sessions without a bar after which a listing counts as over, where no table of listings says so.
+
+    Raises
+    ------
+    DataError
+        When nothing was ingested yet or the frequency is not there.
 
     >>> open_market("my-research").bars("AAPL", start="2024-01-01")  # doctest: +SKIP
     """
@@ -339,40 +388,10 @@ def open_market(root: PathLike, freq: str | None = None) -> Market:
     freq = freq or default_freq(snapshot)
     if freq not in snapshot.freqs:
         raise DataError(f"{root}: no {freq} bars (stored: {', '.join(snapshot.freqs)})")
-    return Market(snapshot, freq)
+    return Market(snapshot, freq, delisted_after)
 
 
 def workspace_market(workspace: WorkspaceFolder, freq: str | None = None) -> Market:
     """The newest bars of a workspace at the frequency given, else at the one that kq.yaml sets."""
-    return open_market(workspace.root, freq or workspace.config.market.freq)
-
-
-# A snapshot never changes, so what was read of one stays true; the bars themselves are not kept.
-@lru_cache(maxsize=16)
-def _frame(path: Path) -> pl.DataFrame:
-    return readers.read_parquet(path, hint=readers.REPAIR)
-
-
-@lru_cache(maxsize=16)
-def _sessions(path: Path) -> tuple[date, ...]:
-    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
-        return tuple(_frame(path)["date"])
-
-
-@lru_cache(maxsize=16)
-def _times(path: Path) -> pl.DataFrame:
-    bars = readers.scan_parquet(path, hint=readers.REPAIR)
-    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
-        return bars.select("date", "time").unique().sort("time").collect()
-
-
-@lru_cache(maxsize=16)
-def _symbols(path: Path) -> dict[str, None]:
-    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
-        return dict.fromkeys(_frame(path)["symbol"])
-
-
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
-    readers.regular_file(path, hint=readers.REPAIR)
-    with readers.reading(path, _PARQUET, hint=readers.REPAIR):
-        connection.read_parquet(readers.duckdb_path(path)).create_view(name)
+    market = workspace.config.market
+    return open_market(workspace.root, freq or market.freq, market.delisted_after)

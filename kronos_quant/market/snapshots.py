@@ -3,6 +3,7 @@
     db/snapshots/CURRENT                 name of the newest folder; replaced by rename
     db/snapshots/<digest16>/bars.<freq>.parquet, sessions.<freq>.parquet, calendar.<freq>.parquet,
                             instruments.parquet, universes.parquet, rejected_bars.parquet, contradicted_bars.parquet,
+                            warned_bars.parquet,
                             history.parquet, origins.parquet, meta.json
 
 The digest is of the bars, sessions, lists and facts, and of the calendar where it decides (`write_calendar`): equal
@@ -20,6 +21,7 @@ import re
 import shutil
 import uuid
 import weakref
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -27,6 +29,7 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
@@ -35,7 +38,8 @@ from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.files import discard, write_aside, write_json, write_text
 from kronos_quant.market.calendar_files import write_calendar
 from kronos_quant.market.database import DB_FOLDER, statement
-from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, write_findings
+from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, WARNED_FILE, write_findings
+from kronos_quant.market.suspensions import find_suspended
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
 from kronos_quant.readers import REPAIR, read_footer, read_json, read_text, regular_file
@@ -47,6 +51,8 @@ CURRENT = "CURRENT"
 META = "meta.json"
 HISTORY_FILE = "history.parquet"
 ORIGINS_FILE = "origins.parquet"
+SUSPENDED = "suspended"
+"""The column of a bars file that says whether the bar is of a suspended session."""
 
 _FORMAT = 1
 _ROWS_A_GROUP = 1 << 18
@@ -63,9 +69,17 @@ class FreqSpan:
     """ISO code, "24/7", or "" where unknown."""
     sessions: int
     bars: int
+    """Rows of the file."""
     symbols: int
     first: date
     last: date
+    suspended: int = 0
+    """Rows of suspended sessions, which readers leave out."""
+
+    @property
+    def traded(self) -> int:
+        """Bars that readers see."""
+        return self.bars - self.suspended
 
 
 class SnapshotMeta(BaseModel):
@@ -108,7 +122,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     target = folder / digest[:_NAME_LENGTH]
     if target.is_dir() and fault_of(target) is None:
         # the same bars; rejected ones, history and origins may differ and are no part of the content
-        for name in (REJECTED_FILE, CONTRADICTED_FILE, HISTORY_FILE, ORIGINS_FILE):
+        for name in (REJECTED_FILE, CONTRADICTED_FILE, WARNED_FILE, HISTORY_FILE, ORIGINS_FILE):
             move(staged / name, target / name)
         for calendar in staged.glob("calendar.*.parquet"):
             if not (target / calendar.name).exists():  # an older version wrote none
@@ -203,7 +217,9 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     parts: dict[str, str] = {}
     freqs: dict[str, FreqSpan] = {}
     for (freq,) in connection.execute("SELECT DISTINCT freq FROM bars ORDER BY freq").fetchall():
-        parts[f"bars.{freq}"] = _write_bars(folder / f"bars.{freq}.parquet", connection, freq)
+        parts[f"bars.{freq}"], suspended = _write_bars(folder / f"bars.{freq}.parquet", connection, freq)
+        if suspended:
+            parts[f"suspended.{freq}"] = suspended.digest
         sessions = connection.sql("SELECT date FROM sessions WHERE freq = $freq ORDER BY date", params={"freq": freq})
         dates = sessions.pl()
         check_table("snapshot.sessions", dates)
@@ -211,8 +227,8 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
         parts[f"sessions.{freq}"] = _frame_digest(dates)
         parts[f"exchange.{freq}"] = exchange = _exchange(connection, freq)
         query = "SELECT count(*), count(DISTINCT symbol), min(date), max(date) FROM bars WHERE freq = ?"
-        [span] = connection.execute(query, [freq]).fetchall()
-        freqs[freq] = FreqSpan(exchange, len(dates), *span)
+        [(bars, symbols, first, last)] = connection.execute(query, [freq]).fetchall()
+        freqs[freq] = FreqSpan(exchange, len(dates), bars, symbols, first, last, suspended.bars if suspended else 0)
         calendar = write_calendar(folder, connection, freq, exchange, dates["date"][0], dates["date"][-1])
         if calendar is not None:
             parts[f"calendar.{freq}"] = calendar
@@ -237,26 +253,62 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     return digest
 
 
-def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) -> str:
-    """Stream the bars of one frequency to Parquet, sorted by (symbol, time); return the digest of their values.
+@dataclass(frozen=True, slots=True)
+class _Suspended:
+    """The bars of suspended sessions, as they were written."""
+
+    bars: int
+    digest: str
+
+
+def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) -> tuple[str, _Suspended | None]:
+    """Stream the bars of one frequency to Parquet, sorted by (symbol, time); return the digests of their values.
 
     One hash per column, so that the digest does not depend on where the stream is cut; the symbols enter as runs.
     """
-    hashes = {name: hashlib.sha256() for name in BARS if name != "symbol"}
+    hashes = {name: hashlib.sha256() for name in (*BARS, SUSPENDED) if name != "symbol"}
     counts = connection.sql(
         "SELECT symbol, count(*) AS bars FROM bars WHERE freq = $freq GROUP BY symbol ORDER BY symbol",
         params={"freq": freq},
     ).pl()
+    paused = connection.sql("SELECT symbol, date FROM paused_sessions WHERE freq = $freq", params={"freq": freq}).pl()
     reader = connection.sql(statement("select_bars"), params={"freq": freq}).to_arrow_reader(_ROWS_A_GROUP)
-    with pq.ParquetWriter(path, reader.schema, compression="lz4", use_dictionary=["symbol", "date"]) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
-            columns = pl.DataFrame(batch)
+    schema = reader.schema.append(pa.field(SUSPENDED, pa.bool_()))
+    suspended = 0
+    with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=["symbol", "date"]) as writer:
+        for bars in _whole_symbols(reader):
+            columns = bars.with_columns(find_suspended(bars, paused).alias(SUSPENDED))
             check_table("snapshot.bars", columns)
+            writer.write_table(columns.to_arrow().cast(schema), row_group_size=_ROWS_A_GROUP)
+            suspended += int(columns[SUSPENDED].sum())
             for name, column_hash in hashes.items():
-                column_hash.update(columns[name].to_physical().to_numpy().data)
+                column_hash.update(
+                    columns[name].cast(pl.UInt8).to_numpy().data if name == SUSPENDED else _bytes(columns[name])
+                )
+    marks = hashes.pop(SUSPENDED).hexdigest()
     parts = [_frame_digest(counts), *(column_hash.hexdigest() for column_hash in hashes.values())]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    digest = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    return digest, _Suspended(suspended, marks) if suspended else None
+
+
+def _bytes(column: pl.Series) -> memoryview:
+    return column.to_physical().to_numpy().data
+
+
+def _whole_symbols(reader: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
+    """The rows of a stream that is sorted by symbol, cut so that every symbol is in one piece."""
+    kept: list[pl.DataFrame] = []
+    for batch in reader:
+        rows = pl.DataFrame(batch)
+        last = rows["symbol"][-1]
+        whole = rows["symbol"] != last
+        if kept and kept[0]["symbol"][-1] != last:
+            yield pl.concat([*kept, rows.filter(whole)])
+            kept = [rows.filter(~whole)]
+        else:
+            kept.append(rows)
+    if kept:
+        yield pl.concat(kept)
 
 
 def _write_history(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:

@@ -19,13 +19,16 @@ from kronos_quant.market.quality.check_tables import CONTRADICTED, CheckContext
 from kronos_quant.market.quality.checks import Check, ScreenedBars, all_checks, screen
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
 from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, night_notes, sessions_between
-from kronos_quant.market.snapshots import Snapshot, publish, shared_exchange
-from kronos_quant.market.symbols import exchange_of, looks_like_index
+from kronos_quant.market.snapshots import SUSPENDED, Snapshot, publish, shared_exchange
+from kronos_quant.market.suspensions import PAUSED
+from kronos_quant.market.symbols import exchange_of, kind_of
 from kronos_quant.market.universes import record_facts, tidy
+from kronos_quant.readers import reading, scan_parquet
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, NUMBERS, PRICES
 
 _log = logging.getLogger(__name__)
 
+SPANS: dict[str, pl.DataType] = {"symbol": pl.String(), "start": pl.Date(), "end": pl.Date()}
 _OUTSIDE = "outside_session"  # the check that rejects bars on days and at hours at which the exchange is closed
 
 
@@ -41,6 +44,8 @@ class BarBatch:
     """Columns of schema.BARS in any order; NaN or null is missing; a row without any price is no bar (suspended)."""
     instruments: pl.DataFrame
     """schema.INSTRUMENTS; a null kind or date is unknown to this source and taken from the bars or another source."""
+    listings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SPANS), kw_only=True)
+    """Symbol, start and end of listings that the source states."""
     universes: pl.DataFrame
     """schema.UNIVERSES; a universe named here replaces the stored one of that name."""
     sessions: list[date]
@@ -53,8 +58,8 @@ class BarBatch:
     """(name, value) of how the source was read: labels, amount, volume."""
     unadjusted_volume: tuple[str, ...] = ()
     """Symbols whose volume is the shares really traded; of all others raw volume = volume * factor."""
-    paused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date}))
-    """Sessions (symbol, date) that the source calls suspended, with a bar or without."""
+    paused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PAUSED))
+    """PAUSED: sessions that the source calls suspended, with a bar or without."""
     complete: bool = False
     """Whether the source covers each symbol over all of `sessions` (a Qlib directory does), or only from the symbol's
     first bar to its last (a table). A stored bar that is missing there has vanished."""
@@ -75,13 +80,12 @@ class BarBatch:
 
 
 def tidy_bars(batch: BarBatch) -> pl.DataFrame:
-    """The bars in schema.BARS: missing is null, no volume 0, rows without any price are gone; DataError if all are."""
+    """The bars in schema.BARS: missing is null, rows without any price are gone; DataError if all are."""
     bars = (
         batch.bars.lazy()
         .select(pl.col(name).cast(dtype) for name, dtype in BARS.items())
         .with_columns(pl.col(NUMBERS).fill_nan(None))
         .filter(pl.any_horizontal(pl.col(PRICES).is_not_null()))
-        .with_columns(pl.col("volume", "amount").fill_null(0.0))
         .collect()
     )
     if bars.is_empty():
@@ -90,14 +94,15 @@ def tidy_bars(batch: BarBatch) -> pl.DataFrame:
 
 
 def make_instruments(symbols: Sequence[str], exchange: str) -> pl.DataFrame:
-    """schema.INSTRUMENTS as far as the spelling gives them: exchange, and "index" or null as kind; no dates."""
+    """schema.INSTRUMENTS as far as the spelling gives them: exchange, and the kind of what is no stock; no dates."""
     return pl.DataFrame(
         {
             "symbol": list(symbols),
             "exchange": [exchange_of(symbol, exchange) for symbol in symbols],
-            "kind": ["index" if looks_like_index(symbol) else None for symbol in symbols],
+            "kind": [None if (kind := kind_of(symbol)) == "stock" else kind for symbol in symbols],
             "first_date": None,
             "last_date": None,
+            "in_all": None,
         },
         schema=INSTRUMENTS,
     )
@@ -173,6 +178,12 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: Scr
     connection.register("contradicted", batch.contradicted.to_arrow())
     connection.execute(statement("forget_contradicted"), freq)
     connection.execute(statement("insert_contradicted"), freq)
+    connection.register("paused", batch.paused.to_arrow())
+    connection.register("warned", screened.warned.to_arrow())
+    connection.execute(statement("forget_warned"), freq)
+    connection.execute(statement("insert_warned"), freq)
+    connection.execute(statement("forget_paused"), freq)
+    connection.execute(statement("insert_paused"), freq)
     _merge_lists(connection, batch)
     record_facts(connection, ingest, batch.freq, batch.options, batch.unadjusted_volume)
     return found
@@ -184,6 +195,14 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None
     connection.register("incoming_instruments", instruments.to_arrow())
     connection.execute(statement("merge_instruments"))
     store_universes(connection, batch.universes)
+    if not batch.listings.is_empty():
+        connection.register("incoming_listings", batch.listings.select(list(SPANS)).to_arrow())
+        connection.execute(
+            "DELETE FROM intervals WHERE kind = 'listing' AND symbol IN (SELECT symbol FROM incoming_listings)"
+        )
+        connection.execute(
+            "INSERT INTO intervals SELECT 'listing', symbol, start, \"end\", NULL FROM incoming_listings"
+        )
     if batch.calendar:
         store_sessions(connection, SOURCE, batch.exchange, batch.calendar)
     connection.register("incoming_sessions", pl.DataFrame({"date": batch.sessions}, {"date": pl.Date}).to_arrow())
@@ -222,6 +241,7 @@ def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snap
         rejected_by_rule=screened.rejected_by_rule,
         warnings_by_rule=screened.warnings_by_rule,
         suspended=_suspended(bars, batch.sessions),
+        suspended_bars=_suspended_bars(bars, batch.freq, snapshot),
         notes=(*batch.notes, *found.notes, *_calendar_notes(batch, bars)),
         snapshot=snapshot.digest,
     )
@@ -249,6 +269,16 @@ def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
     )
     spans = lives.select("first", "last", "days").iter_rows()
     return sum(number[last] - number[first] + 1 - days for first, last, days in spans)
+
+
+def _suspended_bars(bars: pl.DataFrame, freq: str, snapshot: Snapshot) -> int:
+    """How many of the bars are of sessions that the snapshot says were suspended."""
+    if not snapshot.freqs[freq].suspended:
+        return 0
+    path = snapshot.folder / f"bars.{freq}.parquet"
+    with reading(path, "a Parquet file"):
+        marked = scan_parquet(path).filter(pl.col(SUSPENDED)).select("symbol", "time").collect()
+    return len(bars.select("symbol", "time").join(marked, on=["symbol", "time"], how="semi"))
 
 
 def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
@@ -304,6 +334,7 @@ class IngestReport(TextReport):
     """A bar that breaks several rules counts for each."""
     warnings_by_rule: dict[str, int]
     suspended: int
+    suspended_bars: int
     """Sessions without a bar between a symbol's first and last bar, over all symbols."""
     notes: tuple[str, ...]
     snapshot: str
@@ -335,9 +366,15 @@ class IngestReport(TextReport):
             )
         if self.warnings_by_rule:
             lines.append(f"warnings: {rule_counts(self.warnings_by_rule)[2:-1]}; these bars are kept")
-        if self.suspended:
+        if self.suspended or self.suspended_bars:
             lines.append(
                 f"suspended: {counted(self.suspended, 'session')} without a bar between a symbol's first and last bar"
+                + (
+                    f"; {counted(self.suspended_bars, 'bar')} flat at the close before without a volume or marked by "
+                    "the source, stored and left out by every reader"
+                    if self.suspended_bars
+                    else ""
+                )
             )
         lines += [f"note: {note}" for note in self.notes]
         return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]

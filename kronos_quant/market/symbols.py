@@ -6,12 +6,16 @@ Full-width letters and digits are read as the plain ones, and the slash of a pai
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import polars as pl
+
+from kronos_quant.errors import ConfigError, DataError, listed
+from kronos_quant.inputs import LONGEST_NAME, short_repr
 
 EXCHANGES = {"SH": "XSHG", "SZ": "XSHE", "BJ": "BJSE", "HK": "XHKG"}
 """Prefix of a canonical symbol -> ISO 10383 code of its exchange."""
@@ -31,6 +35,9 @@ _CODE_RANGES = (
     ("BJ", ("4", "8", "92")),
 )
 
+BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
+"""CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
+
 LONGEST_SYMBOL = 64
 """Characters."""
 
@@ -42,7 +49,13 @@ _LETTER = re.compile(rf"[A-Za-z0-9{_HAN} ._^&+=#$!~@%,()\[\]-]")
 _SUFFIX = re.compile(r"\.((CSV|TXT|TSV|JSON)(\.(GZ|ZST))?|PARQUET|PQ|ARROW|FEATHER|IPC)$")
 _GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
 _SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE)|(\d{1,5})[._-](HK|XHKG)")
-_INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|[\^.].+|.*INDEX.*")
+# the exchanges' own code ranges: 5 and 15 to 18 are funds; 11, 12, 13, 01, 02, 10, 2 (Shanghai) and 81, 82 are bonds
+_FUND = re.compile(r"SH5\d{5}|SZ1[5-8]\d{4}")
+_BOND = re.compile(r"SH(?:0[12]|1\d|2\d)\d{4}|SZ1[0-4]\d{4}|BJ8[12]\d{4}")
+# SH88 and SH99 are TongDaXin's numbers, SH93, SZ97 and SZ98 those of the index companies
+_INDEX = re.compile(r"SH(?:000|88\d|93\d|95\d|99\d)\d{3}|SZ(?:39|97|98)\d{4}|BJ899\d{3}|[\^.].+|.*INDEX.*")
+
+_KINDS = (("index", _INDEX), ("fund", _FUND), ("bond", _BOND))
 
 
 def canonical(text: str, exchange: str = "") -> str:
@@ -153,6 +166,69 @@ def exchange_of(symbol: str, default: str = "") -> str:
 def looks_like_index(symbol: str) -> bool:
     """Whether a symbol is an index by its spelling: SH000300, SZ399006, ^GSPC, .DJI, EW_INDEX."""
     return _INDEX.fullmatch(symbol) is not None
+
+
+def kind_of(symbol: str) -> str:
+    """What a symbol names by its code: "index", "fund" or "bond" of the mainland's ranges, else "stock".
+
+    >>> kind_of("SH510300"), kind_of("SZ127045"), kind_of("SH000300"), kind_of("AAPL")
+    ('fund', 'bond', 'index', 'stock')
+    """
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(symbol)), "stock")
+
+
+def find_symbol(text: str, known: Collection[str], exchange: str) -> str:
+    """The known symbol that a text names: SH600000, 600000.SH, sh600000 or, where only one fits, 600000.
+
+    Parameters
+    ----------
+    text
+        As the user gave it.
+    known
+        Canonical symbols.
+    exchange
+        ISO code of the market, "" where unknown.
+
+    Raises
+    ------
+    DataError
+        For an unknown symbol, with the nearest ones, and for digits that several symbols share.
+    ConfigError
+        For what is no text.
+
+    Examples
+    --------
+    >>> find_symbol("600000", ["SH600000", "SZ000001"], "XSHG")
+    'SH600000'
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"symbol: expected a symbol such as SH600000, found {short_repr(text)}")
+    name = text.strip().upper()
+    sharing = [symbol for symbol in known if symbol[2:] == name] if re.fullmatch(r"\d{4,6}", name) else []
+    if len(sharing) > 1:
+        raise DataError(f"symbol {short_repr(text)} is ambiguous: {listed(sharing)}")
+    for spelling in (name, *sharing, canonical(name, exchange), canonical(name)):
+        if spelling in known:
+            return spelling
+    nearest = difflib.get_close_matches(canonical(name[:LONGEST_NAME]), known, n=3)
+    raise DataError(
+        f"unknown symbol {short_repr(text)}: not among the {len(known):,} in the market",
+        hint=f"nearest: {', '.join(nearest)}" if nearest else "kq universe",
+    )
+
+
+def usual_benchmark(indices: Sequence[str]) -> str | None:
+    """The first of BENCHMARKS among the indices of a market, else its only one; None where there is none.
+
+    Raises DataError when several leave no choice.
+    """
+    found = next((symbol for symbol in BENCHMARKS if symbol in indices), None)
+    if found is None and len(indices) > 1:
+        raise DataError(
+            f"benchmark auto: {len(indices)} indices, none of them {', '.join(BENCHMARKS)}: {listed(indices)}",
+            hint="set `benchmark` to one of them, or to none",
+        )
+    return found or next(iter(indices), None)
 
 
 def _joined(prefix: str, code: str) -> str:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL = "all"
-"""The universe of every stock listed on the day."""
+"""The universe of every stock listed on the day; of a source with a list of all symbols, the stocks of that."""
+KIND_UNIVERSES = {"funds": "fund", "bonds": "bond", "indices": "index"}
+"""Universes of what is no stock -> its kind; a list of a source or a user under such a name goes before."""
 
 INTERVALS: dict[str, pl.DataType] = {
     "kind": pl.String(),
@@ -133,31 +135,55 @@ def members(intervals: pl.DataFrame, universe: str, on: date) -> list[str]:
     return intervals.filter(inside)["symbol"].unique().sort().to_list()
 
 
-def listings(instruments: pl.DataFrame) -> pl.DataFrame:
-    """The universe "all": every stock (no index) from its listing to its delisting, in schema.UNIVERSES."""
+def every_stock(instruments: pl.DataFrame, listings: pl.DataFrame, lists: pl.DataFrame) -> pl.DataFrame:
+    """The universe "all", in schema.UNIVERSES: the stocks of the source's list, and those of sources without one.
+
+    Parameters
+    ----------
+    instruments
+        schema.INSTRUMENTS.
+    listings
+        LISTINGS: the intervals of stocks that no list names.
+    lists
+        Stored intervals of this name.
+    """
     stocks = instruments.filter(pl.col("kind") == "stock")
-    return tidy(stocks.select(pl.lit(ALL).alias("universe"), "symbol", start="first_date", end="last_date"))
+    # the latest end of a list is that of its data, after which it says nothing
+    open_end = pl.when(pl.col("end") == pl.col("end").max()).then(OPEN_END).otherwise("end")
+    named = lists.with_columns(end=open_end).filter(pl.col("symbol").is_in(stocks["symbol"].implode()))
+    others = stocks.filter(pl.col("in_all").is_null()).join(named, on="symbol", how="anti")
+    return tidy(pl.concat([named, listed_spans(others, listings, ALL)]))
+
+
+def of_kind(instruments: pl.DataFrame, listings: pl.DataFrame, universe: str) -> pl.DataFrame:
+    """One of KIND_UNIVERSES, in schema.UNIVERSES: all funds, bonds or indices from listing to delisting.
+
+    Parameters
+    ----------
+    instruments
+        schema.INSTRUMENTS.
+    listings
+        LISTINGS.
+    universe
+        A name of KIND_UNIVERSES.
+    """
+    return listed_spans(instruments.filter(pl.col("kind") == KIND_UNIVERSES[universe]), listings, universe)
+
+
+def listed_spans(instruments: pl.DataFrame, listings: pl.DataFrame, universe: str) -> pl.DataFrame:
+    """schema.UNIVERSES: instruments from their first date to their delisting, open where none is known."""
+    spans = instruments.join(listings.select("symbol", "delisted"), on="symbol", how="left")
+    return tidy(
+        spans.select(
+            pl.lit(universe).alias("universe"), "symbol", start="first_date", end=pl.col("delisted").fill_null(OPEN_END)
+        )
+    )
 
 
 def check_kind(kind: str) -> None:
     """Raise ConfigError unless `kind` is one of KINDS."""
     if not isinstance(kind, str) or kind not in KINDS:
         raise ConfigError(f"intervals: expected {', '.join(KINDS)}, found {short_repr(kind)}")
-
-
-def listing_dates(instruments: pl.DataFrame, listings: pl.DataFrame, first_session: date) -> pl.DataFrame:
-    """Listing date of each symbol: columns symbol and listed, null where it is before the data.
-
-    listings : INTERVALS of kind listing, which take precedence over the first bar; bars that start with the data's
-    `first_session` do not date a listing.
-    """
-    stated = listings.group_by("symbol").agg(pl.col("start").min().alias("stated"))
-    first_bar = pl.when(pl.col("first_date") > first_session).then("first_date")
-    return (
-        instruments.join(stated, on="symbol", how="left")
-        .select("symbol", pl.coalesce("stated", first_bar).alias("listed"))
-        .sort("symbol")
-    )
 
 
 def record_facts(

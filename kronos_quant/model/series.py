@@ -11,6 +11,7 @@ becomes of it:
     no volume in the table                    volume and amount are 0
     no volume in a row                        0 there, noted
     no amount, or 0 throughout a symbol       volume x mean price
+    a suspended session                       left out, noted (`market.suspensions`)
     fewer than 2 bars of a symbol             DataError
     bars a week or longer                     DataError
 """
@@ -30,6 +31,7 @@ from kronos_quant.market.ingest.columns import check_years, infer_freq
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.tables import read_tables
 from kronos_quant.market.quality.checks import require_valid_bars
+from kronos_quant.market.suspensions import split_suspended, suspended_note
 from kronos_quant.market.symbols import canonical, exchange_of, find_fault
 from kronos_quant.schema import BARS, DAILY, FEATURES, PRICES
 
@@ -142,8 +144,10 @@ def check_series(rows: pl.DataFrame) -> BarSeries:
     if repeated := ordered.height - distinct.height:
         notes.append(f"{repeated} rows repeat another: kept once")
     _check_repeated(distinct)
-    _check_lengths(frame, distinct)
-    return BarSeries(distinct.drop(_ROW), tuple(notes))
+    traded, suspended = split_suspended(distinct)
+    notes += suspended_note(suspended)
+    _check_lengths(frame, traded)
+    return BarSeries(traded.drop(_ROW), tuple(notes))
 
 
 def _check_repeated(rows: pl.DataFrame) -> None:

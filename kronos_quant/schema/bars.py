@@ -3,7 +3,7 @@
 Prices in BARS are adjusted as the source gives them (raw price = price / factor; raw volume = volume * factor, unless
 the source left a symbol's volume unadjusted, which the snapshot says);
 `time` is the bar's end in exchange-local time, 00:00 of the session for daily bars (as Qlib stamps them).
-A session without a bar (suspension) has no row.
+A suspended session has no row, also where its source has a bar of it; `market.suspensions` says which are.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ BARS: dict[str, pl.DataType] = {
 INSTRUMENTS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "exchange": pl.String(),  # ISO 10383 code, or "" where unknown
-    "kind": pl.String(),  # "stock" or "index"
+    "kind": pl.String(),  # "stock", "fund", "bond" or "index"
     "first_date": pl.Date(),
     "last_date": pl.Date(),
+    "in_all": pl.Boolean(),  # whether the source's list of all symbols names it; null without such a list
 }
 
 UNIVERSES: dict[str, pl.DataType] = {

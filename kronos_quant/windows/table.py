@@ -48,11 +48,9 @@ def universe_table(market: Market, universe: str) -> tuple[BarTable, pl.DataFram
 
     Raises DataError for an unknown universe and for one without bars.
     """
-    membership = None if universe == "all" else market.universe(universe)
-    stocks = market.instruments().filter(pl.col("kind") == "stock")["symbol"]
-    if membership is not None:
-        stocks = stocks.filter(stocks.is_in(membership["symbol"].unique().implode()))
-    return bar_table(market.select_bars(stocks.to_list()), market.sessions()), membership
+    membership = market.universe(universe)
+    symbols = market.traded_members(membership)
+    return bar_table(market.select_bars(symbols), market.sessions()), None if universe == "all" else membership
 
 
 def bar_table(bars: pl.DataFrame, sessions: Sequence[date]) -> BarTable:

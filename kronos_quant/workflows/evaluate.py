@@ -11,6 +11,7 @@ from kronos_quant.evaluation.stored import EvaluationConfig, StoredRecipe, find_
 from kronos_quant.evaluation.zero_shot import zero_shot_signals
 from kronos_quant.inputs import DateLike, as_date
 from kronos_quant.market import Market, workspace_market
+from kronos_quant.market.caveats import bar_caveats, survivorship_caveat
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.schema import check_table
 from kronos_quant.signals import ZERO_SHOT, open_source
@@ -42,6 +43,8 @@ def run_evaluation(
     )
     inputs = read_inputs(market, main, first, last, settings.universe)
     base, notes = (None, []) if zero_shot is False else zero_shot_signals(workspace, main, required=bool(zero_shot))
+    notes = [*notes, *bar_caveats(market, inputs.grid.symbols, first, last)]
+    notes += survivorship_caveat(market, settings.universe, first, last)
     compared = [(f"recipe {other.name}", other) for other in others]
     if base is not None and all(base.source.recipe.digest != other.source.recipe.digest for other in others):
         compared.insert(0, (ZERO_SHOT, base))

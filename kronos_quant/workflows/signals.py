@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import logging
+from collections.abc import Sequence
+
 from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import DateLike, PathLike, as_date
-from kronos_quant.market import workspace_market
+from kronos_quant.market import Market, workspace_market
+from kronos_quant.market.caveats import bar_caveats
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.signals import Signals, open_source, score_devices
+from kronos_quant.signals.source import SignalSource
 from kronos_quant.workspace import WorkspaceFolder
+
+logger = logging.getLogger(__name__)
 
 
 def run_signals(
@@ -38,8 +46,18 @@ def run_signals(
     inputs = Inputs(market.snapshot.digest, source.recipe.weights, {"sampling": source.recipe.recipe.seed})
     with staged_run(workspace.runs, "signal", inputs) as run:
         signals = source.ensure(dates, device, gpus=gpus, allow_code=allow_code)
+        for line in _caveats(market, source, dates):
+            logger.warning("%s", line)
         run.write_config({"recipe": source.recipe.recipe})
         metrics = {"computed": signals.computed, "present": signals.present, "recipe": source.recipe.content()}
         metrics |= {"recipe_digest": source.recipe.digest, "sessions": len(signals.dates)}
         run.write_metrics(metrics | {"estimated": len(signals.estimated)})
     return signals
+
+
+def _caveats(market: Market, source: SignalSource, dates: Sequence[datetime.date]) -> list[str]:
+    """What the ingest warned of in the bars that the scores of some dates rest on."""
+    sessions = market.sessions()
+    first = sessions[max(0, sessions.index(dates[0]) - source.lookback)]
+    symbols = market.traded_members(market.universe(source.recipe.universe))
+    return bar_caveats(market, symbols, first, dates[-1])

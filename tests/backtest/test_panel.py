@@ -61,10 +61,12 @@ def test_score_of_today_trades_next_session():
     np.testing.assert_array_equal(tradable_scores(score), [[NAN, NAN], [1, 2], [3, 4]])
 
 
-def test_absent_at_the_end_is_delisted_unless_a_later_bar_shows_a_suspension():
-    bars = bars_of(("A", 0, 1.0), ("B", 0, 1.0), ("B", 5, 1.0), ("C", 3, 1.0))
-    panel = build_panel(bars, scores_of(("A", 0, 1.0), ("B", 0, 1.0), ("C", 0, 1.0)), DAYS[:4])
-    assert panel.gone.tolist() == [1, 4, 4]
+def test_a_symbol_leaves_after_the_session_on_which_its_listing_is_known_to_be_over():
+    bars = bars_of(("A", 0, 1.0), ("B", 0, 1.0), ("C", 0, 1.0))
+    scores = scores_of(("A", 0, 1.0), ("B", 0, 1.0), ("C", 0, 1.0))
+    listings = pl.DataFrame({"symbol": ["A", "B"], "known": [DAYS[0], None]}, schema_overrides={"known": pl.Date})
+    assert build_panel(bars, scores, DAYS[:4], listings).gone.tolist() == [1, 4, 4]
+    assert build_panel(bars, scores, DAYS[:4]).gone.tolist() == [4, 4, 4]
 
 
 def test_bars_before_and_after_the_sessions_are_not_in_the_arrays():

@@ -15,8 +15,7 @@ from kronos_quant.market.database import ingest_lock, iter_migrations, migrate, 
 
 TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
 TABLES |= {"bars_history", "rescales", "ingest_options", "unadjusted_volumes", "intervals"}
-TABLES |= {"vanished_bars", "contradicted_bars"}
-TABLES |= {"calendar_sessions"}
+TABLES |= {"vanished_bars", "contradicted_bars", "paused_sessions", "warned_bars", "calendar_sessions"}
 
 
 @pytest.fixture

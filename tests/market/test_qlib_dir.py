@@ -165,7 +165,7 @@ def test_all_txt_gives_listings_and_the_other_lists_universes(tmp_path: Path, ql
     )
     report = ingest_qlib(tmp_path, qlib_dir.path)
     market = open_market(tmp_path)
-    assert market.universe_names() == ["all", "csi300"]
+    assert market.universe_names() == ["all", "csi300", "indices"]
     assert market.members("csi300", date(2024, 1, 3)) == ["SH600000"]
     assert market.members("csi300", date(2024, 1, 4)) == []
     assert market.members("csi300", date(2023, 3, 1)) == ["SH600009"]

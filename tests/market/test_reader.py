@@ -94,7 +94,7 @@ def test_when_bars_end_is_told_once_for_all_symbols(market: Market, tmp_path: Pa
 
 
 def test_members_include_those_without_bars(market: Market) -> None:
-    assert market.universe_names() == ["all", "csi300"]
+    assert market.universe_names() == ["all", "csi300", "indices"]
     assert market.members("csi300", date(2024, 1, 3)) == ["SH600000", "SH600009"]
     assert market.members("csi300", date(2024, 1, 4)) == []
     assert market.members("all", date(2024, 1, 2)) == ["SH600000"]
@@ -103,7 +103,7 @@ def test_members_include_those_without_bars(market: Market) -> None:
 
 
 def test_an_unknown_universe_names_the_known(market: Market) -> None:
-    with pytest.raises(DataError, match=r"^unknown universe 'csi301'; available: all, csi300$"):
+    with pytest.raises(DataError, match=r"^unknown universe 'csi301'; available: all, csi300, indices$"):
         market.members("csi301", date(2024, 1, 3))
 
 

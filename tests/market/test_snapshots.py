@@ -40,12 +40,13 @@ def test_a_snapshot_holds_everything_in_the_schemas_forms(tmp_path: Path, folder
         "unadjusted_volumes.parquet",
         "rejected_bars.parquet",
         "contradicted_bars.parquet",
+        "warned_bars.parquet",
         "history.parquet",
         "origins.parquet",
         "meta.json",
     }
     bars = pl.read_parquet(snapshot.folder / "bars.day.parquet")
-    assert bars.schema == pl.Schema(BARS)
+    assert bars.schema == pl.Schema(BARS | {"suspended": pl.Boolean()})
     assert bars.equals(bars.sort("symbol", "time"))
     assert pl.read_parquet(snapshot.folder / "instruments.parquet").schema == pl.Schema(INSTRUMENTS)
     assert pl.read_parquet(snapshot.folder / "universes.parquet").schema == pl.Schema(UNIVERSES)

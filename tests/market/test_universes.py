@@ -16,7 +16,8 @@ from kronos_quant.files import to_json
 from kronos_quant.market import BarBatch, ingest_intervals, ingest_universe, open_market
 from kronos_quant.market.database import open_database
 from kronos_quant.market.ingest.lists import read_intervals
-from kronos_quant.market.universes import OPEN_END, listings, members, membership, tidy
+from kronos_quant.market.listings import listing_spans
+from kronos_quant.market.universes import OPEN_END, every_stock, members, membership, of_kind, tidy
 from kronos_quant.schema import INSTRUMENTS, UNIVERSES
 
 BatchMaker = Callable[..., BarBatch]
@@ -50,21 +51,71 @@ def test_equal_memberships_are_equal_frames_whatever_their_order() -> None:
     assert tidy(shuffled).equals(tidy(INTERVALS))
 
 
-def test_everybody_is_every_stock_between_listing_and_delisting() -> None:
-    instruments = pl.DataFrame(
-        [
-            ("A", "", "stock", date(2020, 1, 1), date(2020, 12, 31)),
-            ("B", "", "stock", date(2020, 6, 1), date(2021, 12, 31)),
-            ("I", "", "index", date(2020, 1, 1), date(2021, 12, 31)),
-        ],
-        schema=INSTRUMENTS,
-        orient="row",
-    )
-    everybody = listings(instruments)
+DAYS = [date(2024, 1, day) for day in range(1, 31)]
+NO_TABLES = pl.DataFrame(schema={"symbol": pl.String, "start": pl.Date, "end": pl.Date})
+
+
+def instruments(*rows: tuple[str, str, int, int, bool | None]) -> pl.DataFrame:
+    """Symbol, kind, first and last date by their day, and whether a list of all symbols names it."""
+    found = [(symbol, "", kind, DAYS[first], DAYS[last], in_all) for symbol, kind, first, last, in_all in rows]
+    return pl.DataFrame(found, schema=INSTRUMENTS, orient="row")
+
+
+def spans_of(known: pl.DataFrame, tables: pl.DataFrame = NO_TABLES, suspended: tuple[str, ...] = ()) -> pl.DataFrame:
+    last = known.select("symbol", pl.col("last_date").alias("last"), suspended=pl.col("symbol").is_in(suspended))
+    return listing_spans(known, tables, last, DAYS, delisted_after=10)
+
+
+def test_without_a_list_everybody_is_every_stock_from_its_first_bar_on() -> None:
+    known = instruments(("A", "stock", 0, 10, None), ("B", "stock", 5, 29, None), ("I", "index", 0, 29, None))
+    everybody = every_stock(known, spans_of(known), INTERVALS.clear())
     assert everybody.columns == list(UNIVERSES)
-    assert members(everybody, "all", date(2020, 5, 31)) == ["A"]
-    assert members(everybody, "all", date(2020, 12, 31)) == ["A", "B"]
-    assert members(everybody, "all", date(2021, 1, 1)) == ["B"]
+    assert members(everybody, "all", DAYS[4]) == ["A"]
+    assert members(everybody, "all", DAYS[10]) == ["A", "B"]
+    assert members(everybody, "all", DAYS[11]) == ["B"]  # more than ten sessions without a bar follow
+
+
+def test_the_list_of_a_source_is_everybody_but_for_funds_bonds_and_indices() -> None:
+    rows = [("A", "stock", 0, 29, True), ("F", "fund", 0, 29, True), ("I", "index", 0, 29, True)]
+    known = instruments(*rows, ("U", "stock", 0, 29, False), ("C", "stock", 3, 29, None))
+    lists = [("all", name, DAYS[1], DAYS[20]) for name in ("A", "F", "I")]
+    everybody = every_stock(known, spans_of(known), pl.DataFrame(lists, schema=UNIVERSES, orient="row"))
+    assert members(everybody, "all", DAYS[0]) == []
+    assert members(everybody, "all", DAYS[5]) == ["A", "C"]  # U is in no list, C of a source without one
+    assert members(everybody, "all", DAYS[25]) == ["A", "C"]  # the list's latest end is that of its data
+    assert members(of_kind(known, spans_of(known), "funds"), "funds", DAYS[5]) == ["F"]
+    assert members(of_kind(known, spans_of(known), "indices"), "indices", DAYS[5]) == ["I"]
+
+
+def test_the_end_of_the_data_ends_no_listing() -> None:
+    known = instruments(
+        ("LONG", "stock", 0, 15, None), ("SHORT", "stock", 0, 25, None), ("MARKED", "stock", 0, 25, None),
+        ("TABLE", "stock", 0, 5, None), ("OPEN", "stock", 0, 5, None),
+    )  # fmt: skip
+    tables = pl.DataFrame({"symbol": ["TABLE", "OPEN"], "start": DAYS[:2], "end": [DAYS[7], OPEN_END]})
+    found = {row["symbol"]: row for row in spans_of(known, tables, ("MARKED",)).rows(named=True)}
+    assert {name: (row["delisted"], row["delisted_by"]) for name, row in found.items()} == {
+        "LONG": (DAYS[15], "inferred"),
+        "SHORT": (None, None),
+        "MARKED": (DAYS[25], "inferred"),
+        "TABLE": (DAYS[7], "stated"),
+        "OPEN": (None, None),
+    }
+    # nobody knew of it before so many sessions had passed
+    assert {name: row["known"] for name, row in found.items() if row["known"]} == {
+        "LONG": DAYS[25],
+        "MARKED": DAYS[25],
+        "TABLE": DAYS[7],
+    }
+
+
+def test_a_start_in_the_list_dates_a_listing_and_a_first_bar_does_not() -> None:
+    known = instruments(("LIST", "stock", 3, 29, True), ("FIRST", "stock", 0, 29, True), ("BARS", "stock", 3, 29, None))
+    assert spans_of(known).select("symbol", "listed", "listed_by").rows() == [
+        ("BARS", None, None),
+        ("FIRST", None, None),
+        ("LIST", DAYS[3], "inferred"),
+    ]
 
 
 SPANS = pl.DataFrame(
@@ -98,13 +149,13 @@ def test_members_without_bars_are_listed_and_counted_apart_from_suspended_ones()
     assert json.loads(json.dumps(found.as_dict()))["survivorship_gap"] == 0.5
 
 
-def test_a_member_that_is_listed_after_its_last_bar_is_suspended_at_the_end(
+def test_a_member_is_suspended_after_its_last_bar_until_its_listing_is_over(
     tmp_path: Path, make_batch: BatchMaker
 ) -> None:
     always = [("u", name, date(2020, 1, 1), date(2099, 12, 31)) for name in ("AA", "BB", "CC")]
+    over = pl.DataFrame({"symbol": ["CC"], "start": [date(2020, 1, 1)], "end": [date(2024, 1, 2)]})
     batch = make_batch({"AA": {1: 10, 2: 10}, "BB": {1: 10}, "CC": {1: 10}}, universes=always)
-    still = pl.when(pl.col("symbol") == "BB").then(pl.date(2024, 1, 3))
-    store_unchecked(tmp_path, replace(batch, instruments=batch.instruments.with_columns(last_date=still)))
+    store_unchecked(tmp_path, replace(batch, listings=over))
     found = open_market(tmp_path).membership("u", date(2024, 1, 3))
     assert (found.suspended, found.without_bars) == (("BB",), ("CC",))
 
@@ -200,15 +251,11 @@ def test_intervals_are_published_and_read_by_kind(root: Path) -> None:
     assert recorded == [("test", 6), ("intervals st", 0), ("intervals industry", 0)]
 
 
-def test_a_name_whose_bars_start_with_the_data_counts_as_long_listed(root: Path) -> None:
-    assert dict(open_market(root).listing_dates().iter_rows()) == {"SH600000": None, "SH600004": date(2024, 1, 4)}
-
-
 def test_listings_tell_the_dates_and_the_names_without_bars(root: Path) -> None:
     text = "symbol,start,end\nSH600004,2023-12-01,\nSH600009,2010-01-04,2024-01-03\n"
     ingest_intervals(root, "listing", write(root, text))
     market = open_market(root)
-    listed = dict(market.listing_dates().iter_rows())
+    listed = dict(market.listings().select("symbol", "listed").iter_rows())
     assert listed == {"SH600000": None, "SH600004": date(2023, 12, 1), "SH600009": date(2010, 1, 4)}
     gone = market.instruments().filter(pl.col("symbol") == "SH600009").row(0, named=True)
     assert (gone["exchange"], gone["last_date"]) == ("XSHG", date(2024, 1, 3))

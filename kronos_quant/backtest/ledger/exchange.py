@@ -52,18 +52,9 @@ class Exchange:
 
     def price(self, t: int, i: int) -> float:
         """The quoted price of execution; NaN without one."""
-        flat = self.panel.volume[t][i] == 0 and self.panel.high[t][i] == self.panel.low[t][i]
-        if flat and t + self.past > self.first_traded[i]:
-            return math.nan
         values = self.panel.open if self.strategy.fill == "open" else self.panel.close
         price = float(values[t][i])
         return price if price > 0 else math.nan
-
-    @cached_property
-    def first_traded(self) -> list[float]:
-        """The first row with a volume of each symbol, counted from that of the past: before it, nobody knows of any."""
-        columns = self.panel.with_past("volume").T
-        return [next((row for row, volume in enumerate(column) if volume > 0), math.inf) for column in columns]
 
     def slipped(self, t: int, i: int, side: str) -> float:
         """The price with its slippage."""

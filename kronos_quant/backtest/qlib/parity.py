@@ -19,7 +19,7 @@ import polars as pl
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.accounts import Ledger, order_table
 from kronos_quant.backtest.engine import exchange_market, qlib_market, run_kernel, trade_qlib
-from kronos_quant.backtest.inputs import BacktestInputs, bars_of_source, source_directory
+from kronos_quant.backtest.inputs import BacktestInputs, bars_of_source, source_directory, stored_bars
 from kronos_quant.backtest.ledger import simulate_slowly
 from kronos_quant.backtest.panel import Panel, build_panel
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory, qlib_costs, qlib_unit
@@ -264,8 +264,8 @@ def directory_for(
     workspace: WorkspaceFolder, inputs: BacktestInputs, scores: pl.DataFrame, sessions: Sequence[date], made: Path
 ) -> tuple[Path, Panel, QlibFacts]:
     """The directory that pyqlib reads, the panel of the same bars, and what it holds besides prices."""
-    bars = inputs.market.bars(start=sessions[0])
-    whole = bars_of_source(inputs.market, bars, sessions[0])
+    bars = stored_bars(inputs.market, sessions[0])
+    whole = bars_of_source(inputs.market, sessions[0])
     panel = build_panel(whole, scores, sessions, keep_unpriced=True)
     found = source_directory(workspace, inputs.market, inputs.strategy, panel)
     if found is not None:

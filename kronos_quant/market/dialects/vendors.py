@@ -286,6 +286,7 @@ DIALECTS: tuple[Dialect, ...] = (
         basis=UNKNOWN,
         symbol=_TDX_SYMBOL,
     ),
+    Dialect("tongdaxin_files", "TongDaXin 通达信 .day, .lc1 and .lc5", symbol=_TDX_SYMBOL),
     Dialect("tonghuashun", "Tonghuashun 同花顺", marks=("开盘", "收盘", "总手", "金额"), basis=UNKNOWN),
     Dialect(
         "wind_tables",

@@ -36,6 +36,7 @@ from kronos_quant.market.ingest.spellings import read_symbols, settle_bare_codes
 from kronos_quant.market.sessions import calendar_name, end_times, time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
+from kronos_quant.market.suspensions import PAUSED
 from kronos_quant.market.symbols import symbol_fault
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES, UNIVERSES
 
@@ -100,10 +101,6 @@ class RawTable:
     frame: pl.DataFrame
     text: TextTable | None = None
     """The text that the frame was read from."""
-
-
-PAUSED: dict[str, pl.DataType] = {"symbol": pl.String(), "date": pl.Date()}
-"""Sessions that a source calls suspended, with a bar or without."""
 
 
 @dataclass(frozen=True, slots=True)

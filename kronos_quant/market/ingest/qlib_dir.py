@@ -124,7 +124,6 @@ def read_qlib_dir(
     findings.backward += lists.filter(~forward)["symbol"].unique().sort().to_list()
     lists = lists.filter(forward)
     instruments, notes = _instruments(series, lists, exchange)
-    universes = lists.filter(pl.col("universe") != ALL)
     bars = _frame(series, times)
     suspect = bars.filter(pl.Series(np.concatenate(doubted))).select("symbol", "time")
     traded = bars["date"].unique().sort().to_list()
@@ -141,7 +140,7 @@ def read_qlib_dir(
         freq=freq,
         bars=bars,
         instruments=instruments,
-        universes=universes,
+        universes=lists,
         sessions=used,
         exchange=exchange,
         notes=(*counted_in.notes, *findings.notes(), *notes),
@@ -344,6 +343,8 @@ def _instruments(series: list[_Bars], lists: pl.DataFrame, exchange: str) -> tup
     named = set(lists["symbol"])
     symbols = sorted(with_bars | set(listings["symbol"]))
     known = make_instruments(symbols, exchange).drop("first_date", "last_date").join(listings, on="symbol", how="left")
+    has_list = not listings.is_empty()
+    known = known.with_columns(in_all=pl.col("symbol").is_in(listings["symbol"]) if has_list else pl.lit(None))
     in_all, in_others = set(listings["symbol"]), set(lists.filter(pl.col("universe") != ALL)["symbol"])
     # an index is listed with the shares, but is in no other list and has no volume of its own
     untraded = [bars.symbol for bars in series if not bars.traded]

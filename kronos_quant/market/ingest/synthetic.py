@@ -101,7 +101,7 @@ def make_market(spec: SyntheticSpec) -> SyntheticMarket:
         universes=pl.DataFrame(schema=schema.UNIVERSES),
         sessions=sessions,
         exchange=EXCHANGE,
-        notes=(),
+        listings=_listings(frame, sessions),
     )
     return SyntheticMarket(batch, sessions, symbols, np.where(alive, drift, np.nan))
 
@@ -186,6 +186,12 @@ def _index_frame(returns: NDArray[np.float64], alive: NDArray[np.bool_], session
     return _frame({**flat, "volume": none, "amount": none}, sessions, [INDEX_SYMBOL], np.ones_like(level, dtype=bool))
 
 
+def _listings(bars: pl.DataFrame, sessions: list[date]) -> pl.DataFrame:
+    """The listings that end within the data."""
+    spans = bars.group_by("symbol").agg(pl.col("date").min().alias("start"), pl.col("date").max().alias("end"))
+    return spans.filter(pl.col("end") < sessions[-1]).sort("symbol")
+
+
 def _instruments(bars: pl.DataFrame) -> pl.DataFrame:
     return (
         bars.group_by("symbol")
@@ -194,6 +200,6 @@ def _instruments(bars: pl.DataFrame) -> pl.DataFrame:
             pl.lit(EXCHANGE).alias("exchange"),
             pl.when(pl.col("symbol") == INDEX_SYMBOL).then(pl.lit("index")).otherwise(pl.lit("stock")).alias("kind"),
         )
-        .select(list(schema.INSTRUMENTS))
+        .select(*(name for name in schema.INSTRUMENTS if name != "in_all"), in_all=pl.lit(None, pl.Boolean))
         .sort("symbol")
     )

@@ -19,8 +19,9 @@ from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import Table as InMemory
 from kronos_quant.inputs import as_frame, as_path
 from kronos_quant.market.dialects.factors import FACTORS, read_factors
-from kronos_quant.market.dialects.layout import is_bar_table, is_factor_table, stem_of
+from kronos_quant.market.dialects.layout import AUTO, is_bar_table, is_factor_table, stem_of
 from kronos_quant.market.dialects.names import FIELDS, find_columns
+from kronos_quant.market.dialects.tdx_files import TDX_FILES, read_tdx_file
 from kronos_quant.market.dialects.texts import LINE, TextTable, read_text
 from kronos_quant.market.ingest.klines import Klines, RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.store import BarBatch
@@ -71,7 +72,7 @@ def _read_texts(
     elif not factor_tables:
         factor_tables = _factors_beside(source)
     known = _factors(factor_tables, options.exchange)
-    klines = [read_klines(table, options, known) for table in tables]
+    klines = [read_klines(table, _options_for(table, options), known) for table in tables]
     notes = [f"not bars, skipped: {counted(len(skipped), 'file')} ({listed(skipped, 3)})"] if skipped else []
     if factor_tables:
         places = listed([table.name.name for table in factor_tables if table.name is not None], 3)
@@ -84,7 +85,10 @@ def _gather(source: Path, symbol: str | None) -> tuple[list[RawTable], list[RawT
     bars: list[RawTable] = []
     factors: list[RawTable] = []
     skipped: list[str] = []
-    for path in source_files(source, _TEXTS, symbol):
+    for path in source_files(source, (*_TEXTS, *TDX_FILES), symbol):
+        if path.name.lower().endswith(TDX_FILES):
+            bars.append(RawTable(str(path), "bar", path, read_tdx_file(path)))
+            continue
         doubtful = path != source and not path.name.lower().endswith(_CSV)
         try:
             table = _raw(path, read_text_table(path))
@@ -103,6 +107,11 @@ def _gather(source: Path, symbol: str | None) -> tuple[list[RawTable], list[RawT
     if not bars:
         raise DataError(f"{source}: expected files of bars, found {listed(skipped) or 'factors only'}")
     return bars, factors, skipped
+
+
+def _options_for(table: RawTable, options: ReadOptions) -> ReadOptions:
+    binary = table.text is None and options.dialect == AUTO
+    return replace(options, dialect="tongdaxin_files") if binary else options
 
 
 def _raw(path: Path, text: TextTable) -> RawTable:
@@ -212,7 +221,7 @@ def read_sources(
     if isinstance(source, Path | str):
         path = as_path(source, "source")
         inside = list(path.iterdir()) if path.is_dir() else [path]
-        if _ending(inside, _TEXTS) or not _ending(inside, (*_PARQUET, *_ARROW)):
+        if _ending(inside, (*_TEXTS, *TDX_FILES)) or not _ending(inside, (*_PARQUET, *_ARROW)):
             return _read_texts(path, options, factors)
     tables = _raw_tables(source, options.symbol)
     return tables, [read_klines(table, options) for table in tables], []

@@ -34,7 +34,7 @@ from kronos_quant.market.calendars import TradingCalendar, exchange_calendar
 from kronos_quant.market.database import statement
 from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import calendar_name
-from kronos_quant.market.symbols import exchange_of, looks_like_index
+from kronos_quant.market.symbols import exchange_of, kind_of
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
 _Rows = Sequence[PriceLimit | ListingStart]
@@ -83,7 +83,7 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
     calendar = around.calendar if around.calendar and around.calendar.name == name else exchange_calendar(name)
     dates = numbered["date"].drop_nulls()
     sessions = _sessions(dates, around, calendar)
-    bars = numbered.with_columns(_number())
+    bars = numbered.with_columns(_number(), pl.col("volume", "amount").fill_null(0.0))
     # the same rows one place later; the first row has no earlier one and its copy is never used
     steps = bars.select(name for name in BARS if name != "symbol")
     earlier = pl.concat([steps.head(1), steps.head(-1)], rechunk=False)
@@ -120,7 +120,7 @@ def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
         {
             "symbol": names,
             "own_exchange": [exchange_of(symbol, around.exchange) for symbol in names],
-            "own_kind": ["index" if looks_like_index(symbol) else "stock" for symbol in names],
+            "own_kind": [kind_of(symbol) for symbol in names],
         },
         schema={"symbol": pl.String, "own_exchange": pl.String, "own_kind": pl.String},
     )
@@ -136,7 +136,7 @@ def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
 
 def _calendar(instruments: pl.DataFrame) -> str:
     """The exchange whose calendar all stocks follow, "" where they follow several or it is unknown."""
-    stocks = instruments.filter(pl.col("kind") == "stock")
+    stocks = instruments.filter(pl.col("kind") != "index")
     exchanges = (stocks if len(stocks) else instruments)["exchange"].unique().to_list()
     calendars = {calendar_name(exchange) for exchange in exchanges}
     return (calendars.pop() or "") if len(calendars) == 1 else ""

@@ -9,7 +9,7 @@ check can read is described in `check_tables`. All checks run on tables in memor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +32,7 @@ from kronos_quant.market.quality.check_tables import (
     context_from_bars,
     number_rows,
 )
+from kronos_quant.market.symbols import kind_of
 from kronos_quant.readers import read_parquet, read_text
 from kronos_quant.schema import BARS, NUMBERS, check_table
 
@@ -53,10 +54,12 @@ VALUE_CHECKS = (
 """The checks with severity error that need nothing but the bar itself."""
 
 _LARGEST_FILE_BYTES = 1 << 20
+_KINDS = {"symbol": pl.String, "kind": pl.String}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 REJECTED_FILE = "rejected_bars.parquet"
 CONTRADICTED_FILE = "contradicted_bars.parquet"
+WARNED_FILE = "warned_bars.parquet"
 
 REJECTED: dict[str, pl.DataType] = {
     "freq": pl.String(),
@@ -135,6 +138,15 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 
+WARNED: dict[str, pl.DataType] = {
+    "rule": pl.String(),
+    "symbol": pl.String(),
+    "date": pl.Date(),
+    "time": pl.Datetime("us"),
+}
+"""A row for each bar and check that warns of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScreenedBars:
     """A batch after the checks."""
@@ -143,6 +155,8 @@ class ScreenedBars:
     """schema.BARS by (symbol, time): the rows that broke no error-level check."""
     refused: pl.DataFrame
     """The other rows, with a column `rules`: the names of the checks they broke, joined by ', '."""
+    warned: pl.DataFrame
+    """WARNED: what the checks with severity warning select of `bars`."""
     rejected_by_rule: dict[str, int]
     warnings_by_rule: dict[str, int]
 
@@ -173,9 +187,16 @@ def screen(
     return ScreenedBars(
         bars=good,
         refused=numbered.join(reasons, on=ROW, maintain_order="left").drop(ROW),
+        warned=_warned(good, warnings),
         rejected_by_rule={name: len(rows) for name, rows in errors.items()},
         warnings_by_rule={name: len(rows) for name, rows in warnings.items()},
     )
+
+
+def _warned(good: pl.DataFrame, warnings: Mapping[str, pl.Series]) -> pl.DataFrame:
+    keys = good.select("symbol", "date", "time")
+    rows = [keys[numbers].select(pl.lit(name).alias("rule"), pl.all()) for name, numbers in warnings.items()]
+    return pl.concat([pl.DataFrame(schema=WARNED), *rows])
 
 
 def offenders(numbered: pl.DataFrame, checks: list[Check], around: CheckContext) -> dict[str, pl.Series]:
@@ -229,7 +250,9 @@ def require_valid_bars(bars: pl.DataFrame, place: str) -> None:
         f"SELECT {number} AS number, {ROW} FROM ({check.sql.rstrip().removesuffix(';')}\n)"  # noqa: S608 (ours)
         for number, check in enumerate(checks)
     )
-    with open_isolated({"incoming": numbered.to_arrow()}, {}) as connection:
+    names = numbered["symbol"].drop_nulls().unique().to_list()
+    kinds = pl.DataFrame({"symbol": names, "kind": [kind_of(name) for name in names]}, schema_overrides=_KINDS)
+    with open_isolated({"incoming": numbered.to_arrow(), "instruments": kinds.to_arrow()}, {}) as connection:
         found = connection.sql(together).pl().sort(ROW, "number")
     if found.is_empty():
         return
@@ -245,13 +268,16 @@ def require_valid_bars(bars: pl.DataFrame, place: str) -> None:
 
 
 def write_findings(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the rejected bars and the bars that their source contradicts to a snapshot's folder."""
+    """Write to a snapshot's folder the rejected bars, those that their source contradicts, and those warned of."""
     rejected = connection.sql(statement("select_rejected")).pl()
     check_table("snapshot.rejected", rejected)
     rejected.write_parquet(folder / REJECTED_FILE)
     contradicted = connection.sql("SELECT * FROM contradicted_bars ORDER BY ALL").pl()
     check_table("snapshot.contradicted", contradicted)
     contradicted.write_parquet(folder / CONTRADICTED_FILE)
+    warned = connection.sql("SELECT * FROM warned_bars ORDER BY freq, rule, symbol, time").pl()
+    check_table("snapshot.warned", warned)
+    warned.write_parquet(folder / WARNED_FILE)
 
 
 def read_rejected(folder: Path, freq: str) -> pl.DataFrame:

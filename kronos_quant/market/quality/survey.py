@@ -80,7 +80,7 @@ def survey(market: Market, checks: Sequence[Check], gates: GatesConfig) -> Surve
     Raises ConfigError for a gate on an unknown rule, DataError for a check that cannot be run.
     """
     _require_known(gates, checks)
-    numbered = number_rows(market.bars())
+    numbered = number_rows(market.stored_bars())
     around = CheckContext(
         market.freq,
         market.exchange,

@@ -20,6 +20,7 @@ from kronos_quant.bounds import LEAST_LOOKBACK
 from kronos_quant.config import TrainConfig
 from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.market import Market
+from kronos_quant.market.caveats import bar_caveats
 from kronos_quant.windows import (
     BarTable,
     Scale,
@@ -141,6 +142,8 @@ def load_data(market: Market, config: TrainConfig, universe: str) -> TrainingDat
         logger.info(
             "windows excluded: %d with more than %d missing sessions", index.across_holes, config.max_missing_bars
         )
+    for line in bar_caveats(market, table.symbols, market.sessions()[0], splits.val.end.astype("datetime64[D]").item()):
+        logger.warning("%s", line)
     logger.info("windows: %d training (%s), %d validation (%s)", len(train), splits.train, len(val), splits.val)
     horizon = config.decoded_horizon or config.predict_window
     decoded = draw_cross_sections(table, val, config.decoded_windows, horizon)

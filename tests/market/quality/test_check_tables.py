@@ -88,7 +88,9 @@ def test_hours_are_the_parts_of_the_sessions_for_intraday_bars_only(make_batch: 
 
 def test_instruments_are_as_given_and_as_spelled_where_nobody_says(make_batch: BatchMaker) -> None:
     bars = make_batch({"SH600000": {1: 10.0}, "SH000300": {1: 10.0}, "SZ000001": {1: 10.0}}).bars
-    given = pl.DataFrame([("SZ000001", "", "stock", date(1991, 4, 3), None)], schema=schema.INSTRUMENTS, orient="row")
+    given = pl.DataFrame(
+        [("SZ000001", "", "stock", date(1991, 4, 3), None, None)], schema=schema.INSTRUMENTS, orient="row"
+    )
     found = rows(bars, CheckContext("day", "", (), given), "FROM instruments ORDER BY symbol")
     assert found == [
         ("SH000300", "XSHG", "index", None, None),

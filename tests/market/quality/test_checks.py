@@ -249,12 +249,12 @@ def test_a_jump_is_kept_with_a_warning(make_batch: BatchMaker) -> None:
     assert len(screened.bars) == 5
 
 
-def test_rows_without_any_price_are_no_bars_and_missing_volume_is_0(make_batch: BatchMaker) -> None:
+def test_rows_without_any_price_are_no_bars_and_a_missing_volume_stays_missing(make_batch: BatchMaker) -> None:
     batch = make_batch({"A": SPAN}, volume=pl.lit(None, pl.Float64))
     nothing = dict.fromkeys(("open", "high", "low", "close"), float("nan"))
     bars = tidy_bars(replace(batch, bars=spoil(batch, 0, **nothing)))
     assert len(bars) == 4
-    assert bars["volume"].to_list() == [0] * 4
+    assert bars["volume"].to_list() == [None] * 4
 
 
 def test_a_batch_without_a_price_is_refused(make_batch: BatchMaker) -> None:
@@ -359,3 +359,15 @@ def test_a_snapshot_of_an_older_version_has_no_rejected_bars(make_batch: BatchMa
     folder = open_market(tmp_path).snapshot.folder
     (folder / REJECTED_FILE).unlink()
     assert read_rejected(folder, "day").equals(pl.DataFrame(schema=REJECTED))
+
+
+def test_the_close_of_an_index_a_hair_outside_its_range_is_kept_with_a_warning(make_batch: BatchMaker) -> None:
+    outside = [
+        spoil(make_batch({symbol: SPAN}), 2, close=close) for symbol, close in (("SH000300", 11.04), ("A", 11.04))
+    ]
+    screened = screen(pl.concat([*outside, spoil(make_batch({"SH000905": SPAN}), 2, close=11.2)]))
+    assert screened.refused.select("symbol", "rules").rows() == [
+        ("A", "close_outside_range"),
+        ("SH000905", "close_outside_range"),
+    ]
+    assert screened.warned.filter(rule="index_close_outside_range")["symbol"].to_list() == ["SH000300"]

@@ -1,0 +1,3 @@
+INSERT INTO warned_bars
+SELECT $freq, rule, symbol, date, time
+FROM warned;
