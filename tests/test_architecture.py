@@ -191,6 +191,7 @@ READ_ELSEWHERE = {
     "schema/tables.py": "yaml.load",  # the package's own, in a zip too
     "backtest/sweep.py": "yaml.safe_load",  # a word of the command line
     "workflows/advisories.py": "json.loads(data)",  # a member of a zip, of bounded size
+    "market/readings.py": "json.loads(options)",  # a column of the database
     "workflows/licenses.py": "distribution.read_text(",  # of an installed package
 }
 

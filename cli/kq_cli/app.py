@@ -18,6 +18,7 @@ from kq_cli import (
     config,
     demo,
     doctor,
+    drop,
     evaluate,
     export,
     forecast,
@@ -95,6 +96,7 @@ app.command("universe", short_help="List the constituents of a universe on a dat
     universe.universe
 )
 app.command("history", short_help="Show how a symbol's stored bars changed.", rich_help_panel=BARS)(history.history)
+app.add_typer(drop.app, name="drop", short_help="Remove symbols or sources of bars.", rich_help_panel=BARS)
 app.add_typer(export.app, name="export", short_help="Export bars for other programs.", rich_help_panel=BARS)
 app.add_typer(snapshot.app, name="snapshot", short_help="List and delete published snapshots.", rich_help_panel=BARS)
 app.command("train", short_help="Fine-tune Kronos on the workspace's bars.", rich_help_panel=MODEL)(train.train)

@@ -3,7 +3,7 @@
 SELECT h.freq, h.symbol, h.date, h.time, h.change, h.open, h.high, h.low, h.close, h.volume, h.amount, h.factor,
        h.ingest, i.finished AS recorded, i.source, i.path
 FROM (
-    SELECT freq, symbol, date, time, if(restated, 'restated', 'moved') AS change,
+    SELECT freq, symbol, date, time, coalesce(gone, if(restated, 'restated', 'moved')) AS change,
            open, high, low, close, volume, amount, factor, ingest
     FROM bars_history
     UNION ALL

@@ -6,6 +6,7 @@ the database and therefore never waits for an ingest.
 """
 
 from kronos_quant.market.calendars import FutureTimes, TradingCalendar, next_times
+from kronos_quant.market.dropping import DropReport, drop_bars
 from kronos_quant.market.exchanges.boards import Facts
 from kronos_quant.market.export import ExportReport, export_bars
 from kronos_quant.market.history import SymbolHistory, read_history, symbol_history
@@ -23,16 +24,18 @@ from kronos_quant.market.ingest import (
 from kronos_quant.market.ingest.calendars import CalendarReport
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import SyntheticMarket, SyntheticSpec, make_market
+from kronos_quant.market.ingest_report import IngestReport
 from kronos_quant.market.quality.checks import iter_checks
 from kronos_quant.market.reader import Market, open_market, workspace_market
 from kronos_quant.market.retention import SnapshotPruneReport, StoredSnapshot, list_snapshots, prune_snapshots
-from kronos_quant.market.store import BarBatch, IngestReport, store_bars
+from kronos_quant.market.store import BarBatch, store_bars
 from kronos_quant.market.symbols import canonical, canonical_column
 from kronos_quant.market.universes import Membership
 
 __all__ = [
     "BarBatch",
     "CalendarReport",
+    "DropReport",
     "ExportReport",
     "Facts",
     "FutureTimes",
@@ -49,6 +52,7 @@ __all__ = [
     "TradingCalendar",
     "canonical",
     "canonical_column",
+    "drop_bars",
     "export_bars",
     "ingest_calendar",
     "ingest_csv",

@@ -17,15 +17,19 @@ from kronos_quant.inputs import DateLike, Symbols, as_date, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.snapshots import HISTORY_FILE
 from kronos_quant.market.store import stamp_text
+from kronos_quant.market.symbols import canonical
 from kronos_quant.schema import BARS
 from kronos_quant.schema import NUMBERS as VALUES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHANGES = ("restated", "moved", "vanished", "returned")
+CHANGES = ("restated", "moved", "vanished", "returned", "replaced", "dropped")
 """restated: the value changed; moved: only the level of its factor changed, because an earlier factor was restated;
-vanished: no longer in the source (the stored bar is kept); returned: in the source again."""
+vanished: no longer in the source (the stored bar is kept); returned: in the source again; replaced: removed, because
+the source was read again with other options and then has no such bar; dropped: removed by `kq drop`."""
+
+_REMOVED = ("replaced", "dropped")
 
 _INGEST = ("ingest", "recorded", "source", "path")
 
@@ -43,7 +47,8 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
     Returns
     -------
     Columns symbol, date, time, change (one of CHANGES), old_<value> and new_<value> of VALUES (stored scale; null for
-    a bar that vanished or returned), ingest (its number), recorded (when, UTC), source and path of what was read.
+    a bar that vanished or returned, the new ones for a removed bar too), ingest (its number), recorded (when, UTC),
+    source and path of what was read.
 
     Raises
     ------
@@ -57,7 +62,7 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
             f"{market.snapshot.folder}: published by an older kronos-quant, without the history of its bars",
             hint="Any ingest publishes it.",
         )
-    chosen = pl.lit(True) if given is None else pl.col("symbol").is_in([market.resolve(text) for text in given])
+    chosen = pl.lit(True) if given is None else pl.col("symbol").is_in([_resolve(market, text) for text in given])
     with readers.reading(path, "a Parquet file", hint=readers.REPAIR):
         events = readers.scan_parquet(path).filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
     own = events["symbol"].unique().sort().to_list()
@@ -69,7 +74,9 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
     )
     # a value was replaced by the one that the next ingest replaced in turn, the last one by the present bar
     newer = [
-        pl.coalesce(pl.col(name).shift(-1).over("symbol", "time"), f"present_{name}").alias(f"new_{name}")
+        pl.when(~pl.col("change").is_in(_REMOVED))
+        .then(pl.coalesce(pl.col(name).shift(-1).over("symbol", "time"), f"present_{name}"))
+        .alias(f"new_{name}")
         for name in VALUES
     ]
     changes = pl.concat([replaced.with_columns(newer), events.filter(pl.col("open").is_null())], how="diagonal")
@@ -100,7 +107,8 @@ class SymbolHistory(Displayed):
         when = "" if self.since is None else f" recorded since {self.since}"
         if self.rows.is_empty():
             return f"{self.symbol} ({self.freq}): no change{when}"
-        counts = [f"{(self.rows['change'] == change).sum():,} {change}" for change in CHANGES]
+        found = {change: int((self.rows["change"] == change).sum()) for change in CHANGES}
+        counts = [f"{count:,} {change}" for change, count in found.items() if count or change not in _REMOVED]
         return f"{self.symbol} ({self.freq}): {', '.join(counts)}{when}"
 
     def summary(self) -> pl.DataFrame:
@@ -154,12 +162,27 @@ def symbol_history(market: Market, text: str, since: DateLike | None = None) -> 
     since
         Only changes recorded on that day (UTC) or later.
     """
-    symbol = market.resolve(text)
+    symbol = _resolve(market, text)
     return SymbolHistory(symbol, market.freq, as_date(since, "since"), read_history(market, symbol, since))
 
 
+def _resolve(market: Market, text: str) -> str:
+    """The symbol that a text names, of the market or, removed from it, of the history."""
+    try:
+        return market.resolve(text)
+    except DataError:
+        symbol, path = canonical(text, market.exchange), market.snapshot.folder / HISTORY_FILE
+        if not path.exists():
+            raise
+        with readers.reading(path, "a Parquet file", hint=readers.REPAIR):
+            known = readers.scan_parquet(path).filter(pl.col("symbol") == symbol).head(1).collect()
+        if known.is_empty():
+            raise
+        return symbol
+
+
 def _values(row: dict[str, Any], which: str) -> dict[str, float] | None:
-    if row["change"] not in ("restated", "moved"):
+    if row["change"] in ("vanished", "returned") or (which == "new" and row["change"] in _REMOVED):
         return None
     return {name: row[f"{which}_{name}"] for name in VALUES}
 
@@ -170,6 +193,10 @@ def _change_text(row: dict[str, Any]) -> str:
         return " from the source; the stored bar is kept"
     if row["change"] == "returned":
         return " to the source"
+    if row["change"] == "replaced":
+        return f": another reading of the source has no such bar; close was {row['old_close']:.7g}"
+    if row["change"] == "dropped":
+        return f" by kq drop; close was {row['old_close']:.7g}"
     if row["change"] == "moved":
         return f" with an earlier factor: factor {row['old_factor']:.7g} -> {row['new_factor']:.7g}"
     changed = [

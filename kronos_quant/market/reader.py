@@ -383,7 +383,7 @@ def open_market(root: PathLike, freq: str | None = None, delisted_after: int = D
     """
     root = as_path(root, "root")
     snapshot = current_snapshot(root)
-    if snapshot is None:
+    if snapshot is None or not snapshot.freqs:
         raise DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
     freq = freq or default_freq(snapshot)
     if freq not in snapshot.freqs:

@@ -242,7 +242,7 @@ def _write_content(folder: Path, connection: duckdb.DuckDBPyConnection) -> str:
     parts |= {name: _frame_digest(frame) for name, frame in write_facts(folder, connection).items()}
     write_findings(folder, connection)
     _write_history(folder, connection)
-    read = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL ORDER BY id"  # the oldest first
+    read = "SELECT freq, source, path FROM ingests WHERE path IS NOT NULL AND dropped IS NULL ORDER BY id"
     origins = connection.sql(read).pl()
     check_table("snapshot.origins", origins)
     origins.write_parquet(folder / ORIGINS_FILE)

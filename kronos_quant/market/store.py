@@ -11,12 +11,21 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from kronos_quant.display import TextReport
-from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.errors import DataError, counted
 from kronos_quant.market.calendar_files import SOURCE, store_sessions
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
+from kronos_quant.market.ingest_report import IngestReport, rule_counts
 from kronos_quant.market.quality.check_tables import CONTRADICTED, CheckContext
 from kronos_quant.market.quality.checks import Check, ScreenedBars, all_checks, screen
+from kronos_quant.market.readings import (
+    ReadBatch,
+    Replaced,
+    SourceReading,
+    after_changes,
+    before_changes,
+    compare_replaced,
+    set_aside,
+)
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
 from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, night_notes, sessions_between
 from kronos_quant.market.snapshots import SUSPENDED, Snapshot, publish, shared_exchange
@@ -68,6 +77,24 @@ class BarBatch:
     """CONTRADICTED: bars that another field of the source contradicts; see `ingest.cross_checks`."""
     calendar: tuple[date, ...] = ()
     """Every session that the source publishes, also in advance (a Qlib day_future.txt); () where it has none."""
+    readings: tuple[SourceReading, ...] = ()
+    """The files or the directory that were read; empty: `path` with `options`."""
+    origins: pl.DataFrame | None = None
+    """symbol, reading (place in `readings`), and time where one symbol is in several files; None: all of the first."""
+
+    @property
+    def read(self) -> ReadBatch:
+        """Where the bars come from."""
+        symbols = pl.concat([self.instruments["symbol"], self.bars["symbol"]]).unique()
+        return ReadBatch(
+            self.source,
+            self.freq,
+            self.exchange,
+            self.readings or (SourceReading(self.path, {name: (value, value) for name, value in self.options}),),
+            symbols.to_frame().with_columns(reading=pl.lit(0, pl.Int32)) if self.origins is None else self.origins,
+            tuple(self.universes["universe"].unique().sort()),
+            self.complete,
+        )
 
     @property
     def span(self) -> Span | None:
@@ -143,19 +170,24 @@ def store_bars(
     batch = replace(batch, sessions=_held_sessions(batch, screened))
     with ingest_lock(root, wait_seconds), open_database(root) as connection:
         with transaction(connection):
-            found = _merge(connection, batch, screened)
+            found, replaced, notes = _merge(connection, batch, screened)
         snapshot = publish(root, connection)
-    report = _report(batch, screened, found, snapshot)
+    report = _report(replace(batch, notes=(*batch.notes, *notes)), screened, found, replaced, snapshot)
     _log.debug("stored %d bars (%d new, %d changed)", report.bars, found.added, found.changed)
     return report
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: ScreenedBars) -> Reconciliation:
-    """Write a screened batch to the tables; return how it differs from what they held."""
+def _merge(
+    connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: ScreenedBars
+) -> tuple[Reconciliation, Replaced, list[str]]:
+    """Write a screened batch to the tables; return how it differs from what they held, what it replaced, and notes."""
     freq = {"freq": batch.freq}
     connection.register("incoming", screened.bars.to_arrow())
     connection.register("refused", screened.refused.to_arrow())
+    read = batch.read
+    replaced, notes = set_aside(connection, read)
     found = reconcile(connection, batch.freq, batch.unadjusted_volume, batch.span)
+    found, replaced = compare_replaced(connection, batch.freq, found, replaced)
     [(ingest,)] = connection.execute(
         statement("insert_ingest"),
         {
@@ -169,9 +201,10 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: Scr
             "restated": sum(found.restated.values()),
             "rescaled": found.rescaled,
             "rejected": len(screened.refused),
-            "notes": [*batch.notes, *found.notes],
+            "notes": [*batch.notes, *found.notes, *notes, *replaced.lines()],
         },
     ).fetchall()
+    before_changes(connection, read, ingest, replaced)
     apply_changes(connection, batch.freq, ingest)
     connection.execute(statement("forget_rejected"), freq)
     connection.execute(statement("insert_rejected"), {**freq, "ingest": ingest})
@@ -186,7 +219,8 @@ def _merge(connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: Scr
     connection.execute(statement("insert_paused"), freq)
     _merge_lists(connection, batch)
     record_facts(connection, ingest, batch.freq, batch.options, batch.unadjusted_volume)
-    return found
+    after_changes(connection, read, ingest, replaced)
+    return found, replaced, notes
 
 
 def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None:
@@ -214,11 +248,14 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None
 def store_universes(connection: duckdb.DuckDBPyConnection, intervals: pl.DataFrame) -> None:
     """Store universes (schema.UNIVERSES) instead of the stored ones of their names."""
     connection.register("incoming_universes", tidy(intervals).to_arrow())
-    connection.execute("DELETE FROM universes WHERE universe IN (SELECT universe FROM incoming_universes)")
+    for table in ("universes", "reading_universes"):
+        connection.execute(f"DELETE FROM {table} WHERE universe IN (SELECT universe FROM incoming_universes)")  # noqa: S608
     connection.execute("INSERT INTO universes SELECT * FROM incoming_universes")
 
 
-def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snapshot: Snapshot) -> IngestReport:
+def _report(
+    batch: BarBatch, screened: ScreenedBars, found: Reconciliation, replaced: Replaced, snapshot: Snapshot
+) -> IngestReport:
     bars = screened.bars
     return IngestReport(
         source=batch.source,
@@ -235,6 +272,7 @@ def _report(batch: BarBatch, screened: ScreenedBars, found: Reconciliation, snap
         unchanged=len(bars) - found.added - found.changed,
         restated=found.restated,
         rescaled=found.rescaled,
+        replaced=replaced,
         vanished=found.vanished,
         first_vanished=tuple(f"{symbol} {stamp_text(time, batch.freq)}" for symbol, time in found.first_vanished),
         rejected=len(screened.refused),
@@ -300,91 +338,3 @@ def _calendar_notes(batch: BarBatch, bars: pl.DataFrame) -> list[str]:
     if batch.freq != DAILY:
         notes += hours_notes(bars["time"], exchange)
     return [*notes, *night]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class IngestReport(TextReport):
-    """What one ingest did."""
-
-    source: str
-    path: str | None
-    freq: str
-    exchange: str
-    """Of the store's bars of this frequency; "" where unknown."""
-    symbols: int
-    sessions: int
-    first: date
-    last: date
-    bars: int
-    """Accepted bars of this batch: added + changed + unchanged."""
-    added: int
-    changed: int
-    """Bars that replace a stored one: restated, or moved along with a factor restated before them."""
-    unchanged: int
-    restated: dict[str, int]
-    """Past bars whose raw value or factor changed, by symbol, most first."""
-    rescaled: int
-    """Symbols whose prices and factors had another scale and were converted to the stored one."""
-    vanished: dict[str, int]
-    """Stored bars (kept) that are no longer in the source although it covers their symbol and date; by symbol."""
-    first_vanished: tuple[str, ...]
-    """The first few of them: symbol and time."""
-    rejected: int
-    rejected_by_rule: dict[str, int]
-    """A bar that breaks several rules counts for each."""
-    warnings_by_rule: dict[str, int]
-    suspended: int
-    suspended_bars: int
-    """Sessions without a bar between a symbol's first and last bar, over all symbols."""
-    notes: tuple[str, ...]
-    snapshot: str
-    """Content digest of the published snapshot."""
-
-    def lines(self) -> list[str]:
-        """The report in words, one fact per line."""
-        held = f"{counted(self.symbols, 'symbol')}, {counted(self.sessions, 'session')} ({self.freq})"
-        lines = [
-            f"{self.path or self.source}: {held}, {self.first} to {self.last}",
-            f"bars: {self.bars:,} accepted: {self.added:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged",
-            f"rejected: {self.rejected:,}{rule_counts(self.rejected_by_rule)}",
-        ]
-        if self.restated:
-            worst = listed(f"{symbol} {count:,}" for symbol, count in self.restated.items())
-            lines.append(
-                f"restated: {counted(sum(self.restated.values()), 'past bar')} "
-                f"of {counted(len(self.restated), 'symbol')} ({worst}); old values: kq history SYMBOL"
-            )
-        if self.rescaled:
-            lines.append(f"rescaled: {counted(self.rescaled, 'symbol')} in another scale, converted to the stored one")
-        if self.vanished:
-            count = sum(self.vanished.values())
-            lines.append(
-                f"no longer in the source: {counted(count, 'stored bar')} of {counted(len(self.vanished), 'symbol')} "
-                f"({listed(self.first_vanished, len(self.first_vanished))}"
-                + (f" and {count - len(self.first_vanished):,} more" if count > len(self.first_vanished) else "")
-                + "); kept, and recorded in the history"
-            )
-        if self.warnings_by_rule:
-            lines.append(f"warnings: {rule_counts(self.warnings_by_rule)[2:-1]}; these bars are kept")
-        if self.suspended or self.suspended_bars:
-            lines.append(
-                f"suspended: {counted(self.suspended, 'session')} without a bar between a symbol's first and last bar"
-                + (
-                    f"; {counted(self.suspended_bars, 'bar')} flat at the close before without a volume or marked by "
-                    "the source, stored and left out by every reader"
-                    if self.suspended_bars
-                    else ""
-                )
-            )
-        lines += [f"note: {note}" for note in self.notes]
-        return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
-
-
-def rule_counts(counts: dict[str, int]) -> str:
-    """The counts in words, the most frequent first.
-
-    >>> rule_counts({"stale_run": 1, "price_jump": 3})
-    ' (price_jump 3, stale_run 1)'
-    """
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return f" ({', '.join(f'{rule} {count:,}' for rule, count in ordered)})" if counts else ""

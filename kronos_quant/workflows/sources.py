@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kronos_quant.errors import ConfigError
-from kronos_quant.inputs import PathLike, Table
+from kronos_quant.inputs import PathLike, Symbols, Table, as_flag
 from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
     from kronos_quant.config import WorkspaceConfig
-    from kronos_quant.market import CalendarReport, IngestPreview, IngestReport, ListReport
+    from kronos_quant.market import CalendarReport, DropReport, IngestPreview, IngestReport, ListReport
 
 
 class WorkspaceSources:
@@ -228,6 +228,30 @@ class WorkspaceSources:
         from kronos_quant.market import ingest_calendar
 
         return ingest_calendar(self.root, source, exchange=self._exchange(exchange))
+
+    def drop(
+        self,
+        symbols: Symbols | None = None,
+        *,
+        source: PathLike | None = None,
+        freq: str | None = None,
+        delete: bool = False,
+    ) -> DropReport:
+        """Remove symbols, or what a source brought, from the stored bars: `kq drop`.
+
+        Parameters
+        ----------
+        symbols, source
+            One symbol or several, in any spelling; or a file or directory that was read, whose bars go that no other
+            source brought.
+        freq : optional
+            Only bars of this frequency; default: of all.
+        delete : bool
+            False only reports what would be removed.
+        """
+        from kronos_quant.market import drop_bars
+
+        return drop_bars(self.root, symbols, source=source, freq=freq, delete=as_flag(delete, "delete"))
 
     def _exchange(self, exchange: str | None) -> str:
         return self.config.market.exchange if exchange is None else exchange

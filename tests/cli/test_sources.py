@@ -61,3 +61,15 @@ def test_intervals_are_ingested_by_kind(kq, workspace):
 def test_labels_that_are_none_are_refused(kq, workspace):
     done = kq(workspace, "ingest", "table", "bars.parquet", "--labels", "middle")
     assert (done.code, done.err) == (2, "error: labels: expected end or start, found 'middle'\n")
+
+
+def test_bars_are_dropped_only_with_yes(kq, workspace):
+    shown = as_json(kq(workspace, "drop", "symbol", "600004", "--json"))
+    assert (shown["bars"], shown["symbols"], shown["deleted"]) == (1, ["SH600004"], False)
+    assert len(open_market(workspace).bars()) == 3
+    assert "1 bar of 1 symbol and 0 sessions removed" in kq(workspace, "drop", "symbol", "600004", "--yes").out
+    assert len(open_market(workspace).bars()) == 2
+    done = kq(workspace, "drop", "source", "bar.parquet", "--yes")
+    assert (done.code, done.err.splitlines()[1]) == (3, f"hint: nearest: {workspace / 'bars.parquet'}")
+    assert kq(workspace, "drop", "source", "bars.parquet", "--yes").code == 0
+    assert "no bars have been ingested" in kq(workspace, "universe").err

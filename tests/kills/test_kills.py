@@ -53,6 +53,14 @@ def test_lists(bench, ingested):
 
 
 @pytest.mark.slow
+def test_bars_are_dropped_and_replaced(bench, ingested):
+    made = bench(ingested)
+    assert made.killed("drop", "symbol", "AAA", "--yes", done="unknown symbol") == []
+    assert made.killed("drop", "source", "bars.csv", "--yes", done="no bars have been ingested") == []
+    assert made.killed("ingest", "csv", "bars.csv", "--exchange", "24/7") == []
+
+
+@pytest.mark.slow
 def test_snapshots_are_pruned(bench, ingested):
     assert bench(ingested, several_snapshots).killed("snapshot", "prune", "--keep", 1) == []
 

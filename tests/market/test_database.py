@@ -16,6 +16,7 @@ from kronos_quant.market.database import ingest_lock, iter_migrations, migrate, 
 TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
 TABLES |= {"bars_history", "rescales", "ingest_options", "unadjusted_volumes", "intervals"}
 TABLES |= {"vanished_bars", "contradicted_bars", "paused_sessions", "warned_bars", "calendar_sessions"}
+TABLES |= {"readings", "reading_symbols", "reading_gaps", "reading_universes", "reading_sessions"}
 
 
 @pytest.fixture
@@ -39,8 +40,9 @@ def test_a_migrated_database_is_left_alone(connection: duckdb.DuckDBPyConnection
     assert migrate(connection) == []
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
-    assert [migration.version for migration in iter_migrations()] == list(range(1, len(list(iter_migrations())) + 1))
+def test_each_migration_has_a_number_of_its_own() -> None:
+    numbers = [migration.version for migration in iter_migrations()]
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_newer_database_is_refused_in_one_line(connection: duckdb.DuckDBPyConnection) -> None:
@@ -73,7 +75,7 @@ def test_an_older_database_gets_what_it_lacks(
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate(connection)
-    number = len(list(iter_migrations())) + 1
+    number = max(migration.version for migration in iter_migrations()) + 1
     later = database.Migration(number, "later", "y", "CREATE TABLE later (a INTEGER)")
     known = [*iter_migrations(), later]
     monkeypatch.setattr(database, "iter_migrations", lambda: iter(known))

@@ -15,7 +15,7 @@ from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.files import to_json
 from kronos_quant.market import BarBatch, IngestReport, open_market, store, store_bars
 from kronos_quant.market.database import DATABASE, ingest_lock
-from kronos_quant.market.store import rule_counts
+from kronos_quant.market.ingest_report import rule_counts
 
 BatchMaker = Callable[..., BarBatch]
 

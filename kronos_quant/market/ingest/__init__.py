@@ -10,9 +10,10 @@ from kronos_quant.market.ingest.preview import IngestPreview, preview_source
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
 from kronos_quant.market.ingest.tables import Table, read_csv_files, read_tables
+from kronos_quant.market.ingest_report import IngestReport
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import current_snapshot
-from kronos_quant.market.store import IngestReport, store_bars
+from kronos_quant.market.store import store_bars
 from kronos_quant.schema import DAILY
 
 __all__ = [
@@ -164,7 +165,8 @@ def ingest_synthetic(
     """
     root = as_path(root, "root")
     batch = make_market(SyntheticSpec(strength=strength, symbols=symbols, sessions=sessions, seed=seed)).batch
-    if current_snapshot(root) is not None and not open_market(root).bars().equals(batch.bars):
+    stored = current_snapshot(root)
+    if stored is not None and stored.freqs and not open_market(root).bars().equals(batch.bars):
         raise ConfigError(
             f"{root}: contains other bars; a synthetic market needs a workspace of its own",
             hint="kq init another-folder",

@@ -33,6 +33,7 @@ from kronos_quant.market.dialects.vendors import UNKNOWN, dialect_named, recogni
 from kronos_quant.market.ingest.columns import check_years, has_offsets, infer_freq, parse_stamps, read_numbers
 from kronos_quant.market.ingest.meaning import check_units, interpret, unit_options
 from kronos_quant.market.ingest.spellings import read_symbols, settle_bare_codes
+from kronos_quant.market.readings import SourceReading, place_name
 from kronos_quant.market.sessions import calendar_name, end_times, time_zone
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
@@ -108,6 +109,8 @@ class Klines:
     """The bars of one table: columns symbol, time and the numbers (float64, null is missing)."""
 
     name: str
+    place: Path | None
+    """The file; None: a table in memory."""
     freq: str
     bars: pl.DataFrame
     notes: tuple[str, ...]
@@ -181,6 +184,7 @@ def read_klines(table: RawTable, options: ReadOptions, factors: pl.DataFrame | N
         notes.append("bars labelled at their start: stamps moved to their end")
     return Klines(
         name=file.name if file else place,
+        place=file,
         freq=freq,
         bars=bars.select("symbol", "time", *NUMBERS),
         notes=tuple(notes),
@@ -223,8 +227,18 @@ def _paused(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.filter(paused).select("symbol", pl.col("time").dt.date().alias("date")).unique().sort("symbol", "date")
 
 
-def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: ReadOptions) -> BarBatch:
-    """One batch of the bars of several tables; DataError when they differ in frequency."""
+def to_batch(
+    klines: Sequence[Klines], kind: str, path: Path | None, options: ReadOptions, factors: Path | None = None
+) -> BarBatch:
+    """One batch of the bars of several tables; DataError when they differ in frequency.
+
+    Parameters
+    ----------
+    klines, kind, path, options
+        The tables, of what kind they are and where they lie, and how they were read.
+    factors
+        The file or folder of factors that was asked for.
+    """
     freq = klines[0].freq
     odd = next((other for other in klines if other.freq != freq), None)
     if odd is not None:
@@ -248,7 +262,39 @@ def to_batch(klines: Sequence[Klines], kind: str, path: Path | None, options: Re
         ),
         options=(("amount", options.amount), *_shared_facts(klines).items()),
         paused=pl.concat([one.paused for one in klines]),
+        readings=tuple(_reading(one, options, "" if factors is None else place_name(factors)) for one in klines),
+        origins=_origins(klines, bars),
     )
+
+
+def _reading(klines: Klines, options: ReadOptions, factors: str) -> SourceReading:
+    """The options of one table, as asked for and as read."""
+    facts, symbols = klines.facts(), klines.bars["symbol"].unique().to_list()
+    asked_day = {None: AUTO, True: "day", False: "month"}[options.day_first]
+    return SourceReading(
+        klines.place,
+        {
+            "symbol": (options.symbol or "", symbols[0] if len(symbols) == 1 else ""),
+            "exchange": (options.exchange, options.exchange or shared_exchange(symbols)),
+            "dialect": (options.dialect, facts["dialect"]),
+            "labels": (options.labels, facts["labels"] if klines.freq != DAILY else ""),
+            "first in dates": (asked_day, asked_day),
+            "volume-unit": (options.volume_unit, facts["volume_unit"]),
+            "amount-unit": (options.amount_unit, facts["amount_unit"]),
+            "amount": (options.amount, options.amount),
+            "factors": (factors, factors or ("beside" if klines.has_factor else "")),
+        },
+    )
+
+
+def _origins(klines: Sequence[Klines], bars: pl.DataFrame) -> pl.DataFrame | None:
+    """BarBatch.origins of several tables, whose bars follow each other in `bars`."""
+    if len(klines) == 1:
+        return None
+    numbers = [pl.repeat(number, len(one.bars), dtype=pl.Int32, eager=True) for number, one in enumerate(klines)]
+    numbered = bars.select("symbol", "time", reading=pl.concat(numbers))
+    by_symbol = numbered.select("symbol", "reading").unique()
+    return by_symbol if by_symbol["symbol"].is_unique().all() else numbered.unique()
 
 
 def _with_clock(frame: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:

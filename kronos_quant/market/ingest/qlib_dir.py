@@ -33,6 +33,7 @@ from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.meaning import check_units, unit_options
 from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_future, read_lists
 from kronos_quant.market.ingest.qlib_units import convert, find_units
+from kronos_quant.market.readings import SourceReading
 from kronos_quant.market.sessions import calendar_name, end_times
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
@@ -149,6 +150,7 @@ def read_qlib_dir(
         complete=True,
         contradicted=suspect,
         calendar=calendar,
+        readings=(SourceReading(source, _options(exchange, labels, freq, units, unit_options(counted_in.units))),),
     )
 
 
@@ -159,6 +161,14 @@ def _calendar(folder: Path, freq: str, sessions: list[date], notes: list[str]) -
         return ()
     notes.append(f"calendar of the source: sessions until {future[-1]}")
     return tuple(sorted({*sessions, *future}))
+
+
+def _options(
+    exchange: str, labels: str, freq: str, units: tuple[str, str], found: tuple[tuple[str, str], ...]
+) -> dict[str, tuple[str, str]]:
+    """How a directory was read: as asked for, and as read."""
+    counted_in = {name.replace("_", "-"): (asked, read) for asked, (name, read) in zip(units, found, strict=True)}
+    return {"exchange": (exchange, exchange), "labels": (labels, "" if freq == DAILY else labels), **counted_in}
 
 
 def _check_layout(source: Path) -> None:

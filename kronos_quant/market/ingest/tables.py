@@ -58,7 +58,7 @@ def read_csv_files(source: Path, options: ReadOptions | None = None, factors: Pa
     """
     options = options or ReadOptions()
     _, klines, notes = _read_texts(source, options, factors)
-    batch = to_batch(klines, "csv", source, options)
+    batch = to_batch(klines, "csv", source, options, factors)
     return replace(batch, notes=(*batch.notes, *notes))
 
 
