@@ -70,6 +70,7 @@ def test_bars_are_dropped_only_with_yes(kq, workspace):
     assert "1 bar of 1 symbol and 0 sessions removed" in kq(workspace, "drop", "symbol", "600004", "--yes").out
     assert len(open_market(workspace).bars()) == 2
     done = kq(workspace, "drop", "source", "bar.parquet", "--yes")
-    assert (done.code, done.err.splitlines()[1]) == (3, f"hint: nearest: {workspace / 'bars.parquet'}")
+    assert done.code == 3
+    assert f"nearest: {workspace / 'bars.parquet'}" in done.err
     assert kq(workspace, "drop", "source", "bars.parquet", "--yes").code == 0
     assert "no bars have been ingested" in kq(workspace, "universe").err
