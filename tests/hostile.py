@@ -371,7 +371,7 @@ def doors(material: Material) -> Doors:
             "made.csv",
             csv_files(material.intervals),
             [("ingest", "universe", "mine", "made.csv"), *(("ingest", "intervals", kind,
-            "made.csv") for kind in ("st", "listing", "industry"))],
+            "made.csv") for kind in ("st", "listing", "industry")), ("ingest", "calendar", "made.csv")],
         ),
         "scores": with_file("made.csv", csv_files(material.scores), [("signal", "import", "made.csv", "--name",
         "made")]),

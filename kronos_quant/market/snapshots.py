@@ -356,6 +356,7 @@ def fault_of(folder: Path) -> DataError | None:
         expected |= {f"bars.{freq}.parquet": span.bars for freq, span in snapshot.freqs.items()}
         columns: dict[str, set[str]] = {name: {"date"} for name in expected}
         columns |= {f"bars.{freq}.parquet": {*BARS} for freq in snapshot.freqs}
+        columns |= {path.name: {"date", "open", "close", "origin"} for path in folder.glob("calendar.*.parquet")}
         columns |= {"instruments.parquet": {"symbol"}, "universes.parquet": set()}
         for name in sorted({*columns, *(path.name for path in folder.glob("*.parquet"))}):
             footer = read_footer(folder / name, hint=REPAIR)

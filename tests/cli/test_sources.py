@@ -74,3 +74,18 @@ def test_bars_are_dropped_only_with_yes(kq, workspace):
     assert f"nearest: {workspace / 'bars.parquet'}" in done.err
     assert kq(workspace, "drop", "source", "bars.parquet", "--yes").code == 0
     assert "no bars have been ingested" in kq(workspace, "universe").err
+
+
+def test_a_calendar_is_ingested_and_published(kq, workspace):
+    (workspace / "days.csv").write_text("cal_date,is_open\n2024-01-04,1\n2024-01-05,0\n2024-01-08,1\n")
+    report = as_json(kq(workspace, "ingest", "calendar", "days.csv", "--json"))
+    assert (report["exchange"], report["sessions"], report["differing"]) == ("XSHG", 2, 1)
+    assert report["first_differing"] == "2024-01-05"
+    assert report["snapshot"] == open_market(workspace).snapshot.digest
+    done = kq(workspace, "ingest", "calendar", "days.csv")
+    assert done.out.startswith("days.csv: calendar of XSHG: 2 sessions, 2024-01-04 to 2024-01-08; 2 replaced\n")
+    assert kq(workspace, "ingest", "calendar", "days.csv", "--exchange", "XXXX").code == 3
+    (workspace / "days.csv").write_text("day_of_month,open\n1,2\n")
+    done = kq(workspace, "ingest", "calendar", "days.csv")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: days.csv: expected a column of dates (date, trade_date, cal_date), found")

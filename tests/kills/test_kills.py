@@ -46,10 +46,12 @@ def test_lists(bench, ingested):
     def before(folder):
         (folder / "st.csv").write_text("symbol,start,end\nAAA,2024-01-10,2024-01-20\n")
         (folder / "own.csv").write_text("symbol,start,end\nAAA,2024-01-02,\nBBB,2024-01-02,\n")
+        (folder / "days.csv").write_text("date\n2024-01-02\n2024-02-01\n")
 
     made = bench(ingested, before)
     assert made.killed("ingest", "intervals", "st", "st.csv") == []
     assert made.killed("ingest", "universe", "own", "own.csv") == []
+    assert made.killed("ingest", "calendar", "days.csv") == []
 
 
 @pytest.mark.slow
