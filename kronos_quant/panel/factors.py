@@ -15,7 +15,7 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, listed
 from kronos_quant.panel.matrix import forward_fill
 
 _PER_SYMBOL = "symbol"
@@ -81,7 +81,7 @@ def factor_table(bars: pl.DataFrame, factors: Mapping[str, pl.Expr] | None = Non
     factors = ordinary_factors() if factors is None else factors
     missing = {name for factor in factors.values() for name in factor.meta.root_names()} - set(bars.columns)
     if missing:
-        raise DataError(f"factors: expected the columns {', '.join(sorted(missing))}, found {', '.join(bars.columns)}")
+        raise DataError(f"factors: expected the columns {', '.join(sorted(missing))}, found {listed(bars.columns, 20)}")
     ordered = bars.sort("symbol", "time").with_columns(pl.col("close").cast(pl.Float64))
     return ordered.select(
         "symbol", "date", "time", *(factor.cast(pl.Float64).alias(name) for name, factor in factors.items())

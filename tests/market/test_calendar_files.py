@@ -17,6 +17,7 @@ from kronos_quant.market import BarBatch, calendar_files, ingest_calendar, inges
 from kronos_quant.market.calendar_files import ESTIMATED, EXCHANGE, SOURCE, USER, merge, path_of
 from kronos_quant.market.calendars import exchange_calendar
 from kronos_quant.market.ingest.calendars import read_sessions
+from kronos_quant.market.ingest.lists import read_intervals
 from kronos_quant.market.snapshots import fault_of
 from kronos_quant.readers import read_json
 
@@ -214,3 +215,12 @@ def test_what_is_no_calendar_is_refused_and_nothing_stored(
     with pytest.raises(DataError, match=message):
         ingest_calendar(tmp_path, tmp_path / "sessions.csv")
     assert open_market(tmp_path).snapshot.digest == before
+
+
+def test_a_column_with_a_long_name_leaves_the_error_short(tmp_path: Path) -> None:
+    path = tmp_path / "made.csv"
+    path.write_text(f"{'x' * 5000},b\n1,2\n")
+    for read in (read_sessions, lambda path: read_intervals(path, "")):
+        with pytest.raises(DataError) as caught:
+            read(path)
+        assert len(str(caught.value)) < 500

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, listed
 from kronos_quant.market.dialects.cells import as_plain_number, usual_stamps
 from kronos_quant.market.dialects.names import DAYS, EX_DATES, FIELDS, MOMENTS, find_columns
 from kronos_quant.market.dialects.texts import LINE
@@ -59,7 +59,7 @@ def read_factors(place: str, frame: pl.DataFrame, file: Path | None, exchange: s
     days = find_columns(names, (*EX_DATES, *DAYS, *MOMENTS))
     column = next(iter((*multiplies, *divides, *plain)), None)
     if column is None or not days:
-        raise DataError(f"{place}: expected a date and a factor, found {', '.join(names)}")
+        raise DataError(f"{place}: expected a date and a factor, found {listed(names, 20)}")
     symbols = find_columns(names, FIELDS["symbol"])
     if symbols:
         symbol = canonical_column(frame[symbols[0]].cast(pl.String), exchange)

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from kronos_quant.display import TextReport
-from kronos_quant.errors import DataError, counted
+from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import PathLike, Table, as_path, short_repr
 from kronos_quant.market.calendar_files import LONGEST_BREAK, USER, store_sessions
 from kronos_quant.market.calendars import exchange_calendar
@@ -119,7 +119,7 @@ def read_sessions(source: PathLike | Table) -> list[date]:
     found = find_columns(names, _DATES) or (names if len(names) == 1 else [])
     if not found:
         raise DataError(
-            f"{place}: expected a column of dates (date, trade_date, cal_date), found {', '.join(names)}",
+            f"{place}: expected a column of dates (date, trade_date, cal_date), found {listed(names, 20)}",
             hint="Name the column of the sessions `date`.",
         )
     if len(names) == 1 and _is_date(names[0]):  # a list without a header

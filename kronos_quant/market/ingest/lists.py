@@ -135,7 +135,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     columns = {ours: columns[0] for ours, columns in found.items() if columns}
     missing = [name for name in _COLUMNS[: 4 if needs_value else 3] if name not in columns]
     if missing:
-        raise DataError(f"{place}: missing columns {', '.join(missing)}; found {', '.join(names)}")
+        raise DataError(f"{place}: missing columns {', '.join(missing)}; found {listed(names, 20)}")
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _COLUMNS}
     blank = {name: cell.is_null() | (cell == "") for name, cell in cells.items()}
