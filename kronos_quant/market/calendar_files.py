@@ -9,14 +9,15 @@ whatever version of exchange_calendars it has. What says which days are sessions
     weekdays   days between them that nobody covers: estimated. A calendar that begins within LONGEST_BREAK of the one
                before continues it: the days between are no sessions
 
-Where the exchange is unknown and nobody gave sessions there is no file.
+Where the exchange is unknown and nobody gave sessions there is no file. In the database the origin of given sessions
+is `user` or `source:<place>`, so that they go when their source is read again without them, or dropped.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from importlib import metadata
@@ -54,40 +55,63 @@ Origins = dict[date, str]
 """Session -> who says so."""
 
 
-def store_sessions(connection: duckdb.DuckDBPyConnection, origin: str, exchange: str, dates: Iterable[date]) -> int:
-    """Store given sessions instead of the stored ones of this origin and exchange; return how many there were.
+def store_user_sessions(connection: duckdb.DuckDBPyConnection, exchange: str, dates: Sequence[date]) -> int:
+    """Store a user's sessions instead of the stored ones of this exchange; return how many there were.
+
+    connection : in a transaction of the caller. exchange : ISO code, "" where unknown.
+    """
+    removed = connection.execute(
+        "DELETE FROM calendar_sessions WHERE origin = ? AND exchange = ? RETURNING date", [USER, exchange]
+    ).fetchall()
+    _insert(connection, USER, exchange, dates)
+    return len(removed)
+
+
+def store_source_sessions(
+    connection: duckdb.DuckDBPyConnection, place: str, exchange: str, dates: Sequence[date]
+) -> None:
+    """Store what a source publishes, maybe nothing, instead of what it had published.
 
     Parameters
     ----------
     connection
         In a transaction of the caller.
-    origin
-        USER or SOURCE.
-    exchange
-        ISO code, "" where unknown.
-    dates
-        The sessions.
+    place
+        Of the source, as `readings.place_name` has it; "" for a table in memory.
+    exchange, dates
+        ISO code, "" where unknown; the sessions.
 
-    >>> store_sessions(connection, USER, "XSHG", [date(2027, 1, 4)])  # doctest: +SKIP
+    >>> store_source_sessions(connection, "/data/cn", "XSHG", [date(2027, 1, 4)])  # doctest: +SKIP
     """
-    removed = connection.execute(
-        "DELETE FROM calendar_sessions WHERE origin = ? AND exchange = ? RETURNING date", [origin, exchange]
-    ).fetchall()
+    connection.execute("DELETE FROM calendar_sessions WHERE origin = ?", [_origin_of(place)])
+    _insert(connection, _origin_of(place), exchange, dates)
+
+
+def forget_dropped_sources(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove the sessions of sources that no reading is of any more."""
+    connection.execute(
+        "DELETE FROM calendar_sessions WHERE origin <> ? AND origin NOT IN (SELECT ? || place FROM readings)",
+        [USER, _origin_of("")],
+    )
+
+
+def _origin_of(place: str) -> str:
+    return f"{SOURCE}:{place}"
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, origin: str, exchange: str, dates: Sequence[date]) -> None:
     connection.register("given_sessions", pl.DataFrame({"date": list(dates)}, {"date": pl.Date}).to_arrow())
     connection.execute("INSERT INTO calendar_sessions SELECT ?, ?, date FROM given_sessions", [origin, exchange])
-    return len(removed)
 
 
 def given_sessions(connection: duckdb.DuckDBPyConnection, exchange: str) -> dict[str, list[date]]:
-    """Origin -> the sessions given for an exchange, ascending."""
-    stored = connection.execute(
-        "SELECT DISTINCT origin, exchange, date FROM calendar_sessions ORDER BY date"
-    ).fetchall()
-    shared, found = calendar_name(exchange), dict[str, list[date]]()
+    """USER and SOURCE -> the sessions given for an exchange, ascending."""
+    stored = connection.execute("SELECT origin, exchange, date FROM calendar_sessions").fetchall()
+    shared, found = calendar_name(exchange), dict[str, set[date]]()
     for origin, of, on in stored:
         if not of or calendar_name(of) == shared:
-            found.setdefault(origin, []).append(on)
-    return found
+            found.setdefault(origin.partition(":")[0], set()).add(on)
+    return {origin: sorted(dates) for origin, dates in found.items()}
 
 
 def write_calendar(

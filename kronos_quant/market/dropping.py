@@ -19,6 +19,7 @@ import polars as pl
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import PathLike, Symbols, as_path, as_symbols
+from kronos_quant.market.calendar_files import forget_dropped_sources
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.readings import place_name, remove_readings
@@ -155,6 +156,7 @@ def _drop_source(connection: duckdb.DuckDBPyConnection, source: Path, freq: str 
         "SELECT DISTINCT universe FROM reading_universes SEMI JOIN dropped_readings USING (reading) ORDER BY universe"
     ).fetchall()
     remove_readings(connection, mine)
+    forget_dropped_sources(connection)
     [(left,)] = connection.execute("SELECT count(*) FROM leaving").fetchall()
     report = _finish(connection, f"source {name}", owned - left, tuple(universe for (universe,) in brought))
     connection.execute(

@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from kronos_quant.errors import DataError, counted
-from kronos_quant.market.calendar_files import SOURCE, store_sessions
+from kronos_quant.market.calendar_files import store_source_sessions
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest_report import IngestReport, rule_counts
 from kronos_quant.market.quality.check_tables import CONTRADICTED, CheckContext
@@ -24,6 +24,7 @@ from kronos_quant.market.readings import (
     after_changes,
     before_changes,
     compare_replaced,
+    place_name,
     set_aside,
 )
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
@@ -237,8 +238,9 @@ def _merge_lists(connection: duckdb.DuckDBPyConnection, batch: BarBatch) -> None
         connection.execute(
             "INSERT INTO intervals SELECT 'listing', symbol, start, \"end\", NULL FROM incoming_listings"
         )
-    if batch.calendar:
-        store_sessions(connection, SOURCE, batch.exchange, batch.calendar)
+    if batch.complete or batch.calendar:
+        place = "" if batch.path is None else place_name(batch.path)
+        store_source_sessions(connection, place, batch.exchange, batch.calendar)
     connection.register("incoming_sessions", pl.DataFrame({"date": batch.sessions}, {"date": pl.Date}).to_arrow())
     connection.execute(
         "INSERT INTO sessions SELECT $freq, date FROM incoming_sessions ON CONFLICT DO NOTHING", {"freq": batch.freq}

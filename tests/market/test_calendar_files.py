@@ -13,7 +13,7 @@ import pytest
 from made import store_unchecked
 
 from kronos_quant.errors import DataError
-from kronos_quant.market import BarBatch, calendar_files, ingest_calendar, ingest_qlib, open_market, reader
+from kronos_quant.market import BarBatch, calendar_files, drop_bars, ingest_calendar, ingest_qlib, open_market, reader
 from kronos_quant.market.calendar_files import ESTIMATED, EXCHANGE, SOURCE, USER, merge, path_of
 from kronos_quant.market.calendars import exchange_calendar
 from kronos_quant.market.ingest.calendars import read_sessions
@@ -146,7 +146,7 @@ def test_sessions_given_for_another_exchange_do_not_count(tmp_path: Path, make_b
     assert open_market(tmp_path).next_times(FRIDAY, 2).times == [datetime(2024, 1, 8), datetime(2024, 2, 5)]
 
 
-def test_a_qlib_directory_brings_its_future_sessions(tmp_path: Path, qlib_dir: Any) -> None:
+def test_a_qlib_directory_brings_its_future_sessions(tmp_path: Path, qlib_dir: Any, make_batch: BatchMaker) -> None:
     qlib_dir.stock("qqa", [10, 11, 12, 11, 12])
     ingest_qlib(tmp_path / "without", qlib_dir.path)
     qlib_dir.calendar(["2024-01-08", "2024-01-09", "2024-01-19", "2024-01-22"], "day_future")
@@ -157,6 +157,15 @@ def test_a_qlib_directory_brings_its_future_sessions(tmp_path: Path, qlib_dir: A
     found = open_market(tmp_path / "with").next_times(last, 4)
     assert [moment.day for moment in found.times] == [9, 19, 22, 23]
     assert found.estimated == [False, False, False, True]
+    # read again without it, and removed: its sessions go with it
+    store_unchecked(tmp_path / "with", make_batch({"QQB": {1: 10.0, 7: 11.0}}))  # keeps the session 2024-01-08
+    drop_bars(tmp_path / "with", source=qlib_dir.path, delete=True)
+    assert open_market(tmp_path / "with").next_times(last, 1).estimated == [True]
+    ingest_qlib(tmp_path / "with", qlib_dir.path)
+    assert open_market(tmp_path / "with").next_times(last, 1).estimated == [False]
+    (qlib_dir.path / "calendars" / "day_future.txt").unlink()
+    ingest_qlib(tmp_path / "with", qlib_dir.path)
+    assert open_market(tmp_path / "with").next_times(last, 1).estimated == [True]
 
 
 def test_a_source_goes_on_where_the_exchange_ends_and_days_that_nobody_covers_are_estimated() -> None:

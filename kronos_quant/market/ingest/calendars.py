@@ -17,7 +17,7 @@ import polars as pl
 from kronos_quant.display import TextReport
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import PathLike, Table, as_path, short_repr
-from kronos_quant.market.calendar_files import LONGEST_BREAK, USER, store_sessions
+from kronos_quant.market.calendar_files import LONGEST_BREAK, store_user_sessions
 from kronos_quant.market.calendars import exchange_calendar
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.dialects.cells import usual_stamps
@@ -93,7 +93,7 @@ def ingest_calendar(root: PathLike, source: PathLike | Table, *, exchange: str =
     path = str(source) if isinstance(source, str | Path) else "table"
     with ingest_lock(root), open_database(root) as connection:
         with transaction(connection):
-            replaced = store_sessions(connection, USER, named, sessions)
+            replaced = store_user_sessions(connection, named, sessions)
             record = {"source": "calendar", "path": path, "notes": [counted(len(sessions), "session")]}
             connection.execute(statement("insert_list"), record)
         snapshot = publish(root, connection)
