@@ -3,8 +3,7 @@
     db/snapshots/CURRENT                 name of the newest folder; replaced by rename
     db/snapshots/<digest16>/bars.<freq>.parquet, sessions.<freq>.parquet, calendar.<freq>.parquet,
                             instruments.parquet, universes.parquet, rejected_bars.parquet, contradicted_bars.parquet,
-                            warned_bars.parquet,
-                            history.parquet, origins.parquet, meta.json
+                            warned_bars.parquet, history.parquet, origins.parquet, meta.json
 
 The digest is of the bars, sessions, lists and facts, and of the calendar where it decides (`write_calendar`): equal
 bars have an equal digest whatever the order they came in, what they were before, and what was rejected on the way. A
