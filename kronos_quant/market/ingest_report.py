@@ -78,16 +78,16 @@ class IngestReport(TextReport):
             )
         if self.warnings_by_rule:
             lines.append(f"warnings: {rule_counts(self.warnings_by_rule)[2:-1]}; these bars are kept")
-        if self.suspended or self.suspended_bars:
-            lines.append(
-                f"suspended: {counted(self.suspended, 'session')} without a bar between a symbol's first and last bar"
-                + (
-                    f"; {counted(self.suspended_bars, 'bar')} flat at the close before without a volume or marked by "
-                    "the source, stored and left out by every reader"
-                    if self.suspended_bars
-                    else ""
-                )
+        suspended = []
+        if self.suspended:
+            suspended.append(f"{counted(self.suspended, 'session')} without a bar between a symbol's first and last bar")
+        if self.suspended_bars:
+            suspended.append(
+                f"{counted(self.suspended_bars, 'bar')} flat at the close before without a volume, or marked by the "
+                "source, which no reader sees"
             )
+        if suspended:
+            lines.append(f"suspended: {'; '.join(suspended)}")
         lines += [f"note: {note}" for note in self.notes]
         return [*lines, f"exchange: {self.exchange or 'unknown'}; snapshot {self.snapshot[:16]}"]
 

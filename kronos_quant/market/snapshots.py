@@ -329,8 +329,8 @@ def _exchange(connection: duckdb.DuckDBPyConnection, freq: str) -> str:
     named = connection.execute(statement("select_exchange"), {"freq": freq}).fetchall()
     if named:
         return str(named[0][0])
-    stocks = connection.execute(statement("select_stocks"), {"freq": freq}).fetchall()
-    return shared_exchange([symbol for (symbol,) in stocks])
+    held = connection.execute(statement("select_symbols"), {"freq": freq}).fetchall()
+    return shared_exchange([symbol for symbol, traded in held if traded] or [symbol for symbol, _ in held])
 
 
 def shared_exchange(symbols: list[str]) -> str:
