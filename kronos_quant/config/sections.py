@@ -67,7 +67,7 @@ class MarketConfig(Section):
         250,
         ge=1,
         le=MOST_BARS,
-        description="sessions without a bar after which a listing counts as over, where no table of listings says so",
+        description="sessions without a bar after which a listing counts as over, where no table of listings states it",
     )
 
 

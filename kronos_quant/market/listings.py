@@ -4,7 +4,7 @@ A source of bars tells little of it. A start in its list of all symbols that is 
 listing date; without such a list a first bar says nothing. An end there is only the last bar that its maker had: it
 counts as a delisting when more sessions have passed without a bar than `delisted_after`, or when the source went on to
 write suspended sessions and then stopped. The end of the data is no event: until a listing is known to be over, a
-symbol without bars is suspended. A table of listings (`kq ingest intervals listing`) goes before all of this.
+symbol without bars is suspended. A table of listings (`kq ingest intervals listing FILE`) goes before all of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date
 import polars as pl
 
 DELISTED_AFTER = 250
-"""Sessions without a bar after which a listing counts as over, where no table says so."""
+"""Sessions without a bar after which a listing counts as over, where no table states it."""
 STATED, INFERRED = "stated", "inferred"
 
 LISTINGS: dict[str, pl.DataType] = {

@@ -54,7 +54,7 @@ class Market(Displayed):
     snapshot: Snapshot
     freq: str
     delisted_after: int = DELISTED_AFTER
-    """Sessions without a bar after which a listing counts as over, where no table says so."""
+    """Sessions without a bar after which a listing counts as over, where no table states it."""
 
     @property
     def title(self) -> str:
@@ -372,7 +372,7 @@ def open_market(root: PathLike, freq: str | None = None, delisted_after: int = D
     freq
         "day", "5min", ...; by default daily bars where there are any, else the first frequency there is.
     delisted_after
-        Sessions without a bar after which a listing counts as over, where no table of listings says so.
+        Sessions without a bar after which a listing counts as over, where no table of listings states it.
 
     Raises
     ------

@@ -16,6 +16,8 @@ PAUSED: dict[str, pl.DataType] = {"symbol": pl.String(), "date": pl.Date()}
 """Sessions that a source calls suspended, with a bar or without."""
 
 _SAME_PRICE = 1e-6  # relative: what float32 leaves of a price times a factor
+_TRADED = pl.col("volume").fill_null(0) > 0
+_FACTS = ("symbol", "low", "high", "close", "factor", _TRADED.alias("traded"))
 
 
 def find_suspended(bars: pl.DataFrame, paused: pl.DataFrame | None = None) -> pl.Series:
@@ -44,27 +46,34 @@ def find_suspended(bars: pl.DataFrame, paused: pl.DataFrame | None = None) -> pl
 
 def _at_close_before(bars: pl.DataFrame, silent: pl.Expr) -> pl.Series:
     """bool per bar: all bars of its session are silent and at the close of the session before."""
-    session = ["symbol", "date"]
-    sessions = bars.group_by(session, maintain_order=True).agg(
-        pl.len().alias("bars"),
-        silent.all().alias("silent"),
-        pl.col("low").min().cast(pl.Float64),
-        pl.col("high").max().cast(pl.Float64),
-        pl.col("close").last().cast(pl.Float64),
-        pl.col("factor").last().cast(pl.Float64),
-        (pl.col("volume").fill_null(0) > 0).any().alias("traded"),
-    )
-    close = [pl.col("close"), pl.col("close") / pl.col("factor")]  # as adjusted, and as quoted
-    same = [(price - price.shift()).abs() <= _SAME_PRICE * price.shift() for price in close]
+    same = (pl.col("symbol") == pl.col("symbol").shift()) & (pl.col("date") == pl.col("date").shift())
+    intraday = bars.select(same.any()).item()
+    sessions = _sessions(bars, silent) if intraday else bars.select(*_FACTS, silent=silent)
+    close = [pl.col("close"), pl.col("close").cast(pl.Float64) / pl.col("factor")]  # as adjusted, and as quoted
+    close_before = [(price - price.shift()).abs() <= _SAME_PRICE * price.shift() for price in close]
     suspended = (
         pl.col("silent")
         & (pl.col("low") == pl.col("high"))
         & (pl.col("symbol") == pl.col("symbol").shift())
-        & pl.any_horizontal(same)
+        & pl.any_horizontal(close_before)
         & pl.col("traded").any().over("symbol")
     ).fill_null(False)
+    if not intraday:
+        return sessions.select(suspended.alias("suspended")).to_series()
     judged = sessions.select("bars", suspended=suspended)
     return judged.select(pl.col("suspended").repeat_by("bars").explode(empty_as_null=False)).to_series()
+
+
+def _sessions(bars: pl.DataFrame, silent: pl.Expr) -> pl.DataFrame:
+    """_FACTS of each session of intraday bars, whether all its bars are silent, and their number."""
+    return bars.group_by("symbol", "date", maintain_order=True).agg(
+        pl.len().alias("bars"),
+        silent.all().alias("silent"),
+        pl.col("low").min(),
+        pl.col("high").max(),
+        pl.col("close", "factor").last(),
+        _TRADED.any().alias("traded"),
+    )
 
 
 def split_suspended(bars: pl.DataFrame, paused: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:

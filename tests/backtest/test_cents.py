@@ -209,21 +209,6 @@ def test_a_suspended_holding_waits_and_a_delisted_one_leaves_at_what_is_stated()
     assert result.fills["cost"][1] == 0
 
 
-def test_a_suspension_that_the_source_keeps_as_a_flat_bar_without_volume_fills_nothing():
-    raw = [[10.0, 20.0], [10.0, 20.0], [10.0, 20.0]]
-    volume = [[1e6, 1e6], [0.0, 1e6], [1e6, 1e6]]
-    panel = market(["SH600000", "SH600001"], [[2, 1]] * 3, raw, volume=volume)
-    assert run(panel).orders.select("symbol", "status", "reason").rows()[:2] == [
-        ("SH600000", "rejected", "no bar"),
-        ("SH600001", "filled", ""),
-    ]
-    # a bar that moved, and a symbol of which no volume was known until then, are traded
-    moved = replace(panel, high=panel.high + 0.1)
-    assert run(moved).fills["symbol"][0] == "SH600000"
-    unknown = market(["SH600000", "SH600001"], [[2, 1]] * 3, raw, volume=[[0.0, 1e6]] * 2 + [[1e6, 1e6]])
-    assert run(unknown).fills["symbol"][0] == "SH600000"
-
-
 def test_a_special_treatment_halves_the_limit_only_between_its_dates():
     raw = [[10.0], [10.5], [11.03]]
     days = market(["SH600000"], [[1]] * 3, raw).dates

@@ -105,7 +105,7 @@ def test_a_delisted_holding_leaves_at_its_last_price_without_cost(at, left):
     result = simulate(strategy_of(delisting_return=at), panel_of([[2, 1], [NAN, NAN], [NAN, NAN]], close))
     assert result.cash[1] == pytest.approx(4_905 + left)
     assert trades(result)[-1][1:] == ("S00", "sell", "filled", "delisted")
-    assert "1 holding has no further bars (S00)" in result.notes[-1]
+    assert "1 holding has left the exchange (S00)" in result.notes[-1]
 
 
 def test_a_suspended_holding_is_kept_at_its_last_price():

@@ -61,7 +61,7 @@ def test_scores_without_bars_are_named():
 
 def test_what_became_of_delisted_holdings_is_said():
     notes = noted(panel_of([[2, 1], [2, 1], [NAN, NAN]], [[10, 10], [10, 10], [NAN, 10]]), delisting_return=-0.3)
-    assert "1 holding has no further bars (S00)" in notes[0]
+    assert "1 holding has left the exchange (S00)" in notes[0]
     assert "(delisting_return -30%)" in notes[0]
 
 

@@ -339,7 +339,7 @@ def test_bars_that_the_checks_rejected_are_there_for_the_profile_qlib(market_wor
     ingest_table(market_workspace.root, bad.drop("date"), exchange="XNYS")
     market = open_market(market_workspace.root)
     accepted = market.bars()
-    whole = inputs.bars_of_source(market, accepted, bars["date"].min())
+    whole = inputs.bars_of_source(market, bars["date"].min())
     assert len(accepted.filter(pl.col("symbol") == "MADE9999")) <= 2
     assert whole.filter(pl.col("symbol") == "MADE9999")["date"].n_unique() == 4
     assert len(whole) == len(whole.unique(["symbol", "date"]))

@@ -266,13 +266,13 @@ def directory_for(
     """The directory that pyqlib reads, the panel of the same bars, and what it holds besides prices."""
     bars = stored_bars(inputs.market, sessions[0])
     whole = bars_of_source(inputs.market, sessions[0])
-    panel = build_panel(whole, scores, sessions, keep_unpriced=True)
+    panel = build_panel(whole, scores, sessions, inputs.market.listings(), keep_unpriced=True)
     found = source_directory(workspace, inputs.market, inputs.strategy, panel)
     if found is not None:
         directory, facts = found
         refused = len(whole.join(bars, on=["symbol", "date"], how="anti").filter(pl.col("date") <= sessions[-1]))
         note = f"Used here, as Qlib uses them, although the checks rejected them: {counted(refused, 'bar')}."
         return directory, panel, replace(facts, notes=(*facts.notes, note)) if refused else facts
-    panel = build_panel(bars, scores, sessions, keep_unpriced=True)
+    panel = build_panel(bars, scores, sessions, inputs.market.listings(), keep_unpriced=True)
     export_bars(inputs.market, made, "qlib")
     return made, panel, facts_of_directory(panel, made)

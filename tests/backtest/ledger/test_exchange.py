@@ -33,12 +33,11 @@ def test_the_last_value_is_carried_over_what_is_missing():
     assert math.isnan(exchange.price(2, 0))
 
 
-def test_a_price_of_nothing_is_none_and_a_flat_bar_without_volume_neither():
-    panel = panel_of([[1]] * 3, [[10.0]] * 3, open_=[[10.0], [0.0], [10.0]], volume=[[5.0], [5.0], [0.0]])
+def test_a_price_of_nothing_is_none():
+    panel = panel_of([[1]] * 3, [[10.0]] * 3, open_=[[10.0], [0.0], [10.0]])
     exchange = exchange_of(panel)
     assert exchange.price(0, 0) == 10
     assert math.isnan(exchange.price(1, 0))
-    assert math.isnan(exchange.price(2, 0))
 
 
 def test_costs_are_the_commission_or_its_minimum_and_what_is_levied():
