@@ -105,8 +105,8 @@ def delisted(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
     names = left["symbol"].unique().sort()
     have, are = ("has", "is") if len(left) == 1 else ("have", "are")
     yield (
-        f"{counted(len(left), 'holding')} {have} left the exchange ({listed(names)}) and {are} treated as sold at the last close "
-        f"(delisting_return {strategy.delisting_return:+.0%}), no costs."
+        f"{counted(len(left), 'holding')} {have} left the exchange ({listed(names)}) and {are} treated as sold at "
+        f"the last close (delisting_return {strategy.delisting_return:+.0%}), no costs."
     )
 
 
