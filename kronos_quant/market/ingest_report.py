@@ -80,7 +80,9 @@ class IngestReport(TextReport):
             lines.append(f"warnings: {rule_counts(self.warnings_by_rule)[2:-1]}; these bars are kept")
         suspended = []
         if self.suspended:
-            suspended.append(f"{counted(self.suspended, 'session')} without a bar between a symbol's first and last bar")
+            suspended.append(
+                f"{counted(self.suspended, 'session')} without a bar between a symbol's first and last bar"
+            )
         if self.suspended_bars:
             suspended.append(
                 f"{counted(self.suspended_bars, 'bar')} flat at the close before without a volume, or marked by the "
