@@ -21,6 +21,7 @@ from typing import Any
 
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.owners import is_abandoned, is_being_made, owned_name
+from kronos_quant.paths import check_folder
 from kronos_quant.system import flush_file, move
 
 _PACKAGE = Path(__file__).parent
@@ -42,7 +43,7 @@ def write_aside(path: Path, *, new: bool = False) -> Iterator[Path]:
     partial = _staged(path)
     try:
         with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             sweep(path.parent)
             yield partial
             _flush(partial)
@@ -52,6 +53,19 @@ def write_aside(path: Path, *, new: bool = False) -> Iterator[Path]:
             if leftover.name.startswith(partial.name):  # a database has another file beside its own
                 _remove(Path(leftover))
         raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there. Raises DataError where something else has the place.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "runs" / "backtest"
+    >>> make_folder(folder)
+    >>> folder.is_dir()
+    True
+    """
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def discard(path: Path) -> None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -206,9 +205,17 @@ def as_path(value: PathLike, name: str) -> Path:
             path = Path(value).expanduser()
         except RuntimeError:  # ~name of nobody
             path = Path(value)
-        if len(str(path)) <= LONGEST_PATH and all(len(os.fsencode(part)) <= LONGEST_PART for part in path.parts):
+        if len(str(path)) <= LONGEST_PATH and all(_length(part) <= LONGEST_PART for part in path.parts):
             return path
     raise ConfigError(f"{name}: expected a path, found {short_repr(value)}")
+
+
+def _length(part: str) -> int:
+    """Bytes of a name; more than any may have where it is not UTF-8, which DuckDB and Arrow do not open."""
+    try:
+        return len(part.encode())
+    except UnicodeEncodeError:
+        return LONGEST_PART + 1
 
 
 def as_name(value: Any, name: str) -> str:
@@ -225,6 +232,30 @@ def as_name(value: Any, name: str) -> str:
     if value.partition(".")[0].upper() in WINDOWS_DEVICES:
         raise ConfigError(f"{name}: expected a name that Windows does not keep for a device, found {value!r}")
     return value
+
+
+def as_form(form: Any, out: Path, forms: Mapping[str, str]) -> str:
+    """The format in which a table is written to a file: the given one, else that of the file's ending. ConfigError.
+
+    forms : format -> ending of its files, "" for a folder's; the first is the default of a name without an ending. A
+    name with the ending of another format is refused, for every reader would take the file for what it is not.
+
+    >>> as_form(None, Path("bars.csv"), {"parquet": ".parquet", "csv": ".csv"})
+    'csv'
+    """
+    ending = out.suffix.lower()
+    fitting = [one for one, its in forms.items() if its == ending]
+    if form is not None and form not in forms:
+        raise ConfigError(f"format: expected {', '.join(forms)}, found {short_repr(form)}")
+    if form is None and ending and not fitting:
+        endings = " or ".join(dict.fromkeys(filter(None, forms.values())))
+        raise ConfigError(f"{out}: expected a name that ends in {endings}, or a format, found {ending!r}")
+    if form is not None and ending and fitting and form not in fitting:
+        raise ConfigError(
+            f"{out}: the ending is that of the format {fitting[0]}, found the format {form}",
+            hint="Choose another name.",
+        )
+    return str(form or (fitting[0] if ending else next(iter(forms))))
 
 
 def as_new_page(value: PathLike, name: str) -> Path:

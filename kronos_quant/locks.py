@@ -12,13 +12,24 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kronos_quant.errors import DataError
+from kronos_quant.paths import kind_of_path
+
 WAIT_FOR_EVER = -1.0
+
+
+def new_lock(path: Path) -> FileLock:
+    """The lock of a file. Raises DataError where a pipe, a link or a folder has its place."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        kind = "a link" if path.is_symlink() else kind_of_path(path)
+        raise DataError(f"{path}: {kind}, expected a file", hint="Delete it.")
+    return FileLock(path)
 
 
 @contextmanager
 def held_lock(path: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock of a file, which is removed at the end; raises Timeout where another process has it."""
-    lock = FileLock(path)
+    lock = new_lock(path)
     lock.acquire(timeout=wait_seconds)
     try:
         yield

@@ -172,6 +172,24 @@ def without_core_dumps() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def open_streams() -> None:
+    """Open the null device as stdin, stdout and stderr where this process was started without them.
+
+    The next file that is opened would take the place, and what is printed would be written into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            stream = os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+
+
 def accept_every_letter() -> None:
     """Where the console's encoding lacks a letter (Windows in Chinese or Western Europe), print a mark for it."""
     for stream in (sys.stdout, sys.stderr):

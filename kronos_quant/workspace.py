@@ -14,20 +14,25 @@ The repository's root is a workspace too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_quant.errors import ConfigError
+from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.files import asset_dir, write_text
 from kronos_quant.inputs import as_path
-from kronos_quant.readers import read_text
+from kronos_quant.paths import check_folder, check_literal, check_utf8, kind_of_path
+from kronos_quant.readers import pass_over, read_text
 
 if TYPE_CHECKING:
     from kronos_quant.config import ResolvedConfig, WorkspaceConfig
 
 CONFIG_FILE = "kq.yaml"
+
+FOLDERS = ("db/snapshots", "models", "runs/backtest", "runs/train", "signals/store", "strategies")
+"""Folders of a workspace that commands look into and nothing else may have the place of."""
 
 SCHEMAS = ".kq/schemas"
 """Folder of a workspace with the JSON Schemas of its YAML files, for editors."""
@@ -114,21 +119,36 @@ def open_workspace_folder(start: Path | None = None, flags: Mapping[str, Any] | 
 
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
-        if (folder / CONFIG_FILE).is_file():
+        if os.path.lexists(folder / CONFIG_FILE):
+            check_utf8(folder, ConfigError)
+            _name_misplaced(folder)
             return WorkspaceFolder(folder, load_workspace_config(folder / CONFIG_FILE, flags))
     raise ConfigError(
         f"{here}: not in a workspace: no {CONFIG_FILE} here or above", hint="kq init my-research && cd my-research"
     )
 
 
+def _name_misplaced(root: Path) -> None:
+    """Warn of what lies in the place of a workspace's folder and is none: commands find nothing in it."""
+    for name in FOLDERS:
+        try:
+            check_folder(root / name)
+        except DataError as error:
+            pass_over(error)
+        except OSError:  # the command that needs it says why it cannot be read
+            continue
+
+
 def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:
     """Write kq.yaml, the recipes and the strategies into `folder`; returns the files written.
 
     Existing files are kept, so that it can be repeated; schemas of another version are replaced. Raises ConfigError
-    where `folder` is a file.
+    where `folder` is no folder.
     """
-    if folder.is_file():
-        raise ConfigError(f"{folder}: is a file, expected a folder")
+    check_utf8(folder.absolute(), ConfigError)
+    check_literal(folder.absolute(), ConfigError)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise ConfigError(f"{folder}: is {kind_of_path(folder)}, expected a folder")
     texts = {folder / CONFIG_FILE: template, folder / ".gitignore": GITIGNORE}
     for name, kind in (("signals", "recipe"), ("strategies", "strategy")):
         for source in sorted(asset_dir(name).glob("*.yaml")):

@@ -31,6 +31,7 @@ SHARED_ORDER = (
     "arrays",
     "bounds",
     "errors",
+    "paths",
     "readers",
     "system",
     "children",

@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import typer
 
@@ -35,9 +37,10 @@ from kq_cli import (
     train,
     universe,
 )
-from kronos_quant import KronosQuantError, __version__
+from kronos_quant import ConfigError, KronosQuantError, __version__
 from kronos_quant.errors import printable
-from kronos_quant.system import accept_every_letter, discard_output, is_closed_pipe
+from kronos_quant.inputs import short_repr
+from kronos_quant.system import accept_every_letter, discard_output, is_closed_pipe, open_streams
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
@@ -166,8 +169,10 @@ _unwrap_help(app)
 
 def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
+    open_streams()
     accept_every_letter()
     try:
+        _check_surroundings()
         code = app(standalone_mode=False, prog_name="kq") or 0
         if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and says nothing
             code = _fail("interrupted", "completed work is kept; run the same command again", code)
@@ -188,6 +193,18 @@ def main() -> None:
     sys.exit(code)
 
 
+def _check_surroundings() -> None:
+    """Refuse arguments whose bytes are not UTF-8, which no name or path may have, and a folder that was deleted."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"the current folder: {reason}", hint="Change to a folder that exists.") from None
+    for argument in sys.argv[1:]:
+        if not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise ConfigError(f"argument {short_repr(argument)}: expected UTF-8", hint="Rename what it names.")
+
+
 def _fail_unforeseen(error: BaseException) -> int:
     from kronos_quant.unforeseen import unforeseen  # loaded only where something went wrong
 
@@ -202,7 +219,8 @@ def _fail(message: str, hint: str | None, code: int, error: BaseException | None
         raise error
     first, *others = printable(message).splitlines() or [""]
     lines = [f"error: {first}", *(f"       {line}" for line in others)]
-    typer.echo("\n".join([*lines, f"hint:  {printable(hint)}"] if hint else lines), err=True)
+    with suppress(OSError):  # a full disk, or nobody who reads: the code tells
+        typer.echo("\n".join([*lines, f"hint:  {printable(hint)}"] if hint else lines), err=True)
     return code
 
 

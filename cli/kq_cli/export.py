@@ -12,7 +12,10 @@ from kq_cli.printing import print_report
 app = typer.Typer(no_args_is_help=True, help="Example: kq export bars out.parquet\n\nWrite bars for other programs.")
 
 Out = Annotated[Path, typer.Argument(help="File or folder to write; must not exist.")]
-Format = Annotated[str, typer.Option("--format", help="parquet, csv (OUT.csv: one file; else one per symbol) or qlib.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="parquet, csv (OUT.csv: one file; else one per symbol) or qlib; default: by OUT."),
+]
 Symbols = Annotated[str | None, typer.Option("--symbols", help="Comma-separated; default: all.")]
 Freq = Annotated[str | None, typer.Option("--freq", help="day, 5min, …; default: daily if available.")]
 
@@ -20,7 +23,7 @@ Freq = Annotated[str | None, typer.Option("--freq", help="day, 5min, …; defaul
 @app.command(short_help="Write bars as Parquet, CSV or a Qlib directory.")
 def bars(
     out: Out,
-    form: Format = "parquet",
+    form: Format = None,
     symbols: Symbols = None,
     start: Start = None,
     end: End = None,

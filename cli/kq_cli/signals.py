@@ -41,7 +41,10 @@ Horizon = Annotated[
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite sessions that are already stored.")]
 Out = Annotated[Path, typer.Argument(help="File to write; it must not exist.")]
-Format = Annotated[str, typer.Option("--format", help="parquet, csv, or qlib: (instrument, datetime) -> score.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="parquet, csv, or qlib: (instrument, datetime) -> score; default: by OUT."),
+]
 Older = Annotated[
     datetime | None,
     typer.Option(
@@ -170,9 +173,7 @@ def import_(
 
 
 @app.command(short_help="Export stored signals to a file.")
-def export(
-    out: Out, recipe: Recipe = "default", form: Format = "parquet", start: Start = None, end: End = None
-) -> None:
+def export(out: Out, recipe: Recipe = "default", form: Format = None, start: Start = None, end: End = None) -> None:
     """Example: kq signal export scores.parquet --format qlib
 
     Export stored signals: every column as Parquet or CSV, or the score in the format of Qlib's back-test.

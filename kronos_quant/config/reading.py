@@ -25,7 +25,7 @@ from kronos_quant.config.sections import SCRATCH, TrainConfig, WorkspaceConfig
 from kronos_quant.config.yaml_text import parse_yaml
 from kronos_quant.errors import ConfigError, listed
 from kronos_quant.inputs import short_name, short_repr
-from kronos_quant.readers import read_text
+from kronos_quant.readers import read_text, regular_file
 
 MOST_NAMES = 8
 """Files that the hint of a missing one names."""
@@ -211,11 +211,11 @@ def _merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> tuple[Any, dict[Location, int]]:
     """The file's plain data, and the line of each of its keys."""
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = f"Available: {listed(sorted(near), MOST_NAMES)}." if near else "kq init writes the files to start from"
         raise ConfigError(f"{path}: no such file", hint=hint)
-    data, lines = parse_yaml(read_text(path, ConfigError, "Save it as UTF-8."), str(path))
+    data, lines = parse_yaml(read_text(regular_file(path, ConfigError), ConfigError, "Save it as UTF-8."), str(path))
     return {} if data is None else data, lines
 
 

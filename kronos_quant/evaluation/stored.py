@@ -67,6 +67,8 @@ def find_stored(source: SignalSource, name: str, start: date | None, end: date |
     dates = source.market.session_range(start or first, end)
     there, missing = source.coverage(source.needed(dates))
     found = StoredRecipe(name, source, [on for on in dates if on in there], missing)
+    if not found.dates and not missing and not source.stored_dates():
+        raise source.nothing_of(dates, f"any session from {dates[0]} to {dates[-1]}", set())
     if not found.dates:
         raise DataError(
             f"recipe {name}: no signals in the store from {dates[0]} to {dates[-1]}",

@@ -16,10 +16,12 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from kronos_quant.errors import DataError, KronosQuantError
-from kronos_quant.files import asset_dir, disk_errors, write_aside
+from kronos_quant.files import asset_dir, disk_errors, make_folder, write_aside, write_text
+from kronos_quant.locks import new_lock
+from kronos_quant.paths import check_literal
 from kronos_quant.readers import read_bytes, read_text, reading, regular_file
 
 DB_FOLDER = "db"
@@ -89,8 +91,10 @@ def open_database(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     or read-only disk.
     """
     path = root / DB_FOLDER / DATABASE
+    check_literal(path.absolute())
     with disk_errors(path):
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
+            _check_unpublished(path)
             _create(path)
         connection = _connect(path)
         try:
@@ -124,8 +128,8 @@ def ingest_lock(root: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator
     """
     folder = root / DB_FOLDER
     with disk_errors(folder / _LOCK):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / _LOCK)
+        make_folder(folder)
+        lock = new_lock(folder / _LOCK)
         try:
             lock.acquire(timeout=wait_seconds)
         except Timeout:
@@ -137,10 +141,12 @@ def ingest_lock(root: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator
         holder = folder / _HOLDER
         try:
             command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-            holder.write_text(f"process {os.getpid()}, {command!r}, since {datetime.now():%H:%M:%S}")
+            with suppress(IsADirectoryError):  # it only tells who writes
+                write_text(holder, f"process {os.getpid()}, {command!a}, since {datetime.now():%H:%M:%S}")
             yield
         finally:
-            holder.unlink(missing_ok=True)
+            with suppress(OSError):
+                holder.unlink()
             lock.release()
 
 
@@ -155,6 +161,16 @@ def _create(path: Path) -> None:
         leftover.unlink()
     with write_aside(path) as partial, duckdb.connect(partial) as connection:
         migrate(connection, str(path))
+
+
+def _check_unpublished(path: Path) -> None:
+    """Raise DataError where bars were published from a database that is gone: a new one would hold none of them."""
+    published = sorted(folder.name for folder in (path.parent / "snapshots").glob("[0-9a-f]*"))
+    if published:
+        raise DataError(
+            f"{path}: no such file, although bars were published from it ({path.parent / 'snapshots' / published[-1]})",
+            hint=f"Put it back from a copy, or move {path.parent / 'snapshots'} away and ingest every source again.",
+        )
 
 
 def check_database(path: Path) -> None:

@@ -30,12 +30,13 @@ import pyarrow.parquet as pq
 from kronos_quant.display import TextReport
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, counted, listed
 from kronos_quant.files import others_write, sweep, write_aside, write_text
-from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, as_symbols
+from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_form, as_path, as_symbols
 from kronos_quant.market.reader import Market
 from kronos_quant.market.universes import ALL
 from kronos_quant.schema import DAILY, NUMBERS, check_table
 
-FORMATS = ("parquet", "csv", "qlib")
+FORMATS = {"parquet": ".parquet", "csv": ".csv", "qlib": ""}
+"""Format -> ending of its files; a Qlib directory has none."""
 
 _SYMBOLS_A_PART = 500  # in memory at the same time
 _CSV_COLUMNS = ("open", "close", "high", "low", "volume", "amount", "factor")
@@ -72,7 +73,7 @@ class ExportReport(TextReport):
 def export_bars(
     market: Market,
     out: PathLike,
-    form: str = "parquet",
+    form: str | None = None,
     *,
     symbols: Symbols | None = None,
     start: DateLike | None = None,
@@ -86,7 +87,7 @@ def export_bars(
         Of `open_market`.
     out, form
         The file or folder to write, as "parquet" (one file), "csv" (one file if `out` ends in .csv, else a folder with
-        one file per symbol) or "qlib" (a directory).
+        one file per symbol) or "qlib" (a directory). None: csv where `out` ends in .csv, else parquet.
     symbols
         One symbol or several, in any spelling; all by default.
     start, end
@@ -95,13 +96,12 @@ def export_bars(
     Raises
     ------
     ConfigError
-        For another form, or an `out` that exists.
+        For another form, an `out` that exists, or one whose ending is that of another form.
     DataError
         For an unknown symbol, an empty selection, or a symbol that cannot be a file name.
     """
-    if form not in FORMATS:
-        raise ConfigError(f"format: expected {', '.join(FORMATS)}, found {form!r}")
     out, given = as_path(out, "out"), as_symbols(symbols)
+    form = as_form(form, out, FORMATS)
     known = None if given is None else tuple(sorted({market.resolve(text) for text in given}))
     selection = Selection(market, known, as_date(start, "start"), as_date(end, "end"))
     spans: list[pl.DataFrame] = []

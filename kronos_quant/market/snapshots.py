@@ -34,7 +34,7 @@ from pydantic import BaseModel
 
 from kronos_quant import __version__
 from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.files import discard, write_aside, write_json, write_text
+from kronos_quant.files import discard, make_folder, write_aside, write_json, write_text
 from kronos_quant.market.calendar_files import write_calendar
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, WARNED_FILE, write_findings
@@ -112,7 +112,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     A state that was published before is only pointed to again. The caller holds the ingest lock.
     """
     folder = root / DB_FOLDER / SNAPSHOTS
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     clear_unfinished(folder)
     # the digest, and with it the name, is known only when all is written
     staged = folder / f"{_STAGED}{uuid.uuid4().hex[:8]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,7 @@ def add_model(
     try:
         with write_aside(target) as partial:
             _copy(parts, partial)
-            if kind == "pair" and (folder / CARD_FILE).exists():
+            if kind == "pair" and os.path.lexists(folder / CARD_FILE):
                 write_card(partial, read_card(folder))
             if file_digests({part: partial / part for part in parts}) != digests:
                 raise CheckpointError(f"{folder}: changed while it was copied", hint="run the same command again")

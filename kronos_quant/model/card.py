@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -171,7 +172,7 @@ class ModelCard(_Part):
 def read_card(folder: Path | None) -> ModelCard:
     """The card of a model's folder, an empty one where there is none. Raises CheckpointError for a faulty one."""
     path = None if folder is None else folder / CARD_FILE
-    if path is None or not path.exists():
+    if path is None or not os.path.lexists(path):
         return ModelCard()
     values = read_json(path)
     try:

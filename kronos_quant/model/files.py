@@ -9,6 +9,7 @@ compared. Whatever is wrong is one CheckpointError.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
@@ -21,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from kronos_quant import readers
+from kronos_quant import paths, readers
 from kronos_quant.errors import CheckpointError, ConfigError, listed
 from kronos_quant.files import file_digest, write_aside, write_json
 from kronos_quant.inputs import PathLike, as_path
@@ -92,7 +93,7 @@ class Pretrained(nn.Module):
 def load_network(folder: Path, build: type[Network]) -> Network:
     """The network in `folder`, compared with the digests that the folder's own records state."""
     network = read_network(folder, build)
-    if any((folder / record).exists() for record in RECORDS):
+    if any(os.path.lexists(folder / record) for record in RECORDS):
         check_recorded(folder, file_digests({"": folder}))
     return network
 
@@ -158,7 +159,7 @@ def check_recorded(folder: Path, digests: dict[str, str]) -> None:
     """Compare files with the digests that the folder's records state for them; files without one pass."""
     for record in RECORDS:
         path = folder / record
-        stated: Any = read_json(path).get("sha256", {}) if path.exists() else {}
+        stated: Any = read_json(path).get("sha256", {}) if os.path.lexists(path) else {}
         if not isinstance(stated, dict):
             raise CheckpointError(f"{path}: sha256: expected an object of files, found {type(stated).__name__}")
         for file, found in digests.items():
@@ -248,8 +249,9 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def missing(path: Path) -> str:
-    """The words for a path that is not there."""
-    return f"{path}: a link that leads nowhere" if path.is_symlink() else f"{path}: no such file"
+    """The words for a path that is no file."""
+    kind = paths.kind_of_path(path)
+    return f"{path}: {kind}" if kind in (paths.MISSING, paths.NOWHERE) else f"{path}: {kind}, expected a file"
 
 
 def _write(module: Pretrained, folder: Path) -> None:
@@ -261,7 +263,7 @@ def _write(module: Pretrained, folder: Path) -> None:
 
 def _check_single(folder: Path, kind: Kind) -> None:
     """Say it when the folder holds nothing, or a pair where one network is asked for."""
-    if (folder / CONFIG_FILE).exists():
+    if os.path.lexists(folder / CONFIG_FILE):
         return
     if is_pair(folder):
         raise CheckpointError(f"{folder}: this is a pair, expected a {kind}", hint=f"name {folder / kind}")

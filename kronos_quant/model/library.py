@@ -5,6 +5,7 @@ A model is a pair, or a tokenizer or predictor alone. `latest` names the pair of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -221,8 +222,8 @@ class ModelLibrary:
             config={part: asdict(network.config) for part, network in networks.items()},
             parameters={part: _count(network) for part, network in networks.items()},
             bytes={str(file.relative_to(folder)): file.stat().st_size for file in files},
-            card=read_card(folder) if (folder / CARD_FILE).exists() else None,
-            origin=read_json(folder / ORIGIN_FILE) if (folder / ORIGIN_FILE).exists() else None,
+            card=read_card(folder) if os.path.lexists(folder / CARD_FILE) else None,
+            origin=read_json(folder / ORIGIN_FILE) if os.path.lexists(folder / ORIGIN_FILE) else None,
         )
 
     def added(self) -> Iterator[Path]:
@@ -296,10 +297,10 @@ def _count(network: torch.nn.Module) -> int:
 
 def _origin(folder: Path) -> str:
     """Where a model came from, in words."""
-    if (folder / ORIGIN_FILE).exists():
+    if os.path.lexists(folder / ORIGIN_FILE):
         origin = read_json(folder / ORIGIN_FILE)
         commit = f" at {str(origin['revision'])[:12]}" if origin.get("revision") else ""
         return f"{origin.get('from', 'unknown')}{commit}"
-    if (folder / CARD_FILE).exists():
+    if os.path.lexists(folder / CARD_FILE):
         return f"trained here from {read_card(folder).base or 'unknown'}"
     return "copied by hand"

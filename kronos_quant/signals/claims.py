@@ -14,8 +14,8 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from kronos_quant.files import disk_errors
-from kronos_quant.locks import release, remove_stale
+from kronos_quant.files import disk_errors, make_folder
+from kronos_quant.locks import new_lock, release, remove_stale
 
 FOLDER = ".claims"
 
@@ -29,7 +29,7 @@ class Claims(AbstractContextManager["Claims"]):
 
     def take(self, on: date) -> bool:
         """Claim a date; False where another process has it."""
-        lock = FileLock(self._folder / f"{self._digest}-{on}.lock")
+        lock = new_lock(self._folder / f"{self._digest}-{on}.lock")
         with disk_errors(self._folder):
             try:
                 if not self._acquired(lock):
@@ -51,7 +51,7 @@ class Claims(AbstractContextManager["Claims"]):
 
     def _acquired(self, lock: FileLock) -> bool:
         while True:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             try:
                 lock.acquire(timeout=0)
             except Timeout:

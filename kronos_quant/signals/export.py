@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "csv", "qlib"]
 
+FORMATS = {"parquet": ".parquet", "csv": ".csv", "qlib": ".parquet"}
+"""Format -> ending of its files."""
+
 logger = logging.getLogger(__name__)
 
 

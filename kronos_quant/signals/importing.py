@@ -14,7 +14,7 @@ from kronos_quant.bounds import MOST_BARS
 from kronos_quant.config import load_yaml
 from kronos_quant.display import FORMULA, TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
-from kronos_quant.files import disk_errors, write_text
+from kronos_quant.files import disk_errors, make_folder, write_text
 from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_count, as_name, short_repr
 from kronos_quant.locks import WAIT_FOR_EVER, held_lock
 from kronos_quant.market import Market
@@ -122,7 +122,7 @@ def store_external(store: SignalStore, signals: ScoreTable, *, replace: bool) ->
     Raises DataError for overlapping sessions unless `replace`, and for other columns than those that are stored.
     """
     with disk_errors(store.folder):
-        store.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(store.folder)
         # reading, merging and writing is one step: two imports at once would lose one
         with held_lock(store.folder / ".lock", WAIT_FOR_EVER):
             there = store.dates() if store.is_import else []

@@ -134,7 +134,7 @@ class SignalSource(ABC):
         found = sorted(there.intersection(dates))
         if not found:
             period = str(dates[0]) if dates[0] == dates[-1] else f"any session from {dates[0]} to {dates[-1]}"
-            raise self._nothing_of(dates, period, there)
+            raise self.nothing_of(dates, period, there)
         empty = [on for on in dates if on not in there]
         folder = self.store.root if self.members else self.store.folder
         estimated = self.estimated(found)
@@ -174,7 +174,7 @@ class SignalSource(ABC):
         where = f"lie before {start}: the model was trained or validated on them."
         return [f"CONTAMINATED: {seen} of {len(sessions)} sessions {where}"] if seen else []
 
-    def _nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
+    def nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
         """The error where none of `dates` has signals."""
         universe = self.recipe.universe
         if not any(self.market.members(universe, on) for on in dates):
@@ -183,7 +183,7 @@ class SignalSource(ABC):
             )
         known = self.market.select_bars(end=max(dates)).group_by("symbol").len()["len"].to_list()
         return DataError(
-            f"no symbol has {self.lookback} bars up to {period}: the longest series has {max(known, default=0)}",
+            f"no symbol has {self.lookback} bars up to {period}: the longest series has {max(known, default=0)} bars",
             hint="Choose later dates, or a recipe with a shorter lookback_window.",
         )
 
@@ -268,7 +268,7 @@ class ImportedSource(SignalSource):
         known, dates = self.market.sessions(), self.store.dates()
         if dates:
             return dates[0], next((on for on in known if on > dates[-1]), known[-1])
-        raise self._nothing_of(dates, "any session", set())
+        raise self.nothing_of(dates, "any session", set())
 
     def contamination(self, sessions: Sequence[date]) -> list[str]:
         """That nothing is known."""
@@ -280,7 +280,8 @@ class ImportedSource(SignalSource):
         there = set(self.store.dates())
         return there, 0, len(there.intersection(dates))
 
-    def _nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
+    def nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
+        """The error where none of `dates` was imported."""
         span = f"available: {min(there)} to {max(there)}" if there else "nothing was imported under this name"
         return DataError(
             f"{self.recipe.name}: no imported signals for {period}: {span}",

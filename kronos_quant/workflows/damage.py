@@ -7,6 +7,7 @@ added, stays where it is. Files are judged by what is cheap to read: JSON, the f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,13 @@ from typing import Any
 
 from kronos_quant.config.yaml_text import parse_yaml
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError
+from kronos_quant.files import make_folder
 from kronos_quant.market.database import DATABASE, DB_FOLDER, check_database, ingest_lock, open_database
 from kronos_quant.market.snapshots import CURRENT, SNAPSHOTS, current_name, fault_of, point_to_newest, publish
 from kronos_quant.model.card import read_card
 from kronos_quant.model.files import CARD_FILE, kind_of
 from kronos_quant.model.library import BEST, ModelLibrary
+from kronos_quant.paths import check_folder
 from kronos_quant.readers import REPAIR, read_footer, read_json, read_model, read_text, regular_file
 from kronos_quant.runs.folder import CONFIG, METRICS, Run
 from kronos_quant.runs.manifest import FINISHED, status_of
@@ -31,7 +34,7 @@ from kronos_quant.training.run import JOB_FILE
 from kronos_quant.training.state import STATE_FOLDER, check_state
 from kronos_quant.validity.sweep_trials import TRIALS
 from kronos_quant.validity.trials import FOLDER, check_whole, ledger_files
-from kronos_quant.workspace import WorkspaceFolder
+from kronos_quant.workspace import FOLDERS, WorkspaceFolder
 
 DAMAGED = "damaged"
 """The folder in runs/ where damaged things are moved to."""
@@ -53,7 +56,7 @@ class Damage:
 
 def find_damage(workspace: WorkspaceFolder) -> list[Damage]:
     """The damaged files of a workspace: bars, runs, trials, stored signals and models."""
-    found = [*_bars(workspace), *_runs(workspace)]
+    found = [*_folders(workspace), *_bars(workspace), *_runs(workspace)]
     for file in ledger_files(workspace.runs / FOLDER):
         found += _faults(file, partial(check_whole, file))
     for stored in stored_folders(workspace.signal_store):
@@ -88,6 +91,13 @@ def _faults(aside: Path, *checks: Callable[[], Any]) -> list[Damage]:
         except KronosQuantError as error:
             return [Damage(str(error), aside=aside)]
     return []
+
+
+def _folders(workspace: WorkspaceFolder) -> list[Damage]:
+    """What has the place of a folder and is none: only its owner knows what it is for."""
+    places = [workspace.root / name for name in FOLDERS]
+    faults = [one.why for place in places for one in _faults(place, partial(check_folder, place))]
+    return [Damage(why, "Move it away.") for why in dict.fromkeys(faults)]
 
 
 def _bars(workspace: WorkspaceFolder) -> Iterator[Damage]:
@@ -174,7 +184,7 @@ def _check_model(folder: Path) -> None:
         kind_of(part)
         regular_file(part / "config.json")
         regular_file(part / "model.safetensors")
-    if (folder / CARD_FILE).exists():
+    if os.path.lexists(folder / CARD_FILE):
         read_card(folder)
 
 
@@ -215,6 +225,6 @@ def _move_aside(workspace: WorkspaceFolder, path: Path) -> Path:
     while target.exists():
         number += 1
         target = target.with_name(f"{name}-{number}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     move(path, target)
     return target

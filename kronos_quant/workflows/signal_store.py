@@ -6,11 +6,11 @@ import datetime as dt
 from pathlib import Path
 
 from kronos_quant.errors import ConfigError, counted
-from kronos_quant.inputs import DateLike, PathLike, as_date, as_path
+from kronos_quant.inputs import DateLike, PathLike, as_date, as_form, as_path
 from kronos_quant.market import workspace_market
 from kronos_quant.schema import check_table
 from kronos_quant.signals import SignalComparison, SignalPruning, StoredSignals, StoreEntry, compare_signals
-from kronos_quant.signals.export import write_export
+from kronos_quant.signals.export import FORMATS, write_export
 from kronos_quant.signals.library import list_stored, open_recipes, prune_store, read_stored
 from kronos_quant.signals.result import estimated_lines
 from kronos_quant.workspace import WorkspaceFolder
@@ -92,7 +92,7 @@ def export_signals(
     workspace: WorkspaceFolder,
     out: PathLike,
     recipe: str = "default",
-    file_format: str = "parquet",
+    file_format: str | None = None,
     start: DateLike | None = None,
     end: DateLike | None = None,
 ) -> list[str]:
@@ -101,12 +101,11 @@ def export_signals(
     Parameters
     ----------
     recipe : its name or digest
-    file_format : parquet, csv, or qlib: see `write_export`
+    file_format : parquet, csv, or qlib, see `write_export`; None: csv where `out` ends in .csv, else parquet
     start, end : first and last session; None: as far as the store goes
     """
     path: Path = as_path(out, "out")
-    if file_format not in ("parquet", "csv", "qlib"):
-        raise ConfigError(f"--format: expected parquet, csv or qlib, found {file_format!r}")
+    file_format = as_form(file_format, path, FORMATS)
     days = as_date(start, "start"), as_date(end, "end")
     shown = read_stored(workspace, recipe, workspace_market(workspace), *days, by_bar=file_format == "parquet")
     if file_format != "qlib":

@@ -87,3 +87,13 @@ def test_one_share_of_five_minute_bars_is_evaluated_over_time(kq, tmp_path):
     code, error, hint = kq(tmp_path, "signal", "show", "mine", "--date", f"{days[3]}T11:35").refusal()
     assert (code, error) == (3, f"mine: no signals asof {days[3]} 11:35")
     assert hint == "Decision times of that session: 10:30, 11:30, 14:00, 15:00."
+
+
+def test_a_lookback_longer_than_the_market_is_named(kq, trained_workspace):
+    (trained_workspace.root / "signals" / "long.yaml").write_text("lookback_window: 400\nhorizon: 3\n")
+    for command in (("evaluate", "long"), ("signal", "--recipe", "long")):
+        code, error, hint = kq(trained_workspace.root, *command).refusal()
+        assert code == 3
+        assert error.startswith("no symbol has 400 bars up to ")
+        assert error.endswith("the longest series has 140 bars")
+        assert hint == "Choose later dates, or a recipe with a shorter lookback_window."

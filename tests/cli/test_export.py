@@ -73,3 +73,19 @@ def test_an_existing_place_is_never_written_to(kq, made, out):
     assert (code, hint) == (2, "Choose another path.")
     assert error == f"{out}: exists; an export never overwrites"
     assert out.read_text() == "mine"
+
+
+def test_the_format_follows_the_ending_of_the_name(kq, made, tmp_path):
+    assert kq(made, "export", "bars", str(tmp_path / "bars.CSV")).out.endswith(", as csv\n")
+    assert pl.read_csv(tmp_path / "bars.CSV").height == open_market(made).bars().height
+    assert kq(made, "export", "bars", str(tmp_path / "bars.parquet")).out.endswith(", as parquet\n")
+    for name, arguments in (
+        ("bars.xlsx", ()),
+        ("b.csv", ("--format", "parquet")),
+        ("b.parquet", ("--format", "csv")),
+        ("b.csv", ("--format", "qlib")),
+    ):
+        code, error, _ = kq(made, "export", "bars", str(tmp_path / name), *arguments).refusal()
+        assert code == 2
+        assert str(tmp_path / name) in error
+    assert {path.name for path in tmp_path.iterdir()} == {"bars.CSV", "bars.parquet"}

@@ -16,8 +16,9 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.errors import DataError, counted
+from kronos_quant.inputs import short_repr
 from kronos_quant.market.dialects.names import known_names, plain_name
-from kronos_quant.readers import parse_json, parse_rows
+from kronos_quant.readers import MOST_COLUMNS, parse_json, parse_rows
 
 LINE = "#line"
 """The column that holds each row's number in its source."""
@@ -29,6 +30,12 @@ _LEAST_NAMES = 2
 _FOOTER_LINES = 6
 _FEWEST_NUMBERS = 4  # cells of a row that has no header above it
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_LONGEST_LINE = 2**20
+"""Characters: MOST_COLUMNS columns of 50 letters each."""
+_LARGE = 2**24
+"""Characters of a file whose columns are looked at before its rows."""
+_LARGEST_JSON = 2**26
+"""Characters of a document with the bars of one symbol."""
 _DATUM = re.compile(r"^\s*[\"']?[-+]?\d")  # how a cell of a row begins, and no name
 _SOURCE = re.compile(
     r"来源|^\s*#|通达信|(?i:source|copyright|downloaded)"
@@ -90,9 +97,10 @@ def read_text(content: bytes, place: str) -> TextTable:
     text, encoding = decode(content, place)
     if not text.strip():
         raise DataError(f"{place}: expected a header line and rows, found an empty file")
-    if text.lstrip()[:1] in ("[", "{") and (table := _from_json(text)) is not None:
+    if text.lstrip()[:1] in ("[", "{") and len(text) <= _LARGEST_JSON and (table := _from_json(text)) is not None:
         frame, named = table
         return TextTable(frame.with_row_index(LINE, offset=1), encoding, "", named, (), ())
+    _check_size(text, place)
     lines = text.replace("\r\n", "\n").split("\n")
     if not any(_cells(line, ",") for line in lines):
         raise DataError(f"{place}: expected a header line and rows, found an empty file")
@@ -117,6 +125,25 @@ def read_text(content: bytes, place: str) -> TextTable:
     found = _counted(names) if has_header else [str(number) for number in range(1, len(cells) + 1)]
     frame = frame.rename(dict(zip(cells, found, strict=False)))
     return TextTable(frame, encoding, separator, has_header, titles, footers)
+
+
+def _check_size(text: str, place: str) -> None:
+    """Raise DataError, before memory is spent on it, for what no table of bars is, by its head and its line ends."""
+    head = text[: _HEAD_LINES * _LONGEST_LINE].split("\n", _HEAD_LINES)[:_HEAD_LINES]
+    letters = [separator for separator in SEPARATORS if separator != " "]
+    widest = max((line.count(letter) + 1 for line in head for letter in letters), default=0)
+    if widest > MOST_COLUMNS:
+        raise DataError(f"{place}: expected at most {MOST_COLUMNS:,} columns, found {widest:,}")
+    for begin in range(0, len(text) - _LONGEST_LINE + 1, _LONGEST_LINE):
+        if text.find("\n", begin, begin + _LONGEST_LINE) < 0 and text.find("\r", begin, begin + _LONGEST_LINE) < 0:
+            line = text.count("\n", 0, begin) + 1
+            raise DataError(f"{place}: line {line}: expected at most {_LONGEST_LINE:,} characters, found more")
+    if len(text) <= _LARGE:
+        return
+    rows = [line.split() if separator == " " else _cells(line, separator) for line in head for separator in SEPARATORS]
+    if not any(known_names(cells) or (cells and is_row(cells)) for cells in rows):
+        first = next((line for line in head if line.strip()), "")
+        raise DataError(f"{place}: expected the names of columns, such as date and symbol, found {short_repr(first)}")
 
 
 def _cells(line: str, separator: str) -> list[str]:

@@ -329,7 +329,7 @@ def _times(table: RawTable, frame: pl.DataFrame, column: str, stamps: pl.Series,
         row = int(times.is_null().arg_true()[0])
         raise DataError(
             f"{table.place}: {table.row} {frame[LINE][row]}: column {column}: expected a time like 2019/11/26 9:35, "
-            f"found {short_repr(frame[column][row])}"
+            f"found {'an empty cell' if frame[column][row] is None else short_repr(frame[column][row])}"
         )
     check_years(f"{table.place}: {table.row}", frame[LINE], frame[column], times)
     return times

@@ -39,6 +39,7 @@ from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
 from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import ALL
+from kronos_quant.paths import NOWHERE, kind_of_path
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES
 
 _RESERVED = "_qlib_"  # pyqlib puts this before folder names that Windows reserves (con, aux, nul)
@@ -216,8 +217,11 @@ def _symbol_folders(folder: Path) -> dict[str, Path]:
     """Canonical symbol -> its folder, whatever its case. Raises DataError where two folders are one symbol."""
     folders: dict[str, Path] = {}
     with os.scandir(folder) as entries:
-        paths = [Path(entry.path) for entry in entries if entry.is_dir()]
-    for path in sorted(paths):
+        paths = [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
+    for path in paths:
+        if path.is_symlink() and (kind := kind_of_path(path)) == NOWHERE:
+            raise DataError(f"{path}: {kind}, expected the folder of a symbol")
+    for path in sorted(path for path in paths if path.is_dir()):
         name = path.name.lower().removeprefix(_RESERVED)
         if (fault := symbol_fault(name)) is not None:
             raise DataError(f"{folder}: expected folders named after symbols, found {short_repr(path.name)} ({fault})")

@@ -7,6 +7,7 @@ against the calendar.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -31,7 +32,7 @@ _LARGEST_PLAUSIBLE = 1e16
 def read_calendar(folder: Path, freq: str) -> list[datetime]:
     """The sessions (daily) or bar ends of calendars/<freq>.txt; DataError unless they are ascending dates."""
     path = folder / f"{freq}.txt"
-    if not path.is_file():
+    if not os.path.lexists(path):
         found = listed(sorted(other.name for other in folder.glob("*.txt"))) or "nothing"
         raise DataError(f"{path}: no such calendar: found {found}", hint="Set --freq to one of them.")
     times: list[datetime] = []

@@ -33,6 +33,7 @@ from kronos_quant.market.quality.check_tables import (
     number_rows,
 )
 from kronos_quant.market.symbols import kind_of
+from kronos_quant.paths import kind_of_path
 from kronos_quant.readers import read_parquet, read_text
 from kronos_quant.schema import BARS, NUMBERS, check_table
 
@@ -115,6 +116,8 @@ def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
     if own.is_dir() and own.samefile(_shipped()):
         return list(checks.values())  # the repository's root is a workspace too
     added = list(iter_checks(own)) if own.is_dir() else []
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"{folder}: {kind_of_path(folder)}, expected a folder of *.sql files")
     if folder is not None and not added:
         raise DataError(
             f"{folder}: no checks: expected *.sql files", hint="Each file selects the bad rows of `incoming`."
