@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, Union
 
 from kronos_quant.bounds import LARGEST_SEED, MOST_STEPS
 from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.foreign_tables import check_bounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -301,6 +302,12 @@ def as_frame(table: Any, name: str) -> pl.DataFrame:
     A pandas index becomes columns, unless it only counts rows. An unnamed one becomes the column `time`.
     Raises DataError, naming the argument, for anything else.
     """
+    frame = _as_polars(table, name)
+    check_bounds(name, frame)
+    return frame
+
+
+def _as_polars(table: Any, name: str) -> pl.DataFrame:
     import polars as pl
 
     if isinstance(table, pl.DataFrame):

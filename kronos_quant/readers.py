@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kronos_quant.errors import DataError, KronosQuantError
+from kronos_quant.foreign_tables import check_bounds
 from kronos_quant.paths import FILE, MISSING, NOWHERE, check_utf8, kind_of_path
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPAIR = "kq doctor --repair"
-MOST_COLUMNS = 20_000
-"""Of a user's table: above the symbols of any market, below what makes a query take minutes."""
 _LARGEST_TEXT = 2**28
 _UNPACKED_AT_ONCE, _DENSEST = 2**24, 50
 """Bytes, and how many bytes of text may be packed into one: bars take a fifth to a twentieth."""
@@ -373,8 +372,7 @@ def duckdb_path(path: Path) -> str:
 
 
 def _bounded(path: Path, frame: pl.DataFrame, error: type[KronosQuantError]) -> pl.DataFrame:
-    if frame.width > MOST_COLUMNS:
-        raise error(f"{path}: expected at most {MOST_COLUMNS:,} columns, found {frame.width:,}")
+    check_bounds(str(path), frame, error)
     return frame
 
 

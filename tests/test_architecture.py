@@ -31,6 +31,7 @@ SHARED_ORDER = (
     "arrays",
     "bounds",
     "errors",
+    "foreign_tables",
     "paths",
     "readers",
     "system",

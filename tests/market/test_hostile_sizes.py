@@ -3,8 +3,10 @@
 import gzip
 import resource
 
+import polars as pl
 import pytest
 
+import kronos_quant as kq
 from kronos_quant.errors import DataError
 from kronos_quant.market.ingest.tables import read_text_table
 
@@ -47,3 +49,31 @@ def test_a_large_file_of_rows_without_names_is_read(tmp_path):
     path = tmp_path / "bars.csv"
     path.write_text("2025-06-03 09:35,10,11,9,10,100,1000\n" * 500_000)
     assert read_text_table(path).frame.height == 500_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [(pl.Date, 2**31 - 1), (pl.Date, -(2**31)), (pl.Datetime("ms"), 2**62), (pl.Datetime("us", "UTC"), -(2**62))],
+)
+def test_times_that_nothing_can_show_are_refused(market_workspace, tmp_path, kind, count):
+    whole = pl.Int32 if kind == pl.Date else pl.Int64
+    times = pl.Series([None, count], dtype=whole).cast(kind)
+    table = pl.DataFrame({"date": times, "symbol": "MADE0000", "score": 1.0, "open": 1.0, "high": 1.0})
+    table.write_parquet(tmp_path / "odd.parquet")
+    ws = kq.open(market_workspace.root)
+    reason = "row 2: column date: expected a year from 1 to 9999"
+    for call in (
+        lambda: ws.ingest(tmp_path / "odd.parquet"),
+        lambda: ws.import_signals(tmp_path / "odd.parquet", "odd"),
+        lambda: ws.import_signals(table, "odd"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            call()
+
+
+@pytest.mark.parametrize("name", ["odd.csv", "odd.json", "odd.parquet"])
+def test_a_column_called_as_that_of_the_row_numbers(market_workspace, tmp_path, name):
+    table = pl.DataFrame({"date": ["2025-06-03"], "#line": [1], "open": [1.0], "symbol": ["A"]})
+    {"csv": table.write_csv, "json": table.write_json, "parquet": table.write_parquet}[name[4:]](tmp_path / name)
+    with pytest.raises(DataError, match="expected names of columns, found '#line'"):
+        kq.open(market_workspace.root).ingest(tmp_path / name)

@@ -339,7 +339,7 @@ def test_signals_are_exported_for_other_programs(stored, tmp_path):
                     f"{sessions_of(stored)[-3]} to {sessions_of(stored)[-1]}"]  # fmt: skip
     export_signals(stored, tmp_path / "out.csv", "default", "csv", sessions_of(stored)[-1], None)
     assert pl.read_csv(tmp_path / "out.csv").height == rows.height
-    with pytest.raises(ConfigError, match="--format: expected parquet, csv or qlib, found 'pickle'"):
+    with pytest.raises(ConfigError, match="format: expected parquet, csv, qlib, found 'pickle'"):
         export_signals(stored, tmp_path / "out", "default", "pickle", None, None)
 
 

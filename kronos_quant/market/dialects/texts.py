@@ -16,9 +16,10 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.errors import DataError, counted
+from kronos_quant.foreign_tables import MOST_COLUMNS
 from kronos_quant.inputs import short_repr
 from kronos_quant.market.dialects.names import known_names, plain_name
-from kronos_quant.readers import MOST_COLUMNS, parse_json, parse_rows
+from kronos_quant.readers import parse_json, parse_rows
 
 LINE = "#line"
 """The column that holds each row's number in its source."""
@@ -99,6 +100,7 @@ def read_text(content: bytes, place: str) -> TextTable:
         raise DataError(f"{place}: expected a header line and rows, found an empty file")
     if text.lstrip()[:1] in ("[", "{") and len(text) <= _LARGEST_JSON and (table := _from_json(text)) is not None:
         frame, named = table
+        check_names(frame.columns, place)
         return TextTable(frame.with_row_index(LINE, offset=1), encoding, "", named, (), ())
     _check_size(text, place)
     lines = text.replace("\r\n", "\n").split("\n")
@@ -123,8 +125,15 @@ def read_text(content: bytes, place: str) -> TextTable:
     frame = _parsed(body, letter, place, first + 1)
     cells = frame.columns[1:]
     found = _counted(names) if has_header else [str(number) for number in range(1, len(cells) + 1)]
+    check_names(found, place)
     frame = frame.rename(dict(zip(cells, found, strict=False)))
     return TextTable(frame, encoding, separator, has_header, titles, footers)
+
+
+def check_names(names: Sequence[str], place: str) -> None:
+    """Raise DataError for a column that is called as that of the rows' numbers."""
+    if LINE in names:
+        raise DataError(f"{place}: expected names of columns, found {LINE!r}", hint="Rename the column.")
 
 
 def _check_size(text: str, place: str) -> None:

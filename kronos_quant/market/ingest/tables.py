@@ -22,7 +22,7 @@ from kronos_quant.market.dialects.factors import FACTORS, read_factors
 from kronos_quant.market.dialects.layout import AUTO, is_bar_table, is_factor_table, stem_of
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.tdx_files import TDX_FILES, read_tdx_file
-from kronos_quant.market.dialects.texts import LINE, TextTable, read_text
+from kronos_quant.market.dialects.texts import LINE, TextTable, check_names, read_text
 from kronos_quant.market.ingest.klines import Klines, RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.store import BarBatch
 from kronos_quant.readers import read_ipc, read_packed, read_parquet, regular_file
@@ -238,4 +238,5 @@ def _read_file(path: Path) -> pl.DataFrame:
 def _number_rows(frame: pl.DataFrame, place: str) -> pl.DataFrame:
     if frame.is_empty():
         raise DataError(f"{place}: expected bars, found an empty table")
+    check_names(frame.columns, place)
     return frame.with_row_index(LINE, offset=1)

@@ -180,7 +180,7 @@ def test_a_check_cannot_take_a_shipped_name_and_a_given_folder_has_checks(tmp_pa
     with pytest.raises(DataError, match=r"db/checks/price_jump\.sql: the package has a check with this name") as caught:
         all_checks(tmp_path)
     assert caught.value.hint == "Rename the file."
-    with pytest.raises(DataError, match=r"nowhere: no checks: expected \*\.sql files"):
+    with pytest.raises(DataError, match=r"nowhere: no such file, expected a folder of \*\.sql files"):
         all_checks(tmp_path, tmp_path / "nowhere")
 
 
