@@ -74,6 +74,8 @@ def test_times_that_nothing_can_show_are_refused(market_workspace, tmp_path, kin
 @pytest.mark.parametrize("name", ["odd.csv", "odd.json", "odd.parquet"])
 def test_a_column_called_as_that_of_the_row_numbers(market_workspace, tmp_path, name):
     table = pl.DataFrame({"date": ["2025-06-03"], "#line": [1], "open": [1.0], "symbol": ["A"]})
+    ws = kq.open(market_workspace.root)
     {"csv": table.write_csv, "json": table.write_json, "parquet": table.write_parquet}[name[4:]](tmp_path / name)
+    read = ws.ingest if name == "odd.parquet" else ws.ingest_csv
     with pytest.raises(DataError, match="expected names of columns, found '#line'"):
-        kq.open(market_workspace.root).ingest(tmp_path / name)
+        read(tmp_path / name)

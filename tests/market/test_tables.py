@@ -169,7 +169,7 @@ def test_codes_that_lost_their_zeros_as_numbers_get_them_back_where_the_exchange
         ),
         (
             {"date": pl.Series([date(2024, 1, 2), None, date(2024, 1, 3)])},
-            "table: row 2: column date: expected a time like 2019/11/26 9:35, found None",
+            "table: row 2: column date: expected a time like 2019/11/26 9:35, found an empty cell",
         ),
         (
             {"symbol": pl.Series(["A", "A", None])},
