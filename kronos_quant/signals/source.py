@@ -283,10 +283,8 @@ class ImportedSource(SignalSource):
     def nothing_of(self, dates: Sequence[date], period: str, there: set[date]) -> DataError:
         """The error where none of `dates` was imported."""
         span = f"available: {min(there)} to {max(there)}" if there else "nothing was imported under this name"
-        return DataError(
-            f"{self.recipe.name}: no imported signals for {period}: {span}",
-            hint=f"kq signal import FILE --name {self.recipe.recipe.imported}",
-        )
+        hint = f"kq signal import FILE --name {self.recipe.recipe.imported}"
+        return DataError(f"{self.recipe.name}: no imported signals for {period}: {span}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
