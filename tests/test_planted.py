@@ -62,6 +62,29 @@ SETTINGS = {
     "setup.cfg": "[numba]\n",
 }
 HANG_SECONDS = 900
+OURS = {"kq.yaml", "db", "signals", "strategies", "models", "runs", ".kq", "scores.csv", "checks.html"}
+"""What commands open in a workspace; what is written aside begins with .partial-."""
+# Loaded by every Python that a command starts: the folder lies on PYTHONPATH, outside of the workspace.
+WATCHER = """
+import os, sys
+root, log = {root!r} + os.sep, os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+known = set()
+
+def note(what):
+    if what not in known:
+        known.add(what)
+        os.write(log, (what + chr(10)).encode(errors="replace"))
+
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes)):
+        path = os.path.join(os.getcwd(), os.fsdecode(arguments[0]))
+        if path.startswith(root):
+            note(path[len(root):].split(os.sep)[0])
+    elif event == "import" and any(not os.path.isabs(place) for place in arguments[2] or ()):
+        note("the current folder, for " + arguments[0])
+
+sys.addaudithook(watch)
+"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +93,8 @@ class TrappedFolder:
 
     root: Path
     marks: Path
+    opened: Path
+    """Lists what was opened in the workspace by Python, and imports that look into it."""
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run `kq` as its script does; nothing of the folder may have run. Returns what it printed."""
@@ -84,7 +109,7 @@ class TrappedFolder:
 
     def check(self, command: list[str], environment: dict[str, str] | None = None) -> str:
         """Run a command in the folder; it must succeed, and no trap may have been stepped on."""
-        library = os.pathsep.join((str(ROOT), str(ROOT / "cli")))
+        library = os.pathsep.join((str(self.opened.parent), str(ROOT), str(ROOT / "cli")))
         done = subprocess.run(
             command,
             cwd=self.root,
@@ -97,6 +122,8 @@ class TrappedFolder:
         assert [path.name for path in self.marks.iterdir()] == []
         assert not (self.root / "planted_cache").exists()
         assert done.returncode == 0, done.stderr
+        opened = {name for name in self.opened.read_text().splitlines() if not name.startswith(".partial-")}
+        assert opened <= OURS
         return done.stdout
 
 
@@ -112,7 +139,11 @@ def plant(root: Path, marks: Path) -> TrappedFolder:
         (root / f"{name}.py").write_text(f"open({str(marks / name)!r}, 'w').close()\n")
     for name, text in SETTINGS.items():
         (root / name).write_text(text)
-    return TrappedFolder(root, marks)
+    opened = marks.with_name("watcher") / "opened.txt"
+    opened.parent.mkdir()
+    opened.touch()
+    opened.with_name("sitecustomize.py").write_text(WATCHER.format(root=str(root), log=str(opened)))
+    return TrappedFolder(root, marks, opened)
 
 
 @pytest.fixture
@@ -133,6 +164,12 @@ def test_the_traps_work(tmp_path: Path) -> None:
     trapped = plant(folder, tmp_path / "marks")
     subprocess.run([sys.executable, "-c", "import loky, queue"], cwd=folder, capture_output=True, check=False)
     assert {path.name for path in trapped.marks.iterdir()} & {"loky", "queue", "sitecustomize"}
+    for path in trapped.marks.iterdir():
+        path.unlink()
+    code = "import sys; open('setup.cfg').close(); sys.path.append(''); import wave"
+    with pytest.raises(AssertionError):
+        trapped.check([sys.executable, "-P", "-c", code])
+    assert {"setup.cfg", "the current folder, for wave"} <= {*trapped.opened.read_text().splitlines()}
 
 
 POOL = """
@@ -223,10 +260,12 @@ def test_the_commands_that_start_processes_run_nothing_of_the_folder(trapped_mod
         ["evaluate"],
         ["forecast", "MADE0001"],
         ["check", "--html", "checks.html"],
-        ["compare"],
+        ["backtest", "strategies/own.yaml"],
+        ["runs"],
         ["train"],
     ):
         trapped.run(*arguments)
+    trapped.run("compare", *(path.name for path in trapped.root.glob("runs/backtest/[0-9]*")))
     # doctor finds something to do, which is a code of its own
     script = trapped.script("from kq_cli.app import main; main()")
     subprocess.run([sys.executable, script, "doctor"], cwd=trapped.root, check=False)

@@ -154,7 +154,7 @@ def connect_ray(address: str | None) -> Iterator[Cluster | None]:
             # workers would put this process's current folder first on their path, unless they are given another
             elsewhere = {"working_dir": str(nowhere)}
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", runtime_env=elsewhere, **here)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
+        except Exception as error:  # Ray raises no narrower one where its processes do not start
             ray.shutdown()
             raise unreachable(address, error) from None
         try:

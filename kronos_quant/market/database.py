@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +33,11 @@ LOCK_WAIT_SECONDS = 10.0
 _AWAY = "Put it back from a copy, or move it away and ingest every source again."
 _HEADERS = 3 * 4096
 """Bytes with which every DuckDB file begins."""
+_HEADER, _PLACES = struct.Struct("<6Q"), (4096, 8192)
+"""Two of the three headers, and where they stand."""
+_BLOCKS = "SELECT unnest(list_append(additional_block_ids, block_id)) FROM pragma_storage_info(?)"
+_DAMAGED = re.compile("corrupt|could not read|failed to deserialize", re.IGNORECASE)
+"""What DuckDB says of blocks that it cannot read, which it does only when it needs them."""
 _LOCK = "ingest.lock"
 _HOLDER = "ingest.holder"
 
@@ -102,6 +109,10 @@ def open_database(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute("SET enable_progress_bar = false")
             migrate(connection, str(path))
             yield connection
+        except duckdb.Error as error:
+            if not _DAMAGED.search(_first_line(error)):
+                raise
+            raise DataError(f"{path}: cannot be read as a database: {_first_line(error)}", hint=_AWAY) from error
         finally:
             connection.close()
 
@@ -174,12 +185,37 @@ def _check_unpublished(path: Path) -> None:
 
 
 def check_database(path: Path) -> None:
-    """Raise DataError for a file that is no DuckDB database by its first bytes; nothing is opened or locked."""
+    """Raise DataError for a file that is no DuckDB database by its first bytes, or that is cut off.
+
+    Nothing is opened or locked unless the file is shorter than its headers say.
+    """
     found = regular_file(path, hint=_AWAY)
     with reading(path, "a database", hint=_AWAY), found.open("rb") as stream:
         begin = stream.read(_HEADERS)
     if begin[8:12] != b"DUCK" or len(begin) < _HEADERS:
         raise DataError(f"{path}: cannot be opened as a database: it is not a DuckDB file", hint=_AWAY)
+    # two headers, written in turn: checksum, iteration, two places, number of blocks, bytes of a block
+    newest = max((_HEADER.unpack_from(begin, place) for place in _PLACES), key=lambda header: int(header[1]))
+    blocks, block_bytes = newest[4], newest[5]
+    if found.stat().st_size < _HEADERS + blocks * block_bytes:
+        _check_length(path, block_bytes)
+
+
+def _check_length(path: Path, block_bytes: int) -> None:
+    """Raise DataError where a block that is used lies beyond the end; free ones at the end are given back."""
+    try:
+        with duckdb.connect(path, read_only=True) as connection:
+            used = [row for (row,) in connection.execute("SELECT block_id FROM pragma_metadata_info()").fetchall()]
+            for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+                blocks = connection.execute(_BLOCKS, [table]).fetchall()
+                used += [block for (block,) in blocks if block is not None]
+    except duckdb.Error as error:
+        if "lock is held" in str(error):  # in use, by a program that can read it
+            return
+        raise DataError(f"{path}: cannot be opened as a database: {_first_line(error)}", hint=_AWAY) from error
+    expected, found = _HEADERS + (max(used, default=-1) + 1) * block_bytes, path.stat().st_size
+    if found < expected:
+        raise DataError(f"{path}: cut off: expected at least {expected:,} bytes, found {found:,}", hint=_AWAY)
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -187,7 +223,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(path)
     except duckdb.Error as error:
-        reason = str(error).partition("\n")[0]
+        reason = _first_line(error)
         if "lock is held" in reason:
             holder = reason.partition("is held in ")[2].partition(". See")[0]
             raise DataError(
@@ -206,6 +242,10 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
             "INSERT INTO migrations VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
             [migration.version, migration.name, migration.sha256],
         )
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _holder(folder: Path) -> str:

@@ -15,6 +15,7 @@ from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import DataError, counted
 from kronos_quant.inputs import DateLike, Symbols, as_date, as_symbols
 from kronos_quant.market.reader import Market
+from kronos_quant.market.snapshot_parts import check_part
 from kronos_quant.market.snapshots import HISTORY_FILE
 from kronos_quant.market.store import stamp_text
 from kronos_quant.market.symbols import canonical
@@ -64,7 +65,9 @@ def read_history(market: Market, symbols: Symbols | None = None, since: DateLike
         )
     chosen = pl.lit(True) if given is None else pl.col("symbol").is_in([_resolve(market, text) for text in given])
     with readers.reading(path, "a Parquet file", hint=readers.REPAIR):
-        events = readers.scan_parquet(path).filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
+        stored = readers.scan_parquet(path)
+        check_part(path, stored.collect_schema().names())
+        events = stored.filter(pl.col("freq") == market.freq, chosen).drop("freq").collect()
     own = events["symbol"].unique().sort().to_list()
     present = market.stored_bars(own).select(
         "symbol", "time", *(pl.col(name).alias(f"present_{name}") for name in VALUES)

@@ -23,6 +23,7 @@ from kronos_quant.inputs import DateLike, PathLike, Symbols, as_date, as_path, a
 from kronos_quant.market import universes
 from kronos_quant.market.calendar_files import calendar_digest, path_of, read_calendar
 from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, TradingCalendar, exchange_calendar
+from kronos_quant.market.database import DB_FOLDER
 from kronos_quant.market.listings import DELISTED_AFTER, listing_spans
 from kronos_quant.market.quality.checks import WARNED, WARNED_FILE
 from kronos_quant.market.ranges import check_inside, check_session, select_range
@@ -34,6 +35,7 @@ from kronos_quant.market.snapshot_files import (
     read_symbols,
     read_times,
 )
+from kronos_quant.market.snapshot_parts import SNAPSHOTS, lost_pointer
 from kronos_quant.market.snapshots import ORIGINS_FILE, SUSPENDED, Snapshot, current_snapshot, default_freq
 from kronos_quant.market.symbols import find_symbol, usual_benchmark
 from kronos_quant.market.universes import INTERVALS, UNADJUSTED, Membership, check_kind
@@ -384,7 +386,8 @@ def open_market(root: PathLike, freq: str | None = None, delisted_after: int = D
     root = as_path(root, "root")
     snapshot = current_snapshot(root)
     if snapshot is None or not snapshot.freqs:
-        raise DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
+        lost = lost_pointer(root / DB_FOLDER / SNAPSHOTS) if snapshot is None else None
+        raise lost or DataError(f"{root}: no bars have been ingested", hint="kq ingest qlib")
     freq = freq or default_freq(snapshot)
     if freq not in snapshot.freqs:
         raise DataError(f"{root}: no {freq} bars (stored: {', '.join(snapshot.freqs)})")

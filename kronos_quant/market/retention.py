@@ -17,14 +17,8 @@ from kronos_quant.errors import ConfigError, DataError, counted
 from kronos_quant.files import discard, disk_errors
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market.database import DB_FOLDER, ingest_lock
-from kronos_quant.market.snapshots import (
-    SNAPSHOTS,
-    Snapshot,
-    clear_unfinished,
-    current_name,
-    lock_snapshot,
-    read_snapshot,
-)
+from kronos_quant.market.snapshot_parts import SNAPSHOTS, current_name
+from kronos_quant.market.snapshots import Snapshot, clear_unfinished, lock_snapshot, read_snapshot
 from kronos_quant.readers import read_json
 from kronos_quant.runs.folder import MANIFEST
 from kronos_quant.system import WINDOWS
@@ -160,7 +154,7 @@ def _describe(folder: Path, current: bool, runs: dict[str, list[str]]) -> Stored
         first=min((span.first for span in spans), default=None),
         last=max((span.last for span in spans), default=None),
         current=current,
-        size=sum(path.stat().st_size for path in folder.glob("*")),
+        size=sum(path.lstat().st_size for path in folder.glob("*")),
         runs=tuple(runs.get(snapshot.digest, ())) if snapshot else (),
         is_open=_is_open(folder),
     )

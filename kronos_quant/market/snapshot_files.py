@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from kronos_quant import readers
+from kronos_quant.market.snapshot_parts import check_part, read_part
 from kronos_quant.market.snapshots import SUSPENDED
 
 _PARQUET = "a Parquet file"
@@ -18,7 +19,7 @@ _PARQUET = "a Parquet file"
 @lru_cache(maxsize=16)
 def read_frame(path: Path) -> pl.DataFrame:
     """A small Parquet file."""
-    return readers.read_parquet(path, hint=readers.REPAIR)
+    return read_part(path)
 
 
 @lru_cache(maxsize=16)
@@ -54,6 +55,6 @@ def read_symbols(path: Path) -> dict[str, None]:
 
 def create_view(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
     """Create a view of a Parquet file."""
-    readers.regular_file(path, hint=readers.REPAIR)
+    check_part(path, readers.read_footer(path, hint=readers.REPAIR).schema.names)
     with readers.reading(path, _PARQUET, hint=readers.REPAIR):
         connection.read_parquet(readers.duckdb_path(path)).create_view(name)

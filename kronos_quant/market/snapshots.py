@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import uuid
 import weakref
@@ -33,20 +32,19 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from kronos_quant import __version__
-from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.errors import DataError, counted
 from kronos_quant.files import discard, make_folder, write_aside, write_json, write_text
 from kronos_quant.market.calendar_files import write_calendar
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, WARNED_FILE, write_findings
+from kronos_quant.market.snapshot_parts import CURRENT, NAME_LENGTH, SNAPSHOTS, check_part, current_name
 from kronos_quant.market.suspensions import find_suspended
 from kronos_quant.market.symbols import EXCHANGES, exchange_of
 from kronos_quant.market.universes import write_facts
-from kronos_quant.readers import REPAIR, read_footer, read_json, read_text, regular_file
+from kronos_quant.readers import REPAIR, read_footer, read_json, regular_file
 from kronos_quant.schema import BARS, DAILY, check_table
 from kronos_quant.system import lock_file, move
 
-SNAPSHOTS = "snapshots"
-CURRENT = "CURRENT"
 META = "meta.json"
 HISTORY_FILE = "history.parquet"
 ORIGINS_FILE = "origins.parquet"
@@ -56,7 +54,6 @@ SUSPENDED = "suspended"
 _FORMAT = 1
 _ROWS_A_GROUP = 1 << 18
 _HISTORY_ROWS_A_GROUP = 1 << 16
-_NAME_LENGTH = 16
 _STAGED = ".staged-"
 
 
@@ -118,7 +115,7 @@ def publish(root: Path, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     staged = folder / f"{_STAGED}{uuid.uuid4().hex[:8]}"
     with write_aside(staged) as partial:
         digest = _write_content(partial, connection)
-    target = folder / digest[:_NAME_LENGTH]
+    target = folder / digest[:NAME_LENGTH]
     if target.is_dir() and fault_of(target) is None:
         # the same bars; rejected ones, history and origins may differ and are no part of the content
         for name in (REJECTED_FILE, CONTRADICTED_FILE, WARNED_FILE, HISTORY_FILE, ORIGINS_FILE):
@@ -151,16 +148,6 @@ def current_snapshot(root: Path) -> Snapshot | None:
         if newer in (None, name):
             raise
         return _open(folder / newer)
-
-
-def current_name(folder: Path) -> str | None:
-    """The name in the pointer file of a folder of snapshots; None without a pointer."""
-    if not (folder / CURRENT).exists():
-        return None
-    name = read_text(folder / CURRENT, hint=REPAIR).strip()
-    if not re.fullmatch(r"[0-9a-f]+", name):
-        raise DataError(f"{folder / CURRENT}: expected the name of a snapshot, found {name[:40]!r}", hint=REPAIR)
-    return name
 
 
 def read_snapshot(folder: Path) -> Snapshot:
@@ -353,15 +340,10 @@ def fault_of(folder: Path) -> DataError | None:
         snapshot = read_snapshot(folder)
         expected = {f"sessions.{freq}.parquet": span.sessions for freq, span in snapshot.freqs.items()}
         expected |= {f"bars.{freq}.parquet": span.bars for freq, span in snapshot.freqs.items()}
-        columns: dict[str, set[str]] = {name: {"date"} for name in expected}
-        columns |= {f"bars.{freq}.parquet": {*BARS} for freq in snapshot.freqs}
-        columns |= {path.name: {"date", "open", "close", "origin"} for path in folder.glob("calendar.*.parquet")}
-        columns |= {"instruments.parquet": {"symbol"}, "universes.parquet": set()}
-        for name in sorted({*columns, *(path.name for path in folder.glob("*.parquet"))}):
+        names = {*expected, "instruments.parquet", "universes.parquet", *(one.name for one in folder.glob("*.parquet"))}
+        for name in sorted(names):
             footer = read_footer(folder / name, hint=REPAIR)
-            lacking = columns.get(name, set()) - {*footer.schema.names}
-            if lacking:
-                raise DataError(f"{folder / name}: expected the columns {listed(sorted(lacking))}", hint=REPAIR)
+            check_part(folder / name, footer.schema.names)
             if footer.num_rows != expected.get(name, footer.num_rows):
                 raise DataError(
                     f"{folder / name}: expected {counted(expected[name], 'row')}, found {footer.num_rows:,}",

@@ -16,7 +16,17 @@ from kronos_quant.schema.bars import (
     quantile_name,
 )
 from kronos_quant.schema.figures import Figure, JsonFile, documents, flatten
-from kronos_quant.schema.tables import Column, Table, TableError, check_table, dtype_text, table, table_at, tables
+from kronos_quant.schema.tables import (
+    Column,
+    Table,
+    TableError,
+    check_columns,
+    check_table,
+    dtype_text,
+    table,
+    table_at,
+    tables,
+)
 
 __all__ = [
     "BARS",
@@ -31,6 +41,7 @@ __all__ = [
     "JsonFile",
     "Table",
     "TableError",
+    "check_columns",
     "check_table",
     "documents",
     "dtype_text",

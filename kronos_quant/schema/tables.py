@@ -8,13 +8,17 @@ and those with `optional`, may be absent. Dtypes are those of Polars, or any; al
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from kronos_quant.errors import DataError, listed
 
 PLACEHOLDER = re.compile(r"<[^<>]+>")
 """What stands for a part of a name that differs from case to case."""
@@ -92,13 +96,16 @@ class Table(FileKind):
         found = [column for column in self.columns if column.describes(name)]
         return min(found, key=lambda column: column.is_pattern, default=None)
 
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """The columns that every such file has and that are not among the names."""
+        required = [column.name for column in self.columns if not (column.optional or column.is_pattern)]
+        return [name for name in required if name not in {*names}]
+
     def check(self, frame: pl.DataFrame | pl.Schema) -> None:
         """Raise TableError unless the frame's columns are those described, in any order, with their dtypes."""
         schema = frame if isinstance(frame, pl.Schema) else frame.schema
-        missing = [column.name for column in self.columns if not (column.optional or column.is_pattern)]
-        for name in missing:
-            if name not in schema:
-                raise TableError(f"{self.name}: column {name} is missing, found {', '.join(schema)}")
+        for name in self.lacking(schema):
+            raise TableError(f"{self.name}: column {name} is missing, found {', '.join(schema)}")
         for name, dtype in schema.items():
             described = self.column(name)
             if described is None:
@@ -136,6 +143,30 @@ def table(name: str) -> Table:
     ('date',)
     """
     return next(one for one in tables() if one.name == name)
+
+
+def check_columns(path: Path, found: Iterable[str], kind: str, hint: str) -> None:
+    """Raise DataError where a file that was written by a command lacks columns of its kind.
+
+    Parameters
+    ----------
+    path
+        The file.
+    found
+        Its columns.
+    kind
+        The name of its kind.
+    hint
+        What the error names as the next step.
+
+    >>> check_columns(Path("sessions.day.parquet"), ["odd"], "snapshot.sessions", "kq doctor --repair")
+    Traceback (most recent call last):
+    kronos_quant.errors.DataError: sessions.day.parquet: expected the columns date, found odd
+    """
+    names = list(found)
+    lacking = table(kind).lacking(names)
+    if lacking:
+        raise DataError(f"{path}: expected the columns {listed(lacking)}, found {listed(names)}", hint=hint)
 
 
 def check_table(name: str, frame: pl.DataFrame) -> None:

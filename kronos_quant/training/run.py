@@ -19,7 +19,7 @@ from kronos_quant.files import write_text
 from kronos_quant.market import ingest_csv, workspace_market
 from kronos_quant.model import ModelCard, read_card
 from kronos_quant.model.library import BEST
-from kronos_quant.readers import read_model
+from kronos_quant.readers import pass_over, read_model
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, prepare_run, start_run, unfinished_runs
 from kronos_quant.training.card import forecast_lines
 from kronos_quant.training.head import HEAD, SCORES_FILE
@@ -244,7 +244,8 @@ def _former_run(workspace: WorkspaceFolder, job: TrainingJob, required: bool) ->
 def _read_job(run: Run) -> TrainingJob | None:
     try:
         return read_model(run.path / JOB_FILE, TrainingJob)
-    except KronosQuantError:
+    except KronosQuantError as error:
+        pass_over(error)
         return None
 
 

@@ -15,8 +15,10 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.sweep import Trial, TrialResult
+from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside
-from kronos_quant.readers import read_parquet
+from kronos_quant.inputs import short_repr
+from kronos_quant.readers import REPAIR, read_json, read_parquet
 from kronos_quant.runs import Run
 from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
@@ -27,6 +29,8 @@ from kronos_quant.workspace import WorkspaceFolder
 
 TRIALS = "trials.parquet"
 """The finished trials, in the folder of a sweep."""
+SWEEP = "sweep.json"
+"""What the sweep is made of, beside them."""
 PROBABILITY = "deflated_sharpe_probability"
 """The column of TRIALS that depends on all trials of the workspace, written at the end."""
 
@@ -36,6 +40,15 @@ def sweep_key(inputs: BacktestInputs, trials: Sequence[Trial]) -> str:
     settings = json.dumps(inputs.strategy.digest_settings(), separators=(",", ":"))
     parts = [inputs.market.snapshot.digest, inputs.scores.digest, settings]
     return hashlib.sha256(json.dumps([*parts, sorted(trial.key for trial in trials)]).encode()).hexdigest()
+
+
+def read_key(run: Run) -> str:
+    """What a sweep that was begun is made of, as its folder says. Raises DataError for a damaged file."""
+    path = run.folder / SWEEP
+    key = read_json(path, hint=REPAIR).get("key")
+    if not isinstance(key, str):
+        raise DataError(f"{path}: key: expected text, found {short_repr(key)}", hint=REPAIR)
+    return key
 
 
 def read_results(path: Path) -> pl.DataFrame:

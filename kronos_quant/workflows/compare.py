@@ -17,6 +17,7 @@ from kronos_quant.report.pages.comparison import (
     write_comparison,
 )
 from kronos_quant.runs import Inputs, Run, finished_runs, staged_run
+from kronos_quant.runs.manifest import FINISHED, status_of
 from kronos_quant.schema import check_table
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -56,9 +57,15 @@ def _named(run: PathLike | BacktestResult) -> str:
 
 
 def run_named(workspace: WorkspaceFolder, name: str) -> Run:
-    """The finished back-test of an id, of the beginning of one, or of a folder."""
+    """The finished back-test of an id, of the beginning of one, or of a folder. DataError for a damaged manifest."""
+    folders = [path for path in workspace.runs.glob(f"{KIND}/[0-9]*") if name and path.name.startswith(name)]
+    folders = [path for path in folders if path.name == name] or folders
+    if len(folders) == 1:
+        only = Run(KIND, folders[0].name, folders[0], folders[0])
+        if status_of(only.manifest()) == FINISHED:
+            return only
     known = finished_runs(workspace.runs, KIND)
-    fitting = [run for run in known if run.id == name] or [run for run in known if name and run.id.startswith(name)]
+    fitting = [run for run in known if name and run.id.startswith(name)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

@@ -14,17 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kronos_quant.config.yaml_text import parse_yaml
-from kronos_quant.errors import ConfigError, DataError, KronosQuantError
+from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.files import make_folder
 from kronos_quant.market.database import DATABASE, DB_FOLDER, check_database, ingest_lock, open_database
-from kronos_quant.market.snapshots import CURRENT, SNAPSHOTS, current_name, fault_of, point_to_newest, publish
+from kronos_quant.market.snapshot_parts import CURRENT, SNAPSHOTS, current_name, lost_pointer
+from kronos_quant.market.snapshots import fault_of, point_to_newest, publish
 from kronos_quant.model.card import read_card
 from kronos_quant.model.files import CARD_FILE, kind_of
 from kronos_quant.model.library import BEST, ModelLibrary
 from kronos_quant.paths import check_folder
-from kronos_quant.readers import REPAIR, read_footer, read_json, read_model, read_text, regular_file
-from kronos_quant.runs.folder import CONFIG, METRICS, Run
+from kronos_quant.readers import REPAIR, read_footer, read_model, regular_file
+from kronos_quant.report.pages.comparison import read_figures, read_settings
+from kronos_quant.runs.folder import METRICS, Run
 from kronos_quant.runs.manifest import FINISHED, status_of
 from kronos_quant.signals.store import stored_folders
 from kronos_quant.system import move
@@ -32,7 +33,7 @@ from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.logs import LOG, SPEED, read_launches, read_log
 from kronos_quant.training.run import JOB_FILE
 from kronos_quant.training.state import STATE_FOLDER, check_state
-from kronos_quant.validity.sweep_trials import TRIALS
+from kronos_quant.validity.sweep_trials import SWEEP, TRIALS, read_key
 from kronos_quant.validity.trials import FOLDER, check_whole, ledger_files
 from kronos_quant.workspace import FOLDERS, WorkspaceFolder
 
@@ -111,8 +112,8 @@ def _bars(workspace: WorkspaceFolder) -> Iterator[Damage]:
         fault = None if name is None else fault_of(folder / name)
         if fault is not None:
             yield Damage(str(fault), fault.hint or REPAIR, bars=fault.hint == REPAIR)
-        elif name is None and any(folder.glob("[0-9a-f]*")):
-            yield Damage(f"{folder / CURRENT}: no such file", bars=True)
+        elif name is None and (lost := lost_pointer(folder)):
+            yield Damage(str(lost), bars=True)
         elif name is None and not database.exists():
             return
     try:
@@ -135,10 +136,10 @@ def _runs(workspace: WorkspaceFolder) -> Iterator[Damage]:
 def _of_run(run: Run) -> Iterable[Damage]:
     finished = status_of(run.manifest()) == FINISHED
     if run.kind == "backtest" and finished:
-        return _faults(run.folder, run.metrics, lambda: _check_settings(run), lambda: _check_returns(run))
+        return _faults(run.folder, lambda: read_figures(run), lambda: read_settings(run), lambda: _check_returns(run))
     if run.kind == "sweep":
         trials = run.folder / TRIALS
-        checks = [lambda: read_json(run.folder / "sweep.json")] if (run.folder / "sweep.json").exists() else []
+        checks = [lambda: read_key(run)] if (run.folder / SWEEP).exists() else []
         return _faults(run.folder, *checks, *([lambda: read_footer(trials)] if trials.exists() or finished else []))
     if run.kind == "train":
         return _of_training(run, finished)
@@ -156,16 +157,6 @@ def _of_training(run: Run, finished: bool) -> Iterator[Damage]:
             yield from _faults(run.folder, lambda: read_model(run.folder / JOB_FILE, TrainingJob))
         yield from _faults(run.folder, lambda: check_state(run.folder / STATE_FOLDER))
     yield from _faults(run.folder / SPEED, lambda: read_launches(run.folder))
-
-
-def _check_settings(run: Run) -> None:
-    place = run.folder / CONFIG
-    try:
-        config = parse_yaml(read_text(place), str(place))[0]
-    except ConfigError as error:
-        raise DataError(str(error)) from None
-    if not isinstance(config, dict):
-        raise DataError(f"{place}: expected settings, found {type(config).__name__}")
 
 
 def _check_returns(run: Run) -> None:

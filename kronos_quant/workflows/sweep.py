@@ -16,14 +16,16 @@ from kronos_quant.backtest.sweep import Grid, Trial, TrialResult, make_trials, p
 from kronos_quant.display import progress
 from kronos_quant.errors import DataError, KronosQuantError, counted
 from kronos_quant.files import write_json
-from kronos_quant.readers import pass_over, read_json
+from kronos_quant.readers import pass_over
 from kronos_quant.report.pages.sweep import BEST, SweepRun, write_sweep_page
 from kronos_quant.runs import Inputs, Run, continue_run, held_run, start_run, unfinished_runs
 from kronos_quant.validity.holdings import universe_returns
 from kronos_quant.validity.sweep_trials import (
+    SWEEP,
     TRIALS,
     append_results,
     evaluate_trials,
+    read_key,
     read_results,
     sort_by_sharpe,
     sweep_key,
@@ -32,7 +34,6 @@ from kronos_quant.workspace import WorkspaceFolder
 
 logger = logging.getLogger(__name__)
 
-SWEEP = "sweep.json"
 SAVE_EVERY = 200
 """Trials between two writes of the results."""
 
@@ -83,9 +84,8 @@ def sweep_run(workspace: WorkspaceFolder, inputs: BacktestInputs, key: str) -> I
 def unfinished_sweep(workspace: WorkspaceFolder, key: str) -> Run | None:
     """The newest run of a sweep that was begun and not finished."""
     for run in reversed(unfinished_runs(workspace.runs, "sweep")):
-        note = run.folder / SWEEP
         try:
-            if note.exists() and read_json(note).get("key") == key:
+            if (run.folder / SWEEP).exists() and read_key(run) == key:
                 return run
         except DataError as error:
             pass_over(error)

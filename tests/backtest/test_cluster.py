@@ -145,6 +145,18 @@ def test_what_goes_wrong_on_a_worker_is_one_line(ending, message, hint):
     assert hint in error.value.hint
 
 
+def test_a_cluster_whose_processes_do_not_start_is_one_line(monkeypatch):
+    def timed_out(**_):
+        raise Exception("The current node timed out during startup.\nMore.")
+
+    broken = SimpleNamespace(is_initialized=lambda: False, init=timed_out, shutdown=lambda: None)
+    monkeypatch.setattr(cluster, "find_spec", lambda name: True)
+    monkeypatch.setattr(cluster, "import_module", lambda name: broken)
+    told = r"^--ray local: cannot reach a Ray cluster: The current node timed out during startup\.$"
+    with pytest.raises(ConfigError, match=told), cluster.connect_ray("local"):
+        pass
+
+
 def test_no_address_is_no_cluster():
     with cluster.connect_ray(None) as found:
         assert found is None

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+LATE = ("pandas", "exchange_calendars", "vectorbt", "lightgbm", "matplotlib.backends.backend_svg", "rich.console")
+"""Imported inside functions: half of the processor time of a command."""
 NEED_SPACE = {"open", "os.mkdir", "os.link", "os.truncate"}
 
 
@@ -117,6 +119,8 @@ def preload(packages: list[str]) -> None:
         for module in pkgutil.walk_packages(found.__path__, f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
+    for name in LATE:
+        importlib.import_module(name)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import sys
 import threading
@@ -11,12 +13,23 @@ import pytest
 
 from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.market import database
-from kronos_quant.market.database import ingest_lock, iter_migrations, migrate, open_database, statement, transaction
+from kronos_quant.market.database import (
+    check_database,
+    ingest_lock,
+    iter_migrations,
+    migrate,
+    open_database,
+    statement,
+    transaction,
+)
 
 TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
 TABLES |= {"bars_history", "rescales", "ingest_options", "unadjusted_volumes", "intervals"}
 TABLES |= {"vanished_bars", "contradicted_bars", "paused_sessions", "warned_bars", "calendar_sessions"}
 TABLES |= {"readings", "reading_symbols", "reading_gaps", "reading_universes", "reading_sessions"}
+
+BLOCK = 262_144
+"""Bytes of DuckDB's blocks."""
 
 
 @pytest.fixture
@@ -119,6 +132,55 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         pass
     assert "\n" not in str(caught.value)
     assert caught.value.hint == "Put it back from a copy, or move it away and ingest every source again."
+
+
+def large_database(root: Path) -> Path:
+    """A database with bars in every part of its file."""
+    with open_database(root) as connection:
+        connection.execute(
+            "INSERT INTO bars BY NAME SELECT 'S' || i % 50 AS symbol, 'day' AS freq, DATE '2000-01-01' + (i // 50)::INT"
+            " AS date, date::TIMESTAMP AS time, random() AS open, random() AS high, random() AS low, random() AS close,"
+            " random() AS volume, random() AS amount, 1.0 AS factor FROM range(200_000) made(i)"
+        )
+    return root / "db" / "market.duckdb"
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_database_that_is_cut_off_is_named_and_not_touched(tmp_path: Path, share: float) -> None:
+    path = large_database(tmp_path)
+    os.truncate(path, int(path.stat().st_size * share))
+    cut = path.read_bytes()
+    with pytest.raises(DataError, match=r"market\.duckdb: cut off: expected at least [\d,]+ bytes, found [\d,]+$"):
+        check_database(path)
+    with pytest.raises(DataError, match="cut off"), open_database(tmp_path):
+        pass
+    assert path.read_bytes() == cut
+
+
+def test_blocks_that_turned_over_are_named_when_they_are_read(tmp_path: Path) -> None:
+    path = large_database(tmp_path)
+    damaged = bytearray(path.read_bytes())
+    for at in range(BLOCK // 2, len(damaged), BLOCK):
+        damaged[at] ^= 1
+    path.write_bytes(damaged)
+    told = r"market\.duckdb: cannot be (read|opened) as a database: .*checksum"
+    with pytest.raises(DataError, match=told) as caught, open_database(tmp_path) as connection:
+        connection.execute("SELECT sum(close), max(symbol) FROM bars").fetchall()
+    assert caught.value.hint == "Put it back from a copy, or move it away and ingest every source again."
+
+
+def test_a_database_that_has_given_back_blocks_is_whole(tmp_path: Path) -> None:
+    path = large_database(tmp_path)
+    with open_database(tmp_path) as connection:
+        connection.execute("CREATE TABLE more AS SELECT * FROM bars")
+    with open_database(tmp_path) as connection:
+        connection.execute("DROP TABLE more")
+    content = path.read_bytes()
+    headers = [struct.unpack_from("<6Q", content, place) for place in (4096, 8192)]
+    assert len(content) < BLOCK * max(headers, key=lambda header: header[1])[4]  # shorter than its header says
+    check_database(path)
+    with open_database(tmp_path) as connection:
+        assert connection.execute("SELECT count(*) FROM bars").fetchall() == [(200_000,)]
 
 
 def test_a_database_that_another_program_has_open_is_told_with_its_process(tmp_path: Path) -> None:

@@ -6,18 +6,25 @@ QUICK is a part of all pairs of PLACES and DAMAGES.
 import logging
 import os
 import shutil
+from itertools import product
 
+import numpy as np
 import polars as pl
 import pytest
+from made import write_scores
 
 import kronos_quant as kq
 from kronos_quant import readers
 from kronos_quant.errors import KronosQuantError
 from kronos_quant.market.database import ingest_lock, open_database
-from kronos_quant.market.snapshots import current_name, publish
+from kronos_quant.market.snapshot_parts import current_name
+from kronos_quant.market.snapshots import publish
 from kronos_quant.report.pages.comparison import read_run
 from kronos_quant.runs.folder import Run, finished_runs
+from kronos_quant.training import place
 from kronos_quant.training.logs import read_launches
+from kronos_quant.training.run import plan_training, prepare_run_folder
+from kronos_quant.validity.trials import TrialRow, record_trials
 from kronos_quant.workflows.damage import find_damage
 from kronos_quant.workflows.doctor import check_installation, repair_workspace
 
@@ -43,7 +50,14 @@ def whole(trained_folder, tmp_path_factory):
     pl.DataFrame({"date": days, "return": [0.0, 0.1, 0.2]}).write_parquet(backtest / "returns.parquet")
     (sweep / "sweep.json").write_text('{"key": "a", "grid": {}}')
     pl.DataFrame({"trial": ["a"]}).write_parquet(sweep / "trials.parquet")
-    assert not find_damage(kq.open(folder).folder)
+    workspace = kq.open(folder)
+    returns = np.array([0.1, 0.2])
+    record_trials(folder / "runs", f"backtest/{RUN}", "s", "b", days[1:], [TrialRow("a", "{}", returns, returns)])
+    workspace.signals(start=days[-2], end=days[-1], device="cpu")
+    write_scores(workspace.folder, "scores.csv", 5)
+    workspace.import_signals(folder / "scores.csv", name="theirs")
+    prepare_run_folder(workspace.folder, plan_training(workspace.folder, place(0)))
+    assert not find_damage(workspace.folder)
     return folder
 
 
@@ -66,6 +80,10 @@ def first(pattern):
     return lambda folder: next(folder.glob(pattern))
 
 
+def of_the_training(path):
+    return lambda folder: next(folder.glob("runs/train/*/checkpoints")).parent / path
+
+
 PLACES = {
     "pointer": lambda folder: folder / "db" / "snapshots" / "CURRENT",
     "database": lambda folder: folder / "db" / "market.duckdb",
@@ -73,7 +91,7 @@ PLACES = {
         name: in_snapshot(name)
         for name in (
             "meta.json", "bars.day.parquet", "sessions.day.parquet", "instruments.parquet", "universes.parquet",
-            "calendar.day.parquet", "history.parquet", "origins.parquet", "rejected_bars.parquet",
+            "history.parquet", "origins.parquet", "rejected_bars.parquet", "calendar.day.parquet", "warned_bars.parquet",
         )
     },
     "manifest": first("runs/backtest/*/manifest.json"),
@@ -82,12 +100,23 @@ PLACES = {
     "returns": first("runs/backtest/*/returns.parquet"),
     "sweep": first("runs/sweep/*/sweep.json"),
     "trials": first("runs/sweep/*/trials.parquet"),
-    "training": first("runs/train/*/manifest.json"),
-    "log": first("runs/train/*/log.jsonl"),
-    "speed": first("runs/train/*/speed.json"),
-    "trained card": first("runs/train/*/checkpoints/best/card.json"),
-    "trained config": first("runs/train/*/checkpoints/best/predictor/config.json"),
-    "trained weights": first("runs/train/*/checkpoints/best/predictor/model.safetensors"),
+    "sweep's manifest": first("runs/sweep/*/manifest.json"),
+    "ledger": first("runs/trials/*.parquet"),
+    "signals": first("signals/store/*/2*.parquet"),
+    "recipe": lambda folder: next(folder.glob("signals/store/*/2*.parquet")).with_name("recipe.json"),
+    "import": first("signals/store/*/imported.parquet"),
+    "job": lambda folder: max(folder.glob("runs/train/*/job.json")),
+    **{
+        name: of_the_training(path)
+        for name, path in {
+            "training": "manifest.json",
+            "log": "log.jsonl",
+            "speed": "speed.json",
+            "trained card": "checkpoints/best/card.json",
+            "trained config": "checkpoints/best/predictor/config.json",
+            "trained weights": "checkpoints/best/predictor/model.safetensors",
+        }.items()
+    },
     "card": lambda folder: folder / MODEL / "card.json",
     "model config": lambda folder: folder / MODEL / "tokenizer" / "config.json",
 }  # fmt: skip
@@ -114,6 +143,11 @@ def made_a_pipe(path):
     os.mkfifo(path)
 
 
+def made_a_loop(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
 def other_columns(path):
     pl.DataFrame({"odd": [1]}).write_parquet(path)
 
@@ -130,6 +164,8 @@ DAMAGES = {
     "other encoding": replaced_by(b"\xff\xfe\x00{"),
     "folder": made_a_folder,
     "pipe": made_a_pipe,
+    "loop": made_a_loop,
+    "table": other_columns,
     "missing": lambda path: path.unlink(),
 }
 QUICK = [
@@ -138,6 +174,14 @@ QUICK = [
     ("manifest", "missing"), ("manifest", "folder"), ("returns", "junk"), ("settings", "other encoding"),
     ("speed", "wrong types"), ("trained card", "null"), ("card", "list"), ("trials", "empty"),
 ]  # fmt: skip
+
+
+OLDER = ("history.parquet", "origins.parquet", "rejected_bars.parquet", "calendar.day.parquet", "warned_bars.parquet")
+"""What snapshots of older versions do not have."""
+HARMLESS = {(file, "missing") for file in (*OLDER, "ledger", "speed", "trained card", "card", "job", "recipe")} | {
+    (file, "missing") for file in ("signals", "import", "sweep", "trials")
+}
+"""Files that may lack, and those of signals and trials that nothing else speaks of."""
 
 
 NEEDED = {"pointer", "meta.json", "bars.day.parquet", "metrics", "settings", "returns", "database"}
@@ -179,7 +223,12 @@ def check_one(folder, file, damage):
     assert kq.open(folder).market().bars().equals(whole_bars)
 
 
-@pytest.mark.parametrize(("file", "damage"), QUICK, ids=[" ".join(one) for one in QUICK])
+ALL = [pair for pair in product(PLACES, DAMAGES) if pair not in HARMLESS]
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"), [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ALL if pair not in QUICK)]
+)
 def test_a_damaged_file_is_found_and_repaired_once(folder, file, damage):
     check_one(folder, file, damage)
 

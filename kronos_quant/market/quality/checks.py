@@ -34,8 +34,8 @@ from kronos_quant.market.quality.check_tables import (
 )
 from kronos_quant.market.symbols import kind_of
 from kronos_quant.paths import kind_of_path
-from kronos_quant.readers import read_parquet, read_text
-from kronos_quant.schema import BARS, NUMBERS, check_table
+from kronos_quant.readers import REPAIR, read_parquet, read_text
+from kronos_quant.schema import BARS, NUMBERS, check_columns, check_table
 
 if TYPE_CHECKING:
     from kronos_quant.arrays import IntArray
@@ -288,7 +288,7 @@ def read_rejected(folder: Path, freq: str) -> pl.DataFrame:
     path = folder / REJECTED_FILE
     if not path.exists():
         return pl.DataFrame(schema=REJECTED)
-    frame = read_parquet(path).filter(pl.col("freq") == freq)
+    frame = _read(path, "snapshot.rejected").filter(pl.col("freq") == freq)
     return frame.select(pl.col(name).cast(dtype) for name, dtype in REJECTED.items())
 
 
@@ -297,4 +297,10 @@ def read_contradicted(folder: Path, freq: str) -> pl.DataFrame:
     path = folder / CONTRADICTED_FILE
     if not path.exists():
         return pl.DataFrame(schema=CONTRADICTED)
-    return read_parquet(path).filter(pl.col("freq") == freq).select(list(CONTRADICTED))
+    return _read(path, "snapshot.contradicted").filter(pl.col("freq") == freq).select(list(CONTRADICTED))
+
+
+def _read(path: Path, kind: str) -> pl.DataFrame:
+    frame = read_parquet(path, hint=REPAIR)
+    check_columns(path, frame.columns, kind, REPAIR)
+    return frame

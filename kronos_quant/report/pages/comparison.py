@@ -21,10 +21,12 @@ from kronos_quant.charts import WIDE, Chart, comparison_figure, write_png
 from kronos_quant.config import parse_yaml, read_values
 from kronos_quant.display import Displayed, figure_or_dash, setting_text, summary_table
 from kronos_quant.errors import ConfigError, DataError, KronosQuantError, listed
+from kronos_quant.inputs import short_repr
 from kronos_quant.readers import REPAIR, read_parquet, read_text
 from kronos_quant.report.document import Document, Part, make_picture
 from kronos_quant.report.terms import figure_rows, settings_of
 from kronos_quant.runs import Run
+from kronos_quant.runs.folder import CONFIG, METRICS
 from kronos_quant.stats.intervals import PairedTest, paired_test
 
 if TYPE_CHECKING:
@@ -128,19 +130,40 @@ class ComparisonRun(Displayed):
 
 def read_run(run: Run) -> ComparedRun:
     """What a comparison needs of a back-test. Raises DataError where a file is missing or damaged."""
-    daily = read_parquet(run.folder / "returns.parquet", ["date", "return"])
-    place, metrics = run.folder / "config.yaml", run.metrics()
-    try:
-        config = parse_yaml(read_text(place), str(place))[0]
-    except ConfigError as error:
-        raise DataError(str(error), hint=REPAIR) from None
-    if not isinstance(config, dict):
-        raise DataError(f"{place}: expected settings, found {type(config).__name__}", hint=REPAIR)
+    daily = read_parquet(run.folder / "returns.parquet", ["date", "return"], hint=REPAIR)
+    metrics, config = read_figures(run), read_settings(run)
     dates = tuple(daily["date"].to_list())
     if not dates:
         raise DataError(f"{run.folder}: incomplete back-test: its returns are empty")
     returns = np.ascontiguousarray(daily["return"].cast(pl.Float64).to_numpy())
     return ComparedRun(run.id, dict(settings_of(with_new_names(config))), metrics, dates, returns)
+
+
+def read_figures(run: Run) -> dict[str, Any]:
+    """metrics.json of a back-test. Raises DataError where it is missing, damaged or of something else."""
+    metrics, place = run.metrics(), run.folder / METRICS
+    figures = {key: metrics[key] for key in FIGURES if metrics.get(key) is not None}
+    if not metrics.keys() & {*FIGURES}:
+        raise DataError(f"{place}: expected figures such as sharpe_ratio", hint=REPAIR)
+    for key, value in figures.items():
+        if not isinstance(value, int | float):
+            raise DataError(f"{place}: {key}: expected a number, found {short_repr(value)}", hint=REPAIR)
+    return metrics
+
+
+def read_settings(run: Run) -> dict[str, Any]:
+    """config.yaml of a run: section -> settings. Raises DataError where it is missing, damaged or of something else."""
+    place = run.folder / CONFIG
+    try:
+        config = parse_yaml(read_text(place, hint=REPAIR), str(place))[0]
+    except ConfigError as error:
+        raise DataError(str(error), hint=REPAIR) from None
+    if not isinstance(config, dict) or not config:
+        raise DataError(f"{place}: expected sections of settings, found {short_repr(config)}", hint=REPAIR)
+    for name, section in config.items():
+        if not isinstance(section, dict):
+            raise DataError(f"{place}: {name}: expected settings, found {short_repr(section)}", hint=REPAIR)
+    return config
 
 
 def with_new_names(config: dict[str, Any]) -> dict[str, Any]:
