@@ -91,7 +91,8 @@ PLACES = {
         name: in_snapshot(name)
         for name in (
             "meta.json", "bars.day.parquet", "sessions.day.parquet", "instruments.parquet", "universes.parquet",
-            "history.parquet", "origins.parquet", "rejected_bars.parquet", "calendar.day.parquet", "warned_bars.parquet",
+            "history.parquet", "origins.parquet", "rejected_bars.parquet", "calendar.day.parquet",
+            "warned_bars.parquet",
         )
     },
     "manifest": first("runs/backtest/*/manifest.json"),
