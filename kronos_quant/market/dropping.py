@@ -23,7 +23,7 @@ from kronos_quant.market.calendar_files import forget_dropped_sources
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.readings import place_name, remove_readings
-from kronos_quant.market.snapshots import publish
+from kronos_quant.market.snapshots import Snapshot, publish
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,7 +113,8 @@ def drop_bars(
             if source is None:
                 report = _drop_symbols(connection, sorted({market.resolve(name) for name in names or ()}), freq)
             else:
-                report = _drop_source(connection, as_path(source, "source"), freq)
+                published = _is_published(connection, market.snapshot)
+                report = _drop_source(connection, root, as_path(source, "source"), freq, published=published)
             if not delete:
                 raise _OnlyShown
         assert report is not None
@@ -133,20 +134,16 @@ def _drop_symbols(connection: duckdb.DuckDBPyConnection, symbols: Sequence[str],
     return _finish(connection, f"symbol {listed(symbols)}", 0, ())
 
 
-def _drop_source(connection: duckdb.DuckDBPyConnection, source: Path, freq: str | None) -> DropReport:
+def _drop_source(
+    connection: duckdb.DuckDBPyConnection, root: Path, source: Path, freq: str | None, *, published: bool
+) -> DropReport:
+    """published : whether readers see what is stored; if not, an earlier drop was killed before it published."""
     name = place_name(source)
-    readings = connection.execute("SELECT id, place, freq FROM readings WHERE place <> ''").fetchall()
+    rows = connection.execute("SELECT id, place, freq FROM readings WHERE place <> ''").fetchall()
+    readings = [(number, place_name(root / place), own) for number, place, own in rows]
     mine = [number for number, place, own in readings if _inside(place, name) and freq in (None, own)]
-    rows = connection.execute(
-        "SELECT id, path, freq, dropped FROM ingests WHERE bars > 0 AND path IS NOT NULL"
-    ).fetchall()
-    ingests = {
-        number: dropped
-        for number, path, own, dropped in rows
-        if _inside(place_name(Path(path)), name) and freq in (None, own)
-    }
-    if not mine:
-        _explain_unknown(name, sorted({place for _, place, _ in readings}), ingests)
+    if not mine and published:
+        _refuse_unknown(connection, name, sorted({place for _, place, _ in readings}))
     connection.execute(statement("view_owned"))
     _register(connection, "dropped_readings", "reading", mine)
     [(owned,)] = connection.execute(
@@ -159,9 +156,11 @@ def _drop_source(connection: duckdb.DuckDBPyConnection, source: Path, freq: str 
     forget_dropped_sources(connection)
     [(left,)] = connection.execute("SELECT count(*) FROM leaving").fetchall()
     report = _finish(connection, f"source {name}", owned - left, tuple(universe for (universe,) in brought))
+    paths = connection.execute("SELECT DISTINCT path FROM ingests WHERE bars > 0 AND path IS NOT NULL").fetchall()
     connection.execute(
-        "UPDATE ingests SET dropped = (SELECT max(id) FROM ingests) WHERE id IN (SELECT unnest($ids))",
-        {"ids": [number for number, dropped in ingests.items() if dropped is None]},
+        "UPDATE ingests SET dropped = (SELECT max(id) FROM ingests) "
+        "WHERE path IN (SELECT unnest($paths)) AND coalesce($freq, freq) = freq",
+        {"paths": [path for (path,) in paths if _inside(place_name(Path(path)), name)], "freq": freq},
     )
     return report
 
@@ -196,11 +195,12 @@ def _inside(place: str, name: str) -> bool:
     return place == name or place.startswith(name.rstrip(os.sep) + os.sep)
 
 
-def _explain_unknown(name: str, places: Sequence[str], ingests: dict[int, int | None]) -> None:
-    """Raise DataError for a source of which no bars are known, unless it was dropped before."""
-    if ingests and all(dropped is not None for dropped in ingests.values()):
-        return
-    if ingests:
+def _refuse_unknown(connection: duckdb.DuckDBPyConnection, name: str, places: Sequence[str]) -> None:
+    """Raise DataError for a source of which no bars are known."""
+    [(read,)] = connection.execute(
+        "SELECT count(*) FROM ingests WHERE bars > 0 AND path = ? AND dropped IS NULL", [name]
+    ).fetchall()
+    if read:
         raise DataError(
             f"{name}: read by an older kronos-quant, which did not record its bars",
             hint="Ingest it once more, then drop it.",
@@ -210,6 +210,11 @@ def _explain_unknown(name: str, places: Sequence[str], ingests: dict[int, int | 
         f"unknown source {name}: bars were read from {counted(len(places), 'other place')}",
         hint=f"nearest: {', '.join(nearest or places[:3])}" if places else None,
     )
+
+
+def _is_published(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> bool:
+    stored = connection.execute("SELECT freq, count(*) FROM bars GROUP BY freq").fetchall()
+    return dict(stored) == {freq: span.bars for freq, span in snapshot.freqs.items()}
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, column: str, values: Sequence[object]) -> None:

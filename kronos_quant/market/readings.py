@@ -45,11 +45,6 @@ class SourceReading:
     options: Mapping[str, tuple[str, str]]
     """Name of an option -> as asked for, and as read; "" where not."""
 
-    @property
-    def name(self) -> str:
-        """The absolute path, without `..`; "" without a place. Links are not followed."""
-        return "" if self.place is None else place_name(self.place)
-
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
@@ -112,16 +107,20 @@ class _Stored:
     options: dict[str, tuple[str, str]]
 
 
-def place_name(place: Path) -> str:
-    """A path as readings are known by it: absolute, without `..`.
+def place_name(place: Path, root: Path | None = None) -> str:
+    """A path as readings are known by it: without `..`, relative to the workspace `root` where it lies in it.
 
-    >>> place_name(Path("/data/new/../bars.csv"))
-    '/data/bars.csv'
+    >>> place_name(Path("/data/new/../bars.csv")), place_name(Path("/mine/bars.csv"), Path("/mine"))
+    ('/data/bars.csv', 'bars.csv')
     """
-    return os.path.abspath(place.expanduser())  # noqa: PTH100 (resolve() would follow links)
+    path = Path(os.path.abspath(place.expanduser()))  # noqa: PTH100 (resolve() would follow links)
+    if root is None:
+        return str(path)
+    own = Path(os.path.abspath(root))  # noqa: PTH100
+    return str(path.relative_to(own) if path.is_relative_to(own) and path != own else path)
 
 
-def set_aside(connection: duckdb.DuckDBPyConnection, batch: ReadBatch) -> tuple[Replaced, list[str]]:
+def set_aside(connection: duckdb.DuckDBPyConnection, batch: ReadBatch, root: Path) -> tuple[Replaced, list[str]]:
     """Take the bars of replaced readings out of the store, in its transaction; return what was replaced, and notes.
 
     `incoming` and `refused` are registered. Leaves `leaving` (the bars taken out), `origins` (the symbols of each
@@ -130,7 +129,7 @@ def set_aside(connection: duckdb.DuckDBPyConnection, batch: ReadBatch) -> tuple[
     """
     stored = _stored(connection)
     connection.execute(statement("view_owned"))
-    numbers, earlier = _numbered(connection, batch, stored)
+    numbers, earlier = _numbered(connection, batch, stored, root)
     _register_origins(connection, batch, numbers)
     if not earlier:
         return Replaced(), []
@@ -143,16 +142,16 @@ def set_aside(connection: duckdb.DuckDBPyConnection, batch: ReadBatch) -> tuple[
         if "symbol" in differing and _same_prices(connection, old) < _SAME_PRICES * held:
             symbol = old.options["symbol"][1]
             notes.append(
-                f"{reading.name}: read before as {symbol or 'other symbols'}, with other prices: "
+                f"{reading.place}: read before as {symbol or 'other symbols'}, with other prices: "
                 f"{counted(held, 'bar')} of it kept" + (f" (kq drop symbol {symbol} removes them)" if symbol else "")
             )
             continue
         if rows.get(number, 0) < _LEAST_SHARE * held:
             options = ", ".join(f"{name} {old.options[name][1] or 'unset'}" for name in differing)
             raise DataError(
-                f"{reading.name}: read before with {options}, {counted(held, 'bar')}; now it has "
+                f"{reading.place}: read before with {options}, {counted(held, 'bar')}; now it has "
                 f"{counted(rows.get(number, 0), 'row')}, and the others would be lost",
-                hint=f"kq drop source {reading.name}",
+                hint=f"kq drop source {reading.place}",
             )
         replaced[old.number] = differing
     if not replaced:
@@ -262,7 +261,7 @@ def _stored(connection: duckdb.DuckDBPyConnection) -> list[_Stored]:
 
 
 def _numbered(
-    connection: duckdb.DuckDBPyConnection, batch: ReadBatch, stored: Sequence[_Stored]
+    connection: duckdb.DuckDBPyConnection, batch: ReadBatch, stored: Sequence[_Stored], root: Path
 ) -> tuple[list[int], list[tuple[int, _Stored, SourceReading]]]:
     """Store the readings of a batch; the number of each, and others of the same places: (number, old, new)."""
     by_place: dict[str, list[_Stored]] = {}
@@ -273,18 +272,19 @@ def _numbered(
     earlier: list[tuple[int, _Stored, SourceReading]] = []
     for reading in batch.readings:
         same, others = None, []
-        for old in by_place.get(reading.name, []):
+        place = "" if reading.place is None else place_name(reading.place, root)
+        for old in by_place.get(place, []):
             # a directory has a calendar for each frequency; a file that is read otherwise may get another one
-            if reading.name and differing_options(old.options, reading.options):
+            if place and differing_options(old.options, reading.options):
                 others += [old] if old.freq == batch.freq or not batch.complete else []
             elif old.freq == batch.freq:
                 same = old
         newest += same is None
         number = newest if same is None else same.number
         earlier += [(number, old, reading) for old in others]
-        exchange = batch.exchange if reading.name or same is None else batch.exchange or same.exchange
-        options = json.dumps(dict(reading.options) if reading.name else {})
-        rows.append((number, 0, batch.source, reading.name, batch.freq, exchange, options))
+        exchange = batch.exchange if place or same is None else batch.exchange or same.exchange
+        options = json.dumps(dict(reading.options) if place else {})
+        rows.append((number, 0, batch.source, place, batch.freq, exchange, options))
     connection.register("read_now", pl.DataFrame(rows, schema=_READINGS, orient="row").to_arrow())
     connection.execute("DELETE FROM readings WHERE id IN (SELECT id FROM read_now)")
     connection.execute("INSERT INTO readings SELECT * FROM read_now")

@@ -171,7 +171,7 @@ def store_bars(
     batch = replace(batch, sessions=_held_sessions(batch, screened))
     with ingest_lock(root, wait_seconds), open_database(root) as connection:
         with transaction(connection):
-            found, replaced, notes = _merge(connection, batch, screened)
+            found, replaced, notes = _merge(root, connection, batch, screened)
         snapshot = publish(root, connection)
     report = _report(replace(batch, notes=(*batch.notes, *notes)), screened, found, replaced, snapshot)
     _log.debug("stored %d bars (%d new, %d changed)", report.bars, found.added, found.changed)
@@ -179,14 +179,14 @@ def store_bars(
 
 
 def _merge(
-    connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: ScreenedBars
+    root: Path, connection: duckdb.DuckDBPyConnection, batch: BarBatch, screened: ScreenedBars
 ) -> tuple[Reconciliation, Replaced, list[str]]:
     """Write a screened batch to the tables; return how it differs from what they held, what it replaced, and notes."""
     freq = {"freq": batch.freq}
     connection.register("incoming", screened.bars.to_arrow())
     connection.register("refused", screened.refused.to_arrow())
     read = batch.read
-    replaced, notes = set_aside(connection, read)
+    replaced, notes = set_aside(connection, read, root)
     found = reconcile(connection, batch.freq, batch.unadjusted_volume, batch.span)
     found, replaced = compare_replaced(connection, batch.freq, found, replaced)
     [(ingest,)] = connection.execute(

@@ -88,8 +88,8 @@ def test_a_dropped_source_takes_what_only_it_brought(tmp_path: Path, make_batch:
     assert (report.bars, report.shared, report.sessions, report.universes) == (2, 1, 1, ("mine",))
     assert digest(old) == digest(fresh)
     assert open_market(old).origins("test") == [tmp_path / "other.csv"]
-    # once more: nothing is left of it, which is no error
-    assert drop_bars(old, source=tmp_path / name, delete=True).bars == 0
+    with pytest.raises(DataError, match=r"unknown source .*: bars were read from 1 other place"):
+        drop_bars(old, source=tmp_path / name, delete=True)
 
 
 def test_one_frequency_is_dropped_alone(tmp_path: Path, make_batch: BatchMaker) -> None:

@@ -277,3 +277,13 @@ def test_a_bar_refused_in_the_earlier_reading_is_forgotten_with_its_session(tmp_
     ingest_csv(fresh, source, day_first=True)
     assert state(old) == state(fresh)
     assert open_market(old).sessions() == [date(2024, 2, 3), *(date(2024, 3, day) for day in (2, 3, 4))]
+
+
+def test_a_workspace_that_was_moved_knows_the_files_in_it(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    (before / "SH600000.csv").write_text(minutes(days=(2,)))
+    ingest_csv(before, before / "SH600000.csv")
+    before.rename(after)
+    assert len(again(ingest_csv(after, after / "SH600000.csv", labels="start"))) == 1
+    assert len(open_market(after).bars()) == 4
