@@ -147,7 +147,7 @@ def _is_number(value: object) -> bool:
 def _cell_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else printable(str(value))
+    return "" if value is None else printable(str(value)).replace("\n", "\\n")  # a row is one line
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:

@@ -90,3 +90,8 @@ def test_a_list_of_offenders_and_a_line_are_printable_and_not_endless():
     assert len(listed(["x" * 10**6])) <= 200
     assert printable("a\nb\rc\x00") == "a\nb\\rc\\x00"
     assert len(printable("x" * 10**6)) == 2000
+
+
+def test_a_row_is_one_line_whatever_its_cells_hold():
+    table = text_table(["setting", "value"], [("universe", "a\nb"), ("seed", "5\r\n6")])
+    assert table.splitlines() == ["setting   value", "universe  a\\nb", "seed      5\\r\\n6"]
