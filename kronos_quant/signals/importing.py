@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +23,7 @@ from kronos_quant.market import Market
 from kronos_quant.schema import DAILY, quantile_columns
 from kronos_quant.signals.recipe import Recipe
 from kronos_quant.signals.source import open_source
-from kronos_quant.signals.store import SignalStore
+from kronos_quant.signals.store import NOTE_FILE, SignalStore
 from kronos_quant.signals.table import KEYS, ScoreTable, read_market_scores
 from kronos_quant.workspace import WorkspaceFolder
 
@@ -68,15 +70,41 @@ def import_table(
             raise ConfigError(f"--name: {recipe_file} is already another recipe", hint="Choose another name.")
         score = score or recipe.score
     signals = read_external(source, market, score)
-    if not recipe_file.exists():
-        settings = {"imported": name, "score": signals.score} | ({"horizon": horizon} if horizon else {})
-        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-        write_text(recipe_file, f"# External signals, imported by `kq signal import`.\n{text}")
-    target = open_source(workspace, name, market)
-    if horizon is not None and target.recipe.horizon != horizon:
-        raise ConfigError(f"--horizon: {recipe_file} says {target.recipe.horizon}, found {horizon}")
-    replaced = store_external(target.store, signals, replace=replace)
+    with _undone(recipe_file) as stores:
+        if not recipe_file.exists():
+            _write_recipe(recipe_file, name, signals.score, horizon)
+        target = open_source(workspace, name, market)
+        stores.append(target.store)
+        if horizon is not None and target.recipe.horizon != horizon:
+            raise ConfigError(f"--horizon: {recipe_file} says {target.recipe.horizon}, found {horizon}")
+        replaced = store_external(target.store, signals, replace=replace)
     return ImportReport(name, signals, replaced, recipe_file, target.store.folder)
+
+
+def _write_recipe(path: Path, name: str, score: str, horizon: int | None) -> None:
+    settings = {"imported": name, "score": score} | ({"horizon": horizon} if horizon else {})
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+    write_text(path, f"# External signals, imported by `kq signal import`.\n{text}")
+
+
+@contextmanager
+def _undone(recipe_file: Path) -> Iterator[list[SignalStore]]:
+    """Inside the block an import is made; where it fails, its new recipe and its store without signals are removed.
+
+    Yields where to name the store.
+    """
+    is_new, stores = not recipe_file.exists(), list[SignalStore]()
+    try:
+        yield stores
+    except BaseException:
+        if is_new:
+            recipe_file.unlink(missing_ok=True)
+        for store in stores:
+            if not store.is_import:
+                (store.folder / NOTE_FILE).unlink(missing_ok=True)
+                with suppress(OSError):  # another import of the same name is about to write there
+                    store.folder.rmdir()
+        raise
 
 
 def read_external(source: PathLike | Table, market: Market, score: str | None = None) -> ScoreTable:

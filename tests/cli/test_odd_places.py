@@ -1,5 +1,6 @@
 """What lies where a command expects a file or a folder of its own: pipes, links, devices, names of odd letters."""
 
+import errno
 import os
 import shutil
 import socket
@@ -193,3 +194,15 @@ def environment() -> dict[str, str]:
 def kq_bars(root: Path) -> int:
     """Bars of the symbol that was ingested."""
     return open_market(root).bars("AAA").height
+
+
+def test_an_import_that_fails_on_the_way_leaves_nothing(kq, held, contents, monkeypatch):
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = contents(held)
+    monkeypatch.setattr("kronos_quant.signals.store.SignalStore.write_import", full)
+    code, error, _ = kq(held, "signal", "import", "scores.csv", "--name", "mine").refusal()
+    assert (code, "no space left on the disk" in error) == (1, True)
+    assert contents(held) == before
+    assert not any((held / "signals" / "store").glob("*"))
