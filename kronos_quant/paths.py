@@ -42,11 +42,19 @@ def kind_of_path(path: Path) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise DataError where something that is no folder lies at a path or above it; what is not there passes."""
+    """Raise DataError where something that is no folder lies at a path or above it, or a folder that may not be read.
+
+    What is not there passes.
+    """
     for place in (folder, *folder.parents):
-        if place.is_dir():
-            return
-        kind = kind_of_path(place)
+        try:
+            if place.is_dir():
+                if os.access(place, os.R_OK | os.X_OK):
+                    return
+                raise DataError(f"{place}: a folder that may not be read", hint="Grant the permission to read it.")
+            kind = kind_of_path(place)
+        except PermissionError:  # the folder above is refused next
+            continue
         if kind != MISSING:
             raise DataError(f"{place}: {kind}, expected a folder", hint="Move it away.")
 

@@ -135,8 +135,6 @@ def _name_misplaced(root: Path) -> None:
             check_folder(root / name)
         except DataError as error:
             pass_over(error)
-        except OSError:  # the command that needs it says why it cannot be read
-            continue
 
 
 def init_workspace(folder: Path, template: str = TEMPLATE) -> list[Path]:

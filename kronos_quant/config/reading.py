@@ -215,7 +215,9 @@ def _read(path: Path) -> tuple[Any, dict[Location, int]]:
         near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = f"Available: {listed(sorted(near), MOST_NAMES)}." if near else "kq init writes the files to start from"
         raise ConfigError(f"{path}: no such file", hint=hint)
-    data, lines = parse_yaml(read_text(regular_file(path, ConfigError), ConfigError, "Save it as UTF-8."), str(path))
+    found = regular_file(path, ConfigError)
+    hint = "Save it as UTF-8." if os.access(found, os.R_OK) else "Grant the permission to read it."
+    data, lines = parse_yaml(read_text(path, ConfigError, hint), str(path))
     return {} if data is None else data, lines
 
 

@@ -232,6 +232,8 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
             ) from error
         if "space" in reason:
             raise
+        if "Permission denied" in reason:
+            raise DataError(f"{path}: may not be written", hint="Grant the permission to write it.") from error
         raise DataError(f"{path}: cannot be opened as a database: {reason}", hint=_AWAY) from error
 
 

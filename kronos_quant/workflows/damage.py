@@ -98,7 +98,7 @@ def _folders(workspace: WorkspaceFolder) -> list[Damage]:
     """What has the place of a folder and is none: only its owner knows what it is for."""
     places = [workspace.root / name for name in FOLDERS]
     faults = [one.why for place in places for one in _faults(place, partial(check_folder, place))]
-    return [Damage(why, "Move it away.") for why in dict.fromkeys(faults)]
+    return [Damage(why, "Move it away, or grant the permission to read it.") for why in dict.fromkeys(faults)]
 
 
 def _bars(workspace: WorkspaceFolder) -> Iterator[Damage]:

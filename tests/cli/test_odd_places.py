@@ -206,3 +206,14 @@ def test_an_import_that_fails_on_the_way_leaves_nothing(kq, held, contents, monk
     assert (code, "no space left on the disk" in error) == (1, True)
     assert contents(held) == before
     assert not any((held / "signals" / "store").glob("*"))
+
+
+def test_a_folder_that_may_not_be_read_is_named(kq, held, monkeypatch):
+    """The answer of the system is replaced: whoever runs the tests in a container may read everything."""
+    may, locked = os.access, str(held / "runs")
+    monkeypatch.setattr("os.access", lambda path, mode: may(path, mode) and not str(path).startswith(locked))
+    (held / "runs").mkdir(exist_ok=True)
+    assert f"{locked}: a folder that may not be read" in kq(held, "doctor").out
+    code, _, err = vars(kq(held, "backtest", "own")).values()
+    assert code == 3
+    assert f"error: {locked}: a folder that may not be read\nhint:  Grant the permission to read it.\n" in err
