@@ -26,6 +26,8 @@ from kronos_quant.system import flush_file, move
 
 _PACKAGE = Path(__file__).parent
 _PARTIAL = ".partial-"
+_DASHES = 5
+"""Of a name that is written aside, before the name that it gets."""
 _TEMPORARY = "kronos-quant-"
 _SKIPPED = (".git", ".venv")
 _swept: set[Path] = set()
@@ -197,7 +199,8 @@ def disk_errors(path: Path) -> Iterator[None]:
         kind = _disk_trouble(error)
         if kind is None:
             raise
-        raise KronosQuantError(f"{path}: cannot write: {kind}", hint="free space or choose another folder") from error
+        place = Path(*[part.split("-", _DASHES)[-1] if part.startswith(_PARTIAL) else part for part in path.parts])
+        raise KronosQuantError(f"{place}: cannot write: {kind}", hint="free space or choose another folder") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,14 @@ def test_the_folders_that_travel_with_the_package_are_found(name, file):
 def test_a_folder_that_does_not_travel_is_a_bug_reported_by_name():
     with pytest.raises(FileNotFoundError, match="installed without its folder nope/"):
         asset_dir("nope")
+
+
+def test_an_error_of_the_disk_names_the_final_place(tmp_path):
+    def write(final):
+        with write_aside(final) as partial:
+            partial.mkdir()
+            with disk_errors(partial / "a-b.json"):
+                raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(KronosQuantError, match=re.escape(f"{tmp_path / 'run-2026-01'}{os.sep}a-b.json: cannot write")):
+        write(tmp_path / "run-2026-01")
