@@ -21,15 +21,19 @@ import duckdb
 from filelock import Timeout
 
 from kronos_quant.errors import DataError, KronosQuantError
-from kronos_quant.files import asset_dir, disk_errors, make_folder, write_aside, write_text
+from kronos_quant.files import asset_dir, discard, disk_errors, make_folder, write_aside, write_text
 from kronos_quant.locks import new_lock
 from kronos_quant.paths import check_literal
 from kronos_quant.readers import read_bytes, read_text, reading, regular_file
 
 DB_FOLDER = "db"
 DATABASE = "market.duckdb"
+MEMORY = "1500MB"
+"""That DuckDB takes at most, beside the tables of an ingest."""
 LOCK_WAIT_SECONDS = 10.0
 
+_SPILLED = f"{DATABASE}.tmp"
+"""The folder in which DuckDB sorts what does not fit into MEMORY."""
 _AWAY = "Put it back from a copy, or move it away and ingest every source again."
 _HEADERS = 3 * 4096
 """Bytes with which every DuckDB file begins."""
@@ -103,10 +107,13 @@ def open_database(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         if not path.exists() and not path.is_symlink():
             _check_unpublished(path)
             _create(path)
+        discard(path.with_name(_SPILLED))  # of a killed ingest
         connection = _connect(path)
         try:
             # without a __main__ file (python -c, notebooks) DuckDB would print a progress bar to stdout
             connection.execute("SET enable_progress_bar = false")
+            # what does not fit is sorted in market.duckdb.tmp beside the database
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
             migrate(connection, str(path))
             yield connection
         except duckdb.Error as error:

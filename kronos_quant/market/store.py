@@ -35,6 +35,7 @@ from kronos_quant.market.symbols import exchange_of, kind_of
 from kronos_quant.market.universes import record_facts, tidy
 from kronos_quant.readers import reading, scan_parquet
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS, NUMBERS, PRICES
+from kronos_quant.system import release_memory
 
 _log = logging.getLogger(__name__)
 
@@ -109,13 +110,11 @@ class BarBatch:
 
 def tidy_bars(batch: BarBatch) -> pl.DataFrame:
     """The bars in schema.BARS: missing is null, rows without any price are gone; DataError if all are."""
-    bars = (
-        batch.bars.lazy()
-        .select(pl.col(name).cast(dtype) for name, dtype in BARS.items())
-        .with_columns(pl.col(NUMBERS).fill_nan(None))
-        .filter(pl.any_horizontal(pl.col(PRICES).is_not_null()))
-        .collect()
-    )
+    bars = batch.bars.select(pl.col(name).cast(dtype) for name, dtype in BARS.items())
+    bars = bars.with_columns(pl.col(NUMBERS).fill_nan(None))
+    priced = bars.select(pl.any_horizontal(pl.col(PRICES).is_not_null())).to_series()
+    # in one piece, so that nothing later copies it to make it one
+    bars = bars.rechunk() if priced.all() else bars.filter(priced).rechunk()
     if bars.is_empty():
         raise DataError(f"{batch.path or batch.source}: no bars: every price is missing")
     return bars
@@ -163,7 +162,12 @@ def store_bars(
     """
     calendar_name(batch.exchange)  # an unknown code is rejected before anything is written
     around = CheckContext(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
-    screened = screen(tidy_bars(batch), all_checks(root) if checks is None else checks, around)
+    bars = tidy_bars(batch)
+    # from here on each large table is let go as soon as it is not needed: of a whole market it is a gigabyte
+    batch = replace(batch, bars=batch.bars.clear())
+    release_memory()
+    screened = screen(bars, all_checks(root) if checks is None else checks, around)
+    del bars
     if screened.bars.is_empty():
         raise DataError(
             f"{batch.path or batch.source}: no bar passed the checks: rejected{rule_counts(screened.rejected_by_rule)}"
@@ -172,6 +176,10 @@ def store_bars(
     with ingest_lock(root, wait_seconds), open_database(root) as connection:
         with transaction(connection):
             found, replaced, notes = _merge(root, connection, batch, screened)
+        for name in ("incoming", "refused"):
+            connection.unregister(name)
+        screened = replace(screened, bars=screened.bars.select("symbol", "date", "time"))
+        release_memory()
         snapshot = publish(root, connection)
     report = _report(replace(batch, notes=(*batch.notes, *notes)), screened, found, replaced, snapshot)
     _log.debug("stored %d bars (%d new, %d changed)", report.bars, found.added, found.changed)
@@ -183,7 +191,7 @@ def _merge(
 ) -> tuple[Reconciliation, Replaced, list[str]]:
     """Write a screened batch to the tables; return how it differs from what they held, what it replaced, and notes."""
     freq = {"freq": batch.freq}
-    connection.register("incoming", screened.bars.to_arrow())
+    connection.register("incoming", screened.bars.to_arrow(compat_level=pl.CompatLevel.newest()))
     connection.register("refused", screened.refused.to_arrow())
     read = batch.read
     replaced, notes = set_aside(connection, read, root)
@@ -313,8 +321,9 @@ def _suspended(bars: pl.DataFrame, sessions: list[date]) -> int:
 
 def _suspended_bars(bars: pl.DataFrame, freq: str, snapshot: Snapshot) -> int:
     """How many of the bars are of sessions that the snapshot says were suspended."""
-    if not snapshot.freqs[freq].suspended:
-        return 0
+    span = snapshot.freqs[freq]
+    if not span.suspended or len(bars) == span.bars:
+        return span.suspended
     path = snapshot.folder / f"bars.{freq}.parquet"
     with reading(path, "a Parquet file"):
         marked = scan_parquet(path).filter(pl.col(SUSPENDED)).select("symbol", "time").collect()

@@ -240,3 +240,15 @@ def test_a_second_ingest_waits_for_the_first(tmp_path: Path) -> None:
 
 def test_statements_are_read_by_name() -> None:
     assert "FROM bars" in statement("select_bars")
+
+
+def test_what_a_killed_ingest_left_beside_the_database_is_removed(tmp_path: Path) -> None:
+    with open_database(tmp_path):
+        pass
+    left = tmp_path / "db" / "market.duckdb.tmp"
+    left.mkdir()
+    (left / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"x")
+    with open_database(tmp_path) as connection:
+        [(limit,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        assert limit.startswith("1.3 GiB")
+    assert not left.exists()

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from itertools import zip_longest
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -35,7 +36,7 @@ from kronos_quant.market.database import statement
 from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import calendar_name
 from kronos_quant.market.symbols import exchange_of, kind_of
-from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
+from kronos_quant.schema import DAILY, INSTRUMENTS
 
 _Rows = Sequence[PriceLimit | ListingStart]
 _MAINLAND_CALENDAR = "XSHG"
@@ -58,6 +59,10 @@ class CheckContext:
     contradicted: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTED))
     calendar: TradingCalendar | None = None
     """Published with the bars; None: that of exchange_calendars."""
+
+
+_VIEWS = pl.CompatLevel.newest()
+"""Texts go to Arrow as they lie in memory."""
 
 
 def context_from_bars(bars: pl.DataFrame) -> CheckContext:
@@ -83,13 +88,13 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
     calendar = around.calendar if around.calendar and around.calendar.name == name else exchange_calendar(name)
     dates = numbered["date"].drop_nulls()
     sessions = _sessions(dates, around, calendar)
-    bars = numbered.with_columns(_number(), pl.col("volume", "amount").fill_null(0.0))
+    bars = numbered.with_columns(_numbers(numbered["symbol"]), pl.col("volume", "amount").fill_null(0.0)).to_arrow(
+        compat_level=_VIEWS
+    )
     # the same rows one place later; the first row has no earlier one and its copy is never used
-    steps = bars.select(name for name in BARS if name != "symbol")
-    earlier = pl.concat([steps.head(1), steps.head(-1)], rechunk=False)
+    steps = bars.drop_columns(["symbol", ROW, _NUMBER])
+    earlier = pa.concat_tables([steps.slice(0, 1), steps.slice(0, max(0, len(steps) - 1))])
     tables = {
-        "bars": bars,
-        "earlier": earlier,
         "sessions": sessions,
         "hours": _hours(sessions, around.freq == DAILY, calendar),
         "instruments": instruments,
@@ -98,7 +103,7 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
         "ticks": _ticks(name),
         "contradicted": around.contradicted.cast(pl.Schema(CONTRADICTED)),
     }
-    return {name: frame.to_arrow() for name, frame in tables.items()}
+    return {"bars": bars, "earlier": earlier} | {name: frame.to_arrow() for name, frame in tables.items()}
 
 
 def check_views() -> dict[str, str]:
@@ -106,11 +111,11 @@ def check_views() -> dict[str, str]:
     return {"incoming": "SELECT * EXCLUDE (number) FROM bars", "steps": statement("check_steps")}
 
 
-def _number() -> pl.Expr:
-    """The bar's number within its symbol, in bars sorted by symbol."""
-    first = (pl.col("symbol") != pl.col("symbol").shift()).fill_null(True)
-    start = pl.when(first).then(pl.col(ROW)).forward_fill()
-    return (pl.col(ROW) - start).alias(_NUMBER)
+def _numbers(symbols: pl.Series) -> pl.Series:
+    """Each bar's number within its symbol. symbols : of the bars, each symbol's in one piece"""
+    lengths = symbols.rle().struct.field("len").to_numpy()
+    starts = np.repeat(np.cumsum(lengths, dtype=np.uint32) - lengths.astype(np.uint32), lengths)
+    return pl.Series(_NUMBER, np.arange(len(symbols), dtype=np.uint32) - starts)
 
 
 def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:

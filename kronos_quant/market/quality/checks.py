@@ -22,7 +22,7 @@ import polars as pl
 from kronos_quant.check_process import CheckProcess
 from kronos_quant.check_sql import ROW, offending_rows, open_isolated
 from kronos_quant.errors import DataError, counted
-from kronos_quant.files import asset_dir
+from kronos_quant.files import asset_dir, temporary_folder
 from kronos_quant.market.database import DB_FOLDER, statement
 from kronos_quant.market.quality.check_tables import (
     CONTRADICTED,
@@ -55,6 +55,8 @@ VALUE_CHECKS = (
 """The checks with severity error that need nothing but the bar itself."""
 
 _LARGEST_FILE_BYTES = 1 << 20
+_MEMORY = "700MB"
+"""That DuckDB takes at most for the package's checks, beside the bars; what is more is sorted in a temporary folder."""
 _KINDS = {"symbol": pl.String, "kind": pl.String}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -234,7 +236,9 @@ class _Tables:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        return self._stack.enter_context(open_isolated(self._tables, check_views()))
+        spilled = self._stack.enter_context(temporary_folder("checks"))
+        own = {"memory_limit": _MEMORY, "temp_directory": str(spilled)}
+        return self._stack.enter_context(open_isolated(self._tables, check_views(), **own))
 
     @cached_property
     def _process(self) -> CheckProcess:
