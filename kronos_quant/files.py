@@ -42,7 +42,7 @@ def write_aside(path: Path, *, new: bool = False) -> Iterator[Path]:
     new : a file replaces nothing either. Raises FileExistsError where `path` is there by then, KronosQuantError when
     the disk is full or the place cannot be written.
     """
-    partial = _staged(path)
+    partial = _staged(path.absolute())  # pyarrow takes a relative s3:/x for an address
     try:
         with disk_errors(path):
             make_folder(path.parent)

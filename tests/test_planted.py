@@ -77,8 +77,9 @@ def note(what):
 
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], (str, bytes)):
-        path = os.path.join(os.getcwd(), os.fsdecode(arguments[0]))
-        if path.startswith(root):
+        path, caller = os.path.abspath(os.fsdecode(arguments[0])), sys._getframe().f_back
+        # shutil.rmtree opens what lies in an open folder, which is not told
+        if path.startswith(root) and not (caller and caller.f_code.co_name.startswith("_rmtree")):
             note(path[len(root):].split(os.sep)[0])
     elif event == "import" and any(not os.path.isabs(place) for place in arguments[2] or ()):
         note("the current folder, for " + arguments[0])

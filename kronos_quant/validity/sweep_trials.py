@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.sweep import Trial, TrialResult
-from kronos_quant.errors import DataError
+from kronos_quant.errors import DataError, listed
 from kronos_quant.files import write_aside
 from kronos_quant.inputs import short_repr
 from kronos_quant.readers import REPAIR, read_json, read_parquet
@@ -53,7 +53,17 @@ def read_key(run: Run) -> str:
 
 def read_results(path: Path) -> pl.DataFrame:
     """The finished trials of a sweep; none where there is no file."""
-    return read_parquet(path) if path.exists() else pl.DataFrame(schema={"trial": pl.String})
+    if not path.exists() and not path.is_symlink():
+        return pl.DataFrame(schema={"trial": pl.String})
+    table = read_parquet(path, hint=REPAIR)
+    check_trials(path, table.columns)
+    return table
+
+
+def check_trials(path: Path, columns: Iterable[str]) -> None:
+    """Raise DataError where a file of trials has other columns."""
+    if "trial" not in {*columns}:
+        raise DataError(f"{path}: expected the columns of trials, found {listed(columns)}", hint=REPAIR)
 
 
 def write_results(path: Path, table: pl.DataFrame) -> None:

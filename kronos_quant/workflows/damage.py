@@ -33,7 +33,7 @@ from kronos_quant.training.job import TrainingJob
 from kronos_quant.training.logs import LOG, SPEED, read_launches, read_log
 from kronos_quant.training.run import JOB_FILE
 from kronos_quant.training.state import STATE_FOLDER, check_state
-from kronos_quant.validity.sweep_trials import SWEEP, TRIALS, read_key
+from kronos_quant.validity.sweep_trials import SWEEP, TRIALS, check_trials, read_key
 from kronos_quant.validity.trials import FOLDER, check_whole, ledger_files
 from kronos_quant.workspace import FOLDERS, WorkspaceFolder
 
@@ -139,8 +139,10 @@ def _of_run(run: Run) -> Iterable[Damage]:
         return _faults(run.folder, lambda: read_figures(run), lambda: read_settings(run), lambda: _check_returns(run))
     if run.kind == "sweep":
         trials = run.folder / TRIALS
-        checks = [lambda: read_key(run)] if (run.folder / SWEEP).exists() else []
-        return _faults(run.folder, *checks, *([lambda: read_footer(trials)] if trials.exists() or finished else []))
+        checks: list[Callable[[], Any]] = [lambda: read_key(run)] if os.path.lexists(run.folder / SWEEP) else []
+        if os.path.lexists(trials) or finished:
+            checks.append(lambda: check_trials(trials, read_footer(trials).schema.names))
+        return _faults(run.folder, *checks)
     if run.kind == "train":
         return _of_training(run, finished)
     return _faults(run.folder, run.metrics) if (run.folder / METRICS).exists() else []
@@ -153,7 +155,7 @@ def _of_training(run: Run, finished: bool) -> Iterator[Damage]:
         for name, check in ((METRICS, run.metrics), (LOG, lambda: read_log(run.folder))):
             yield from _faults(run.folder / name, check)
     else:
-        if (run.folder / JOB_FILE).exists():
+        if os.path.lexists(run.folder / JOB_FILE):
             yield from _faults(run.folder, lambda: read_model(run.folder / JOB_FILE, TrainingJob))
         yield from _faults(run.folder, lambda: check_state(run.folder / STATE_FOLDER))
     yield from _faults(run.folder / SPEED, lambda: read_launches(run.folder))

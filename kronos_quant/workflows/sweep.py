@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ def unfinished_sweep(workspace: WorkspaceFolder, key: str) -> Run | None:
     """The newest run of a sweep that was begun and not finished."""
     for run in reversed(unfinished_runs(workspace.runs, "sweep")):
         try:
-            if (run.folder / SWEEP).exists() and read_key(run) == key:
+            if os.path.lexists(run.folder / SWEEP) and read_key(run) == key:
                 return run
         except DataError as error:
             pass_over(error)
