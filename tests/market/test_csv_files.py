@@ -250,7 +250,7 @@ def test_paths_without_csv_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such file or folder"):
         read(tmp_path / "nowhere")
     with pytest.raises(
-        DataError, match=r"expected files that end in \.csv, \.txt, \.tsv, \.json, found an empty folder"
+        DataError, match=r"expected files that end in \.csv, \.txt, \.tsv, \.json, \.day, \.lc1, \.lc5, found an empty"
     ):
         read(tmp_path)
     write(tmp_path / "bars.xlsx", "")
