@@ -7,7 +7,8 @@ from kronos_quant.market.dialects.names import CLOCKS, DAYS, EX_DATES, FIELDS, M
 from kronos_quant.market.dialects.units import PAIRS, VOLUME_NAMES
 from kronos_quant.market.dialects.vendors import DIALECTS, Dialect
 
-_UNITS = {1.0: "units", 1e3: "thousands", 1e4: "ten thousands"}
+_VOLUMES = {1.0: "shares", 10.0: "lots of 10", 100.0: "lots of 100", 1e6: "10,000 lots of 100"}
+_UNITS = {1.0: "units", 1e3: "thousands", 1e4: "ten thousands", 1e8: "hundred millions"}
 _MEANINGS = {
     "symbol": "symbol",
     "open": "open",
@@ -65,13 +66,13 @@ def dialects() -> str:
 
 
 def _row(dialect: Dialect) -> tuple[object, ...]:
-    volume = {1.0: "shares", 100.0: "lots of 100"}[dialect.volume]
+    volume = _VOLUMES[dialect.volume] + (f"; bonds: {_VOLUMES[dialect.bonds[0]]}" if dialect.bonds else "")
     return (
         code(dialect.name),
         dialect.title + (f"; {dialect.note}" if dialect.note else ""),
         _told_by(dialect),
         volume,
-        _UNITS[dialect.amount],
+        _UNITS[dialect.amount] + (f"; bonds: {_UNITS[dialect.bonds[1]]}" if dialect.bonds else ""),
         dialect.labels,
         dialect.basis,
     )

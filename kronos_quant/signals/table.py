@@ -27,10 +27,11 @@ from kronos_quant.bounds import FIRST_YEAR, LAST_YEAR
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import Market, canonical_column
-from kronos_quant.market.dialects.cells import MISSING, as_plain_number, usual_stamps
-from kronos_quant.market.dialects.names import CLOCKS, DAYS, MOMENTS, SYMBOLS, known_names
+from kronos_quant.market.dialects.cells import MISSING, as_plain_number, has_decimal_comma, usual_stamps
+from kronos_quant.market.dialects.names import CLOCKS, DAYS, MOMENTS, SYMBOLS, known_names, plain_name
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.columns import parse_stamps
+from kronos_quant.market.ingest.spellings import unquoted
 from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.sessions import time_zone
 from kronos_quant.market.snapshots import shared_exchange
@@ -47,6 +48,8 @@ EXAMPLES = 3
 """Symbols that an error names of either side."""
 KEYS = ("date", "asof", "symbol")
 
+_SIGNED = re.compile(r"[+-]?\d[\d.,]*")
+_SAMPLE = 400  # cells of a column in which a decimal comma is looked for
 _CLOCK = r"^\s*\d{1,2}:\d{2}(:\d{2})?\s*$"
 
 
@@ -205,21 +208,27 @@ def _read_file(path: Path) -> pl.DataFrame:
 
 def _other_text(path: Path) -> pl.DataFrame:
     """The table of a text with another encoding or separator, or with lines above its header."""
-    frame = read_text_table(path).frame.drop(LINE)
+    table = read_text_table(path)
+    frame = table.frame.drop(LINE)
     kept = {*_matching(frame.columns, DATE_NAMES).values(), *_matching(frame.columns, SYMBOL_NAMES).values()}
-    for name in (column for column in frame.columns if column not in kept):
+    others = [column for column in frame.columns if column not in kept]
+    cells = [cell for name in others for cell in frame[name].drop_nulls().head(_SAMPLE).str.strip_chars()]
+    comma = has_decimal_comma([cell for cell in cells if _SIGNED.fullmatch(cell)], table.separator)
+    for name in others:
         text = pl.col(name).str.strip_chars()
         filled = text.is_not_null() & ~text.str.to_lowercase().is_in(MISSING)
-        numbers = frame.select(pl.coalesce(text.cast(pl.Float64, strict=False), as_plain_number(text))).to_series()
+        plain = as_plain_number(text, comma)
+        numbers = frame.select(plain if comma else pl.coalesce(text.cast(pl.Float64, strict=False), plain)).to_series()
         if not (frame.select(filled).to_series() & numbers.is_null()).any():
             frame = frame.with_columns(numbers.alias(name))
     return frame
 
 
 def _matching(columns: list[str], names: tuple[str, ...]) -> dict[str, str]:
-    """Name -> the column of that name, in any case; an exact one first, for DAY and CODE may be symbols."""
+    """Name -> the column of that name, as `plain_name` has it; an exact one first: DAY and CODE may be symbols."""
     exact = {name: name for name in names if name in columns}
-    return exact or {name: column for name in names for column in columns if column.strip().lower() == name}
+    plain = {column: plain_name(column) for column in columns}
+    return exact or {name: column for name in names for column in columns if plain[column] == plain_name(name)}
 
 
 def _lengthened(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> pl.DataFrame:
@@ -275,6 +284,7 @@ def _keyed(frame: pl.DataFrame, place: str, known: pl.Series, exchange: str) -> 
     empty = keyed.filter(pl.any_horizontal(pl.col(KEYS).is_null()))
     if not empty.is_empty():
         raise DataError(f"{place}: {counted(empty.height, 'row')} without a date or symbol")
+    keyed = keyed.with_columns(unquoted(keyed["symbol"]).alias("symbol"))
     spelled = canonical_column(keyed["symbol"], exchange)
     if exchange in MAINLAND:
         # pandas and spreadsheets take 000001 for the number 1

@@ -64,7 +64,7 @@ REFUSED = {
             f"{HEADER}\n{GOOD}2024-01-04,{cell},9,1,5,1\n",
             f"line 4: column open: expected a number, found {cell!r}",
         )
-        for cell in ("0x10", "1_000", "٣", "1 000", "−5", "½", "true", "1d1", "5%", "$5", "=1+1")
+        for cell in ("0x10", "1_000", "٣", "1 000", "−5", "½", "true", "1d1", "5%", "=1+1")
     },
 }  # fmt: skip
 

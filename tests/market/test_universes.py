@@ -219,6 +219,20 @@ def test_a_universe_comes_from_a_csv_of_intervals(root: Path) -> None:
     assert json.loads(to_json(report.as_dict()))["without_bars"] == ["SH600009"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "con_code,in_date,out_date\n600000.SH,20240102,None\n000001.SZ,20240102,20240301\n",
+        "股票代码,纳入日期,剔除日期\n'600000,20240102.0,\n'000001,20240102.0,20240301.0\n",
+        "code;ipoDate;outDate\n600000.0;02.01.2024;NaN\n1.0;02.01.2024;01.03.2024\n",
+        "SH600000\t2024-01-02\t2099-12-31\nSZ000001\t2024-01-02\t2024-03-01\n",
+    ],
+)
+def test_lists_have_the_names_codes_and_dates_of_bars(tmp_path: Path, text: str) -> None:
+    spans = [("SH600000", date(2024, 1, 2), OPEN_END), ("SZ000001", date(2024, 1, 2), date(2024, 3, 1))]
+    assert read_intervals(write(tmp_path, text), "XSHG").select("symbol", "start", "end").rows() == spans
+
+
 def test_a_list_replaces_the_one_of_its_name_and_no_other(root: Path) -> None:
     ingest_universe(root, "a", write(root, "symbol,start,end\nSH600000,2024-01-02,\nSH600004,2024-01-02,\n"))
     ingest_universe(root, "b", write(root, "symbol,start,end\nSH600000,2024-01-02,\n"))

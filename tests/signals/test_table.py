@@ -37,6 +37,19 @@ def test_the_usual_names_of_columns_are_known(table, when, who):
     assert rows_of(table(f"{when},{who},score\n2024-06-18,AAA,0.5\n")) == [(DAY, "AAA", 0.5)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Trade Date;Stock Code;Score\n18.06.2024;600000;1,5\n18.06.2024;1;-0,25\n",
+        "TradingDay,SecuCode,score\n20240618.0,600000.0,1.5\n20240618.0,1.0,-0.25\n",
+        "日期,代码,得分\n2024年6月18日,'600000,1.5\n2024年6月18日,'000001,-0.25\n",
+    ],
+)
+def test_names_codes_and_numbers_are_read_as_those_of_bars(table, text):
+    found = read_score_table(table(text), SYMBOLS[:3])
+    assert found.ranked().rows() == [(DAY, "SH600000", 1.5), (DAY, "SZ000001", -0.25)]
+
+
 def test_date_gives_the_session_and_asof_or_time_the_moment(table):
     for name in ("asof", "time"):
         found = read(table(f"{name},date,symbol,score\n2024-06-18T15:00:00,2024-06-18,AAA,1\n")).frame

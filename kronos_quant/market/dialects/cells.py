@@ -25,6 +25,8 @@ _GROUPED = r"^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = "|".join(_MONTHS)
 _YEAR_LAST = r"^\s*(\d{1,2})([/.\-])(\d{1,2})[/.\-](\d{4})(.*)$"
+_SHORT_YEAR = r"^\s*(\d{1,2})/(\d{1,2})/(\d{2})((?:\s.*)?)$"
+_FIRST_SHORT_YEAR = 70
 _SERIAL = r"^[34567]\d{4}(?:\.\d+)?$"
 _SPREADSHEET_EPOCH = 25569  # 1970-01-01 as a day of spreadsheets
 
@@ -51,6 +53,9 @@ def has_decimal_comma(texts: list[str], separator: str) -> bool:
 def as_plain_number(text: pl.Expr, decimal_comma: bool = False) -> pl.Expr:
     """Texts as float64, null where a cell is missing or no number; units behind a number multiply it."""
     plain = _narrow(text).str.strip_chars().str.replace_all("，", ",")
+    plain = plain.str.replace(r"^([+-]?)[$¥€£]\s*", "$1")
+    for _ in range(2):  # 1'234'567, and with the blanks that no line breaks at
+        plain = plain.str.replace_all(r"(\d)['’\x{a0}\x{202f}](\d{3})", "$1$2")
     if decimal_comma:
         plain = plain.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     grouped = plain.str.contains(r"^[+-]?\d{1,3}(?:,\d{3})+(?:\D.*)?$") | ~plain.str.contains(",", literal=True)
@@ -87,6 +92,7 @@ def usual_stamps(
     if sample.is_empty() or not sample.str.contains(_UNUSUAL).any():
         return stamps
     text = _narrow(pl.col(name)).str.strip_chars()
+    text = text.str.replace(r"^(\d{8,17})\.0+$", "$1")
     text = text.str.replace(r"^(\d{4})年(\d{1,2})月(\d{1,2})日\s*", "$1-$2-$3 ")
     text = text.str.replace(r"(?:[,，\s(]+(?:星期|周)?|星期|周)[一二三四五六日天]\)?\s*$", "")
     text = text.str.replace(r"(\d{1,2})时(\d{1,2})分(?:(\d{1,2})秒)?$", "$1:$2:$3").str.strip_chars_end(": ")
@@ -94,6 +100,7 @@ def usual_stamps(
     text = text.str.replace(r"\s+[A-Z][A-Za-z]+/[A-Za-z_/]+$", "")  # the name of a zone: the clock is local
     frame = stamps.to_frame().select(text)
     frame = _named_months(frame, name)
+    frame = _short_years(frame, name)
     frame = _year_last(frame, name, place, day_first, hint)
     frame = _halves_of_days(frame, name)
     return _serials(frame[name])
@@ -102,6 +109,7 @@ def usual_stamps(
 _UNUSUAL = (
     rf"[年月日时一二三四五六０-９]|(?i:{_MONTH})|[/.\-]\d{{4}}(?:\D|$)|(?i:[ap]\.?m)|[上下]午"
     rf"|^\s*\d{{8}}[ T]+\d{{4,6}}\s*$|{_SERIAL}|[A-Za-z]/[A-Za-z]"
+    r"|^\s*\d{8,17}\.0+\s*$|^\s*\d{1,2}/\d{1,2}/\d\d(?:\s|$)"
 )
 
 
@@ -109,7 +117,7 @@ def _named_months(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """27-May-2024, May 27, 2024 and 27 May 2024."""
     text = pl.col(name)
     for pattern, year, month, day, rest in (
-        (rf"^(\d{{1,2}})[\s\-/]*(?i)({_MONTH})[a-z]*[\s\-/,.]*(?-i)(\d{{4}})(.*)$", 3, 2, 1, 4),
+        (rf"^(\d{{1,2}})[\s\-/]*(?i)({_MONTH})[a-z]*[\s\-/,.]*(?-i)(\d{{4}}|\d{{2}})(.*)$", 3, 2, 1, 4),
         (rf"^(?i)({_MONTH})[a-z]*(?-i)[\s.]*(\d{{1,2}}),?\s+(\d{{4}})(.*)$", 3, 1, 2, 4),
     ):
         parts = text.str.extract_groups(pattern)
@@ -119,10 +127,30 @@ def _named_months(frame: pl.DataFrame, name: str) -> pl.DataFrame:
             .replace_strict({word: str(place) for place, word in enumerate(_MONTHS, 1)}, default=None)
         )
         written = pl.format(
-            "{}-{}-{}{}", parts.struct.field(str(year)), number, *(parts.struct.field(str(i)) for i in (day, rest))
+            "{}-{}-{}{}",
+            _full_year(parts.struct.field(str(year))),
+            number,
+            *(parts.struct.field(str(i)) for i in (day, rest)),
         )
         frame = frame.with_columns(pl.coalesce(pl.when(number.is_not_null()).then(written), text).alias(name))
     return frame
+
+
+def _full_year(year: pl.Expr) -> pl.Expr:
+    """24 is 2024, 70 is 1970."""
+    century = pl.when(year.cast(pl.Int32) < _FIRST_SHORT_YEAR).then(pl.lit("20")).otherwise(pl.lit("19"))
+    return pl.when(year.str.len_bytes() == 2).then(century + year).otherwise(year)
+
+
+def _short_years(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """5/27/24, where no other order is possible: some second number is above 12, and no first one."""
+    parts = frame.select(pl.col(name).str.extract_groups(_SHORT_YEAR).alias("parts")).unnest("parts")
+    first, second = parts["1"].cast(pl.Int32), parts["2"].cast(pl.Int32)
+    if not (second > 12).any() or (first > 12).any():
+        return frame
+    year = _full_year(pl.col("3"))
+    written = parts.select(pl.concat_str("1", pl.lit("/"), "2", pl.lit("/"), year, "4")).to_series()
+    return frame.with_columns(pl.coalesce(written, pl.col(name)).alias(name))
 
 
 def _year_last(frame: pl.DataFrame, name: str, place: str, day_first: bool | None, hint: str) -> pl.DataFrame:

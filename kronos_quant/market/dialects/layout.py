@@ -18,7 +18,9 @@ from kronos_quant.market.dialects.names import (
     DAYS,
     FIELDS,
     MOMENTS,
+    UNITS,
     find_columns,
+    known_names,
     plain_name,
     plain_names,
     split_unit,
@@ -39,7 +41,12 @@ _CLOCK = re.compile(r"\s*\d{1,2}:\d{2}(:\d{2})?(\.\d+)?\s*([AaPp][Mm])?\s*")
 _DAY = re.compile(r"\s*\d{4}\D?\d{1,2}\D?\d{1,2}")
 _SUFFIX = re.compile(r"\.(csv|txt|tsv|json|parquet|pq|arrow|feather|ipc|day|lc1|lc5)(\.(gz|zst))?$", re.IGNORECASE)
 _CODE = re.compile(r"(?<![0-9A-Za-z])((?:SH|SZ|BJ)\d{6}|\d{6}\.(?:SH|SZ|BJ|XSHG|XSHE)|\d{6})(?!\d)", re.IGNORECASE)
+_UNIT_CELL = re.compile(r"^\[单位\]|[\[\]()（）\s]")
+_LABEL_ROWS, _LEAST_LABELS = 3, 2
 _WORDS_OF_BASIS = (("不复权", RAW), ("前复权", ADJUSTED), ("后复权", ADJUSTED))
+_SHORT_BASIS = {"bfq": "不复权", "qfq": "前复权", "hfq": "后复权"}
+_NAMED_BASIS = re.compile(r"[不前后]复权|(?<![a-z])(?:bfq|qfq|hfq)(?![a-z])", re.IGNORECASE)
+_OF_FACTORS = re.compile(r"factor|因子", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Layout:
     """Columns that are not read."""
     words: tuple[str, ...] = ()
     """Lines above and below the table."""
+    named_basis: str = ""
+    """不复权, 前复权 or 后复权, where the name of the file or of its folder says so."""
     encoding: str = ""
     separator: str = ""
     decimal_comma: bool = False
@@ -62,7 +71,13 @@ class Layout:
     @property
     def stated_basis(self) -> str:
         """RAW or ADJUSTED as the words of the file say, else "" ."""
-        return next((basis for word, basis in _WORDS_OF_BASIS for line in self.words if word in line), "")
+        said = (*self.words, self.named_basis)
+        return next((basis for word, basis in _WORDS_OF_BASIS for line in said if word in line), "")
+
+    @property
+    def is_backward(self) -> bool:
+        """Whether prices were adjusted from the first bar on: what was paid per share is far from the newest ones."""
+        return any("后复权" in line for line in (*self.words, self.named_basis))
 
     @property
     def is_additive(self) -> bool:
@@ -79,6 +94,19 @@ def stem_of(path: Path | None) -> str:
     return "" if path is None else _SUFFIX.sub("", path.name)
 
 
+def basis_of_path(path: Path | None) -> str:
+    """What the name of a file, else that of its folder, says of the prices in it; "" where neither does.
+
+    >>> basis_of_path(Path("600000_hfq.csv")), basis_of_path(Path("前复权/600000.csv")), basis_of_path(Path("A.csv"))
+    ('后复权', '前复权', '')
+    """
+    names = () if path is None else (stem_of(path), path.parent.name)
+    found = next(
+        (match[0] for name in names if not _OF_FACTORS.search(name) for match in _NAMED_BASIS.finditer(name)), ""
+    )
+    return _SHORT_BASIS.get(found.lower(), found)
+
+
 def flatten(table: TextTable, stem: str, dialect: str = AUTO) -> tuple[pl.DataFrame, Dialect]:
     """The frame of a text with a name for every column, and its dialect."""
     chosen = None if dialect == AUTO else dialect_named(dialect)
@@ -86,8 +114,8 @@ def flatten(table: TextTable, stem: str, dialect: str = AUTO) -> tuple[pl.DataFr
         frame = unstack(table).frame
         adjusted = find_columns(frame.columns, FIELDS["adjusted_close"])
         return frame, chosen or dialect_named("yahoo" if adjusted else "yfinance_download")
-    frame = table.frame
     words = (*table.titles, *table.footers)
+    frame = without_labels(table.frame) if table.has_header else table.frame
     if table.has_header:
         return frame, chosen or recognise([name for name in frame.columns if name != LINE], stem, words)
     row = ["" if cell is None else str(cell).strip() for cell in frame.row(0)[1:]]
@@ -98,10 +126,32 @@ def flatten(table: TextTable, stem: str, dialect: str = AUTO) -> tuple[pl.DataFr
     return frame.rename(dict(zip(frame.columns[1:], names, strict=True))), found
 
 
+def without_labels(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows without those right below the header that hold the columns' labels or units; units go to the names."""
+    names = frame.columns[1:]
+    below = 0
+    for row in frame.head(_LABEL_ROWS).rows():
+        cells = ["" if cell is None else str(cell).strip() for cell in row[1:]]
+        units = [_UNIT_CELL.sub("", cell).lower() for cell in cells]
+        counted = sum(unit in UNITS for unit in units)
+        if any(re.search(r"\d", cell) for cell in cells) or not (counted or known_names(cells) >= _LEAST_LABELS):
+            break
+        below += 1
+        names = [
+            f"{name}({unit})" if unit in UNITS and split_unit(name)[1] is None else name
+            for name, unit in zip(names, units, strict=True)
+        ]
+    if below in (0, len(frame)):
+        return frame
+    return frame.slice(below).rename(dict(zip(frame.columns[1:], names, strict=True)))
+
+
 def understand(place: str, frame: pl.DataFrame, dialect: Dialect) -> Layout:
     """Which column is which. Raises DataError, naming `place`, for a column that is missing or there twice."""
     names = [name for name in frame.columns if name != LINE]
     columns = {field: name for field in BAR_FIELDS if (name := _column(place, field, names, dialect)) is not None}
+    if "volume" not in columns:
+        columns |= _of_both_coins(names)
     symbols = find_columns(names, FIELDS["symbol"])
     if symbols:
         columns["symbol"] = symbols[0]
@@ -135,13 +185,19 @@ def _column(place: str, field: str, names: Sequence[str], dialect: Dialect) -> s
         return next((name for name in names if split_unit(name)[0] == own), None)
     found = find_columns(names, FIELDS[field])
     letters = {"o", "h", "l", "c"} <= {plain_name(name) for name in names}
-    found = [name for name in found if letters or len(plain_name(name)) > 1]
+    found = [name for name in found if letters or len(plain_name(name)) > 1 or not name.isascii()]
     if len(found) > 1 and field in NUMBERS:
         raise DataError(
             f"{place}: expected one column for {field}, found {', '.join(map(without_count, found))}",
             hint="Delete or rename all of them but one.",
         )
     return found[0] if found else None
+
+
+def _of_both_coins(names: Sequence[str]) -> dict[str, str]:
+    """The columns `Volume BTC` and `Volume USDT`, of a pair's first coin and its second: volume and amount."""
+    counted = [name for name in names if re.fullmatch(r"(?i)volume[ _(][a-z0-9]+\)?", name.strip())]
+    return dict(zip(("volume", "amount"), counted, strict=True)) if len(counted) == 2 else {}
 
 
 def _is_unnamed(name: str) -> bool:
@@ -236,6 +292,7 @@ __all__ = [
     "BAR_FIELDS",
     "GENERIC",
     "Layout",
+    "basis_of_path",
     "flatten",
     "is_bar_table",
     "is_factor_table",

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-DAYS = ("date", "trade_date", "day", "日期", "交易日", "交易日期", "trade_dt", "trddt", "trading_day")
+DAYS = ("date", "trade_date", "day", "日期", "交易日", "交易日期", "trade_dt", "trddt", "trading_day", "datum", "fecha")
 """Columns of days."""
 CLOCKS = ("time", "时间", "bar_time", "clock", "data")
 """Columns of a time of day beside a date, or of whole stamps; the last one is Polish for date."""
@@ -53,6 +53,7 @@ SYMBOLS = (
     "证券",
     "stock_code",
     "sec_code",
+    "secu_code",
     "security_code",
     "security",
     "wind_code",
@@ -60,6 +61,7 @@ SYMBOLS = (
     "thscode",
     "vt_symbol",
     "stkcd",
+    "indexcd",
     "con_code",
     "stock",
     "sid",
@@ -67,18 +69,37 @@ SYMBOLS = (
     "品种",
 )
 
+# of CSMAR's indices, Nasdaq, and Investing.com in German, French, Spanish, Italian, Portuguese and Chinese
+_OPENS = ("opnindex", "eröffn", "ouv", "apertura", "abertura")
+_HIGHS = ("hiindex", "hoch", "plus_haut", "máximo", "massimo", "máxima", "高")
+_LOWS = ("loindex", "tief", "plus_bas", "mínimo", "minimo", "mínima", "低")
+_CLOSES = ("clsindex", "close/last", "zuletzt", "dernier", "último", "ultimo")
+
 FIELDS: dict[str, tuple[str, ...]] = {
     "symbol": SYMBOLS,
-    "open": ("open", "开盘", "开盘价", "今开", "今开盘", "open_price", "s_dq_open", "opnprc", "otwarcie", "o"),
-    "high": ("high", "最高", "最高价", "high_price", "s_dq_high", "hiprc", "najwyzszy", "h"),
-    "low": ("low", "最低", "最低价", "low_price", "s_dq_low", "loprc", "najnizszy", "l"),
-    "close": ("close", "收盘", "收盘价", "今收", "今收盘", "close_price", "s_dq_close", "clsprc", "zamkniecie", "c"),
+    "open": ("open", "开盘", "开盘价", "今开", "今开盘", "open_price", "s_dq_open", "opnprc", "otwarcie", *_OPENS, "o"),
+    "high": ("high", "最高", "最高价", "high_price", "s_dq_high", "hiprc", "najwyzszy", *_HIGHS, "h"),
+    "low": ("low", "最低", "最低价", "low_price", "s_dq_low", "loprc", "najnizszy", *_LOWS, "l"),
+    "close": (
+        "close",
+        "收盘",
+        "收盘价",
+        "今收",
+        "今收盘",
+        "close_price",
+        "s_dq_close",
+        "clsprc",
+        "zamkniecie",
+        *_CLOSES,
+        "c",
+    ),
     "volume": (
         "volume",
         "vol",
         "成交量",
         "总手",
         "成交股数",
+        "交易量",
         "成交数量",
         "总成交量",
         "s_dq_volume",
@@ -202,6 +223,7 @@ UNITS: dict[str, float] = {
 
 _COUNTED = re.compile(r"_duplicated_\d+$")  # as Polars counts the second column of a name
 _BRACKETED = re.compile(r"^(.*?)[\[(（]([^\])）]*)[\])）]?\s*$")
+_LABELLED = re.compile(r"^(.+?)\s*\[单位\]\s*(\S+)$")  # as Wind and Choice write it, also below the name
 _NUMBERED = re.compile(r"^\d+[.)]\s*")  # "1. open"
 _SLASHED = re.compile(r"^(.+?)[/／]([^/]+)$")
 
@@ -218,7 +240,7 @@ def split_unit(name: str) -> tuple[str, float | None]:
     (('成交量', 100.0), ('adjclose', None), ('tickvol', None))
     """
     text = unicodedata.normalize("NFKC", without_count(name)).strip().strip("\"'")
-    for pattern in (_BRACKETED, _SLASHED):
+    for pattern in (_LABELLED, _BRACKETED, _SLASHED):
         found = pattern.match(text)
         if found and found[1].strip():
             inner = found[2].strip().lower()

@@ -43,6 +43,8 @@ class Dialect:
     """Shares (contracts, coins) that one of its volume is, for mainland symbols."""
     amount: float = 1.0
     """Currency units that one of its amount is, for mainland symbols."""
+    bonds: tuple[float, float] | None = None
+    """The same of bonds, where it counts them in another way."""
     labels: str = "end"
     """What intraday stamps mark."""
     basis: str = RAW
@@ -57,13 +59,19 @@ class Dialect:
 
 GENERIC = Dialect("generic", "columns under their usual names", basis=UNKNOWN)
 
-_TDX_SYMBOL = ((r"^0#(\d{6})$", r"SZ\1"), (r"^1#(\d{6})$", r"SH\1"), (r"^(?:31|48)#(\d{5})$", r"HK\1"))
+_TDX_SYMBOL = (
+    (r"^0#(\d{6})$", r"SZ\1"),
+    (r"^1#(\d{6})$", r"SH\1"),
+    (r"^2#(\d{6})$", r"BJ\1"),
+    (r"^(?:31|48|71)#(\d{5})$", r"HK\1"),
+    (r"^\d{1,3}#([A-Z].*)$", r"\1"),
+)
 _US = r"(?P<symbol>[A-Za-z][A-Za-z0-9.\-]*)"
 _BINANCE = ("time", *("open", "high", "low", "close", "volume"), *("-", "amount", "-", "-", "-", "-"))
 _CANDLE = ("time", "open", "high", "low", "close", "volume")
 _PAIR = r"[A-Z0-9]{2,}[_\-](?:USDT|USDC|BUSD|USD|BTC|ETH|EUR)|[A-Z0-9]{2,}(?:USDT|USDC|BUSD|FDUSD)"
-_DASHED = ((r"^([A-Z0-9]+)_([A-Z0-9]+)$", r"\1-\2"),)
-_BINANCE_FILE = r"(?P<symbol>[A-Z0-9]+)-\d+(?:s|m|h|d|w|mo)(?:-\d{4}.*)?"
+_DASHED = ((r"^([A-Z0-9]+)_([A-Z0-9]+)(?:_([A-Z0-9]+))?$", r"\1-\2-\3"), (r"-$", ""))
+_BINANCE_FILE = r"(?P<symbol>[A-Z0-9]+)[-_]\d+(?:s|m|h|d|w|mo)(?:-\d{4}.*)?"
 _BROKER = "volume counts ticks (price changes), not lots; times are the broker's, as written"
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -76,9 +84,20 @@ DIALECTS: tuple[Dialect, ...] = (
         exchange="XNYS",
     ),
     Dialect(
-        "yahoo", "Yahoo Finance, yfinance download", marks=("adjclose",), without=("divcash", "factor"), exchange="XNYS"
+        "yahoo",
+        "Yahoo Finance, yfinance download",
+        marks=("adjclose",),
+        without=("divcash", "factor"),
+        labels="start",
+        exchange="XNYS",
     ),
-    Dialect("yfinance_download", "yfinance download, several lines of header", basis=ADJUSTED, exchange="XNYS"),
+    Dialect(
+        "yfinance_download",
+        "yfinance download, several lines of header",
+        labels="start",
+        basis=ADJUSTED,
+        exchange="XNYS",
+    ),
     Dialect(
         "alphavantage",
         "Alpha Vantage",
@@ -136,6 +155,15 @@ DIALECTS: tuple[Dialect, ...] = (
         note=_BROKER,
     ),
     Dialect(
+        "metatrader5_rows",
+        "MetaTrader 5 without a header",
+        headless=("time", "open", "high", "low", "close", "volume", "-", "-"),
+        row=r"\d{4}\.\d\d\.\d\d \d\d:\d\d",
+        file_name=r"(?P<symbol>[^_]+)_(?:M\d+|H\d+|Daily|D1|W1|MN1)(?:_\d+)*",
+        labels="start",
+        note=_BROKER,
+    ),
+    Dialect(
         "metatrader4",
         "MetaTrader 4",
         headless=("date", "time", "open", "high", "low", "close", "volume"),
@@ -152,6 +180,14 @@ DIALECTS: tuple[Dialect, ...] = (
         file_name=r"(?:DAT_(?:MT|ASCII)_)?(?P<symbol>[A-Za-z]{3,}?)(?:_M\d+)?(?:_\d+)*",
         labels="start",
         note="times are New York's winter time, as written",
+    ),
+    Dialect(
+        "dukascopy",
+        "Dukascopy",
+        marks=("gmttime|localtime", "open", "volume"),
+        file_name=r"(?P<symbol>[A-Za-z.]+)_(?:Candlestick|M\d|H\d|D1|\d).*",
+        labels="start",
+        note="volume counts millions of the base currency, as written",
     ),
     Dialect(
         "tradingview",
@@ -175,7 +211,7 @@ DIALECTS: tuple[Dialect, ...] = (
         "freqtrade",
         "freqtrade, ccxt",
         marks=("date|timestamp|datetime|time", "open", "volume"),
-        file_name=r"(?P<symbol>[A-Z0-9]+[_\-][A-Z0-9]+?)(?:_[A-Z]+)?-\d+[mhdw](?:-\w+)?",
+        file_name=r"(?P<symbol>[A-Z0-9]+[_\-][A-Z0-9]+?(?:_[A-Z0-9]+)?)-\d+[mhdw](?:-\w+)?",
         named=True,
         labels="start",
         symbol=_DASHED,
@@ -194,22 +230,31 @@ DIALECTS: tuple[Dialect, ...] = (
         "ccxt rows",
         headless=_CANDLE,
         row=r"\d{12,}\|",
-        file_name=r"(?P<symbol>[A-Za-z0-9]+(?:[_\-][A-Z0-9]+?)?)(?:[_\-]\d+[mhdw])?(?:[_\-]\w+)?",
+        file_name=r"(?P<symbol>[A-Za-z0-9]+(?:[_\-][A-Z0-9]+?){0,2})(?:[_\-]\d+[mhdw])?(?:[_\-][a-z]\w*)?",
         labels="start",
         symbol=_DASHED,
     ),
     Dialect(
         "tushare",
         "tushare daily",
-        marks=("tscode", "tradedate", "vol", "amount"),
-        without=("oi",),
+        marks=("tscode", "tradedate", "vol"),
+        without=("oi", "tradetime"),
         volume=100.0,
         amount=1e3,
+        bonds=(10.0, 1e4),
     ),
     Dialect("tushare_futures", "tushare fut_daily", marks=("tscode", "tradedate", "vol", "oi"), amount=1e4),
     Dialect("tushare_minutes", "tushare minutes", marks=("tscode", "tradetime", "vol")),
     Dialect("baostock", "baostock", marks=("code", "adjustflag")),
     Dialect("akshare_futures", "Sina futures", marks=("open", "close", "volume", "hold")),
+    Dialect(
+        "tongdaxin",
+        "TongDaXin 通达信",
+        marks=("开盘", "收盘", "成交量"),
+        text=r"通达信|(?:日线|周线|分钟线?|\d+分钟)\s*(?:不复权|前复权|后复权|$)|不复权|前复权|后复权",
+        basis=UNKNOWN,
+        symbol=_TDX_SYMBOL,
+    ),
     Dialect(
         "eastmoney_futures",
         "Eastmoney futures",
@@ -261,14 +306,7 @@ DIALECTS: tuple[Dialect, ...] = (
         columns={"amount": "turnover"},
         file_name=r"(?P<symbol>[A-Za-z0-9\-]+\.[A-Z]+)(?:_\w+)?",
         labels="start",
-    ),
-    Dialect(
-        "tongdaxin",
-        "TongDaXin 通达信",
-        marks=("开盘", "收盘", "成交量"),
-        text=r"通达信|(?:日线|周线|分钟线?|\d+分钟)\s*(?:不复权|前复权|后复权|$)|不复权|前复权|后复权",
-        basis=UNKNOWN,
-        symbol=_TDX_SYMBOL,
+        symbol=((r"^(\d{6})\.SSE$", r"SH\1"), (r"^(\d{6})\.SZSE$", r"SZ\1"), (r"^(\d{6})\.BSE$", r"BJ\1")),
     ),
     Dialect(
         "tongdaxin_rows",
@@ -297,6 +335,14 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect("ib", "Interactive Brokers", marks=("average", "barcount"), labels="start", basis=UNKNOWN, exchange="XNYS"),
     Dialect("investing", "Investing.com", marks=("price", "open", "high", "low", "change"), columns={"close": "price"}),
+    Dialect(
+        "csindex",
+        "China Securities Index, akshare stock_zh_index_hist_csindex",
+        marks=("指数代码", "开盘", "收盘", "成交金额", "样本数量"),
+        volume=1e6,
+        amount=1e8,
+        note="volume is read as 万手 and amount as 亿元",
+    ),
     GENERIC,
 )
 

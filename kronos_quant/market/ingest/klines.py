@@ -21,6 +21,7 @@ from kronos_quant.market.dialects.layout import (
     AUTO,
     BAR_FIELDS,
     Layout,
+    basis_of_path,
     flatten,
     market_of,
     stem_of,
@@ -203,11 +204,15 @@ def understand_table(table: RawTable, options: ReadOptions) -> tuple[pl.DataFram
     if table.text is None:
         names = [name for name in table.frame.columns if name != LINE]
         dialect = recognise(names, stem) if options.dialect == AUTO else dialect_named(options.dialect)
-        return table.frame, understand(table.place, table.frame, dialect)
+        layout = understand(table.place, table.frame, dialect)
+        return table.frame, replace(layout, named_basis=basis_of_path(table.name))
     frame, dialect = flatten(table.text, stem, options.dialect)
-    layout = understand(table.place, frame, dialect)
+    layout = replace(understand(table.place, frame, dialect), named_basis=basis_of_path(table.name))
     prices = [frame[layout.columns[price]].drop_nulls().head(_SAMPLE).str.strip_chars() for price in PRICES]
     cells = [cell for column in prices for cell in column]
+    if "volume" in layout.columns:  # 1,50M
+        counts = frame[layout.columns["volume"]].drop_nulls().head(_SAMPLE).str.strip_chars()
+        cells += counts.str.extract(r"^(\d+,\d{1,2})[KMB万亿]$").drop_nulls().to_list()
     return frame, with_text(layout, table.text, has_decimal_comma(cells, table.text.separator))
 
 
@@ -347,7 +352,7 @@ def _fill_missing(bars: pl.DataFrame, has_factor: bool, amount: str) -> tuple[pl
     elif amount == "derive":
         empty = pl.col("amount").fill_null(0.0).eq(0.0).all().over("symbol")
         derived = pl.col("volume") * pl.mean_horizontal(PRICES)
-        missing = empty | pl.col("amount").is_null()
+        missing = (empty | pl.col("amount").is_null()) & derived.is_not_null()
         if bars.select(missing.any()).item():
             notes.append("amount missing or 0 throughout: derived as volume x mean price")
         bars = bars.with_columns(amount=pl.when(missing).then(derived).otherwise(pl.col("amount")))

@@ -18,11 +18,11 @@ from kronos_quant.display import FORMULA, TextReport
 from kronos_quant.errors import ConfigError, DataError, counted, listed
 from kronos_quant.inputs import LONGEST_NAME, PathLike, Table, as_frame, as_name, as_path, short_repr
 from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
-from kronos_quant.market.dialects.cells import usual_stamps
+from kronos_quant.market.dialects.cells import MISSING, usual_stamps
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.columns import parse_stamps
-from kronos_quant.market.ingest.spellings import with_zeros
+from kronos_quant.market.ingest.spellings import unquoted, with_zeros
 from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import publish
@@ -130,6 +130,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     Raises DataError, with source, line, column and value, for what cannot be read.
     """
     place, text = read_cells(source)
+    text = _with_names(text)
     names = [name for name in text.columns if name != LINE]
     found = {ours: find_columns(names, FIELDS[ours]) for ours in _COLUMNS}
     columns = {ours: columns[0] for ours, columns in found.items() if columns}
@@ -138,7 +139,8 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
         raise DataError(f"{place}: missing columns {', '.join(missing)}; found {listed(names, 20)}")
     empty = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _COLUMNS}
-    blank = {name: cell.is_null() | (cell == "") for name, cell in cells.items()}
+    cells["symbol"] = unquoted(cells["symbol"])
+    blank = {name: cell.is_null() | cell.str.to_lowercase().is_in(MISSING) for name, cell in cells.items()}
     days = {name: parse_stamps(usual_stamps(cells[name], str(place)), None).dt.date() for name in ("start", "end")}
     for name, bad, expected in (
         ("symbol", blank["symbol"], "a symbol"),
@@ -170,6 +172,15 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
         schema={name: dtype for name, dtype in INTERVALS.items() if name != "kind"},
     )
     return frame.unique().sort("symbol", "start", "end", "value")
+
+
+def _with_names(text: pl.DataFrame) -> pl.DataFrame:
+    """A list as a Qlib directory has it, without a header (symbol, start, end), with one; others as they are."""
+    first = text.columns[1:]
+    if len(first) != 3 or parse_stamps(pl.Series(first[1:]), None).null_count():
+        return text
+    row = pl.DataFrame([[1, *first]], schema=text.schema, orient="row")
+    return pl.concat([row, text]).rename(dict(zip(first, _COLUMNS, strict=False)))
 
 
 def value_fault(value: str) -> str | None:

@@ -28,7 +28,7 @@ from kronos_quant.market.dialects.units import (
     usual_units,
 )
 from kronos_quant.market.dialects.vendors import ADJUSTED, GENERIC, RAW, UNKNOWN
-from kronos_quant.market.symbols import MAINLAND, exchange_of
+from kronos_quant.market.symbols import MAINLAND, exchange_of, kind_of
 from kronos_quant.schema import PRICES
 
 _NO_FACTOR = "and the source has no factor: kept as they are, factor 1 (lots, ticks and price limits are then of these)"
@@ -114,11 +114,11 @@ def _units(
     has_amount = bool((bars["amount"].fill_null(0.0) > 0).any())
     adjusted_by_factor = bars["factor"].fill_null(1.0).ne(1.0).any()
     proofs: dict[str, UnitProof] = {}
-    if has_amount and not (adjusted_by_factor and layout.dialect is GENERIC):
+    told = bool(layout.header_units) or layout.dialect is not GENERIC
+    if has_amount and not (adjusted_by_factor and layout.dialect is GENERIC) and not (layout.is_backward and told):
         for own in dict.fromkeys(declared.values()):
             mine = [symbol for symbol in symbols if declared[symbol] == own]
             proofs |= prove_units(bars.filter(pl.col("symbol").is_in(mine)), own)
-    told = bool(layout.header_units) or layout.dialect is not GENERIC
     usual = None if told else usual_units(proofs)
     units = {}
     for symbol in symbols:
@@ -134,6 +134,8 @@ def _declared(symbol: str, layout: Layout) -> Units:
     own = (dialect.volume, dialect.amount)
     if exchange_of(symbol) not in MAINLAND and not dialect.name.endswith("futures"):
         own = PLAIN
+    elif dialect.bonds is not None and kind_of(symbol) == "bond":
+        own = dialect.bonds
     return layout.header_units.get("volume", own[0]), layout.header_units.get("amount", own[1])
 
 

@@ -79,6 +79,7 @@ def read_symbols(
     if empty.any():
         first = int(empty.arg_true()[0])
         raise DataError(f"{place}: {row} {frame[LINE][first]}: column {column}: expected a symbol, found an empty cell")
+    names = unquoted(names)
     names = with_zeros(names, split_unit(column)[0], exchange)
     names = _with_exchange(names, frame, layout)
     if layout.dialect.symbol:
@@ -111,6 +112,17 @@ def _of_file(place: str, file: Path | None, layout: Layout, exchange: str) -> tu
     digits = re.findall(r"(?<![0-9A-Za-z])\d{6}(?![0-9])", stem if said is None else said)
     marked = re.search(r"(?i)(SH|SZ|BJ|SS|XSHG|XSHE)[^A-Za-z0-9]?\d{6}|\d{6}[^A-Za-z0-9](SH|SZ|SS|BJ|XSH)", stem)
     return found, bool(digits) and not marked and _BARE.fullmatch(digits[0]) is not None
+
+
+def unquoted(names: pl.Series) -> pl.Series:
+    """Codes without what spreadsheets put around them: '600000, ="000001", and 1.0 where all are so.
+
+    >>> unquoted(pl.Series(["'600000", '="000001"'])).to_list(), unquoted(pl.Series(["1.0", "600000.0"])).to_list()
+    (['600000', '000001'], ['1', '600000'])
+    """
+    plain = names.str.strip_chars().str.replace(r"^(?:'(\w+)|=\"(\w+)\")$", "$1$2")
+    decimals = plain.str.contains(r"^\d{1,6}\.0$").all()
+    return plain.str.strip_suffix(".0") if decimals else plain
 
 
 def with_zeros(names: pl.Series, column: str, exchange: str) -> pl.Series:
