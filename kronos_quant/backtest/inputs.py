@@ -23,7 +23,7 @@ from kronos_quant.config import load_yaml, read_values
 from kronos_quant.errors import ConfigError, DataError, listed
 from kronos_quant.inputs import PathLike, as_path, short_repr
 from kronos_quant.market import Facts, Market, canonical_column, universes, workspace_market
-from kronos_quant.market.caveats import bar_caveats, survivorship_caveat
+from kronos_quant.market.caveats import bar_caveats, listing_caveat, survivorship_caveat
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.lists import value_fault
 from kronos_quant.market.ingest.tables import read_text_table
@@ -187,7 +187,11 @@ def _caveats(market: Market, strategy: Strategy, scores: TradedScores, panel: Pa
     """What the ingest warned of in the bars that are traded, and which members of the universe have none."""
     first, last = panel.dates[0], panel.dates[-1]
     universe = _scored_universe(strategy, scores)
-    return [*bar_caveats(market, panel.symbols, first, last), *survivorship_caveat(market, universe, first, last)]
+    return [
+        *bar_caveats(market, panel.symbols, first, last),
+        *survivorship_caveat(market, universe, first, last),
+        *listing_caveat(market, panel.symbols, first, last),
+    ]
 
 
 def _scored_universe(strategy: Strategy, scores: TradedScores) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.errors import counted, listed
+from kronos_quant.market.listings import INFERRED
 from kronos_quant.market.reader import Market
 
 WORDS = {
@@ -56,6 +57,30 @@ def _sentence(rule: str, rows: pl.DataFrame) -> str:
     first = rows.sort("time", "symbol").unique("symbol", keep="first", maintain_order=True)
     places = [f"{symbol} {on}" for symbol, on in first.select("symbol", "date").rows()]
     return f"Warned of at ingest: {rule}, {counted(len(rows), 'bar')}: {WORDS[rule]} ({listed(places, 3)})."
+
+
+def listing_caveat(market: Market, symbols: Sequence[str], start: date, end: date) -> list[str]:
+    """Which listings are only inferred to end from `start` to `end`, in a sentence; nothing where none is.
+
+    Parameters
+    ----------
+    market
+        What the result is computed from.
+    symbols
+        Those that it may hold.
+    start, end
+        Sessions, both inclusive.
+    """
+    inferred = market.listings().filter(
+        pl.col("symbol").is_in(list(symbols)), pl.col("delisted_by") == INFERRED, pl.col("known").is_between(start, end)
+    )
+    if inferred.is_empty():
+        return []
+    names = listed(inferred["symbol"].to_list(), 3)
+    return [
+        f"The end of {counted(len(inferred), 'listing')} is inferred ({names}): more than {market.delisted_after} "
+        "sessions without a bar, or suspended ones and then none; kq ingest intervals listing FILE states it."
+    ]
 
 
 def survivorship_caveat(market: Market, universe: str, start: date, end: date) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from made import store_unchecked
 
 from kronos_quant.market import BarBatch, Market, ingest_csv, open_market
-from kronos_quant.market.caveats import WORDS, bar_caveats, survivorship_caveat
+from kronos_quant.market.caveats import WORDS, bar_caveats, listing_caveat, survivorship_caveat
 from kronos_quant.market.quality.checks import iter_checks
 from kronos_quant.market.sessions import sessions_between
 
@@ -71,3 +71,13 @@ def test_members_without_bars_are_a_share_of_the_member_sessions(tmp_path: Path,
     assert line.startswith("Survivorship: 1 member of u without any bar from 2024-01-02 to 2024-01-05, 33.3%")
     assert "GONE" in line
     assert survivorship_caveat(open_market(tmp_path), "all", start, end) == []
+
+
+def test_an_end_of_a_listing_that_no_table_states_is_named_as_inferred(tmp_path: Path, make_batch: BatchMaker) -> None:
+    store_unchecked(tmp_path, make_batch({"A": dict.fromkeys(range(1, 9), 10), "B": {1: 10, 2: 10}}))
+    market = open_market(tmp_path, delisted_after=3)
+    days = market.sessions()
+    [line] = listing_caveat(market, ["A", "B"], days[0], days[-1])
+    assert line.startswith("The end of 1 listing is inferred (B): more than 3 sessions without a bar")
+    assert listing_caveat(market, ["A"], days[0], days[-1]) == []
+    assert listing_caveat(market, ["A", "B"], days[0], days[3]) == []
