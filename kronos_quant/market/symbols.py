@@ -23,6 +23,9 @@ EXCHANGES = {"SH": "XSHG", "SZ": "XSHE", "BJ": "BJSE", "HK": "XHKG"}
 _PREFIXES = {"SH": "SH", "SS": "SH", "XSHG": "SH", "SZ": "SZ", "XSHE": "SZ", "BJ": "BJ", "BJSE": "BJ"} | {
     "HK": "HK",
     "XHKG": "HK",
+    "SHSE": "SH",
+    "SSE": "SH",
+    "SZSE": "SZ",
 }
 MAINLAND = ("XSHG", "XSHE", "BJSE")
 _HONG_KONG_DIGITS = 5
@@ -47,8 +50,8 @@ _FIRST = re.compile(rf"[A-Za-z0-9{_HAN}^#$_]|\.(?=[A-Za-z0-9])")
 _LETTER = re.compile(rf"[A-Za-z0-9{_HAN} ._^&+=#$!~@%,()\[\]-]")
 
 _SUFFIX = re.compile(r"\.((CSV|TXT|TSV|JSON)(\.(GZ|ZST))?|PARQUET|PQ|ARROW|FEATHER|IPC)$")
-_GLUED = re.compile(r"(SH|SZ|BJ)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
-_SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE)|(\d{1,5})[._-](HK|XHKG)")
+_GLUED = re.compile(r"(SH|SZ|BJ|SHSE|SSE|SZSE|XSHG|XSHE)[._-]?(\d{6})|(HK)[._-]?(\d{1,5})")
+_SUFFIXED = re.compile(r"(\d{6})[._-](SH|SS|SZ|BJ|XSHG|XSHE|BJSE|SHSE|SSE|SZSE)|(\d{1,5})[._-](HK|XHKG)")
 # the exchanges' own code ranges: 5 and 15 to 18 are funds; 11, 12, 13, 01, 02, 10, 2 (Shanghai) and 81, 82 are bonds
 _FUND = re.compile(r"SH5\d{5}|SZ1[5-8]\d{4}")
 _BOND = re.compile(r"SH(?:0[12]|1\d|2\d)\d{4}|SZ1[0-4]\d{4}|BJ8[12]\d{4}")
@@ -69,7 +72,7 @@ def canonical(text: str, exchange: str = "") -> str:
     """
     name = plain(text).upper()
     if found := _GLUED.fullmatch(name):
-        return _joined(found[1] or found[3], found[2] or found[4])
+        return _joined(_PREFIXES[found[1] or found[3]], found[2] or found[4])
     if found := _SUFFIXED.fullmatch(name):
         return _joined(_PREFIXES[found[2] or found[4]], found[1] or found[3])
     if exchange == "XHKG" and re.fullmatch(r"\d{1,5}", name):

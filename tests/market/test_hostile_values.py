@@ -236,7 +236,7 @@ def test_a_real_symbol_is_one_and_has_one_spelling(text: str) -> None:
         bars_of("A").with_columns(close=pl.lit([1.0])),
         bars_of("A").with_columns(date=pl.lit([1])),
         bars_of("A").with_columns(symbol=pl.lit(["A"])),
-        bars_of("A").with_columns(symbol=pl.lit(600000.0)),
+        bars_of("A").with_columns(symbol=pl.lit(600000.5)),
         bars_of("A").with_columns(date=pl.date(1, 1, 1)),
         bars_of("A").with_columns(date=pl.date(9999, 12, 31)),
         bars_of("A").with_columns(volume=pl.lit("1_000")),

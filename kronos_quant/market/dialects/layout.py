@@ -28,7 +28,7 @@ from kronos_quant.market.dialects.names import (
 )
 from kronos_quant.market.dialects.texts import LINE, TextTable
 from kronos_quant.market.dialects.vendors import ADJUSTED, GENERIC, MARKETS, RAW, Dialect, dialect_named, recognise
-from kronos_quant.market.dialects.wide import has_levels, unstack
+from kronos_quant.market.dialects.wide import has_levels, unstack, unstack_pairs
 from kronos_quant.schema import NUMBERS, PRICES
 
 BAR_FIELDS = (*NUMBERS, "raw_factor", "dividing_factor", "adjusted_close", "paused", "traded", "adjust_flag")
@@ -94,6 +94,20 @@ def stem_of(path: Path | None) -> str:
     return "" if path is None else _SUFFIX.sub("", path.name)
 
 
+def flatten_frame(frame: pl.DataFrame, stem: str, dialect: str = AUTO) -> tuple[pl.DataFrame, Dialect]:
+    """As `flatten`, of a table that has types."""
+    chosen = None if dialect == AUTO else dialect_named(dialect)
+    rows = unstack_pairs(frame)
+    if rows is not None:
+        return rows, chosen or _of_levels(rows)
+    return frame, chosen or recognise([name for name in frame.columns if name != LINE], stem)
+
+
+def _of_levels(frame: pl.DataFrame) -> Dialect:
+    adjusted = find_columns(frame.columns, FIELDS["adjusted_close"])
+    return dialect_named("yahoo" if adjusted else "yfinance_download")
+
+
 def basis_of_path(path: Path | None) -> str:
     """What the name of a file, else that of its folder, says of the prices in it; "" where neither does.
 
@@ -112,8 +126,7 @@ def flatten(table: TextTable, stem: str, dialect: str = AUTO) -> tuple[pl.DataFr
     chosen = None if dialect == AUTO else dialect_named(dialect)
     if has_levels(table):
         frame = unstack(table).frame
-        adjusted = find_columns(frame.columns, FIELDS["adjusted_close"])
-        return frame, chosen or dialect_named("yahoo" if adjusted else "yfinance_download")
+        return frame, chosen or _of_levels(frame)
     words = (*table.titles, *table.footers)
     frame = without_labels(table.frame) if table.has_header else table.frame
     if table.has_header:
@@ -294,6 +307,7 @@ __all__ = [
     "Layout",
     "basis_of_path",
     "flatten",
+    "flatten_frame",
     "is_bar_table",
     "is_factor_table",
     "market_of",

@@ -5,6 +5,7 @@ yfinance writes them: fields above tickers, or tickers above fields, then a line
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from kronos_quant.schema import PRICES
 
 _LEVEL_NAMES = ("price", "ticker", "tickers", "symbol", "symbols", "attributes", "")
 _DEEPEST = 3
+_PAIR = re.compile(r"""\(["'](.+)["'], ["'](.+)["']\)""")
 
 
 def has_levels(table: TextTable) -> bool:
@@ -33,7 +35,35 @@ def unstack(table: TextTable) -> TextTable:
     if levels is None:
         return table
     fields, symbols, below = levels
-    frame = table.frame.slice(below)
+    return replace(table, frame=_stacked(table.frame.slice(below), fields, symbols))
+
+
+def unstack_pairs(frame: pl.DataFrame) -> pl.DataFrame | None:
+    """The rows of a table whose columns are pairs of a field and a symbol, as pandas names those of two levels.
+
+    None for another table. The first column is LINE, the next one of times.
+
+    >>> frame = pl.DataFrame({"#line": [1], "('Date', '')": ["2024-05-28"]} | {
+    ...     f"('{field}', 'AAPL')": [1.0] for field in ("Open", "High", "Low", "Close")})
+    >>> unstack_pairs(frame).columns
+    ['#line', 'time', 'symbol', 'Open', 'High', 'Low', 'Close']
+    """
+    pairs = [_PAIR.fullmatch(name) for name in frame.columns[2:]]
+    found = [(pair[1], pair[2]) for pair in pairs if pair is not None]
+    if len(found) < len(PRICES) or len(found) < len(pairs):
+        return None
+    first, second = ([pair[level] for pair in found] for level in (0, 1))
+    known = [
+        sum(bool(find_columns([name], FIELDS[price])) for price in PRICES for name in level)
+        for level in (first, second)
+    ]
+    if max(known) < len(PRICES):
+        return None
+    return _stacked(frame, *((first, second) if known[0] >= known[1] else (second, first)))
+
+
+def _stacked(frame: pl.DataFrame, fields: Sequence[str], symbols: Sequence[str]) -> pl.DataFrame:
+    """Columns after LINE and the times, of a field and a symbol each, as rows of a bar."""
     cells = frame.columns[2:]
     time = frame.columns[1]
     parts = []
@@ -45,7 +75,7 @@ def unstack(table: TextTable) -> TextTable:
         named = [pl.col(cell).alias(field) for field, cell in mine.items()]
         part = frame.select(LINE, pl.col(time).alias("time"), pl.lit(symbol).alias("symbol"), *named)
         parts.append(part.filter(pl.any_horizontal(pl.col(list(mine)).is_not_null())))
-    return replace(table, frame=pl.concat(parts, how="diagonal"))
+    return pl.concat(parts, how="diagonal_relaxed")
 
 
 def _levels(table: TextTable) -> tuple[list[str], list[str], int] | None:

@@ -23,6 +23,7 @@ from kronos_quant.market.dialects.layout import (
     Layout,
     basis_of_path,
     flatten,
+    flatten_frame,
     market_of,
     stem_of,
     understand,
@@ -30,7 +31,7 @@ from kronos_quant.market.dialects.layout import (
 )
 from kronos_quant.market.dialects.texts import LINE, TextTable
 from kronos_quant.market.dialects.units import Units
-from kronos_quant.market.dialects.vendors import UNKNOWN, dialect_named, recognise
+from kronos_quant.market.dialects.vendors import UNKNOWN, dialect_named
 from kronos_quant.market.ingest.columns import check_years, has_offsets, infer_freq, parse_stamps, read_numbers
 from kronos_quant.market.ingest.meaning import check_units, interpret, unit_options
 from kronos_quant.market.ingest.spellings import read_symbols, settle_bare_codes
@@ -202,10 +203,9 @@ def understand_table(table: RawTable, options: ReadOptions) -> tuple[pl.DataFram
     """The rows with a name for every column, and which is which; DataError where one is missing."""
     stem = stem_of(table.name)
     if table.text is None:
-        names = [name for name in table.frame.columns if name != LINE]
-        dialect = recognise(names, stem) if options.dialect == AUTO else dialect_named(options.dialect)
-        layout = understand(table.place, table.frame, dialect)
-        return table.frame, replace(layout, named_basis=basis_of_path(table.name))
+        frame, dialect = flatten_frame(table.frame, stem, options.dialect)
+        layout = understand(table.place, frame, dialect)
+        return frame, replace(layout, named_basis=basis_of_path(table.name))
     frame, dialect = flatten(table.text, stem, options.dialect)
     layout = replace(understand(table.place, frame, dialect), named_basis=basis_of_path(table.name))
     prices = [frame[layout.columns[price]].drop_nulls().head(_SAMPLE).str.strip_chars() for price in PRICES]

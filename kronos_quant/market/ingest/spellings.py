@@ -72,6 +72,9 @@ def read_symbols(
     if column is None:
         found, bare = _of_file(place, file, layout, exchange)
         return RowSymbols(pl.Series([found]).new_from_index(0, len(frame)), (found,) if bare else ())
+    if frame.schema[column].is_float():  # 600000.0
+        whole = frame[column].cast(pl.Int64, strict=False)
+        frame = frame.with_columns(whole) if (whole == frame[column]).all() else frame
     if not (frame.schema[column].is_integer() or frame.schema[column] in _TEXTS):
         raise DataError(f"{place}: column {column}: expected symbols, found the type {frame.schema[column]}")
     names = frame[column].cast(pl.String)

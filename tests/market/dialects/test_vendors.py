@@ -6,6 +6,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+import polars as pl
 import pytest
 
 from kronos_quant.errors import DataError
@@ -13,7 +15,8 @@ from kronos_quant.market import BarBatch
 from kronos_quant.market.dialects.names import plain_names
 from kronos_quant.market.dialects.vendors import DIALECTS
 from kronos_quant.market.ingest.klines import ReadOptions
-from kronos_quant.market.ingest.tables import read_csv_files
+from kronos_quant.market.ingest.tables import read_csv_files, read_tables
+from kronos_quant.schema import PRICES
 
 DAY = datetime(2024, 5, 27)
 
@@ -429,6 +432,42 @@ CASES = [
         ("SZ000001", DAY, 10, 10.2, 9.9, 10.1, 1e6, None),
     ),
     Case(
+        "generic",
+        "gm.csv",
+        "symbol,frequency,open,close,high,low,amount,bob,eob,volume\n"
+        "SHSE.600000,60s,8,8.1,8.2,7.9,8050,2024-05-27 09:30:00+08:00,2024-05-27 09:31:00+08:00,1000\n"
+        "SHSE.600000,60s,8,8.1,8.2,7.9,8050,2024-05-27 09:31:00+08:00,2024-05-27 09:32:00+08:00,1000\n",
+        ("SH600000", datetime(2024, 5, 27, 9, 31), 8, 8.2, 7.9, 8.1, 1000, 8050),
+        freq="1min",
+    ),
+    Case(
+        "futu",
+        "HK.00700.csv",
+        "code,name,time_key,open,close,high,low,turnover_rate,volume,turnover,last_close\n"
+        "HK.00700,腾讯,2024-05-27 00:00:00,380,382,384,379,0.001,1000,381500,380\n",
+        ("HK00700", DAY, 380, 384, 379, 382, 1000, 381500),
+    ),
+    Case(
+        "metatrader5_python",
+        "EURUSD.csv",
+        "time,open,high,low,close,tick_volume,spread,real_volume\n1716768000,1.08,1.09,1.07,1.085,500,1,0\n"
+        "1716771600,1.085,1.09,1.07,1.08,400,1,0\n",
+        ("EURUSD", datetime(2024, 5, 27, 1), 1.08, 1.09, 1.07, 1.085, 500, None),
+        freq="60min",
+    ),
+    Case(
+        "tradingview",
+        "CME_MINI_ES1!, 1D.csv",
+        "time,open,high,low,close,Volume\n2024-05-28,5300,5315,5280,5306,1000\n",
+        ("ES1!", datetime(2024, 5, 28), 5300, 5315, 5280, 5306, 1000, None),
+    ),
+    Case(
+        "stooq",
+        "0700_hk_d.csv",
+        "Date,Open,High,Low,Close,Volume\n2024-05-28,380,384,379,382,1000\n",
+        ("HK00700", datetime(2024, 5, 28), 380, 384, 379, 382, 1000, None),
+    ),
+    Case(
         "tushare",
         "cb.csv",
         "ts_code,trade_date,pre_close,open,high,low,close,change,pct_chg,vol,amount\n"
@@ -619,3 +658,27 @@ def test_options_go_before_what_the_file_says(tmp_path: Path) -> None:
     content = "日期,开盘,最高,最低,收盘,成交量,成交额\n2024-05-27,8,8,8,8,100,800\n".encode()
     batch = read(tmp_path, "600000.csv", content, volume_unit="lots", amount_unit="thousand")
     assert batch.bars.select("volume", "amount").row(0) == (10_000, 800_000)
+
+
+@pytest.mark.parametrize("levels", [("Price", "Ticker"), ("Ticker", "Price")])
+def test_a_frame_of_two_levels_of_columns_gives_the_bars_of_its_symbols(
+    tmp_path: Path, levels: tuple[str, str]
+) -> None:
+    names = pd.MultiIndex.from_product([["Close", "High", "Low", "Open", "Volume"], ["AAPL", "MSFT"]])
+    days = pd.DatetimeIndex(["2024-05-28"], name="Date")
+    frame = pd.DataFrame([[190.5, 425, 191, 426, 189, 419, 190, None, 1000, 500]], days, names)
+    frame.columns.names = ["Price", "Ticker"]
+    frame = frame.reorder_levels(levels, axis=1)
+    frame.reset_index().pipe(pl.from_pandas).write_parquet(tmp_path / "prices.parquet")
+    for source in (frame, tmp_path / "prices.parquet"):
+        batch = read_tables(source)
+        bars = batch.bars.sort("symbol").select("symbol", "date", *PRICES, "volume").rows()
+        assert bars[0] == ("AAPL", date(2024, 5, 28), 190, 191, 189, 190.5, 1000)
+        assert bars[1] == ("MSFT", date(2024, 5, 28), None, 426, 419, 425, 500)
+        assert dict(batch.options)["dialect"] == "yfinance_download"
+
+
+def test_codes_that_a_frame_holds_as_numbers_have_their_zeros() -> None:
+    prices = {name: [8.0, 8.0] for name in ("open", "high", "low", "close")}
+    frame = pd.DataFrame({"code": [600000.0, 1.0], "date": [20240527, 20240527], **prices})
+    assert read_tables(frame).bars["symbol"].to_list() == ["SH600000", "SZ000001"]
