@@ -103,7 +103,7 @@ def read_text(content: bytes, place: str) -> TextTable:
         check_names(frame.columns, place)
         return TextTable(frame.with_row_index(LINE, offset=1), encoding, "", named, (), ())
     _check_size(text, place)
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = _whole_header(text.replace("\r\n", "\n").split("\n"))
     if not any(_cells(line, ",") for line in lines):
         raise DataError(f"{place}: expected a header line and rows, found an empty file")
     separator = _separator(lines[:_HEAD_LINES])
@@ -128,6 +128,26 @@ def read_text(content: bytes, place: str) -> TextTable:
     check_names(found, place)
     frame = frame.rename(dict(zip(cells, found, strict=False)))
     return TextTable(frame, encoding, separator, has_header, titles, footers)
+
+
+def _whole_header(lines: list[str]) -> list[str]:
+    """The lines, a header with line breaks within its quoted names as one and empty ones for the rest of it."""
+    for first, line in enumerate(lines[:_HEADER_AMONG]):
+        if line.count('"') % 2 == 0:
+            continue
+        for last in range(first + 1, min(first + 2 * _HEAD_LINES, len(lines))):
+            whole = " ".join(part.strip("\r") for part in lines[first : last + 1])
+            if whole.count('"') % 2 == 0 and lines[last].count('"') % 2 and _names_columns(whole, lines, last):
+                return [*lines[:first], whole, *[""] * (last - first), *lines[last + 1 :]]
+        break
+    return lines
+
+
+def _names_columns(header: str, lines: Sequence[str], last: int) -> bool:
+    """Whether a line holds names of columns, and no other quoted cell goes on below it."""
+    following = lines[last + 1] if last + 1 < len(lines) else ""
+    known = max(known_names(_cells(header, separator)) for separator in SEPARATORS)
+    return known > _LEAST_NAMES and following.count('"') % 2 == 0
 
 
 def check_names(names: Sequence[str], place: str) -> None:

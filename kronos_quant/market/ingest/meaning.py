@@ -247,8 +247,10 @@ def _with_factor(
             note = f"adjusted prices are {words.format(layout.columns[name])}, the volume is divided by it"
             return adjust(bars, factor.fill_null(strategy="forward").over("symbol")), True, [note]
     mine = None if factors is None else factors.filter(pl.col("symbol").is_in(bars["symbol"].unique().implode()))
-    if mine is None or mine.is_empty():
+    if mine is None:
         return bars, False, []
+    if mine.is_empty():
+        return bars, False, ["the files of factors name none of these symbols: factor 1"]
     if basis == ADJUSTED:
         return bars, False, ["the factors of another file are not used: the prices are adjusted already"]
     joined, early = join_factors(bars, mine)

@@ -537,6 +537,13 @@ CASES = [
     ),
     Case(
         "generic",
+        "wind.csv",
+        '证券代码,交易日期,"开盘价\n[单位]元","最高价\n[单位]元","最低价\n[单位]元","收盘价\n[单位]元","成交量\n[单位]万股",'
+        '"成交额\n[单位]万元"\n600000.SH,2024-05-27,8,8.2,7.9,8.1,100,805\n',
+        ("SH600000", DAY, 8.0, 8.2, 7.9, 8.1, 1e6, 8.05e6),
+    ),
+    Case(
+        "generic",
         "codes.csv",
         "code,date,open,high,low,close,volume,amount\n600000.0,20240527,8,8.2,7.9,8.1,1000000,8050000\n"
         "1.0,20240528,10,10.2,9.9,10.1,1000000,10050000\n",
@@ -611,6 +618,13 @@ def test_factors_in_a_file_beside_raw_prices_are_joined(
     assert batch.bars["close"].to_list() == [8 * expected[0], 4 * expected[1]]
     assert batch.bars["volume"].to_list() == [100 / expected[0], 100 / expected[1]]
     assert f"factors read from 1 file ({name})" in batch.notes
+
+
+def test_factors_of_other_symbols_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "adj_factor.csv").write_text("ts_code,trade_date,adj_factor\n600001.SH,20240527,8\n")
+    batch = read(tmp_path, "sh600000.csv", b"date,open,high,low,close,volume,amount\n2024-05-27,8,8,8,8,100,800\n")
+    assert batch.bars["factor"].to_list() == [1]
+    assert "the files of factors name none of these symbols: factor 1" in batch.notes
 
 
 def test_additive_prices_are_refused_by_name_where_they_show(tmp_path: Path) -> None:
