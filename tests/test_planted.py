@@ -225,6 +225,7 @@ def test_git_runs_no_program_that_a_repository_names(tmp_path: Path, monkeypatch
     assert children.run_git(tmp_path / "nowhere", "status") == ""
 
 
+@pytest.mark.slow
 def test_a_script_that_lies_elsewhere_runs_nothing_of_the_folder(trapped: TrappedFolder, tmp_path: Path) -> None:
     script = tmp_path / "elsewhere" / "script.py"
     script.parent.mkdir()

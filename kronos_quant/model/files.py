@@ -307,6 +307,25 @@ def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+def check_network(folder: Path, build: type[Pretrained]) -> None:
+    """Raise CheckpointError where config.json is none of this network, or its weights are no whole file.
+
+    The weights themselves are not read, which takes long.
+    """
+    read_config(folder, build)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise CheckpointError(missing(path), hint="copy the model's model.safetensors there")
+    _check_beginning(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise _not_whole(path, str(error).partition("\n")[0]) from error
+    if not names:
+        raise _not_whole(path, "no weights")
+
+
 def _check_beginning(path: Path) -> None:
     """Tell what is no safetensors file by its first bytes, and a header that is too long, before it is parsed."""
     size = path.stat().st_size

@@ -12,6 +12,7 @@ need no lock and readers see whole files.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 
 from kronos_quant.errors import DataError
 from kronos_quant.files import write_aside, write_json
-from kronos_quant.readers import read_json
+from kronos_quant.readers import read_footer, read_json
 from kronos_quant.schema import DAILY, check_table
 from kronos_quant.signals.moments import DecisionPoints, moment_of
 from kronos_quant.signals.recipe import ResolvedRecipe
@@ -87,13 +88,15 @@ class SignalFolder:
         Raises DataError for a note that is broken or of a newer version of this program.
         """
         path = self.folder / NOTE_FILE
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         content = read_json(path, hint=_NOTE_ANEW)
         check_format(path, content.get("format", 1))
         recipe = content.get("recipe", content)
         if not isinstance(recipe, dict):
             raise DataError(f"{path}: recipe: expected an object, found {type(recipe).__name__}", hint=_NOTE_ANEW)
+        if not recipe:
+            raise DataError(f"{path}: expected the recipe of the signals, found none", hint=_NOTE_ANEW)
         return Note(str(content.get("name", "")), str(content.get("model", "")), recipe)
 
     def dates(self) -> list[date]:
@@ -132,8 +135,12 @@ class SignalFolder:
         return pl.concat(frames)
 
     def broken(self) -> list[Path]:
-        """Files that are cut off or no Parquet."""
-        return [path for path in self.files() if _metadata(path) is None]
+        """Files that are cut off or no Parquet, and an import without the columns of one."""
+        found = [path for path in self.files() if _metadata(path) is None]
+        if self.is_import and (path := self.folder / IMPORTED_FILE) not in found:
+            columns = read_footer(path).schema.names
+            found += [path] if not {"date", "symbol"} <= {*columns} else []
+        return found
 
     def files(self) -> list[Path]:
         """The signal files by name, without what a killed writer left next to them."""

@@ -117,7 +117,7 @@ class LaunchSpeed:
 def read_launches(folder: Path) -> list[dict[str, Any]]:
     """The launches in a run's speed.json, oldest first; none where there is no such file."""
     path = folder / SPEED
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     launches = read_json(path).get("launches", [])
     with reading(path, "the speeds of a training"):

@@ -20,7 +20,7 @@ from kronos_quant.market.database import DATABASE, DB_FOLDER, check_database, in
 from kronos_quant.market.snapshot_parts import CURRENT, SNAPSHOTS, current_name, lost_pointer
 from kronos_quant.market.snapshots import fault_of, point_to_newest, publish
 from kronos_quant.model.card import read_card
-from kronos_quant.model.files import CARD_FILE, kind_of
+from kronos_quant.model.files import CARD_FILE, check_network, kind_of
 from kronos_quant.model.library import BEST, ModelLibrary
 from kronos_quant.paths import check_folder
 from kronos_quant.readers import REPAIR, read_footer, read_model, regular_file
@@ -169,14 +169,19 @@ def _check_returns(run: Run) -> None:
 
 
 def _check_model(folder: Path) -> None:
-    """A model's configuration and card; of the weights only that they are a file, for reading them takes long."""
+    """A model's configuration, card, and the header of its weights, for reading them takes long."""
+    from kronos_quant.model.kronos import Kronos, KronosTokenizer
+
     kind = kind_of(folder)
+    builds = {"tokenizer": KronosTokenizer, "predictor": Kronos}
     if kind is None:
         raise DataError(f"{folder}: expected a model")
-    for part in (folder / "tokenizer", folder / "predictor") if kind == "pair" else (folder,):
-        kind_of(part)
-        regular_file(part / "config.json")
-        regular_file(part / "model.safetensors")
+    for part, build in builds.items():
+        place = folder / part if kind == "pair" else folder
+        if kind in ("pair", part):
+            for name in ("config.json", "model.safetensors"):
+                regular_file(place / name)
+            check_network(place, build)
     if os.path.lexists(folder / CARD_FILE):
         read_card(folder)
 

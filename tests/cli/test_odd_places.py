@@ -169,6 +169,7 @@ def test_a_file_of_the_system_is_no_file(kq, held):
         assert (code, error) == (3, "odd.csv: a file of the system, expected a file")
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed_or_full_change_no_code(held):
     """A shell that starts kq without its streams: the next file that is opened must not get what is printed."""
     for command, code in (("history NOBODY", 3), ("ingest csv AAA.csv", 0)):

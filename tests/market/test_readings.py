@@ -26,6 +26,7 @@ from kronos_quant.market.quality.checks import read_contradicted, read_rejected
 TIMES = ("09:35", "09:40", "09:45", "09:50")
 HEADER = "timestamps,open,high,low,close,volume,amount"
 QlibDir = Any
+SLOW = pytest.mark.slow
 
 
 def minutes(base: float = 10.0, days: tuple[int, ...] = (2, 3, 4), symbol: str = "") -> str:
@@ -69,15 +70,29 @@ def again(report: IngestReport) -> list[str]:
     [
         (minutes(), "SH600000.csv", {}, {"labels": "start"}),
         (minutes(), "SH600000.csv", {}, {"symbol": "SZ000001"}),
-        (minutes(), "data.csv", {"symbol": "AAPL", "exchange": "XNYS"}, {"symbol": "SH600000"}),
-        (minutes(base=300), "00700.csv", {}, {"exchange": "XHKG"}),
+        pytest.param(
+            minutes(),
+            "data.csv",
+            {"symbol": "AAPL", "exchange": "XNYS"},
+            {"symbol": "SH600000"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(minutes(base=300), "00700.csv", {}, {"exchange": "XHKG"}, marks=SLOW),
         (minutes(), "AAPL.csv", {"exchange": "24/7"}, {}),
-        (minutes(), "SH600000.csv", {}, {"amount": "zero"}),
+        pytest.param(minutes(), "SH600000.csv", {}, {"amount": "zero"}, marks=SLOW),
         (minutes(), "SH600000.csv", {}, {"volume_unit": "lots"}),
-        (minutes(), "SH600000.csv", {"amount_unit": "thousand", "volume_unit": "shares"}, {}),
+        pytest.param(
+            minutes(), "SH600000.csv", {"amount_unit": "thousand", "volume_unit": "shares"}, {}, marks=pytest.mark.slow
+        ),
         (daily(), "SH600000.csv", {"day_first": False}, {"day_first": True}),
-        (daily(), "AAPL.csv", {"day_first": True}, {"day_first": False}),
-        (minutes(), "SH600000.csv", {"dialect": "generic"}, {"dialect": "eastmoney", "labels": "start"}),
+        pytest.param(daily(), "AAPL.csv", {"day_first": True}, {"day_first": False}, marks=SLOW),
+        pytest.param(
+            minutes(),
+            "SH600000.csv",
+            {"dialect": "generic"},
+            {"dialect": "eastmoney", "labels": "start"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_file_read_with_another_option_is_as_if_it_had_only_been_read_so(
@@ -154,7 +169,7 @@ def test_factors_that_are_given_later_replace_raw_prices(tmp_path: Path) -> None
     assert again(report)[0].startswith("read before with no factors: 3 bars of that reading replaced;")
 
 
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=SLOW)])
 def test_files_of_a_folder_are_readings_of_their_own(tmp_path: Path, alone: bool) -> None:
     folder = tmp_path / "bars"
     folder.mkdir()
@@ -173,6 +188,7 @@ def test_files_of_a_folder_are_readings_of_their_own(tmp_path: Path, alone: bool
     assert again(report)[0].startswith(f"{words} labels end: {12 if alone else 36} bars of that reading replaced")
 
 
+@pytest.mark.slow
 def test_several_files_of_one_symbol_go_one_by_one(tmp_path: Path) -> None:
     folder = tmp_path / "bars"
     folder.mkdir()
@@ -188,7 +204,7 @@ def test_several_files_of_one_symbol_go_one_by_one(tmp_path: Path) -> None:
     assert state(old) == state(fresh)
 
 
-@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+@pytest.mark.parametrize("ending", ["parquet", pytest.param("arrow", marks=SLOW)])
 def test_tables_in_files_are_replaced_and_those_in_memory_stay(tmp_path: Path, ending: str) -> None:
     frame = pl.read_csv(minutes().encode(), try_parse_dates=False)
     source = tmp_path / f"SH600000.{ending}"

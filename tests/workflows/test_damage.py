@@ -185,12 +185,6 @@ HARMLESS = {(file, "missing") for file in (*OLDER, "ledger", "speed", "trained c
 HARMLESS |= {("speed", "object"), ("card", "object"), ("card", "wrong types"), ("trained card", "object")}
 HARMLESS |= {("trained card", "wrong types")}
 """Files that may lack, those of signals and trials that nothing else speaks of, and contents without known keys."""
-FOUND_WHEN_USED = {("import", "table"), ("recipe", "object"), ("recipe", "loop"), ("speed", "loop")} | {
-    *(("trained weights", damage) for damage in DAMAGES if damage not in ("folder", "pipe", "loop", "missing")),
-    *(("model config", damage) for damage in ("object", "wrong types")),
-}
-"""What the doctor does not find yet: it opens no weights, and compares no keys of a model's configuration."""
-
 
 NEEDED = {"pointer", "meta.json", "bars.day.parquet", "metrics", "settings", "returns", "database"}
 
@@ -231,7 +225,7 @@ def check_one(folder, file, damage):
     assert kq.open(folder).market().bars().equals(whole_bars)
 
 
-ALL = [pair for pair in product(PLACES, DAMAGES) if pair not in HARMLESS | FOUND_WHEN_USED]
+ALL = [pair for pair in product(PLACES, DAMAGES) if pair not in HARMLESS]
 
 
 @pytest.mark.parametrize(

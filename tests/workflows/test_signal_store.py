@@ -255,9 +255,7 @@ def test_an_import_that_was_cut_off_can_be_made_again(stored, tmp_path, monkeypa
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("kronos_quant.signals.store.pq.write_table", cut_off)
         Workspace(stored).import_signals(tmp_path / "a.csv", "mine")
-    source = open_source(stored, "mine", workspace_market(stored))
-    with pytest.raises(DataError, match="nothing was imported under this name"):
-        source.ensure(sessions_of(stored)[-1:], "cpu")
+    assert not (stored.root / "signals" / "mine.yaml").exists()
     report = Workspace(stored).import_signals(tmp_path / "a.csv", "mine")
     assert (report.replaced, report.signals.score) == (0, "alpha: #1")
     assert show_signals(stored, "mine", None).score == "alpha: #1"
