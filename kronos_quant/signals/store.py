@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -135,8 +136,9 @@ class SignalFolder:
         return pl.concat(frames)
 
     def broken(self) -> list[Path]:
-        """Files that are cut off or no Parquet, and an import without the columns of one."""
-        found = [path for path in self.files() if _metadata(path) is None]
+        """Files that are cut off, no Parquet or not written here, and an import without the columns of one."""
+        ours = {_FORMAT, _SEEN, _SHAPE}
+        found = [path for path in self.files() if not ours & (_metadata(path) or {}).keys()]
         if self.is_import and (path := self.folder / IMPORTED_FILE) not in found:
             columns = read_footer(path).schema.names
             found += [path] if not {"date", "symbol"} <= {*columns} else []
@@ -253,10 +255,12 @@ def _kind(kind: pa.DataType) -> str:
 
 
 def _metadata(path: Path) -> dict[str, str] | None:
-    """None for a file that is cut off or no Parquet."""
+    """None for a file that is cut off or no Parquet, and for what is no file: a pipe would be waited for."""
     try:
         status = path.stat()
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return _footer(path, status.st_mtime_ns, status.st_size)
 

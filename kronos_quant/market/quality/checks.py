@@ -57,6 +57,8 @@ VALUE_CHECKS = (
 _LARGEST_FILE_BYTES = 1 << 20
 _MEMORY = "700MB"
 """That DuckDB takes at most for the package's checks, beside the bars; what is more is sorted in a temporary folder."""
+_SPILLED_ROWS = 2_000_000
+"""Bars that fit easily need no such folder."""
 _KINDS = {"symbol": pl.String, "kind": pl.String}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -236,8 +238,10 @@ class _Tables:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        spilled = self._stack.enter_context(temporary_folder("checks"))
-        own = {"memory_limit": _MEMORY, "temp_directory": str(spilled)}
+        own = {}
+        if len(self._numbers) > _SPILLED_ROWS:
+            spilled = self._stack.enter_context(temporary_folder("checks"))
+            own = {"memory_limit": _MEMORY, "temp_directory": str(spilled)}
         return self._stack.enter_context(open_isolated(self._tables, check_views(), **own))
 
     @cached_property
