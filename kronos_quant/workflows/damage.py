@@ -152,13 +152,20 @@ def _of_training(run: Run, finished: bool) -> Iterator[Damage]:
     """A model is not moved with a record that no command needs to load it."""
     if finished:
         yield from _faults(run.folder, lambda: _check_model(run.folder / BEST))
-        for name, check in ((METRICS, run.metrics), (LOG, lambda: read_log(run.folder))):
-            yield from _faults(run.folder / name, check)
+        for name, check in ((METRICS, run.metrics), (LOG, lambda: _check_log(run.folder))):
+            if os.path.lexists(run.folder / name):
+                yield from _faults(run.folder / name, check)
     else:
         if os.path.lexists(run.folder / JOB_FILE):
             yield from _faults(run.folder, lambda: read_model(run.folder / JOB_FILE, TrainingJob))
         yield from _faults(run.folder, lambda: check_state(run.folder / STATE_FOLDER))
     yield from _faults(run.folder / SPEED, lambda: read_launches(run.folder))
+
+
+def _check_log(folder: Path) -> None:
+    rows = read_log(folder)
+    if not rows or not all("phase" in row and "step" in row for row in rows):
+        raise DataError(f"{folder / LOG}: expected rows with phase and step")
 
 
 def _check_returns(run: Run) -> None:

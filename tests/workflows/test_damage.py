@@ -179,9 +179,9 @@ QUICK = [
 
 OLDER = ("history.parquet", "origins.parquet", "rejected_bars.parquet", "calendar.day.parquet", "warned_bars.parquet")
 """What snapshots of older versions do not have."""
-HARMLESS = {(file, "missing") for file in (*OLDER, "ledger", "speed", "trained card", "card", "job", "recipe")} | {
-    (file, "missing") for file in ("signals", "import", "sweep", "trials")
-}
+HARMLESS = {
+    (file, "missing") for file in (*OLDER, "ledger", "speed", "trained card", "card", "job", "recipe", "log")
+} | {(file, "missing") for file in ("signals", "import", "sweep", "trials")}
 HARMLESS |= {("speed", "object"), ("card", "object"), ("card", "wrong types"), ("trained card", "object")}
 HARMLESS |= {("trained card", "wrong types")}
 """Files that may lack, those of signals and trials that nothing else speaks of, and contents without known keys."""
