@@ -184,6 +184,7 @@ def test_bars_are_read_by_one_symbol_and_iso_dates(market_workspace):
         ws.bars(symbol, start="yesterday")
 
 
+@pytest.mark.slow
 def test_a_strategy_runs_by_name_object_path_and_mapping_alike(scored_workspace):
     ws = kq.Workspace(scored_workspace)
     settings = {"scores_file": "scores.csv", "topk": 4, "n_drop": 1, "hold_thresh": 2, "account": 1e6}

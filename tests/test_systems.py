@@ -69,6 +69,7 @@ def check_names(folder: Path) -> None:
         assert len({name.casefold() for name in names}) == len(names), place
 
 
+@pytest.mark.slow
 def test_bars_are_stored_and_old_snapshots_deleted_as_on_windows(windows: Windows, tmp_path: Path) -> None:
     do(windows, tmp_path, "init", "w")
     folder = tmp_path / "w"

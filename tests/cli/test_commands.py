@@ -138,6 +138,7 @@ def test_the_demo_is_given_its_folder_and_strength(kq, tmp_path, monkeypatch):
     assert [(str(folder), strength) for folder, strength in asked] == [("kq-demo", 0.0)]
 
 
+@pytest.mark.slow
 def test_progress_and_logs_go_to_stderr_and_draw_no_bar_outside_a_terminal(kq_process, trained_workspace):
     done = kq_process(trained_workspace.root, "signal", "--json")
     assert as_json(done)["computed"] == 1

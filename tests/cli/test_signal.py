@@ -104,6 +104,7 @@ def test_more_gpus_than_there_are_is_one_line_before_anything_is_read(kq, traine
     assert kq(tmp_path, "signal", "--gpus", "-1").code == 2
 
 
+@pytest.mark.slow
 def test_a_killed_computation_leaves_what_an_uninterrupted_one_would(kq, kq_process, trained_workspace, tmp_path):
     root = trained_workspace.root
     whole = tmp_path / "whole"

@@ -20,7 +20,8 @@ def several_snapshots(folder: Path) -> None:
         ingest_csv(folder, folder / "bars.csv", exchange="XNYS")
 
 
-@pytest.mark.parametrize("most", [3, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [3, None])
 def test_init(bench, tmp_path, most):
     assert bench(tmp_path / "none").killed("init", ".", most=most) == []
 

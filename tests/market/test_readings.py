@@ -241,6 +241,7 @@ def test_a_qlib_directory_read_with_other_units_is_replaced_with_its_lists(tmp_p
     assert "read before with volume-unit shares, amount-unit units: 9 bars of that reading replaced" in again(report)[0]
 
 
+@pytest.mark.slow
 def test_bars_and_lists_of_another_source_stay(tmp_path: Path) -> None:
     mine, other, members = tmp_path / "mine.csv", tmp_path / "other.csv", tmp_path / "members.csv"
     mine.write_text(minutes(days=(2, 3)))

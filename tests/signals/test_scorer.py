@@ -78,6 +78,7 @@ def score_on(made, tasks, *devices):
     return list(score_dates(tasks, len(tasks), made.weights.pair, made.recipe, devices))
 
 
+@pytest.mark.slow
 def test_one_process_and_several_give_identical_rows(bench):
     made = bench(samples=2, horizon=1)
     tasks = tasks_of(made, 8)

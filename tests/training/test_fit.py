@@ -234,6 +234,7 @@ def test_a_loss_that_is_not_a_number_stops_the_training_and_keeps_what_was_saved
     assert not (job.folder / BEST).exists()
 
 
+@pytest.mark.slow
 def test_a_launch_of_two_ranks_leaves_what_one_process_leaves(market_workspace, trained_base):
     alone, job = (
         job_in(market_workspace, name, trained_base, tokenizer_epochs=0, predictor_epochs=0)

@@ -72,6 +72,7 @@ def test_the_signal_is_measured_on_unseen_dates_that_do_not_overlap(trained_work
     assert finding.oracle.mean != finding.ic.mean
 
 
+@pytest.mark.slow
 def test_a_demo_again_replaces_the_bars_of_the_one_before(tmp_path):
     first, _ = make_workspace(tmp_path, 0.2, 0)
     before = open_market(first.root)

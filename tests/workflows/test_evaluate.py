@@ -392,6 +392,7 @@ def from_base(workspace, base="start"):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"base": base}))
 
 
+@pytest.mark.slow
 def test_the_model_that_training_began_from_stands_beside_the_trained_one(trained_workspace):
     from_base(trained_workspace)
     market = workspace_market(trained_workspace)

@@ -68,6 +68,7 @@ def test_a_trial_is_what_a_backtest_of_its_own_gives(scored_workspace, monkeypat
         assert same[name] == pytest.approx(alone[name], rel=1e-12), name
 
 
+@pytest.mark.slow
 def test_every_trial_is_in_the_ledger_with_its_returns(scored_workspace):
     grid = ["topk=2,3,4", "hold_thresh=1,5"]
     summary = run_sweep(scored_workspace, "own", grid, device="cpu")
@@ -157,6 +158,7 @@ def test_a_sweep_that_was_killed_just_before_its_end_leaves_the_same_table(score
     assert path.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monkeypatch):
     grid, whole = ["topk=1,2,3"], cluster.run_trials
 
