@@ -100,8 +100,9 @@ def survivorship_caveat(market: Market, universe: str, start: date, end: date) -
     until = np.searchsorted(sessions, intervals["end"].to_numpy(), side="right")
     since = np.searchsorted(sessions, intervals["start"].to_numpy())
     spans = intervals.select("symbol").with_columns(days=pl.Series(until - since))
-    there = market.select_bars(spans["symbol"].unique().to_list(), start, end)["symbol"].unique()
-    lacking = spans.filter(pl.col("days") > 0, ~pl.col("symbol").is_in(there.implode()))
+    with market.connect() as connection:  # the symbols alone: the bars of a whole market would be read for their names
+        there = connection.sql("SELECT DISTINCT symbol FROM bars WHERE date BETWEEN ? AND ?", params=[start, end]).pl()
+    lacking = spans.filter(pl.col("days") > 0).join(there, on="symbol", how="anti")
     return [*_hole(universe, spans, lacking, start, end)]
 
 

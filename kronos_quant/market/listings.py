@@ -26,6 +26,8 @@ LISTINGS: dict[str, pl.DataType] = {
     "delisted_by": pl.String(),
     "known": pl.Date(),  # the last session on which nobody could have known of the end yet
 }
+SPANS: dict[str, pl.DataType] = {"symbol": pl.String(), "start": pl.Date(), "end": pl.Date()}
+"""Listings as a source or a table states them; the end is inclusive."""
 LAST_BARS: dict[str, pl.DataType] = {"symbol": pl.String(), "last": pl.Date(), "suspended": pl.Boolean()}
 """The date of each symbol's last stored bar, and whether that is of a suspended session."""
 
@@ -65,12 +67,12 @@ def listing_spans(
     ('B', datetime.date(2024, 1, 2), None)
     """
     numbers = pl.DataFrame({"last": sessions, "place": range(len(sessions))}, {"last": pl.Date, "place": pl.Int64})
-    later = pl.DataFrame({"known": sessions, "place": range(len(sessions))}, {"known": pl.Date, "place": pl.Int64})
+    later = numbers.select(pl.col("last").alias("known"), pl.col("place") - delisted_after)
     table = tables.group_by("symbol").agg(pl.col("start").min(), pl.col("end").max())
     found = (
         instruments.join(table, on="symbol", how="left")
         .join(last_bars.sort("last").join_asof(numbers, on="last"), on="symbol", how="left")
-        .join(later.with_columns(pl.col("place") - delisted_after), on="place", how="left")
+        .join(later, on="place", how="left")
     )
     ended = pl.col("last_date") < sessions[-1]
     long_gone = pl.col("place") < len(sessions) - 1 - delisted_after
@@ -98,6 +100,5 @@ def listings_of_bars(bars: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFra
         pl.col("date").max().alias("last_date"),
         pl.lit(None, pl.Boolean).first().alias("in_all"),
     )
-    nothing = pl.DataFrame(schema={"symbol": pl.String, "start": pl.Date, "end": pl.Date})
     last = spans.select("symbol", pl.col("last_date").alias("last"), suspended=pl.lit(False))
-    return listing_spans(spans, nothing, last, sessions)
+    return listing_spans(spans, pl.DataFrame(schema=SPANS), last, sessions)

@@ -210,18 +210,16 @@ class Market(Displayed):
         known = read_sessions(self._file("sessions"))
         check_inside(known, day)
         session = known[bisect_right(known, day) - 1]
-        names = universes.members(self.universe(universe), universe, day)
+        intervals = self.universe(universe)
+        names = universes.members(intervals, universe, day)
         traded = self._scan().filter(pl.col("symbol").is_in(names))
         found = traded.group_by("symbol").agg(
-            pl.col("date").min().alias("first"),
-            pl.col("date").max().alias("last"),
-            (pl.col("date") == session).any().alias("traded"),
+            pl.col("date").min().alias("first"), (pl.col("date") == session).any().alias("traded")
         )
         # until its listing is over, a symbol without bars is suspended
-        over = self.listings().select("symbol", "delisted")
+        over = self.listings().select("symbol", last=pl.col("delisted").fill_null(known[-1]))
         spans = self._collect(found).join(over, on="symbol", how="left")
-        spans = spans.with_columns(last=pl.coalesce("delisted", pl.lit(known[-1])))
-        return universes.membership(self.universe(universe), universe, day, session, spans)
+        return universes.membership(intervals, universe, day, session, spans)
 
     def intervals(self, kind: str) -> pl.DataFrame:
         """The intervals of a kind (st, listing, industry; else ConfigError): symbol, start, end (inclusive), value."""

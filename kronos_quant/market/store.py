@@ -15,6 +15,7 @@ from kronos_quant.errors import DataError, counted
 from kronos_quant.market.calendar_files import store_source_sessions
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest_report import IngestReport, rule_counts
+from kronos_quant.market.listings import SPANS
 from kronos_quant.market.quality.check_tables import CONTRADICTED, CheckContext
 from kronos_quant.market.quality.checks import Check, ScreenedBars, all_checks, screen
 from kronos_quant.market.readings import (
@@ -39,7 +40,6 @@ from kronos_quant.system import release_memory
 
 _log = logging.getLogger(__name__)
 
-SPANS: dict[str, pl.DataType] = {"symbol": pl.String(), "start": pl.Date(), "end": pl.Date()}
 _OUTSIDE = "outside_session"  # the check that rejects bars on days and at hours at which the exchange is closed
 
 
@@ -56,7 +56,7 @@ class BarBatch:
     instruments: pl.DataFrame
     """schema.INSTRUMENTS; a null kind or date is unknown to this source and taken from the bars or another source."""
     listings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SPANS), kw_only=True)
-    """Symbol, start and end of listings that the source states."""
+    """SPANS: listings that the source states."""
     universes: pl.DataFrame
     """schema.UNIVERSES; a universe named here replaces the stored one of that name."""
     sessions: list[date]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -260,8 +259,6 @@ def _metadata(path: Path) -> dict[str, str] | None:
         status = path.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
     return _footer(path, status.st_mtime_ns, status.st_size)
 
 
@@ -269,8 +266,8 @@ def _metadata(path: Path) -> dict[str, str] | None:
 def _footer(path: Path, changed: int, size: int) -> dict[str, str] | None:
     """Of a file as it was at its last change: several questions about one store read it once."""
     try:
-        return _words(pq.read_metadata(path).metadata)
-    except (OSError, ValueError, pa.ArrowException):
+        return _words(read_footer(path).metadata)
+    except DataError:
         return None
 
 
