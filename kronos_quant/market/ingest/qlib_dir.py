@@ -41,6 +41,7 @@ from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import ALL
 from kronos_quant.paths import NOWHERE, kind_of_path
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES
+from kronos_quant.system import release_memory
 
 _RESERVED = "_qlib_"  # pyqlib puts this before folder names that Windows reserves (con, aux, nul)
 _LOST_SHARE = 0.1  # a file that lacks this share of its symbol's sessions at the end was truncated; else the field lags
@@ -330,11 +331,12 @@ def _derive_amounts(series: list[_Bars], raw: bool, findings: _Findings) -> None
 
 
 def _frame(series: list[_Bars], times: list[datetime]) -> pl.DataFrame:
-    """The bars of all symbols as one frame in schema.BARS, sorted by (symbol, time)."""
+    """The bars of all symbols as one frame in schema.BARS, sorted by (symbol, time); their own columns are let go."""
     stamps = np.array(times, dtype="datetime64[us]")
     positions = np.concatenate([bars.positions for bars in series])
     owners = np.repeat(np.arange(len(series)), [len(bars.positions) for bars in series])
-    values = {name: np.concatenate([bars.columns[name] for bars in series]) for name in NUMBERS}
+    values = {name: np.concatenate([bars.columns.pop(name) for bars in series]) for name in NUMBERS}
+    release_memory()
     return pl.DataFrame(
         {
             "symbol": pl.Series([bars.symbol for bars in series]).gather(owners),
