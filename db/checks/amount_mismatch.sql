@@ -1,31 +1,30 @@
 -- warning: amount / volume is the mean traded price and must lie between low and high; otherwise turnover, VWAP and the model's sixth input are wrong.
 -- Amounts may be in thousands, volumes in lots, or raw with adjusted prices: each symbol needs one constant unit.
-WITH paid AS NOT MATERIALIZED (
-    SELECT row, symbol, low, high, factor, amount / volume / close AS unit, amount / volume AS price,
-           -- 5 % for fees and rounded prices, and one lot or share of rounded volume
-           low * (0.95 - 1 / (volume * factor)) AS least_price, high * (1.05 + 1 / (volume * factor)) AS most_price
+WITH units AS MATERIALIZED (
+    SELECT symbol, median(amount / volume / close) AS unit
     FROM incoming
-    WHERE volume > 0 AND amount > 0
-),
-units AS MATERIALIZED (
-    SELECT symbol, median(unit) AS unit
-    FROM paid
-    WHERE row % 5 = 0  -- a fifth of the bars suffices
+    WHERE volume > 0 AND amount > 0 AND row % 5 = 0  -- a fifth of the bars suffices
     GROUP BY symbol
     HAVING count(*) >= 10 AND symbol IN (SELECT symbol FROM instruments WHERE kind <> 'index')
 ),
 misfits AS MATERIALIZED (
-    SELECT p.*
-    FROM paid AS p
-    JOIN units AS u USING (symbol)
-    WHERE NOT price BETWEEN u.unit * least_price AND u.unit * most_price
+    SELECT row, symbol, factor, price, least_price, most_price
+    FROM (
+        SELECT row, symbol, factor, amount / volume AS price,
+               -- 5 % for fees and rounded prices, and one lot or share of rounded volume
+               low * (0.95 - 1 / (volume * factor)) AS least_price, high * (1.05 + 1 / (volume * factor)) AS most_price
+        FROM incoming
+        WHERE volume > 0 AND amount > 0
+    )
+    JOIN units USING (symbol)
+    WHERE NOT price BETWEEN unit * least_price AND unit * most_price
 ),
 -- volume in shares really traded with adjusted prices: amount / volume is then the raw price
 raw_units AS (
-    SELECT symbol, median(unit * factor) AS unit
-    FROM paid
+    SELECT symbol, median(amount / volume / close * factor) AS unit
+    FROM incoming
     SEMI JOIN misfits USING (symbol)
-    WHERE row % 5 = 0
+    WHERE volume > 0 AND amount > 0 AND row % 5 = 0
     GROUP BY symbol
 )
 SELECT m.row

@@ -5,16 +5,10 @@ WITH stepped AS (
     JOIN ticks AS t ON starts_with(i.symbol, t.prefix)
     WHERE i.kind <> 'index'
 ),
-counted AS (
-    SELECT row, symbol, open, high, low, close, 1 / (factor::DOUBLE * tick) AS ticks
-    FROM incoming
-    JOIN stepped USING (symbol)
-),
 -- an eighth of the bars shows which symbols keep the tick; prices adjusted without a factor do not
 sampled AS MATERIALIZED (
     SELECT symbol, avg((abs(close * ticks - round(close * ticks)) > 3e-7 * high * ticks + 1e-6)::INTEGER) > 0.34 AS stranger
-    FROM counted
-    WHERE row % 8 = 0
+    FROM (SELECT symbol, close, high, 1 / (factor::DOUBLE * tick) AS ticks FROM incoming JOIN stepped USING (symbol) WHERE row % 8 = 0)
     GROUP BY symbol
 ),
 -- where nearly all symbols keep the tick, one that does not has a wrong factor
@@ -25,8 +19,11 @@ wanted AS MATERIALIZED (
 ),
 off AS MATERIALIZED (
     SELECT row, symbol
-    FROM counted
-    SEMI JOIN wanted USING (symbol)
+    FROM (
+        SELECT row, symbol, open, high, low, close, 1 / (factor::DOUBLE * tick) AS ticks
+        FROM incoming
+        JOIN (SELECT * FROM stepped SEMI JOIN wanted USING (symbol)) USING (symbol)
+    )
     -- a float32 price over a float32 factor is true to 1.2e-7; sources round once or twice more
     WHERE abs(close * ticks - round(close * ticks)) > 3e-7 * high * ticks + 1e-6
        OR abs(high * ticks - round(high * ticks)) > 3e-7 * high * ticks + 1e-6

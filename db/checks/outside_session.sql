@@ -26,11 +26,15 @@ votes AS MATERIALIZED (
 ),
 few AS (SELECT symbol, count(*) FILTER (fresh) AS off FROM off_days GROUP BY symbol),
 own_days AS (
-    SELECT symbol, any_value(few.off) AS off, count(*) AS days
-    FROM steps
-    JOIN few USING (symbol)
-    WHERE date IS DISTINCT FROM previous_date AND (SELECT min(active) < 5 FROM votes)
-    GROUP BY symbol
+    SELECT symbol, few.off, days
+    FROM few
+    JOIN (
+        SELECT symbol, count(*) AS days
+        FROM steps
+        WHERE symbol IN (SELECT symbol FROM few) AND date IS DISTINCT FROM previous_date
+        GROUP BY symbol
+    ) USING (symbol)
+    WHERE (SELECT min(active) < 5 FROM votes)
 ),
 certain AS (
     SELECT row

@@ -4,7 +4,7 @@ WITH repeats AS (
     FROM steps
     WHERE open = previous_open AND high = previous_high AND low = previous_low AND close = previous_close
       AND volume = previous_volume
-      AND (volume > 0 OR high > low OR symbol NOT IN (SELECT symbol FROM incoming WHERE volume > 0))
+      AND (volume > 0 OR high > low OR symbol NOT IN (SELECT symbol FROM instruments WHERE traded))
 )
 SELECT row
 FROM repeats

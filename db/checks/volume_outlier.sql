@@ -15,14 +15,13 @@ suspects AS (
 places AS (SELECT row, symbol, unnest(range(-20, 21)) AS place FROM suspects),
 judged AS (
     SELECT p.row,
-           any_value(i.volume * i.factor) FILTER (place = 0) AS own,
-           median(i.volume * i.factor) FILTER (place <> 0) AS usual,
-           max(i.volume * i.factor) FILTER (place BETWEEN -2 AND 2 AND place <> 0) AS most_beside,
-           min(i.volume * i.factor) FILTER (place BETWEEN -2 AND 2 AND place <> 0) AS least_beside,
-           count(*) AS bars
+           any_value(i.volume * i.factor) FILTER (i.volume > 0 AND place = 0) AS own,
+           median(i.volume * i.factor) FILTER (i.volume > 0 AND place <> 0) AS usual,
+           max(i.volume * i.factor) FILTER (i.volume > 0 AND place BETWEEN -2 AND 2 AND place <> 0) AS most_beside,
+           min(i.volume * i.factor) FILTER (i.volume > 0 AND place BETWEEN -2 AND 2 AND place <> 0) AS least_beside,
+           count(*) FILTER (i.volume > 0) AS bars
     FROM places AS p
     JOIN incoming AS i ON i.row = p.row + p.place AND i.symbol = p.symbol
-    WHERE i.volume > 0
     GROUP BY p.row
 )
 SELECT row

@@ -1,9 +1,11 @@
 -- Every incoming symbol held against its stored bars: how many bars are new, how many differ, and in which scale it
 -- comes. The scale (incoming factor / stored factor) is inferred from the earliest bar in common whose raw close is as
 -- stored: the bars before it, which the source may not hold, then stay continuous with those that it does.
+-- `fresh` symbols have no stored bars, and there is nothing to compare.
 CREATE OR REPLACE TEMP TABLE compared AS
+WITH stored AS MATERIALIZED (SELECT DISTINCT symbol FROM bars WHERE freq = $freq)
 SELECT symbol, added, differing, common, if(abs(scale - 1) > $tolerance, scale, 1.0) AS scale, volume_as_is,
-       false AS seam
+       false AS seam, false AS fresh
 FROM (
     SELECT i.symbol,
            count(*) FILTER (b.symbol IS NULL) AS added,
@@ -19,7 +21,12 @@ FROM (
            -- a volume that is not adjusted has no scale
            coalesce(arg_min(abs(i.volume::DOUBLE - b.volume) <= $tolerance * b.volume, i.time) FILTER (b.volume > 0),
                     list_contains($unadjusted_volume, i.symbol)) AS volume_as_is
-    FROM incoming AS i
+    FROM (SELECT * FROM incoming SEMI JOIN stored USING (symbol)) AS i
     LEFT JOIN bars AS b ON b.freq = $freq AND b.symbol = i.symbol AND b.time = i.time
     GROUP BY i.symbol
-);
+)
+UNION ALL
+SELECT symbol, count(*), 0, 0, 1, list_contains($unadjusted_volume, symbol), false, true
+FROM incoming
+ANTI JOIN stored USING (symbol)
+GROUP BY symbol;

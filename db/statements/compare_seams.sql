@@ -15,7 +15,7 @@ FROM (
                    arg_min({close: close, factor: factor}, time) AS head,
                    arg_max({close: close, factor: factor}, time) AS tail
             FROM incoming
-            SEMI JOIN (SELECT symbol FROM compared WHERE common = 0) AS apart USING (symbol)
+            SEMI JOIN (SELECT symbol FROM compared WHERE common = 0 AND NOT fresh) AS apart USING (symbol)
             GROUP BY symbol
         ) AS i
         JOIN (
@@ -23,7 +23,7 @@ FROM (
                    arg_min({close: close, factor: factor}, time) AS head,
                    arg_max({close: close, factor: factor}, time) AS tail
             FROM bars
-            SEMI JOIN (SELECT symbol FROM compared WHERE common = 0) AS apart USING (symbol)
+            SEMI JOIN (SELECT symbol FROM compared WHERE common = 0 AND NOT fresh) AS apart USING (symbol)
             WHERE freq = $freq
             GROUP BY symbol
         ) AS b USING (symbol)

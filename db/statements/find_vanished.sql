@@ -3,9 +3,9 @@
 -- before. A bar that was refused is in the source.
 CREATE OR REPLACE TEMP TABLE vanished AS
 WITH given AS (
-    SELECT symbol, date, time FROM incoming
-    UNION ALL
-    SELECT symbol, date, time FROM refused
+    SELECT symbol, date, time
+    FROM (SELECT symbol, date, time FROM incoming UNION ALL SELECT symbol, date, time FROM refused)
+    SEMI JOIN (SELECT symbol FROM compared WHERE NOT fresh) AS extended USING (symbol)
 ),
 spans AS (
     SELECT symbol,

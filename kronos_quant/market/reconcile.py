@@ -86,12 +86,14 @@ def apply_changes(connection: duckdb.DuckDBPyConnection, freq: str, ingest: int)
         connection.execute(statement("insert_history"), numbered)
         connection.execute(statement("delete_replaced"), {"freq": freq})
         connection.execute(statement("insert_replacing"), {"freq": freq})
-    [(added,)] = connection.execute("SELECT coalesce(sum(added), 0) FROM compared").fetchall()
-    if added:
-        connection.execute(statement("insert_missing"), {"freq": freq})
+    for (fresh,) in connection.execute("SELECT DISTINCT fresh FROM compared WHERE added > 0").fetchall():
+        connection.execute(statement("insert_fresh" if fresh else "insert_missing"), {"freq": freq})
     connection.execute(statement("insert_rescales"), numbered)
     connection.execute(statement("insert_vanished"), numbered)
-    connection.execute(statement("mark_returned"), numbered)
+    query = "SELECT count(*) FROM vanished_bars WHERE freq = ? AND returned IS NULL"
+    [(missing,)] = connection.execute(query, [freq]).fetchall()
+    if missing:
+        connection.execute(statement("mark_returned"), numbered)
     connection.execute("DROP TABLE replacing; DROP VIEW arriving; DROP TABLE compared; DROP TABLE vanished")
 
 

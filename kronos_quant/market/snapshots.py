@@ -36,6 +36,7 @@ from kronos_quant.errors import DataError, counted
 from kronos_quant.files import discard, make_folder, write_aside, write_json, write_text
 from kronos_quant.market.calendar_files import write_calendar
 from kronos_quant.market.database import DB_FOLDER, statement
+from kronos_quant.market.quality.check_tables import sort_bars
 from kronos_quant.market.quality.checks import CONTRADICTED_FILE, REJECTED_FILE, WARNED_FILE, write_findings
 from kronos_quant.market.snapshot_parts import CURRENT, NAME_LENGTH, SNAPSHOTS, check_part, current_name
 from kronos_quant.market.suspensions import find_suspended
@@ -53,6 +54,7 @@ SUSPENDED = "suspended"
 
 _FORMAT = 1
 _ROWS_A_GROUP = 1 << 18
+_ROWS_A_RANGE = 1 << 21
 _HISTORY_ROWS_A_GROUP = 1 << 16
 _STAGED = ".staged-"
 
@@ -248,9 +250,9 @@ class _Suspended:
 
 
 def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) -> tuple[str, _Suspended | None]:
-    """Stream the bars of one frequency to Parquet, sorted by (symbol, time); return the digests of their values.
+    """Write the bars of one frequency to Parquet, sorted by (symbol, time); return the digests of their values.
 
-    One hash per column, so that the digest does not depend on where the stream is cut; the symbols enter as runs.
+    One hash per column, so that the digest does not depend on where the bars are cut; the symbols enter as runs.
     """
     hashes = {name: hashlib.sha256() for name in (*BARS, SUSPENDED) if name != "symbol"}
     counts = connection.sql(
@@ -258,11 +260,13 @@ def _write_bars(path: Path, connection: duckdb.DuckDBPyConnection, freq: str) ->
         params={"freq": freq},
     ).pl()
     paused = connection.sql("SELECT symbol, date FROM paused_sessions WHERE freq = $freq", params={"freq": freq}).pl()
-    reader = connection.sql(statement("select_bars"), params={"freq": freq}).to_arrow_reader(_ROWS_A_GROUP)
-    schema = reader.schema.append(pa.field(SUSPENDED, pa.bool_()))
+    schema = connection.sql("SELECT * EXCLUDE freq FROM bars LIMIT 0").to_arrow_table().schema
+    schema = schema.append(pa.field(SUSPENDED, pa.bool_()))
     suspended = 0
     with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=["symbol", "date"]) as writer:
-        for bars in _whole_symbols(reader):
+        for first, last in _ranges(counts):
+            bounds = {"freq": freq, "first": first, "last": last}
+            bars = sort_bars(connection.sql(statement("select_bars"), params=bounds).pl())
             columns = bars.with_columns(find_suspended(bars, paused).alias(SUSPENDED))
             check_table("snapshot.bars", columns)
             writer.write_table(columns.to_arrow().cast(schema), row_group_size=_ROWS_A_GROUP)
@@ -281,20 +285,11 @@ def _bytes(column: pl.Series) -> memoryview:
     return column.to_physical().to_numpy().data
 
 
-def _whole_symbols(reader: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
-    """The rows of a stream that is sorted by symbol, cut so that every symbol is in one piece."""
-    kept: list[pl.DataFrame] = []
-    for batch in reader:
-        rows = pl.DataFrame(batch)
-        last = rows["symbol"][-1]
-        whole = rows["symbol"] != last
-        if kept and kept[0]["symbol"][-1] != last:
-            yield pl.concat([*kept, rows.filter(whole)])
-            kept = [rows.filter(~whole)]
-        else:
-            kept.append(rows)
-    if kept:
-        yield pl.concat(kept)
+def _ranges(counts: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """First and last symbol of ranges that are sorted in memory. counts : symbol, bars; by symbol"""
+    of_range = counts["bars"].cum_sum() // _ROWS_A_RANGE
+    for (_,), symbols in counts.group_by(of_range, maintain_order=True):
+        yield symbols["symbol"][0], symbols["symbol"][-1]
 
 
 def _write_history(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:

@@ -119,12 +119,12 @@ def test_a_pointer_to_nowhere_is_told(tmp_path: Path, folder: Path) -> None:
         current_snapshot(tmp_path)
 
 
-def test_the_digest_of_the_bars_does_not_depend_on_where_the_stream_is_cut(
+def test_the_digest_of_the_bars_does_not_depend_on_where_the_bars_are_cut(
     tmp_path: Path, make_batch: BatchMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = make_batch({symbol: dict.fromkeys(range(1, 300), 10.0) for symbol in "ABCDEFGHIJKLMNOP"})
     whole = store_unchecked(tmp_path / "x", batch)
-    monkeypatch.setattr(snapshots, "_ROWS_A_GROUP", 2048)
+    monkeypatch.setattr(snapshots, "_ROWS_A_RANGE", 700)
     assert store_unchecked(tmp_path / "y", batch).snapshot == whole.snapshot
 
 

@@ -8,7 +8,8 @@
                  is unknown, and beyond its calendar, the source's
     hours        `date`, `open`, `close`: the parts of the exchange's sessions (a lunch break makes two), in its local
                  time; empty for daily bars and for an unknown exchange
-    instruments  schema.INSTRUMENTS of the symbols in incoming; first_date and last_date NULL where unknown
+    instruments  schema.INSTRUMENTS of the symbols in incoming; first_date and last_date NULL where unknown; `traded`:
+                 whether any bar of the symbol has a volume
     limits       `prefix`, `board`, `since`, `until`, `fraction`: maximum move of a price from the previous close, by
                  the first characters of a symbol; `until` is exclusive, NULL for the limit in force
     newcomers    `prefix`, `board`, `since`, `until`, `sessions`: number of first sessions without a limit, for shares
@@ -32,11 +33,10 @@ import pyarrow as pa
 
 from kronos_quant.check_sql import ROW
 from kronos_quant.market.calendars import TradingCalendar, exchange_calendar
-from kronos_quant.market.database import statement
 from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import calendar_name
 from kronos_quant.market.symbols import exchange_of, kind_of
-from kronos_quant.schema import DAILY, INSTRUMENTS
+from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
 
 _Rows = Sequence[PriceLimit | ListingStart]
 _MAINLAND_CALENDAR = "XSHG"
@@ -72,28 +72,29 @@ def context_from_bars(bars: pl.DataFrame) -> CheckContext:
     return CheckContext(DAILY if daily else "")
 
 
-def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
-    """The bars sorted by (symbol, time), stable, with their number in a column `row`."""
+def sort_bars(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars by (symbol, time), stable; as they are where they lie so, which is far cheaper to see than to sort."""
     symbol, end = pl.col("symbol"), pl.col("time")
     later = (symbol > symbol.shift()) | ((symbol == symbol.shift()) & (end >= end.shift()))
-    if not bars.select(later.slice(1).fill_null(False).all()).item():
-        bars = bars.sort("symbol", "time", maintain_order=True)
-    return bars.with_row_index(ROW)
+    if bars.select(later.slice(1).fill_null(False).all()).item():
+        return bars
+    return bars.sort("symbol", "time", maintain_order=True)
+
+
+def number_rows(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars sorted by (symbol, time), stable, with their number in a column `row`."""
+    return sort_bars(bars).with_row_index(ROW)
 
 
 def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.Table]:
     """The tables behind what checks read (with `check_views`), of `number_rows`; as Arrow, the bars not copied."""
-    instruments = _instruments(numbered["symbol"].drop_nulls().unique(), around)
+    runs = _runs(numbered)
+    instruments = _instruments(runs.filter(pl.col("symbol").is_not_null()), around)
     name = _calendar(instruments)
     calendar = around.calendar if around.calendar and around.calendar.name == name else exchange_calendar(name)
     dates = numbered["date"].drop_nulls()
     sessions = _sessions(dates, around, calendar)
-    bars = numbered.with_columns(_numbers(numbered["symbol"]), pl.col("volume", "amount").fill_null(0.0)).to_arrow(
-        compat_level=_VIEWS
-    )
-    # the same rows one place later; the first row has no earlier one and its copy is never used
-    steps = bars.drop_columns(["symbol", ROW, _NUMBER])
-    earlier = pa.concat_tables([steps.slice(0, 1), steps.slice(0, max(0, len(steps) - 1))])
+    bars = numbered.with_columns(_numbers(runs["bars"]), pl.col("volume", "amount").fill_null(0.0))
     tables = {
         "sessions": sessions,
         "hours": _hours(sessions, around.freq == DAILY, calendar),
@@ -103,31 +104,58 @@ def check_tables(numbered: pl.DataFrame, around: CheckContext) -> dict[str, pa.T
         "ticks": _ticks(name),
         "contradicted": around.contradicted.cast(pl.Schema(CONTRADICTED)),
     }
-    return {"bars": bars, "earlier": earlier} | {name: frame.to_arrow() for name, frame in tables.items()}
+    return {"steps": _with_previous(bars)} | {name: frame.to_arrow() for name, frame in tables.items()}
 
 
 def check_views() -> dict[str, str]:
     """The SELECTs of the views over `check_tables`."""
-    return {"incoming": "SELECT * EXCLUDE (number) FROM bars", "steps": statement("check_steps")}
+    return {"incoming": f"SELECT {ROW}, {', '.join(BARS)} FROM steps"}  # noqa: S608 (ours)
 
 
-def _numbers(symbols: pl.Series) -> pl.Series:
-    """Each bar's number within its symbol. symbols : of the bars, each symbol's in one piece"""
-    lengths = symbols.rle().struct.field("len").to_numpy()
-    starts = np.repeat(np.cumsum(lengths, dtype=np.uint32) - lengths.astype(np.uint32), lengths)
-    return pl.Series(_NUMBER, np.arange(len(symbols), dtype=np.uint32) - starts)
+def _with_previous(bars: pl.DataFrame) -> pa.Table:
+    """The table `steps`: what is of the bar before is the same memory, read one place later."""
+    columns = {name: bars[name].to_arrow(compat_level=_VIEWS) for name in bars.columns}
+    rows = max(0, len(bars) - 1)
+    follows = bars[_NUMBER].to_numpy()[1:] > 0
+    for name in BARS:
+        if name == "symbol":
+            continue
+        before = columns[name].slice(0, rows)
+        valid = np.zeros(before.offset + rows, bool)
+        valid[before.offset :] = follows & before.is_valid().to_numpy(zero_copy_only=False)
+        buffers = [pa.py_buffer(np.packbits(valid, bitorder="little")), before.buffers()[1]]
+        shifted = pa.Array.from_buffers(before.type, rows, buffers, offset=before.offset)
+        columns[f"previous_{name}"] = pa.chunked_array([pa.nulls(len(bars) - rows, before.type), shifted])
+    return pa.table(columns)
 
 
-def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
-    """schema.INSTRUMENTS of the symbols; what is unknown is inferred from their spelling."""
-    names = symbols.sort().to_list()
+def _runs(numbered: pl.DataFrame) -> pl.DataFrame:
+    """symbol, bars (their number), traded (whether any has a volume), in order; each symbol is in one piece."""
+    runs = numbered["symbol"].rle().struct.unnest().select(symbol="value", bars="len")
+    starts = runs["bars"].cum_sum() - runs["bars"]
+    volumes = (numbered["volume"] > 0).fill_null(False).to_numpy()
+    traded = np.logical_or.reduceat(volumes, starts.to_numpy()) if len(runs) else volumes
+    return runs.with_columns(traded=traded)
+
+
+def _numbers(lengths: pl.Series) -> pl.Series:
+    """Each bar's number within its symbol. lengths : bars of each symbol"""
+    ends = lengths.cum_sum().to_numpy().astype(np.uint32)
+    starts = np.repeat(ends - lengths.to_numpy(), lengths.to_numpy())
+    return pl.Series(_NUMBER, np.arange(len(starts), dtype=np.uint32) - starts)
+
+
+def _instruments(runs: pl.DataFrame, around: CheckContext) -> pl.DataFrame:
+    """schema.INSTRUMENTS and `traded` of the symbols of `_runs`; what is unknown is inferred from their spelling."""
+    names = runs["symbol"].to_list()
     spelled = pl.DataFrame(
         {
             "symbol": names,
+            "traded": runs["traded"],
             "own_exchange": [exchange_of(symbol, around.exchange) for symbol in names],
             "own_kind": [kind_of(symbol) for symbol in names],
         },
-        schema={"symbol": pl.String, "own_exchange": pl.String, "own_kind": pl.String},
+        schema={"symbol": pl.String, "traded": pl.Boolean, "own_exchange": pl.String, "own_kind": pl.String},
     )
     given = around.instruments.select(pl.col(name).cast(dtype) for name, dtype in INSTRUMENTS.items())
     return spelled.join(given, on="symbol", how="left", maintain_order="left").select(
@@ -136,6 +164,7 @@ def _instruments(symbols: pl.Series, around: CheckContext) -> pl.DataFrame:
         pl.coalesce("kind", "own_kind").alias("kind"),
         "first_date",
         "last_date",
+        "traded",
     )
 
 

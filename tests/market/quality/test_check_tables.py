@@ -87,15 +87,18 @@ def test_hours_are_the_parts_of_the_sessions_for_intraday_bars_only(make_batch: 
 
 
 def test_instruments_are_as_given_and_as_spelled_where_nobody_says(make_batch: BatchMaker) -> None:
-    bars = make_batch({"SH600000": {1: 10.0}, "SH000300": {1: 10.0}, "SZ000001": {1: 10.0}}).bars
+    silent = pl.when(pl.col("symbol") == "SZ000001").then(None).otherwise("volume")
+    bars = make_batch({"SH600000": {1: 10.0}, "SH000300": {1: 10.0}, "SZ000001": {1: 10.0}}).bars.with_columns(
+        volume=silent
+    )
     given = pl.DataFrame(
         [("SZ000001", "", "stock", date(1991, 4, 3), None, None)], schema=schema.INSTRUMENTS, orient="row"
     )
     found = rows(bars, CheckContext("day", "", (), given), "FROM instruments ORDER BY symbol")
     assert found == [
-        ("SH000300", "XSHG", "index", None, None),
-        ("SH600000", "XSHG", "stock", None, None),
-        ("SZ000001", "XSHE", "stock", date(1991, 4, 3), None),
+        ("SH000300", "XSHG", "index", None, None, True),
+        ("SH600000", "XSHG", "stock", None, None, True),
+        ("SZ000001", "XSHE", "stock", date(1991, 4, 3), None, False),
     ]
 
 
