@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ import duckdb
 import polars as pl
 
 from kronos_quant.errors import DataError, counted
-from kronos_quant.market.calendar_files import store_source_sessions
+from kronos_quant.market.calendar_files import path_of, read_calendar, store_source_sessions
+from kronos_quant.market.calendars import TradingCalendar
 from kronos_quant.market.database import LOCK_WAIT_SECONDS, ingest_lock, open_database, statement, transaction
 from kronos_quant.market.ingest_report import IngestReport, rule_counts
 from kronos_quant.market.listings import SPANS
@@ -30,7 +32,7 @@ from kronos_quant.market.readings import (
 )
 from kronos_quant.market.reconcile import Reconciliation, Span, apply_changes, reconcile
 from kronos_quant.market.sessions import calendar_name, hours_notes, known_until, night_notes, sessions_between
-from kronos_quant.market.snapshots import SUSPENDED, Snapshot, publish, shared_exchange
+from kronos_quant.market.snapshots import SUSPENDED, Snapshot, current_snapshot, publish, shared_exchange
 from kronos_quant.market.suspensions import PAUSED
 from kronos_quant.market.symbols import exchange_of, kind_of
 from kronos_quant.market.universes import record_facts, tidy
@@ -161,7 +163,8 @@ def store_bars(
         When another ingest does not finish in time.
     """
     calendar_name(batch.exchange)  # an unknown code is rejected before anything is written
-    around = CheckContext(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted)
+    calendar = _published_calendar(root, batch)
+    around = CheckContext(batch.freq, batch.exchange, batch.sessions, batch.instruments, batch.contradicted, calendar)
     bars = tidy_bars(batch)
     # from here on each large table is let go as soon as it is not needed: of a whole market it is a gigabyte
     batch = replace(batch, bars=batch.bars.clear())
@@ -298,6 +301,16 @@ def _report(
 def stamp_text(moment: datetime, freq: str) -> str:
     """The end of a bar as text: daily ones are dates."""
     return f"{moment:%Y-%m-%d}" if freq == DAILY else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _published_calendar(root: Path, batch: BarBatch) -> TradingCalendar | None:
+    """The calendar of the stored bars, to which sources and users add, where it begins early enough for a batch."""
+    with suppress(DataError):  # a damaged snapshot: this ingest publishes another
+        snapshot = current_snapshot(root)
+        if snapshot is not None and (path := path_of(snapshot.folder, batch.freq)).exists():
+            calendar = read_calendar(path)
+            return calendar if calendar.dates[0] <= min(batch.sessions) else None
+    return None
 
 
 def _held_sessions(batch: BarBatch, screened: ScreenedBars) -> list[date]:

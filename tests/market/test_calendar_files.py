@@ -19,6 +19,7 @@ from kronos_quant.market.calendars import exchange_calendar
 from kronos_quant.market.ingest.calendars import read_sessions
 from kronos_quant.market.ingest.lists import read_intervals
 from kronos_quant.market.snapshots import fault_of
+from kronos_quant.market.store import store_bars
 from kronos_quant.readers import read_json
 
 BatchMaker = Callable[..., BarBatch]
@@ -189,6 +190,17 @@ def test_a_calendar_that_begins_soon_after_the_known_one_continues_it(tmp_path: 
     found = open_market(tmp_path).next_times(datetime.combine(last_known(), time()), 3)
     assert [moment.date() for moment in found.times[:2]] == days
     assert found.estimated == [False, False, True]
+
+
+def test_an_ingest_checks_with_the_sessions_that_a_user_gave(tmp_path: Path, make_batch: BatchMaker) -> None:
+    batch = make_batch(SHARES)
+    saturday = moved(make_batch({"SH600000": {1: 10.0, 2: 11.0, 3: 11.5, 4: 12.0}}), date(2024, 1, 6))
+    saturday = replace(saturday, bars=saturday.bars.filter(pl.col("date") > date(2024, 1, 4)))
+    store_bars(tmp_path, batch)
+    assert store_bars(tmp_path, saturday).rejected_by_rule == {"outside_session": 1}
+    days = [date(2024, 1, day) for day in (2, 3, 4, 5, 6)]
+    ingest_calendar(tmp_path, pl.DataFrame({"date": days}))
+    assert store_bars(tmp_path, saturday).rejected == 0
 
 
 @pytest.mark.parametrize(
