@@ -8,6 +8,9 @@ TRADABLE, NO_BAR, LIMIT_UP, LIMIT_DOWN = 0, 1, 2, 3
 BELOW_LOT, NO_CASH, COST_ABOVE_VALUE, DELISTED, VOLUME, BOUGHT_TODAY, RESERVED = range(4, 11)
 """The other reasons of an order's end; RESERVED: there was cash, but it is kept back."""
 
+BOTH_LIMITS = 15
+"""A market state of the profile `qlib` alone, where expressions say what may be traded; also a reason."""
+
 REASONS = {
     TRADABLE: "",
     NO_BAR: "no bar",
@@ -20,6 +23,7 @@ REASONS = {
     VOLUME: "volume cap",
     BOUGHT_TODAY: "bought today",
     RESERVED: "cash buffer",
+    BOTH_LIMITS: "both limits",
 }
 
 MEANINGS = {
@@ -33,6 +37,7 @@ MEANINGS = {
     VOLUME: "`liquidity.participation` (or `qlib.volume_threshold`) let fewer shares through than wanted, or none",
     BOUGHT_TODAY: "T+1: shares bought in this session cannot be sold in it",
     RESERVED: "there is cash, but `risk.cash_buffer` keeps it back",
+    BOTH_LIMITS: "the expressions of `price_limit` forbid to buy and to sell (`profile: qlib`)",
 }
 """What each of REASONS means to the owner of the order."""
 

@@ -20,11 +20,10 @@ from kronos_quant.backtest.qlib.market import (
     QlibFacts,
     as_listed,
     derived_facts,
+    limit_states,
     qlib_costs,
     qlib_prices,
-    qlib_states,
     qlib_terms,
-    qlib_threshold,
     qlib_unit,
 )
 from kronos_quant.backtest.result import BacktestResult, result_of
@@ -236,7 +235,7 @@ def qlib_market(strategy: Strategy, panel: Panel, facts: QlibFacts, state: State
     panel = as_listed(panel, facts)
     last, factor = forward_fill(panel.close), forward_fill(panel.factor)
     if state is None:
-        state = qlib_states(panel, facts.change, qlib_threshold(strategy))
+        state = limit_states(strategy, panel, facts)
     none, price = np.zeros(len(panel.symbols), dtype=np.int64), qlib_prices(panel, strategy.fill)
     return market_of(panel, price, last, factor, state, none, none, none, none.astype(np.bool_), facts.volume)
 

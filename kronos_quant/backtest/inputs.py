@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +12,13 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.panel import Panel, SymbolGroups, add_past, build_bar_panel, build_panel, in_ticks
-from kronos_quant.backtest.qlib.market import QlibFacts, derived_facts, facts_of_directory
+from kronos_quant.backtest.qlib.market import (
+    QlibFacts,
+    derived_facts,
+    facts_of_directory,
+    matching_directory,
+    read_facts,
+)
 from kronos_quant.backtest.rules import Rules, rules_of
 from kronos_quant.backtest.scores import TradedScores, file_scores, missing_scores, recipe_scores
 from kronos_quant.backtest.strategies.protocol import Decide
@@ -113,7 +118,7 @@ def collect_inputs(
         scores,
         panel if settings.profile == "qlib" else in_ticks(panel, rules.tick),
         rules,
-        qlib_facts(workspace, market, settings, panel) if settings.profile == "qlib" else None,
+        source_directory(workspace, market, settings, panel)[1] if settings.profile == "qlib" else None,
         benchmark,
         None if benchmark is None else benchmark_close(market.select_bars([benchmark]), benchmark, panel),
         decide,
@@ -347,31 +352,29 @@ def bars_of_source(market: Market, start: date) -> pl.DataFrame:
 
 def source_directory(
     workspace: WorkspaceFolder, market: Market, strategy: Strategy, panel: Panel
-) -> tuple[Path, QlibFacts] | None:
+) -> tuple[Path | None, QlibFacts]:
     """The Qlib directory of a panel's bars, and what Qlib reads there: the one that the strategy names or, with these
-    closes, one that they were read from or that kq.yaml names; None without any.
+    closes, one that they were read from or that kq.yaml names; None, and what the closes tell, without any.
 
-    Raises DataError where the one that the strategy names has other bars.
+    Raises DataError where the one that the strategy names has other bars, and where the one that is found lacks a file.
     """
     if strategy.qlib.directory is not None:
         directory = workspace.root / strategy.qlib.directory.expanduser()
-        return directory, facts_of_directory(panel, directory)
-    configured = workspace.root / workspace.config.market.qlib_dir.expanduser()
+        return directory, facts_of_directory(panel, directory, strategy)
+    configured, others = workspace.root / workspace.config.market.qlib_dir.expanduser(), []
     for directory in dict.fromkeys([*market.origins("qlib"), configured]):
         if (directory / "calendars").is_dir():
-            with suppress(DataError):
-                return directory, facts_of_directory(panel, directory)
-    return None
-
-
-def qlib_facts(workspace: WorkspaceFolder, market: Market, strategy: Strategy, panel: Panel) -> QlibFacts:
-    """What Qlib reads of its own directory, or what the closes tell where there is none of these bars."""
-    found = source_directory(workspace, market, strategy, panel)
-    if found is not None:
-        return found[1]
-    facts = derived_facts(panel)
-    note = "No Qlib directory with these bars was found: $change is computed from the closes (set `qlib.directory`)."
-    return replace(facts, notes=(note,))
+            try:
+                opened, first = matching_directory(panel, directory)
+            except DataError as error:
+                others.append(str(error))
+                continue
+            return directory, read_facts(panel, opened, first, strategy)
+    why = f"; {'; '.join(others)}" if others else ""
+    note = (
+        f"No Qlib directory with these bars was found: $change is computed from the closes (set `qlib.directory`){why}."
+    )
+    return None, replace(derived_facts(panel), notes=(note,))
 
 
 def benchmark_close(bars: pl.DataFrame, benchmark: str, panel: Panel) -> FloatArray:

@@ -125,7 +125,7 @@ def limits_of(
     strategy: Strategy, up: FloatArray, down: FloatArray, reference: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The limits that the strategy asks for: the exchange's, one fraction for all, or none."""
-    if strategy.price_limit == "exchange":
+    if strategy.price_limit == "exchange" or isinstance(strategy.price_limit, tuple):
         return up, down, reference
     fraction = np.nan if strategy.price_limit == "none" else float(strategy.price_limit)
     one = np.full(up.shape, fraction)

@@ -95,6 +95,40 @@ EXPRESSION = re.compile(r"(?:(?P<before>[\d.eE+-]+) *\* *)?\$volume(?: *\* *(?P<
 """A share of the day's volume, as Qlib writes it; the only expressions that can be read without Qlib."""
 
 
+FIELD = re.compile(r"\$(\w+)")
+"""A field in an expression of Qlib's."""
+
+LONGEST = 500
+"""Characters of an expression."""
+
+_TOKEN = re.compile(
+    r"\$[a-zA-Z]\w*|[A-Z][A-Za-z]*(?=\s*\()|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|<=|>=|==|!=|[-+*/()<>&|,]|\s+"
+)
+"""A field, an operator, a number or a sign."""
+
+
+def check_expression(text: object) -> str:
+    """The expression itself. Raises ValueError for what is none, or says more than Qlib's fields and operators.
+
+    Qlib turns an expression into Python and runs it: a strategy file is safe to read only without other names.
+
+    >>> check_expression("$change >= 0.095")
+    '$change >= 0.095'
+    """
+    expected = 'an expression such as "$change >= 0.095"'
+    if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
+        raise ValueError(f"expected {expected}, found {short_repr(text)}")
+    place, before = 0, ""
+    while place < len(text):
+        found = _TOKEN.match(text, place)
+        if found is None or (found[0] in "*/" and found[0] == before):
+            raise ValueError(f"expected {expected}, found {short_repr(text[place:])} in it, which is no part of one")
+        place, before = found.end(), found[0]
+    if not FIELD.search(text):
+        raise ValueError(f"expected {expected}, found no field in {short_repr(text)}")
+    return text
+
+
 class VolumeShares(Section):
     """The largest share of the day's volume that an order fills.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt, Lt
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
-from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk, refuse_both_names
+from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk, check_expression, refuse_both_names
 from kronos_quant.bounds import MOST_MONEY, MOST_SHARES, BarCount, SessionCount, ShareCount, SymbolCount
 from kronos_quant.config import Day, Section
 from kronos_quant.inputs import short_repr
@@ -116,8 +116,9 @@ class Strategy(Section):
     """board lot, raw shares; 0: fractional shares; exchange: that of each symbol"""
     lots: dict[str, Annotated[ShareCount, Ge(1)]] = Field(default_factory=dict)
     """board lots by symbol, raw shares, where `lot: exchange` does not know them"""
-    price_limit: Annotated[float, Gt(0), Lt(1)] | Literal["exchange", "none"] = "exchange"
-    """daily price limit, fraction of the previous close; exchange: that of each symbol"""
+    price_limit: Annotated[float, Gt(0), Lt(1)] | Literal["exchange", "none"] | tuple[str, str] = "exchange"
+    """daily price limit, fraction of the previous close; exchange: that of each symbol. `profile: qlib` also takes two
+    expressions of Qlib's, which forbid to buy and to sell: ["$change >= 0.095", "$change <= -0.095"]"""
     cash_fraction: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")
     """topk_dropout: fraction of the free cash that the purchases of a session spend"""
     target_exposure: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")
@@ -152,14 +153,18 @@ class Strategy(Section):
     @field_validator("price_limit", mode="before")
     @classmethod
     def _limit_as_a_fraction(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) == 2:
+            return tuple(check_expression(text) for text in value)
         if value in ("exchange", "none") or (isinstance(value, float) and 0 < value < 1):
             return value
         raise ValueError(f"must be a fraction between 0 and 1, exchange or none, found {short_repr(value)}")
 
     @model_validator(mode="after")
     def _fields_together(self) -> Strategy:
-        if self.strategy == "topk_dropout" and self.n_drop > self.topk:
+        if self.strategy == "topk_dropout" and self.n_drop > self.topk and self.profile != "qlib":
             raise ValueError(f"n_drop must be at most topk ({self.topk}), found {self.n_drop}")
+        if self.limit_expressions is not None and self.profile != "qlib":
+            raise ValueError("price_limit: expressions need `profile: qlib`")
         if self.profile != "qlib" and "qlib" in self.model_fields_set and self.qlib != QlibSettings.model_validate({}):
             raise ValueError("the section qlib needs `profile: qlib`")
         if self.profile == "qlib":
@@ -182,6 +187,11 @@ class Strategy(Section):
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
             raise ValueError("risk needs `profile: exchange`")
+
+    @property
+    def limit_expressions(self) -> tuple[str, str] | None:
+        """The expressions that forbid to buy and to sell, where `price_limit` has them."""
+        return self.price_limit if isinstance(self.price_limit, tuple) else None
 
     @property
     def sells_short(self) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from kronos_quant.backtest import simulate
 from kronos_quant.backtest.inputs import collect_inputs
+from kronos_quant.errors import DataError
 from kronos_quant.market import export_bars, ingest_qlib, open_market
 from kronos_quant.workflows.parity import run_parity
 from kronos_quant.workspace import WorkspaceFolder, init_workspace, open_workspace_folder
@@ -41,6 +42,28 @@ def test_bars_that_the_checks_refused_are_in_both_accounts_and_that_is_said(from
     assert report.found.holds
     assert report.directory.endswith("source")
     assert "Used here, as Qlib uses them, although the checks rejected them: 1 bar." in report.notes
+
+
+def test_a_directory_in_upper_case_and_percent_is_compared_as_the_ingest_read_it(from_qlib):
+    plain = run_parity(from_qlib, "own", device="cpu")
+    [source] = open_market(from_qlib.root).origins("qlib")
+    for folder in list((source / "features").iterdir()):
+        changes = np.fromfile(folder / "change.day.bin", "<f4")
+        changes[1:] *= 100
+        changes.tofile(folder / "change.day.bin")
+        folder.rename(folder.with_name(folder.name.upper()))
+    other = run_parity(from_qlib, "own", device="cpu")
+    assert other.found == plain.found
+    assert other.found.holds
+    assert other.directory.endswith("source")
+    assert any(note.startswith("$change counts percent for") for note in other.notes)
+
+
+def test_a_source_without_change_is_an_error_and_not_a_market_without_limits(from_qlib):
+    [source] = open_market(from_qlib.root).origins("qlib")
+    next((source / "features").glob("*/change.day.bin")).unlink()
+    with pytest.raises(DataError, match=r"expected change.day.bin .* found none for 1 symbol"):
+        run_parity(from_qlib, "own", device="cpu")
 
 
 def test_trailing_volumes_and_groups_count_as_in_a_back_test(scored_workspace):

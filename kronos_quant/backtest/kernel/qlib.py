@@ -56,7 +56,7 @@ def tradable_nb(state: int, side: int, forbid_all: bool) -> bool:
     """Whether a state lets an order through: any limit blocks both sides where `forbid_all`."""
     if state == codes.TRADABLE:
         return True
-    if forbid_all or state == codes.NO_BAR:
+    if forbid_all or state == codes.NO_BAR or state == codes.BOTH_LIMITS:
         return False
     return state != (codes.LIMIT_UP if side == codes.BUY else codes.LIMIT_DOWN)
 

@@ -13,21 +13,27 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from kronos_quant.arrays import BoolArray, FloatArray, StateArray
-from kronos_quant.backtest.codes import LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
+from kronos_quant.backtest.codes import BOTH_LIMITS, LIMIT_DOWN, LIMIT_UP, NO_BAR, TRADABLE
 from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.qlib.directory import (
+    CLEAR_MOVE,
+    PERCENT,
+    OtherBarsError,
+    QlibDirectory,
+    check_same_bars,
+    factor_missing,
+    in_percent,
+    inside,
+    open_directory,
+)
+from kronos_quant.backtest.qlib.expressions import expression_limits
 from kronos_quant.backtest.rules import Terms, percent
-from kronos_quant.backtest.settings import VolumeShares
+from kronos_quant.backtest.settings import FIELD, VolumeShares
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.errors import DataError
-from kronos_quant.market.ingest.qlib_files import read_bin, read_calendar, read_lists
+from kronos_quant.errors import ConfigError, listed
 from kronos_quant.panel.matrix import simple_returns
-from kronos_quant.schema import DAILY
-
-Days = npt.NDArray[np.datetime64]
-Spans = dict[str, list[tuple[date, date]]]
 
 LIMIT_THRESHOLD = 0.095
 """Qlib's for its Chinese region."""
@@ -44,9 +50,6 @@ NO_LIMIT = 10.0
 NO_PRICE = 1e-8
 """A deal price up to this is none to Qlib."""
 
-SAME_CLOSE = 1e-6
-"""Relative difference of closes below which a directory is the one that a panel was read from."""
-
 
 @dataclass(frozen=True, slots=True)
 class QlibFacts:
@@ -58,6 +61,8 @@ class QlibFacts:
     notes : where these come from, for the reader
     listed : b1[T, N], whether a symbol's bar lies within its spans of instruments/all.txt, without which Qlib has none;
     None where every bar does
+    percent : symbols whose stored `$change` counts percent; `change` has fractions
+    limits : (b1[T, N], b1[T, N]), whether expressions of the strategy forbid to buy and to sell; None without them
     """
 
     change: FloatArray
@@ -65,6 +70,8 @@ class QlibFacts:
     unit: int
     notes: tuple[str, ...] = ()
     listed: BoolArray | None = None
+    percent: tuple[str, ...] = ()
+    limits: tuple[BoolArray, BoolArray] | None = None
 
 
 def derived_facts(panel: Panel) -> QlibFacts:
@@ -85,75 +92,112 @@ def volumes_read(volume: FloatArray, days: Sequence[date]) -> FloatArray:
     return read
 
 
-def facts_of_directory(panel: Panel, directory: Path) -> QlibFacts:
+def facts_of_directory(panel: Panel, path: Path, strategy: Strategy | None = None) -> QlibFacts:
     """`$change` and `$volume` as a Qlib directory stores them, and whether Qlib would round orders on it.
 
-    Qlib does not round where any symbol of instruments/all.txt has a close without a factor in the period.
-    Raises DataError where the directory has other closes than the panel, or does not cover its sessions.
+    Qlib does not round where any symbol of instruments/all.txt has a close without a factor in the period. A `$change`
+    in percent is divided by 100, as the limit is a fraction.
+
+    Parameters
+    ----------
+    panel
+        The bars that are traded.
+    path
+        The directory; names are read as the ingest reads them.
+    strategy
+        Says which fields are needed, and has the limits where they are expressions; None: `$change` is needed.
+
+    Raises
+    ------
+    OtherBarsError
+        Where the directory has other closes than the panel, or does not cover its sessions.
+    DataError
+        Where a file is damaged, or one that is needed is missing.
+
+    Examples
+    --------
+    >>> facts_of_directory(panel, Path("cn_data")).unit  # doctest: +SKIP
+    100
     """
-    calendar = [time.date() for time in read_calendar(directory / "calendars", DAILY)]
-    first, end = bisect_left(calendar, panel.dates[0]), bisect_right(calendar, panel.dates[-1])
-    if tuple(calendar[first:end]) != panel.dates:
-        raise DataError(f"{directory}: its calendar has other sessions from {panel.dates[0]} to {panel.dates[-1]}")
-    days, spans = np.array(calendar, dtype="datetime64[D]"), listed_spans(directory)
-    change, volume = np.full(panel.close.shape, np.nan), np.full(panel.close.shape, np.nan)
-    for n, symbol in enumerate(panel.symbols):
-        close = field_values(directory, symbol, "close", len(calendar), first, end)
-        both = ~np.isnan(close) & ~np.isnan(panel.close[:, n])
-        if (np.abs(close[both] / panel.close[both, n] - 1) > SAME_CLOSE).any():
-            raise DataError(
-                f"{directory}: the closes of {symbol} differ from the workspace's (another source or download date)"
-            )
-        change[:, n] = field_values(directory, symbol, "change", len(calendar), first, end)
-        volume[:, n] = field_values(directory, symbol, "volume", len(calendar), first, end)
-    # the first session only gives scores; Qlib looks at the sessions that it trades in
-    unit = 0 if factor_missing(directory, days, spans, first + 1, end) else TRADE_UNIT
-    notes = (
-        () if unit else ("Qlib does not round orders here, because a symbol of all.txt has a close without a factor.",)
+    directory, first = matching_directory(panel, path)
+    return read_facts(panel, directory, first, strategy)
+
+
+def matching_directory(panel: Panel, path: Path) -> tuple[QlibDirectory, int]:
+    """A Qlib directory with the panel's bars, and the place of the panel's first session in its calendar.
+
+    Raises DataError as `facts_of_directory`.
+    """
+    directory = open_directory(path)
+    first, end = bisect_left(directory.days, panel.dates[0]), bisect_right(directory.days, panel.dates[-1])
+    if directory.days[first:end] != panel.dates:
+        raise OtherBarsError(f"{path}: its calendar has other sessions from {panel.dates[0]} to {panel.dates[-1]}")
+    check_same_bars(directory, panel, first, end)
+    return directory, first
+
+
+def read_facts(panel: Panel, directory: QlibDirectory, first: int, strategy: Strategy | None) -> QlibFacts:
+    """The facts of a directory with the panel's bars, see `facts_of_directory`."""
+    end = first + len(panel.dates)
+    traded = ~np.isnan(panel.close)
+    expressions = None if strategy is None else strategy.limit_expressions
+    with_bars = [panel.symbols[n] for n in np.flatnonzero(traded.any(axis=0))]
+    directory.require(with_bars, needed_fields(strategy))
+    change, volume = (
+        np.stack([directory.values(symbol, name, first, end) for symbol in panel.symbols], axis=1)
+        for name in ("change", "volume")
     )
-    listed = np.stack([inside(spans.get(symbol, []), days[first:end]) for symbol in panel.symbols], axis=1)
-    read = volumes_read(volume, calendar[first : end + 1])
-    everything = not spans or bool(listed[~np.isnan(panel.close)].all())
-    return QlibFacts(change, read, unit, notes, None if everything else listed)
+    notes: list[str] = []
+    percent: tuple[str, ...] = ()
+    if expressions is None and "change" in needed_fields(strategy):
+        change, percent, notes = as_fractions(change, panel)
+    # the first session only gives scores; Qlib looks at the sessions that it trades in
+    unit = 0 if factor_missing(directory, first + 1, end) else TRADE_UNIT
+    if not unit:
+        notes.append("Qlib does not round orders here, because a symbol of all.txt has a close without a factor.")
+    days = np.array(panel.dates, dtype="datetime64[D]")
+    inside_list = np.stack([inside(directory.spans.get(symbol, []), days) for symbol in panel.symbols], axis=1)
+    everything = not directory.spans or bool(inside_list[traded].all())
+    return QlibFacts(
+        change,
+        volumes_read(volume, directory.days[first : end + 1]),
+        unit,
+        tuple(notes),
+        None if everything else inside_list,
+        percent,
+        None if expressions is None else expression_limits(directory.path, panel, expressions),
+    )
 
 
-def field_values(directory: Path, symbol: str, name: str, length: int, first: int, end: int) -> npt.NDArray[np.float64]:
-    """A field of a symbol over sessions first to end - 1 of the calendar, NaN where it has none."""
-    values = np.full(end - first, np.nan)
-    path = directory / "features" / symbol.lower() / f"{name}.{DAILY}.bin"
-    if path.is_file():
-        series = read_bin(path, length)
-        low, high = max(series.start, first), min(series.end, end)
-        if low < high:
-            values[low - first : high - first] = series.values[low - series.start : high - series.start]
-    return values
+def needed_fields(strategy: Strategy | None) -> tuple[str, ...]:
+    """The fields, besides prices and factor, without which pyqlib would trade by NaN and say nothing."""
+    if strategy is None:
+        return ("change",)
+    if strategy.limit_expressions is not None:
+        limits = {name.lower() for text in strategy.limit_expressions for name in FIELD.findall(text)}
+    else:
+        limits = set() if strategy.price_limit == "none" else {"change"}
+    by_volume = strategy.qlib.volume_threshold is not None or strategy.qlib.impact_cost > 0
+    return tuple(sorted(limits | ({"volume"} if by_volume else set())))
 
 
-def listed_spans(directory: Path) -> Spans:
-    """The first and the last day of each span of instruments/all.txt, by symbol."""
-    spans: Spans = {}
-    rows = read_lists(directory / "instruments").filter(universe="all").select("symbol", "start", "end")
-    for symbol, start, end in rows.iter_rows():
-        spans.setdefault(symbol, []).append((start, end))
-    return spans
-
-
-def inside(spans: Sequence[tuple[date, date]], days: Days) -> BoolArray:
-    """b1[T]: whether each of some days lies in one of a symbol's spans."""
-    found = np.zeros(len(days), dtype=np.bool_)
-    for start, end in spans:
-        found |= (days >= np.datetime64(start)) & (days <= np.datetime64(end))
-    return found
-
-
-def factor_missing(directory: Path, days: Days, spans: Spans, first: int, end: int) -> bool:
-    """Whether a symbol of instruments/all.txt has a close and no factor in its sessions of first to end - 1."""
-    for symbol, own in spans.items():
-        close = field_values(directory, symbol, "close", len(days), first, end)
-        factor = field_values(directory, symbol, "factor", len(days), first, end)
-        if (inside(own, days[first:end]) & ~np.isnan(close) & np.isnan(factor)).any():
-            return True
-    return False
+def as_fractions(change: FloatArray, panel: Panel) -> tuple[FloatArray, tuple[str, ...], list[str]]:
+    """`$change` as fractions of the previous close, the symbols that had it in percent, and what to say of it."""
+    columns, explained = in_percent(change, panel.close)
+    percent = tuple(symbol for symbol, one in zip(panel.symbols, columns, strict=True) if one)
+    notes = []
+    if percent:
+        notes.append(
+            f"$change counts percent for {len(percent)} of {len(panel.symbols)} symbols ({listed(percent, 3)}): it is "
+            "divided by 100, as the limit is a fraction (pyqlib would take nearly every move for a limit)."
+        )
+        change = np.where(columns, (change.astype(np.float32) / PERCENT).astype(np.float64), change)
+    if explained < 0.5:
+        notes.append(
+            f"$change agrees with the closes in {explained:.0%} of the moves above {CLEAR_MOVE:.1%}: the price limits "
+            "follow $change, as in Qlib."
+        )
+    return change, percent, notes
 
 
 def as_listed(panel: Panel, facts: QlibFacts) -> Panel:
@@ -168,6 +212,24 @@ def qlib_prices(panel: Panel, fill: str) -> FloatArray:
     """The deal prices f64[T, N]: the close where the field is missing or 0."""
     price = panel.open if fill == "open" else panel.close
     return np.ascontiguousarray(np.where(price > NO_PRICE, price, panel.close))
+
+
+def limit_states(strategy: Strategy, panel: Panel, facts: QlibFacts) -> StateArray:
+    """uint8[T, N]: the market as the strategy's limits make it: by one threshold, or by an expression for each side."""
+    if facts.limits is None:
+        if strategy.limit_expressions is not None:
+            raise ConfigError(
+                "price_limit: expressions are evaluated on a Qlib directory, and none has these bars",
+                hint="set `qlib.directory` in the strategy file",
+            )
+        return qlib_states(panel, facts.change, qlib_threshold(strategy))
+    no_buy, no_sell = facts.limits
+    states = np.full(panel.close.shape, TRADABLE, dtype=np.uint8)
+    states[no_buy] = LIMIT_UP
+    states[no_sell] = LIMIT_DOWN
+    states[no_buy & no_sell] = BOTH_LIMITS
+    states[np.isnan(panel.close)] = NO_BAR
+    return states
 
 
 def qlib_states(panel: Panel, change: FloatArray, threshold: float) -> StateArray:
@@ -189,10 +251,10 @@ def qlib_costs(strategy: Strategy) -> tuple[float, float, float]:
 
 
 def qlib_threshold(strategy: Strategy) -> float:
-    """limit_threshold: one for every board, as Qlib has it."""
+    """limit_threshold: one for every board, as Qlib has it; not for limits that are expressions."""
     if strategy.price_limit == "none":
         return NO_LIMIT
-    return LIMIT_THRESHOLD if strategy.price_limit == "exchange" else float(strategy.price_limit)
+    return LIMIT_THRESHOLD if isinstance(strategy.price_limit, str | tuple) else float(strategy.price_limit)
 
 
 def qlib_unit(strategy: Strategy, facts: QlibFacts) -> int:
@@ -210,7 +272,7 @@ def qlib_terms(strategy: Strategy, facts: QlibFacts, exchange: Terms) -> Terms:
     if strategy.qlib.impact_cost:
         costs += f", and {strategy.qlib.impact_cost:g} x the square of the order's share of the day's value"
     rules = (
-        f"Qlib's: limit {qlib_threshold(strategy):g} on the day's close-to-close change, "
+        f"Qlib's: {limit_words(strategy)}, "
         + (f"orders in units of {unit}" if unit else "orders not rounded")
         + share_words(strategy.qlib.volume_threshold)
         + ", delisted holdings stay at their last close"
@@ -220,6 +282,13 @@ def qlib_terms(strategy: Strategy, facts: QlibFacts, exchange: Terms) -> Terms:
         "the open) and without delistings (delisted holdings keep their places). For comparison, not for evaluation."
     )
     return Terms((costs, rules), (note, *facts.notes), exchange.sessions_per_year)
+
+
+def limit_words(strategy: Strategy) -> str:
+    """The price limits in words."""
+    if strategy.limit_expressions is not None:
+        return "no purchase where {}, no sale where {}".format(*strategy.limit_expressions)
+    return f"limit {qlib_threshold(strategy):g} on the day's close-to-close change"
 
 
 def share_words(shares: VolumeShares | None) -> str:

@@ -7,10 +7,8 @@ canonical form sorts holdings by symbol and ties stably; nothing else is changed
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.qlib.expressions import quiet
 from kronos_quant.backtest.qlib.market import qlib_costs, qlib_threshold
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import KronosQuantError
@@ -130,7 +129,7 @@ def exchange_settings(strategy: Strategy, unit: int) -> dict[str, Any]:
     sides = {} if shares is None else shares.model_dump()
     return {
         "freq": "day",
-        "limit_threshold": qlib_threshold(strategy),
+        "limit_threshold": strategy.limit_expressions or qlib_threshold(strategy),
         "deal_price": strategy.fill,
         "open_cost": open_cost,
         "close_cost": close_cost,
@@ -196,21 +195,3 @@ def canonical_order() -> Iterator[None]:
         yield
     finally:
         Position.get_stock_list, pd.Series.sort_values = listed, sort_values
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """What Qlib and its parts print, warn and log is dropped."""
-    root = logging.getLogger("qlib")
-    level = root.level
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        root.setLevel(level)

@@ -22,6 +22,7 @@ from kronos_quant.backtest.engine import exchange_market, qlib_market, run_kerne
 from kronos_quant.backtest.inputs import BacktestInputs, bars_of_source, source_directory, stored_bars
 from kronos_quant.backtest.ledger import simulate_slowly
 from kronos_quant.backtest.panel import Panel, build_panel
+from kronos_quant.backtest.qlib.directory import for_pyqlib
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory, qlib_costs, qlib_unit
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
 from kronos_quant.backtest.rules import Rules
@@ -169,9 +170,12 @@ def compare_profiles(
     of the same bars, whose calendar goes on after the panel's last session
     """
     as_qlib = strategy.model_copy(update={"profile": "qlib"})
-    as_exchange = strategy.model_copy(update={"profile": "exchange"})
+    # expressions are limits of Qlib's alone
+    limit = "exchange" if strategy.limit_expressions else strategy.price_limit
+    as_exchange = strategy.model_copy(update={"profile": "exchange", "price_limit": limit})
     mine = run_kernel(as_qlib, panel, rules, facts)
-    theirs = run_pyqlib(directory, scores, panel.dates[1], panel.dates[-1], as_qlib, qlib_unit(as_qlib, facts))
+    with for_pyqlib(directory, facts.percent) as place:
+        theirs = run_pyqlib(place, scores, panel.dates[1], panel.dates[-1], as_qlib, qlib_unit(as_qlib, facts))
     real = run_kernel(as_exchange, panel, rules)
     slow = simulate_slowly(as_exchange, panel, rules)
     written = [tuple(order[name] for name in ORDER) for order in slow.orders if order["status"] != "rejected"]
@@ -267,12 +271,11 @@ def directory_for(
     bars = stored_bars(inputs.market, sessions[0])
     whole = bars_of_source(inputs.market, sessions[0])
     panel = build_panel(whole, scores, sessions, inputs.market.listings(), keep_unpriced=True)
-    found = source_directory(workspace, inputs.market, inputs.strategy, panel)
-    if found is not None:
-        directory, facts = found
+    directory, facts = source_directory(workspace, inputs.market, inputs.strategy, panel)
+    if directory is not None:
         refused = len(whole.join(bars, on=["symbol", "date"], how="anti").filter(pl.col("date") <= sessions[-1]))
         note = f"Used here, as Qlib uses them, although the checks rejected them: {counted(refused, 'bar')}."
         return directory, panel, replace(facts, notes=(*facts.notes, note)) if refused else facts
     panel = build_panel(bars, scores, sessions, inputs.market.listings(), keep_unpriced=True)
     export_bars(inputs.market, made, "qlib")
-    return made, panel, facts_of_directory(panel, made)
+    return made, panel, facts_of_directory(panel, made, inputs.strategy)

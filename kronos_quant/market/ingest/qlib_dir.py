@@ -14,7 +14,6 @@ and vwap are compared with the bars (see `cross_checks`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -26,24 +25,28 @@ import polars as pl
 
 from kronos_quant.arrays import Float32Array
 from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.inputs import short_repr
 from kronos_quant.market.dialects.layout import AUTO
 from kronos_quant.market.ingest.cross_checks import CROSS_FIELDS, VolumeVotes, find_contradictions
 from kronos_quant.market.ingest.klines import check_labels
 from kronos_quant.market.ingest.meaning import check_units, unit_options
-from kronos_quant.market.ingest.qlib_files import BinSeries, read_bin, read_calendar, read_future, read_lists
+from kronos_quant.market.ingest.qlib_files import (
+    BinSeries,
+    field_files,
+    read_bin,
+    read_calendar,
+    read_future,
+    read_lists,
+    symbol_folders,
+)
 from kronos_quant.market.ingest.qlib_units import convert, find_units
 from kronos_quant.market.readings import SourceReading
 from kronos_quant.market.sessions import calendar_name, end_times
 from kronos_quant.market.snapshots import shared_exchange
 from kronos_quant.market.store import BarBatch, make_instruments
-from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import ALL
-from kronos_quant.paths import NOWHERE, kind_of_path
 from kronos_quant.schema import BARS, DAILY, NUMBERS, PRICES
 from kronos_quant.system import release_memory
 
-_RESERVED = "_qlib_"  # pyqlib puts this before folder names that Windows reserves (con, aux, nul)
 _LOST_SHARE = 0.1  # a file that lacks this share of its symbol's sessions at the end was truncated; else the field lags
 
 
@@ -188,8 +191,9 @@ def _check_layout(source: Path) -> None:
 def _read_features(folder: Path, freq: str, sessions: int, findings: _Findings) -> list[_Bars]:
     """The bars of every symbol, in the order of the symbols. Raises DataError when there are none."""
     found = []
-    for symbol, path in sorted(_symbol_folders(folder).items()):
-        files = _field_files(path, freq)
+    for symbol, path in sorted(symbol_folders(folder).items()):
+        there = field_files(path, freq)
+        files = {name: there[name] for name in (*NUMBERS, *CROSS_FIELDS) if name in there}
         if not files:
             continue
         if not set(PRICES) <= set(files):
@@ -208,37 +212,10 @@ def _read_features(folder: Path, freq: str, sessions: int, findings: _Findings) 
     if not found:
         raise DataError(
             f"{folder}: no bars: expected files like sh600000/close.{freq}.bin with values, found none in "
-            f"{len(_symbol_folders(folder))} folders",
+            f"{len(symbol_folders(folder))} folders",
             hint="Check the frequency and the path.",
         )
     return found
-
-
-def _symbol_folders(folder: Path) -> dict[str, Path]:
-    """Canonical symbol -> its folder, whatever its case. Raises DataError where two folders are one symbol."""
-    folders: dict[str, Path] = {}
-    with os.scandir(folder) as entries:
-        paths = [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
-    for path in paths:
-        if path.is_symlink() and (kind := kind_of_path(path)) == NOWHERE:
-            raise DataError(f"{path}: {kind}, expected the folder of a symbol")
-    for path in sorted(path for path in paths if path.is_dir()):
-        name = path.name.lower().removeprefix(_RESERVED)
-        if (fault := symbol_fault(name)) is not None:
-            raise DataError(f"{folder}: expected folders named after symbols, found {short_repr(path.name)} ({fault})")
-        symbol = canonical(name)
-        if symbol in folders:
-            raise DataError(f"{folder}: two folders for {symbol}: {folders[symbol].name} and {path.name}")
-        folders[symbol] = path
-    return folders
-
-
-def _field_files(folder: Path, freq: str) -> dict[str, Path]:
-    """Field -> its file, of the fields that are read."""
-    ending = f".{freq}.bin".lower()
-    with os.scandir(folder) as entries:
-        names = {entry.name.lower(): Path(entry.path) for entry in entries}
-    return {name: names[name + ending] for name in (*NUMBERS, *CROSS_FIELDS) if name + ending in names}
 
 
 def _read_symbol(symbol: str, files: dict[str, Path], sessions: int, findings: _Findings) -> _Bars:

@@ -21,8 +21,12 @@ from kronos_quant.errors import DataError, listed
 from kronos_quant.inputs import short_repr
 from kronos_quant.market.symbols import canonical, symbol_fault
 from kronos_quant.market.universes import tidy
+from kronos_quant.paths import NOWHERE, kind_of_path
 from kronos_quant.readers import read_bytes, read_text
 from kronos_quant.schema import UNIVERSES
+
+RESERVED = "_qlib_"
+"""pyqlib puts this before folder names that Windows reserves (con, aux, nul)."""
 
 _WORD = 4
 _LARGEST_PLAUSIBLE = 1e16
@@ -88,6 +92,33 @@ def read_lists(folder: Path) -> pl.DataFrame:
             ):
                 column.append(cell)
     return tidy(pl.DataFrame(columns, schema=UNIVERSES))
+
+
+def symbol_folders(folder: Path) -> dict[str, Path]:
+    """Canonical symbol -> its folder, whatever its case. Raises DataError where two folders are one symbol."""
+    folders: dict[str, Path] = {}
+    with os.scandir(folder) as entries:
+        paths = [Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir()]
+    for path in paths:
+        if path.is_symlink() and (kind := kind_of_path(path)) == NOWHERE:
+            raise DataError(f"{path}: {kind}, expected the folder of a symbol")
+    for path in sorted(path for path in paths if path.is_dir()):
+        name = path.name.lower().removeprefix(RESERVED)
+        if (fault := symbol_fault(name)) is not None:
+            raise DataError(f"{folder}: expected folders named after symbols, found {short_repr(path.name)} ({fault})")
+        symbol = canonical(name)
+        if symbol in folders:
+            raise DataError(f"{folder}: two folders for {symbol}: {folders[symbol].name} and {path.name}")
+        folders[symbol] = path
+    return folders
+
+
+def field_files(folder: Path, freq: str) -> dict[str, Path]:
+    """Field in lower case -> its file of a frequency, whatever its case. folder : of a symbol"""
+    ending = f".{freq}.bin".lower()
+    with os.scandir(folder) as entries:
+        names = {entry.name.lower(): Path(entry.path) for entry in entries}
+    return {name.removesuffix(ending): path for name, path in names.items() if name.endswith(ending)}
 
 
 @dataclass(frozen=True, slots=True)
