@@ -95,6 +95,13 @@ def test_the_wheel_has_the_templates_of_the_pages(names: list[str]) -> None:
     assert {f"kronos_quant/report/templates/{name}" for name in templates} <= set(names)
 
 
+def test_the_wheel_has_the_scripts_of_the_pages_and_their_licences(names: list[str]) -> None:
+    assets = ROOT / "kronos_quant" / "report" / "assets"
+    files = {path.relative_to(ROOT).as_posix() for path in assets.rglob("*") if path.is_file()}
+    assert {Path(name).name for name in files} == {"echarts.min.js", "LICENSE", "LICENSE-d3", "NOTICE", "page.js"}
+    assert files <= set(names)
+
+
 def test_the_wheel_holds_the_library_the_command_and_nothing_else(wheel, names):
     assert wheel.name == f"kronos_quant-{__version__}-py3-none-any.whl"
     assert {name.split("/")[0] for name in names} == {"kronos_quant", "kq_cli", f"kronos_quant-{__version__}.dist-info"}
@@ -121,8 +128,8 @@ def test_the_files_that_the_library_reads_travel_with_it(names, folder, pattern)
 
 
 def test_no_data_no_database_and_no_tests_are_packed(names):
-    kinds = {Path(name).suffix for name in names if "dist-info" not in name}
-    assert kinds <= {".py", ".pyi", ".sql", ".yaml", ".json", ".typed", ".html", ".css"}
+    kinds = {Path(name).suffix for name in names if "dist-info" not in name and "assets/echarts" not in name}
+    assert kinds <= {".py", ".pyi", ".sql", ".yaml", ".json", ".typed", ".html", ".css", ".js"}
     assert not {"store", "snapshots", "tests", "models"} & {part for name in names for part in Path(name).parts}
 
 

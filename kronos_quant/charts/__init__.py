@@ -2,10 +2,13 @@
 
 from kronos_quant.charts.canvas import NARROW, WIDE, Chart, figure_png, figure_svg, time_labels, write_png
 from kronos_quant.charts.forecast import Fan, bars_figure, forecast_figure
+from kronos_quant.charts.interactive import ChartPanel, Curve, InteractiveChart, drawdown_chart, growth_chart
 from kronos_quant.charts.performance import (
     AccountCurves,
     comparison_figure,
     distribution_figure,
+    drawdown_figure,
+    growth_figure,
     performance_figure,
     rolling_figure,
 )
@@ -29,16 +32,23 @@ __all__ = [
     "WIDE",
     "AccountCurves",
     "Chart",
+    "ChartPanel",
+    "Curve",
     "Fan",
+    "InteractiveChart",
     "bars_figure",
     "comparison_figure",
     "coverage_by_bar_figure",
     "coverage_figure",
     "decay_figure",
     "distribution_figure",
+    "drawdown_chart",
+    "drawdown_figure",
     "figure_png",
     "figure_svg",
     "forecast_figure",
+    "growth_chart",
+    "growth_figure",
     "heatmap_figure",
     "interval_figure",
     "loss_figure",

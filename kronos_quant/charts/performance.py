@@ -77,12 +77,37 @@ def performance_figure(curves: AccountCurves, title: str = "", width: float = WI
     return figure
 
 
+@drawn
+def growth_figure(curves: AccountCurves, width: float = WIDE) -> Chart:
+    """Growth of portfolio and benchmark alone."""
+    figure = Chart(figsize=(width, 3.6), layout="constrained")
+    axes = figure.subplots()
+    _growth_panel(axes, curves)
+    session_axis(axes, curves.dates, width)
+    return figure
+
+
+@drawn
+def drawdown_figure(curves: AccountCurves, width: float = WIDE) -> Chart:
+    """Drawdowns, and the excess over the benchmark (without one: what costs took), one panel below the other."""
+    figure = Chart(figsize=(width, 5), layout="constrained")
+    depth, excess = figure.subplots(2, 1, sharex=True)
+    columns = 2 if width > NARROW else 1
+    _drawdown_panel(depth, curves, columns)
+    _excess_panel(excess, curves, columns)
+    session_axis(excess, curves.dates, width)
+    figure.align_ylabels()
+    return figure
+
+
 def _growth_panel(axes: Axes, curves: AccountCurves) -> None:
     before = "portfolio, before costs"
-    axes.plot(*_since_start(_growth(curves.returns)), color=Hue.BLUE, linewidth=1.8, label="portfolio, after costs")
-    axes.plot(*_since_start(_growth(curves.gross_returns)), color=Hue.BLUE, linewidth=1.0, linestyle=":", label=before)
+    axes.plot(*_since_start(growth_of(curves.returns)), color=Hue.BLUE, linewidth=1.8, label="portfolio, after costs")
+    axes.plot(
+        *_since_start(growth_of(curves.gross_returns)), color=Hue.BLUE, linewidth=1.0, linestyle=":", label=before
+    )
     if curves.benchmark_returns is not None:
-        grown = _since_start(_growth(curves.benchmark_returns))
+        grown = _since_start(growth_of(curves.benchmark_returns))
         axes.plot(*grown, color=Hue.ORANGE, linewidth=1.4, linestyle="--", label=curves.benchmark_label)
     if not curves.traded:
         box = {"facecolor": Hue.PAPER, "edgecolor": Hue.VERMILION, "pad": 8}
@@ -116,9 +141,11 @@ def _excess_panel(axes: Axes, curves: AccountCurves, columns: int) -> None:
         axes.set_title("Cost drag: growth after relative to before costs")
     else:
         axes.set_title(f"Excess: growth relative to {curves.benchmark_name or 'the benchmark'}")
-        before = _since_start(_relative(curves.gross_returns, other))
+        before = _since_start(relative_growth(curves.gross_returns, other))
         axes.plot(*before, color=Hue.GREEN, linewidth=1.0, linestyle=":", label="before costs")
-    axes.plot(*_since_start(_relative(curves.returns, other)), color=Hue.GREEN, linewidth=1.6, label="after costs")
+    axes.plot(
+        *_since_start(relative_growth(curves.returns, other)), color=Hue.GREEN, linewidth=1.6, label="after costs"
+    )
     zero_line(axes)
     axes.set_ylabel("costs" if curves.benchmark_returns is None else "excess")
     axes.legend(loc="best", ncols=columns)
@@ -214,7 +241,7 @@ def comparison_figure(
     for (name, places, returns), (colour, dash) in zip(runs, cycle(STYLES), strict=False):
         # every curve begins at 0 before its first session, so that one session alone is a line
         x = [places[0] - 1, *places]
-        growth.plot(x, [0.0, *_growth(returns)], color=colour, linestyle=dash, label=name)
+        growth.plot(x, [0.0, *growth_of(returns)], color=colour, linestyle=dash, label=name)
         depth.plot(x, [0.0, *drawdowns(returns)], color=colour, linestyle=dash)
     growth.set_title("Growth" + (" over the sessions of all runs" if shared else ", each run over its own sessions"))
     depth.set_title("Drawdown: loss from the highest value so far")
@@ -228,7 +255,8 @@ def comparison_figure(
     return figure
 
 
-def _growth(returns: FloatArray) -> FloatArray:
+def growth_of(returns: FloatArray) -> FloatArray:
+    """Compounded return f64[T] since before the first session."""
     return np.asarray(np.cumprod(1 + returns) - 1, dtype=np.float64)
 
 
@@ -237,8 +265,8 @@ def _since_start(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.arange(-1.0, len(values)), np.concatenate([[0.0], values])
 
 
-def _relative(returns: FloatArray, other: FloatArray) -> FloatArray:
-    """Growth of the one relative to the other's; NaN once the other has lost everything."""
+def relative_growth(returns: FloatArray, other: FloatArray) -> FloatArray:
+    """Growth f64[T] of the one relative to the other's; NaN once the other has lost everything."""
     against = np.cumprod(1 + other)
     lost = np.full_like(against, np.nan)
     return np.asarray(np.divide(np.cumprod(1 + returns), against, out=lost, where=against > 0) - 1)

@@ -1,11 +1,13 @@
 """The model of every report: a document of sections, as plain text for a terminal and as one self-contained HTML page.
 
-A page needs no network and runs nothing; every text in it is escaped by the template engine. It follows the reader's
-light or dark setting, and its wide tables scroll within themselves on a phone.
+A page needs no network; every text in it is escaped by the template engine. It follows the reader's light or dark
+setting, and its wide tables scroll within themselves on a phone. It runs nothing, or where it has interactive parts the
+scripts of `report.scripts` and no other: its own policy names their digests.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +18,9 @@ from textwrap import wrap
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from kronos_quant.charts import NARROW, WIDE, Chart, figure_svg
+from kronos_quant.charts import NARROW, WIDE, Chart, InteractiveChart, figure_svg
 from kronos_quant.files import write_text
+from kronos_quant.report.scripts import library_script, page_script, script_policy
 
 PERCENT = re.compile(r"([+-])(\d+\.?\d*)%")
 SHOUTED = re.compile(r"[A-Z]{2,} [A-Z]{2,}|[A-Z]{4,}:")
@@ -41,12 +44,14 @@ class Picture:
     """A chart on a page, with how to read it.
 
     svg : across a page; narrow : the same drawn for a phone, "" where the first is small enough for both
+    chart : drawn in their place where scripts run; they stay for print, and for readers without scripts
     """
 
     title: str
     svg: str
     reading: str
     narrow: str = ""
+    chart: InteractiveChart | None = None
 
     @property
     def small(self) -> bool:
@@ -63,6 +68,9 @@ class Part:
     wide : whether it needs the whole width of a page; shaded : whether gains and losses are coloured; first : rows at
     the top of the table that are set off; folded : whether a page shows it on a click, and a text not at all
     tone : "verdict", "good" or "doubtful" set it off from the others
+    sortable : whether a page sorts the table by a column; filters : the columns by which it filters, with "text" or
+    "choice"; shown : rows of it that a page shows at first, 0 for all of them
+    links : (text, address) of files of the run, and of sections of the page (#name); name : of the section itself
     """
 
     title: str
@@ -76,6 +84,11 @@ class Part:
     first: int = 0
     folded: bool = False
     tone: str = ""
+    sortable: bool = False
+    filters: tuple[tuple[str, str], ...] = ()
+    shown: int = 0
+    links: tuple[tuple[str, str], ...] = ()
+    name: str = ""
 
     def word_columns(self) -> list[bool]:
         """Whether each column holds words, which begin on the left: the first does, and any with a letter in it."""
@@ -83,6 +96,10 @@ class Part:
             return []
         columns = zip(*self.rows, strict=True)
         return [i == 0 or any(cell[:1].isalpha() for cell in column) for i, column in enumerate(columns)]
+
+    def first_rows(self) -> tuple[tuple[str, ...], ...]:
+        """The rows that a page shows at first."""
+        return self.rows[: self.shown] if self.shown else self.rows
 
     def lines(self, width: int) -> list[str]:
         """The section as plain text."""
@@ -112,7 +129,7 @@ class Document:
     """A report.
 
     facts : lines under the title; notes : what the reader has to know first, because it may change how all the rest is
-    read; footer : a sentence after the disclaimer
+    read; footer : a sentence after the disclaimer; lead : what a page shows before all of it, and a text not at all
     """
 
     title: str
@@ -120,6 +137,18 @@ class Document:
     notes: tuple[str, ...] = ()
     sections: tuple[Part, ...] = ()
     footer: str = ""
+    lead: Part | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a page draws charts in the browser."""
+        parts = (*self.sections, *([self.lead] if self.lead else []))
+        return any(picture.chart for part in parts for picture in part.pictures)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a page has parts that need a script."""
+        return self.drawn or any(part.sortable for part in self.sections)
 
     def to_text(self, width: int = 100) -> str:
         """The document as plain text: what is not folded, without pictures."""
@@ -143,18 +172,43 @@ class Document:
                 document=self,
                 read_first=READ_FIRST,
                 disclaimer=DISCLAIMER,
-                loud=[bool(SHOUTED.match(n)) for n in self.notes],
+                scripts=self._scripts(),
+                policy=script_policy,
             )
         )
+
+    def _scripts(self) -> list[Markup]:
+        return [*([library_script()] if self.drawn else []), *([page_script()] if self.interactive else [])]
 
     def write_page(self, path: Path) -> None:
         """Write the page, whole or not at all."""
         write_text(path, self.to_html())
 
 
-def make_picture(title: str, draw: Callable[[float], Chart], reading: str) -> Picture:
-    """A chart for a page, drawn twice: for a screen and for a phone. draw : makes it, so many inches wide"""
-    return Picture(title, figure_svg(draw(WIDE), title), reading, figure_svg(draw(NARROW), title))
+def is_loud(note: str) -> bool:
+    """Whether a note changes everything."""
+    return bool(SHOUTED.match(note))
+
+
+def make_picture(
+    title: str, draw: Callable[[float], Chart], reading: str, chart: InteractiveChart | None = None
+) -> Picture:
+    """A chart for a page, drawn twice: for a screen and for a phone.
+
+    Parameters
+    ----------
+    title, reading
+        What it is, and how to read it.
+    draw
+        Makes it, so many inches wide.
+    chart
+        What a browser draws in its place.
+
+    >>> make_picture("Growth", lambda width: Chart(figsize=(width, 1)), "up is good").title
+    'Growth'
+    """
+    label = chart.label if chart else title
+    return Picture(title, figure_svg(draw(WIDE), label), reading, figure_svg(draw(NARROW), label), chart)
 
 
 def small_picture(title: str, chart: Chart, reading: str = "") -> Picture:
@@ -185,6 +239,16 @@ def cell_style(cell: str) -> str:
     return f"background:rgba({colour},{0.55 * min(float(found[2]) / DEEPEST, 1):.2f})"
 
 
+def page_data(value: object) -> Markup:
+    """A value as JSON for a script element, which no text in it can end.
+
+    >>> print(page_data(["</script>"]))
+    ["\\u003c/script>"]
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 (without < nothing can begin or end)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -195,5 +259,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     # a picture is the only markup that does not come from a template: charts escape what they are given
-    environment.filters |= {"drawn": Markup, "style": cell_style, "state": lambda cell: STATES.get(cell, "")}
+    environment.filters |= {
+        "drawn": Markup,
+        "style": cell_style,
+        "state": lambda cell: STATES.get(cell, ""),
+        "data": page_data,
+        "loud": is_loud,
+    }
     return environment

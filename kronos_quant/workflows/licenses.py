@@ -13,6 +13,7 @@ from importlib.metadata import PackageMetadata
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+from kronos_quant.report.scripts import LIBRARY_VERSION
 from kronos_quant.workflows.packages import InstalledPackage, installed_packages, needed_by
 
 UNKNOWN = "unknown"
@@ -73,7 +74,7 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class PackageLicense:
-    """The licence of one installed package.
+    """The licence of one installed package, or of a library in JavaScript that is part of this one.
 
     stated_in : License-Expression, License, classifier, licence file or nowhere
     needed_by : kronos-quant, one of its extras (kronos-quant[dev]), or empty: nothing here needs it
@@ -92,11 +93,20 @@ class PackageLicense:
         return asdict(self)
 
 
+BUNDLED = PackageLicense(
+    "echarts", LIBRARY_VERSION, "Apache-2.0 AND BSD-3-Clause", "licence file", "kronos-quant (part of its pages)", ""
+)
+"""Apache ECharts, whose licence files are in kronos_quant/report/assets/echarts."""
+
+
 def list_licenses() -> list[PackageLicense]:
-    """The licence of every package of this environment; first those with a condition on sale or redistribution."""
+    """The licence of every package of this environment and of what this one bundles.
+
+    First come those with a condition on sale or redistribution.
+    """
     installed = installed_packages()
     needed = needed_by(installed)
-    found = []
+    found = [BUNDLED]
     for name, package in installed.items():
         expression, where = license_of(package)
         _, condition = _attention(expression)

@@ -1,7 +1,12 @@
 """What a test sees of an HTML page."""
 
+import json
 import re
 from html.parser import HTMLParser
+
+from kronos_quant.report.scripts import library_script, page_script, script_policy
+
+SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 
 
 class Reader(HTMLParser):
@@ -50,6 +55,8 @@ class Reader(HTMLParser):
             self._inside = None
 
     def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "script" and self.cdata_elem:
+            return
         self.words.append(data)
         if self._inside in ("h1", "h2", "h3"):
             self.headings[-1] += data
@@ -68,15 +75,39 @@ class Reader(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def assert_self_contained(page: str) -> Reader:
-    """Nothing in the page makes a browser ask anybody for anything, or run anything; the page as it is read."""
+def assert_self_contained(page: str, files: tuple[str, ...] = ()) -> Reader:
+    """Nothing in the page asks another computer for anything or runs anything but our scripts; the page as it is read.
+
+    files : of its folder, that it may link to
+    """
     read = Reader(page)
     assert page.startswith("<!DOCTYPE html>")
     assert page.rstrip().endswith("</html>")
+    assert_only_our_scripts(page)
+    page = SCRIPT.sub("", page)
     assert not re.search(r"https?://|@import", page)
-    assert not {"link", "script", "iframe", "object", "embed", "base", "form"} & set(read.tags)
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & set(read.tags)
     assert read.handlers == []
     references = [*read.references, *re.findall(r"url\(([^)]*)\)", page)]
-    assert all(reference.startswith(("#", "data:image/")) for reference in references)
+    assert all(reference.startswith(("#", "data:image/")) or reference in files for reference in references)
     assert not re.search(r"\b(nan|inf|None|NaN)%?\b", re.sub(r"<style>.*?</style>|<svg.*?</svg>", "", page, flags=re.S))
     return read
+
+
+def assert_only_our_scripts(page: str) -> None:
+    """The scripts are ours, whole, and named by the page's policy; all others are data."""
+    assert re.findall(r"<script(?! type=\"application/json\">)[^>]*>", page) == ["<script>"] * page.count("<script>")
+    ours = [text for tag, text in re.findall(r"<script([^>]*)>(.*?)</script>", page, re.DOTALL) if not tag]
+    assert ours in ([], [page_script()], [library_script(), page_script()])
+    assert (f'content="{script_policy(ours)}"'.replace("'", "&#39;") in page) == bool(ours)
+    page_data(page)
+
+
+def page_data(page: str) -> list:
+    """What the page holds as JSON."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    found = re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    return [json.loads(text, parse_constant=refuse) for text in found]

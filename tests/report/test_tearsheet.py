@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from report.cases import Examined, examined, index
-from report.pages import Reader, assert_self_contained
+from report.pages import Reader, assert_self_contained, page_data
 from validity.cases import walks
 
 from kronos_quant.report.backtest_sections import result_sections
@@ -52,7 +52,7 @@ def test_the_page_needs_no_network_and_prints_no_undetermined_number(full):
 def test_everything_stands_in_the_order_in_which_it_is_read(full):
     case, _, read = full
     titles = [section.title for section in result_sections(case.result, case.found)]
-    pictures = ["Charts", "Growth, drawdown, excess", "Rolling half years", "Distribution of returns"]
+    pictures = ["Charts", "Drawdown and excess", "Rolling half years", "Distribution of returns"]
     headline = ["Read this first", "Significance", "Result, after costs", "Trading", "What was run"]
     further = ["Further statistics", "Deepest drawdowns", "All settings of the strategy, defaults included"]
     assert read.headings == ["Back-test: topk", *headline, *pictures, *titles, *further]
@@ -92,14 +92,27 @@ def test_every_setting_is_listed_with_the_value_used(full):
 
 def test_every_picture_is_there_for_screen_and_phone_and_says_how_to_read_it(full):
     read = full[2]
-    assert read.tags.count("figcaption") == read.tags.count("figure") == read.text.count("How to read it:") == 3
-    assert read.tags.count("svg") == 6
+    assert read.tags.count("figcaption") == read.tags.count("figure") == read.text.count("How to read it:") == 4
+    assert read.tags.count("svg") == 8
     assert "each point covers the previous 126 sessions. A good Sharpe ratio" in read.text
 
 
 def test_grave_notes_stand_out(full):
-    assert full[2].classes.count("loud") == 1
-    assert full[1].index("CONTAMINATED") < full[1].index("Significance")
+    assert full[2].classes.count("loud") == 2  # once on the first screen, once among the notes
+    assert full[1].index("CONTAMINATED") < full[1].index("<h2>Significance")
+
+
+def test_the_first_screen_has_the_verdict_the_grave_notes_and_growth(full):
+    case, page, _ = full
+    lead = Reader(page[page.index('<section id="lead"') : page.index('<section id="notes"')])
+    assert lead.text.startswith(f"{case.found.lines()[0]} CONTAMINATED: 3 sessions. Read this first: 2 notes")
+    assert "#notes" in lead.references
+    assert lead.tags.count("figure") == 1
+    [growth] = page_data(page[: page.index('<section id="notes"')])
+    curves = {curve["name"]: curve["values"] for curve in growth["panels"][0]["curves"]}
+    assert growth["places"] == [str(day) for day in case.result.dates]
+    np.testing.assert_allclose(curves["portfolio, after costs"], np.cumprod(1 + case.result.returns) - 1, rtol=1e-5)
+    assert f"portfolio, after costs {case.result.metrics['total_return']:+.1%}" in page
 
 
 def test_the_text_is_the_same_document(full):
@@ -120,7 +133,7 @@ def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_
     read = assert_self_contained(written(tmp_path, case, case.result.notes))
     assert read.listed[0].startswith("NO TRADE WAS MADE")
     assert "loud" in read.classes
-    assert read.tags.count("figure") == 1  # growth beside the benchmark's; a flat line has no distribution
+    assert read.tags.count("figure") == 2  # growth and drawdown beside the benchmark's; a flat line has no distribution
     assert "Further statistics" not in read.headings
     assert read.table("Result, after costs")["Sharpe ratio, annual"][0] == "-"
 
@@ -130,7 +143,7 @@ def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_
 def test_very_short_runs_have_a_whole_page_without_empty_pictures(tmp_path, sessions):
     case = examined(tmp_path, walks(sessions + 1, 24, seed=6), benchmark=index(sessions + 1))
     read = assert_self_contained(written(tmp_path, case))
-    assert read.tags.count("figure") == 1
+    assert read.tags.count("figure") == 2
     assert f"extrapolated from {sessions} session" in read.text
 
 

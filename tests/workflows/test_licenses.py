@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kronos_quant.workflows.licenses import license_of, list_licenses
+from kronos_quant.workflows.licenses import BUNDLED, license_of, list_licenses
 from kronos_quant.workflows.packages import InstalledPackage, installed_packages, needed_by
 
 MIT = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"
@@ -50,7 +50,9 @@ def listed():
 
 
 def test_every_installed_package_is_listed_and_vectorbt_comes_first(listed):
-    assert sorted(one.package for one in listed) == sorted(one.name for one in installed_packages().values())
+    assert sorted(one.package for one in listed) == sorted(
+        [*(one.name for one in installed_packages().values()), BUNDLED.package]
+    )
     first = listed[0]
     assert (first.package, first.license) == ("vectorbt", "Apache-2.0 AND LicenseRef-Commons-Clause")
     assert "may not be sold" in first.condition

@@ -10,11 +10,21 @@ import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
-from kronos_quant.charts import Chart, distribution_figure, rolling_figure, write_png
+from kronos_quant.charts import (
+    AccountCurves,
+    Chart,
+    distribution_figure,
+    drawdown_chart,
+    drawdown_figure,
+    growth_chart,
+    growth_figure,
+    rolling_figure,
+    write_png,
+)
 from kronos_quant.display import setting_text
 from kronos_quant.errors import counted
 from kronos_quant.report.backtest_sections import headline_sections, result_sections
-from kronos_quant.report.document import Document, Part, Picture, make_picture
+from kronos_quant.report.document import Document, Part, Picture, is_loud, make_picture
 from kronos_quant.report.periods import half_year, rolling_series
 from kronos_quant.report.quantstats_sections import quantstats_sections
 from kronos_quant.report.terms import Term, labelled, settings_of
@@ -22,6 +32,9 @@ from kronos_quant.validity.examination import Examination
 
 FEWEST = 20
 """Sessions below which a distribution has no shape."""
+
+LOUD = 2
+"""Grave notes that the first screen repeats, at most."""
 
 ROLLING = {
     "sharpe_ratio": "Sharpe ratio, annual",
@@ -84,8 +97,25 @@ def write_tearsheet(
     headline = headline_document(document).sections
     sections = (*headline, charts, *document.sections[len(headline) :], *further, settings)
     facts = (*document.facts, origin) if origin else document.facts
-    replace(document, facts=facts, sections=sections, notes=(*document.notes, *troubles)).write_page(path)
+    page = replace(document, facts=facts, sections=sections, notes=(*document.notes, *troubles))
+    replace(page, lead=_lead(page, account_curves(result, benchmark_name))).write_page(path)
     return troubles
+
+
+def _lead(document: Document, curves: AccountCurves) -> Part:
+    """What the first screen shows: the verdict, the notes that change everything, and growth."""
+    verdict = [section.sentences[0] for section in document.sections if section.tone and section.sentences]
+    loud = [note for note in document.notes if is_loud(note)][:LOUD]
+    notes = [(f"Read this first: {counted(len(document.notes), 'note')}", "#notes")] if document.notes else []
+    growth = make_picture("", lambda width: growth_figure(curves, width), _growth_reading(), growth_chart(curves))
+    return Part("", (*verdict[:1], *loud), pictures=(growth,), wide=True, links=tuple(notes), name="lead")
+
+
+def account_curves(result: BacktestResult, benchmark_name: str | None) -> AccountCurves:
+    """What the charts of an account show of a result."""
+    traded = not result.fills.is_empty()
+    returns = result.returns, result.gross_returns, result.benchmark_returns
+    return AccountCurves(result.dates, *returns, benchmark_name or "", traded=traded)
 
 
 def performance_png(path: Path, result: BacktestResult, title: str, benchmark_name: str | None = None) -> None:
@@ -95,8 +125,9 @@ def performance_png(path: Path, result: BacktestResult, title: str, benchmark_na
 
 def _pictures(result: BacktestResult, benchmark_name: str | None) -> Iterator[Picture]:
     """Those that the run has enough sessions for, each with how to read it."""
-    name = benchmark_name or ""
-    yield make_picture("Growth, drawdown, excess", lambda w: result.plot("", name, w), _performance(result))
+    curves = account_curves(result, benchmark_name)
+    title = "Drawdown and costs" if curves.benchmark_returns is None else "Drawdown and excess"
+    yield make_picture(title, lambda w: drawdown_figure(curves, w), _drawdown_reading(curves), drawdown_chart(curves))
     window = half_year(result.sessions_per_year)
     series = rolling_series(result.returns, result.benchmark_returns, window, result.sessions_per_year)
     drawn = {title: series[name] for name, title in ROLLING.items() if np.isfinite(series.get(name, np.nan)).any()}
@@ -114,15 +145,16 @@ def _rolling(result: BacktestResult, drawn: dict[str, FloatArray], window: int, 
     return rolling_figure(result.dates, drawn, window, percent=[ROLLING["annual_volatility"]], width=width)
 
 
-def _performance(result: BacktestResult) -> str:
-    growth = (
-        "in Growth, the gap between the solid and the dotted line is the cost of trading. In Drawdown, shallow and "
-        "short is good; a loss of 50% needs a gain of 100% to recover."
-    )
-    if result.benchmark_returns is None:
-        return f"{growth} In the panel below, a steep decline means that costs consume the return."
+def _growth_reading() -> str:
+    return "the gap between the solid and the dotted line is the cost of trading."
+
+
+def _drawdown_reading(curves: AccountCurves) -> str:
+    depth = "in Drawdown, shallow and short is good; a loss of 50% needs a gain of 100% to recover."
+    if curves.benchmark_returns is None:
+        return f"{depth} In the panel below, a steep decline means that costs consume the return."
     return (
-        f"{growth} In Excess, a steady rise is good. If it is flat while growth rises, the market earned the "
+        f"{depth} In Excess, a steady rise is good. If it is flat while growth rises, the market earned the "
         "return; if it rose only once, it may be a single lucky bet."
     )
 
