@@ -10,9 +10,11 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from markupsafe import Markup
+
+from kronos_quant.readers import read_text
 
 LIBRARY = "echarts/echarts.min.js"
 OWN = "page.js"
@@ -48,6 +50,4 @@ def script_digest(script: str) -> str:
 
 @cache
 def _asset(name: str) -> Markup:
-    # the bytes as they are: a page's digest is of exactly this text; an HTML parser would read CR as LF
-    text = files("kronos_quant.report").joinpath("assets", name).read_bytes().decode("utf-8")
-    return Markup(text.replace("\r\n", "\n"))  # noqa: S704 (a file of this package)
+    return Markup(read_text(Path(__file__).parent / "assets" / name))  # noqa: S704 (a file of this package)
