@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_quant.system import end_at_parents_death, has_parent
+from kronos_quant.system import choose_temporary_folder, end_at_parents_death, has_parent
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -96,7 +96,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 def _guarded(code: str) -> str:
     """Code that watches its parent, this process, before it imports anything slow."""
-    return f"from kronos_quant.children import end_with_parent; end_with_parent({os.getpid()}); {code}"
+    return f"from kronos_quant.children import begin_child; begin_child({os.getpid()}); {code}"
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def process_pool(
 def _begin(parent: int, pickled: bytes) -> None:
     # Ctrl-C reaches the whole group of processes: the parent alone answers it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(parent)
+    begin_child(parent)
     initializer, arguments = pickle.loads(pickled)  # noqa: S301 (of the parent)
     initializer(*arguments)
 
@@ -192,6 +192,12 @@ def _git(root: Path, settings: Mapping[str, str], *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def begin_child(parent: int) -> None:
+    """What a child does first, before anything slow is imported. parent : the id of the process that started it"""
+    end_with_parent(parent)
+    choose_temporary_folder()
 
 
 def end_with_parent(parent: int) -> None:

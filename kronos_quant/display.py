@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from kronos_quant.errors import printable
+from kronos_quant.errors import one_line, printable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula."""
@@ -147,7 +147,7 @@ def _is_number(value: object) -> bool:
 def _cell_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "" if value is None else printable(str(value)).replace("\n", "\\n")  # a row is one line
+    return "" if value is None else one_line(str(value))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:

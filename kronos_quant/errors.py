@@ -32,14 +32,29 @@ def printable(text: str, most: int = LONGEST_LINE) -> str:
     return "\n".join(line if len(line) <= most else f"{line[: most - 3]}..." for line in safe.split("\n"))
 
 
+def one_line(text: str) -> str:
+    """`printable` in one line: also a path or a value with a line break.
+
+    >>> print(one_line("a\\nb"))
+    a\\nb
+    """
+    return printable(text).replace("\n", "\\n")
+
+
 class KronosQuantError(Exception):
-    """A mistake that the user can correct; `kq` prints it in one line and exits with `exit_code`."""
+    """A mistake that the user can correct; `kq` prints it in one line and exits with `exit_code`.
+
+    others : lines that follow the message, such as the other faults of the same file
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+    def __init__(self, message: str, *others: str, hint: str | None = None) -> None:
+        super().__init__(*map(one_line, (message, *others)))
+        self.hint = None if hint is None else one_line(hint)
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class ConfigError(KronosQuantError):
@@ -58,6 +73,17 @@ class CheckpointError(KronosQuantError):
     """A model is missing, damaged, or its parts do not fit each other."""
 
     exit_code = 4
+
+
+def error_lines(error: KronosQuantError) -> list[str]:
+    """An error as `kq` prints it.
+
+    >>> error_lines(DataError("bars.csv: no rows", hint="kq ingest csv FILE"))
+    ['error: bars.csv: no rows', 'hint:  kq ingest csv FILE']
+    """
+    first, *others = error.args
+    lines = [f"error: {first}", *(f"       {line}" for line in others)]
+    return [*lines, f"hint:  {error.hint}"] if error.hint else lines
 
 
 def listed(offenders: Iterable[object], shown: int = SHOWN_OFFENDERS) -> str:

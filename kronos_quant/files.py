@@ -30,6 +30,12 @@ _DASHES = 5
 """Of a name that is written aside, before the name that it gets."""
 _TEMPORARY = "kronos-quant-"
 _SKIPPED = (".git", ".venv")
+_FULL, _FREE_SPACE = "no space left on the disk", "free space or choose another folder"
+_DENIED, _GRANT_WRITING = (
+    "permission denied or read-only",
+    "Grant the permission to write there, or use another folder.",
+)
+_GRANT_USE = "Grant the permission to use it."
 _swept: set[Path] = set()
 """Folders from which this process has removed what killed ones left."""
 
@@ -199,8 +205,12 @@ def disk_errors(path: Path) -> Iterator[None]:
         kind = _disk_trouble(error)
         if kind is None:
             raise
+        name = error.filename if isinstance(error, OSError) else None
+        if kind == _DENIED and isinstance(name, str) and path.parent.absolute() not in Path(name).absolute().parents:
+            raise KronosQuantError(f"{name}: {kind}", hint=_GRANT_USE) from error
         place = Path(*[part.split("-", _DASHES)[-1] if part.startswith(_PARTIAL) else part for part in path.parts])
-        raise KronosQuantError(f"{place}: cannot write: {kind}", hint="free space or choose another folder") from error
+        hint = _FREE_SPACE if kind == _FULL else _GRANT_WRITING
+        raise KronosQuantError(f"{place}: cannot write: {kind}", hint=hint) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -245,14 +255,14 @@ def _flush(path: Path) -> None:
 
 def _disk_trouble(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "no space left on the disk"
+        return _FULL
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return "permission denied or read-only"
+        return _DENIED
     # DuckDB, Polars and safetensors raise their own types and keep the system's words
     text = str(error).lower()
     if "no space left" in text or "os error 28" in text or "disk quota" in text:
-        return "no space left on the disk"
-    return None
+        return _FULL
+    return _DENIED if "permission denied" in text or "read-only file system" in text else None
 
 
 def asset_dir(name: str) -> Path:

@@ -11,6 +11,7 @@ from kronos_quant.errors import DataError, KronosQuantError
 
 FILE, MISSING, NOWHERE = "a file", "no such file", "a link that leads nowhere"
 """Words of `kind_of_path`."""
+GRANT_READING = "Grant the permission to read it."
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -51,7 +52,7 @@ def check_folder(folder: Path) -> None:
             if place.is_dir():
                 if os.access(place, os.R_OK | os.X_OK):
                     return
-                raise DataError(f"{place}: a folder that may not be read", hint="Grant the permission to read it.")
+                raise DataError(f"{place}: a folder that may not be read", hint=GRANT_READING)
             kind = kind_of_path(place)
         except PermissionError:  # the folder above is refused next
             continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kronos_quant.errors import DataError, KronosQuantError
 from kronos_quant.foreign_tables import check_bounds
-from kronos_quant.paths import FILE, MISSING, NOWHERE, check_utf8, kind_of_path
+from kronos_quant.paths import FILE, GRANT_READING, MISSING, NOWHERE, check_utf8, kind_of_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,7 +52,9 @@ def regular_file(path: Path, error: type[KronosQuantError] = DataError, hint: st
     check_utf8(path, error)
     try:
         kind = kind_of_path(path)
-    except (OSError, ValueError) as trouble:  # a name too long, a NUL, a folder that may not be entered
+    except PermissionError:
+        raise error(f"{path}: lies in a folder that may not be read", hint=GRANT_READING) from None
+    except (OSError, ValueError) as trouble:  # a name too long, a NUL
         raise error(f"{str(path)!r}: cannot be read: {_reason(trouble)}", hint=hint) from None
     if kind in (MISSING, NOWHERE):
         raise error(f"{path}: {kind}", hint=hint)
@@ -86,6 +89,8 @@ def reading(
             f"{path}: cannot be read as UTF-8 text: {trouble.reason} at byte {trouble.start:,}", hint=hint
         ) from None
     except BaseException as trouble:  # Polars panics with a class that is no Exception
+        if path.exists() and not os.access(path, os.R_OK):
+            raise error(f"{path}: may not be read", hint=GRANT_READING) from None
         raise error(f"{path}: not readable as {what}: {_reason(trouble)}", hint=hint) from None
 
 

@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from functools import cache
@@ -204,6 +205,20 @@ def accept_every_letter() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def choose_temporary_folder() -> None:
+    """Use the first temporary folder that Python would, without the file that it writes there to try it.
+
+    A kill would leave that file, and a full disk refuse it to commands that need no temporary folder. On Windows, where
+    a folder does not say who may write to it, Python tries.
+    """
+    if WINDOWS or tempfile.tempdir is not None:
+        return
+    for place in (*map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp", "/var/tmp"):  # noqa: S108
+        if place and Path(place).is_dir() and os.access(place, os.W_OK | os.X_OK):
+            tempfile.tempdir = str(Path(place).absolute())
+            return
 
 
 def discard_output() -> None:

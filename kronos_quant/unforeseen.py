@@ -13,7 +13,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kronos_quant.errors import KronosQuantError, printable
+from kronos_quant.errors import KronosQuantError
 
 LONGEST_REASON = 300
 """Characters of an error's own words in the line."""
@@ -41,7 +41,7 @@ def unforeseen(error: BaseException) -> UnforeseenError:
     message = f"unforeseen {type(error).__name__}{f' in {place}' if place else ''}{f': {reason}' if reason else ''}"
     written = _write_report(error)
     shown = "KQ_DEBUG=1 shows the trace." if written is None else f"This is a fault of kq: report it with {written}"
-    return UnforeseenError(printable(message), hint=shown)
+    return UnforeseenError(message, hint=shown)
 
 
 def _place(error: BaseException) -> str:

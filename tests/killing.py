@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import random
@@ -23,6 +24,7 @@ RUN_ID = re.compile(rb"\d{8}-\d{9}-[0-9a-f]{4}")
 LEFT_OUT = {
     "manifest.json": {"id", "started", "finished", "process", "resumed", "command", "code"},
     "meta.json": {"created"},
+    "card.json": {"created"},
     "metrics.json": {"computed", "present"},
 }
 """JSON files that hold times, ids or how much was left to compute, and the keys that are left out of the comparison."""
@@ -34,6 +36,8 @@ NOT_COMPARED = {"market.duckdb", "market.duckdb.wal", "speed.json", "origin.json
 LOCK_THAT_STAYS = "db/ingest.lock"
 CACHE_OF_TORCH = "torchinductor_"
 """Torch's own folder in the temporary one, of a fixed name for each user."""
+DROP_RIGHT, RIGHTS_OVER_FILES = 24, (1, 2)
+"""PR_CAPBSET_DROP of <sys/prctl.h>; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
 LEFT = re.compile(r"(^|/)(\.partial-|\.pruned-|\.staged-|\.claims|[^/]*\.lock$|ingest\.holder$|[^/]*\.tmp(/|$))")
 """What nothing but a kill leaves."""
 
@@ -48,13 +52,24 @@ class Outcome:
     err: str
 
 
+def drop_rights() -> None:
+    """Give up root's right to read and write all files, for the program that this process becomes."""
+    for right in RIGHTS_OVER_FILES:
+        ctypes.CDLL(None).prctl(DROP_RIGHT, right, 0, 0, 0)
+
+
 class Kq:
     """`kq` in forks of a process that has imported everything."""
 
-    def __init__(self, temp: Path, packages: Sequence[str]) -> None:
-        self.temp = temp
+    def __init__(self, temp: Path, packages: Sequence[str], *, as_user: bool = False, code: str = "") -> None:
+        """as_user : permissions count also where root runs the tests; code : what each fork runs before its command"""
+        self.temp, self.code = temp, code
         self.process = subprocess.Popen(
-            [sys.executable, str(RUNNER), *packages], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(RUNNER), *packages],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=drop_rights if as_user else None,
         )
 
     def __call__(self, folder: Path, *arguments: object, **job: Any) -> Outcome:
@@ -65,7 +80,7 @@ class Kq:
         """Run commands at the same time."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        job |= {"folder": str(folder), "roots": [str(folder), str(self.temp)]}
+        job |= {"folder": str(folder), "roots": [str(folder), str(self.temp)], "code": self.code}
         job["environment"] = {"TMPDIR": str(self.temp), "COLUMNS": "200"}
         jobs = [job | {"arguments": [str(each) for each in arguments]} for arguments in commands]
         self.process.stdin.write(json.dumps(jobs) + "\n")
@@ -136,8 +151,11 @@ class KillTest:
 
     def fresh(self) -> Path:
         """A new copy of the workspace."""
-        for folder in (self.place, *self.kq.temp.iterdir()):
-            shutil.rmtree(folder, ignore_errors=True)
+        for left in (self.place, *self.kq.temp.iterdir()):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
         if self.base.is_dir():
             shutil.copytree(self.base, self.place)
         else:
@@ -149,7 +167,7 @@ class KillTest:
         """The events of the command, and what it leaves."""
         whole = self.kq(self.fresh(), *arguments)
         assert whole.code == 0, whole.err
-        assert self.left() == []
+        assert (left := self.left()) == [], f"undisturbed, {arguments[:2]} left {left}"
         return len(whole.events), contents(self.place)
 
     def left(self) -> list[str]:

@@ -1,3 +1,5 @@
+import pickle
+
 from kronos_quant import CheckpointError, ConfigError, DataError, KronosQuantError
 from kronos_quant.errors import counted, listed
 
@@ -11,6 +13,12 @@ def test_a_hint_is_optional_and_apart_from_the_message():
     error = DataError("no bars", hint="kq ingest qlib")
     assert (str(error), error.hint) == ("no bars", "kq ingest qlib")
     assert DataError("no bars").hint is None
+
+
+def test_a_message_is_a_line_and_so_is_each_that_follows_also_from_another_process():
+    error = pickle.loads(pickle.dumps(DataError("a\nb: no bars", "c\x1b\nd", hint="delete a\nb")))
+    assert str(error).splitlines() == ["a\\nb: no bars", "c\\x1b\\nd"]
+    assert error.hint == "delete a\\nb"
 
 
 def test_listed_shows_five_and_counts_the_rest():

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,14 @@ from killing import write_csv
 from made import HANG_SECONDS, ROOT
 
 from kronos_quant import system
-from kronos_quant.system import accept_every_letter, flush_file, has_parent, is_closed_pipe, move
+from kronos_quant.system import (
+    accept_every_letter,
+    choose_temporary_folder,
+    flush_file,
+    has_parent,
+    is_closed_pipe,
+    move,
+)
 
 Windows = Callable[[Any], Any]
 FORBIDDEN = set('<>:"|?*\\')
@@ -172,3 +180,15 @@ def test_a_file_is_flushed_and_replaces_another(tmp_path: Path) -> None:
 def test_a_closed_pipe_is_told_from_other_faults() -> None:
     assert is_closed_pipe(BrokenPipeError(32, "Broken pipe"))
     assert not is_closed_pipe(OSError(22, "Invalid argument"))
+
+
+def test_the_temporary_folder_is_chosen_without_a_file_that_a_kill_would_leave(tmp_path, monkeypatch):
+    def probe():
+        raise AssertionError("a file was written to try the folder")
+
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", probe)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    monkeypatch.setenv("TEMP", str(tmp_path))
+    choose_temporary_folder()
+    assert tempfile.gettempdir() == str(tmp_path)

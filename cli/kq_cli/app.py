@@ -38,9 +38,15 @@ from kq_cli import (
     universe,
 )
 from kronos_quant import ConfigError, KronosQuantError, __version__
-from kronos_quant.errors import printable
+from kronos_quant.errors import error_lines
 from kronos_quant.inputs import short_repr
-from kronos_quant.system import accept_every_letter, discard_output, is_closed_pipe, open_streams
+from kronos_quant.system import (
+    accept_every_letter,
+    choose_temporary_folder,
+    discard_output,
+    is_closed_pipe,
+    open_streams,
+)
 
 INTERRUPTED = 130
 START, BARS, MODEL = "Start here", "Bars", "Model and strategy"
@@ -171,13 +177,14 @@ def main() -> None:
     """Run `kq`; every error ends in one clear line, a hint, and the code of its class."""
     open_streams()
     accept_every_letter()
+    choose_temporary_folder()
     try:
         _check_surroundings()
         code = app(standalone_mode=False, prog_name="kq") or 0
         if code == INTERRUPTED:  # Typer turns Ctrl-C into this code and says nothing
-            code = _fail("interrupted", "completed work is kept; run the same command again", code)
+            _fail(KronosQuantError("interrupted", hint="completed work is kept; run the same command again"))
     except KronosQuantError as error:
-        code = _fail(str(error), error.hint, error.exit_code, error)
+        code = _fail(error, error)
     except typer.TyperException as error:
         code = _usage_error(error)
     except OSError as error:
@@ -185,7 +192,9 @@ def main() -> None:
             discard_output()
             code = 1
         else:
-            code = _fail(f"{error.filename or 'system'}: {error.strerror or error}", None, 1, error)
+            hint = "Grant the permission to use it." if isinstance(error, PermissionError) else None
+            words = f"{error.filename or 'system'}: {error.strerror or error}"
+            code = _fail(KronosQuantError(words, hint=hint), error)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of Polars is no Exception
@@ -210,18 +219,16 @@ def _fail_unforeseen(error: BaseException) -> int:
 
     if os.environ.get("KQ_DEBUG"):
         raise error
-    known = unforeseen(error)
-    return _fail(str(known), known.hint, known.exit_code)
+    return _fail(unforeseen(error))
 
 
-def _fail(message: str, hint: str | None, code: int, error: BaseException | None = None) -> int:
-    if error is not None and os.environ.get("KQ_DEBUG"):
-        raise error
-    first, *others = printable(message).splitlines() or [""]
-    lines = [f"error: {first}", *(f"       {line}" for line in others)]
+def _fail(error: KronosQuantError, cause: BaseException | None = None) -> int:
+    """Print an error and return its code. cause : what KQ_DEBUG shows instead"""
+    if cause is not None and os.environ.get("KQ_DEBUG"):
+        raise cause
     with suppress(OSError):  # a full disk, or nobody who reads: the code tells
-        typer.echo("\n".join([*lines, f"hint:  {printable(hint)}"] if hint else lines), err=True)
-    return code
+        typer.echo("\n".join(error_lines(error)), err=True)
+    return error.exit_code
 
 
 def _usage_error(error: typer.TyperException) -> int:
@@ -231,7 +238,8 @@ def _usage_error(error: typer.TyperException) -> int:
     if not message and context is not None:  # no arguments at all: Typer has printed the help
         return 2
     message = _WRONG_VALUE.sub(_wrong_value, message)
-    return _fail(message, f"{context.command_path} --help" if context is not None else None, 2, error)
+    hint = f"{context.command_path} --help" if context is not None else None
+    return _fail(ConfigError(" ".join(message.split()), hint=hint))
 
 
 def _wrong_value(refusal: re.Match[str]) -> str:

@@ -215,9 +215,8 @@ def _read(path: Path) -> tuple[Any, dict[Location, int]]:
         near = [p.stem for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = f"Available: {listed(sorted(near), MOST_NAMES)}." if near else "kq init writes the files to start from"
         raise ConfigError(f"{path}: no such file", hint=hint)
-    found = regular_file(path, ConfigError)
-    hint = "Save it as UTF-8." if os.access(found, os.R_OK) else "Grant the permission to read it."
-    data, lines = parse_yaml(read_text(path, ConfigError, hint), str(path))
+    regular_file(path, ConfigError)
+    data, lines = parse_yaml(read_text(path, ConfigError, "Save it as UTF-8."), str(path))
     return {} if data is None else data, lines
 
 
@@ -242,4 +241,4 @@ def _validate(model: type[Model], data: Any, place: Callable[[Location, str], st
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("\n".join(problem_lines(error, model, place))) from None
+        raise ConfigError(*problem_lines(error, model, place)) from None

@@ -203,7 +203,7 @@ def _plain_types(annotation: Any) -> Iterator[Any]:
 
 
 def _config_error(error: ValidationError, model: type[BaseModel], name: str) -> ConfigError:
-    return ConfigError("\n".join(problem_lines(error, model, lambda _location, _words: name)))
+    return ConfigError(*problem_lines(error, model, lambda _location, _words: name))
 
 
 def _field_path(location: Location) -> str:

@@ -240,7 +240,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         if "space" in reason:
             raise
         if "Permission denied" in reason:
-            raise DataError(f"{path}: may not be written", hint="Grant the permission to write it.") from error
+            raise KronosQuantError(f"{path}: may not be written", hint="Grant the permission to write it.") from error
         raise DataError(f"{path}: cannot be opened as a database: {reason}", hint=_AWAY) from error
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from kronos_quant.errors import DataError
 from kronos_quant.market.database import DB_FOLDER
+from kronos_quant.paths import check_folder
 from kronos_quant.readers import REPAIR, read_parquet, read_text
 from kronos_quant.schema import check_columns, table_at
 
@@ -23,6 +24,7 @@ _NAME = re.compile(f"[0-9a-f]{{{NAME_LENGTH}}}")
 
 def current_name(folder: Path) -> str | None:
     """The name in the pointer file of a folder of snapshots; None without a pointer."""
+    check_folder(folder)
     if not (folder / CURRENT).exists():
         return None
     name = read_text(folder / CURRENT, hint=REPAIR).strip()

@@ -65,6 +65,14 @@ class Claims(AbstractContextManager["Claims"]):
     ) -> None:
         for on in list(self._held):
             self.give_up(on)
-        with suppress(OSError, NotImplementedError):
-            remove_stale(self._folder.glob("*.lock"))  # those of killed processes
-            self._folder.rmdir()  # unless other claims are there
+        remove_void_claims(self._folder.parent)
+
+
+def remove_void_claims(root: Path) -> list[Path]:
+    """Remove the claims of killed processes from the store `root`, and their folder when none is left; the files."""
+    folder = root / FOLDER
+    removed = []
+    with suppress(OSError, NotImplementedError):
+        removed = remove_stale(folder.glob("*.lock"))
+        folder.rmdir()
+    return removed

@@ -298,8 +298,8 @@ def _delete(root: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
     for path in folders:
+        forget(root, path.name)  # first: nothing names it once the signals are gone
         discard(path)
-        forget(root, path.name)
     sweep(root)
 
 

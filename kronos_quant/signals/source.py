@@ -17,6 +17,7 @@ from kronos_quant.files import file_digest
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import Market
 from kronos_quant.own_code import check_allowed, find_code
+from kronos_quant.signals.claims import remove_void_claims
 from kronos_quant.signals.generate import generate, make_plan
 from kronos_quant.signals.reading import blended_rows, finished_rows, sessions_needed
 from kronos_quant.signals.recall import recall, remember
@@ -92,8 +93,7 @@ class SignalSource(ABC):
 
     def first_stored(self) -> date | None:
         """The first date from which on the source, or every member of a blend, has rows in the store."""
-        firsts = [dates[0] for source in self.sources() if (dates := source.store.dates())]
-        return max(firsts, default=None)
+        return max((dates[0] for source in self.sources() if (dates := source.store.dates())), default=None)
 
     def needed(self, dates: Sequence[date]) -> list[date]:
         """`dates` and the sessions before them that the recipe's steps and calibration look at."""
@@ -232,6 +232,7 @@ class ComputedSource(SignalSource):
         self, dates: Sequence[date], device: str, gpus: int | None, *, compute: bool, allow_code: bool
     ) -> tuple[set[date], int, int]:
         plan = make_plan(self.market, self.recipe, self.store, dates)
+        remove_void_claims(self.store.root)  # also where nothing is missing: a killed process may have left its last
         computed = 0
         if plan.missing:
             first, last = plan.missing[0].on, plan.missing[-1].on

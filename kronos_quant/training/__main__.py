@@ -14,8 +14,8 @@ import os
 import sys
 from pathlib import Path
 
-from kronos_quant.children import end_with_parent
-from kronos_quant.errors import KronosQuantError
+from kronos_quant.children import begin_child
+from kronos_quant.errors import KronosQuantError, error_lines
 from kronos_quant.readers import read_model
 from kronos_quant.system import parent_id
 from kronos_quant.training.fit import fit
@@ -36,7 +36,7 @@ def main() -> int:
         sys.stderr.write("error: expected one argument, RUN/job.json\nhint:  kq train --prepare\n")
         return 2
     # torchrun does not set the variable
-    end_with_parent(int(os.environ.get(LAUNCHER, parent_id())))
+    begin_child(int(os.environ.get(LAUNCHER, parent_id())))
     try:
         fit(read_model(Path(sys.argv[1]), TrainingJob), launched_at())
     except KronosQuantError as error:
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _fail(error: KronosQuantError) -> int:
-    sys.stderr.write(f"error: {error}\n" + (f"hint:  {error.hint}\n" if error.hint else ""))
+    sys.stderr.write("".join(f"{line}\n" for line in error_lines(error)))
     return error.exit_code
 
 

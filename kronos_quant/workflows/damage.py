@@ -22,7 +22,7 @@ from kronos_quant.market.snapshots import fault_of, point_to_newest, publish
 from kronos_quant.model.card import read_card
 from kronos_quant.model.files import CARD_FILE, check_network, kind_of
 from kronos_quant.model.library import BEST, ModelLibrary
-from kronos_quant.paths import check_folder
+from kronos_quant.paths import GRANT_READING, check_folder
 from kronos_quant.readers import REPAIR, read_footer, read_model, regular_file
 from kronos_quant.report.pages.comparison import read_figures, read_settings
 from kronos_quant.runs.folder import METRICS, Run
@@ -57,15 +57,13 @@ class Damage:
 
 def find_damage(workspace: WorkspaceFolder) -> list[Damage]:
     """The damaged files of a workspace: bars, runs, trials, stored signals and models."""
-    found = [*_folders(workspace), *_bars(workspace), *_runs(workspace)]
-    for file in ledger_files(workspace.runs / FOLDER):
-        found += _faults(file, partial(check_whole, file))
-    for stored in stored_folders(workspace.signal_store):
-        found += _faults(stored.folder / "recipe.json", stored.note)
-        found += [Damage(f"{path}: not a readable signal file", aside=path) for path in stored.broken()]
-    for folder in ModelLibrary(workspace).added():
-        fix = f"Get the model in {folder} again."
-        found += [Damage(one.why, fix) for one in _faults(folder, partial(_check_model, folder))]
+    found = []
+    for look in (_folders, _bars, _runs, _ledger, _signals, _models):
+        try:
+            for one in look(workspace):
+                found.append(one)
+        except PermissionError as error:
+            found.append(Damage(f"{error.filename}: may not be read", GRANT_READING))
     return found
 
 
@@ -85,13 +83,17 @@ def repair_damage(workspace: WorkspaceFolder) -> list[str]:
 
 
 def _faults(aside: Path, *checks: Callable[[], Any]) -> list[Damage]:
-    """The first error of the checks, as a finding."""
+    """The first error of the checks, as a finding. What may not be read is not known to be damaged: it stays."""
     for check in checks:
         try:
             check()
         except KronosQuantError as error:
-            return [Damage(str(error), aside=aside)]
+            return [Damage(str(error), GRANT_READING)] if _is_denied(error) else [Damage(str(error), aside=aside)]
     return []
+
+
+def _is_denied(error: KronosQuantError) -> bool:
+    return error.hint == GRANT_READING
 
 
 def _folders(workspace: WorkspaceFolder) -> list[Damage]:
@@ -107,7 +109,7 @@ def _bars(workspace: WorkspaceFolder) -> Iterator[Damage]:
     try:
         name = current_name(folder)
     except DataError as error:
-        yield Damage(str(error), bars=True)
+        yield Damage(str(error), GRANT_READING) if _is_denied(error) else Damage(str(error), bars=True)
     else:
         fault = None if name is None else fault_of(folder / name)
         if fault is not None:
@@ -120,6 +122,24 @@ def _bars(workspace: WorkspaceFolder) -> Iterator[Damage]:
         check_database(database)
     except DataError as error:
         yield Damage(str(error), error.hint or "")
+
+
+def _ledger(workspace: WorkspaceFolder) -> Iterator[Damage]:
+    for file in ledger_files(workspace.runs / FOLDER):
+        yield from _faults(file, partial(check_whole, file))
+
+
+def _signals(workspace: WorkspaceFolder) -> Iterator[Damage]:
+    for stored in stored_folders(workspace.signal_store):
+        yield from _faults(stored.folder / "recipe.json", stored.note)
+        yield from (Damage(f"{path}: not a readable signal file", aside=path) for path in stored.broken())
+
+
+def _models(workspace: WorkspaceFolder) -> Iterator[Damage]:
+    for folder in ModelLibrary(workspace).added():
+        fix = f"Get the model in {folder} again."
+        for one in _faults(folder, partial(_check_model, folder)):
+            yield Damage(one.why, fix if one.fix == REPAIR else one.fix)
 
 
 def _runs(workspace: WorkspaceFolder) -> Iterator[Damage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +13,7 @@ from kronos_quant import __version__
 from kronos_quant.config import SCRATCH
 from kronos_quant.errors import KronosQuantError, counted
 from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.paths import GRANT_READING
 from kronos_quant.runs import finished_runs, package_versions
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
@@ -53,7 +54,12 @@ def check_installation(start: PathLike | None = None) -> list[DoctorFinding]:
     except KronosQuantError as error:
         return [*findings, DoctorFinding("workspace", "missing", str(error), error.hint or "")]
     findings.append(DoctorFinding("workspace", "ok", str(workspace.root)))
-    return [*findings, *_damaged(workspace), *_readable_market(workspace), *_weights(workspace)]
+    return [
+        *findings,
+        *_damaged(workspace),
+        *_readable("bars", _market, workspace),
+        *_readable("models", _weights, workspace),
+    ]
 
 
 def repair_workspace(start: PathLike | None = None) -> tuple[list[str], int]:
@@ -106,11 +112,16 @@ def _device() -> DoctorFinding:
     return DoctorFinding("device", "ok", f"no GPU; {threads}")
 
 
-def _readable_market(workspace: WorkspaceFolder) -> list[DoctorFinding]:
+def _readable(
+    about: str, look: Callable[[WorkspaceFolder], Iterator[DoctorFinding]], workspace: WorkspaceFolder
+) -> list[DoctorFinding]:
+    """What one look at the workspace finds; about : the finding of one that an error ends."""
     try:
-        return list(_market(workspace))
+        return list(look(workspace))
     except KronosQuantError as error:
-        return [DoctorFinding("bars", "missing", str(error), error.hint or "")]
+        return [DoctorFinding(about, "missing", str(error), error.hint or "")]
+    except PermissionError as error:
+        return [DoctorFinding(about, "missing", f"{error.filename}: may not be read", GRANT_READING)]
 
 
 def _market(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:

@@ -6,12 +6,12 @@ touched: what is written aside names its process, a run names the process that f
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from kronos_quant.files import find_abandoned, remove_abandoned, temporary_folder
 from kronos_quant.locks import remove_stale
 from kronos_quant.runs.folder import killed_runs, remove_killed
+from kronos_quant.signals.claims import remove_void_claims
 from kronos_quant.training.run import KEEP, KIND
 from kronos_quant.validity.sweep_trials import TRIALS
 from kronos_quant.workspace import WorkspaceFolder
@@ -31,10 +31,8 @@ def remove_leftovers(workspace: WorkspaceFolder) -> list[Path]:
     removed = remove_abandoned(workspace.root)
     for kind, keep in KEPT.items():
         removed += remove_killed(workspace.runs, kind, keep)
-    claims = workspace.signal_store / ".claims"
-    removed += remove_stale([*claims.glob("*.lock"), *workspace.signal_store.glob("*/.lock")])
-    with suppress(OSError):  # where it is not empty, or not there
-        claims.rmdir()
+    removed += remove_void_claims(workspace.signal_store)
+    removed += remove_stale(workspace.signal_store.glob("*/.lock"))
     with temporary_folder("doctor"):  # removes those that were left
         pass
     return sorted(removed)

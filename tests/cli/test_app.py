@@ -1,6 +1,7 @@
 """Help, usage errors, exit codes and streams of the whole command."""
 
 import re
+import shutil
 from itertools import pairwise
 
 import pytest
@@ -89,6 +90,37 @@ def test_a_mistake_on_the_command_line_is_one_line_and_exit_code_2(kq, tmp_path,
     assert "\n" not in error
     assert told == hint
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("init", "ODD"),
+        ("ingest", "csv", "ODD"),
+        ("ingest", "qlib", "ODD"),
+        ("ingest", "universe", "own", "ODD"),
+        ("backtest", "ODD"),
+        ("signal", "import", "ODD", "--name", "own"),
+        ("signal", "--recipe", "ODD"),
+        ("model", "add", "ODD", "--name", "own"),
+        ("evaluate", "--recipe", "ODD"),
+        ("history", "ODD"),
+        ("audit", "--advisories", "ODD"),
+        ("compare", "ODD", "other"),
+        ("doctor", "ODD"),
+        ("signal", "--date", "ODD"),
+        ("ODD",),
+    ],
+)
+def test_a_line_break_in_a_name_is_escaped_in_the_one_line_of_an_error(kq, market_folder, tmp_path, line):
+    folder = tmp_path / "new\nline"
+    shutil.copytree(market_folder, folder)
+    odd = "it\nis.csv"
+    (folder / odd).write_text("no bars\n")
+    done = kq(folder, *(odd if word == "ODD" else word for word in line))
+    errors = [text for text in done.err.splitlines() if not text.startswith("hint:  ")]
+    assert done.code in (1, 2, 3, 4)
+    assert [text[:7] for text in errors] == ["error: "], done.err
 
 
 def test_the_error_of_a_command_is_shown_as_a_traceback_for_debugging(monkeypatch, tmp_path):

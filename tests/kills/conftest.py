@@ -26,6 +26,14 @@ def kq_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kq]:
     runner.close()
 
 
+@pytest.fixture(scope="session")
+def kq_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kq]:
+    """`kq_forks` for which permissions count, whoever runs the tests."""
+    runner = Kq(tmp_path_factory.mktemp("temporary"), ["kq_cli", "kronos_quant.market"], as_user=True)
+    yield runner
+    runner.close()
+
+
 @pytest.fixture
 def bench(kq_forks: Kq, tmp_path: Path) -> Callable[..., KillTest]:
     """A function that makes a bench of a workspace: bench(base, before), or with `kq_models` for models."""

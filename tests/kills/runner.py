@@ -1,7 +1,7 @@
 """Runs `kq` in forks of one process that has imported everything, and kills it at a chosen event of the file system.
 
 A line on stdin is a JSON list of commands to run at the same time:
-    {"folder", "arguments", "environment", "roots", "kill_at", "full_at"}
+    {"folder", "arguments", "environment", "roots", "code", "kill_at", "full_at"}
 and one on stdout the list of what became of them:
     {"code", "events", "out", "err"}
 
@@ -95,6 +95,7 @@ def _become(job: dict[str, Any], out: Path, err: Path, log: Path) -> None:
         sys.argv = ["kq", *job["arguments"]]
         from kq_cli.app import main
 
+        exec(job["code"], {})
         sys.addaudithook(Watch(job, log))
         main()
     except SystemExit as end:

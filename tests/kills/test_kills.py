@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from killing import sessions, write_csv
+from killing import Kq, sessions, write_csv
 
 CSV = ("ingest", "csv", "bars.csv", "--exchange", "XNYS")
 
@@ -83,6 +83,30 @@ def test_exports_and_pages(bench, ingested):
         assert made.killed("export", "bars", out, "--format", form, done=exists) == []
     assert made.killed("check", "--html", "quality.html") == []
     assert made.killed("history", "AAA") == []
+
+
+SMALL_DEMO = """
+from kronos_quant.workflows import demo
+whole = demo.make_market
+demo.make_market = lambda spec: whole(spec.model_copy(update={"symbols": 12, "sessions": 140}))
+for name, less in (("epochs: 5", "epochs: 1"), (": 3200", ": 64"), (": 160", ": 60"), ("_window: 24", "_window: 16")):
+    demo.CONFIG = demo.CONFIG.replace(name, less)
+demo.RECIPE = demo.RECIPE.replace(": 40", ": 4")
+"""
+
+
+@pytest.fixture
+def kq_demo(tmp_path):
+    """`kq` in forks of a process that has imported everything, with a small demo."""
+    (tmp_path / "temporary").mkdir()
+    runner = Kq(tmp_path / "temporary", ["kq_cli", "kronos_quant"], code=SMALL_DEMO)
+    yield runner
+    runner.close()
+
+
+@pytest.mark.slow
+def test_a_demo(bench, kq_demo, tmp_path):
+    assert bench(tmp_path / "none", kq=kq_demo).killed("demo", ".", most=8) == []
 
 
 def best(folder: Path) -> Path:

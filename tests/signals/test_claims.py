@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from kronos_quant.signals import SignalStore
+from kronos_quant.signals import ComputedSource, SignalStore
 from kronos_quant.signals.claims import Claims
 from kronos_quant.signals.generate import generate
 
@@ -49,6 +49,18 @@ def test_the_claim_of_a_killed_process_is_void(tmp_path):
     with Claims(tmp_path, "b") as others:
         assert others.take(ON)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_void_claim_goes_also_where_every_session_is_stored(bench):
+    made = bench()
+    on = made.market.sessions()[-1]
+    source = ComputedSource(made.market, made.recipe, made.store, made.weights)
+    assert source.ensure([on], "cpu").computed == 1
+    claim = made.store.root / ".claims" / f"{made.recipe.digest}-{on}.lock"
+    claim.parent.mkdir()
+    claim.touch()  # of a process that was killed before it gave up its last session
+    assert source.ensure([on], "cpu").computed == 0
+    assert not claim.parent.exists()
 
 
 def test_a_file_system_without_locks_claims_nothing_and_computes(tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ from kronos_quant.market.quality.check_tables import (
     number_rows,
 )
 from kronos_quant.market.symbols import kind_of
-from kronos_quant.paths import kind_of_path
+from kronos_quant.paths import check_folder, kind_of_path
 from kronos_quant.readers import REPAIR, read_parquet, read_text
 from kronos_quant.schema import BARS, NUMBERS, check_columns, check_table
 
@@ -117,6 +117,7 @@ def all_checks(root: Path, folder: Path | None = None) -> list[Check]:
     """
     checks = {check.name: check for check in iter_checks()}
     own = folder or root / DB_FOLDER / CHECKS
+    check_folder(own.parent)
     if own.is_dir() and own.samefile(_shipped()):
         return list(checks.values())  # the repository's root is a workspace too
     added = list(iter_checks(own)) if own.is_dir() else []

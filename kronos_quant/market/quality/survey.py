@@ -71,7 +71,7 @@ class Survey:
         """Raise DataError, listing them, when gates fail."""
         if self.failed:
             lines = [f"{len(self.failed)} of {len(self.gates)} gates fail", *(gate.line() for gate in self.failed)]
-            raise DataError("\n".join(lines), hint="Fix the source and ingest it again, or change `gates:` in kq.yaml.")
+            raise DataError(*lines, hint="Fix the source and ingest it again, or change `gates:` in kq.yaml.")
 
 
 def survey(market: Market, checks: Sequence[Check], gates: GatesConfig) -> Survey:

@@ -157,7 +157,7 @@ def read_settings(run: Run) -> dict[str, Any]:
     try:
         config = parse_yaml(read_text(place, hint=REPAIR), str(place))[0]
     except ConfigError as error:
-        raise DataError(str(error), hint=REPAIR) from None
+        raise DataError(*error.args, hint=REPAIR) from None
     if not isinstance(config, dict) or not config:
         raise DataError(f"{place}: expected sections of settings, found {short_repr(config)}", hint=REPAIR)
     for name, section in config.items():
