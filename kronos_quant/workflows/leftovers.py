@@ -21,7 +21,10 @@ KEPT = {KIND: KEEP, "sweep": (TRIALS,)}
 
 
 def find_leftovers(workspace: WorkspaceFolder) -> list[Path]:
-    """Half-written files and folders of killed commands, and runs that were killed before they held anything."""
+    """Half-written files and folders of killed commands, and runs that were killed before they held anything.
+
+    Lock files are not among them: whether one is held is known only to a process that tries to take it.
+    """
     runs = [run.path for kind, keep in KEPT.items() for run in killed_runs(workspace.runs, kind, keep)]
     return sorted([*find_abandoned(workspace.root), *runs])
 
