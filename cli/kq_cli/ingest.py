@@ -18,6 +18,8 @@ app = typer.Typer(
 Source = Annotated[Path | None, typer.Argument(help="A Qlib directory; default: market.qlib_dir of kq.yaml.")]
 CsvSource = Annotated[Path, typer.Argument(help="A CSV file (also .gz, .zst), or a folder with one file per symbol.")]
 TableSource = Annotated[Path, typer.Argument(help="A Parquet, Arrow or Feather file, or a folder of them.")]
+Index = Annotated[str, typer.Argument(help="Name of the index, e.g. csi300; stored weights of it are replaced.")]
+WeightSource = Annotated[Path, typer.Argument(help="A CSV file with date, symbol and weight.")]
 ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start, end (empty: not ended).")]
 DateSource = Annotated[Path, typer.Argument(help="A text file with a column of dates (date, trade_date, cal_date).")]
 Universe = Annotated[str, typer.Argument(help="Name of the universe, e.g. csi300; a stored one is replaced.")]
@@ -153,6 +155,16 @@ def intervals(kind: Kind, source: ListSource, as_json: AsJson = False) -> None:
     Read dated facts about symbols that a Qlib directory does not contain. Rules that need them are off without them.
     """
     print_report(kq.open().ingest_intervals(kind, source), as_json)
+
+
+@app.command(short_help="The weights of an index by date, from CSV.")
+def weights(index: Index, source: WeightSource, as_json: AsJson = False) -> None:
+    """Example: kq ingest weights csi300 index_weight.csv
+
+    Read the weights of an index, which strategies with `weighting: optimise` measure themselves against. The weights of
+    a date hold until the next date of the file; they add up to 1 or 100 on each.
+    """
+    print_report(kq.open().ingest_weights(index, source), as_json)
 
 
 @app.command(short_help="The sessions of an exchange, from CSV.")

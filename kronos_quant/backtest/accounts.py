@@ -27,6 +27,7 @@ class Ledger:
     borrowed : f64[T], what being short cost in each row
     halted : b1[T], whether a drawdown kept the strategy from trading
     session : i64[T], number of the session of each row, from 0
+    remarks : of the strategy on what it could not do, sentences
     """
 
     orders: FloatArray
@@ -38,6 +39,7 @@ class Ledger:
     borrowed: FloatArray
     halted: BoolArray
     session: IntArray
+    remarks: tuple[str, ...] = ()
 
     @property
     def fills(self) -> FloatArray:

@@ -29,6 +29,7 @@ from kronos_quant.backtest.qlib.market import (
 from kronos_quant.backtest.result import BacktestResult, result_of
 from kronos_quant.backtest.rules import Rules, rules_of
 from kronos_quant.backtest.settings import Risk
+from kronos_quant.backtest.strategies.optimiser import PortfolioOptimiser
 from kronos_quant.backtest.strategies.protocol import Decide
 from kronos_quant.backtest.strategies.rules import decide_of
 from kronos_quant.backtest.strategy import Strategy
@@ -175,8 +176,9 @@ def trade_exchange(
     else:
         from kronos_quant.backtest.strategies.loop import run_sessions
 
-        book, history = run_sessions(strategy, panel, market, charges, guard, decide or decide_of(strategy))
-    return ledger_of(market, book, history)
+        decide = decide or decide_of(strategy, panel, rules)
+        book, history = run_sessions(strategy, panel, market, charges, guard, decide)
+    return ledger_of(market, book, history, decide.remarks() if isinstance(decide, PortfolioOptimiser) else ())
 
 
 def charges_of(strategy: Strategy, rules: Rules) -> Charges:
@@ -274,12 +276,12 @@ def market_of(
     return MarketArrays(ranking, scored, price, last, factor, state, volume, volatility, session, trait)
 
 
-def ledger_of(market: MarketArrays, book: Book, history: History) -> Ledger:
-    """What a kernel gave back."""
+def ledger_of(market: MarketArrays, book: Book, history: History, remarks: tuple[str, ...] = ()) -> Ledger:
+    """What a kernel gave back. remarks : of the strategy, sentences"""
     orders = book.orders[: book.placed[0]]
     return Ledger(
         orders, history.account, history.cash, history.held, market.last, market.factor,
-        history.borrowed, history.halted, market.session,
+        history.borrowed, history.halted, market.session, remarks,
     )  # fmt: skip
 
 

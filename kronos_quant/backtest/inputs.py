@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest.panel import Panel, SymbolGroups, add_past, build_bar_panel, build_panel, in_ticks
+from kronos_quant.backtest.groups import add_groups, add_index, group_spans
+from kronos_quant.backtest.panel import Panel, add_past, build_bar_panel, build_panel, in_ticks
 from kronos_quant.backtest.qlib.market import (
     QlibFacts,
     derived_facts,
@@ -25,30 +26,19 @@ from kronos_quant.backtest.strategies.protocol import Decide
 from kronos_quant.backtest.strategies.rules import load_decide
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.config import load_yaml, read_values
-from kronos_quant.errors import ConfigError, DataError, listed
-from kronos_quant.inputs import PathLike, as_path, short_repr
-from kronos_quant.market import Facts, Market, canonical_column, universes, workspace_market
+from kronos_quant.errors import ConfigError, DataError
+from kronos_quant.inputs import PathLike, as_path
+from kronos_quant.market import Facts, Market, universes, workspace_market
 from kronos_quant.market.caveats import bar_caveats, listing_caveat, survivorship_caveat
-from kronos_quant.market.dialects.texts import LINE
-from kronos_quant.market.ingest.lists import value_fault
-from kronos_quant.market.ingest.tables import read_text_table
 from kronos_quant.market.quality.checks import read_rejected
-from kronos_quant.market.symbols import find_fault, symbol_fault
 from kronos_quant.own_code import check_allowed
-from kronos_quant.panel.matrix import interval_groups, to_matrix
+from kronos_quant.panel.factors import style_history
+from kronos_quant.panel.matrix import to_matrix
 from kronos_quant.schema import DAILY
 from kronos_quant.workspace import WorkspaceFolder
 
 StrategyLike: TypeAlias = "Strategy | Mapping[str, Any] | PathLike"
 """A strategy, its settings, or the name or path of a strategy file."""
-
-GROUP_SPANS: dict[str, pl.DataType] = {
-    "symbol": pl.String(),
-    "value": pl.String(),
-    "start": pl.Date(),
-    "end": pl.Date(),
-}
-"""Groups of symbols by date; start and end (inclusive) are null where a group is unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +95,11 @@ def collect_inputs(
         if settings.scores_file is None
         else file_scores(workspace, market, settings)
     )
-    panel = add_groups(panel_of(market, settings, scores), groups)
+    panel, outside = add_index(market, settings, add_groups(panel_of(market, settings, scores), groups))
     rules = rules_of(settings, panel, market.exchange, facts_of(market))
     missing = missing_scores(settings, panel, market, members_of(market, settings, scores))
     found = [] if missing is None else [missing]
-    found += _caveats(market, settings, scores, panel)
+    found += [*outside, *_caveats(market, settings, scores, panel)]
     scores = replace(scores, notes=(*scores.notes, *found))
     return BacktestInputs(
         name,
@@ -178,8 +168,18 @@ def add_background(panel: Panel, market: Market, strategy: Strategy) -> Panel:
 def rows_before(times: pl.DataFrame, strategy: Strategy, first: date) -> pl.DataFrame:
     """(date, time) of the bars in the sessions before `first` that trailing figures refer to. times : of all bars"""
     earlier = times.filter(times["date"] < first)
-    sessions = earlier["date"].unique().sort().tail(strategy.liquidity.sessions)
+    sessions = earlier["date"].unique().sort().tail(sessions_before(strategy))
     return earlier.filter(earlier["date"].is_in(sessions.implode()))
+
+
+def sessions_before(strategy: Strategy) -> int:
+    """How many sessions before the first one trailing figures refer to."""
+    needed = [strategy.liquidity.sessions]
+    if strategy.optimises:
+        needed.append(strategy.optimise.sessions + 1)
+        if strategy.optimise.max_style is not None:
+            needed.append(style_history())
+    return max(needed)
 
 
 def members_of(market: Market, strategy: Strategy, scores: TradedScores) -> pl.DataFrame | None:
@@ -266,58 +266,6 @@ def facts_of(market: Market) -> Facts:
         listed=dict(market.listings().drop_nulls("listed").select("symbol", "listed").iter_rows()),
         issue_price=dict(priced.select("symbol", "price").iter_rows()),
     )
-
-
-def group_spans(workspace: WorkspaceFolder, market: Market, strategy: Strategy) -> pl.DataFrame | None:
-    """The groups (GROUP_SPANS) that the strategy's group cap refers to; None without such a cap.
-
-    Raises DataError for a file that cannot be read, and where the groups are unknown.
-    """
-    if strategy.risk.max_group is None:
-        return None
-    if strategy.risk.groups is not None:
-        return read_groups(workspace.root / strategy.risk.groups.expanduser(), market.exchange)
-    industries = market.intervals("industry")
-    if industries.is_empty():
-        raise DataError("risk.max_group: no industries in the workspace", hint="kq ingest intervals industry FILE")
-    return industries.select(list(GROUP_SPANS))
-
-
-def read_groups(path: Path, exchange: str) -> pl.DataFrame:
-    """The groups (GROUP_SPANS) of a CSV file with the columns symbol, group and, where they change, start and end.
-
-    Raises DataError for a file that cannot be read, a column that is missing, and a cell that is none.
-    """
-    frame = read_text_table(path).frame
-    missing = [name for name in ("symbol", "group") if name not in frame.columns]
-    if missing:
-        raise DataError(f"{path}: expected the columns symbol and group, found {listed(frame.columns[1:])}")
-    lines = frame[LINE]
-    frame = frame.rename({"group": "value"})
-    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in GROUP_SPANS if name not in frame.columns)
-    frame = frame.select(pl.col(list(GROUP_SPANS)).str.strip_chars().replace("", None))
-    empty = frame.filter(pl.any_horizontal(pl.col("symbol", "value").is_null()))
-    if len(empty):
-        raise DataError(f"{path}: {len(empty)} rows without a symbol or group")
-    for name, fault_of in (("symbol", symbol_fault), ("value", value_fault)):
-        if (found := find_fault(frame[name], fault_of)) is not None:
-            row, text, fault = found
-            expected = "group" if name == "value" else name
-            raise DataError(f"{path}: line {lines[row]}: expected a {expected}, found {short_repr(text)} ({fault})")
-    for name in ("start", "end"):
-        dates = frame[name].str.to_date("%Y-%m-%d", strict=False)
-        wrong = frame[name].filter(dates.is_null() & frame[name].is_not_null())
-        if len(wrong):
-            raise DataError(f"{path}: {name}: expected dates such as 2025-06-05, found {short_repr(wrong[0])}")
-        frame = frame.with_columns(dates.alias(name))
-    return frame.with_columns(canonical_column(frame["symbol"], exchange))
-
-
-def add_groups(panel: Panel, spans: pl.DataFrame | None) -> Panel:
-    """The panel with the groups of its symbols, where there are any."""
-    if spans is None:
-        return panel
-    return replace(panel, groups=SymbolGroups(*interval_groups(spans, panel.dates, panel.symbols)))
 
 
 def adjusted_volumes(market: Market, bars: pl.DataFrame) -> pl.DataFrame:

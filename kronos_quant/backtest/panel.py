@@ -52,6 +52,7 @@ class Panel:
     groups : of the symbols, where they are known
     times : the end of each row's bar in an intraday market; empty where a row is a session
     past : what trailing figures of the first sessions refer to; None where they begin with the panel
+    index : float64[T, N], weights of an index's constituents, 0 for others; None where none is asked for
     """
 
     dates: tuple[date, ...]
@@ -68,6 +69,7 @@ class Panel:
     groups: SymbolGroups | None = None
     times: tuple[datetime, ...] = ()
     past: Past | None = None
+    index: FloatArray | None = None
 
     def with_past(self, field: str) -> FloatArray:
         """float64[P + T, N]: the values of one of FIELDS, those before the first session too."""

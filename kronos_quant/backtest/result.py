@@ -235,7 +235,7 @@ def result_of(
         rules=terms.costs,
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
-        notes=(*warnings, *terms.notes, *notes),
+        notes=(*warnings, *ledger.remarks, *terms.notes, *notes),
         metrics=metrics_of(series, ledger, benchmark, terms.sessions_per_year),
     )
 

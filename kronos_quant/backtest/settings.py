@@ -281,3 +281,57 @@ class Risk(Section):
         )
         words = [form.format(bound) for bound, form in parts if bound is not None]
         return ["; ".join(words)] if words else []
+
+
+class Optimise(Section):
+    """What `weighting: optimise` maximises, and the bounds that it keeps.
+
+    The portfolio x has no short positions and adds up to 1; it is `target_exposure` of the account. At each rebalancing
+    x maximises scores - risk_aversion / 2 x variance - cost x turnover until the next one; with `benchmark`, variance,
+    industries and styles are those of x less the index. Bounds that nothing fulfils together are left out one after the
+    other, and the report names them.
+    """
+
+    units: ClassVar = {
+        "fraction of the value": "cost",
+        "fraction of the portfolio": "max_weight max_active max_industry",
+        "standard deviations": "max_style",
+        "fraction of the portfolio, two-sided": "max_turnover",
+        "fraction per year": "tracking_error",
+        "sessions": "sessions",
+    }
+
+    risk_aversion: float = Field(10.0, ge=0, le=LARGEST_MULTIPLE)
+    """weight of the variance against the scores; 0: none. 1 maximises the growth of wealth, 5 to 20 are usual"""
+    cost: float = Field(0.001, ge=0, lt=1)
+    """cost of a trade that the optimiser reckons with, fraction of the value"""
+    information_coefficient: float | None = Field(None, gt=0, le=1)
+    """scores become returns: this x volatility x standardised score (Grinold 1994); null: the scores are returns until
+    the next rebalancing"""
+    max_weight: float | None = Field(None, gt=0, le=1)
+    """maximum weight of one symbol, fraction of the portfolio; null: 1 / topk"""
+    benchmark: str | None = Field(None, min_length=1)
+    """index of `kq ingest weights INDEX FILE` that the portfolio is measured against; null: none"""
+    max_active: float | None = Field(None, gt=0, le=1)
+    """maximum difference of a symbol's weight from the index's, fraction of the portfolio; null: no bound"""
+    tracking_error: float | None = Field(None, gt=0, le=LARGEST_MULTIPLE)
+    """maximum tracking error against the index, estimated, fraction per year; null: no bound"""
+    max_industry: float | None = Field(None, gt=0, le=1)
+    """maximum weight of one industry, with `benchmark` its difference from the index's, fraction of the portfolio;
+    null: no bound. Industries: `risk.groups`, else those of `kq ingest intervals industry FILE`"""
+    max_style: float | None = Field(None, gt=0, le=LARGEST_MULTIPLE)
+    """maximum exposure to momentum, volatility and size (traded value), with `benchmark` its difference from the
+    index's, standard deviations; null: no bound"""
+    max_turnover: float | None = Field(None, gt=0, le=4)
+    """maximum two-sided turnover of one rebalancing after the first, fraction of the portfolio; null: no bound"""
+    covariance: Literal["ledoit_wolf", "oas", "sample"] = "ledoit_wolf"
+    """estimator of the covariance of returns: shrinkage by Ledoit and Wolf (2004) or by Chen et al. (2010), or none"""
+    sessions: SessionCount = Field(250, ge=20)
+    """sessions of returns that the covariance is estimated from"""
+
+    @model_validator(mode="after")
+    def _of_use(self) -> Optimise:
+        for name in ("max_active", "tracking_error"):
+            if getattr(self, name) is not None and self.benchmark is None:
+                raise ValueError(f"{name} needs benchmark: an index of `kq ingest weights INDEX FILE`")
+        return self

@@ -8,7 +8,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt, Lt
 from pydantic import AliasChoices, Field, field_validator, model_validator
 
-from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk, check_expression, refuse_both_names
+from kronos_quant.backtest.settings import (
+    Costs,
+    Liquidity,
+    Optimise,
+    QlibSettings,
+    Risk,
+    check_expression,
+    refuse_both_names,
+)
 from kronos_quant.bounds import MOST_MONEY, MOST_SHARES, BarCount, SessionCount, ShareCount, SymbolCount
 from kronos_quant.config import Day, Section
 from kronos_quant.inputs import short_repr
@@ -68,8 +76,10 @@ class Strategy(Section):
     """Python file of `strategy: python`; it runs only where that is allowed (--allow-code)"""
     every: BarCount = Field(1, ge=1)
     """sessions between two rebalancings; in an intraday market, bars with scores"""
-    weighting: Literal["equal", "score", "inverse_volatility"] = "equal"
-    """weights of topk_rebalance among the symbols held"""
+    weighting: Literal["equal", "score", "inverse_volatility", "optimise"] = "equal"
+    """weights of topk_rebalance among the symbols held; optimise: those that the section `optimise` asks for"""
+    optimise: Optimise = Field(default_factory=lambda: Optimise.model_validate({}))
+    """objective and bounds of `weighting: optimise`"""
     quantile: float = Field(0.2, gt=0, le=0.5)
     """fraction of the symbols in each leg of long_short_quantile"""
     short: bool = False
@@ -169,6 +179,8 @@ class Strategy(Section):
             raise ValueError("the section qlib needs `profile: qlib`")
         if self.profile == "qlib":
             self._only_what_qlib_has()
+        if not self.optimises and self.optimise != Optimise.model_validate({}):
+            raise ValueError("the section optimise needs `strategy: topk_rebalance` and `weighting: optimise`")
         if (self.strategy == "python") != (self.code is not None):
             raise ValueError("`strategy: python` and `code:` go together: give both or neither")
         own = share_setting(self.strategy)
@@ -192,6 +204,11 @@ class Strategy(Section):
     def limit_expressions(self) -> tuple[str, str] | None:
         """The expressions that forbid to buy and to sell, where `price_limit` has them."""
         return self.price_limit if isinstance(self.price_limit, tuple) else None
+
+    @property
+    def optimises(self) -> bool:
+        """Whether an optimiser sets the weights."""
+        return self.strategy == "topk_rebalance" and self.weighting == "optimise"
 
     @property
     def sells_short(self) -> bool:

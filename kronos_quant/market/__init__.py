@@ -1,8 +1,8 @@
 """Bars, instruments, universes, sessions and exchange rules: from any source to one checked, published market.
 
 Writing: `ingest_qlib`, `ingest_csv`, `ingest_table`, `ingest_synthetic`, `store_bars`, and the lists that a source of
-bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_calendar`. Reading: `open_market`, which never opens
-the database and therefore never waits for an ingest.
+bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_weights`, `ingest_calendar`. Reading: `open_market`,
+which never opens the database and therefore never waits for an ingest.
 """
 
 from kronos_quant.market.calendars import FutureTimes, TradingCalendar, next_times
@@ -19,6 +19,7 @@ from kronos_quant.market.ingest import (
     ingest_synthetic,
     ingest_table,
     ingest_universe,
+    ingest_weights,
     preview,
 )
 from kronos_quant.market.ingest.calendars import CalendarReport
@@ -61,6 +62,7 @@ __all__ = [
     "ingest_synthetic",
     "ingest_table",
     "ingest_universe",
+    "ingest_weights",
     "iter_checks",
     "list_snapshots",
     "make_market",

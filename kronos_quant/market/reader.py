@@ -223,7 +223,7 @@ class Market(Displayed):
 
     def intervals(self, kind: str) -> pl.DataFrame:
         """The intervals of a kind (st, listing, industry; else ConfigError): symbol, start, end (inclusive), value."""
-        check_kind(kind)
+        check_kind(kind, weights=True)
         return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
 
     def listings(self) -> pl.DataFrame:

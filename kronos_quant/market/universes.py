@@ -42,6 +42,8 @@ KINDS = ("st", "listing", "industry")
 WITH_VALUE = ("industry",)
 """Kinds whose intervals need a value."""
 
+_WEIGHTS = "weights:"
+
 OPEN_END = date(2099, 12, 31)
 """The end of an interval that has not ended, as in Qlib's lists."""
 
@@ -180,9 +182,14 @@ def listed_spans(instruments: pl.DataFrame, listings: pl.DataFrame, universe: st
     )
 
 
-def check_kind(kind: str) -> None:
-    """Raise ConfigError unless `kind` is one of KINDS."""
-    if not isinstance(kind, str) or kind not in KINDS:
+def weights_kind(index: str) -> str:
+    """The kind of the intervals that hold an index's weights: their value is the weight, a fraction."""
+    return _WEIGHTS + index.lower()
+
+
+def check_kind(kind: str, *, weights: bool = False) -> None:
+    """Raise ConfigError unless `kind` is one of KINDS. weights : whether it may be one of `weights_kind` too"""
+    if not isinstance(kind, str) or not (kind in KINDS or (weights and kind.startswith(_WEIGHTS))):
         raise ConfigError(f"intervals: expected {', '.join(KINDS)}, found {short_repr(kind)}")
 
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from kronos_quant.backtest.inputs import (
-    StrategyLike,
-    add_background,
-    add_groups,
-    collect_inputs,
-    facts_of,
-    group_spans,
-    in_universe,
-)
+from kronos_quant.backtest.groups import add_groups, group_spans
+from kronos_quant.backtest.inputs import StrategyLike, add_background, collect_inputs, facts_of, in_universe
 from kronos_quant.backtest.qlib.parity import ParityReport, compare_profiles, directory_for
 from kronos_quant.backtest.rules import rules_of
 from kronos_quant.errors import ConfigError, DataError, counted

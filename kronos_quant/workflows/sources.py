@@ -223,6 +223,12 @@ class WorkspaceSources:
 
         return ingest_intervals(self.root, kind, source)
 
+    def ingest_weights(self, index: str, source: PathLike | Table) -> ListReport:
+        """Read the weights of an index by date (date, symbol, weight): `kq ingest weights`."""
+        from kronos_quant.market import ingest_weights
+
+        return ingest_weights(self.root, index, source)
+
     def ingest_calendar(self, source: PathLike | Table, *, exchange: str | None = None) -> CalendarReport:
         """Read the sessions of an exchange from a column of dates: `kq ingest calendar`."""
         from kronos_quant.market import ingest_calendar

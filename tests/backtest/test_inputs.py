@@ -13,9 +13,10 @@ from kq_cli.app import main
 
 from kronos_quant import DataError
 from kronos_quant.backtest import simulate
-from kronos_quant.backtest.inputs import collect_inputs, missing_benchmark, read_groups, rows_before
+from kronos_quant.backtest.groups import read_groups
+from kronos_quant.backtest.inputs import collect_inputs, missing_benchmark, rows_before
 from kronos_quant.errors import ConfigError
-from kronos_quant.market import export_bars, ingest_intervals, ingest_qlib, open_market
+from kronos_quant.market import export_bars, ingest_intervals, ingest_qlib, ingest_weights, open_market
 from kronos_quant.workflows.backtest import run_backtest
 from kronos_quant.workspace import init_workspace, open_workspace_folder
 
@@ -295,3 +296,26 @@ def test_groups_of_none_of_the_symbols_are_refused(workspace):
     with_risk(workspace, "risk: {max_group: 0.3, groups: groups.csv}\n")
     with pytest.raises(DataError, match=r"risk\.max_group: none of 12 symbols has a group"):
         run_backtest(workspace, "own", device="cpu", page=False)
+
+
+def test_an_optimised_strategy_looks_back_far_enough_and_at_the_index(own):
+    lines = (
+        "strategy: topk_rebalance\nweighting: optimise\nevery: 5\n"
+        "optimise: {benchmark: made, tracking_error: 0.02, sessions: 40, max_weight: 0.5}\n"
+    )
+    text = (own.workspace.root / "strategies" / "own.yaml").read_text().replace("n_drop: 1\n", "")
+    (own.workspace.root / "strategies" / "own.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"optimise\.benchmark: no weights of made"):
+        own(lines)
+    market = open_market(own.workspace.root)
+    names = market.bars()["symbol"].unique().sort().to_list()[:4]
+    weights = pl.DataFrame({"date": [market.sessions()[0]] * 5, "symbol": [*names, "SZ399999"], "weight": [20.0] * 5})
+    ingest_weights(own.workspace.root, "made", weights)
+    inputs = own()
+    assert len(inputs.panel.past.dates) == 41
+    np.testing.assert_allclose(inputs.panel.index[:, [inputs.panel.symbols.index(name) for name in names]], 0.25)
+    assert any("20.0% of made's weight is in symbols without scores and bars" in note for note in inputs.scores.notes)
+    result = simulate(inputs.strategy, inputs.panel, inputs.rules)
+    shares = result.positions.filter(date=result.positions["date"].min()).sort("symbol")
+    held = shares.filter(pl.col("symbol").is_in(names))["value"].sum() / shares["value"].sum()
+    assert held > 0.8

@@ -22,6 +22,8 @@ WITHOUT_UNIT = {
     "temperature",
     "liquidity.impact",
     "qlib.impact_cost",
+    "optimise.risk_aversion",
+    "optimise.information_coefficient",
 }
 """Numbers that are pure: seeds, rates of the optimiser, coefficients."""
 

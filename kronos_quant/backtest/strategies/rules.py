@@ -11,15 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.rules import Rules
+from kronos_quant.backtest.strategies.optimiser import PortfolioOptimiser
 from kronos_quant.backtest.strategies.protocol import Decide, View, Weights
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.own_code import load_function
 
 
-def decide_of(strategy: Strategy) -> Decide:
-    """The function of a strategy that is none of a user's."""
-    rules = {"topk_rebalance": topk_rebalance, "long_short_quantile": long_short_quantile, "buy_and_hold": buy_and_hold}
-    return partial(rules[strategy.strategy], strategy=strategy)
+def decide_of(strategy: Strategy, panel: Panel, rules: Rules) -> Decide:
+    """The function of a strategy that is none of a user's. panel, rules : what an optimiser looks up"""
+    if strategy.optimises:
+        return PortfolioOptimiser(strategy, panel, rules.lot, rules.step, rules.terms.sessions_per_year)
+    own = {"topk_rebalance": topk_rebalance, "long_short_quantile": long_short_quantile, "buy_and_hold": buy_and_hold}
+    return partial(own[strategy.strategy], strategy=strategy)
 
 
 def topk_rebalance(view: View, strategy: Strategy) -> Weights | None:

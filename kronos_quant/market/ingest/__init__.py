@@ -10,6 +10,7 @@ from kronos_quant.market.ingest.preview import IngestPreview, preview_source
 from kronos_quant.market.ingest.qlib_dir import read_qlib_dir
 from kronos_quant.market.ingest.synthetic import SyntheticSpec, make_market
 from kronos_quant.market.ingest.tables import Table, read_csv_files, read_tables
+from kronos_quant.market.ingest.weights import ingest_weights
 from kronos_quant.market.ingest_report import IngestReport
 from kronos_quant.market.reader import open_market
 from kronos_quant.market.snapshots import current_snapshot
@@ -25,6 +26,7 @@ __all__ = [
     "ingest_synthetic",
     "ingest_table",
     "ingest_universe",
+    "ingest_weights",
     "preview",
 ]
 

@@ -90,7 +90,7 @@ def ingest_universe(root: PathLike, name: str, source: PathLike | Table) -> List
         store_universes(connection, intervals)
         return int(before)
 
-    return _store(root, f"universe {name}", source, intervals, replace)
+    return store_list(root, f"universe {name}", source, intervals, replace)
 
 
 def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> ListReport:
@@ -121,7 +121,7 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
             connection.execute(statement("merge_instruments"))
         return replace_intervals(connection, kind, intervals)
 
-    return _store(root, f"intervals {kind}", source, intervals, replace)
+    return store_list(root, f"intervals {kind}", source, intervals, replace)
 
 
 def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool = False) -> pl.DataFrame:
@@ -209,7 +209,7 @@ def _listed_instruments(listings: pl.DataFrame, exchange: str) -> pl.DataFrame:
     return dated.select(list(INSTRUMENTS))
 
 
-def _store(
+def store_list(
     root: Path,
     what: str,
     source: PathLike | Table,
