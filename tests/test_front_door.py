@@ -24,6 +24,7 @@ METHODS = {
     ("ingest", "universe"): "ingest_universe",
     ("ingest", "intervals"): "ingest_intervals",
     ("ingest", "calendar"): "ingest_calendar",
+    ("ingest", "dividends"): "ingest_dividends",
     ("universe",): "universe",
     ("check",): "check",
     ("train",): "train",

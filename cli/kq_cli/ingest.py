@@ -22,6 +22,7 @@ Index = Annotated[str, typer.Argument(help="Name of the index, e.g. csi300; stor
 WeightSource = Annotated[Path, typer.Argument(help="A CSV file with date, symbol and weight.")]
 ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start, end (empty: not ended).")]
 DateSource = Annotated[Path, typer.Argument(help="A text file with a column of dates (date, trade_date, cal_date).")]
+DividendSource = Annotated[Path, typer.Argument(help="A CSV file of dividends, or a folder with one file per symbol.")]
 Universe = Annotated[str, typer.Argument(help="Name of the universe, e.g. csi300; a stored one is replaced.")]
 Kind = Annotated[str, typer.Argument(help="st, listing, or industry (with a column value).")]
 Stamps = Annotated[
@@ -175,6 +176,16 @@ def calendar(source: DateSource, exchange: Exchange = None, as_json: AsJson = Fa
     for an exchange without one. A stored calendar is replaced.
     """
     print_report(kq.open().ingest_calendar(source, exchange=exchange), as_json)
+
+
+@app.command(short_help="Dividends, bonus shares and rights, from CSV.")
+def dividends(source: DividendSource, as_json: AsJson = False) -> None:
+    """Example: kq ingest dividends dividends.csv
+
+    Read what companies paid and gave per share by ex-date, as tushare, baostock and akshare write it. Back-tests then
+    pay dividends in cash, with the tax on them.
+    """
+    print_report(kq.open().ingest_dividends(source), as_json)
 
 
 @app.command(short_help="A synthetic market with a known pattern.")

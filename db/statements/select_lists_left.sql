@@ -3,4 +3,6 @@ WITH bare AS (SELECT DISTINCT symbol FROM leaving WHERE symbol NOT IN (SELECT sy
 SELECT DISTINCT 'universe ' || universe AS name FROM universes SEMI JOIN bare USING (symbol)
 UNION
 SELECT DISTINCT 'intervals ' || kind FROM intervals SEMI JOIN bare USING (symbol)
+UNION
+SELECT DISTINCT 'dividends' FROM dividends SEMI JOIN bare USING (symbol)
 ORDER BY name;

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from docs.build.markdown import code, codes, page, table
-from kronos_quant.market.dialects.names import CLOCKS, DAYS, EX_DATES, FIELDS, MOMENTS
+from kronos_quant.market.dialects.names import (
+    CLOCKS,
+    DAYS,
+    DIVIDEND_DATES,
+    EX_DATES,
+    FIELDS,
+    MOMENTS,
+    PER_SHARE,
+    PER_TEN,
+)
 from kronos_quant.market.dialects.units import PAIRS, VOLUME_NAMES
 from kronos_quant.market.dialects.vendors import DIALECTS, Dialect
 
@@ -62,7 +73,18 @@ def dialects() -> str:
         "Case, blanks, `_`, `.`, `$`, `<>` and full-width letters do not matter; a unit may follow in brackets. Bars, "
         "scores (`kq signal import`, `scores_file`) and lists (`kq ingest universe`, `intervals`) share these names.",
         table(["Meaning", "Names"], (*times, *names)),
+        "## Dividends",
+        "Columns of `kq ingest dividends`. Amounts are per share, or per 10 shares where the last column says so; cash is "
+        "before tax.",
+        table(["Meaning", "Names", "Names of amounts per 10 shares"], _dividend_rows()),
     )
+
+
+def _dividend_rows() -> Iterator[tuple[str, str, str]]:
+    for field, names in DIVIDEND_DATES.items():
+        yield field, codes(names), ""
+    for field, names in PER_SHARE.items():
+        yield field, codes(names), codes(PER_TEN[field])
 
 
 def _row(dialect: Dialect) -> tuple[object, ...]:

@@ -1,8 +1,8 @@
 """Bars, instruments, universes, sessions and exchange rules: from any source to one checked, published market.
 
 Writing: `ingest_qlib`, `ingest_csv`, `ingest_table`, `ingest_synthetic`, `store_bars`, and the lists that a source of
-bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_weights`, `ingest_calendar`. Reading: `open_market`,
-which never opens the database and therefore never waits for an ingest.
+bars does not carry: `ingest_universe`, `ingest_intervals`, `ingest_weights`, `ingest_calendar`, `ingest_dividends`.
+Reading: `open_market`, which never opens the database and therefore never waits for an ingest.
 """
 
 from kronos_quant.market.calendars import FutureTimes, TradingCalendar, next_times
@@ -14,6 +14,7 @@ from kronos_quant.market.ingest import (
     IngestPreview,
     ingest_calendar,
     ingest_csv,
+    ingest_dividends,
     ingest_intervals,
     ingest_qlib,
     ingest_synthetic,
@@ -23,6 +24,7 @@ from kronos_quant.market.ingest import (
     preview,
 )
 from kronos_quant.market.ingest.calendars import CalendarReport
+from kronos_quant.market.ingest.dividends import DividendReport
 from kronos_quant.market.ingest.lists import ListReport
 from kronos_quant.market.ingest.synthetic import SyntheticMarket, SyntheticSpec, make_market
 from kronos_quant.market.ingest_report import IngestReport
@@ -36,6 +38,7 @@ from kronos_quant.market.universes import Membership
 __all__ = [
     "BarBatch",
     "CalendarReport",
+    "DividendReport",
     "DropReport",
     "ExportReport",
     "Facts",
@@ -57,6 +60,7 @@ __all__ = [
     "export_bars",
     "ingest_calendar",
     "ingest_csv",
+    "ingest_dividends",
     "ingest_intervals",
     "ingest_qlib",
     "ingest_synthetic",

@@ -24,6 +24,7 @@ from kronos_quant.market import universes
 from kronos_quant.market.calendar_files import calendar_digest, path_of, read_calendar
 from kronos_quant.market.calendars import RECENT_SESSIONS, FutureTimes, RecentBars, TradingCalendar, exchange_calendar
 from kronos_quant.market.database import DB_FOLDER
+from kronos_quant.market.dividends import DIVIDENDS
 from kronos_quant.market.listings import DELISTED_AFTER, listing_spans
 from kronos_quant.market.quality.checks import WARNED, WARNED_FILE
 from kronos_quant.market.ranges import check_inside, check_session, select_range
@@ -225,6 +226,10 @@ class Market(Displayed):
         """The intervals of a kind (st, listing, industry; else ConfigError): symbol, start, end (inclusive), value."""
         check_kind(kind, weights=True)
         return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
+
+    def dividends(self) -> pl.DataFrame:
+        """What companies paid and gave per share, as far as it was ingested, in `dividends.DIVIDENDS`."""
+        return self._facts("dividends", DIVIDENDS)
 
     def listings(self) -> pl.DataFrame:
         """When each symbol was listed, as far as it is known, in `listings.LISTINGS`."""

@@ -19,6 +19,7 @@ from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import ConfigError, counted
 from kronos_quant.inputs import short_repr
 from kronos_quant.market.database import statement
+from kronos_quant.market.dividends import DIVIDENDS
 from kronos_quant.schema import UNIVERSES, check_table
 
 if TYPE_CHECKING:
@@ -219,11 +220,14 @@ def replace_intervals(connection: duckdb.DuckDBPyConnection, kind: str, interval
 
 
 def write_facts(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
-    """Write intervals and unadjusted volumes to a snapshot's folder; return them by their part's name."""
+    """Write intervals, unadjusted volumes and dividends to a snapshot's folder; return them by their part's name."""
     parts = {
         "intervals": connection.sql("SELECT * FROM intervals ORDER BY ALL").pl().cast(pl.Schema(INTERVALS)),
         "unadjusted_volumes": connection.sql("SELECT * FROM unadjusted_volumes ORDER BY ALL").pl(),
     }
+    paid = connection.sql("SELECT * FROM dividends ORDER BY ALL").pl().cast(pl.Schema(DIVIDENDS))
+    if len(paid):  # the digest of a market without any is what it was before there could be some
+        parts["dividends"] = paid
     for name, frame in parts.items():
         check_table(f"snapshot.{name}", frame)
         frame.write_parquet(folder / f"{name}.parquet")

@@ -142,6 +142,11 @@ def _market(workspace: WorkspaceFolder) -> Iterator[DoctorFinding]:
         f"from {sessions[0]} to {sessions[-1]}, snapshot {market.snapshot.digest[:16]}",
     )
     yield _calendar(market)
+    paid = market.dividends()
+    if len(paid):
+        dates, symbols = paid["ex_date"].sort(), paid["symbol"].n_unique()
+        found = f"{counted(len(paid), 'ex-date')} of {counted(symbols, 'symbol')}, {dates[0]} to {dates[-1]}"
+        yield DoctorFinding("dividends", "ok", found)
 
 
 def _calendar(market: Market) -> DoctorFinding:

@@ -11,7 +11,7 @@ from kronos_quant.workspace import WorkspaceFolder
 
 if TYPE_CHECKING:
     from kronos_quant.config import WorkspaceConfig
-    from kronos_quant.market import CalendarReport, DropReport, IngestPreview, IngestReport, ListReport
+    from kronos_quant.market import CalendarReport, DividendReport, DropReport, IngestPreview, IngestReport, ListReport
 
 
 class WorkspaceSources:
@@ -234,6 +234,12 @@ class WorkspaceSources:
         from kronos_quant.market import ingest_calendar
 
         return ingest_calendar(self.root, source, exchange=self._exchange(exchange))
+
+    def ingest_dividends(self, source: PathLike | Table) -> DividendReport:
+        """Read cash dividends, bonus shares and rights by ex-date: `kq ingest dividends`."""
+        from kronos_quant.market import ingest_dividends
+
+        return ingest_dividends(self.root, source)
 
     def drop(
         self,

@@ -184,6 +184,47 @@ dividing_factor : adjusted = raw / it; paused : 1 is suspended; traded : 0 is su
 EX_DATES = ("divid_operate_date", "ex_date", "除权除息日", "除权日", "effective_date")
 """The day from which a factor holds, in a table of factors."""
 
+DIVIDEND_DATES: dict[str, tuple[str, ...]] = {
+    "ex_date": ("ex_date", *EX_DATES, "ex_dividend_date", "除权除息日期", "除权(息)日", "除息日"),
+    "record_date": ("record_date", "divid_regist_date", "股权登记日", "登记日", "registration_date"),
+    "pay_date": (
+        "pay_date",
+        "divid_pay_date",
+        "payment_date",
+        "payable_date",
+        "派息日",
+        "红利发放日",
+        "现金红利发放日",
+    ),
+    "list_date": (
+        "list_date",
+        "listing_date",
+        "div_listdate",
+        "divid_stock_market_date",
+        "股份到账日",
+        "红股上市日",
+        "送转股上市日",
+        "配股上市日",
+    ),
+}
+"""Our date of a dividend -> its names."""
+
+PER_SHARE: dict[str, tuple[str, ...]] = {
+    "cash": ("cash", "cash_div_tax", "divid_cash_ps_before_tax", "cash_before_tax", "cash_per_share", "每股派息(税前)"),
+    "bonus": ("bonus", "stk_bo_rate", "divid_stocks_ps", "bonus_ratio", "每股送股"),
+    "transferred": ("transferred", "stk_co_rate", "divid_reserve_to_stock_ps", "transfer_ratio", "每股转增"),
+    "rights_ratio": ("rights_ratio", "每股配股"),
+    "rights_price": ("rights_price", "配股价格", "配股价"),
+}
+PER_TEN: dict[str, tuple[str, ...]] = {
+    "cash": ("派息比例", "派息", "现金分红-现金分红比例", "现金分红比例"),
+    "bonus": ("送股比例", "送股", "送转股份-送转比例", "送转股份-送股比例"),
+    "transferred": ("转增比例", "转增", "送转股份-转股比例", "转股比例"),
+    "rights_ratio": ("配股比例", "配股方案"),
+    "rights_price": (),
+}
+"""Our amount of a dividend -> its names, where they count it per share or per 10 shares."""
+
 UNITS: dict[str, float] = {
     "股": 1.0,
     "份": 1.0,
@@ -268,7 +309,10 @@ def plain_names(names: Iterable[str]) -> tuple[str, ...]:
 
 _MEANINGS = {plain: field for field, names in reversed(FIELDS.items()) for plain in plain_names(reversed(names))}
 _TIMES = {*plain_names((*DAYS, *CLOCKS, *MOMENTS, *EX_DATES))}
-_ALL = {*_MEANINGS, *_TIMES, *plain_names(("score", "asof", "pred", "instrument"))}
+_PAID = {
+    *plain_names(name for table in (DIVIDEND_DATES, PER_SHARE, PER_TEN) for names in table.values() for name in names)
+}
+_ALL = {*_MEANINGS, *_TIMES, *_PAID, *plain_names(("score", "asof", "pred", "instrument"))}
 
 
 def known_names(names: Sequence[str]) -> int:

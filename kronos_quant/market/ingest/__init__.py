@@ -4,6 +4,7 @@ from kronos_quant.errors import ConfigError
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market.dialects.layout import AUTO
 from kronos_quant.market.ingest.calendars import ingest_calendar
+from kronos_quant.market.ingest.dividends import ingest_dividends
 from kronos_quant.market.ingest.klines import ReadOptions
 from kronos_quant.market.ingest.lists import ingest_intervals, ingest_universe
 from kronos_quant.market.ingest.preview import IngestPreview, preview_source
@@ -21,6 +22,7 @@ __all__ = [
     "IngestPreview",
     "ingest_calendar",
     "ingest_csv",
+    "ingest_dividends",
     "ingest_intervals",
     "ingest_qlib",
     "ingest_synthetic",
