@@ -25,7 +25,7 @@ from kronos_quant.market.database import (
 
 TABLES = {"bars", "ingests", "instruments", "migrations", "rejected_bars", "sessions", "universes"}
 TABLES |= {"bars_history", "rescales", "ingest_options", "unadjusted_volumes", "intervals"}
-TABLES |= {"vanished_bars", "contradicted_bars", "paused_sessions", "warned_bars", "calendar_sessions"}
+TABLES |= {"vanished_bars", "contradicted_bars", "paused_sessions", "warned_bars", "calendar_sessions", "dividends"}
 TABLES |= {"readings", "reading_symbols", "reading_gaps", "reading_universes", "reading_sessions"}
 
 BLOCK = 262_144
