@@ -74,8 +74,8 @@ def dialects() -> str:
         "scores (`kq signal import`, `scores_file`) and lists (`kq ingest universe`, `intervals`) share these names.",
         table(["Meaning", "Names"], (*times, *names)),
         "## Dividends",
-        "Columns of `kq ingest dividends`. Amounts are per share, or per 10 shares where the last column names them; cash "
-        "is before tax.",
+        "Columns of `kq ingest dividends`. Amounts are per share, or per 10 shares where the last column names them; "
+        "cash is before tax.",
         table(["Meaning", "Names", "Names of amounts per 10 shares"], _dividend_rows()),
     )
 
