@@ -29,6 +29,7 @@ from kronos_quant.market.listings import DELISTED_AFTER, listing_spans
 from kronos_quant.market.quality.checks import WARNED, WARNED_FILE
 from kronos_quant.market.ranges import check_inside, check_session, select_range
 from kronos_quant.market.snapshot_files import (
+    VIEW_BARS,
     create_view,
     read_frame,
     read_last_bars,
@@ -44,10 +45,6 @@ from kronos_quant.schema import BARS, DAILY
 from kronos_quant.workspace import WorkspaceFolder
 
 _PARQUET = "a Parquet file"
-_VIEW_BARS = """
-CREATE VIEW bars AS
-SELECT symbol, date, time, open, high, low, close, coalesce(volume, 0) AS volume, coalesce(amount, 0) AS amount, factor
-FROM stored_bars"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -323,7 +320,7 @@ class Market(Displayed):
         connection = duckdb.connect(":memory:")
         create_view(connection, "stored_bars", self._file("bars"))
         create_view(connection, "sessions", self._file("sessions"))
-        connection.execute(_VIEW_BARS + (f" WHERE NOT {SUSPENDED}" if self._has_suspended else ""))
+        connection.execute(VIEW_BARS + (f" WHERE NOT {SUSPENDED}" if self._has_suspended else ""))
         for name in ("instruments", "universes"):
             create_view(connection, name, self.snapshot.folder / f"{name}.parquet")
         connection.register("intervals", self._facts("intervals", INTERVALS).to_arrow())

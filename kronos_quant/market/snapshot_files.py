@@ -13,6 +13,12 @@ from kronos_quant import readers
 from kronos_quant.market.snapshot_parts import check_part, read_part
 from kronos_quant.market.snapshots import SUSPENDED
 
+VIEW_BARS = """
+CREATE VIEW bars AS
+SELECT symbol, date, time, open, high, low, close, coalesce(volume, 0) AS volume, coalesce(amount, 0) AS amount, factor
+FROM stored_bars"""
+"""What a view of the bars makes of `stored_bars`, suspended sessions aside."""
+
 _PARQUET = "a Parquet file"
 
 
