@@ -33,7 +33,7 @@ MEANINGS = {
     BELOW_LOT: "the wanted value is less than the smallest order of the board",
     NO_CASH: "the cash pays for fewer shares than wanted, or for none",
     COST_ABOVE_VALUE: "a sale whose commission and levies exceed its proceeds",
-    DELISTED: "the holding has no further bar: it leaves at its last close and `delisting_return`, without cost",
+    DELISTED: "the listing of a holding is over: it leaves at its last close and `delisting_return`, without cost",
     VOLUME: "`liquidity.participation` (or `qlib.volume_threshold`) let fewer shares through than wanted, or none",
     BOUGHT_TODAY: "T+1: shares bought in this session cannot be sold in it",
     RESERVED: "there is cash, but `risk.cash_buffer` keeps it back",

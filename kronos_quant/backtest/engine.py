@@ -15,7 +15,7 @@ from kronos_quant.arrays import BoolArray, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.accounts import Ledger
 from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
-from kronos_quant.backtest.panel import Panel, ranking_of, session_numbers, tradable_scores
+from kronos_quant.backtest.panel import Panel, known_suspended, ranking_of, session_numbers, tradable_scores
 from kronos_quant.backtest.qlib.market import (
     QlibFacts,
     as_listed,
@@ -39,6 +39,9 @@ from kronos_quant.panel.matrix import forward_fill
 
 DELISTED_AT = (0.0, -0.3, -1.0)
 """Returns from the last close at which delisted holdings are shown to leave."""
+
+NONE_SUSPENDED = np.empty((0, 0), dtype=np.bool_)
+"""Where orders of suspended symbols are placed."""
 
 NEVER = -1
 """Sessions after which a halted strategy trades again, for the kernels, where it does not."""
@@ -146,22 +149,14 @@ def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> MarketArr
 
     price = execution_prices(panel, strategy.fill)
     last, factor = forward_fill(panel.close), forward_fill(panel.factor)
-
-    def states(prices: FloatArray) -> StateArray:
-        return market_states(
-            prices, last, factor, rules.up, rules.down, rules.reference, rules.tick,
-            strategy.liquidity.slippage, session_numbers(panel.dates),
-        )  # fmt: skip
-
-    state = states(price)
-    if panel.execution is not None:
-        # an average is at a limit where all that was traded is
-        there = state != codes.NO_BAR
-        state[there & (states(panel.execution.low) == codes.LIMIT_UP)] = codes.LIMIT_UP
-        state[there & (states(panel.execution.high) == codes.LIMIT_DOWN)] = codes.LIMIT_DOWN
+    state = market_states(
+        price, last, factor, rules.up, rules.down, rules.reference, rules.tick,
+        strategy.liquidity.slippage, session_numbers(panel.dates), rules.one_tick,
+    )  # fmt: skip
     return market_of(
         panel, price, last, factor, state, rules.lot, rules.step, rules.group, rules.next_day,
         volumes(strategy.liquidity, panel), volatilities(strategy.liquidity, panel),
+        known_suspended(panel) if strategy.orders_only_tradable else NONE_SUSPENDED,
     )  # fmt: skip
 
 
@@ -194,12 +189,12 @@ def charges_of(strategy: Strategy, rules: Rules) -> Charges:
     """What trades pay, as the kernels take it."""
     from kronos_quant.backtest.kernel.arrays import Charges
 
-    liquidity, shape = strategy.liquidity, rules.buy_levy.shape
-    dated = (rules.buy_levy, rules.sell_levy, rules.per_share, rules.most)
-    rates = [np.broadcast_to(rate, shape) for rate in (rules.buy, rules.sell, rules.minimum)]
+    liquidity = strategy.liquidity
+    rates = (rules.buy, rules.sell, rules.minimum, rules.per_share, rules.most, rules.unit)
+    columns = np.stack(np.broadcast_arrays(*rates), axis=2)
     return Charges(
-        np.stack([*rates, *dated], axis=2), liquidity.slippage, liquidity.impact, liquidity.participation or 0.0,
-        rules.borrow, liquidity.carry_over,
+        np.concatenate([columns, rules.buy_levy, rules.sell_levy], axis=2),
+        liquidity.slippage, liquidity.impact, liquidity.participation or 0.0, rules.borrow, liquidity.carry_over,
     )  # fmt: skip
 
 
@@ -260,7 +255,7 @@ def trade_qlib(strategy: Strategy, market: MarketArrays, facts: QlibFacts) -> Le
     shares = strategy.qlib.volume_threshold
     settings = Settings(
         strategy.topk, strategy.n_drop, strategy.hold_thresh,
-        strategy.qlib.only_tradable, strategy.qlib.forbid_all_trade_at_limit, qlib_unit(strategy, facts),
+        strategy.orders_only_tradable, strategy.qlib.forbid_all_trade_at_limit, qlib_unit(strategy, facts),
         strategy.cash_fraction, open_cost, close_cost, min_cost,
         np.inf if shares is None else shares.buy, np.inf if shares is None else shares.sell, strategy.qlib.impact_cost,
     )  # fmt: skip
@@ -273,16 +268,20 @@ def trade_qlib(strategy: Strategy, market: MarketArrays, facts: QlibFacts) -> Le
 def market_of(
     panel: Panel, price: FloatArray, last: FloatArray, factor: FloatArray, state: StateArray,
     lot: IntArray, step: IntArray, group: IntArray, next_day: BoolArray,
-    volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED,
+    volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED, suspended: BoolArray = NONE_SUSPENDED,
 ) -> MarketArrays:  # fmt: skip
-    """The panel as the kernels take it."""
+    """The panel as the kernels take it; what gets no orders is no candidate."""
     from kronos_quant.backtest.kernel.arrays import MarketArrays
 
     score = tradable_scores(panel.score)
-    trait = np.stack([panel.gone, lot, step, group, next_day.astype(np.int64)], axis=1)
+    if suspended.size:
+        score[suspended] = np.nan
+    trait = np.stack([lot, step, group, next_day.astype(np.int64)], axis=1)
     ranking, scored = ranking_of(score), (~np.isnan(score)).sum(axis=1)
     session = session_numbers(panel.dates)
-    return MarketArrays(ranking, scored, price, last, factor, state, volume, volatility, session, trait)
+    return MarketArrays(
+        ranking, scored, price, last, factor, state, volume, volatility, session, trait, panel.delisted, suspended
+    )
 
 
 def ledger_of(market: MarketArrays, book: Book, history: History, remarks: tuple[str, ...] = ()) -> Ledger:

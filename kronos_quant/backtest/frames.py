@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.backtest.engine import simulate
-from kronos_quant.backtest.execution import add_execution, execution_notes, needs_minutes
 from kronos_quant.backtest.inputs import StrategyLike, benchmark_close, build_rows, rows_before
 from kronos_quant.backtest.panel import add_past, in_ticks
 from kronos_quant.backtest.result import BacktestResult
@@ -24,7 +23,7 @@ from kronos_quant.market import canonical
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
-from kronos_quant.market.listings import listings_of_bars
+from kronos_quant.market.listings import Listings, listings_of_bars
 from kronos_quant.market.quality.checks import require_valid_bars
 from kronos_quant.market.store import BarBatch, tidy_bars
 from kronos_quant.market.suspensions import split_suspended, suspended_note
@@ -83,7 +82,7 @@ def backtest_frames(
 
 
 def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, exchange: str) -> BacktestResult:
-    batch, rows = _read_bars(bars, exchange)
+    batch, rows, halted = _read_bars(bars, exchange)
     indices = batch.instruments.filter(pl.col("kind") == "index")["symbol"].to_list()
     benchmark = _benchmark(chosen, indices, rows, exchange)
     table = read_score_table(
@@ -95,22 +94,19 @@ def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, ex
     placed, left_out = place_scores(kept, times, batch.freq)
     sessions, _ = select_sessions(known, batch.freq, chosen, *scored_span(known, placed))
     before = rows_before(times, chosen, sessions[0])
-    listings = listings_of_bars(rows, known)
+    listings = Listings(listings_of_bars(rows, known), halted)
     panel = add_past(build_rows(rows, placed, sessions, times, batch.freq, listings), rows, before)
     rules = rules_of(chosen, panel, exchange)
     if chosen.profile == "exchange":
-        if needs_minutes(chosen):
-            raise ConfigError("fill_window and twap need a workspace with minute bars", hint="Use `fill: vwap`.")
-        panel = add_execution(in_ticks(panel, rules.tick), chosen, rows)
+        panel = in_ticks(panel, rules.tick)
     closes = None if benchmark is None else benchmark_close(rows, benchmark, panel)
-    left_out = [*left_out, *execution_notes(chosen, panel)]
     notes = [f"Bars: {note}." for note in batch.notes if "amount" not in note]
     notes += [*(f"Scores: {note}." for note in table.notes()), *untraded, *left_out]
     return simulate(chosen, panel, rules, closes, notes=notes)
 
 
-def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFrame]:
-    """The table as an ingest would read it, and its bars in schema.BARS, by symbol and time."""
+def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFrame, pl.DataFrame]:
+    """The table as an ingest would read it, its bars in schema.BARS by symbol and time, and suspended sessions."""
     if frame.is_empty():
         raise DataError("bars: the table is empty")
     reading = ReadOptions(exchange=exchange)
@@ -121,7 +117,8 @@ def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFra
     rows = tidy_bars(batch).sort("symbol", "time").with_columns(pl.col("volume", "amount").fill_null(0.0))
     require_valid_bars(rows, "bars")
     traded, suspended = split_suspended(rows, batch.paused)
-    return replace(batch, notes=(*batch.notes, *suspended_note(suspended))), traded
+    noted = replace(batch, notes=(*batch.notes, *suspended_note(suspended)))
+    return noted, traded, suspended.select("symbol", "date").unique()
 
 
 def _settings(strategy: StrategyLike | None, settings: Mapping[str, Any]) -> Strategy:

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from kronos_quant.arrays import FloatArray
-from kronos_quant.backtest.execution import add_execution, execution_notes, minute_market, needs_minutes
 from kronos_quant.backtest.groups import add_groups, add_index, group_spans
+from kronos_quant.backtest.listings import market_listings
 from kronos_quant.backtest.panel import Panel, add_past, build_bar_panel, build_panel, in_ticks
 from kronos_quant.backtest.qlib.market import (
     QlibFacts,
@@ -31,6 +31,7 @@ from kronos_quant.errors import ConfigError, DataError
 from kronos_quant.inputs import PathLike, as_path
 from kronos_quant.market import Facts, Market, universes, workspace_market
 from kronos_quant.market.caveats import bar_caveats, listing_caveat, survivorship_caveat
+from kronos_quant.market.listings import Listings
 from kronos_quant.market.quality.checks import read_rejected
 from kronos_quant.own_code import check_allowed
 from kronos_quant.panel.factors import style_history
@@ -98,18 +99,16 @@ def collect_inputs(
     )
     panel, outside = add_index(market, settings, add_groups(panel_of(market, settings, scores), groups))
     rules = rules_of(settings, panel, market.exchange, facts_of(market))
-    if settings.profile == "exchange":
-        panel = with_execution(market, settings, in_ticks(panel, rules.tick))
     missing = missing_scores(settings, panel, market, members_of(market, settings, scores))
     found = [] if missing is None else [missing]
-    found += [*outside, *execution_notes(settings, panel), *_caveats(market, settings, scores, panel)]
+    found += [*outside, *_caveats(market, settings, scores, panel)]
     scores = replace(scores, notes=(*scores.notes, *found))
     return BacktestInputs(
         name,
         settings,
         market,
         scores,
-        panel,
+        panel if settings.profile == "qlib" else in_ticks(panel, rules.tick),
         rules,
         source_directory(workspace, market, settings, panel)[1] if settings.profile == "qlib" else None,
         benchmark,
@@ -131,9 +130,9 @@ def panel_of(market: Market, strategy: Strategy, scores: TradedScores) -> Panel:
     sessions, traded = scores.sessions, in_universe(market, strategy, scores.frame)
     before = rows_before(market.times(), strategy, sessions[0])
     if strategy.profile == "qlib":
-        return build_panel(bars_of_source(market, sessions[0]), traded, sessions, market.listings(), keep_unpriced=True)
+        return build_panel(bars_of_source(market, sessions[0]), traded, sessions, keep_unpriced=True)
     bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), sessions[0])))
-    rows = build_rows(bars, traded, sessions, market.times(), market.freq, market.listings())
+    rows = build_rows(bars, traded, sessions, market.times(), market.freq, market_listings(market, sessions[0]))
     return add_past(rows, bars, before)
 
 
@@ -143,7 +142,7 @@ def build_rows(
     sessions: Sequence[date],
     times: pl.DataFrame,
     freq: str,
-    listings: pl.DataFrame,
+    listings: Listings,
 ) -> Panel:
     """A panel of `sessions` with a row per session or, of an intraday market, per bar.
 
@@ -173,20 +172,6 @@ def rows_before(times: pl.DataFrame, strategy: Strategy, first: date) -> pl.Data
     earlier = times.filter(times["date"] < first)
     sessions = earlier["date"].unique().sort().tail(sessions_before(strategy))
     return earlier.filter(earlier["date"].is_in(sessions.implode()))
-
-
-def with_execution(market: Market, strategy: Strategy, panel: Panel) -> Panel:
-    """The panel with the average prices that the strategy fills at, where it does."""
-    if strategy.fill in ("open", "close"):
-        return panel
-    if not needs_minutes(strategy):
-        return add_execution(panel, strategy, market.select_bars(panel.symbols, panel.dates[0], panel.dates[-1]))
-    if market.freq != DAILY:
-        raise ConfigError(f"fill_window and twap need daily bars, found {market.freq}", hint="Use `fill: vwap`.")
-    first = panel.dates[0] if panel.past is None else panel.past.dates[0]
-    fine = minute_market(market)
-    minutes = adjusted_volumes(fine, fine.select_bars(panel.symbols, start=first, end=panel.dates[-1]))
-    return add_execution(panel, strategy, minutes, by_minutes=True)
 
 
 def sessions_before(strategy: Strategy) -> int:

@@ -103,9 +103,9 @@ def delisted(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
     if left.is_empty():
         return
     names = left["symbol"].unique().sort()
-    have, are = ("has", "is") if len(left) == 1 else ("have", "are")
+    count, are = ("counts", "is") if len(left) == 1 else ("count", "are")
     yield (
-        f"{counted(len(left), 'holding')} {have} left the exchange ({listed(names)}) and {are} treated as sold at "
+        f"{counted(len(left), 'holding')} {count} as delisted ({listed(names)}) and {are} treated as sold at "
         f"the last close (delisting_return {strategy.delisting_return:+.0%}), no costs."
     )
 

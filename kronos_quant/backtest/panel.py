@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kronos_quant.arrays import FLOAT32_NOISE, FloatArray, IntArray
+from kronos_quant.arrays import FLOAT32_NOISE, BoolArray, FloatArray, IntArray
 from kronos_quant.errors import DataError, counted, listed
+from kronos_quant.market.listings import Listings
 from kronos_quant.panel.matrix import Times, cell_index, to_matrix
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
+NO_DELISTINGS = np.empty((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +44,17 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
-    """Average prices at which orders fill, where they do not fill at the open or the close.
-
-    price, low, high : float64[T, N], of what was traded meanwhile, adjusted; NaN where nothing was
-    volume : float64[P + T, N], adjusted shares traded meanwhile, those before the first session too
-    unknown : number of averages that another price stands for
-    """
-
-    price: FloatArray
-    low: FloatArray
-    high: FloatArray
-    volume: FloatArray
-    unknown: int
-
-
-@dataclass(frozen=True, slots=True)
 class Panel:
     """Bars and scores of a back-test. NaN: no bar (suspended, not yet listed, delisted), or no opinion.
 
     dates : the session of each of T rows, ascending; symbols : N symbols, ascending
     open, high, low, close, volume, factor, score : float64[T, N]; `score[t]` is known after row t's close
-    gone : int64[N], first row of the session after that on which the symbol's listing is over; T where there is none
+    delisted : int64[K, 2], ascending: a row, and the number of a symbol whose listing is known to be over by then
+    stated : symbols whose listing a table states
     unpriced : symbols with scores and without any bar, left out
     groups : of the symbols, where they are known
     times : the end of each row's bar in an intraday market; empty where a row is a session
     past : what trailing figures of the first sessions refer to; None where they begin with the panel
-    execution : where orders fill at averages; else None
     index : float64[T, N], weights of an index's constituents, 0 for others; None where none is asked for
     """
 
@@ -81,13 +67,13 @@ class Panel:
     volume: FloatArray
     factor: FloatArray
     score: FloatArray
-    gone: IntArray
+    delisted: IntArray
+    stated: tuple[str, ...] = ()
     unpriced: tuple[str, ...] = ()
     groups: SymbolGroups | None = None
     times: tuple[datetime, ...] = ()
     past: Past | None = None
     index: FloatArray | None = None
-    execution: Execution | None = None
 
     def with_past(self, field: str) -> FloatArray:
         """float64[P + T, N]: the values of one of FIELDS, those before the first session too."""
@@ -111,11 +97,17 @@ def ends_of(session: IntArray) -> IntArray:
     return np.flatnonzero(np.concatenate([session[1:] != session[:-1], [True]]))
 
 
+def begins_of(dates: Sequence[date]) -> IntArray:
+    """The first row of each session. dates : the sessions of the rows, ascending"""
+    session = session_numbers(dates)
+    return np.searchsorted(session, np.arange(session[-1] + 1))
+
+
 def build_panel(
     bars: pl.DataFrame,
     scores: pl.DataFrame,
     sessions: Sequence[date],
-    listings: pl.DataFrame | None = None,
+    listings: Listings | None = None,
     *,
     keep_unpriced: bool = False,
 ) -> Panel:
@@ -130,7 +122,7 @@ def build_panel(
     sessions
         Ascending.
     listings
-        LISTINGS, which say when a symbol leaves; None: none does.
+        What says when a symbol leaves; None: none does.
     keep_unpriced
         Symbols with scores and without a bar are kept, as Qlib ranks them all the same.
 
@@ -145,7 +137,7 @@ def build_panel(
 
 
 def build_bar_panel(
-    bars: pl.DataFrame, scores: pl.DataFrame, times: pl.DataFrame, listings: pl.DataFrame | None = None
+    bars: pl.DataFrame, scores: pl.DataFrame, times: pl.DataFrame, listings: Listings | None = None
 ) -> Panel:
     """As `build_panel`, a row a bar.
 
@@ -168,7 +160,7 @@ def filled_panel(
     scores: pl.DataFrame,
     dates: tuple[date, ...],
     times: tuple[datetime, ...],
-    listings: pl.DataFrame | None,
+    listings: Listings | None,
     *,
     keep_unpriced: bool,
 ) -> Panel:
@@ -202,7 +194,8 @@ def filled_panel(
         volume=volume,
         factor=factor,
         score=to_matrix(scores, "score", rows, kept, key=key),
-        gone=rows_over(listings, dates, kept),
+        delisted=NO_DELISTINGS if listings is None else delisted_rows(listings, dates, kept, close),
+        stated=() if listings is None else tuple(sorted(listings.stated & set(kept))),
         unpriced=tuple(sorted(scored - priced)),
         times=times,
     )
@@ -235,10 +228,9 @@ def session_panel(panel: Panel) -> Panel:
         volume=np.where(np.isnan(close), np.nan, volume),
         factor=np.array([first_known(panel.factor[part][::-1]) for part in parts]),
         score=np.array([first_known(panel.score[part][::-1]) for part in parts]),
-        gone=np.searchsorted(begins, panel.gone).astype(np.int64),
+        delisted=np.stack([np.searchsorted(begins, panel.delisted[:, 0]), panel.delisted[:, 1]], axis=1),
         groups=None if panel.groups is None else SymbolGroups(panel.groups.names, panel.groups.member[ends]),
         past=None,
-        execution=None,
     )
 
 
@@ -264,14 +256,48 @@ def first_known(values: FloatArray) -> FloatArray:
     return np.asarray(values[np.argmax(~np.isnan(values), axis=0), np.arange(values.shape[1])])
 
 
-def rows_over(listings: pl.DataFrame | None, dates: Sequence[date], symbols: Sequence[str]) -> IntArray:
-    """int64[N]: the first row of the session after which each symbol's listing is over; T where it is not.
+def delisted_rows(listings: Listings, dates: Sequence[date], symbols: Sequence[str], close: FloatArray) -> IntArray:
+    """int64[K, 2], as `Panel.delisted`: what is known of each listing's end by then, whatever comes later.
 
-    listings : LISTINGS, or None; dates : of the T rows.
+    A stated end is known when its day is over; without a table, a listing is over by the first session after
+    `delisted_after` of them without any bar, also where bars come again.
+
+    Parameters
+    ----------
+    listings
+        What is known.
+    dates
+        Of the T rows, ascending.
+    symbols
+        Of the N columns.
+    close
+        float64[T, N], NaN without a bar.
+
+    Examples
+    --------
+    >>> from kronos_quant.market.listings import Listings, listings_of_bars
+    >>> days = [date(2024, 1, day) for day in range(1, 7)]
+    >>> bars = pl.DataFrame({"symbol": "A", "date": [days[0], days[5]]})
+    >>> known = Listings(listings_of_bars(bars, days), delisted_after=3)
+    >>> delisted_rows(known, days, ["A"], np.array([[1.0], *[[np.nan]] * 4, [1.0]]))
+    array([[4, 0]])
     """
-    over = {} if listings is None else dict(listings.drop_nulls("known").select("symbol", "known").iter_rows())
-    ends = np.array([over.get(symbol, date.max) for symbol in symbols], dtype="datetime64[D]")
-    return np.searchsorted(np.array(dates, dtype="datetime64[D]"), ends, side="right").astype(np.int64)
+    days, begins = np.array(dates, dtype="datetime64[D]"), begins_of(dates)
+    ends = listings.ends
+    stated = [(n, np.datetime64(ends[symbol])) for n, symbol in enumerate(symbols) if symbol in ends]
+    found = [(int(np.searchsorted(days, end, side="right")), n) for n, end in stated]
+    if len(begins) > listings.delisted_after + 1:
+        there = np.logical_or.reduceat(~np.isnan(close), begins, axis=0)
+        rows, columns = cell_index(listings.suspended, list(dict.fromkeys(dates)), symbols)
+        inside = (rows >= 0) & (columns >= 0)
+        there[rows[inside], columns[inside]] = True
+        for n, of_symbol in enumerate(np.ascontiguousarray(there.T)):
+            if symbols[n] not in listings.stated:
+                known = np.flatnonzero(of_symbol)
+                last = known[np.diff(known, append=len(begins)) > listings.delisted_after]
+                over = last + listings.delisted_after + 1
+                found += [(int(begins[end]), n) for end in over if end < len(begins)]
+    return np.array(sorted(row for row in found if row[0] < len(dates)), dtype=np.int64).reshape(-1, 2)
 
 
 def field_matrices(bars: pl.DataFrame, times: Times, symbols: Sequence[str], key: str) -> list[FloatArray]:
@@ -284,6 +310,25 @@ def field_matrices(bars: pl.DataFrame, times: Times, symbols: Sequence[str], key
         values[rows[inside], columns[inside]] = bars[field].cast(pl.Float64).to_numpy()[inside]
         matrices.append(values)
     return matrices
+
+
+def known_suspended(panel: Panel) -> BoolArray:
+    """b1[T, N]: the symbols that are suspended as far as is known before a row trades.
+
+    They had no bar in the session before, nor one in this session so far; the first session has nothing before it.
+    """
+    session, there = session_numbers(panel.dates), ~np.isnan(panel.close)
+    suspended = np.zeros(there.shape, dtype=np.bool_)
+    if not panel.times:
+        suspended[1:] = ~there[:-1]
+        return suspended
+    absent = ~np.logical_or.reduceat(there, begins_of(panel.dates), axis=0)
+    for t in range(1, len(there)):
+        if session[t] == session[t - 1]:
+            suspended[t] = suspended[t - 1] & ~there[t - 1]
+        else:
+            suspended[t] = absent[session[t] - 1]
+    return suspended
 
 
 def tradable_scores(score: FloatArray) -> FloatArray:

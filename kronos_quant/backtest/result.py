@@ -24,6 +24,7 @@ from kronos_quant.backtest.accounts import (
     rate,
     series_of,
 )
+from kronos_quant.backtest.listings import unstated_listings
 from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Terms
@@ -213,6 +214,8 @@ def result_of(
     filled = orders.filter(pl.col("status") != "rejected")
     halted = tuple(panel.dates[t] for t in ends if ledger.halted[t])
     warnings = (*account_lost(ledger.account, panel), *notes_of(strategy, panel, orders), *halts(halted, strategy))
+    if strategy.profile != "qlib":
+        warnings += unstated_listings(panel, ledger)
     return BacktestResult(
         strategy=strategy,
         symbols=panel.symbols,

@@ -16,7 +16,7 @@ from kronos_quant.backtest.panel import Panel, session_numbers
 from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.market.exchanges.boards import Facts, board_on, in_force, levy_exchange, rules_panel
+from kronos_quant.market.exchanges.boards import ONE_TICK_SINCE, Facts, board_on, in_force, levy_exchange, rules_panel
 from kronos_quant.market.exchanges.levies import HONG_KONG, UNKNOWN, Brokerage, Levy, brokerage, levies
 from kronos_quant.market.symbols import MAINLAND, exchange_of
 
@@ -36,8 +36,10 @@ class Rules:
 
     up, down, reference : f64[T, N], as in `exchanges.RulesPanel`; lot, step : int64[N]; tick : f64[N]
     group : int64[N], a number for those that pay the same
-    buy, sell (commission, a fraction of the value), minimum : f64[G]
-    buy_levy, sell_levy (fractions of the value), per_share (of a raw share sold), most (bound of that) : f64[T, G]
+    one_tick : int64[N], first row in which a limit is at least a tick away from its reference
+    buy, sell (commission, a fraction of the value), minimum, unit (that each fee is rounded to, 0: not) : f64[G]
+    buy_levy, sell_levy (fractions of the value) : f64[T, G, K] for up to K levies, each rounded by itself
+    per_share (of a raw share sold), most (bound of that) : f64[T, G]
     borrow : fee per session, fraction of a short position's value; terms : the rules in words
     next_day : b1[N], what is bought in a session is sold in the next at the earliest
     """
@@ -48,10 +50,12 @@ class Rules:
     lot: IntArray
     step: IntArray
     tick: FloatArray
+    one_tick: IntArray
     group: IntArray
     buy: FloatArray
     sell: FloatArray
     minimum: FloatArray
+    unit: FloatArray
     buy_levy: FloatArray
     sell_levy: FloatArray
     per_share: FloatArray
@@ -90,16 +94,17 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
     usual = years.pop() if len(years) == 1 else UNKNOWN.sessions_per_year
     sessions_per_year = strategy.sessions_per_year or usual
     return Rules(
-        up, down, reference, lot, step, board.tick,
+        up, down, reference, lot, step, board.tick, one_tick_rows(panel, exchange),
         group=np.array([groups.index(group) for group in paying], dtype=np.int64),
         buy=np.array([buy for buy, _, _ in charges]),
         sell=np.array([sell for _, sell, _ in charges]),
         minimum=np.array([minimum for _, _, minimum in charges]),
+        unit=np.array([row.unit for row in customary]),
         buy_levy=levied[0], sell_levy=levied[1], per_share=levied[2], most=levied[3],
         borrow=strategy.costs.borrow / sessions_per_year,
         next_day=np.array([exchange_of(symbol, exchange) in MAINLAND for symbol in panel.symbols], dtype=np.bool_),
         terms=Terms(
-            tuple(cost_lines(strategy.costs, groups, charges, panel.dates)),
+            tuple(cost_lines(strategy.costs, groups, customary, charges, panel.dates)),
             tuple(notes_on(strategy, panel, exchange, facts)),
             sessions_per_year,
         ),
@@ -147,6 +152,13 @@ def lots_of(strategy: Strategy, panel: Panel, lot: IntArray, step: IntArray) -> 
     return lot, step
 
 
+def one_tick_rows(panel: Panel, exchange: str) -> IntArray:
+    """int64[N]: the first row in which each symbol's limits are at least a tick away; T where that is never."""
+    since = [ONE_TICK_SINCE.get(exchange_of(symbol, exchange), date.max) for symbol in panel.symbols]
+    days = np.array(panel.dates, dtype="datetime64[D]")
+    return np.searchsorted(days, np.array(since, dtype="datetime64[D]")).astype(np.int64)
+
+
 def charged(costs: Costs, customary: Brokerage) -> tuple[float, float, float]:
     """Commission of a purchase and of a sale, and its minimum."""
     usual = customary.maker if costs.liquidity_role == "maker" else customary.taker
@@ -158,33 +170,56 @@ def charged(costs: Costs, customary: Brokerage) -> tuple[float, float, float]:
 def levy_tables(
     costs: Costs, groups: Sequence[str], dates: Sequence[date]
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """What is levied of purchases, of sales, of a share sold and at most of that, each f64[T, G]."""
-    buy, sell, per_share, most = (np.zeros((len(dates), len(groups))) for _ in range(4))
-    for t, on in enumerate(dates):
-        for g, group in enumerate(groups):
-            found = levies(group, on) if costs.levies == "exchange" else ()
+    """What is levied of purchases and of sales, f64[T, G, K]; of a share sold and at most of that, f64[T, G]."""
+    charged_on = costs.levies == "exchange"
+    dated = [[levies(group, on) if charged_on else () for group in groups] for on in dates]
+    shape, most_levies = (len(dates), len(groups)), max(1, *(len(found) for of_day in dated for found in of_day))
+    buy, sell = np.zeros((*shape, most_levies)), np.zeros((*shape, most_levies))
+    per_share, most = np.zeros(shape), np.zeros(shape)
+    for t, of_day in enumerate(dated):
+        for g, found in enumerate(of_day):
             if costs.buy is None:
-                buy[t, g] = sum(levy.buy for levy in found)
+                buy[t, g, : len(found)] = [levy.buy for levy in found]
             if costs.sell is None:
-                sell[t, g] = sum(levy.sell for levy in found)
+                sell[t, g, : len(found)] = [levy.sell for levy in found]
                 per_share[t, g] = sum(levy.per_share for levy in found)
                 most[t, g] = sum(levy.most for levy in found)
     return buy, sell, per_share, most
 
 
 def cost_lines(
-    costs: Costs, groups: Sequence[str], charges: Sequence[tuple[float, float, float]], dates: Sequence[date]
+    costs: Costs,
+    groups: Sequence[str],
+    customary: Sequence[Brokerage],
+    charges: Sequence[tuple[float, float, float]],
+    dates: Sequence[date],
 ) -> list[str]:
-    """A line for those that pay the same: commission, minimum, and levies with the days from which they held."""
+    """A line for those that pay the same: commission, minimum, levies with the days from which they held, rounding.
+
+    Parameters
+    ----------
+    costs
+        Of the strategy.
+    groups, customary, charges
+        The name of each group of symbols that pay the same, what is customary there, and its `charged`.
+    dates
+        Of the panel's rows.
+
+    Examples
+    --------
+    >>> cost_lines(Costs(), ["24/7"], [brokerage("24/7")], [(0.001, 0.001, 0.0)], [date(2025, 6, 5)])
+    ['commission 0.1%, no minimum']
+    """
     whole = costs.buy is not None and costs.sell is not None
     places: dict[str, list[str]] = {}
-    for group, (buy, sell, minimum) in zip(groups, charges, strict=True):
+    for group, usual, (buy, sell, minimum) in zip(groups, customary, charges, strict=True):
         rates = f"commission {percent(buy)}" if buy == sell else f"buying {percent(buy)}, selling {percent(sell)}"
         if costs.buy is not None or costs.sell is not None:
             rates += " (levies included where buy or sell is set)"
         levied = [] if costs.levies == "none" or whole else levy_lines(costs, group, dates)
         least = f"at least {minimum:g} per trade" if minimum else "no minimum"
-        places.setdefault("; ".join([f"{rates}, {least}", *levied]), []).append(group)
+        rounded = [f"each fee rounded to {usual.unit:g}"] if usual.unit else []
+        places.setdefault("; ".join([f"{rates}, {least}", *levied, *rounded]), []).append(group)
     if len(places) == 1:
         return list(places)
     return [f"{', '.join(group or 'others' for group in named)}: {line}" for line, named in places.items()]

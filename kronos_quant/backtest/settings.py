@@ -176,8 +176,8 @@ def volume_share(value: Any) -> float:
 class QlibSettings(Section):
     """Settings of the profile `qlib` only, under Qlib's names."""
 
-    only_tradable: bool = False
-    """rank only symbols that are tradable on the trading day"""
+    only_tradable: bool | None = None
+    """former place of the strategy's only_tradable"""
     forbid_all_trade_at_limit: bool = True
     """neither buy nor sell a symbol at either price limit"""
     impact_cost: float = Field(0.0, ge=0, le=LARGEST_MULTIPLE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -29,8 +27,6 @@ SHARE_SETTINGS = {"cash_fraction", "target_exposure"}
 MOST_PER_YEAR = 1_000
 """Sessions per year: a session is a day, and data may hold what a calendar does not."""
 
-WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d) *- *([01]\d|2[0-3]):([0-5]\d)")
-
 USUAL_SHARE = 0.95
 """The default of both."""
 
@@ -38,23 +34,6 @@ USUAL_SHARE = 0.95
 def share_setting(rule: str) -> str:
     """Which of SHARE_SETTINGS a rule has."""
     return "cash_fraction" if rule == "topk_dropout" else "target_exposure"
-
-
-def window_of(text: str) -> tuple[time, time]:
-    """Begin and end of a part of a session.
-
-    Raises ValueError for anything else.
-
-    >>> window_of("09:30-10:00")
-    (datetime.time(9, 30), datetime.time(10, 0))
-    """
-    found = WINDOW.fullmatch(text)
-    if found is None:
-        raise ValueError(f"must be two times such as 09:30-10:00, found {short_repr(text)}")
-    first, last = (time(int(hour), int(minute)) for hour, minute in (found.groups()[:2], found.groups()[2:]))
-    if first >= last:
-        raise ValueError(f"must end after it begins, found {text}")
-    return first, last
 
 
 class Strategy(Section):
@@ -115,16 +94,18 @@ class Strategy(Section):
     """maximum number of symbols replaced per session; 0 never sells"""
     hold_thresh: SessionCount = Field(5, ge=0)
     """minimum holding period, sessions"""
+    only_tradable: bool | None = None
+    """order only symbols with a bar in the session before: suspended holdings keep their places of topk, are not sold
+    and do not count in n_drop, and suspended candidates are not bought; a suspension that begins in the traded session
+    is not known. `profile: qlib`: rank only symbols that are tradable on the trading day. null: true, with
+    `profile: qlib` false"""
     start: Day | None = None
     """first session whose scores are used (they trade at the next bar); null: the first after the model's training and
     validation data"""
     end: Day | None = None
     """last session; null: the newest"""
-    fill: Literal["open", "close", "vwap", "twap"] = "open"
-    """price of the next bar at which orders fill; vwap: amount / volume of the bar, or of the minute bars in
-    `fill_window`; twap: mean of their closes"""
-    fill_window: str | None = None
-    """part of the next session, such as 09:30-10:00, whose minute bars give vwap or twap; null: the whole session"""
+    fill: Literal["open", "close"] = "open"
+    """price of the next bar at which orders fill"""
     liquidity: Liquidity = Field(default_factory=lambda: Liquidity.model_validate({}))
     """slippage, market impact and participation"""
     risk: Risk = Field(default_factory=lambda: Risk.model_validate({}))
@@ -193,23 +174,16 @@ class Strategy(Section):
             return value
         raise ValueError(f"must be a fraction between 0 and 1, exchange or none, found {short_repr(value)}")
 
-    @field_validator("fill_window")
-    @classmethod
-    def _window_of_a_day(cls, value: str | None) -> str | None:
-        if value is not None:
-            window_of(value)
-        return value
-
     @model_validator(mode="after")
     def _fields_together(self) -> Strategy:
-        if self.fill_window is not None and self.fill not in ("vwap", "twap"):
-            raise ValueError(f"fill_window needs `fill: vwap` or `fill: twap`, found {self.fill}")
         if self.strategy == "topk_dropout" and self.n_drop > self.topk and self.profile != "qlib":
             raise ValueError(f"n_drop must be at most topk ({self.topk}), found {self.n_drop}")
         if self.limit_expressions is not None and self.profile != "qlib":
             raise ValueError("price_limit: expressions need `profile: qlib`")
         if self.profile != "qlib" and "qlib" in self.model_fields_set and self.qlib != QlibSettings.model_validate({}):
             raise ValueError("the section qlib needs `profile: qlib`")
+        if self.only_tradable is not None and self.qlib.only_tradable is not None:
+            raise ValueError("qlib.only_tradable and only_tradable are the same setting: give one of them")
         if self.profile == "qlib":
             self._only_what_qlib_has()
         if not self.optimises and self.optimise != Optimise.model_validate({}):
@@ -228,8 +202,6 @@ class Strategy(Section):
         """Refuse settings that the profile qlib would pass over."""
         if self.strategy != "topk_dropout":
             raise ValueError(f"Qlib has topk_dropout only, found {self.strategy}")
-        if self.fill not in ("open", "close"):
-            raise ValueError(f"fill: {self.fill} needs `profile: exchange`")
         if self.liquidity != Liquidity.model_validate({}):
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
@@ -241,14 +213,15 @@ class Strategy(Section):
         return self.price_limit if isinstance(self.price_limit, tuple) else None
 
     @property
-    def window(self) -> tuple[time, time] | None:
-        """Begin and end of `fill_window`."""
-        return None if self.fill_window is None else window_of(self.fill_window)
-
-    @property
     def optimises(self) -> bool:
         """Whether an optimiser sets the weights."""
         return self.strategy == "topk_rebalance" and self.weighting == "optimise"
+
+    @property
+    def orders_only_tradable(self) -> bool:
+        """What `only_tradable` is, or was given as in its former place, or is by default."""
+        given = self.qlib.only_tradable if self.only_tradable is None else self.only_tradable
+        return self.profile != "qlib" if given is None else given
 
     @property
     def sells_short(self) -> bool:

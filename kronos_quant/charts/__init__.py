@@ -2,23 +2,12 @@
 
 from kronos_quant.charts.canvas import NARROW, WIDE, Chart, figure_png, figure_svg, time_labels, write_png
 from kronos_quant.charts.forecast import Fan, bars_figure, forecast_figure
-from kronos_quant.charts.interactive import (
-    ChartPanel,
-    Curve,
-    InteractiveChart,
-    distribution_chart,
-    drawdown_chart,
-    exposure_chart,
-    growth_chart,
-    rolling_chart,
-)
+from kronos_quant.charts.interactive import ChartPanel, Curve, InteractiveChart, drawdown_chart, growth_chart
 from kronos_quant.charts.performance import (
     AccountCurves,
-    ExposureCurves,
     comparison_figure,
     distribution_figure,
     drawdown_figure,
-    exposure_figure,
     growth_figure,
     performance_figure,
     rolling_figure,
@@ -45,7 +34,6 @@ __all__ = [
     "Chart",
     "ChartPanel",
     "Curve",
-    "ExposureCurves",
     "Fan",
     "InteractiveChart",
     "bars_figure",
@@ -53,12 +41,9 @@ __all__ = [
     "coverage_by_bar_figure",
     "coverage_figure",
     "decay_figure",
-    "distribution_chart",
     "distribution_figure",
     "drawdown_chart",
     "drawdown_figure",
-    "exposure_chart",
-    "exposure_figure",
     "figure_png",
     "figure_svg",
     "forecast_figure",
@@ -72,7 +57,6 @@ __all__ = [
     "quintile_figure",
     "rank_ic_figure",
     "reliability_figure",
-    "rolling_chart",
     "rolling_figure",
     "scores_figure",
     "time_labels",

@@ -79,7 +79,7 @@ def listing_caveat(market: Market, symbols: Sequence[str], start: date, end: dat
     names = listed(inferred["symbol"].to_list(), 3)
     return [
         f"The end of {counted(len(inferred), 'listing')} is inferred ({names}): more than {market.delisted_after} "
-        "sessions without a bar, or suspended ones and then none; kq ingest intervals listing FILE states it."
+        "sessions without a bar; kq ingest intervals listing FILE states it."
     ]
 
 

@@ -2,17 +2,20 @@
 
 A source of bars tells little of it. A start in its list of all symbols that is later than its first session is a
 listing date; without such a list a first bar says nothing. An end there is only the last bar that its maker had: it
-counts as a delisting when more sessions have passed without a bar than `delisted_after`, or when the source went on to
-write suspended sessions and then stopped. The end of the data is no event: until a listing is known to be over, a
-symbol without bars is suspended. A table of listings (`kq ingest intervals listing FILE`) goes before all of it.
+counts as a delisting when more sessions have passed than `delisted_after` without a bar, one of a suspended session
+neither. The end of the data is no event: until a listing is known to be over, a symbol without bars is suspended. A
+table of listings (`kq ingest intervals listing FILE`) goes before all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
+
+from kronos_quant.market.suspensions import PAUSED
 
 DELISTED_AFTER = 250
 """Sessions without a bar after which a listing counts as over, where no table states it."""
@@ -28,8 +31,31 @@ LISTINGS: dict[str, pl.DataType] = {
 }
 SPANS: dict[str, pl.DataType] = {"symbol": pl.String(), "start": pl.Date(), "end": pl.Date()}
 """Listings as a source or a table states them; the end is inclusive."""
-LAST_BARS: dict[str, pl.DataType] = {"symbol": pl.String(), "last": pl.Date(), "suspended": pl.Boolean()}
-"""The date of each symbol's last stored bar, and whether that is of a suspended session."""
+LAST_BARS: dict[str, pl.DataType] = {"symbol": pl.String(), "last": pl.Date()}
+"""The date of each symbol's last stored bar, those of suspended sessions too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """What a back-test is told of listings.
+
+    spans : LISTINGS; suspended : PAUSED, sessions of which a source has bars although they are suspended
+    delisted_after : see DELISTED_AFTER
+    """
+
+    spans: pl.DataFrame
+    suspended: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PAUSED))
+    delisted_after: int = DELISTED_AFTER
+
+    @property
+    def stated(self) -> set[str]:
+        """The symbols whose listing a table states."""
+        return set(self.spans.filter(pl.any_horizontal(pl.col("listed_by", "delisted_by") == STATED))["symbol"])
+
+    @property
+    def ends(self) -> dict[str, date]:
+        """The last day of each listing that a table ends."""
+        return dict(self.spans.filter(delisted_by=STATED).select("symbol", "delisted").iter_rows())
 
 
 def listing_spans(
@@ -58,7 +84,7 @@ def listing_spans(
     --------
     >>> days = [date(2024, 1, day) for day in range(1, 11)]
     >>> known = {"symbol": ["A", "B"], "first_date": days[:2], "last_date": [days[3], days[7]], "in_all": True}
-    >>> bars = pl.DataFrame({"symbol": ["A", "B"], "last": [days[3], days[7]], "suspended": False})
+    >>> bars = pl.DataFrame({"symbol": ["A", "B"], "last": [days[3], days[7]]})
     >>> tables = pl.DataFrame(schema={"symbol": pl.String, "start": pl.Date, "end": pl.Date})
     >>> spans = listing_spans(pl.DataFrame(known), tables, bars, days, delisted_after=4)
     >>> spans.select("symbol", "listed", "delisted", "known").rows()[0]
@@ -76,7 +102,7 @@ def listing_spans(
     )
     ended = pl.col("last_date") < sessions[-1]
     long_gone = pl.col("place") < len(sessions) - 1 - delisted_after
-    inferred = ended & (long_gone | pl.col("suspended")).fill_null(False)
+    inferred = ended & long_gone.fill_null(False)
     table_ends = pl.col("end") <= sessions[-1]
     from_list = pl.col("in_all").fill_null(False) & (pl.col("first_date") > sessions[0])
     by_table = pl.col("start").is_not_null()
@@ -86,10 +112,7 @@ def listing_spans(
         listed_by=pl.when(by_table).then(pl.lit(STATED)).when(from_list).then(pl.lit(INFERRED)),
         delisted=pl.when(table_ends).then("end").when(~by_table & inferred).then("last_date"),
         delisted_by=pl.when(table_ends).then(pl.lit(STATED)).when(~by_table & inferred).then(pl.lit(INFERRED)),
-        known=pl.when(table_ends)
-        .then("end")
-        .when(~by_table & inferred)
-        .then(pl.when(pl.col("suspended").fill_null(False)).then("last_date").otherwise("known")),
+        known=pl.when(table_ends).then("end").when(~by_table & inferred).then("known"),
     ).sort("symbol")
 
 
@@ -100,5 +123,5 @@ def listings_of_bars(bars: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFra
         pl.col("date").max().alias("last_date"),
         pl.lit(None, pl.Boolean).first().alias("in_all"),
     )
-    last = spans.select("symbol", pl.col("last_date").alias("last"), suspended=pl.lit(False))
+    last = spans.select("symbol", pl.col("last_date").alias("last"))
     return listing_spans(spans, pl.DataFrame(schema=SPANS), last, sessions)

@@ -230,7 +230,7 @@ class Market(Displayed):
 
     def listings(self) -> pl.DataFrame:
         """When each symbol was listed, as far as it is known, in `listings.LISTINGS`."""
-        last = read_last_bars(self._file("bars"), marked=self._has_suspended)
+        last = read_last_bars(self._file("bars"))
         tables, sessions = self.intervals("listing"), read_sessions(self._file("sessions"))
         return listing_spans(self.instruments(), tables, last, sessions, self.delisted_after)
 

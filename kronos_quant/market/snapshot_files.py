@@ -11,7 +11,6 @@ import polars as pl
 
 from kronos_quant import readers
 from kronos_quant.market.snapshot_parts import check_part, read_part
-from kronos_quant.market.snapshots import SUSPENDED
 
 VIEW_BARS = """
 CREATE VIEW bars AS
@@ -44,12 +43,11 @@ def read_times(path: Path) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=16)
-def read_last_bars(path: Path, *, marked: bool) -> pl.DataFrame:
-    """LAST_BARS. marked : whether the file says which bars are of suspended sessions"""
-    suspended = pl.col(SUSPENDED).last() if marked else pl.lit(False).first()
+def read_last_bars(path: Path) -> pl.DataFrame:
+    """LAST_BARS."""
     bars = readers.scan_parquet(path, hint=readers.REPAIR)
     with readers.reading(path, _PARQUET, hint=readers.REPAIR):
-        return bars.group_by("symbol").agg(pl.col("date").last().alias("last"), suspended.alias("suspended")).collect()
+        return bars.group_by("symbol").agg(pl.col("date").last().alias("last")).collect()
 
 
 @lru_cache(maxsize=16)

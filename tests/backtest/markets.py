@@ -19,7 +19,10 @@ def dates(count: int) -> tuple[date, ...]:
 
 
 def panel_of(score, close, *, open_=None, factor=None, gone=None, volume=None) -> Panel:
-    """A panel from lists of rows; open is the close, the factor 1 and no symbol delisted unless given."""
+    """A panel from lists of rows; open is the close and the factor 1 unless given.
+
+    gone : the row from which each symbol's listing is over, that after its last bar unless given
+    """
     close = np.array(close, dtype=float)
     T, N = close.shape
     last_bar = np.array([np.flatnonzero(~np.isnan(column)).max(initial=-1) for column in close.T])
@@ -33,8 +36,23 @@ def panel_of(score, close, *, open_=None, factor=None, gone=None, volume=None) -
         volume=np.where(np.isnan(close), np.nan, 1e6) if volume is None else np.array(volume, dtype=float),
         factor=np.where(np.isnan(close), np.nan, 1.0) if factor is None else np.array(factor, dtype=float),
         score=np.array(score, dtype=float),
-        gone=(last_bar + 1).astype(np.int64) if gone is None else np.array(gone, dtype=np.int64),
+        delisted=delisted(last_bar + 1 if gone is None else gone, T),
     )
+
+
+def delisted(gone, rows: int) -> np.ndarray:
+    """The rows of `Panel.delisted` from the row in which each symbol leaves."""
+    return in_order([(int(row), n) for n, row in enumerate(gone)], rows)
+
+
+def in_order(found: list[tuple[int, int]], rows: int) -> np.ndarray:
+    return np.array(sorted(one for one in found if one[0] < rows), dtype=np.int64).reshape(-1, 2)
+
+
+def reordered(delisted: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The delistings of symbols that got the numbers of their places in `order`."""
+    place = np.argsort(order)
+    return np.array(sorted((int(row), int(place[n])) for row, n in delisted), dtype=np.int64).reshape(-1, 2)
 
 
 def rules_with(strategy: Strategy, panel: Panel, limits=None, lots=None, **fields) -> Rules:
@@ -68,8 +86,10 @@ def random_rules(seed: int, strategy: Strategy, panel: Panel) -> Rules:
         buy=rng.choice([0.0, 0.0003, 0.001], groups),
         sell=rng.choice([0.0, 0.0003, 0.0015], groups),
         minimum=rng.choice([0.0, 5.0, 40.0], groups),
-        buy_levy=rng.choice([0.0, 0.001], (T, groups)),
-        sell_levy=rng.choice([0.0, 0.0005, 0.003], (T, groups)),
+        unit=rng.choice([0.0, 0.01, 0.1], groups),
+        one_tick=rng.integers(0, T + 1, N),
+        buy_levy=rng.choice([0.0, 0.001], (T, groups, 2)),
+        sell_levy=rng.choice([0.0, 0.0005, 0.003], (T, groups, 2)),
         per_share=rng.choice([0.0, 0.002], (T, groups)),
         most=rng.choice([1.0, 8.3], (T, groups)),
     )
@@ -124,9 +144,9 @@ def intraday(panel: Panel, bars: int) -> Panel:
     rows = tuple(days[t // bars] for t in range(T))
     times = tuple(datetime.combine(rows[t], time(10)) + timedelta(minutes=5 * (t % bars)) for t in range(T))
     # a symbol is delisted in the session after its last bar
-    gone = [min(-(-int(end) // bars) * bars, T) for end in panel.gone]
+    left = [(-(-int(row) // bars) * bars, int(n)) for row, n in panel.delisted]
     past = panel.past
     if past is not None:
         sessions = -(-len(past.dates) // 2)
         past = replace(past, dates=tuple(days[0] - timedelta(days=sessions - p // 2) for p in range(len(past.dates))))
-    return replace(panel, dates=rows, times=times, gone=np.array(gone, dtype=np.int64), past=past)
+    return replace(panel, dates=rows, times=times, delisted=in_order(left, T), past=past)

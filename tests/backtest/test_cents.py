@@ -41,18 +41,18 @@ def test_three_sessions_of_shanghai_to_the_cent():
     )
     result = run(panel)
     bought, sold, swapped = result.fills.rows(named=True)
-    # 95,000 at 10.12 are 93 lots: 94,116.00; commission 23.529, transfer fee 0.001% 0.94116
+    # 95,000 at 10.12 are 93 lots: 94,116.00; commission 23.529, transfer fee 0.001% 0.94116, each to the cent
     assert (bought["shares"], bought["value"]) == (9_300, pytest.approx(94_116.00))
-    assert bought["cost"] == pytest.approx(23.529 + 0.94116, abs=1e-6)
-    assert result.cash[0] == pytest.approx(100_000 - 94_116 - 24.47016, abs=1e-6)
-    assert result.account[0] == pytest.approx(5_859.52984 + 9_300 * 10.50, abs=1e-6)
+    assert bought["cost"] == pytest.approx(23.53 + 0.94, abs=1e-9)
+    assert result.cash[0] == pytest.approx(100_000 - 94_116 - 24.47, abs=1e-6)
+    assert result.account[0] == pytest.approx(5_859.53 + 9_300 * 10.50, abs=1e-6)
     # sold at 10.77: 100,161.00, commission 25.04025, transfer fee 1.00161, stamp duty 0.05% 50.0805
     assert sold["value"] == pytest.approx(100_161.00)
-    assert sold["cost"] == pytest.approx(25.04025 + 1.00161 + 50.0805, abs=1e-6)
-    cash = 5_859.52984 + 100_161.00 - 76.12236
-    # 0.95 x 105,944.40748 at 20.60 are 48 lots
+    assert sold["cost"] == pytest.approx(25.04 + 1.00 + 50.08, abs=1e-9)
+    cash = 5_859.53 + 100_161.00 - 76.12
+    # 0.95 x 105,944.41 at 20.60 are 48 lots
     assert swapped["shares"] == 4_800
-    cash -= 98_880 * (1 + 0.00025 + 0.00001)
+    cash -= 98_880 + 24.72 + 0.99  # 24.72 and 0.9888
     assert result.cash[1] == pytest.approx(cash, abs=1e-6)
     np.testing.assert_allclose(result.account[1:], [cash + 4_800 * 21.00, cash + 4_800 * 21.40], atol=1e-6)
 
@@ -194,8 +194,8 @@ def test_hong_kong_pays_its_duty_on_both_sides_and_new_york_only_for_sales():
     usual = market(["AAA", "BBB"], [[2, 1], [1, 2], [1, 2]], [[400.0, 60.0]] * 3)
     first, second, _ = run(usual, "XNYS", costs={"commission": 0, "minimum": 0}).fills["levies"]
     assert first == 0
-    # 237 shares for 94,800: 27.80 a million, and 0.000166 a share
-    assert second == pytest.approx(94_800 * 27.8e-6 + 237 * 0.000166)
+    # 237 shares for 94,800: 27.80 a million are 2.63544, and 0.000166 a share 0.039342
+    assert second == pytest.approx(2.64 + 0.04)
 
 
 def test_a_suspended_holding_waits_and_a_delisted_one_leaves_at_what_is_stated():

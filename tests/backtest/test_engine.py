@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, rules_with
+from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, reordered, rules_with
 
 from kronos_quant.backtest import Panel, Strategy, engine, rules_of, simulate, vectorbt_check
 from kronos_quant.backtest.engine import run_kernel
@@ -89,7 +89,7 @@ def test_a_symbol_at_its_upper_limit_is_not_bought_and_at_its_lower_not_sold():
 
 def test_buys_follow_executed_sells_so_that_never_more_than_topk_are_held():
     close = [[10, 10], [10, 10], [NAN, 10], [10, 10]]
-    result = simulate(strategy_of(), panel_of([[2, 1], [1, 2], [1, 2], [1, 2]], close))
+    result = simulate(strategy_of(only_tradable=False), panel_of([[2, 1], [1, 2], [1, 2], [1, 2]], close))
     assert [row[1:] for row in trades(result)] == [
         ("S00", "buy", "filled", ""),
         ("S00", "sell", "rejected", "no bar"),
@@ -105,7 +105,7 @@ def test_a_delisted_holding_leaves_at_its_last_price_without_cost(at, left):
     result = simulate(strategy_of(delisting_return=at), panel_of([[2, 1], [NAN, NAN], [NAN, NAN]], close))
     assert result.cash[1] == pytest.approx(4_905 + left)
     assert trades(result)[-1][1:] == ("S00", "sell", "filled", "delisted")
-    assert "1 holding has left the exchange (S00)" in result.notes[-1]
+    assert "1 holding counts as delisted (S00)" in result.notes[-1]
 
 
 def test_a_suspended_holding_is_kept_at_its_last_price():
@@ -189,7 +189,7 @@ def test_nothing_after_a_session_changes_what_was_done_until_then(seed):
         values[until + 1 :] *= 1.7
     changed["score"][until] *= -1  # known only at the close of that session
     later = type(panel)(
-        panel.dates, panel.symbols, **changed, volume=panel.volume, factor=panel.factor, gone=panel.gone
+        panel.dates, panel.symbols, **changed, volume=panel.volume, factor=panel.factor, delisted=panel.delisted
     )
     first, second = (run_kernel(strategy, p, rules_with(strategy, p, limits, lots)) for p in (panel, later))
     np.testing.assert_array_equal(first.account[: until + 1], second.account[: until + 1])
@@ -205,9 +205,9 @@ def test_permuting_symbols_permutes_the_holdings(seed):
     # equal scores, and holdings without one, rank by their symbols: only those may change with the order
     score = rng.normal(size=panel.score.shape)
     fields = {name: getattr(panel, name) for name in ("open", "high", "low", "close", "volume", "factor")}
-    one = Panel(panel.dates, panel.symbols, **fields, score=score, gone=panel.gone)
+    one = Panel(panel.dates, panel.symbols, **fields, score=score, delisted=panel.delisted)
     moved = {name: values[:, order] for name, values in fields.items()}
-    other = Panel(panel.dates, panel.symbols, **moved, score=score[:, order], gone=panel.gone[order])
+    other = Panel(panel.dates, panel.symbols, **moved, score=score[:, order], delisted=reordered(panel.delisted, order))
     first = run_kernel(strategy, one, rules_with(strategy, one, limits, lots))
     second = run_kernel(strategy, other, rules_with(strategy, other, limits[:, order], lots[order]))
     np.testing.assert_allclose(first.held[:, order], second.held, rtol=1e-9)

@@ -14,6 +14,7 @@ import kronos_quant.backtest as package
 from kronos_quant import ConfigError, DataError
 from kronos_quant.backtest import Strategy, backtest_frames, simulate
 from kronos_quant.backtest.inputs import collect_inputs
+from kronos_quant.backtest.panel import NO_DELISTINGS
 
 DAYS = weekdays(12)
 SYMBOLS = ("SH600000", "SZ000001", "SH000300")
@@ -54,7 +55,7 @@ def test_any_library_gives_the_same_orders_and_an_index_is_not_traded(tables):
 def test_the_orders_are_those_of_a_workspace_with_the_same_bars(scored_workspace):
     inputs = collect_inputs(scored_workspace, "own", compute=False)
     # the made market states the ends of its listings, which tables of bars do not
-    panel = replace(inputs.panel, gone=np.full(len(inputs.panel.symbols), len(inputs.panel.dates)))
+    panel = replace(inputs.panel, delisted=NO_DELISTINGS)
     expected = simulate(inputs.strategy, panel, inputs.rules, inputs.benchmark_close)
     scores = scored_workspace.root / "scores.csv"
     found = backtest_frames(

@@ -229,7 +229,7 @@ def test_bars_and_scores_of_moments_are_laid_out_by_bar():
     np.testing.assert_array_equal(panel.score[1], [0.5, 0.1])
     assert np.isnan(panel.score[[0, 2, 3]]).all()
     # a bar that is missing in the last session is no delisting
-    assert panel.gone.tolist() == [4, 4]
+    assert len(panel.delisted) == 0
 
 
 def test_a_bar_or_a_score_that_is_there_twice_is_refused():
@@ -242,7 +242,7 @@ def test_a_bar_or_a_score_that_is_there_twice_is_refused():
 
 def test_a_panel_of_bars_as_one_of_sessions():
     panel = build_bar_panel(*frames())
-    panel = replace(panel, high=panel.high + 1, low=panel.low - 1, open=panel.open - 0.5)
+    panel = replace(panel, high=panel.high + 1, low=panel.low - 1, open=panel.open - 0.5, delisted=np.array([[2, 1]]))
     found = session_panel(panel)
     assert found.dates == dates(2)
     assert found.times == ()
@@ -252,5 +252,5 @@ def test_a_panel_of_bars_as_one_of_sessions():
     np.testing.assert_array_equal(found.close, [[2, 6], [4, 7]])
     np.testing.assert_array_equal(found.volume, [[200, 200], [200, 100]])
     np.testing.assert_array_equal(found.score, [[0.5, 0.1], [NAN, NAN]])
-    assert found.gone.tolist() == [2, 2]
+    assert found.delisted.tolist() == [[1, 1]]
     assert session_panel(found) is found

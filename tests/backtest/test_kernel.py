@@ -32,6 +32,7 @@ def random_strategy(seed: int, **fields) -> Strategy:
             "risk_degree": float(rng.choice([0.5, 0.95, 1.0])),
             "delisting_return": float(rng.choice([0.0, -0.3, -1.0])),
             "liquidity": random_liquidity(rng),
+            "only_tradable": bool(rng.random() < 0.6),
         }
         | fields
     )
@@ -116,7 +117,7 @@ def test_kernel_equals_the_plain_ledger_on_random_markets(block):
         ledger = run_kernel(strategy, panel, rules)
         compare(ledger, simulate_slowly(strategy, panel, rules), panel, seed)
         reasons |= set(order_table(ledger.orders, ledger.factor, panel)["reason"])
-    assert reasons == set(REASONS.values()) - {"bought today", "cash buffer"}
+    assert reasons == set(REASONS.values()) - {"bought today", "cash buffer", "both limits"}
 
 
 def both(kind: str, seed: int, panel, **fields):

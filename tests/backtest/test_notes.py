@@ -61,13 +61,15 @@ def test_scores_without_bars_are_named():
 
 def test_what_became_of_delisted_holdings_is_said():
     notes = noted(panel_of([[2, 1], [2, 1], [NAN, NAN]], [[10, 10], [10, 10], [NAN, 10]]), delisting_return=-0.3)
-    assert "1 holding has left the exchange (S00)" in notes[0]
+    assert "1 holding counts as delisted (S00)" in notes[0]
     assert "(delisting_return -30%)" in notes[0]
 
 
 def test_rejections_are_counted_by_reason_the_most_frequent_first():
     close = [[10, 10, 10], [NAN, 11, 10], [NAN, 10, 10]]
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "price_limit": 0.1, "lot": 10_000_000})
+    strategy = Strategy.model_validate(
+        {"topk": 1, "n_drop": 1, "price_limit": 0.1, "lot": 10_000_000, "only_tradable": False}
+    )
     panel = panel_of([[3, 2, 1]] * 3, close, gone=[3, 3, 3])
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     orders = order_table(ledger.orders, ledger.factor, panel)

@@ -13,6 +13,8 @@ from kronos_quant import schema
 from kronos_quant.backtest import build_panel
 from kronos_quant.backtest.panel import in_ticks, ranking_of, tradable_scores
 from kronos_quant.errors import DataError
+from kronos_quant.market.listings import LISTINGS, Listings
+from kronos_quant.market.suspensions import PAUSED
 
 NAN = float("nan")
 DAYS = [date(2024, 1, 1) + timedelta(days=t) for t in range(6)]
@@ -61,12 +63,34 @@ def test_score_of_today_trades_next_session():
     np.testing.assert_array_equal(tradable_scores(score), [[NAN, NAN], [1, 2], [3, 4]])
 
 
-def test_a_symbol_leaves_after_the_session_on_which_its_listing_is_known_to_be_over():
+def listings_with(*rows: tuple[str, int | None, str | None], after: int = 250, suspended=()) -> Listings:
+    """Symbol, day of its end and on what evidence; sessions that a source calls suspended."""
+    spans = [(name, DAYS[0], by, None if end is None else DAYS[end], by, None) for name, end, by in rows]
+    halted = pl.DataFrame([(name, DAYS[day]) for name, day in suspended], schema=PAUSED, orient="row")
+    return Listings(pl.DataFrame(spans, schema=LISTINGS, orient="row"), halted, after)
+
+
+def test_a_symbol_leaves_after_the_session_on_which_its_listing_is_stated_to_end():
     bars = bars_of(("A", 0, 1.0), ("B", 0, 1.0), ("C", 0, 1.0))
     scores = scores_of(("A", 0, 1.0), ("B", 0, 1.0), ("C", 0, 1.0))
-    listings = pl.DataFrame({"symbol": ["A", "B"], "known": [DAYS[0], None]}, schema_overrides={"known": pl.Date})
-    assert build_panel(bars, scores, DAYS[:4], listings).gone.tolist() == [1, 4, 4]
-    assert build_panel(bars, scores, DAYS[:4]).gone.tolist() == [4, 4, 4]
+    panel = build_panel(bars, scores, DAYS[:4], listings_with(("A", 1, "stated"), ("B", None, "stated")))
+    assert panel.delisted.tolist() == [[2, 0]]
+    assert panel.stated == ("A", "B")
+    assert len(build_panel(bars, scores, DAYS[:4]).delisted) == 0
+
+
+def test_without_a_table_a_symbol_leaves_after_so_many_sessions_without_a_bar_whether_or_not_bars_come_again():
+    bars = bars_of(
+        ("A", 0, 1.0), ("A", 5, 1.0), ("B", 0, 1.0), ("B", 4, 1.0), ("C", 0, 1.0), ("C", 3, 1.0), ("D", 0, 1.0)
+    )
+    scores = scores_of(*((name, 0, 1.0) for name in "ABCDE"))
+    sessions = DAYS[:6]
+    found = build_panel(bars, scores, sessions, listings_with(("D", None, "stated"), after=3)).delisted
+    # three sessions without a bar pass for A and B, also where the next one has a bar; D is stated to go on
+    assert found.tolist() == [[4, 0], [4, 1]]
+    # a source that calls a session suspended says that the listing goes on
+    halted = listings_with(("D", None, "stated"), after=3, suspended=[("A", 2), ("E", 2)])
+    assert build_panel(bars, scores, sessions, halted).delisted.tolist() == [[4, 1]]
 
 
 def test_bars_before_and_after_the_sessions_are_not_in_the_arrays():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import intraday, random_market, random_rules, with_past
+from backtest.markets import intraday, random_market, random_rules, reordered, with_past
 from backtest.test_kernel import by_name, random_risk, random_strategy, random_weights, with_groups
 
 from kronos_quant.backtest import Panel, Rules, Strategy, codes
@@ -171,7 +171,7 @@ def test_permuting_the_symbols_permutes_everything(seed):
     }
     groups = replace(panel.groups, member=panel.groups.member[:, order])
     past = replace(panel.past, bars=tuple(values[:, order] for values in panel.past.bars))
-    shuffled = replace(panel, **moved, gone=panel.gone[order], groups=groups, past=past)
+    shuffled = replace(panel, **moved, delisted=reordered(panel.delisted, order), groups=groups, past=past)
     cells = {name: getattr(rules, name)[:, order] for name in ("up", "down", "reference")}
     single = {name: getattr(rules, name)[order] for name in ("lot", "step", "tick", "group", "next_day")}
     one = run(seed, strategy, panel, rules)

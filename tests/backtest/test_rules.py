@@ -55,11 +55,11 @@ def test_the_minimum_is_of_the_commission_alone():
 
 def test_a_sale_in_new_york_pays_the_sec_and_finra_up_to_its_bound():
     rules = rules_of(strategy_of(), market("AAA", "BBB", start=date(2024, 5, 28)), "XNYS")
-    assert rules.sell_levy[0].tolist() == pytest.approx([27.8e-6])
+    assert rules.sell_levy[0, 0].tolist() == pytest.approx([27.8e-6, 0.0])
     assert (rules.per_share[0, 0], rules.most[0, 0], rules.buy_levy.max()) == (0.000166, 8.30, 0.0)
     few = simulate(strategy_of(), market("AAA", "BBB", start=date(2024, 5, 28)), rules)
     # 9,500 shares sold for 95,000
-    assert few.fills["cost"][1] == pytest.approx(95_000 * 27.8e-6 + 9_500 * 0.000166)
+    assert few.fills["cost"][1] == pytest.approx(2.64 + 1.58)  # 2.641 and 1.577
     rich = strategy_of(account=1e8)
     many = simulate(rich, market("AAA", "BBB", start=date(2024, 5, 28)), rules_of(rich, market("AAA", "BBB"), "XNYS"))
     assert many.fills["cost"][1] == pytest.approx(95_000_000 * 27.8e-6 + 8.30)
@@ -86,7 +86,7 @@ def test_without_levies_the_commission_alone_is_paid():
     result = simulate(strategy_of(costs={"levies": "none", "commission": 0.0002}), market("SH600000", "SH600001"))
     assert result.metrics["levies"] == 0
     assert result.fills["cost"][0] == pytest.approx(19.0)
-    assert result.rules == ("commission 0.02%, at least 5 per trade",)
+    assert result.rules == ("commission 0.02%, at least 5 per trade; each fee rounded to 0.01",)
 
 
 def test_each_market_of_a_mixed_panel_pays_its_own():

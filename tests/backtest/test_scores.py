@@ -12,6 +12,7 @@ import pytest
 from kronos_quant import DataError
 from kronos_quant.backtest import Panel, Strategy
 from kronos_quant.backtest.inputs import in_universe
+from kronos_quant.backtest.panel import NO_DELISTINGS
 from kronos_quant.backtest.scores import missing_scores, place_scores, scored_span, select_sessions
 from kronos_quant.workflows.backtest import run_backtest
 
@@ -179,7 +180,7 @@ def panel(score=SCORE, close=CLOSE, **fields) -> Panel:
     names = ("open", "high", "low", "close", "volume", "factor")
     dates = tuple(date(2024, 1, 1 + t) for t in range(len(close)))
     symbols = ("A", "B", "C")
-    made = Panel(dates, symbols, **dict.fromkeys(names, close), score=np.array(score), gone=np.full(3, len(close)))
+    made = Panel(dates, symbols, **dict.fromkeys(names, close), score=np.array(score), delisted=NO_DELISTINGS)
     return replace(made, **fields)
 
 

@@ -90,6 +90,10 @@ def test_a_dump_with_the_fields_own_names_reads_back_as_the_same_strategy():
         ("profile: qlib\nstrategy: buy_and_hold\n", "Qlib has topk_dropout only, found buy_and_hold"),
         ("profile: qlib\nliquidity: {slippage: 0.1}\n", "liquidity needs `profile: exchange`"),
         ("qlib: {only_tradable: true}\n", "the section qlib needs `profile: qlib`"),
+        (
+            "profile: qlib\nonly_tradable: true\nqlib: {only_tradable: true}\n",
+            "qlib.only_tradable and only_tradable are",
+        ),
         ("liquidity: {participation: 0}\n", "liquidity.participation: must be greater than 0"),
         ("quantile: 0.6\n", "quantile: must be less than or equal to 0.5"),
         ("lot: -1\n", "must be a whole number of shares (0: fractions), at most 1,000,000,000, or exchange, found -1"),
@@ -168,3 +172,10 @@ def test_a_share_that_the_rule_does_not_have_and_two_names_at_once_are_refused(s
 )  # fmt: skip
 def test_renamed_settings_leave_the_digest_of_a_trial_as_it_was(settings, key):
     assert trial_key(Strategy.model_validate(settings), "abc", "code") == key
+
+
+def test_only_tradable_is_read_in_its_former_place_and_is_by_default_what_the_profile_does():
+    chosen = ({}, {"profile": "qlib"}, {"only_tradable": False}, {"profile": "qlib", "only_tradable": True},
+              {"profile": "qlib", "qlib": {"only_tradable": True}})  # fmt: skip
+    found = [Strategy.model_validate(settings).orders_only_tradable for settings in chosen]
+    assert found == [True, False, False, True, True]

@@ -61,8 +61,8 @@ def instruments(*rows: tuple[str, str, int, int, bool | None]) -> pl.DataFrame:
     return pl.DataFrame(found, schema=INSTRUMENTS, orient="row")
 
 
-def spans_of(known: pl.DataFrame, tables: pl.DataFrame = NO_TABLES, suspended: tuple[str, ...] = ()) -> pl.DataFrame:
-    last = known.select("symbol", pl.col("last_date").alias("last"), suspended=pl.col("symbol").is_in(suspended))
+def spans_of(known: pl.DataFrame, tables: pl.DataFrame = NO_TABLES) -> pl.DataFrame:
+    last = known.select("symbol", pl.col("last_date").alias("last"))
     return listing_spans(known, tables, last, DAYS, delisted_after=10)
 
 
@@ -89,24 +89,19 @@ def test_the_list_of_a_source_is_everybody_but_for_funds_bonds_and_indices() -> 
 
 def test_the_end_of_the_data_ends_no_listing() -> None:
     known = instruments(
-        ("LONG", "stock", 0, 15, None), ("SHORT", "stock", 0, 25, None), ("MARKED", "stock", 0, 25, None),
+        ("LONG", "stock", 0, 15, None), ("SHORT", "stock", 0, 25, None),
         ("TABLE", "stock", 0, 5, None), ("OPEN", "stock", 0, 5, None),
     )  # fmt: skip
     tables = pl.DataFrame({"symbol": ["TABLE", "OPEN"], "start": DAYS[:2], "end": [DAYS[7], OPEN_END]})
-    found = {row["symbol"]: row for row in spans_of(known, tables, ("MARKED",)).rows(named=True)}
+    found = {row["symbol"]: row for row in spans_of(known, tables).rows(named=True)}
     assert {name: (row["delisted"], row["delisted_by"]) for name, row in found.items()} == {
         "LONG": (DAYS[15], "inferred"),
         "SHORT": (None, None),
-        "MARKED": (DAYS[25], "inferred"),
         "TABLE": (DAYS[7], "stated"),
         "OPEN": (None, None),
     }
     # nobody knew of it before so many sessions had passed
-    assert {name: row["known"] for name, row in found.items() if row["known"]} == {
-        "LONG": DAYS[25],
-        "MARKED": DAYS[25],
-        "TABLE": DAYS[7],
-    }
+    assert {name: row["known"] for name, row in found.items() if row["known"]} == {"LONG": DAYS[25], "TABLE": DAYS[7]}
 
 
 def test_a_start_in_the_list_dates_a_listing_and_a_first_bar_does_not() -> None:

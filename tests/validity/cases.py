@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
-from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.backtest.panel import NO_DELISTINGS, SymbolGroups
 from kronos_quant.validity.attribution import HISTORY, Background
 
 
@@ -33,7 +33,7 @@ def walks(sessions: int, symbols: int, seed: int = 0, edge: float = 0.0) -> Pane
         volume=np.where(absent, np.nan, rng.uniform(0.5e6, 2e6, (sessions, symbols))),
         factor=np.where(absent, np.nan, 1.0),
         score=score,
-        gone=np.full(symbols, sessions, dtype=np.int64),
+        delisted=NO_DELISTINGS,
     )
 
 

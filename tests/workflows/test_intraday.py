@@ -67,10 +67,10 @@ def test_a_real_exchanges_session_to_the_cent(one_share):
         ("19 09:40", "sell", "rejected", "bought today", 0, 10.12),
         ("20 09:40", "sell", "filled", "", 8_900, 10.31),
     ]
-    # 89,623.00, commission 22.41 (rounded here only for the reader: 22.40575), transfer fee 0.89623
-    spent = 89_623.00 + 22.40575 + 0.89623
+    # 89,623.00, commission 22.40575 and transfer fee 0.89623, each to the cent
+    spent = 89_623.00 + 22.41 + 0.90
     # 91,759.00 less commission 22.93975, stamp duty 45.8795, transfer fee 0.91759
-    got = 91_759.00 - 22.93975 - 45.8795 - 0.91759
+    got = 91_759.00 - 22.94 - 45.88 - 0.92
     closes = [10.11, 10.20, 10.03, 10.33]
     expected = [100_000 - spent + 8_900 * close for close in closes] + [100_000 - spent + got]
     assert result.bars["account"].to_list() == pytest.approx(expected, abs=1e-6)

@@ -17,6 +17,7 @@ from numba.core.registry import CPUDispatcher
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray, RankArray, StateArray
 
+BoolMatrix = Annotated[BoolArray, 2]
 FloatMatrix = Annotated[FloatArray, 2]
 FloatCube = Annotated[FloatArray, 3]
 IntMatrix = Annotated[IntArray, 2]
@@ -67,7 +68,7 @@ def numba_type(hint: Any, dimensions: int = 1) -> Any:
     return SCALARS[hint]
 
 
-GONE, LOT, STEP, GROUP, NEXT_DAY = range(5)
+LOT, STEP, GROUP, NEXT_DAY = range(4)
 """Columns of `MarketArrays.trait`."""
 
 
@@ -78,8 +79,10 @@ class MarketArrays(NamedTuple):
     scored : i8[T], how many have one; price (of execution), last close and factor (both filled forward) : f8[T, N]
     state : u1[T, N], as in `codes`; volume (adjusted shares that caps and impact refer to), volatility (of a row) :
     f8[T, N], or empty where unused; session : i8[T], number of the session that a row belongs to
-    trait : i8[N, 5], of each symbol: first row without any further bar, lot and step in raw shares, number of those
-    that pay the same, whether what is bought in a session can be sold in the next at the earliest
+    trait : i8[N, 4], of each symbol: lot and step in raw shares, number of those that pay the same, whether what is
+    bought in a session can be sold in the next at the earliest
+    delisted : i8[K, 2], ascending: a row, and a symbol whose listing is known to be over by then
+    suspended : b1[T, N], what gets no order as it was suspended in the session before; empty where that counts not
     """
 
     ranking: RankMatrix
@@ -92,17 +95,20 @@ class MarketArrays(NamedTuple):
     volatility: FloatMatrix
     session: IntArray
     trait: IntMatrix
+    delisted: IntMatrix
+    suspended: BoolMatrix
 
 
-BUY_RATE, SELL_RATE, MINIMUM, BUY_LEVY, SELL_LEVY, PER_SHARE, MOST = range(7)
-"""Of `Charges.rate`."""
+BUY_RATE, SELL_RATE, MINIMUM, PER_SHARE, MOST, UNIT, LEVIES = range(7)
+"""Of `Charges.rate`; from LEVIES on, those of purchases, then those of sales."""
 
 
 class Charges(NamedTuple):
     """What a trade pays beside its value.
 
-    rate : f8[T, G, 7], commission of a purchase and of a sale as a fraction of the value, its minimum, levies of
-    either as a fraction of the value, of a raw share sold, and the bound of that
+    rate : f8[T, G, 6 + 2 K], commission of a purchase and of a sale as a fraction of the value, its minimum, the levy
+    of a raw share sold and its bound, what each fee is rounded to (0: not), K levies of purchases and K of sales as
+    fractions of the value
     slippage (fraction of the price), impact (volatilities at the square root of one whole volume), participation
     (largest share of the volume, 0: any), borrow (of a short position's value a session); carry : whether what a cap
     cut is ordered again at the next bar
@@ -116,10 +122,15 @@ class Charges(NamedTuple):
     carry: bool
 
 
+PLACED, PASSED = 0, 1
+"""Of `Book.placed`."""
+
+
 class Book(NamedTuple):
     """The account.
 
-    orders f8[capacity, COLUMNS] and how many were placed i8[1]; cash f8[2], what there is and what of it buys nothing
+    orders f8[capacity, COLUMNS]; i8[2], how many were PLACED and how many delistings are PASSED
+    cash f8[2], what there is and what of it buys nothing
     shares held f8[N], negative where short; entry f8[N], the mean price at which they were bought, or sold short
     the row in which each symbol was bought or left i8[N]; pending f8[N], still to be bought, or sold (negative)
     fresh f8[N], shares bought in the session

@@ -11,14 +11,14 @@ import numpy as np
 
 from kronos_quant.arrays import IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import GONE, NEXT_DAY, Book, History, MarketArrays, compiled, inner
+from kronos_quant.backtest.kernel.arrays import NEXT_DAY, PASSED, PLACED, Book, History, MarketArrays, compiled, inner
 
 
 def new_book(cash: float, symbols: int) -> Book:
     """An account of cash alone."""
     return Book(
         orders=np.empty((1024, codes.COLUMNS)),
-        placed=np.zeros(1, dtype=np.int64),
+        placed=np.zeros(2, dtype=np.int64),
         cash=np.array([cash, 0.0]),
         shares=np.zeros(symbols),
         entry=np.full(symbols, np.nan),
@@ -42,11 +42,11 @@ def new_history(rows: int, symbols: int, cash: float) -> History:
 @inner
 def with_room_nb(book: Book, rows: int) -> Book:
     """The same account with place for `rows` more orders."""
-    if book.placed[0] + rows <= len(book.orders):
+    if book.placed[PLACED] + rows <= len(book.orders):
         return book
     larger = np.empty((2 * len(book.orders) + rows, codes.COLUMNS))
     # a slice would take longer to compile than all the rest of this file
-    for row in range(book.placed[0]):
+    for row in range(book.placed[PLACED]):
         for column in range(codes.COLUMNS):
             larger[row, column] = book.orders[row, column]
     return Book(larger, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh)
@@ -58,7 +58,7 @@ def record_nb(
     wanted: float, shares: float, price: float, cost: float, levy: float, reason: int,
 ) -> None:  # fmt: skip
     """Write an order into the book, filled at the quoted price if at all; the reason tells whether it was cut."""
-    row = book.orders[book.placed[0]]
+    row = book.orders[book.placed[PLACED]]
     whole = reason == codes.TRADABLE or reason == codes.DELISTED
     filled = codes.FILLED if whole else codes.PARTIAL
     row[codes.ROW], row[codes.SYMBOL], row[codes.SIDE] = t, i, side
@@ -66,7 +66,7 @@ def record_nb(
     row[codes.COST], row[codes.LEVY], row[codes.REASON] = cost, levy, reason
     row[codes.STATUS] = filled if shares > 0.0 else codes.REJECTED
     row[codes.SLIPPAGE], row[codes.IMPACT], row[codes.RISK] = 0.0, 0.0, codes.UNTOUCHED
-    book.placed[0] += 1
+    book.placed[PLACED] += 1
 
 
 @inner
@@ -80,7 +80,7 @@ def reject_nb(book: Book, t: int, i: int, side: int, wanted: float, price: float
 @inner
 def mark_nb(book: Book, asked: float, rule: int) -> None:
     """Say of the newest order that a risk rule made it or cut it; asked : what the strategy wanted instead."""
-    row = book.orders[book.placed[0] - 1]
+    row = book.orders[book.placed[PLACED] - 1]
     row[codes.RISK] = rule
     if asked > row[codes.WANTED]:
         row[codes.WANTED] = asked
@@ -110,17 +110,25 @@ def free_to_sell_nb(market: MarketArrays, book: Book, t: int, i: int) -> float:
 
 
 @inner
+def orderable_nb(market: MarketArrays, t: int, i: int) -> bool:
+    """Whether a symbol gets orders in a row: not where it is known to be suspended."""
+    return len(market.suspended) == 0 or not market.suspended[t, i]
+
+
+@inner
 def open_row_nb(market: MarketArrays, book: Book, t: int, delisting_return: float) -> None:
-    """Forget what another session bought, and turn holdings without any further bar into cash.
+    """Forget what another session bought, and turn holdings whose listing is over into cash.
 
     Those leave at the last close and the delisting return, at no cost.
     """
     if market.session[t] != market.session[t - 1]:
         for i in range(len(book.fresh)):
             book.fresh[i] = 0.0
-    for i in range(len(book.shares)):
-        if book.shares[i] != 0.0 and t >= market.trait[i, GONE]:
-            shares, price = abs(book.shares[i]), market.last[t, i] * (1.0 + delisting_return)
+    while book.placed[PASSED] < len(market.delisted) and market.delisted[book.placed[PASSED], 0] <= t:
+        row, i = market.delisted[book.placed[PASSED], 0], market.delisted[book.placed[PASSED], 1]
+        book.placed[PASSED] += 1
+        if row == t and book.shares[i] != 0.0:
+            shares, price = abs(book.shares[i]), market.last[t - 1, i] * (1.0 + delisting_return)
             side = codes.SELL if book.shares[i] > 0.0 else codes.BUY
             record_nb(book, t, i, side, shares, shares, price, 0.0, 0.0, codes.DELISTED)
             book.cash[0] += book.shares[i] * price

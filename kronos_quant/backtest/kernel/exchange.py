@@ -9,29 +9,33 @@ import numpy as np
 
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
-    BUY_LEVY,
     BUY_RATE,
     GROUP,
+    LEVIES,
     LOT,
     MINIMUM,
     MOST,
     PER_SHARE,
-    SELL_LEVY,
+    PLACED,
     SELL_RATE,
     STEP,
+    UNIT,
     Book,
     Charges,
     MarketArrays,
     compiled,
     inner,
 )
-from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, record_nb, reject_nb
+from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, orderable_nb, record_nb, reject_nb
 
 LOT_SLACK = 1e-6
 """Float32 bars put a whole number of lots up to 1e-7 below itself."""
 
 DUST = 1e-9
 """A change by less than this fraction of a holding is rounding, and no order."""
+
+CENT_SLACK = 1e-12
+"""A fee that rounding put this fraction below half a cent is half a cent."""
 
 CASH_MARGIN = 1e-12
 """A buy of everything that rounding would overdraw the cash by stops this fraction short."""
@@ -99,21 +103,42 @@ def capped_nb(shares: float, most: float, factor: float, lot: int, step: int) ->
 
 
 @compiled
-def buying_cost_nb(value: float, rate: float, minimum: float, levied: float) -> float:
-    """What a purchase pays beside its value."""
-    return max(rate * value, minimum) + levied * value
+def in_cents_nb(fee: float, unit: float) -> float:
+    """A fee rounded half up to a unit of money; unit 0: as it is."""
+    return float(np.floor(fee * (1.0 + CENT_SLACK) / unit + 0.5) * unit) if unit > 0.0 else fee
+
+
+@compiled
+def fees_nb(charges: Charges, t: int, g: int, side: int, value: float, raw: float) -> tuple[float, float]:
+    """What a trade of some raw shares pays on top of its value, and the levied part of that; each fee is rounded."""
+    unit, levies = charges.rate[t, g, UNIT], (charges.rate.shape[2] - LEVIES) // 2
+    rate, first, levied = charges.rate[t, g, BUY_RATE], LEVIES, 0.0
+    if side == codes.SELL:
+        rate, first = charges.rate[t, g, SELL_RATE], LEVIES + levies
+        levied = in_cents_nb(min(charges.rate[t, g, PER_SHARE] * raw, charges.rate[t, g, MOST]), unit)
+    for k in range(first, first + levies):
+        levied += in_cents_nb(charges.rate[t, g, k] * value, unit)
+    return max(in_cents_nb(rate * value, unit), charges.rate[t, g, MINIMUM]) + levied, levied
 
 
 @compiled
 def affordable_nb(
-    cash: float, price: float, rate: float, minimum: float, levied: float, factor: float, lot: int, step: int
+    charges: Charges, t: int, g: int, cash: float, price: float, factor: float, lot: int, step: int
 ) -> float:
     """The most shares that some cash pays at a price, costs included: to the last cent, and never more."""
-    most = min((cash - minimum) / (1.0 + levied), cash / (1.0 + rate + levied)) / price
-    shares = whole_lots_nb(most, factor, lot, step, CASH_MARGIN)
-    value = shares * price
-    if value + buying_cost_nb(value, rate, minimum, levied) <= cash:
-        return shares
+    rate, minimum, levied = charges.rate[t, g, BUY_RATE], charges.rate[t, g, MINIMUM], 0.0
+    levies = (charges.rate.shape[2] - LEVIES) // 2
+    for k in range(LEVIES, LEVIES + levies):
+        levied += charges.rate[t, g, k]
+    # rounding moves each fee by half a unit at most, in either direction
+    rounded = (1 + levies) * charges.rate[t, g, UNIT] / 2.0
+    for margin in (rounded, 0.0, -rounded):
+        there = cash + margin
+        most = min((there - minimum) / (1.0 + levied), there / (1.0 + rate + levied)) / price
+        shares = whole_lots_nb(most, factor, lot, step, CASH_MARGIN)
+        value = shares * price
+        if value + fees_nb(charges, t, g, codes.BUY, value, shares * factor)[0] <= cash:
+            return shares
     return float(whole_lots_nb(most * (1.0 - CASH_MARGIN), factor, lot, step, 0.0))
 
 
@@ -166,15 +191,13 @@ def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, 
     slipped = quoted * (1.0 - charges.slippage)
     price = slipped * (1.0 - impact_nb(scale, sold, volume))
     value = sold * price
-    by_share = min(charges.rate[t, g, PER_SHARE] * (sold * factor), charges.rate[t, g, MOST])
-    levy = charges.rate[t, g, SELL_LEVY] * value + by_share
-    cost = max(charges.rate[t, g, SELL_RATE] * value, charges.rate[t, g, MINIMUM]) + levy
+    cost, levy = fees_nb(charges, t, g, codes.SELL, value, sold * factor)
     if cost > value:
         reject_nb(book, t, i, codes.SELL, wanted, quoted, codes.COST_ABOVE_VALUE)
         return
     reason = codes.VOLUME if sold < free else (codes.BOUGHT_TODAY if free < wanted else codes.TRADABLE)
     record_nb(book, t, i, codes.SELL, wanted, sold, price, cost, levy, reason)
-    row = book.orders[book.placed[0] - 1]
+    row = book.orders[book.placed[PLACED] - 1]
     row[codes.SLIPPAGE], row[codes.IMPACT] = sold * (quoted - slipped), sold * (slipped - price)
     book.cash[0] += value - cost
     book.pending[i] = sold - wanted if charges.carry and reason == codes.VOLUME else 0.0
@@ -187,8 +210,7 @@ def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, 
 def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, wanted: float) -> None:
     """Buy `wanted` shares as far as the market's state, the volume cap and the cash let them through."""
     quoted, factor, g = market.price[t, i], market.factor[t, i], market.trait[i, GROUP]
-    lot, step, levied = market.trait[i, LOT], market.trait[i, STEP], charges.rate[t, g, BUY_LEVY]
-    rate, minimum = charges.rate[t, g, BUY_RATE], charges.rate[t, g, MINIMUM]
+    lot, step = market.trait[i, LOT], market.trait[i, STEP]
     if not buyable_nb(market.state[t, i]):
         reject_nb(book, t, i, codes.BUY, wanted, quoted, int(market.state[t, i]))
         return
@@ -197,7 +219,7 @@ def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, w
     slipped = quoted * (1.0 + charges.slippage)
     # fewer shares move the price less, so what can be paid at this price can be paid
     price = slipped * (1.0 + impact_nb(scale, through, volume))
-    bought = min(through, affordable_nb(book.cash[0] - book.cash[1], price, rate, minimum, levied, factor, lot, step))
+    bought = min(through, affordable_nb(charges, t, g, book.cash[0] - book.cash[1], price, factor, lot, step))
     lacking = codes.RESERVED if book.cash[1] > 0.0 else codes.NO_CASH
     if bought <= 0.0:
         why = codes.VOLUME if through <= 0.0 else lacking
@@ -205,10 +227,10 @@ def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, w
         return
     price = slipped * (1.0 + impact_nb(scale, bought, volume))
     value = bought * price
-    cost = buying_cost_nb(value, rate, minimum, levied)
+    cost, levy = fees_nb(charges, t, g, codes.BUY, value, bought * factor)
     reason = codes.TRADABLE if bought == wanted else (lacking if bought < through else codes.VOLUME)
-    record_nb(book, t, i, codes.BUY, wanted, bought, price, cost, levied * value, reason)
-    row = book.orders[book.placed[0] - 1]
+    record_nb(book, t, i, codes.BUY, wanted, bought, price, cost, levy, reason)
+    row = book.orders[book.placed[PLACED] - 1]
     row[codes.SLIPPAGE], row[codes.IMPACT] = bought * (slipped - quoted), bought * (price - slipped)
     book.cash[0] -= value + cost
     book.pending[i] = wanted - bought if charges.carry and reason == codes.VOLUME else 0.0
@@ -262,7 +284,7 @@ def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: i
 def carry_on_nb(market: MarketArrays, charges: Charges, book: Book, t: int, buys: bool) -> None:
     """Order again what the volume cap cut in the row before: the sales, or the purchases."""
     for i in range(len(book.pending)):
-        if buys and book.pending[i] > 0.0:
+        if buys and book.pending[i] > 0.0 and orderable_nb(market, t, i):
             buy_rest_nb(market, charges, book, t, i)
-        elif not buys and book.pending[i] < 0.0:
+        elif not buys and book.pending[i] < 0.0 and orderable_nb(market, t, i):
             sell_nb(market, charges, book, t, i, -book.pending[i])

@@ -13,6 +13,7 @@ from kronos_quant.backtest import codes
 from kronos_quant.backtest.kernel.arrays import (
     NOTED,
     PEAK,
+    PLACED,
     SINCE,
     SPENT,
     SPENT_IN,
@@ -43,11 +44,11 @@ def new_watch(symbols: int, account: float) -> Watch:
 @inner
 def note_traded_nb(book: Book, watch: Watch) -> None:
     """Add the value of the orders placed since the last call to what the session has traded."""
-    for number in range(watch.number[NOTED], book.placed[0]):
+    for number in range(watch.number[NOTED], book.placed[PLACED]):
         row = book.orders[number]
         if row[codes.SHARES] > 0.0 and row[codes.REASON] != codes.DELISTED:
             watch.money[SPENT] += row[codes.SHARES] * row[codes.PRICE]
-    watch.number[NOTED] = book.placed[0]
+    watch.number[NOTED] = book.placed[PLACED]
 
 
 @compiled

@@ -21,7 +21,7 @@ from kronos_quant.backtest.kernel.arrays import (
     compiled,
     inner,
 )
-from kronos_quant.backtest.kernel.book import mark_nb, open_row_nb, value_nb, with_room_nb
+from kronos_quant.backtest.kernel.book import mark_nb, open_row_nb, orderable_nb, value_nb, with_room_nb
 from kronos_quant.backtest.kernel.exchange import buy_nb, carry_on_nb, less_nb, more_nb, refuse_nb, sell_nb
 from kronos_quant.backtest.kernel.risk import guarded_nb
 
@@ -81,10 +81,10 @@ def session_nb(
     carry_on_nb(market, charges, book, t, False)
     reduced = np.zeros(len(asked), np.bool_)
     for i in order:
-        reduced[i] = reduce_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
+        reduced[i] = orderable_nb(market, t, i) and reduce_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
     carry_on_nb(market, charges, book, t, True)
     for i in order:
-        if not reduced[i]:
+        if not reduced[i] and orderable_nb(market, t, i):
             increase_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
     value_nb(market, book, history, t, charges.borrow)
     return book

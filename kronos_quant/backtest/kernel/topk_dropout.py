@@ -30,6 +30,7 @@ from kronos_quant.backtest.kernel.book import (
     free_to_sell_nb,
     mark_nb,
     open_row_nb,
+    orderable_nb,
     value_nb,
     with_room_nb,
 )
@@ -46,13 +47,19 @@ from kronos_quant.backtest.kernel.risk import ROUNDING, begin_row_nb, gross_boun
 
 
 @inner
-def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n_drop: int) -> IntArray:
+def dropped_nb(market: MarketArrays, shares: FloatArray, t: int, topk: int, n_drop: int) -> IntArray:
     """Holdings that rank below topk among all holdings and the best others, worst first; at most n_drop.
 
-    The others are the n_drop best symbols not held, and one more for each free place.
+    The others are the n_drop best symbols not held, and one more for each free place. A holding that gets no order
+    keeps its place, and the rest rank for those that are left.
     """
+    ranking, scored = market.ranking[t], market.scored[t]
     dropped = np.empty(n_drop, np.int64)
-    others = topk + n_drop - np.sum(shares > 0.0)
+    others, places = topk + n_drop, topk
+    for i in range(len(shares)):
+        if shares[i] > 0.0:
+            others -= 1
+            places -= not orderable_nb(market, t, i)
     place, count = 0, 0
     for position in range(len(ranking)):
         i = ranking[position]
@@ -60,8 +67,10 @@ def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n
             if others == 0 or position >= scored:
                 continue
             others -= 1
+        elif not orderable_nb(market, t, i):
+            continue
         place += 1
-        if place > topk and shares[i] > 0.0:
+        if place > places and shares[i] > 0.0:
             dropped[count] = i
             count += 1
     return dropped[:count][::-1].copy()
@@ -70,7 +79,7 @@ def dropped_nb(ranking: RankArray, scored: int, shares: FloatArray, topk: int, n
 @inner
 def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, hold_thresh: int) -> IntArray:
     """Holdings to sell: those dropped that are old enough, may be sold, and are not being sold already."""
-    dropped = dropped_nb(market.ranking[t], market.scored[t], book.shares, topk, n_drop)
+    dropped = dropped_nb(market, book.shares, t, topk, n_drop)
     count = 0
     for i in dropped:
         age = market.session[t] - market.session[book.traded[i]]
@@ -122,8 +131,8 @@ def bounded_money_nb(
         ((gross_bound_nb(market, guard, t, account, mixture) - held) / places, codes.VOLATILITY),
         ((book.cash[0] - book.cash[1]) / places, codes.CASH_BUFFER),
     ):
-        if bound < money:
-            money, rule = max(bound, 0.0), by
+        if bound < money:  # what rounding leaves of a bound that is filled buys nothing
+            money, rule = bound if bound > ROUNDING * abs(account) else 0.0, by
     return money, rule
 
 
@@ -213,7 +222,7 @@ def take_back_nb(
     for i in sales:
         parting[i] = True
     for i in range(len(rule)):
-        if rule[i] == codes.UNTOUCHED or (target[i] > 0.0 and parting[i]):
+        if rule[i] == codes.UNTOUCHED or (target[i] > 0.0 and parting[i]) or not orderable_nb(market, t, i):
             rule[i] = codes.UNTOUCHED
             continue
         sold = less_nb(book.shares[i], target[i], market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP])

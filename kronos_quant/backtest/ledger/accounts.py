@@ -38,13 +38,13 @@ class Accounts:
         return self.accounts[-1] if self.accounts else self.cash
 
     def leave_delisted(self, t: int) -> None:
-        """Holdings without any further bar leave at the last close and the delisting return."""
-        panel = self.exchange.panel
+        """Holdings whose listing is over leave at the last close and the delisting return."""
+        over = {int(i) for row, i in self.exchange.panel.delisted if row == t}
         for i in sorted(self.shares):
-            if panel.gone[i] <= t:
+            if i in over:
                 shares = self.shares[i]
                 self.pending.pop(i, None)
-                price = self.exchange.close(t, i) * (1 + self.exchange.strategy.delisting_return)
+                price = self.exchange.close(t - 1, i) * (1 + self.exchange.strategy.delisting_return)
                 self.cash += shares * price
                 self._keep(i, 0.0, price)
                 side = "sell" if shares > 0 else "buy"
@@ -117,6 +117,8 @@ class Accounts:
     def carry_on(self, t: int, side: str) -> None:
         """Order again what a cap cut before."""
         for i in sorted(self.pending):
+            if self.exchange.untouchable(t, i):
+                continue
             if side == "buy" and self.pending[i] > 0:
                 self.buy_rest(t, i, self.pending[i])
             elif side == "sell" and self.pending[i] < 0:

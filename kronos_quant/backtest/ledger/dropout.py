@@ -30,12 +30,13 @@ def simulate_slowly(strategy: Strategy, panel: Panel, rules: Rules) -> Accounts:
                 del book.pending[i]
         selling = [i for i in book.pending if book.pending[i] < 0]
         book.carry_on(t, "sell")
-        scores = {i: float(s) for i, s in enumerate(panel.score[t - 1]) if not math.isnan(s)}
+        known = {i: float(s) for i, s in enumerate(panel.score[t - 1]) if not math.isnan(s)}
+        scores = {i: s for i, s in known.items() if not book.exchange.untouchable(t, i)}
         sales = worst(book, t, scores)
         changes = {i: change for i, change in changes.items() if change[0] == 0 or i not in sales}
         for i, (shares, why) in sorted(changes.items()):
             sold = less(book, t, i, shares)
-            if sold > 0 and book.free_to_sell(t, i) > 0:
+            if sold > 0 and book.free_to_sell(t, i) > 0 and not book.exchange.untouchable(t, i):
                 book.sell(t, i, sold)
                 book.blame(why)
         once = [i for i in sales if i not in changes and not (strategy.risk.active and i in selling)]
@@ -56,10 +57,11 @@ def worst(book: Accounts, t: int, scores: dict[int, float]) -> list[int]:
     """What ranks too low, is old enough and may be sold, worst first."""
     s, held, ranked = book.exchange.strategy, sorted(book.shares), by_rank(scores)
     others = [i for i in ranked if i not in held][: s.n_drop + s.topk - len(held)]
-    pool = [i for i in ranked if i in held or i in others] + [i for i in held if i not in scores]
+    movable = [i for i in held if not book.exchange.untouchable(t, i)]
+    pool = [i for i in ranked if i in movable or i in others] + [i for i in movable if i not in scores]
     return [
         i
-        for i in reversed(pool[s.topk :])
+        for i in reversed(pool[s.topk - (len(held) - len(movable)) :])
         if i in held
         and book.exchange.session(t) - book.exchange.session(book.traded[i]) >= s.hold_thresh
         and book.pending.get(i, 0.0) >= 0
@@ -132,7 +134,7 @@ def bounded_money(
     money, why = asked, ""
     for bound, name in bounds:
         if bound is not None and bound < money:
-            money, why = max(bound, 0.0), name
+            money, why = bound if bound > 1e-9 * abs(account) else 0.0, name
     return money, why
 
 

@@ -52,9 +52,7 @@ class Exchange:
 
     def price(self, t: int, i: int) -> float:
         """The quoted price of execution; NaN without one."""
-        panel, fill = self.panel, self.strategy.fill
-        averages = None if panel.execution is None else panel.execution.price
-        values = averages if averages is not None else panel.open if fill == "open" else panel.close
+        values = self.panel.open if self.strategy.fill == "open" else self.panel.close
         price = float(values[t][i])
         return price if price > 0 else math.nan
 
@@ -72,22 +70,31 @@ class Exchange:
         if math.isnan(reference):
             before = self.rows_before(t, 1)
             reference = self.close(before[-1], i) / factor if before else math.nan
+            if before and abs(self.factor(before[-1], i) / factor - 1) > 2e-7:
+                reference = ticks(reference, float(self.rules.tick[i]))
         if math.isnan(reference):
             return None
-        up, down, tick = float(self.rules.up[t][i]), float(self.rules.down[t][i]), float(self.rules.tick[i])
-        if self.panel.execution is not None:
-            # an average is at a limit where the whole of what was traded is
-            traded, away = self.panel.execution, self.strategy.liquidity.slippage
-            price = (
-                max(price, float(traded.low[t][i]) * (1 + away))
-                if side == "buy"
-                else min(price, float(traded.high[t][i]) * (1 - away))
-            )
-        if side == "buy" and price / factor >= ticks(reference * (1 + up), tick) * (1 - 2e-7):
+        if side == "buy" and price / factor >= self.limit(t, i, side, reference) * (1 - 2e-7):
             return "limit up"
-        if side == "sell" and price / factor <= ticks(reference * (1 - down), tick) * (1 + 2e-7):
+        if side == "sell" and price / factor <= self.limit(t, i, side, reference) * (1 + 2e-7):
             return "limit down"
         return None
+
+    def untouchable(self, t: int, i: int) -> bool:
+        """Whether nothing is ordered of a symbol, as it had no bar in the session before and none in this one yet."""
+        if not self.strategy.orders_only_tradable:
+            return False
+        earlier = [row for row in range(t) if 0 <= self.session(t) - self.session(row) <= 1]
+        return all(math.isnan(self.panel.close[row][i]) for row in earlier)
+
+    def limit(self, t: int, i: int, side: str, reference: float) -> float:
+        """The price at which a side is shut; NaN without a limit."""
+        away, tick = float((self.rules.up if side == "buy" else self.rules.down)[t][i]), float(self.rules.tick[i])
+        sign = 1 if side == "buy" else -1
+        price = ticks(reference * (1 + sign * away), tick)
+        if t >= self.rules.one_tick[i] and sign * (price - reference) < tick * (1 - 1e-6):
+            return reference + sign * tick
+        return price
 
     def whole_lots(self, t: int, i: int, shares: float, slack: float) -> float:
         """Adjusted shares rounded down to what may be ordered."""
@@ -101,23 +108,29 @@ class Exchange:
     def cost(self, t: int, i: int, side: str, shares: float, price: float) -> tuple[float, float]:
         """All that a trade costs beside its value, and the levied part."""
         rules, g, value = self.rules, int(self.rules.group[i]), shares * price
-        if side == "buy":
-            levy = float(rules.buy_levy[t][g]) * value
-            return max(float(rules.buy[g]) * value, float(rules.minimum[g])) + levy, levy
-        raw = shares * self.factor(t, i)
-        levy = float(rules.sell_levy[t][g]) * value + min(float(rules.per_share[t][g]) * raw, float(rules.most[t][g]))
-        return max(float(rules.sell[g]) * value, float(rules.minimum[g])) + levy, levy
+        unit = float(rules.unit[g])
+        buying = side == "buy"
+        levies = [float(rate) * value for rate in (rules.buy_levy if buying else rules.sell_levy)[t][g]]
+        if not buying:
+            by_share = float(rules.per_share[t][g]) * (shares * self.factor(t, i))
+            levies.append(min(by_share, float(rules.most[t][g])))
+        levy = sum(cents(each, unit) for each in levies)
+        commission = cents(float((rules.buy if buying else rules.sell)[g]) * value, unit)
+        return max(commission, float(rules.minimum[g])) + levy, levy
 
     def affordable(self, t: int, i: int, cash: float, price: float) -> float:
         """The most shares that some cash pays at a price: all of it where that is exact, else a trifle less."""
         group = int(self.rules.group[i])
-        levied, rate = float(self.rules.buy_levy[t][group]), float(self.rules.buy[group])
-        least = float(self.rules.minimum[group])
-        most = min((cash - least) / (1 + levied), cash / (1 + rate + levied)) / price
-        shares = self.whole_lots(t, i, most, 1e-12)
-        cost, _ = self.cost(t, i, "buy", shares, price)
-        if shares * price + cost <= cash:
-            return shares
+        rates = [float(rate) for rate in self.rules.buy_levy[t][group]]
+        levied, rate = sum(rates), float(self.rules.buy[group])
+        least, away = float(self.rules.minimum[group]), (1 + len(rates)) * float(self.rules.unit[group]) / 2
+        # what rounding may save first, what it may cost last
+        for money in (cash + away, cash, cash - away):
+            most = min((money - least) / (1 + levied), money / (1 + rate + levied)) / price
+            shares = self.whole_lots(t, i, most, 1e-12)
+            cost, _ = self.cost(t, i, "buy", shares, price)
+            if shares * price + cost <= cash:
+                return shares
         return self.whole_lots(t, i, most * (1 - 1e-12), 0.0)
 
     def rows_before(self, t: int, sessions: int) -> list[int]:
@@ -145,13 +158,11 @@ class Exchange:
     def volume(self, t: int, i: int) -> float:
         """The volume that an order is held against; NaN where none is known."""
         liquidity = self.strategy.liquidity
-        averages = self.panel.execution
-        known = self.panel.with_past("volume") if averages is None else averages.volume
         if liquidity.volume == "bar":
-            return float(known[len(known) - len(self.panel.dates) + t][i])
-        before = [float(known[row][i]) for row in self.trailing(t)]
-        there = [value for value in before if not math.isnan(value)]
-        return sum(there) / len(there) if there else math.nan
+            return float(self.panel.volume[t][i])
+        before = [float(self.panel.with_past("volume")[row][i]) for row in self.trailing(t)]
+        known = [value for value in before if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
 
     def volatility(self, t: int, i: int) -> float:
         """Standard deviation of the returns before; NaN with fewer than two."""
@@ -181,6 +192,11 @@ class Exchange:
         if not volume > 0 or not volatility > 0:
             return 0.0
         return k * volatility * math.sqrt(shares / volume)
+
+
+def cents(fee: float, unit: float) -> float:
+    """A fee rounded to a unit of money, halves upwards; as it is where there is none."""
+    return math.floor(fee * (1 + 1e-12) / unit + 0.5) * unit if unit > 0 else fee
 
 
 def ticks(price: float, tick: float) -> float:

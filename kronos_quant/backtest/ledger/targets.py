@@ -58,6 +58,8 @@ def trade(
     target: float | None, asked: float | None, change: tuple[float, str] | None,
 ) -> None:  # fmt: skip
     """Come from what was held to a target on one side, and tell what a risk rule changed of what was asked."""
+    if book.exchange.untouchable(t, i):
+        return
     if side == "buy" and target is not None and less(book, t, i, target, held) > 0:
         return
     amount = less if side == "sell" else more

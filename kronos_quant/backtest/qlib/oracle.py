@@ -91,7 +91,7 @@ def portfolio_of(
         topk=strategy.topk,
         n_drop=strategy.n_drop,
         hold_thresh=strategy.hold_thresh,
-        only_tradable=strategy.qlib.only_tradable,
+        only_tradable=strategy.orders_only_tradable,
         forbid_all_trade_at_limit=strategy.qlib.forbid_all_trade_at_limit,
         risk_degree=strategy.cash_fraction,
         signal=qlib_signal(scores),

@@ -21,7 +21,8 @@ from kronos_quant.backtest.accounts import Ledger, order_table
 from kronos_quant.backtest.engine import exchange_market, qlib_market, run_kernel, trade_qlib
 from kronos_quant.backtest.inputs import BacktestInputs, bars_of_source, source_directory, stored_bars
 from kronos_quant.backtest.ledger import simulate_slowly
-from kronos_quant.backtest.panel import Panel, build_panel
+from kronos_quant.backtest.listings import market_listings
+from kronos_quant.backtest.panel import NO_DELISTINGS, Panel, build_panel
 from kronos_quant.backtest.qlib.directory import for_pyqlib
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory, qlib_costs, qlib_unit
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
@@ -210,15 +211,16 @@ def ladder(
     N = len(panel.symbols)
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
     whole = strategy
-    # without the knowledge that a symbol has no further bar
-    stay = replace(panel, gone=np.full(N, len(panel.dates), dtype=np.int64))
+    stay = replace(panel, delisted=NO_DELISTINGS)
     nothing = {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
     strategy = strategy.model_copy(update=nothing)
+    every = strategy.model_copy(update={"only_tradable": False})
     accounts = [
         ("Qlib's rules", mine.account[-1]),
         ("price limits by board and date, at the fill price, for each side", limited(strategy, panel, rules, facts)),
-        ("buys follow executed sales, a blocked one passes to the next symbol", last_account(strategy, stay, units)),
-        ("delisted holdings are sold", last_account(strategy, panel, units)),
+        ("buys follow executed sales, a blocked one passes to the next symbol", last_account(every, stay, units)),
+        ("delisted holdings are sold", last_account(every, panel, units)),
+        ("no orders of symbols suspended in the session before", last_account(strategy, panel, units)),
         ("board lots", last_account(strategy, panel, flat)),
         ("commission and dated levies", last_account(strategy, panel, rules)),
     ]
@@ -259,8 +261,9 @@ def flat_costs(strategy: Strategy, rules: Rules) -> Rules:
         minimum=np.full_like(rules.minimum, minimum),
         buy_levy=none,
         sell_levy=none,
-        per_share=none,
-        most=none,
+        per_share=np.zeros_like(rules.per_share),
+        most=np.zeros_like(rules.most),
+        unit=np.zeros_like(rules.unit),
     )
 
 
@@ -269,13 +272,13 @@ def directory_for(
 ) -> tuple[Path, Panel, QlibFacts]:
     """The directory that pyqlib reads, the panel of the same bars, and what it holds besides prices."""
     bars = stored_bars(inputs.market, sessions[0])
-    whole = bars_of_source(inputs.market, sessions[0])
-    panel = build_panel(whole, scores, sessions, inputs.market.listings(), keep_unpriced=True)
+    whole, listings = bars_of_source(inputs.market, sessions[0]), market_listings(inputs.market, sessions[0])
+    panel = build_panel(whole, scores, sessions, listings, keep_unpriced=True)
     directory, facts = source_directory(workspace, inputs.market, inputs.strategy, panel)
     if directory is not None:
         refused = len(whole.join(bars, on=["symbol", "date"], how="anti").filter(pl.col("date") <= sessions[-1]))
         note = f"Used here, as Qlib uses them, although the checks rejected them: {counted(refused, 'bar')}."
         return directory, panel, replace(facts, notes=(*facts.notes, note)) if refused else facts
-    panel = build_panel(bars, scores, sessions, inputs.market.listings(), keep_unpriced=True)
+    panel = build_panel(bars, scores, sessions, listings, keep_unpriced=True)
     export_bars(inputs.market, made, "qlib")
     return made, panel, facts_of_directory(panel, made, inputs.strategy)

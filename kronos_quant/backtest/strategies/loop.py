@@ -55,6 +55,7 @@ def view_before(panel: Panel, market: MarketArrays, book: Book, history: History
         past=tuple(read_only(getattr(panel, field)[:t]) for field in FIELDS),
         earlier=() if panel.past is None else tuple(read_only(values[:]) for values in panel.past.bars),
         time=panel.times[t - 1] if panel.times else None,
+        suspended=market.suspended[t].copy() if market.suspended.size else None,
     )
 
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 import numpy as np
 
-from kronos_quant.arrays import FloatArray
+from kronos_quant.arrays import BoolArray, FloatArray
 from kronos_quant.backtest.panel import FIELDS
 from kronos_quant.errors import KronosQuantError, listed
 
@@ -47,6 +47,13 @@ class View:
     time: datetime | None = None
     earlier: tuple[FloatArray, ...] = ()
     """The same of the sessions before the back-test, where they are known."""
+    suspended: BoolArray | None = None
+    """b1[N], symbols that get no order as they had no bar in the session before; None with `only_tradable: false`."""
+
+    @property
+    def candidates(self) -> FloatArray:
+        """f64[N], the scores, NaN where a symbol gets no order."""
+        return self.scores if self.suspended is None else np.where(self.suspended, np.nan, self.scores)
 
     @property
     def moment(self) -> Moment:

@@ -31,11 +31,14 @@ def topk_rebalance(view: View, strategy: Strategy) -> Weights | None:
     """The topk best symbols, every n sessions brought back to equal, score or inverse-volatility weights.
 
     Weights by score are proportional to the score above the lowest one held; a volatility that is not known counts as
-    the mean of the others.
+    the mean of the others. A suspended holding keeps its place and its weight.
     """
-    if view.number % strategy.every or np.isnan(view.scores).all():
+    if view.number % strategy.every or np.isnan(view.candidates).all():
         return None
-    best = ranked(view.scores)[: strategy.topk]
+    kept = np.zeros(len(view.shares), dtype=bool) if view.suspended is None else view.suspended & (view.shares != 0)
+    best = ranked(view.candidates)[: max(strategy.topk - int(kept.sum()), 0)]
+    if not len(best):
+        return {}
     if strategy.weighting == "score":
         raw = view.scores[best] - view.scores[best].min()
     elif strategy.weighting == "inverse_volatility":
@@ -44,14 +47,15 @@ def topk_rebalance(view: View, strategy: Strategy) -> Weights | None:
         raw = np.ones(len(best))
     if raw.sum() <= 0:  # one symbol, or equal scores
         raw = np.ones(len(best))
-    return weighted(view, best, raw / raw.sum() * strategy.target_exposure)
+    held = float((view.shares[kept] * view.prices[kept]).sum()) / view.account if view.account > 0 else 0.0
+    return weighted(view, best, raw / raw.sum() * max(strategy.target_exposure - held, 0.0))
 
 
 def long_short_quantile(view: View, strategy: Strategy) -> Weights | None:
     """The best and the worst share of the symbols, bought and sold short for half of the account each."""
-    if view.number % strategy.every or np.isnan(view.scores).all():
+    if view.number % strategy.every or np.isnan(view.candidates).all():
         return None
-    order = ranked(view.scores)
+    order = ranked(view.candidates)
     count = int(len(order) * strategy.quantile)
     if count == 0:
         return None
@@ -61,9 +65,9 @@ def long_short_quantile(view: View, strategy: Strategy) -> Weights | None:
 
 def buy_and_hold(view: View, strategy: Strategy) -> Weights | None:
     """The topk best symbols of the first session with scores, bought equally and kept."""
-    if view.shares.any() or np.isnan(view.scores).all():
+    if view.shares.any() or np.isnan(view.candidates).all():
         return None
-    best = ranked(view.scores)[: strategy.topk]
+    best = ranked(view.candidates)[: strategy.topk]
     return weighted(view, best, np.full(len(best), strategy.target_exposure / len(best)))
 
 

@@ -124,6 +124,12 @@ BOARDS = (
 Ticks: SSE and SZSE Trading Rules; Shanghai's B shares trade in US dollars by 0.001."""
 
 
+ONE_TICK_SINCE = {"XSHE": date(2011, 2, 28), "XSHG": date(2023, 4, 10)}
+"""From when a limit that would be less than a tick away from the previous close is a tick away from it.
+
+SZSE Trading Rules 2011, SSE Trading Rules 2023.
+"""
+
 Row = TypeVar("Row", PriceLimit, ListingStart)
 
 

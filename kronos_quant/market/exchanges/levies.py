@@ -120,15 +120,17 @@ class Brokerage:
     lot: int
     """Lot where no board has one; 0: fractions of a share."""
     sessions_per_year: int
+    unit: float = 0.01
+    """Unit that the commission and each levy of a fill are rounded to, halves up, account currency; 0: not rounded."""
 
 
 BROKERAGE = (
     Brokerage(MAINLAND, 0.00025, 0.00025, 5.0, 100, 243),
     Brokerage(US, 0.0, 0.0, 0.0, 1, 252),
     Brokerage(HONG_KONG, 0.0005, 0.0005, 50.0, 1, 247),
-    Brokerage(CRYPTO, 0.001, 0.0008, 0.0, 0, 365),
+    Brokerage(CRYPTO, 0.001, 0.0008, 0.0, 0, 365, 0.0),
 )
-UNKNOWN = Brokerage((), 0.001, 0.001, 5.0, 1, 252)
+UNKNOWN = Brokerage((), 0.001, 0.001, 5.0, 1, 252, 0.0)
 """Default costs of an unknown exchange."""
 
 

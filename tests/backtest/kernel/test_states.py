@@ -61,6 +61,45 @@ def test_reference_of_an_ex_rights_day_is_the_close_before_times_the_ratio_of_fa
     assert state(20.0, 21.98, 0.10, factor_before=1.0, factor=2.0) == TRADABLE
 
 
+@pytest.mark.parametrize(
+    ("before", "cash", "up"),
+    [
+        (10.01, 0.125, 10.88),  # 9.885 is 9.89, and 9.89 x 1.1 = 10.879; unrounded 10.8735 would be 10.87
+        (10.00, 0.124, 10.87),  # 9.876 is 9.88 and 10.868; unrounded 10.8636 would be 10.86
+        (7.33, 0.055, 8.01),  # 7.275 is 7.28 and 8.008; unrounded 8.0025 would be 8.00
+    ],
+)
+@pytest.mark.parametrize("scale", [1.0, 0.7310043, 87.123])
+def test_the_reference_of_an_ex_day_is_rounded_to_the_tick_before_the_limit_is(before, cash, up, scale):
+    one, other = (float(np.float32(scale * ratio)) for ratio in (1.0, before / (before - cash)))
+    for price, expected in ((up, LIMIT_UP), (up - 0.01, TRADABLE)):
+        adjusted = [float(np.float32(before * one)), float(np.float32(price * other))]
+        assert state(*adjusted, 0.10, factor_before=one, factor=other) == expected
+
+
+def test_float32_factors_never_move_the_half_of_a_tick():
+    rng = np.random.default_rng(0)
+    for _ in range(3_000):
+        before, cash = int(rng.integers(300, 20_000)), int(rng.integers(1, 600)) * 5  # cents, thousandths
+        reference = (before * 10 - cash + 5) // 10  # half up, in whole numbers
+        up = (reference * 110 + 50) // 100
+        one = float(np.float32(rng.uniform(0.5, 90)))
+        other = float(np.float32(one * before * 10 / (before * 10 - cash)))
+        prices = before / 100 * one, up / 100 * other, (up - 1) / 100 * other
+        assert state(prices[0], prices[1], 0.10, factor_before=one, factor=other) == LIMIT_UP
+        assert state(prices[0], prices[2], 0.10, factor_before=one, factor=other) == TRADABLE
+
+
+def test_a_limit_is_one_tick_away_where_its_fraction_is_less_from_the_day_of_that_rule_on():
+    price = np.array([[0.09, 0.09], [0.10, 0.08], [0.09, 0.09], [0.10, 0.08]])
+    last, ones, limits = np.full((4, 2), 0.09), np.ones((4, 2)), np.full((4, 2), 0.05)
+    # 0.09 x 1.05 is 0.0945: before the rule the limit is 0.09 itself, then 0.10 and 0.08
+    states = market_states(price, last, ones, limits, limits, one_tick=np.array([2, 2]))
+    assert states.tolist() == [[0, 0], [2, 3], [0, 0], [2, 3]]
+    before = market_states(price, last, ones, limits, limits)
+    assert before[2].tolist() == [LIMIT_DOWN, LIMIT_DOWN]
+
+
 def test_after_a_suspension_the_reference_is_the_last_close():
     price = np.array([[10.0], [NAN], [11.0]])
     last, factor, limits = np.array([[10.0], [10.0], [11.0]]), np.ones((3, 1)), np.full((3, 1), 0.1)

@@ -41,7 +41,7 @@ def test_a_price_of_nothing_is_none():
 
 
 def test_costs_are_the_commission_or_its_minimum_and_what_is_levied():
-    levied = {"buy_levy": np.full((3, 1), 0.001), "sell_levy": np.full((3, 1), 0.002),
+    levied = {"buy_levy": np.full((3, 1, 1), 0.001), "sell_levy": np.full((3, 1, 1), 0.002),
               "per_share": np.full((3, 1), 0.01), "most": np.full((3, 1), 4.0)}  # fmt: skip
     exchange = exchange_of(rules=levied)
     assert exchange.cost(1, 0, "buy", 1_000, 10.0) == pytest.approx((10 + 10, 10))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from backtest.markets import delisted
 
 from kronos_quant.backtest import Panel
 from kronos_quant.panel.matrix import forward_fill
@@ -54,7 +55,7 @@ def made_panel(seed: int, T: int = 60, N: int = 16) -> Panel:
         volume=volume,
         factor=factor,
         score=score,
-        gone=last + 1,
+        delisted=delisted(last + 1, T),
     )
 
 

@@ -87,7 +87,9 @@ def test_another_directory_is_refused(tmp_path):
         facts_of_directory(replace(panel, dates=days), directory)
     every_other = [getattr(panel, name)[::2] for name in ("open", "high", "low", "close", "volume", "factor", "score")]
     with pytest.raises(DataError, match="its calendar has other sessions"):
-        facts_of_directory(type(panel)(panel.dates[::2], panel.symbols, *every_other, gone=panel.gone), directory)
+        facts_of_directory(
+            type(panel)(panel.dates[::2], panel.symbols, *every_other, delisted=panel.delisted), directory
+        )
 
 
 def test_what_the_strategy_leaves_open_is_the_guides():

@@ -109,7 +109,7 @@ def test_vectorbt_has_the_same_account_and_nothing_later_changes_what_was_done(n
     for values in changed.values():
         values[until + 1 :] *= 1.7
     later = type(panel)(
-        panel.dates, panel.symbols, **changed, volume=panel.volume, factor=panel.factor, gone=panel.gone
+        panel.dates, panel.symbols, **changed, volume=panel.volume, factor=panel.factor, delisted=panel.delisted
     )
     np.testing.assert_array_equal(result.account[:until], simulate(strategy, later).account[:until])
 
