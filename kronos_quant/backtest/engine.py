@@ -149,10 +149,19 @@ def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> MarketArr
 
     price = execution_prices(panel, strategy.fill)
     last, factor = forward_fill(panel.close), forward_fill(panel.factor)
-    state = market_states(
-        price, last, factor, rules.up, rules.down, rules.reference, rules.tick,
-        strategy.liquidity.slippage, session_numbers(panel.dates), rules.one_tick,
-    )  # fmt: skip
+
+    def states(prices: FloatArray) -> StateArray:
+        return market_states(
+            prices, last, factor, rules.up, rules.down, rules.reference, rules.tick,
+            strategy.liquidity.slippage, session_numbers(panel.dates), rules.one_tick,
+        )  # fmt: skip
+
+    state = states(price)
+    if panel.execution is not None:
+        # an average is at a limit where all that was traded is
+        there = state != codes.NO_BAR
+        state[there & (states(panel.execution.low) == codes.LIMIT_UP)] = codes.LIMIT_UP
+        state[there & (states(panel.execution.high) == codes.LIMIT_DOWN)] = codes.LIMIT_DOWN
     return market_of(
         panel, price, last, factor, state, rules.lot, rules.step, rules.group, rules.next_day,
         volumes(strategy.liquidity, panel), volatilities(strategy.liquidity, panel),

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from kronos_quant.backtest.engine import simulate
+from kronos_quant.backtest.execution import add_execution, execution_notes, needs_minutes
 from kronos_quant.backtest.inputs import StrategyLike, benchmark_close, build_rows, rows_before
 from kronos_quant.backtest.panel import add_past, in_ticks
 from kronos_quant.backtest.result import BacktestResult
@@ -98,8 +99,11 @@ def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, ex
     panel = add_past(build_rows(rows, placed, sessions, times, batch.freq, listings), rows, before)
     rules = rules_of(chosen, panel, exchange)
     if chosen.profile == "exchange":
-        panel = in_ticks(panel, rules.tick)
+        if needs_minutes(chosen):
+            raise ConfigError("fill_window and twap need a workspace with minute bars", hint="Use `fill: vwap`.")
+        panel = add_execution(in_ticks(panel, rules.tick), chosen, rows)
     closes = None if benchmark is None else benchmark_close(rows, benchmark, panel)
+    left_out = [*left_out, *execution_notes(chosen, panel)]
     notes = [f"Bars: {note}." for note in batch.notes if "amount" not in note]
     notes += [*(f"Scores: {note}." for note in table.notes()), *untraded, *left_out]
     return simulate(chosen, panel, rules, closes, notes=notes)

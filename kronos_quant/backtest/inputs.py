@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.execution import add_execution, execution_notes, minute_market, needs_minutes
 from kronos_quant.backtest.groups import add_groups, add_index, group_spans
 from kronos_quant.backtest.listings import market_listings
 from kronos_quant.backtest.panel import Panel, add_past, build_bar_panel, build_panel, in_ticks
@@ -99,16 +100,18 @@ def collect_inputs(
     )
     panel, outside = add_index(market, settings, add_groups(panel_of(market, settings, scores), groups))
     rules = rules_of(settings, panel, market.exchange, facts_of(market))
+    if settings.profile == "exchange":
+        panel = with_execution(market, settings, in_ticks(panel, rules.tick))
     missing = missing_scores(settings, panel, market, members_of(market, settings, scores))
     found = [] if missing is None else [missing]
-    found += [*outside, *_caveats(market, settings, scores, panel)]
+    found += [*outside, *execution_notes(settings, panel), *_caveats(market, settings, scores, panel)]
     scores = replace(scores, notes=(*scores.notes, *found))
     return BacktestInputs(
         name,
         settings,
         market,
         scores,
-        panel if settings.profile == "qlib" else in_ticks(panel, rules.tick),
+        panel,
         rules,
         source_directory(workspace, market, settings, panel)[1] if settings.profile == "qlib" else None,
         benchmark,
@@ -172,6 +175,20 @@ def rows_before(times: pl.DataFrame, strategy: Strategy, first: date) -> pl.Data
     earlier = times.filter(times["date"] < first)
     sessions = earlier["date"].unique().sort().tail(sessions_before(strategy))
     return earlier.filter(earlier["date"].is_in(sessions.implode()))
+
+
+def with_execution(market: Market, strategy: Strategy, panel: Panel) -> Panel:
+    """The panel with the average prices that the strategy fills at, where it does."""
+    if strategy.fill in ("open", "close"):
+        return panel
+    if not needs_minutes(strategy):
+        return add_execution(panel, strategy, market.select_bars(panel.symbols, panel.dates[0], panel.dates[-1]))
+    if market.freq != DAILY:
+        raise ConfigError(f"fill_window and twap need daily bars, found {market.freq}", hint="Use `fill: vwap`.")
+    first = panel.dates[0] if panel.past is None else panel.past.dates[0]
+    fine = minute_market(market)
+    minutes = adjusted_volumes(fine, fine.select_bars(panel.symbols, start=first, end=panel.dates[-1]))
+    return add_execution(panel, strategy, minutes, by_minutes=True)
 
 
 def sessions_before(strategy: Strategy) -> int:

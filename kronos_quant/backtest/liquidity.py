@@ -12,6 +12,7 @@ import numpy as np
 from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest.panel import Panel, session_numbers
 from kronos_quant.backtest.settings import Liquidity
+from kronos_quant.errors import DataError
 from kronos_quant.panel.matrix import rolling_mean, rolling_std, simple_returns
 
 UNUSED = np.empty((0, 0))
@@ -19,6 +20,10 @@ UNUSED = np.empty((0, 0))
 
 def execution_prices(panel: Panel, fill: str) -> FloatArray:
     """f64[T, N]: the prices at which orders fill; NaN where there is no bar."""
+    if fill in ("vwap", "twap"):
+        if panel.execution is None:
+            raise DataError(f"fill: {fill} needs the average prices of the panel", hint="add_execution gives them")
+        return np.ascontiguousarray(panel.execution.price)
     return np.ascontiguousarray(panel.open if fill == "open" else panel.close)
 
 
@@ -26,9 +31,10 @@ def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
     """f64[T, N], adjusted shares: mean of the sessions before, or the bar's own; NaN without, empty if unused."""
     if liquidity.participation is None and liquidity.impact == 0:
         return UNUSED
+    known = panel.with_past("volume") if panel.execution is None else panel.execution.volume
     if liquidity.volume == "bar":
-        return np.ascontiguousarray(panel.volume)
-    return rolling_mean(panel.with_past("volume"), *rows_before(panel, liquidity.sessions))
+        return np.ascontiguousarray(known[len(known) - len(panel.dates) :])
+    return rolling_mean(known, *rows_before(panel, liquidity.sessions))
 
 
 def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:

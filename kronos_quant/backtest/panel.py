@@ -44,6 +44,22 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Execution:
+    """Average prices at which orders fill, where they do not fill at the open or the close.
+
+    price, low, high : float64[T, N], of what was traded meanwhile, adjusted; NaN where nothing was
+    volume : float64[P + T, N], adjusted shares traded meanwhile, those before the first session too
+    unknown : number of averages that another price stands for
+    """
+
+    price: FloatArray
+    low: FloatArray
+    high: FloatArray
+    volume: FloatArray
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """Bars and scores of a back-test. NaN: no bar (suspended, not yet listed, delisted), or no opinion.
 
@@ -55,6 +71,7 @@ class Panel:
     groups : of the symbols, where they are known
     times : the end of each row's bar in an intraday market; empty where a row is a session
     past : what trailing figures of the first sessions refer to; None where they begin with the panel
+    execution : where orders fill at averages; else None
     index : float64[T, N], weights of an index's constituents, 0 for others; None where none is asked for
     """
 
@@ -74,6 +91,7 @@ class Panel:
     times: tuple[datetime, ...] = ()
     past: Past | None = None
     index: FloatArray | None = None
+    execution: Execution | None = None
 
     def with_past(self, field: str) -> FloatArray:
         """float64[P + T, N]: the values of one of FIELDS, those before the first session too."""
@@ -231,6 +249,7 @@ def session_panel(panel: Panel) -> Panel:
         delisted=np.stack([np.searchsorted(begins, panel.delisted[:, 0]), panel.delisted[:, 1]], axis=1),
         groups=None if panel.groups is None else SymbolGroups(panel.groups.names, panel.groups.member[ends]),
         past=None,
+        execution=None,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -27,6 +29,8 @@ SHARE_SETTINGS = {"cash_fraction", "target_exposure"}
 MOST_PER_YEAR = 1_000
 """Sessions per year: a session is a day, and data may hold what a calendar does not."""
 
+WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d) *- *([01]\d|2[0-3]):([0-5]\d)")
+
 USUAL_SHARE = 0.95
 """The default of both."""
 
@@ -34,6 +38,23 @@ USUAL_SHARE = 0.95
 def share_setting(rule: str) -> str:
     """Which of SHARE_SETTINGS a rule has."""
     return "cash_fraction" if rule == "topk_dropout" else "target_exposure"
+
+
+def window_of(text: str) -> tuple[time, time]:
+    """Begin and end of a part of a session.
+
+    Raises ValueError for anything else.
+
+    >>> window_of("09:30-10:00")
+    (datetime.time(9, 30), datetime.time(10, 0))
+    """
+    found = WINDOW.fullmatch(text)
+    if found is None:
+        raise ValueError(f"must be two times such as 09:30-10:00, found {short_repr(text)}")
+    first, last = (time(int(hour), int(minute)) for hour, minute in (found.groups()[:2], found.groups()[2:]))
+    if first >= last:
+        raise ValueError(f"must end after it begins, found {text}")
+    return first, last
 
 
 class Strategy(Section):
@@ -104,8 +125,11 @@ class Strategy(Section):
     validation data"""
     end: Day | None = None
     """last session; null: the newest"""
-    fill: Literal["open", "close"] = "open"
-    """price of the next bar at which orders fill"""
+    fill: Literal["open", "close", "vwap", "twap"] = "open"
+    """price of the next bar at which orders fill; vwap: amount / volume of the bar, or of the minute bars in
+    `fill_window`; twap: mean of their closes"""
+    fill_window: str | None = None
+    """part of the next session, such as 09:30-10:00, whose minute bars give vwap or twap; null: the whole session"""
     liquidity: Liquidity = Field(default_factory=lambda: Liquidity.model_validate({}))
     """slippage, market impact and participation"""
     risk: Risk = Field(default_factory=lambda: Risk.model_validate({}))
@@ -174,8 +198,17 @@ class Strategy(Section):
             return value
         raise ValueError(f"must be a fraction between 0 and 1, exchange or none, found {short_repr(value)}")
 
+    @field_validator("fill_window")
+    @classmethod
+    def _window_of_a_day(cls, value: str | None) -> str | None:
+        if value is not None:
+            window_of(value)
+        return value
+
     @model_validator(mode="after")
     def _fields_together(self) -> Strategy:
+        if self.fill_window is not None and self.fill not in ("vwap", "twap"):
+            raise ValueError(f"fill_window needs `fill: vwap` or `fill: twap`, found {self.fill}")
         if self.strategy == "topk_dropout" and self.n_drop > self.topk and self.profile != "qlib":
             raise ValueError(f"n_drop must be at most topk ({self.topk}), found {self.n_drop}")
         if self.limit_expressions is not None and self.profile != "qlib":
@@ -202,6 +235,8 @@ class Strategy(Section):
         """Refuse settings that the profile qlib would pass over."""
         if self.strategy != "topk_dropout":
             raise ValueError(f"Qlib has topk_dropout only, found {self.strategy}")
+        if self.fill not in ("open", "close"):
+            raise ValueError(f"fill: {self.fill} needs `profile: exchange`")
         if self.liquidity != Liquidity.model_validate({}):
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
@@ -211,6 +246,11 @@ class Strategy(Section):
     def limit_expressions(self) -> tuple[str, str] | None:
         """The expressions that forbid to buy and to sell, where `price_limit` has them."""
         return self.price_limit if isinstance(self.price_limit, tuple) else None
+
+    @property
+    def window(self) -> tuple[time, time] | None:
+        """Begin and end of `fill_window`."""
+        return None if self.fill_window is None else window_of(self.fill_window)
 
     @property
     def optimises(self) -> bool:

@@ -2,12 +2,23 @@
 
 from kronos_quant.charts.canvas import NARROW, WIDE, Chart, figure_png, figure_svg, time_labels, write_png
 from kronos_quant.charts.forecast import Fan, bars_figure, forecast_figure
-from kronos_quant.charts.interactive import ChartPanel, Curve, InteractiveChart, drawdown_chart, growth_chart
+from kronos_quant.charts.interactive import (
+    ChartPanel,
+    Curve,
+    InteractiveChart,
+    distribution_chart,
+    drawdown_chart,
+    exposure_chart,
+    growth_chart,
+    rolling_chart,
+)
 from kronos_quant.charts.performance import (
     AccountCurves,
+    ExposureCurves,
     comparison_figure,
     distribution_figure,
     drawdown_figure,
+    exposure_figure,
     growth_figure,
     performance_figure,
     rolling_figure,
@@ -34,6 +45,7 @@ __all__ = [
     "Chart",
     "ChartPanel",
     "Curve",
+    "ExposureCurves",
     "Fan",
     "InteractiveChart",
     "bars_figure",
@@ -41,9 +53,12 @@ __all__ = [
     "coverage_by_bar_figure",
     "coverage_figure",
     "decay_figure",
+    "distribution_chart",
     "distribution_figure",
     "drawdown_chart",
     "drawdown_figure",
+    "exposure_chart",
+    "exposure_figure",
     "figure_png",
     "figure_svg",
     "forecast_figure",
@@ -57,6 +72,7 @@ __all__ = [
     "quintile_figure",
     "rank_ic_figure",
     "reliability_figure",
+    "rolling_chart",
     "rolling_figure",
     "scores_figure",
     "time_labels",

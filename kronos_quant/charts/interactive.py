@@ -6,15 +6,25 @@ The colours are names of variables of the page's style sheet. Shape letter: T pl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+from scipy.stats import norm
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.charts.canvas import Hue
-from kronos_quant.charts.performance import AccountCurves, growth_of, relative_growth
+from kronos_quant.charts.performance import (
+    TURNOVER,
+    AccountCurves,
+    ExposureCurves,
+    bin_count,
+    growth_of,
+    relative_growth,
+)
 from kronos_quant.stats.performance import drawdowns
 
 Unit = Literal["percent", "number", "count", "money"]
@@ -49,12 +59,19 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class ChartPanel:
-    """Curves that share a vertical axis. height : pixels"""
+    """Curves that share a vertical axis. height : pixels; from_zero : whether the axis has to hold 0"""
 
     title: str
     unit: Unit
     curves: tuple[Curve, ...]
     height: int = 200
+    from_zero: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the page."""
+        curves = [curve.as_dict() for curve in self.curves]
+        axis = {"unit": self.unit, "height": self.height, "from_zero": self.from_zero}
+        return {"title": self.title, "curves": curves} | axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +90,7 @@ class InteractiveChart:
 
     def as_dict(self) -> dict[str, Any]:
         """For the page, as JSON."""
-        panels = [
-            {"title": one.title, "unit": one.unit, "height": one.height, "curves": [c.as_dict() for c in one.curves]}
-            for one in self.panels
-        ]
+        panels = [panel.as_dict() for panel in self.panels]
         return {"places": self.places, "panels": panels, "zoomed": self.zoomed, "sideways": self.sideways}
 
 
@@ -121,13 +135,83 @@ def drawdown_chart(curves: AccountCurves) -> InteractiveChart:
     return InteractiveChart(place_labels(curves.dates), panels, label)
 
 
+def exposure_chart(curves: ExposureCurves) -> InteractiveChart:
+    """Exposure and cash, number of holdings, and turnover."""
+    share = [Curve("gross", curves.gross), Curve("cash", curves.cash, Hue.ORANGE, "dashed")]
+    if curves.two_sided:
+        share.insert(1, Curve("net", curves.net, Hue.GREEN, "dotted"))
+    means = "; ".join(f"{curve.name} {_mean(curve.values):.1%}" for curve in share)
+    panels = (
+        ChartPanel("Exposure, share of the account", "percent", tuple(share), 150, from_zero=True),
+        ChartPanel("Holdings", "count", (Curve("holdings", curves.holdings, Hue.GREY, shape="step"),), 90, True),
+        ChartPanel(TURNOVER, "percent", (Curve("turnover", curves.turnover, Hue.VERMILION, width=1.0),), 90, True),
+    )
+    label = (
+        f"Line charts, {_period(curves.dates)}, means: {means} of the account; {_mean(curves.holdings):.1f} holdings; "
+        f"turnover {_mean(curves.turnover):.1%} per session."
+    )
+    return InteractiveChart(place_labels(curves.dates), panels, label)
+
+
+def rolling_chart(
+    dates: Sequence[date], series: Mapping[str, FloatArray], window: int, percent: Sequence[str]
+) -> InteractiveChart:
+    """Figures of every window of sessions, see `rolling_figure`; before the first whole one there is none.
+
+    Parameters
+    ----------
+    dates
+        The T sessions.
+    series
+        Title of the panel -> f64[T - window + 1].
+    window
+        Sessions of a window.
+    percent
+        Titles of those that are fractions.
+    """
+    panels, words = [], []
+    for title, values in series.items():
+        unit: Unit = "percent" if title in percent else "number"
+        whole = np.concatenate([np.full(len(dates) - len(values), np.nan), values])
+        panels.append(ChartPanel(f"{title}, over {window} sessions", unit, (Curve(title, whole),), 120))
+        form = "{:.1%}" if title in percent else "{:.2f}"
+        known = values[np.isfinite(values)]
+        words.append(f"{title} from {form.format(known.min())} to {form.format(known.max())}")
+    label = f"Line charts over windows of {window} sessions, {_period(dates)}: {'; '.join(words)}."
+    return InteractiveChart(place_labels(dates), tuple(panels), label)
+
+
+def distribution_chart(returns: FloatArray) -> InteractiveChart:
+    """Histogram of returns f64[T] and the normal distribution with their mean and standard deviation."""
+    counts, edges = np.histogram(returns, bins=bin_count(returns))
+    mean, spread = float(returns.mean()), float(returns.std(ddof=1))
+    middle = (edges[1:] + edges[:-1]) / 2
+    expected = norm.pdf(middle, mean, spread) * len(returns) * (edges[1] - edges[0])
+    places = tuple(f"{low:.2%} to {high:.2%}" for low, high in pairwise(edges))
+    shown = (
+        Curve("sessions", counts.astype(np.float64), shape="bar"),
+        Curve("normal, same mean and deviation", expected, Hue.GREY),
+    )
+    label = (
+        f"Histogram of {len(returns):,} session returns after costs: mean {mean:+.3%}, standard deviation "
+        f"{spread:.2%}, from {returns.min():+.2%} to {returns.max():+.2%}."
+    )
+    panel = ChartPanel("Sessions by return, after costs", "count", shown, from_zero=True)
+    return InteractiveChart(places, (panel,), label, zoomed=False)
+
+
 def place_labels(dates: Iterable[object]) -> tuple[str, ...]:
     """Sessions as labels of places."""
     return tuple(str(day) for day in dates)
 
 
-def _period(dates: Sequence[object]) -> str:
+def _period(dates: Sequence[date]) -> str:
     return f"{dates[0]} to {dates[-1]}"
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def _lowest(values: FloatArray) -> float:

@@ -24,6 +24,8 @@ LEAST_DEPTH = 0.01
 FEWEST_BINS, MOST_BINS = 5, 100
 """Of the histogram."""
 
+TURNOVER = "Turnover per session, two-sided"
+
 TAIL = 0.05
 """Share of the sessions beyond the line of large losses."""
 
@@ -50,6 +52,27 @@ class AccountCurves:
     def benchmark_label(self) -> str:
         """How the legend names the benchmark."""
         return f"benchmark {self.benchmark_name}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureCurves:
+    """What the chart of exposure shows.
+
+    gross, net, cash : f64[T], share of the account at the close; holdings : f64[T], their number
+    turnover : f64[T], two-sided
+    """
+
+    dates: Sequence[date]
+    gross: FloatArray
+    net: FloatArray
+    cash: FloatArray
+    holdings: FloatArray
+    turnover: FloatArray
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether anything was short: else net is gross."""
+        return not np.array_equal(self.gross, self.net, equal_nan=True)
 
 
 @drawn
@@ -97,6 +120,29 @@ def drawdown_figure(curves: AccountCurves, width: float = WIDE) -> Chart:
     _excess_panel(excess, curves, columns)
     session_axis(excess, curves.dates, width)
     figure.align_ylabels()
+    return figure
+
+
+@drawn
+def exposure_figure(curves: ExposureCurves, width: float = WIDE) -> Chart:
+    """Exposure and cash, number of holdings, and turnover, one panel below the other."""
+    figure = Chart(figsize=(width, 5.5), layout="constrained")
+    share, holdings, turnover = figure.subplots(3, 1, sharex=True, height_ratios=[1.6, 1, 1])
+    x = np.arange(len(curves.dates))
+    share.plot(x, curves.gross, color=Hue.BLUE, linewidth=1.4, label="gross")
+    if curves.two_sided:
+        share.plot(x, curves.net, color=Hue.GREEN, linewidth=1.4, linestyle=":", label="net")
+    share.plot(x, curves.cash, color=Hue.ORANGE, linewidth=1.4, linestyle="--", label="cash")
+    share.set_title("Exposure, share of the account")
+    share.legend(loc="best", ncols=3)
+    holdings.step(x, curves.holdings, where="post", color=Hue.GREY, linewidth=1.2)
+    holdings.set_title("Holdings")
+    turnover.plot(x, curves.turnover, color=Hue.VERMILION, linewidth=0.9)
+    turnover.set_title(TURNOVER)
+    for axes in (share, turnover):
+        percent_axis(axes.yaxis)
+    value_axis(holdings.yaxis)
+    session_axis(turnover, curves.dates, width)
     return figure
 
 

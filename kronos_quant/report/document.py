@@ -56,7 +56,7 @@ class Picture:
     @property
     def small(self) -> bool:
         """Whether two of them stand next to each other on a wide page."""
-        return not self.narrow
+        return not self.narrow and self.chart is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def is_loud(note: str) -> bool:
 def make_picture(
     title: str, draw: Callable[[float], Chart], reading: str, chart: InteractiveChart | None = None
 ) -> Picture:
-    """A chart for a page, drawn twice: for a screen and for a phone.
+    """A chart for a page, drawn twice: for a screen and for a phone; one that a browser draws needs no second picture.
 
     Parameters
     ----------
@@ -207,8 +207,9 @@ def make_picture(
     >>> make_picture("Growth", lambda width: Chart(figsize=(width, 1)), "up is good").title
     'Growth'
     """
-    label = chart.label if chart else title
-    return Picture(title, figure_svg(draw(WIDE), label), reading, figure_svg(draw(NARROW), label), chart)
+    if chart:
+        return Picture(title, figure_svg(draw(WIDE), chart.label), reading, chart=chart)
+    return Picture(title, figure_svg(draw(WIDE), title), reading, figure_svg(draw(NARROW), title))
 
 
 def small_picture(title: str, chart: Chart, reading: str = "") -> Picture:

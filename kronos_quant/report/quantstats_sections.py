@@ -1,4 +1,4 @@
-"""Further statistics of a back-test that quantstats computes and this package does not, with the deepest drawdowns.
+"""Further statistics of a back-test that quantstats computes and this package does not.
 
 Only figures that the report has under no other name: quantstats' Omega is its profit factor, its risk-adjusted return
 the annual return of an account that is always invested, its probabilistic Sharpe ratio our deflated one of one trial.
@@ -72,14 +72,12 @@ YEARS = {"3M": 0.25, "6M": 0.5, "1Y": 1, "3Y (ann.)": 3, "5Y (ann.)": 5, "10Y (a
 """Figures of so many years, which repeat those of the whole period where that is shorter."""
 
 UNDETERMINED = {"", "-", "%", "nan", "nan%", "inf", "-inf", "inf%", "None"}
-DEEPEST = 10
-"""Drawdowns listed."""
 
 
 def quantstats_sections(
     dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
 ) -> tuple[list[Part], list[str]]:
-    """Further statistics and the deepest drawdowns of T sessions, and what quantstats could not compute."""
+    """Further statistics of T sessions, and what quantstats could not compute."""
     kept = np.isfinite(returns)
     missing = [] if kept.all() else [f"Sessions without a return, left out of the further statistics: {(~kept).sum()}."]
     dates = [day for day, keep in zip(dates, kept, strict=True) if keep]
@@ -107,7 +105,7 @@ def _sections(
         raise ValueError("quantstats would take these returns for prices")
     with _quiet():
         import pandas as pd
-        from quantstats import reports, stats
+        from quantstats import reports
 
         index = pd.DatetimeIndex(np.array(dates, dtype="datetime64[ns]"))
         series = pd.Series(returns, index=index, name="Strategy")
@@ -123,9 +121,6 @@ def _sections(
             prepare_returns=False,
             # matching would cut off the sessions before the first trade, and with them change every figure
             match_dates=False,
-        )
-        drawdowns = stats.drawdown_details(  # type: ignore[no-untyped-call]
-            stats.to_drawdown_series(series)  # type: ignore[no-untyped-call]
         )
     columns = ["Strategy"] if benchmark is None else ["Strategy", "Benchmark"]
     figures = {
@@ -146,22 +141,12 @@ def _sections(
         ("figure", *names),
         tuple(rows),
     )
-    return [section for section in (further, _deepest(drawdowns)) if section.rows]
+    return [further] if further.rows else []
 
 
 def _cell(value: Any) -> str:
     text = str(value).strip()
     return "-" if text in UNDETERMINED else text
-
-
-def _deepest(drawdowns: Any) -> Part:
-    worst = [] if drawdowns.empty else drawdowns.sort_values(by="max drawdown").head(DEEPEST).to_dict("records")
-    rows = tuple(
-        (str(one["start"])[:10], str(one["end"])[:10], f"{one['max drawdown']:.2f}%", f"{one['days']:,}")
-        for one in worst
-    )
-    line = "A drawdown ends on its last session below the old high, or with the back-test."
-    return Part("Deepest drawdowns", (line,), ("start", "end", "depth", "calendar days"), rows)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Rules, Strategy
-from kronos_quant.display import figure_or_dash
+from kronos_quant.display import figure_or_dash, setting_text
 from kronos_quant.errors import counted
 
 Term = tuple[str, str]
@@ -48,6 +48,7 @@ FIGURES = {
 """Key in metrics.json -> label and form."""
 
 WEIGHTS = {"equal": "equally", "score": "by score", "inverse_volatility": "by inverse volatility"}
+AVERAGES = {"vwap": "volume-weighted average price (vwap)", "twap": "time-weighted average price (twap)"}
 
 
 def figure_cell(metrics: Mapping[str, Any], key: str, prefix: str = "") -> str:
@@ -79,6 +80,7 @@ def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = 
     terms += [("costs", line) for line in costs]
     terms += [("liquidity", line) for line in liquidity_lines(strategy)]
     terms += [("rules", line) for line in rule_lines]
+    terms += [("optimiser", line) for line in optimiser_lines(strategy)]
     terms += [("risk", line) for line in strategy.risk.lines()]
     return [
         *terms,
@@ -105,10 +107,22 @@ def step_of(result: BacktestResult) -> str:
     return "session" if result.bars is None else "bar"
 
 
+def optimiser_lines(strategy: Strategy) -> list[str]:
+    """What an optimiser maximises and keeps, as the section `optimise` says it: one line, or none."""
+    if not strategy.optimises:
+        return []
+    settings = {"max_weight": 1 / strategy.topk} | strategy.optimise.model_dump(exclude_none=True)
+    return ["; ".join(f"{name} {setting_text(value)}" for name, value in settings.items())]
+
+
 def execution_line(result: BacktestResult) -> str:
     """When scores trade."""
     step = step_of(result)
-    return f"scores of one {step} are traded at the {result.strategy.fill} of the next {step}"
+    strategy = result.strategy
+    price = AVERAGES.get(strategy.fill, strategy.fill)
+    if strategy.fill_window is not None:
+        price += f" of {strategy.fill_window}"
+    return f"scores of one {step} are traded at the {price} of the next {step}"
 
 
 def strategy_line(result: BacktestResult) -> str:
@@ -119,7 +133,9 @@ def strategy_line(result: BacktestResult) -> str:
     return {
         "topk_dropout": f"hold the top {strategy.topk}, replace at most {strategy.n_drop} per {step}, "
         f"minimum holding period {counted(strategy.hold_thresh, 'session')}",
-        "topk_rebalance": f"hold the top {strategy.topk}, weighted {WEIGHTS[strategy.weighting]}, rebalanced {every}",
+        "topk_rebalance": f"weights by an optimiser, rebalanced {every}"
+        if strategy.optimises
+        else f"hold the top {strategy.topk}, weighted {WEIGHTS[strategy.weighting]}, rebalanced {every}",
         "long_short_quantile": f"long the top {strategy.quantile:.0%}, short the bottom {strategy.quantile:.0%}, "
         f"rebalanced {every}",
         "buy_and_hold": f"buy the top {strategy.topk} of the first {step} and hold them",

@@ -9,6 +9,7 @@ import numpy as np
 from kronos_quant.backtest import BacktestResult, simulate
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
 from kronos_quant.backtest.result import BacktestRun, result_tables
+from kronos_quant.report.account_tables import account_tables
 from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
@@ -50,7 +51,7 @@ def _write_run(
         workspace.runs, "backtest", Inputs(digest, source.recipe.weights if source else scores.digest, seeds)
     ) as run:
         run.write_config({"strategy": inputs.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
-        for kind, table in result_tables(result).items():
+        for kind, table in (result_tables(result) | account_tables(result)).items():
             check_table(f"backtest.{kind}", table)
             table.write_parquet(run.folder / f"{kind}.parquet")
         examination = examine_backtest(workspace, inputs, result, f"backtest/{run.id}")

@@ -55,18 +55,8 @@ def test_the_figures_are_worked_out_by_hand(whole):
     assert rows["profit factor (sum of gains / sum of losses)"] == f"{round(factor, 2)}"
 
 
-def test_drawdowns_are_the_deepest_first(whole):
-    section = whole["Deepest drawdowns"]
-    assert section.columns == ("start", "end", "depth", "calendar days")
-    depths = [float(row[2].rstrip("%")) for row in section.rows]
-    assert depths == sorted(depths)
-    ours = key_figures(returns(400), returns(400), None, 252)["max_drawdown"]
-    assert section.rows[0][2] == f"{ours * 100:.2f}%"
-
-
 def test_what_the_returns_do_not_determine_is_left_out():
     rising = found(np.linspace(0.001, 0.002, 30))
-    assert "Deepest drawdowns" not in rising
     assert not any("return of the last" in row[0] for row in rising["Further statistics"].rows)
     assert not any(cell in ("nan", "inf", "") for row in rising["Further statistics"].rows for cell in row)
 

@@ -52,10 +52,26 @@ def test_the_page_needs_no_network_and_prints_no_undetermined_number(full):
 def test_everything_stands_in_the_order_in_which_it_is_read(full):
     case, _, read = full
     titles = [section.title for section in result_sections(case.result, case.found)]
-    pictures = ["Charts", "Drawdown and excess", "Rolling half years", "Distribution of returns"]
+    pictures = [
+        *("Charts", "Drawdown and excess", "Exposure, holdings, turnover", "Rolling half years"),
+        *("Distribution of returns", "By year"),
+    ]
     headline = ["Read this first", "Significance", "Result, after costs", "Trading", "What was run"]
-    further = ["Further statistics", "Deepest drawdowns", "All settings of the strategy, defaults included"]
-    assert read.headings == ["Back-test: topk", *headline, *pictures, *titles, *further]
+    account = [
+        *("Deepest drawdowns", "Best contributors", "Worst contributors", "All contributors"),
+        *("Holdings at the end", "Orders"),
+    ]
+    further = ["Further statistics", "All settings of the strategy, defaults included"]
+    assert read.headings == [
+        "Back-test: topk",
+        *headline,
+        *pictures,
+        *titles,
+        *account,
+        "Holdings at the end",
+        "Orders",
+        *further,
+    ]
 
 
 def test_title_period_benchmark_annualisation_and_origin_are_on_top(full):
@@ -90,10 +106,10 @@ def test_every_setting_is_listed_with_the_value_used(full):
     assert settings["account"] == "1000000.0"
 
 
-def test_every_picture_is_there_for_screen_and_phone_and_says_how_to_read_it(full):
+def test_every_picture_is_there_with_and_without_a_script_and_says_how_to_read_it(full):
     read = full[2]
-    assert read.tags.count("figcaption") == read.tags.count("figure") == read.text.count("How to read it:") == 4
-    assert read.tags.count("svg") == 8
+    assert read.tags.count("figcaption") == read.tags.count("figure") == read.text.count("How to read it:") == 5
+    assert read.tags.count("svg") == read.classes.count("chart") == 5
     assert "each point covers the previous 126 sessions. A good Sharpe ratio" in read.text
 
 
@@ -133,7 +149,7 @@ def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_
     read = assert_self_contained(written(tmp_path, case, case.result.notes))
     assert read.listed[0].startswith("NO TRADE WAS MADE")
     assert "loud" in read.classes
-    assert read.tags.count("figure") == 2  # growth and drawdown beside the benchmark's; a flat line has no distribution
+    assert read.tags.count("figure") == 3  # growth, drawdown, exposure; a flat line has no distribution
     assert "Further statistics" not in read.headings
     assert read.table("Result, after costs")["Sharpe ratio, annual"][0] == "-"
 
@@ -143,7 +159,7 @@ def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_
 def test_very_short_runs_have_a_whole_page_without_empty_pictures(tmp_path, sessions):
     case = examined(tmp_path, walks(sessions + 1, 24, seed=6), benchmark=index(sessions + 1))
     read = assert_self_contained(written(tmp_path, case))
-    assert read.tags.count("figure") == 2
+    assert read.tags.count("figure") == 3
     assert f"extrapolated from {sessions} session" in read.text
 
 

@@ -34,15 +34,21 @@ def test_a_backtest_leaves_everything_in_its_folder(backtest):
     _, summary = backtest
     assert sorted(path.name for path in summary.folder.iterdir()) == [
         "config.yaml",
+        "contributors.parquet",
+        "drawdowns.parquet",
+        "exposures.parquet",
         "fills.parquet",
         "manifest.json",
         "metrics.json",
+        "months.parquet",
         "orders.parquet",
         "performance.png",
         "positions.parquet",
         "report.txt",
         "returns.parquet",
+        "rolling.parquet",
         "tearsheet.html",
+        "years.parquet",
     ]
     assert (summary.folder / "report.txt").read_text() == summary.report
     assert summary.tearsheet.read_text().startswith("<!DOCTYPE html>")

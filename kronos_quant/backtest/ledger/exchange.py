@@ -52,7 +52,9 @@ class Exchange:
 
     def price(self, t: int, i: int) -> float:
         """The quoted price of execution; NaN without one."""
-        values = self.panel.open if self.strategy.fill == "open" else self.panel.close
+        panel, fill = self.panel, self.strategy.fill
+        averages = None if panel.execution is None else panel.execution.price
+        values = averages if averages is not None else panel.open if fill == "open" else panel.close
         price = float(values[t][i])
         return price if price > 0 else math.nan
 
@@ -74,6 +76,14 @@ class Exchange:
                 reference = ticks(reference, float(self.rules.tick[i]))
         if math.isnan(reference):
             return None
+        if self.panel.execution is not None:
+            # an average is at a limit where the whole of what was traded is
+            traded, away = self.panel.execution, self.strategy.liquidity.slippage
+            price = (
+                max(price, float(traded.low[t][i]) * (1 + away))
+                if side == "buy"
+                else min(price, float(traded.high[t][i]) * (1 - away))
+            )
         if side == "buy" and price / factor >= self.limit(t, i, side, reference) * (1 - 2e-7):
             return "limit up"
         if side == "sell" and price / factor <= self.limit(t, i, side, reference) * (1 + 2e-7):
@@ -158,11 +168,13 @@ class Exchange:
     def volume(self, t: int, i: int) -> float:
         """The volume that an order is held against; NaN where none is known."""
         liquidity = self.strategy.liquidity
+        averages = self.panel.execution
+        known = self.panel.with_past("volume") if averages is None else averages.volume
         if liquidity.volume == "bar":
-            return float(self.panel.volume[t][i])
-        before = [float(self.panel.with_past("volume")[row][i]) for row in self.trailing(t)]
-        known = [value for value in before if not math.isnan(value)]
-        return sum(known) / len(known) if known else math.nan
+            return float(known[len(known) - len(self.panel.dates) + t][i])
+        before = [float(known[row][i]) for row in self.trailing(t)]
+        there = [value for value in before if not math.isnan(value)]
+        return sum(there) / len(there) if there else math.nan
 
     def volatility(self, t: int, i: int) -> float:
         """Standard deviation of the returns before; NaN with fewer than two."""

@@ -91,7 +91,7 @@
     const narrow = width < NARROW;
     const left = spec.sideways ? 96 : 58, right = 14;
     const made = { title: [], legend: [], grid: [], xAxis: [], yAxis: [], series: [] }, units = [];
-    let top = 0;
+    let top = 3;
     spec.panels.forEach(function (panel, number) {
       const last = number === spec.panels.length - 1;
       const height = narrow ? Math.round(panel.height * 0.8) : panel.height;
@@ -115,7 +115,7 @@
         axisPointer: { show: !spec.sideways, label: { show: false } },
       };
       const values = {
-        type: "value", gridIndex: number, scale: !bars, splitNumber: height < 160 ? 3 : 5,
+        type: "value", gridIndex: number, scale: !panel.from_zero, splitNumber: height < 160 ? 3 : 5,
         axisLabel: { color: ink, fontSize: 11, formatter: tick(panel.unit), hideOverlap: true },
         splitLine: { lineStyle: { color: grid } },
       };
@@ -215,9 +215,9 @@
     const heads = [...table.tHead.rows[0].cells];
     const names = heads.map((head) => head.textContent);
     const words = heads.map((head) => head.classList.contains("words"));
-    const rows = data
-      ? JSON.parse(data.textContent)
-      : [...body.rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+    // a row that stands in the page keeps its colours; the others are made when they are first shown
+    const standing = [...body.rows].map((line) => ({ cells: [...line.cells].map((cell) => cell.textContent), line }));
+    const rows = data ? JSON.parse(data.textContent).map((cells) => ({ cells, line: null })) : standing;
     const first = Number(box.dataset.shown) || rows.length;
     let limit = first, sorted = null, descending = false;
     const wanted = new Map();
@@ -228,9 +228,9 @@
 
     function matching() {
       let found = rows;
-      for (const [column, accepts] of wanted) found = found.filter((row) => accepts(row[column]));
+      for (const [column, accepts] of wanted) found = found.filter((row) => accepts(row.cells[column]));
       if (sorted === null) return found;
-      const keyed = found.map((row) => [sortKey(row[sorted]), row]);
+      const keyed = found.map((row) => [sortKey(row.cells[sorted]), row]);
       keyed.sort(function ([one], [other]) {
         if (one === null || other === null) return (one === null) - (other === null);
         return descending ? compare(other, one) : compare(one, other);
@@ -238,12 +238,17 @@
       return keyed.map(([, row]) => row);
     }
 
+    function lineOf(cells) {
+      const line = element("tr");
+      cells.forEach((text, column) => line.append(element("td", text, words[column] ? "words" : "")));
+      return line;
+    }
+
     function fill() {
       const found = matching();
       body.replaceChildren(...found.slice(0, limit).map(function (row) {
-        const line = element("tr");
-        row.forEach((text, column) => line.append(element("td", text, words[column] ? "words" : "")));
-        return line;
+        row.line = row.line || lineOf(row.cells);
+        return row.line;
       }));
       more.hidden = found.length <= limit;
       const count = Math.min(limit, found.length).toLocaleString("en-US");
@@ -276,7 +281,7 @@
       const input = element(kind === "choice" ? "select" : "input");
       if (kind === "choice") {
         input.append(new Option("all", ""));
-        const values = [...new Set(rows.map((row) => row[column]))].sort();
+        const values = [...new Set(rows.map((row) => row.cells[column]))].sort();
         for (const value of values) if (value) input.append(new Option(value, value));
       } else {
         input.type = "search";

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.charts import (
     AccountCurves,
     Chart,
+    ExposureCurves,
+    distribution_chart,
     distribution_figure,
     drawdown_chart,
     drawdown_figure,
+    exposure_chart,
+    exposure_figure,
     growth_chart,
     growth_figure,
+    rolling_chart,
     rolling_figure,
     write_png,
 )
 from kronos_quant.display import setting_text
 from kronos_quant.errors import counted
+from kronos_quant.report.account_sections import contributors, deepest_drawdowns, last_holdings, orders, years
+from kronos_quant.report.account_tables import account_tables
 from kronos_quant.report.backtest_sections import headline_sections, result_sections
 from kronos_quant.report.document import Document, Part, Picture, is_loud, make_picture
 from kronos_quant.report.periods import half_year, rolling_series
@@ -42,6 +50,14 @@ ROLLING = {
     "beta": "Beta to the benchmark",
 }
 """Rolling figures that are drawn."""
+
+PERCENT = [ROLLING["annual_volatility"]]
+"""Those that are fractions."""
+
+EXPOSURE = (
+    "gross is the value of all positions / account, and cash what is not invested. Many sessions with much cash or few "
+    "holdings mean that orders were rejected or symbols were missing; turnover is what costs are paid for."
+)
 
 DISTRIBUTION = (
     "session returns after costs and the normal distribution with the same mean and standard deviation. Bars above the "
@@ -89,13 +105,24 @@ def write_tearsheet(
     further, troubles = quantstats_sections(
         result.dates, result.returns, result.benchmark_returns, result.sessions_per_year
     )
-    charts = Part("Charts", pictures=tuple(_pictures(result, benchmark_name)), wide=True)
+    tables = account_tables(result)
+    charts = Part("Charts", pictures=tuple(_pictures(result, tables, benchmark_name)), wide=True)
     rows = ((name, setting_text(value)) for name, value in settings_of(result.strategy.model_dump(mode="json")))
     settings = Part(
         "All settings of the strategy, defaults included", (), ("setting", "value"), tuple(rows), wide=True, folded=True
     )
     headline = headline_document(document).sections
-    sections = (*headline, charts, *document.sections[len(headline) :], *further, settings)
+    account = (
+        deepest_drawdowns(tables["drawdowns"]),
+        *contributors(result, tables["contributors"]),
+        last_holdings(result),
+        orders(result),
+    )
+    sections = (
+        *(*headline, charts, years(tables["years"]), *document.sections[len(headline) :]),
+        *(section for section in account if section is not None),
+        *(*further, settings),
+    )
     facts = (*document.facts, origin) if origin else document.facts
     page = replace(document, facts=facts, sections=sections, notes=(*document.notes, *troubles))
     replace(page, lead=_lead(page, account_curves(result, benchmark_name))).write_page(path)
@@ -123,26 +150,39 @@ def performance_png(path: Path, result: BacktestResult, title: str, benchmark_na
     write_png(path, result.plot(title, benchmark_name or ""))
 
 
-def _pictures(result: BacktestResult, benchmark_name: str | None) -> Iterator[Picture]:
-    """Those that the run has enough sessions for, each with how to read it."""
+def _pictures(
+    result: BacktestResult, tables: Mapping[str, pl.DataFrame], benchmark_name: str | None
+) -> Iterator[Picture]:
+    """Those that the run has enough sessions for, each with how to read it. tables : of `account_tables`"""
     curves = account_curves(result, benchmark_name)
     title = "Drawdown and costs" if curves.benchmark_returns is None else "Drawdown and excess"
     yield make_picture(title, lambda w: drawdown_figure(curves, w), _drawdown_reading(curves), drawdown_chart(curves))
+    held = exposure_curves(result, tables["exposures"])
+    chart = exposure_chart(held)
+    yield make_picture("Exposure, holdings, turnover", lambda w: exposure_figure(held, w), EXPOSURE, chart)
     window = half_year(result.sessions_per_year)
     series = rolling_series(result.returns, result.benchmark_returns, window, result.sessions_per_year)
     drawn = {title: series[name] for name, title in ROLLING.items() if np.isfinite(series.get(name, np.nan)).any()}
     if drawn:
-        yield make_picture(
-            "Rolling half years", lambda w: _rolling(result, drawn, window, w), _rolling_reading(result, window)
-        )
+        chart, reading = rolling_chart(result.dates, drawn, window, PERCENT), _rolling_reading(result, window)
+        yield make_picture("Rolling half years", lambda w: _rolling(result, drawn, window, w), reading, chart)
     if len(result.returns) >= FEWEST and np.ptp(result.returns) > 0:
+        returns, chart = result.returns, distribution_chart(result.returns)
         yield make_picture(
-            "Distribution of returns", lambda w: distribution_figure(result.returns, width=w), DISTRIBUTION
+            "Distribution of returns", lambda w: distribution_figure(returns, width=w), DISTRIBUTION, chart
         )
+
+
+def exposure_curves(result: BacktestResult, exposures: pl.DataFrame) -> ExposureCurves:
+    """What the chart of exposure shows of a result. exposures : of `exposure_table`"""
+    gross, net, cash, holdings = (
+        exposures[name].cast(pl.Float64).to_numpy() for name in ("gross", "net", "cash", "holdings")
+    )
+    return ExposureCurves(result.dates, gross, net, cash, holdings, result.turnover)
 
 
 def _rolling(result: BacktestResult, drawn: dict[str, FloatArray], window: int, width: float) -> Chart:
-    return rolling_figure(result.dates, drawn, window, percent=[ROLLING["annual_volatility"]], width=width)
+    return rolling_figure(result.dates, drawn, window, percent=PERCENT, width=width)
 
 
 def _growth_reading() -> str:
