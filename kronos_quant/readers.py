@@ -229,21 +229,21 @@ def read_footer(path: Path, hint: str | None = None) -> pq.FileMetaData:
 
 
 def scan_parquet(
-    paths: Path | Sequence[Path], *, error: type[KronosQuantError] = DataError, hint: str | None = None
+    paths: Path | Sequence[Path], *, schema: Mapping[str, pl.DataType] | None = None, hint: str | None = None
 ) -> pl.LazyFrame:
-    """Parquet files as one lazy table; its `collect` belongs into `reading`.
+    """Parquet files of the same columns as one lazy table; its `collect` belongs into `reading`.
 
     Parameters
     ----------
-    paths
-        One file or several of the same columns.
-    error, hint
-        What is raised where one is not there, and the next step.
+    paths, hint
+        One file or several, and the next step where one is not there.
+    schema
+        The columns, if older files may lack some.
     """
     import polars as pl
 
-    found = [regular_file(path, error, hint) for path in ([paths] if isinstance(paths, Path) else paths)]
-    return pl.scan_parquet(found, glob=False, hive_partitioning=False)
+    found = [regular_file(path, DataError, hint) for path in ([paths] if isinstance(paths, Path) else paths)]
+    return pl.scan_parquet(found, schema=schema, missing_columns="insert", glob=False, hive_partitioning=False)
 
 
 def read_ipc(path: Path, *, error: type[KronosQuantError] = DataError, hint: str | None = None) -> pl.DataFrame:

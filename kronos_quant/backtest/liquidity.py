@@ -13,7 +13,7 @@ from kronos_quant.arrays import FloatArray, IntArray
 from kronos_quant.backtest.panel import Panel, session_numbers
 from kronos_quant.backtest.settings import Liquidity
 from kronos_quant.errors import DataError
-from kronos_quant.panel.matrix import rolling_mean, rolling_std, simple_returns
+from kronos_quant.panel.matrix import rolling_mean, rolling_std, rolling_sum, simple_returns
 
 UNUSED = np.empty((0, 0))
 
@@ -28,13 +28,22 @@ def execution_prices(panel: Panel, fill: str) -> FloatArray:
 
 
 def volumes(liquidity: Liquidity, panel: Panel) -> FloatArray:
-    """f64[T, N], adjusted shares: mean of the sessions before, or the bar's own; NaN without, empty if unused."""
-    if liquidity.participation is None and liquidity.impact == 0:
+    """f64[T, N], adjusted shares: mean of the sessions before, or the bar's own; empty if unused.
+
+    Infinite where none is known (no bar in those sessions, or a source without volumes): what is unknown neither caps
+    an order nor has it an impact. A bar in which nothing was traded lets nothing through where the symbol has had
+    volumes before.
+    """
+    if not liquidity.by_size:
         return UNUSED
     known = panel.with_past("volume") if panel.execution is None else panel.execution.volume
-    if liquidity.volume == "bar":
-        return np.ascontiguousarray(known[len(known) - len(panel.dates) :])
-    return rolling_mean(known, *rows_before(panel, liquidity.sessions))
+    if liquidity.volume == "trailing":
+        rows = rows_before(panel, liquidity.sessions)
+        # a sum of zeros may be rounding noise, a count of them is exact
+        traded = rolling_sum((known > 0).astype(np.float64), *rows) > 0
+        return np.where(traded, rolling_mean(known, *rows), np.inf)
+    found = np.where(np.logical_or.accumulate(known > 0) & ~np.isnan(known), known, np.inf)
+    return np.ascontiguousarray(found[len(known) - len(panel.dates) :])
 
 
 def volatilities(liquidity: Liquidity, panel: Panel) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -10,16 +10,40 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.codes import RISKS
+from kronos_quant.backtest.deviations import deviations_of, few_symbols, without_volume
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import counted, listed
 
 
-def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> tuple[str, ...]:
-    """What was unusual about a run, the gravest first; empty where nothing was. orders : `accounts.order_table`"""
-    about_panel = (*scores_missing(panel), *few_symbols(strategy, panel), *unpriced(panel))
-    about_orders = (f(strategy, orders) for f in (delisted, own_volume, no_impact, sold_short))
-    return (*no_trade(orders, panel), *about_panel, *(note for notes in about_orders for note in notes))
+def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame, metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """What was unusual about a run, the gravest first; empty where nothing was.
+
+    Parameters
+    ----------
+    strategy, panel
+        What was traded, and on which symbols and sessions.
+    orders
+        `accounts.order_table`.
+    metrics
+        The key figures of the result.
+
+    Examples
+    --------
+    >>> rejections_of(pl.DataFrame({"status": ["rejected"] * 2, "reason": ["limit up"] * 2}))
+    {'limit up': 2}
+    """
+    return (
+        *no_trade(orders, panel),
+        *few_symbols(strategy, panel),
+        *delisted(strategy, orders),
+        *scores_missing(panel),
+        *own_volume(strategy, orders),
+        *deviations_of(strategy, panel, orders, metrics),
+        *no_impact(strategy, panel, orders),
+        *sold_short(strategy, orders),
+        *unpriced(panel),
+    )
 
 
 def rejections_of(orders: pl.DataFrame) -> dict[str, int]:
@@ -82,15 +106,6 @@ def scores_missing(panel: Panel) -> Iterator[str]:
         yield f"{len(empty)} of {sessions} sessions have no score at all ({listed(empty)}): nothing is traded on them."
 
 
-def few_symbols(strategy: Strategy, panel: Panel) -> Iterator[str]:
-    """A universe that topk takes whole leaves nothing to choose."""
-    if strategy.topk >= len(panel.symbols) and strategy.strategy not in ("long_short_quantile", "python"):
-        yield (
-            f"topk is {strategy.topk}, but only {counted(len(panel.symbols), 'symbol')} have scores and bars: all are "
-            "held, so the scores select nothing."
-        )
-
-
 def unpriced(panel: Panel) -> Iterator[str]:
     """Symbols with scores and no bars."""
     if panel.unpriced:
@@ -121,11 +136,13 @@ def own_volume(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
         )
 
 
-def no_impact(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
-    """Fills without market impact because volume or volatility was unknown."""
+def no_impact(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> Iterator[str]:
+    """Fills without market impact although their volume was known: the volatility was not, or was 0."""
+    if strategy.liquidity.impact == 0:
+        return
     fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
-    free = fills.filter(pl.col("impact") == 0)
-    if strategy.liquidity.impact > 0 and len(free):
+    free = fills.filter(pl.col("impact") == 0, ~pl.Series(without_volume(strategy, panel, fills), dtype=pl.Boolean))
+    if len(free):
         yield (
             f"{len(free):,} of {len(fills):,} fills had no market impact: too few earlier bars, or constant prices "
             f"({listed(free['symbol'].unique().sort())})."

@@ -213,9 +213,11 @@ def result_of(
     orders = order_table(ledger.orders, ledger.factor, panel)
     filled = orders.filter(pl.col("status") != "rejected")
     halted = tuple(panel.dates[t] for t in ends if ledger.halted[t])
-    warnings = (*account_lost(ledger.account, panel), *notes_of(strategy, panel, orders), *halts(halted, strategy))
+    metrics = metrics_of(series, ledger, benchmark, terms.sessions_per_year)
+    unusual = notes_of(strategy, panel, orders, metrics)
+    warnings = (*account_lost(ledger.account, panel), *unusual, *halts(halted, strategy))
     if strategy.profile != "qlib":
-        warnings += unstated_listings(panel, ledger)
+        warnings = (*unstated_listings(panel, ledger), *warnings)
     return BacktestResult(
         strategy=strategy,
         symbols=panel.symbols,
@@ -239,7 +241,7 @@ def result_of(
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
         notes=(*warnings, *ledger.remarks, *terms.notes, *notes),
-        metrics=metrics_of(series, ledger, benchmark, terms.sessions_per_year),
+        metrics=metrics,
     )
 
 

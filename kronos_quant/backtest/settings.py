@@ -26,6 +26,11 @@ def refuse_both_names(model: type[Section], data: Any) -> Any:
     return data
 
 
+def no_liquidity() -> Liquidity:
+    """Neither slippage, impact nor participation, as Qlib has it."""
+    return Liquidity.model_validate({"impact": 0.0, "participation": None})
+
+
 class Costs(Section):
     """What a trade costs: commission (a fraction of the value, at least the minimum) plus levies of exchange and state.
 
@@ -67,8 +72,18 @@ class Costs(Section):
         return self
 
 
+IMPACT_SOURCES = "Almgren et al. 2005, Toth et al. 2011, Bouchaud et al. 2018"
+"""Measurements of market impact: R. Almgren, C. Thum, E. Hauptmann and H. Li, "Direct estimation of equity market
+impact", Risk 18 (7), 2005 (exponent 0.6); B. Toth and others, "Anomalous price impact and the critical nature of
+liquidity in financial markets", Physical Review X 1, 2011, and J.-P. Bouchaud, J. Bonart, J. Donier and M. Gould,
+"Trades, quotes and prices", Cambridge University Press, 2018 (exponent 0.5, coefficient about 1)."""
+
+
 class Liquidity(Section):
-    """How the size of an order limits how much of it fills, and moves its price."""
+    """How the size of an order limits how much of it fills, and moves its price.
+
+    Impact and participation are on by default, so that a result holds at the account that it is stated for.
+    """
 
     units: ClassVar = {
         "fraction of the price": "slippage",
@@ -78,10 +93,12 @@ class Liquidity(Section):
 
     slippage: float = Field(0.0, ge=0, lt=0.5)
     """slippage of every fill, fraction of the price"""
-    impact: float = Field(0.0, ge=0, le=10)
-    """coefficient c of market impact: price move = c x daily volatility x sqrt(order / daily volume); 0: none"""
-    participation: float | None = Field(None, gt=0, le=1)
-    """largest participation rate of an order in the bar's volume; null: no limit"""
+    impact: float = Field(1.0, ge=0, le=10)
+    """coefficient c of market impact: price move = c x daily volatility x sqrt(order / daily volume); 0: none. Measured
+    coefficients are about 1 (Almgren et al. 2005, Toth et al. 2011, Bouchaud et al. 2018)"""
+    participation: float | None = Field(0.1, gt=0, le=1)
+    """largest participation rate of an order in the volume, a cap that trading desks commonly set at 10 %; null: no
+    limit. Symbols without a known volume have neither cap nor impact"""
     volume: Literal["trailing", "bar"] = "trailing"
     """volume that participation and impact refer to: mean of the previous sessions' bars, or that of the traded bar,
     which is look-ahead"""
@@ -89,6 +106,15 @@ class Liquidity(Section):
     """sessions of the trailing volume and volatility"""
     carry_over: bool = True
     """order the part that participation cut again at the next bar"""
+
+    @property
+    def by_size(self) -> bool:
+        """Whether the size of an order changes how it fills."""
+        return self.impact > 0 or self.participation is not None
+
+    def without_size(self) -> Liquidity:
+        """The same without impact and participation."""
+        return self.model_copy(update={"impact": 0.0, "participation": None})
 
 
 EXPRESSION = re.compile(r"(?:(?P<before>[\d.eE+-]+) *\* *)?\$volume(?: *\* *(?P<after>[\d.eE+-]+))?")

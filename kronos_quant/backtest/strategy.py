@@ -17,6 +17,7 @@ from kronos_quant.backtest.settings import (
     QlibSettings,
     Risk,
     check_expression,
+    no_liquidity,
     refuse_both_names,
 )
 from kronos_quant.bounds import MOST_MONEY, MOST_SHARES, BarCount, SessionCount, ShareCount, SymbolCount
@@ -33,6 +34,15 @@ WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d) *- *([01]\d|2[0-3]):([0-5]\d)")
 
 USUAL_SHARE = 0.95
 """The default of both."""
+
+FORMER_DEFAULTS: dict[str, Any] = {
+    "liquidity.impact": 0.0,
+    "liquidity.participation": None,
+    "only_tradable": None,
+    "qlib.only_tradable": None,
+}
+"""What leaving a setting out meant when stored digests began, by its name there, where that has changed since: the same
+file is another trial now, and one that states the former value is the same as before."""
 
 
 def share_setting(rule: str) -> str:
@@ -173,6 +183,8 @@ class Strategy(Section):
         if not isinstance(data, dict):
             return data
         refuse_both_names(cls, data)
+        if data.get("profile") == "qlib" and not data.get("liquidity"):
+            data = data | {"liquidity": no_liquidity()}
         own = share_setting(data.get("strategy", "topk_dropout"))
         if "risk_degree" in data and own in data:
             raise ValueError(f"risk_degree and {own} are the same setting here: give one of them")
@@ -237,7 +249,7 @@ class Strategy(Section):
             raise ValueError(f"Qlib has topk_dropout only, found {self.strategy}")
         if self.fill not in ("open", "close"):
             raise ValueError(f"fill: {self.fill} needs `profile: exchange`")
-        if self.liquidity != Liquidity.model_validate({}):
+        if self.liquidity != no_liquidity():
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
             raise ValueError("risk needs `profile: exchange`")
@@ -271,7 +283,37 @@ class Strategy(Section):
     def digest_settings(self, exclude: set[str] | None = None, *, defaults: bool = True) -> dict[str, Any]:
         """The settings as plain values under the names that stored digests were computed over.
 
-        exclude : settings to leave out; defaults : whether those at their default are there
+        exclude : settings to leave out; defaults : whether those at their default (FORMER_DEFAULTS before the present
+        ones) are there
         """
         left_out = SHARE_SETTINGS - {share_setting(self.strategy)} | (exclude or set())
-        return self.model_dump(mode="json", by_alias=True, exclude=left_out, exclude_defaults=not defaults)
+        values = self.model_dump(mode="json", by_alias=True, exclude=left_out)
+        if defaults:
+            return values
+        stated = self.model_dump(mode="json", by_alias=True, exclude=left_out, exclude_defaults=True)
+        # what is done, in the profile's former place, and nothing where it is not done
+        values["only_tradable"] = values["qlib"]["only_tradable"] = None
+        place = values["qlib"] if self.profile == "qlib" else values
+        place["only_tradable"] = self.orders_only_tradable or None
+        for name, former in FORMER_DEFAULTS.items():
+            state_against(former, values, stated, name.split("."))
+        return stated
+
+
+def state_against(former: Any, values: dict[str, Any], stated: dict[str, Any], path: list[str]) -> None:
+    """Put a setting into those that are stated where it differs from a former default, and take it out where not.
+
+    values : all settings; path : sections and name
+    """
+    name, *below = path
+    if name not in values:
+        return
+    if not below:
+        stated.pop(name, None)
+        if values[name] != former:
+            stated[name] = values[name]
+        return
+    section = stated.pop(name, {})
+    state_against(former, values[name], section, below)
+    if section:
+        stated[name] = section

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 from kronos_quant.backtest import BacktestResult
 from kronos_quant.display import figure_or_dash
 from kronos_quant.errors import counted
-from kronos_quant.report.document import Part
+from kronos_quant.report.document import SHOUTED, Part
 from kronos_quant.report.periods import MONTHS, half_year, month_ends, monthly_returns, rolling_figures
 from kronos_quant.report.terms import figure_cell, figure_rows, step_of
 from kronos_quant.stats.performance import sharpe_ratio
@@ -31,8 +32,13 @@ FEW_SESSIONS = 60
 NAME_WIDTH = 16
 """Signs of a benchmark's name at most."""
 
+TOLD = 25.0
+"""Basis points a year from which on the effect of a rule is told first."""
+
 MOST_INDUSTRIES = 10
 """Industries listed, those with the largest contribution."""
+
+WITHOUT_SIZE = "without impact and participation"
 
 OWN_FUNCTION = "a strategy in Python is run only once"
 
@@ -55,7 +61,7 @@ ROLLING = {
 
 def headline_sections(result: BacktestResult, found: Examination, benchmark_name: str | None = None) -> list[Part]:
     """The sections that come first, the verdict before all."""
-    made = (verdict(found), figures(result, benchmark_name), trading(result), delistings(result))
+    made = (verdict(found), figures(result, benchmark_name, found.without_size), trading(result), delistings(result))
     return [section for section in made if section is not None]
 
 
@@ -64,17 +70,24 @@ def verdict(found: Examination) -> Part:
     return Part("Significance", tuple(found.lines()), tone="verdict")
 
 
-def figures(result: BacktestResult, benchmark_name: str | None = None) -> Part:
-    """The key figures, with those of the benchmark where there is one."""
+def figures(
+    result: BacktestResult, benchmark_name: str | None = None, without_size: Mapping[str, float] | None = None
+) -> Part:
+    """The key figures, with those of a run `without_size` (impact and participation) and of the benchmark, if any."""
     rows, names, metrics = figure_rows(COMPARED, result.metrics), [], result.metrics
+    if without_size is not None:
+        names = [WITHOUT_SIZE]
+        rows = figure_rows(COMPARED, result.metrics, without_size)
     if result.benchmark_returns is not None:
-        names = [(benchmark_name or "benchmark")[:NAME_WIDTH]]
+        names.append((benchmark_name or "benchmark")[:NAME_WIDTH])
         other = [figure_cell(metrics, key, "benchmark_") if f"benchmark_{key}" in metrics else "" for key in COMPARED]
         rows = tuple((*row, cell) for row, cell in zip(rows, other, strict=True))
     days = counted(len(result.dates), "session")
-    few = (f"Annual figures are extrapolated from {days} and are unreliable.",)
-    lines = few if len(result.dates) < FEW_SESSIONS else ()
-    return Part("Result, after costs", lines, ("figure", "portfolio", *names), rows)
+    few = f"Annual figures are extrapolated from {days} and are unreliable."
+    lines = [few] if len(result.dates) < FEW_SESSIONS else []
+    if result.strategy.liquidity.by_size:
+        lines.append(f"Market impact and participation are those of an account of {result.strategy.account:,.0f}.")
+    return Part("Result, after costs", tuple(lines), ("figure", "portfolio", *names), rows)
 
 
 def trading(result: BacktestResult) -> Part:
@@ -104,6 +117,7 @@ def result_sections(result: BacktestResult, found: Examination) -> list[Part]:
         legs(result, found.legs),
         delay(result, found),
         capacity(result, found),
+        effects(result, found),
         costs(result),
         rejections(result),
         risk_rules(result),
@@ -222,9 +236,47 @@ def _no_capacity(result: BacktestResult) -> str:
         return OWN_FUNCTION
     if result.strategy.profile == "qlib":
         return "the profile qlib models no market impact"
+    if not result.strategy.liquidity.by_size:
+        return "liquidity has neither impact nor participation, so that the size of the account has no effect"
     if len(result.dates) < FEWEST_SESSIONS:
         return f"fewer than {FEWEST_SESSIONS} sessions"
     return "the bars have no volumes"
+
+
+def effects(result: BacktestResult, found: Examination) -> Part:
+    """What each rule and assumption is worth."""
+    title = "What each rule is worth"
+    if not found.effects:
+        return Part(title, (f"Not available: {_no_effects(result)}.",))
+    rows = tuple(
+        (effect.name, f"{effect.annual_return:+.2%}", f"{effect.basis_points:+,.0f}") for effect in found.effects
+    )
+    lines = ["The same strategy without one rule at a time; the annual return as run, less that without the rule."]
+    if result.strategy.optimises:
+        lines.append("Optimised weights: the rules of the exchange are not left out, which would optimise again.")
+    return Part(title, tuple(lines), ("rule", "annual return without it", "effect, bps per year"), rows)
+
+
+def _no_effects(result: BacktestResult) -> str:
+    """Why no rule was left out."""
+    if result.strategy.strategy == "python":
+        return OWN_FUNCTION
+    if result.strategy.profile == "qlib":
+        return "kq parity compares the rules of the profile qlib"
+    if len(result.dates) < FEWEST_SESSIONS:
+        return f"fewer than {FEWEST_SESSIONS} sessions"
+    return "no rule of the exchange or the strategy can be left out"
+
+
+def read_first(notes: Sequence[str], found: Examination) -> tuple[str, ...]:
+    """The notes of a report in the order in which they matter.
+
+    First what makes all the rest void (NO TRADE WAS MADE), then what changed the annual return, by what it is worth,
+    then the others in the order given.
+    """
+    told = [effect.line() for effect in found.effects if abs(effect.basis_points) >= TOLD]
+    loud = [note for note in notes if SHOUTED.match(note)]
+    return tuple(dict.fromkeys([*loud, *told, *notes]))
 
 
 def costs(result: BacktestResult) -> Part:

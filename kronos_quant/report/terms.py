@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Rules, Strategy
+from kronos_quant.backtest.settings import IMPACT_SOURCES
 from kronos_quant.display import figure_or_dash, setting_text
 from kronos_quant.errors import counted
 
@@ -156,7 +157,8 @@ def liquidity_lines(strategy: Strategy) -> list[str]:
         rest = "the rest is carried over" if liquidity.carry_over else "the rest is cancelled"
         lines.append(f"an order fills up to {liquidity.participation:.2%} of {volume}, {rest}")
     if liquidity.impact:
-        lines.append(f"impact {liquidity.impact:g} x volatility x sqrt(order / {volume})")
+        law = f"impact {liquidity.impact:g} x volatility x sqrt(order / {volume})"
+        lines.append(f"{law}; measured coefficients are about 1 ({IMPACT_SOURCES})")
     return lines
 
 

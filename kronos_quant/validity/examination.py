@@ -6,20 +6,37 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import BacktestResult, Panel, Rules
+from kronos_quant.backtest.engine import exchange_market
 from kronos_quant.backtest.inputs import BacktestInputs
 from kronos_quant.backtest.panel import session_panel
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.stats.intervals import Regression, regress
 from kronos_quant.stats.performance import sharpe_ratio
-from kronos_quant.stats.selection import estimate_overfitting
+from kronos_quant.stats.selection import FEWEST_SESSIONS, estimate_overfitting
 from kronos_quant.validity.attribution import Attribution, Background, attribute_returns, read_background
+from kronos_quant.validity.effects import (
+    Effect,
+    by_worth,
+    delisting_effect,
+    measured_effects,
+    misread_effect,
+    size_effect,
+)
 from kronos_quant.validity.holdings import account_before, shares_of, universe_returns, without_universe
 from kronos_quant.validity.luck import Luck, assess_luck
-from kronos_quant.validity.robustness import Capacity, delayed_metrics, estimate_capacity
-from kronos_quant.validity.trials import TrialRow, read_trials, record_trials, settings_text, strategy_key
+from kronos_quant.validity.robustness import Capacity, delayed_metrics, estimate_capacity, metrics_without_size
+from kronos_quant.validity.trials import (
+    TrialRow,
+    read_trials,
+    record_trials,
+    settings_text,
+    strategy_key,
+    universe_name,
+)
 from kronos_quant.workspace import WorkspaceFolder
 
 
@@ -54,7 +71,8 @@ def legs_of(result: BacktestResult) -> Legs | None:
 class Examination:
     """What was found; None where it does not apply or is not known.
 
-    delayed : key figures with the scores of a session earlier
+    delayed, without_size : key figures with the scores of a session earlier, without impact and participation
+    effects : what rules and assumptions are worth, the most first
     """
 
     luck: Luck
@@ -62,7 +80,9 @@ class Examination:
     attribution: Attribution
     legs: Legs | None
     delayed: dict[str, float] | None
+    without_size: dict[str, float] | None
     capacity: Capacity | None
+    effects: tuple[Effect, ...]
     sessions_per_year: int
 
     def warnings(self) -> list[str]:
@@ -97,26 +117,62 @@ class Examination:
                 )
             },
             "delayed_one_session": self.delayed,
+            "without_impact_and_participation": self.without_size,
+            "effects": [asdict(effect) for effect in self.effects],
             "capacity": None if self.capacity is None else asdict(self.capacity) | {"summary": self.capacity.line()},
         }
 
 
 def examine(
-    result: BacktestResult, panel: Panel, rules: Rules, qlib: QlibFacts | None, background: Background, luck: Luck
+    result: BacktestResult,
+    panel: Panel,
+    rules: Rules,
+    qlib: QlibFacts | None,
+    background: Background,
+    luck: Luck,
+    warnings: pl.DataFrame | None = None,
 ) -> Examination:
-    """Run the tests of a finished back-test besides `luck`: attribution, legs, delayed scores, larger accounts.
+    """Run the tests of a finished back-test besides `luck`: attribution, legs, delayed scores, accounts, effects.
 
-    panel, rules, qlib : those of the back-test; the strategy is run again on them some ten times, without vectorbt.
+    The strategy is run again some fifteen times, without vectorbt.
+
+    Parameters
+    ----------
+    result
+        The back-test.
+    panel, rules, qlib
+        Those of the back-test.
+    background
+        What the attribution refers to.
+    luck
+        The tests of significance.
+    warnings
+        Symbol, date and rule of the bars that the ingest warned of, where they are known.
+
+    Examples
+    --------
+    >>> Examination.__slots__[0]
+    'luck'
     """
     sessions = session_panel(panel)
     strategy, benchmark, years = result.strategy, result.benchmark_returns, result.sessions_per_year
+    once = strategy.profile == "qlib" or strategy.strategy == "python"
+    market = None if once else exchange_market(strategy, panel, rules)
+    without_size = metrics_without_size(strategy, panel, rules, benchmark, years, market)
+    own = result.metrics["annual_return"]
+    effects = size_effect(own, without_size) if len(result.dates) >= FEWEST_SESSIONS else []
+    effects += measured_effects(strategy, panel, rules, own, market)
+    effects += delisting_effect(result)
+    effects += [] if warnings is None else misread_effect(result, sessions, warnings)
     return Examination(
         luck=luck,
         regression=None if benchmark is None else regress(result.returns, benchmark),
         attribution=attribute_returns(result, sessions, background),
         legs=legs_of(result),
         delayed=delayed_metrics(strategy, panel, rules, qlib, benchmark, years),
-        capacity=estimate_capacity(strategy, panel, rules, benchmark, years),
+        without_size=without_size,
+        capacity=estimate_capacity(strategy, panel, rules, benchmark, years, market),
+        effects=by_worth(effects),
         sessions_per_year=years,
     )
 
@@ -130,12 +186,12 @@ def examine_backtest(
     """
     sessions, snapshot = session_panel(inputs.panel), inputs.market.snapshot.digest
     edge = without_universe(result.returns, universe_returns(sessions))
-    row = TrialRow(
-        strategy_key(workspace, inputs, inputs.strategy), settings_text(inputs.strategy), result.returns, edge
-    )
+    universe, settings = universe_name(inputs), settings_text(inputs.strategy)
+    row = TrialRow(strategy_key(workspace, inputs, inputs.strategy), settings, result.returns, edge, universe)
     record_trials(workspace.runs, run, inputs.scores.digest, snapshot, result.dates, [row])
     trials = read_trials(workspace.runs)
-    overfitting = estimate_overfitting(trials.returns_on(result.dates))
+    overfitting = estimate_overfitting(trials.on_universe(universe).returns_on(result.dates))
     luck = assess_luck(result.returns, edge, trials, overfitting, result.sessions_per_year)
     known = read_background(inputs.market, sessions)
-    return examine(result, inputs.panel, inputs.rules, inputs.qlib, known, luck)
+    warned = inputs.market.warnings().select("symbol", "date", "rule")
+    return examine(result, inputs.panel, inputs.rules, inputs.qlib, known, luck, warned)

@@ -21,6 +21,9 @@ from kronos_quant.validity.trials import Trials
 OVERFIT = 0.5
 """From this probability on, selecting the best trial is no better than selecting any."""
 
+LOW_OVERFIT = 0.1
+"""Below this probability, the best trial stays ahead in nearly every split."""
+
 
 @dataclass(frozen=True, slots=True)
 class Luck:
@@ -100,11 +103,11 @@ class Luck:
                 f"Deflated Sharpe ratio, {name}: {one.probability:.3f} (required: > {REQUIRED_PROBABILITY}). "
                 f"This is the probability that the true Sharpe ratio exceeds {threshold}. "
                 f"Observed Sharpe {one.moments.sharpe * years:.2f} per year, "
-                f"skew {one.moments.skew:.2f}, kurtosis {one.moments.kurtosis:.1f}."
+                f"skew {one.moments.skew:.2f}, kurtosis {one.moments.kurtosis:.1f} (normal distribution: 3)."
             )
         trials = counted(self.whole.trials, "distinct configuration")
         lines.append(f"Trials counted: {trials} in this workspace (runs/trials; repeated runs count once).")
-        lines.append(overfitting_line(self.overfitting))
+        lines.append(overfitting_line(self.overfitting, self.whole.trials))
         return lines
 
 
@@ -113,21 +116,33 @@ def expected_max(found: DeflatedSharpe) -> float:
     return math.nan if math.isnan(found.probability) else found.expected_max
 
 
-def overfitting_line(found: Overfitting | None) -> str:
-    """The probability of overfitting in words."""
+def overfitting_line(found: Overfitting | None, trials: int) -> str:
+    """The probability of overfitting in words. trials : all of the workspace"""
     if found is None:
         return (
-            "Probability of back-test overfitting (PBO): not available. It needs at least 2 trials over the same 20 or "
-            "more sessions (kq sweep)."
+            "Probability of back-test overfitting (PBO): not available. It needs at least 2 trials on the same "
+            "universe over the same 20 or more sessions (kq sweep)."
         )
-    verdict = (
-        "selecting the best in-sample trial does not help out of sample"
-        if found.probability >= OVERFIT
-        else "in-sample winners tend to stay ahead out of sample"
-    )
+    left_out = trials - found.trials
+    others = f"; {counted(left_out, 'other trial')} of the workspace not included" if left_out else ""
     return (
-        f"Probability of back-test overfitting (PBO): {found.probability:.2f} over {found.trials:,} trials on these "
-        f"{found.sessions:,} sessions ({found.splits:,} splits into halves): {verdict}."
+        f"Probability of back-test overfitting (PBO): {found.probability:.2f} over {found.trials:,} trials on this "
+        f"universe and these {found.sessions:,} sessions ({found.splits:,} splits into halves{others}). "
+        f"{overfitting_verdict(found.probability)}"
+    )
+
+
+def overfitting_verdict(probability: float) -> str:
+    """What a probability of overfitting means; 0.5 is that of trials without skill."""
+    if probability >= OVERFIT:
+        return "HIGH: the best in-sample trial is no better out of sample than one selected at random (0.5)."
+    if probability < LOW_OVERFIT:
+        return (
+            f"LOW (below {LOW_OVERFIT}): the best in-sample trial nearly always stays above the median out of sample."
+        )
+    return (
+        f"ELEVATED ({LOW_OVERFIT} to {OVERFIT}): in {probability:.0%} of the splits the best in-sample trial falls to "
+        "the median or below out of sample; trials without skill do so in 50%."
     )
 
 

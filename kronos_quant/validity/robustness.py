@@ -1,29 +1,28 @@
-"""The same strategy run again: on scores that come one session later, and with larger accounts."""
+"""The same strategy run again: on scores of a session earlier, without impact and participation, in larger accounts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest import Panel, Rules, Strategy
 from kronos_quant.backtest.accounts import series_of
-from kronos_quant.backtest.engine import run_kernel, trade_function
+from kronos_quant.backtest.engine import exchange_market, run_kernel, trade_exchange
 from kronos_quant.backtest.panel import tradable_scores
 from kronos_quant.backtest.qlib.market import QlibFacts
 from kronos_quant.backtest.result import metrics_of
 from kronos_quant.stats.selection import FEWEST_SESSIONS
 
+if TYPE_CHECKING:
+    from kronos_quant.backtest.kernel.arrays import MarketArrays
+
 TIMES = (0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0)
 """Accounts that are tried, as multiples of the strategy's own, up to the first without an edge."""
-
-USUAL_IMPACT = 1.0
-"""Where a strategy states none: an order of a whole session's volume moves the price by one daily volatility. Measured
-square-root laws have factors about 1 (Toth and others, "Anomalous price impact and the critical nature of liquidity in
-financial markets", Physical Review X 1, 2011)."""
 
 
 def delayed_metrics(
@@ -48,6 +47,41 @@ def delayed_metrics(
     return metrics_of(series_of(ledger), ledger, benchmark, sessions_per_year)
 
 
+def metrics_without_size(
+    strategy: Strategy,
+    panel: Panel,
+    rules: Rules,
+    benchmark: FloatArray | None,
+    sessions_per_year: int,
+    market: MarketArrays | None = None,
+) -> dict[str, float] | None:
+    """The key figures of the same strategy without impact and participation.
+
+    None where it has neither, and for a user's own function, which is not called a second time.
+
+    Parameters
+    ----------
+    strategy, panel, rules
+        Of the back-test.
+    benchmark
+        f64[T], its session returns, or None.
+    sessions_per_year
+        Of annualised figures.
+    market
+        The panel made ready, where it is.
+
+    Examples
+    --------
+    >>> Strategy().liquidity.without_size().by_size
+    False
+    """
+    if strategy.strategy == "python" or not strategy.liquidity.by_size:
+        return None
+    free = strategy.model_copy(update={"liquidity": strategy.liquidity.without_size()})
+    ledger = trade_exchange(free, panel, rules, market or exchange_market(strategy, panel, rules))
+    return metrics_of(series_of(ledger), ledger, benchmark, sessions_per_year)
+
+
 @dataclass(frozen=True, slots=True)
 class AccountSize:
     """An account that was tried: its annual return, what impact took of it a year, and what is left as an edge.
@@ -66,15 +100,14 @@ class AccountSize:
 class Capacity:
     """account : the size at which no edge is left; NaN where none has one, inf where the last one tried still has.
 
-    sizes : those that were tried, ascending; impact : the factor of the square-root law, `assumed` where the strategy
-    states none; above : what the edge is counted from, in words; participation : the cap of an order in its bar's
-    volume, None without one; own : the size that is the strategy's
+    sizes : those that were tried, ascending; impact : the factor of the square-root law, 0 for none; above : what the
+    edge is counted from, in words; participation : the cap of an order in its bar's volume, None without one
+    own : the size that is the strategy's, the figures of the back-test itself
     """
 
     account: float
     sizes: tuple[AccountSize, ...]
     impact: float
-    assumed: bool
     above: str
     participation: float | None
     own: AccountSize
@@ -86,11 +119,10 @@ class Capacity:
 
     def verdict(self) -> str:
         """What the account of the back-test means for a significant result that it exceeds the capacity of."""
-        impact = "assumed market impact" if self.assumed else "market impact"
         found = "none" if math.isnan(self.account) else f"about {self.estimate}"
         return (
-            f"FAIL: significant, but at this account ({amount_text(self.own.account)}) the edge after {impact} is "
-            f"{self.own.edge:+.1%} per year. Estimated capacity: {found}."
+            f"FAIL: significant, but at this account ({amount_text(self.own.account)}) the edge (annual return "
+            f"above {self.above}) is {self.own.edge:+.1%} per year. Estimated capacity: {found}."
         )
 
     @property
@@ -100,11 +132,8 @@ class Capacity:
 
     def line(self) -> str:
         """The estimate in one line."""
-        origin = "assumed" if self.assumed else "as the strategy states"
-        model = (
-            f"Model: impact = {self.impact:g} x daily volatility x square root of (order / daily volume), {origin}; "
-            f"edge = annual return above {self.above}."
-        )
+        law = f"impact = {self.impact:g} x daily volatility x square root of (order / daily volume), as in the result"
+        model = f"Model: {law if self.impact else 'no impact'}; edge = annual return above {self.above}."
         last = self.sizes[-1]
         why = "market impact exceeds the edge"
         if self.participation is not None:
@@ -134,26 +163,46 @@ def amount_text(amount: float) -> str:
 
 
 def estimate_capacity(
-    strategy: Strategy, panel: Panel, rules: Rules, benchmark: FloatArray | None, sessions_per_year: int
+    strategy: Strategy,
+    panel: Panel,
+    rules: Rules,
+    benchmark: FloatArray | None,
+    sessions_per_year: int,
+    market: MarketArrays | None = None,
 ) -> Capacity | None:
-    """The estimate, from the same strategy at growing accounts.
+    """The estimate, from the same strategy at growing accounts, its own among them.
 
-    benchmark : f64[T], its session returns; the edge of a strategy that sells short is its own return, so that of one
-    without a benchmark. None where impact cannot be told: the profile qlib has none, without volumes it refers to
-    nothing, a few sessions have no annual return, and a user's own function is not called a second time.
+    None where the size of an account has no effect: with neither impact nor participation, and without volumes; where a
+    few sessions have no annual return; and for a user's own function, which is not called a second time.
+
+    Parameters
+    ----------
+    strategy, panel, rules
+        Of the back-test.
+    benchmark
+        f64[T], its session returns, or None; the edge of a strategy that sells short is its own return, as that of one
+        without a benchmark.
+    sessions_per_year
+        Of annualised figures.
+    market
+        The panel made ready, where it is.
+
+    Examples
+    --------
+    >>> amount_text(1e8)
+    '100 million'
     """
-    if strategy.profile == "qlib" or strategy.strategy == "python" or not (panel.volume > 0).any():
+    liquidity = strategy.liquidity
+    if not liquidity.by_size or strategy.strategy == "python" or not (panel.volume > 0).any():
         return None
     if len(panel.sessions) - 1 < FEWEST_SESSIONS:
         return None
-    stated = strategy.liquidity.impact
-    liquidity = strategy.liquidity.model_copy(update={"impact": stated or USUAL_IMPACT})
-    strategy = strategy.model_copy(update={"liquidity": liquidity})
-    trade = trade_function(strategy, panel, rules)
+    market = market or exchange_market(strategy, panel, rules)
     compared = None if strategy.strategy == "long_short_quantile" else benchmark
     sizes = []
     for times in TIMES:
-        ledger = trade(strategy.model_copy(update={"account": strategy.account * times}))
+        sized = strategy.model_copy(update={"account": strategy.account * times})
+        ledger = trade_exchange(sized, panel, rules, market)
         series = series_of(ledger)
         found = metrics_of(series, ledger, compared, sessions_per_year)
         impact = found["impact"] / found["cost"] * found["annual_cost"] if found["cost"] else 0.0
@@ -167,7 +216,6 @@ def estimate_capacity(
         account=zero_edge_account(sizes),
         sizes=tuple(sizes),
         impact=liquidity.impact,
-        assumed=stated == 0,
         above=above,
         participation=liquidity.participation,
         own=sizes[TIMES.index(1.0)],

@@ -24,7 +24,15 @@ from kronos_quant.schema import check_table
 from kronos_quant.stats.selection import ReturnMoments, deflated_sharpe, estimate_overfitting
 from kronos_quant.validity.holdings import universe_returns, without_universe
 from kronos_quant.validity.luck import Luck, assess_luck
-from kronos_quant.validity.trials import TrialRow, Trials, read_trials, record_trials, settings_text, strategy_key
+from kronos_quant.validity.trials import (
+    TrialRow,
+    Trials,
+    read_trials,
+    record_trials,
+    settings_text,
+    strategy_key,
+    universe_name,
+)
 from kronos_quant.workspace import WorkspaceFolder
 
 TRIALS = "trials.parquet"
@@ -83,9 +91,9 @@ def append_results(
 ) -> pl.DataFrame:
     """Write a batch of results, first to the ledger of trials, then to the table of the sweep; return that."""
     edges = without_universe(np.column_stack([one.returns for one in batch]), universe)
-    keys = [strategy_key(workspace, inputs, one.trial.strategy) for one in batch]
+    keys, universe_of = [strategy_key(workspace, inputs, one.trial.strategy) for one in batch], universe_name(inputs)
     rows = [
-        TrialRow(key, settings_text(one.trial.strategy), one.returns, np.ascontiguousarray(edge))
+        TrialRow(key, settings_text(one.trial.strategy), one.returns, np.ascontiguousarray(edge), universe_of)
         for key, one, edge in zip(keys, batch, edges.T, strict=True)
     ]
     record_trials(

@@ -49,6 +49,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "kurtosis": pl.Float64(),
     "edge_sharpe": pl.Float64(),  # of the returns without the universe's
     "returns": pl.List(pl.Float64()),
+    "universe": pl.String(),  # null in files of before it was recorded
 }
 """Of the files; Sharpe ratios are of a session."""
 
@@ -60,12 +61,16 @@ _LOST = "put it back from a copy, or kq doctor --repair (the trials that it held
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """A back-test that was run: which one, and its session returns f64[T], whole and without the universe's."""
+    """A back-test that was run: which one, and its session returns f64[T], whole and without the universe's.
+
+    universe : of `universe_name`, None where unknown
+    """
 
     key: str
     settings: str
     returns: FloatArray
     edge: FloatArray
+    universe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ class Trials:
         """f64[N] of a numeric column."""
         return self.table[name].cast(pl.Float64).to_numpy()
 
+    def on_universe(self, universe: str | None) -> Trials:
+        """The trials of one universe: only those may be set side by side."""
+        return Trials(self.table.filter(pl.col("universe").eq_missing(universe)), self.folder)
+
     def returns_on(self, dates: Sequence[date], keys: Sequence[str] | None = None) -> FloatArray:
         """f64[T, N] of the trials on exactly these sessions, in the order of the table, or of `keys`, which all are."""
         same = self.table.filter(pl.col("calendar") == calendar_digest(dates))
@@ -89,7 +98,9 @@ class Trials:
             same = pl.DataFrame({"trial": keys}).join(same, on="trial", how="inner", maintain_order="left")
         if same.is_empty():
             return np.empty((len(dates), 0))
-        newest = scan_parquet(ledger_files(self.folder)).join(same.lazy(), on=["trial", "recorded"], how="semi")
+        newest = scan_parquet(ledger_files(self.folder), schema=COLUMNS).join(
+            same.lazy(), on=["trial", "recorded"], how="semi"
+        )
         rows = newest.select("trial", "returns").unique("trial").collect()
         ordered = same.select("trial").join(rows, on="trial", how="left", maintain_order="left")["returns"]
         return np.ascontiguousarray(np.vstack([row.to_numpy() for row in ordered]).T)
@@ -110,9 +121,17 @@ def strategy_key(workspace: WorkspaceFolder, inputs: BacktestInputs, strategy: S
     return trial_key(strategy, inputs.scores.digest, code)
 
 
+def universe_name(inputs: BacktestInputs) -> str:
+    """The universe of a back-test: its name, or of scores of a file that names none, a digest of their symbols."""
+    name = inputs.strategy.universe or (inputs.scores.source.recipe.universe if inputs.scores.source else None)
+    if name is not None:
+        return name
+    return f"symbols {hashlib.sha256(' '.join(inputs.panel.symbols).encode()).hexdigest()[:16]}"
+
+
 def settings_text(strategy: Strategy) -> str:
-    """A trial's settings, as the ledger keeps them for people."""
-    return strategy.model_dump_json(exclude_defaults=True)
+    """A trial's settings, as the ledger keeps them for people; without those that its key leaves out by their value."""
+    return json.dumps(strategy.digest_settings(defaults=False), separators=(",", ":"))
 
 
 def record_trials(
@@ -142,6 +161,7 @@ def record_trials(
             "kurtosis": [found.kurtosis for found in figures],
             "edge_sharpe": [found.sharpe for found in edges],
             "returns": [row.returns for row in rows],
+            "universe": [row.universe for row in rows],
         },
         schema=COLUMNS,
     )
@@ -168,7 +188,7 @@ def read_trials(runs: Path) -> Trials:
     if not files:
         return Trials(pl.DataFrame(schema=schema), folder)
     with reading(folder, "the ledger of trials"):
-        table = scan_parquet(files).select(small).collect().cast(schema)  # type: ignore[arg-type]
+        table = scan_parquet(files, schema=COLUMNS).select(small).collect()
     return Trials(table.sort("recorded").unique("trial", keep="last", maintain_order=True), folder)
 
 

@@ -10,6 +10,7 @@ from kronos_quant.backtest import BacktestResult, simulate
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
 from kronos_quant.backtest.result import BacktestRun, result_tables
 from kronos_quant.report.account_tables import account_tables
+from kronos_quant.report.backtest_sections import read_first
 from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.periods import by_period
 from kronos_quant.report.terms import terms_of
@@ -57,13 +58,13 @@ def _write_run(
         examination = examine_backtest(workspace, inputs, result, f"backtest/{run.id}")
         notes += examination.warnings()
         terms = terms_of(result, inputs.rules, benchmark)
-        document = backtest_document(result, examination, inputs.name, terms, [*result.notes, *notes], benchmark)
+        first = read_first([*result.notes, *notes], examination)
+        document = backtest_document(result, examination, inputs.name, terms, first, benchmark)
         if page:
             performance_png(run.folder / "performance.png", result, title=inputs.name, benchmark_name=benchmark)
             origin = f"Run {run.id}; {scores.origin}; bars {digest[:16]}."
-            notes += write_tearsheet(run.folder / "tearsheet.html", document, result, benchmark, origin)
-        all_notes = (*result.notes, *notes)
-        document = replace(document, notes=all_notes)
+            first += tuple(write_tearsheet(run.folder / "tearsheet.html", document, result, benchmark, origin))
+        document = replace(document, notes=first)
         text, head = document.to_text(), headline_document(document).to_text()
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
         figures = (
@@ -79,13 +80,13 @@ def _write_run(
                 "risk": result.risk,
                 "terms": [": ".join(term) for term in terms],
                 "total_return_by_delisting_return": {f"{at:g}": total for at, total in result.delisted.items()},
-                "notes": [*all_notes],
+                "notes": [*first],
             }
             | by_period(result)
         )
         run.write_metrics(figures)
     values = {field.name: getattr(result, field.name) for field in fields(BacktestResult)}
-    verdict, signals = examination.luck.headline(), inputs.scores.signals
+    verdict, signals = examination.lines()[0], inputs.scores.signals
     return BacktestRun(
         **values, folder=run.path, figures=figures, report=text, head=head, verdict=verdict, signals=signals
     )

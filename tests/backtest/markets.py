@@ -18,6 +18,12 @@ def dates(count: int) -> tuple[date, ...]:
     return tuple(date(2024, 1, 1) + timedelta(days=t) for t in range(count))
 
 
+def sizeless(fields: dict) -> Strategy:
+    """The strategy of some settings: without market impact and participation, unless they say otherwise."""
+    off = {"impact": 0.0, "participation": None}
+    return Strategy.model_validate(fields | {"liquidity": off | fields.get("liquidity", {})})
+
+
 def panel_of(score, close, *, open_=None, factor=None, gone=None, volume=None) -> Panel:
     """A panel from lists of rows; open is the close and the factor 1 unless given.
 

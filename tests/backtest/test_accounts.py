@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 import numpy as np
 import pytest
-from backtest.markets import intraday, panel_of
+from backtest.markets import intraday, panel_of, sizeless
 from backtest.test_properties import SEEDS, case, run
 
-from kronos_quant.backtest import Strategy, codes, simulate
+from kronos_quant.backtest import codes, simulate
 from kronos_quant.backtest.accounts import (
     Ledger,
     bar_table,
@@ -106,7 +106,7 @@ def test_no_two_codes_have_one_word(words):
 
 
 def test_each_leg_has_its_returns_values_and_costs():
-    strategy = Strategy.model_validate(
+    strategy = sizeless(
         {
             "strategy": "python",
             "code": "own.py",
@@ -142,7 +142,7 @@ def test_each_leg_has_its_returns_values_and_costs():
 
 
 def test_a_trade_through_zero_is_cut_there():
-    strategy = Strategy.model_validate(
+    strategy = sizeless(
         {
             "strategy": "python",
             "code": "own.py",
@@ -163,7 +163,7 @@ def test_a_trade_through_zero_is_cut_there():
 
 
 def test_an_account_without_shorts_has_no_legs():
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "account": 1_000.0})
+    strategy = sizeless({"topk": 1, "n_drop": 1, "account": 1_000.0})
     assert simulate(strategy, panel_of([[1]] * 3, [[10.0]] * 3)).legs is None
 
 

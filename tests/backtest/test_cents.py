@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 
-from kronos_quant.backtest import Strategy, rules_of, simulate
+from kronos_quant.backtest import rules_of, simulate
 from kronos_quant.backtest.panel import in_ticks
 from kronos_quant.market import Facts
 
@@ -27,7 +27,7 @@ def market(symbols, score, raw, *, opened=None, factor=None, start=date(2024, 6,
 
 
 def run(panel, exchange="", facts=None, decide=None, **fields):
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0} | fields)
+    strategy = sizeless({"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0} | fields)
     rules = rules_of(strategy, panel, exchange, facts)
     return simulate(strategy, in_ticks(panel, rules.tick), rules, decide=decide)
 

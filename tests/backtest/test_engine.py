@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, reordered, rules_with
+from backtest.markets import PLAIN_COSTS, panel_of, random_market, random_rules, reordered, rules_with, sizeless
 
 from kronos_quant.backtest import Panel, Strategy, engine, rules_of, simulate, vectorbt_check
 from kronos_quant.backtest.engine import run_kernel
@@ -14,7 +14,7 @@ NAN = float("nan")
 
 def strategy_of(**fields) -> Strategy:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
-    return Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
+    return sizeless(plain | {"costs": PLAIN_COSTS} | fields)
 
 
 def trades(result) -> list[tuple]:
@@ -105,7 +105,7 @@ def test_a_delisted_holding_leaves_at_its_last_price_without_cost(at, left):
     result = simulate(strategy_of(delisting_return=at), panel_of([[2, 1], [NAN, NAN], [NAN, NAN]], close))
     assert result.cash[1] == pytest.approx(4_905 + left)
     assert trades(result)[-1][1:] == ("S00", "sell", "filled", "delisted")
-    assert "1 holding counts as delisted (S00)" in result.notes[-1]
+    assert "1 holding counts as delisted (S00)" in result.notes[0]
 
 
 def test_a_suspended_holding_is_kept_at_its_last_price():
@@ -118,7 +118,7 @@ def test_a_suspended_holding_is_kept_at_its_last_price():
 def test_holders_of_a_small_universe_do_not_trade_in_circles():
     result = simulate(strategy_of(topk=5, n_drop=2, lot=0), panel_of([[1, 2, 3]] * 6, np.full((6, 3), 10.0)))
     assert len(result.fills) == 3
-    assert "topk is 5, but only 3 symbols have scores and bars" in result.notes[0]
+    assert "topk is 5, but only 3 of 3 symbols have a score" in result.notes[0]
 
 
 def test_lots_are_of_raw_shares_and_an_odd_remainder_is_sold_whole():

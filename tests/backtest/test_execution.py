@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import panel_of, random_market, random_rules, with_past
+from backtest.markets import panel_of, random_market, random_rules, sizeless, with_past
 from backtest.test_kernel import compare, random_strategy
 from pydantic import ValidationError
 
@@ -30,7 +30,7 @@ FIRST = date(2024, 1, 1)
 
 
 def strategy(**fields) -> Strategy:
-    return Strategy.model_validate(PLAIN | fields)
+    return sizeless(PLAIN | fields)
 
 
 def minutes(prices: dict[str, list[float]], volumes: list[float], day: date, factor: float = 1.0) -> pl.DataFrame:
@@ -124,7 +124,7 @@ def test_settings_that_mean_nothing_are_refused(fields, message):
 
 def test_a_workspace_fills_by_its_minute_bars(scored_workspace):
     path = scored_workspace.root / "strategies" / "own.yaml"
-    path.write_text(path.read_text() + "fill: vwap\nfill_window: 09:30-09:33\n")
+    path.write_text(path.read_text() + "fill: vwap\nfill_window: 09:30-09:33\nliquidity: {impact: 0}\n")
     with pytest.raises(DataError, match="needs minute bars: only day bars are stored"):
         collect_inputs(scored_workspace, "own", "cpu", compute=False)
     market = open_market(scored_workspace.root)

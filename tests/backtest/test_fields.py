@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 
 from kronos_quant.backtest import Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import SymbolGroups
@@ -37,7 +37,7 @@ def run(fields, score=None, close=None, *, open_=None, volume=None, groups=None,
         panel = replace(panel, groups=SymbolGroups(("a", "b"), np.array([groups] * len(close))))
     costs = PLAIN["costs"] | fields.get("costs", {})
     plain = {name: value for name, value in PLAIN.items() if name != "risk_degree" or not SHARE_SETTINGS & set(fields)}
-    strategy = Strategy.model_validate(plain | fields | {"costs": costs})
+    strategy = sizeless(plain | fields | {"costs": costs})
     return simulate(strategy, panel, rules_of(strategy, panel, exchange), decide=decide)
 
 
@@ -140,7 +140,7 @@ def test_levies_are_the_exchanges_or_none():
     for levies, levied in (("exchange", True), ("none", False)):
         panel = panel_of([FIRST, SECOND, SECOND], close)
         panel = replace(panel, symbols=("SH600000", "SH600001"))
-        strategy = Strategy.model_validate(PLAIN | {"costs": {"levies": levies, "commission": 0, "minimum": 0}})
+        strategy = sizeless(PLAIN | {"costs": {"levies": levies, "commission": 0, "minimum": 0}})
         assert (simulate(strategy, panel).metrics["levies"] > 0) == levied
 
 
@@ -280,7 +280,7 @@ def test_only_tradable_of_qlib_ranks_what_trades_on_the_day():
     panel = panel_of([FIRST] * 3, close)
     blocked = replace(panel, close=np.array([[10, 20], [NAN, 20], [10, 20.0]]))
     for chosen, bought in ((False, []), (True, ["S01"])):
-        strategy = Strategy.model_validate(PLAIN | QLIB | {"qlib": {"only_tradable": chosen}})
+        strategy = sizeless(PLAIN | QLIB | {"qlib": {"only_tradable": chosen}})
         result = simulate(strategy, blocked)
         assert result.fills.filter(date=panel.dates[1])["symbol"].to_list() == bought
 
@@ -288,22 +288,20 @@ def test_only_tradable_of_qlib_ranks_what_trades_on_the_day():
 def test_forbid_all_trade_at_limit_of_qlib_is_of_both_sides():
     close = [[10, 20], [8.0, 20.0], [8.0, 20.0]]
     for chosen, first in ((True, 2), (False, 1)):
-        strategy = Strategy.model_validate(
-            PLAIN | QLIB | {"price_limit": 0.1, "qlib": {"forbid_all_trade_at_limit": chosen}}
-        )
+        strategy = sizeless(PLAIN | QLIB | {"price_limit": 0.1, "qlib": {"forbid_all_trade_at_limit": chosen}})
         # limit down on the first day: no purchase, or one
         assert days(simulate(strategy, panel_of([FIRST] * 3, close)))[0] == first
 
 
 def test_impact_cost_of_qlib_is_added_to_the_rate():
-    strategy = Strategy.model_validate(PLAIN | QLIB | {"risk_degree": 0.5, "qlib": {"impact_cost": 0.1}})
+    strategy = sizeless(PLAIN | QLIB | {"risk_degree": 0.5, "qlib": {"impact_cost": 0.1}})
     result = simulate(strategy, panel_of([FIRST] * 2, [[10.0, 20.0]] * 2, volume=[[50_000.0, 1.0]] * 2))
     # a tenth of the day's shares: a hundredth of 10%
     assert (shares(result), result.fills["cost"][0]) == ([5_000], pytest.approx(50_000 * 0.1 * 0.01))
 
 
 def test_volume_threshold_of_qlib_is_of_the_days_own_volume():
-    strategy = Strategy.model_validate(PLAIN | QLIB | {"qlib": {"volume_threshold": 0.25}})
+    strategy = sizeless(PLAIN | QLIB | {"qlib": {"volume_threshold": 0.25}})
     result = simulate(strategy, panel_of([FIRST] * 2, [[10.0, 20.0]] * 2, volume=[[1.0, 1.0], [1_999.0, 1.0]]))
     # a quarter of 1,999 shares
     assert shares(result) == pytest.approx([499.75])

@@ -33,8 +33,11 @@ def tables():
     return bars, bars.select("date", "symbol", score=pl.Series(rng.standard_normal(len(bars))))
 
 
+PLAIN = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "liquidity": {"impact": 0, "participation": None}}
+
+
 def run(bars, scores, **settings):
-    return backtest_frames(bars, scores, **({"topk": 1, "n_drop": 1, "hold_thresh": 1} | settings))
+    return backtest_frames(bars, scores, **(PLAIN | settings))
 
 
 def test_any_library_gives_the_same_orders_and_an_index_is_not_traded(tables):
@@ -49,7 +52,7 @@ def test_any_library_gives_the_same_orders_and_an_index_is_not_traded(tables):
     wide = scores.pivot("symbol", index="date", values="score")
     assert run(bars, wide).orders.equals(result.orders)
     # the package is the function of its name
-    assert package(bars, scores, Strategy(topk=1, n_drop=1, hold_thresh=1)).orders.equals(result.orders)
+    assert package(bars, scores, Strategy(**PLAIN)).orders.equals(result.orders)
 
 
 def test_the_orders_are_those_of_a_workspace_with_the_same_bars(scored_workspace):

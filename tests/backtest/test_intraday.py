@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import PLAIN_COSTS, dates, intraday, panel_of
+from backtest.markets import PLAIN_COSTS, dates, intraday, panel_of, sizeless
 
 from kronos_quant.backtest import Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import build_bar_panel, session_panel
@@ -24,7 +24,7 @@ FIRST_BETTER, SECOND_BETTER, NONE = [2, 1], [1, 2], [NAN, NAN]
 
 def strategy_of(**fields) -> Strategy:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
-    return Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
+    return sizeless(plain | {"costs": PLAIN_COSTS} | fields)
 
 
 def bars_of(score, close=CLOSE, open_=OPEN, bars=3, **fields):

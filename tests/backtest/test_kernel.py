@@ -41,7 +41,7 @@ def random_strategy(seed: int, **fields) -> Strategy:
 def random_liquidity(rng) -> dict:
     """Nothing in half of the cases."""
     if rng.random() < 0.5:
-        return {}
+        return {"impact": 0.0, "participation": None}
     return {
         "slippage": float(rng.choice([0.0, 0.001, 0.02])),
         "impact": float(rng.choice([0.0, 0.5])),

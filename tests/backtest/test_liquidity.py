@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market
+from backtest.markets import PLAIN_COSTS, intraday, panel_of, random_market, sizeless
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.backtest.kernel.states import market_states
@@ -23,7 +23,7 @@ def liquidity(**fields) -> Liquidity:
 
 def strategy_of(**fields) -> Strategy:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
-    return Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
+    return sizeless(plain | {"costs": PLAIN_COSTS} | fields)
 
 
 def test_sums_are_over_the_sessions_before():
@@ -45,7 +45,7 @@ def test_trailing_figures_equal_slow_ones_and_know_nothing_of_the_session(seed):
         for n in range(N):
             before = panel.volume[max(t - 4, 0) : t, n]
             known = before[~np.isnan(before)]
-            assert (np.isnan(volume[t, n])) if len(known) == 0 else volume[t, n] == pytest.approx(known.mean())
+            assert volume[t, n] == (pytest.approx(known.mean()) if known.sum() > 0 else np.inf)
             moves = []
             for s in range(max(t - 4, 1), t):
                 earlier = panel.close[:s, n][~np.isnan(panel.close[:s, n])]
@@ -70,7 +70,7 @@ def test_the_first_sessions_refer_to_what_was_before_the_panel():
     np.testing.assert_allclose(volatilities(chosen, panel)[:, 0], expected)
     # without them the first session has nothing to refer to
     alone = replace(panel, past=None)
-    assert np.isnan(volumes(chosen, alone)[0]).all()
+    assert np.isposinf(volumes(chosen, alone)[0]).all()
     assert np.isnan(volatilities(chosen, alone)[:3]).all()
 
 
@@ -98,8 +98,14 @@ def test_fills_of_which_nobody_knew_how_far_they_move_the_price_are_counted():
 
 def test_nothing_is_computed_that_nobody_asks_for():
     panel, _, _ = random_market(1)
-    assert volumes(liquidity(slippage=0.1), panel).size == volatilities(liquidity(participation=0.1), panel).size == 0
-    np.testing.assert_array_equal(volumes(liquidity(participation=0.1, volume="bar"), panel), panel.volume)
+    assert (
+        volumes(liquidity(slippage=0.1, impact=0, participation=None), panel).size
+        == volatilities(liquidity(participation=0.1, impact=0), panel).size
+        == 0
+    )
+    own = volumes(liquidity(participation=0.1, volume="bar"), panel)
+    seen = np.logical_or.accumulate(panel.volume > 0)
+    np.testing.assert_array_equal(own, np.where(seen & ~np.isnan(panel.volume), panel.volume, np.inf))
 
 
 def test_slippage_makes_every_fill_worse_and_is_told_apart():

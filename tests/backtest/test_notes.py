@@ -2,21 +2,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of
+from backtest.markets import PLAIN_COSTS, panel_of, sizeless
 
-from kronos_quant.backtest import Panel, Strategy, rules_of
-from kronos_quant.backtest.accounts import order_table
+from kronos_quant.backtest import Panel, rules_of
+from kronos_quant.backtest.accounts import order_table, series_of
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.notes import notes_of, rejections_of
+from kronos_quant.backtest.result import metrics_of
 
 NAN = float("nan")
 
 
 def noted(panel: Panel, **fields) -> tuple[str, ...]:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "lot": 100, "price_limit": "none"}
-    strategy = Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
+    strategy = sizeless(plain | {"costs": PLAIN_COSTS} | fields)
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
-    return notes_of(strategy, panel, order_table(ledger.orders, ledger.factor, panel))
+    metrics = metrics_of(series_of(ledger), ledger, None, 250)
+    return notes_of(strategy, panel, order_table(ledger.orders, ledger.factor, panel), metrics)
 
 
 def test_an_ordinary_run_has_nothing_to_say():
@@ -67,9 +69,7 @@ def test_what_became_of_delisted_holdings_is_said():
 
 def test_rejections_are_counted_by_reason_the_most_frequent_first():
     close = [[10, 10, 10], [NAN, 11, 10], [NAN, 10, 10]]
-    strategy = Strategy.model_validate(
-        {"topk": 1, "n_drop": 1, "price_limit": 0.1, "lot": 10_000_000, "only_tradable": False}
-    )
+    strategy = sizeless({"topk": 1, "n_drop": 1, "price_limit": 0.1, "lot": 10_000_000, "only_tradable": False})
     panel = panel_of([[3, 2, 1]] * 3, close, gone=[3, 3, 3])
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     orders = order_table(ledger.orders, ledger.factor, panel)

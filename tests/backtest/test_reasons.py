@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import intraday, panel_of
+from backtest.markets import intraday, panel_of, sizeless
 
-from kronos_quant.backtest import Strategy, rules_of, simulate
+from kronos_quant.backtest import rules_of, simulate
 from kronos_quant.backtest.codes import BOTH_LIMITS, REASONS, RISKS, SIDES, STATUSES
 from kronos_quant.backtest.notes import rejections_of, risk_orders
 from kronos_quant.backtest.panel import SymbolGroups
@@ -30,7 +30,7 @@ def orders_of(close, score=None, *, weights=None, rules=None, volume=None, bars=
              "risk_degree": 1.0, "costs": FREE}  # fmt: skip
     if weights is not None:
         plain |= {"strategy": "python", "code": "own.py", "short": True}
-    strategy = Strategy.model_validate(plain | fields)
+    strategy = sizeless(plain | fields)
     chosen = replace(rules_of(strategy, panel), **(rules or {}))
     given = iter(weights or ())
     result = simulate(strategy, panel, chosen, decide=None if weights is None else lambda view: next(given, None))
@@ -154,7 +154,7 @@ def test_every_reason_and_every_rule_has_its_market():
 
 def test_both_the_rule_and_the_exchanges_reason_are_counted():
     panel = panel_of([BEST] * 2, FLAT[:2], volume=[[800.0, 1.0]] * 2)
-    strategy = Strategy.model_validate(
+    strategy = sizeless(
         {"topk": 1, "n_drop": 1, "account": 10_000.0, "lot": 0, "price_limit": "none", "costs": FREE,
          "risk": {"max_weight": 0.5}, "liquidity": {"participation": 0.25}}
     )  # fmt: skip
@@ -166,7 +166,7 @@ def test_both_the_rule_and_the_exchanges_reason_are_counted():
 
 def test_an_order_for_a_symbol_without_a_bar_tells_no_price():
     panel = panel_of([BEST] * 2, [[10, 20], [NAN, 20]], gone=[2, 2])
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "account": 10_000.0, "lot": 0, "costs": FREE})
+    strategy = sizeless({"topk": 1, "n_drop": 1, "account": 10_000.0, "lot": 0, "costs": FREE})
     [first, second] = simulate(strategy, panel).orders.rows(named=True)
     assert (first["reason"], first["price"], first["value"], first["cost"]) == ("no bar", None, 0, 0)
     assert (second["symbol"], second["status"]) == ("S01", "filled")

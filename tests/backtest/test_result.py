@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of, random_market, rules_with
+from backtest.markets import PLAIN_COSTS, panel_of, random_market, rules_with, sizeless
 
 from kronos_quant import backtest
-from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest import simulate
 
 
 @pytest.fixture(scope="module")
 def result():
     panel, limits, lots = random_market(8)
-    strategy = Strategy.model_validate({"topk": 3, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "costs": PLAIN_COSTS})
+    strategy = sizeless({"topk": 3, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "costs": PLAIN_COSTS})
     return simulate(
         strategy,
         panel,
@@ -43,7 +43,7 @@ def test_daily_has_a_row_for_every_session_traded(result):
 
 def test_daily_without_a_benchmark_keeps_its_column():
     panel = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0))
-    daily = simulate(Strategy.model_validate({"topk": 1, "n_drop": 1}), panel).daily
+    daily = simulate(sizeless({"topk": 1, "n_drop": 1}), panel).daily
     assert daily["benchmark_return"].dtype == pl.Float64
     assert daily["benchmark_return"].null_count() == 2
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of
+from backtest.markets import PLAIN_COSTS, panel_of, sizeless
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.backtest.panel import SymbolGroups
@@ -18,7 +18,7 @@ FREE = {"buy": 0, "sell": 0, "minimum": 0, "borrow": 0}
 
 def strategy_of(risk, **fields) -> Strategy:
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
-    return Strategy.model_validate(plain | {"costs": PLAIN_COSTS, "risk": risk} | fields)
+    return sizeless(plain | {"costs": PLAIN_COSTS, "risk": risk} | fields)
 
 
 def weights_of(risk, *decisions, score=None, close=None, open_=None, **fields):

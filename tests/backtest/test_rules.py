@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 
 from kronos_quant.backtest import Panel, Strategy, rules_of, simulate
 from kronos_quant.errors import DataError
@@ -25,7 +25,7 @@ def market(*symbols: str, start: date = date(2024, 6, 17), close=None, score=Non
 
 
 def strategy_of(**fields) -> Strategy:
-    return Strategy.model_validate({"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0} | fields)
+    return sizeless({"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0} | fields)
 
 
 def test_a_share_pays_commission_and_what_is_levied_on_its_day_to_the_cent():

@@ -171,7 +171,23 @@ def test_a_share_that_the_rule_does_not_have_and_two_names_at_once_are_refused(s
     ],
 )  # fmt: skip
 def test_renamed_settings_leave_the_digest_of_a_trial_as_it_was(settings, key):
-    assert trial_key(Strategy.model_validate(settings), "abc", "code") == key
+    # what these files meant when the digests were computed
+    off = {"liquidity": {"impact": 0, "participation": None}, "only_tradable": False}
+    assert trial_key(Strategy.model_validate(settings | off), "abc", "code") == key
+    now = trial_key(Strategy.model_validate(settings), "abc", "code")
+    assert now != key
+    stated = {"liquidity": {"impact": 1.0, "participation": 0.1, "slippage": 0.0}, "only_tradable": True}
+    assert trial_key(Strategy.model_validate(settings | stated), "abc", "code") == now
+
+
+def test_a_digest_of_the_profile_qlib_is_as_it_was_for_it_has_no_liquidity():
+    key = "5f9d933eac8c3ae678d36eab47d1f20f39912fa0a65122558bef195bdea01f0a"
+    for liquidity in ({}, {"liquidity": {}}, {"liquidity": {"impact": 0, "participation": None}}):
+        assert trial_key(Strategy.model_validate({"profile": "qlib"} | liquidity), "abc", "code") == key
+    places = ({"only_tradable": True}, {"qlib": {"only_tradable": True}})
+    assert len({trial_key(Strategy.model_validate({"profile": "qlib"} | place), "abc") for place in places}) == 1
+    with pytest.raises(ValidationError, match="liquidity needs `profile: exchange`"):
+        Strategy.model_validate({"profile": "qlib", "liquidity": {"impact": 1.0}})
 
 
 def test_only_tradable_is_read_in_its_former_place_and_is_by_default_what_the_profile_does():

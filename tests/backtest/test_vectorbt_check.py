@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 from backtest.test_properties import SEEDS, case, run
 
-from kronos_quant.backtest import Strategy, codes, rules_of, simulate, vectorbt_check
+from kronos_quant.backtest import codes, rules_of, simulate, vectorbt_check
 from kronos_quant.backtest.engine import run_kernel
 from kronos_quant.backtest.qlib.market import derived_facts
 from kronos_quant.backtest.vectorbt_check import (
@@ -86,7 +86,7 @@ def qlib_run(close, account, **fields):
     """One symbol, bought in the first session and sold in the second, in single shares."""
     panel = panel_of([[1], [NAN], [NAN]], close)
     chosen = {"profile": "qlib", "topk": 1, "n_drop": 0, "hold_thresh": 1, "lot": 1, "price_limit": "none"}
-    strategy = Strategy.model_validate(chosen | {"account": account} | fields)
+    strategy = sizeless(chosen | {"account": account} | fields)
     facts = replace(derived_facts(panel), unit=1)
     scored = replace(panel, score=np.array([[1.0], [1.0], [NAN]]))
     return simulate(strategy, scored, qlib=facts)
@@ -125,7 +125,7 @@ def test_a_place_that_is_left_goes_to_another_symbol_in_a_later_row():
 def test_there_are_as_many_places_as_symbols_held_and_traded_at_once():
     close = np.full((8, 6), 10.0)
     score = np.array([[float((i + t) % 6) for i in range(6)] for t in range(8)])
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e4, "lot": 1})
+    strategy = sizeless({"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e4, "lot": 1})
     panel = panel_of(score, close)
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     assert len(np.unique(ledger.fills[:, codes.SYMBOL])) > 3
@@ -153,7 +153,7 @@ def test_a_users_portfolio_tells_trades_by_symbol_to_the_cent():
     panel = panel_of([[2, 1], [1, 2], [1, 2]], [[10, 20], [10.5, 20], [11.5, 22]],
                      open_=[[10, 20], [10, 20], [11, 21]])  # fmt: skip
     chosen = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 100_000.0, "lot": 100, "price_limit": "none"}
-    strategy = Strategy.model_validate(chosen | {"costs": {"buy": 0.001, "sell": 0.0015, "minimum": 5.0}})
+    strategy = sizeless(chosen | {"costs": {"buy": 0.001, "sell": 0.0015, "minimum": 5.0}})
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     portfolio = vectorbt_portfolio(ledger, panel)
     orders = portfolio.orders.records_readable
@@ -172,7 +172,7 @@ def test_a_users_portfolio_tells_trades_by_symbol_to_the_cent():
 def test_the_last_cent_is_spent_by_both():
     # everything of a large account goes into one symbol: what rounding makes of the last cent is no difference
     close = np.array([[10.01], [10.03], [10.07]]) * 1.0000001
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 0, "account": 1.23e11, "lot": 0, "risk_degree": 1.0})
+    strategy = sizeless({"topk": 1, "n_drop": 0, "account": 1.23e11, "lot": 0, "risk_degree": 1.0})
     result = simulate(strategy, panel_of([[1]] * 3, close))
     assert result.cash[0] == pytest.approx(0, abs=1)
 

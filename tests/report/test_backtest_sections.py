@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of
+from backtest.markets import PLAIN_COSTS, panel_of, sizeless
 from report.cases import Examined, examined
 from validity.cases import walks
 
-from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest import simulate
 from kronos_quant.report.backtest_sections import delistings, figures, headline_sections, result_sections, trading
 from kronos_quant.report.document import Part
 
@@ -18,7 +18,7 @@ NAN = float("nan")
 
 def ran(panel, benchmark=None, **fields):
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "lot": 100, "price_limit": "none"}
-    return simulate(Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields), panel, benchmark_close=benchmark)
+    return simulate(sizeless(plain | {"costs": PLAIN_COSTS} | fields), panel, benchmark_close=benchmark)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,7 @@ def test_every_part_is_told_in_the_order_in_which_it_is_read(full):
         "Industries",
         "One-session delay",
         "Capacity",
+        "What each rule is worth",
         "Costs",
         "Limits and rejections",
         "Rolling half years",

@@ -179,5 +179,5 @@ def test_without_a_benchmark_its_figures_are_missing_rather_than_zero(short):
 def test_what_is_not_determined_is_null_for_scripts_and_a_dash_for_people(tmp_path):
     _, page, text, metrics = told(tmp_path, examined(tmp_path, walks(2, 24, seed=6), benchmark=np.array([100.0, 99.0])))
     assert metrics["sharpe_ratio"] is metrics["capacity"] is metrics["delayed_one_session"] is None
-    assert page.table("Result, after costs")["Sharpe ratio, annual"] == ["-", "-"]
+    assert page.table("Result, after costs")["Sharpe ratio, annual"] == ["-", "-", "-"]
     assert not any(word in text.lower().split() for word in ("nan", "inf", "none,", "null"))

@@ -88,7 +88,8 @@ def test_the_tables_hold_the_figures_of_the_run(full):
     case, _, read = full
     metrics = case.result.metrics
     figures = read.table("Result, after costs")
-    assert figures["Sharpe ratio, annual"] == [f"{metrics[f'{whose}sharpe_ratio']:.2f}" for whose in ("", "benchmark_")]
+    sharpes = [metrics["sharpe_ratio"], case.found.without_size["sharpe_ratio"], metrics["benchmark_sharpe_ratio"]]
+    assert figures["Sharpe ratio, annual"] == [f"{sharpe:.2f}" for sharpe in sharpes]
     assert read.table("Trading")["trades"] == [f"{metrics['trades']:,.0f}"]
     assert read.table("Against the benchmark")["beta"] == [f"{metrics['beta']:.2f}"]
     assert "benchmark SPX" in read.text
@@ -100,7 +101,7 @@ def test_every_setting_is_listed_with_the_value_used(full):
     case, _, read = full
     settings = dict(next(rows for name, rows in read.tables if ["topk", "8"] in rows))
     strategy = case.result.strategy
-    assert set(type(strategy).model_fields) - {"costs", "liquidity", "risk", "qlib"} <= set(settings)
+    assert set(type(strategy).model_fields) - {"costs", "liquidity", "risk", "qlib", "optimise"} <= set(settings)
     assert settings["liquidity.sessions"] == "20"
     assert settings["costs.borrow"] == "0.03"
     assert settings["account"] == "1000000.0"

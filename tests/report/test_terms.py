@@ -5,9 +5,9 @@ from datetime import date
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, intraday, panel_of
+from backtest.markets import PLAIN_COSTS, intraday, panel_of, sizeless
 
-from kronos_quant.backtest import Panel, Rules, Strategy, rules_of, simulate
+from kronos_quant.backtest import Panel, Rules, rules_of, simulate
 from kronos_quant.report.terms import labelled, limits_line, lots_line, settings_of, settlement_line, terms_of
 
 NAN = float("nan")
@@ -21,7 +21,7 @@ def swap(**fields) -> Panel:
 
 def ran(panel: Panel, exchange: str = "", **fields):
     plain = {"topk": 1, "n_drop": 1, "hold_thresh": 1, "account": 1e5, "lot": 100, "price_limit": "none"}
-    strategy = Strategy.model_validate(plain | {"costs": PLAIN_COSTS} | fields)
+    strategy = sizeless(plain | {"costs": PLAIN_COSTS} | fields)
     rules = rules_of(strategy, panel, exchange)
     return simulate(strategy, panel, rules), rules
 
@@ -34,7 +34,7 @@ def told(panel: Panel, **fields) -> str:
 def mainland(symbols: tuple[str, ...], dates: tuple[date, ...]) -> Rules:
     panel = replace(panel_of(np.ones((len(dates), len(symbols))), np.full((len(dates), len(symbols)), 10.0)))
     panel = replace(panel, symbols=symbols, dates=dates)
-    return rules_of(Strategy.model_validate({}), panel)
+    return rules_of(sizeless({}), panel)
 
 
 def test_terms_say_what_was_run_when_and_at_which_costs():
@@ -146,7 +146,7 @@ def test_within_sessions_the_terms_speak_of_bars():
 
 def test_a_benchmark_without_a_name_is_not_called_none():
     panel = swap()
-    strategy = Strategy.model_validate({"topk": 1, "n_drop": 1, "lot": 0, "price_limit": "none"})
+    strategy = sizeless({"topk": 1, "n_drop": 1, "lot": 0, "price_limit": "none"})
     rules = rules_of(strategy, panel)
     result = simulate(strategy, panel, rules, benchmark_close=np.array([100.0, 110.0, 99.0]))
     assert dict(terms_of(result, rules))["benchmark"] == "unnamed"

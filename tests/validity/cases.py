@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import numpy as np
+from backtest.markets import sizeless
 
 from kronos_quant.backtest import BacktestResult, Panel, Rules, Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import NO_DELISTINGS, SymbolGroups
@@ -47,6 +48,6 @@ def background(panel: Panel, seed: int, industries: SymbolGroups | None = None) 
 def run(panel: Panel, **fields) -> tuple[Strategy, Rules, BacktestResult]:
     """A strategy with lots of one share, its rules and its back-test."""
     plain = {"topk": 8, "n_drop": 2, "hold_thresh": 1, "account": 1e6, "lot": 0, "price_limit": "none"}
-    strategy = Strategy.model_validate(plain | fields)
+    strategy = sizeless(plain | fields)
     rules = rules_of(strategy, panel)
     return strategy, rules, simulate(strategy, panel, rules)

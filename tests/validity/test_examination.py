@@ -17,7 +17,7 @@ from kronos_quant.validity.trials import TrialRow, read_trials, record_trials
 
 def examined(tmp_path, **fields):
     panel = walks(90, 24, seed=6)
-    _, rules, result = run(panel, **fields)
+    _, rules, result = run(panel, **{"liquidity": {"impact": 1.0, "participation": 0.1}} | fields)
     edge = without_universe(result.returns, universe_returns(panel))
     record_trials(tmp_path, "r", "s", "p", result.dates, [TrialRow("own", "{}", result.returns, edge)])
     luck = assess_luck(result.returns, edge, read_trials(tmp_path), None, result.sessions_per_year)
@@ -30,6 +30,9 @@ def test_everything_is_asked_of_a_back_test(tmp_path):
     assert found.legs is None
     assert found.delayed["sessions_per_year"] == 252
     assert found.capacity.sizes
+    assert found.without_size["impact"] == 0 < result.metrics["impact"]
+    assert found.effects[0].name == "market impact and participation"
+    assert found.effects[0].annual_return == found.without_size["annual_return"]
     assert found.attribution.total == pytest.approx(result.returns.mean() * 252)
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 from validity.cases import run, walks
 
-from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest import simulate
 from kronos_quant.validity.examination import legs_of
 
 SHORT = {"strategy": "long_short_quantile", "quantile": 0.25, "every": 3}
@@ -34,7 +34,7 @@ def test_legs_by_hand():
     panel = panel_of([[2, 1]] * 3, [[10, 20], [11, 20], [11, 22]], open_=[[10, 20], [10, 20], [11, 20]])
     plain = {"account": 1e5, "lot": 0, "price_limit": "none", "every": 10, "quantile": 0.5, "sessions_per_year": 252}
     costs = {"buy": 0.001, "sell": 0.001, "minimum": 0, "borrow": 0.0}
-    strategy = Strategy.model_validate(plain | {"strategy": "long_short_quantile", "costs": costs})
+    strategy = sizeless(plain | {"strategy": "long_short_quantile", "costs": costs})
     result = simulate(strategy, panel)
     found = legs_of(result)
     # session 1: 4,750 shares rise from 10 to 11 and cost 47.5; 2,375 short at 20 stay there and cost 47.5
@@ -52,7 +52,7 @@ def test_a_trade_through_zero_is_cut_there():
     )  # fmt: skip
     plain = {"account": 1e5, "lot": 0, "price_limit": "none", "quantile": 0.5, "every": 1}
     costs = {"buy": 0.0, "sell": 0.0, "minimum": 0, "borrow": 0.0}
-    strategy = Strategy.model_validate(plain | {"strategy": "long_short_quantile", "costs": costs})
+    strategy = sizeless(plain | {"strategy": "long_short_quantile", "costs": costs})
     result = simulate(strategy, panel)
     found = legs_of(result)
     # from session 2's open: long 2,375 of the second from 20 to 25, short 4,750 of the first from 10 to 12

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from kronos_quant.stats.selection import estimate_overfitting
-from kronos_quant.validity.luck import assess_luck
+from kronos_quant.stats.selection import Overfitting, estimate_overfitting
+from kronos_quant.validity.luck import assess_luck, overfitting_line
 from kronos_quant.validity.trials import TrialRow, read_trials, record_trials
 
 DAYS = [date(2020, 1, 1) + timedelta(days=i) for i in range(500)]
@@ -53,7 +53,7 @@ def test_the_best_of_many_does_not(tmp_path):
     assert found.whole.expected_max == pytest.approx(2.76 / math.sqrt(500), rel=0.1)
     told = "\n".join(found.lines())
     assert told.startswith("FAIL: the best of 200 trials without skill would do as well.")
-    assert "over 200 trials on these 500 sessions (12,870 splits into halves)" in told
+    assert "over 200 trials on this universe and these 500 sessions (12,870 splits into halves)" in told
 
 
 def test_what_the_universe_earned_does_not_pass(tmp_path):
@@ -101,7 +101,19 @@ def test_the_figures_are_annual_and_complete(tmp_path):
 
 def test_overfitting_is_put_into_words(tmp_path):
     ahead = examined(tmp_path / "a", noise(1, mean=0.003)[0], others=noise(5, seed=4))
-    assert "in-sample winners tend to stay ahead out of sample" in "\n".join(ahead.lines())
+    assert ahead.overfitting.probability < 0.1
+    assert ahead.lines()[-1].endswith(
+        "LOW (below 0.1): the best in-sample trial nearly always stays above the median out of sample."
+    )
     swing = np.repeat([1.0, -1.0], 250) * 0.004 + noise(1)[0]
     behind = examined(tmp_path / "b", swing, others=[-swing])
-    assert "selecting the best in-sample trial does not help out of sample" in "\n".join(behind.lines())
+    assert behind.lines()[-1].endswith("is no better out of sample than one selected at random (0.5).")
+    between = overfitting_line(Overfitting(0.44, 3, 119, 16, 12_870), 8)
+    assert (
+        "0.44 over 3 trials on this universe and these 119 sessions (12,870 splits into halves; 5 other trials"
+        in between
+    )
+    assert (
+        "ELEVATED (0.1 to 0.5): in 44% of the splits the best in-sample trial falls to the median or below" in between
+    )
+    assert "stay" not in between

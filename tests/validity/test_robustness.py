@@ -10,12 +10,14 @@ from validity.cases import run, walks
 from kronos_quant.backtest import simulate
 from kronos_quant.validity.robustness import (
     TIMES,
-    USUAL_IMPACT,
     AccountSize,
     Capacity,
     estimate_capacity,
+    metrics_without_size,
     zero_edge_account,
 )
+
+SIZED = {"impact": 1.0, "participation": 0.1}
 
 
 def sizes(*edges: float) -> list[AccountSize]:
@@ -38,7 +40,7 @@ def test_no_edge_and_an_edge_without_end():
 
 def test_impact_grows_with_the_account_until_it_eats_the_edge():
     panel = walks(120, 30, seed=2, edge=0.6)
-    strategy, rules, _ = run(panel, n_drop=8, hold_thresh=0, costs={"minimum": 0})
+    strategy, rules, _ = run(panel, n_drop=8, hold_thresh=0, costs={"minimum": 0}, liquidity={"impact": 1.0})
     found = estimate_capacity(strategy, panel, rules, None, 252)
     assert [size.account for size in found.sizes] == [1e6 * times for times in TIMES[: len(found.sizes)]]
     assert sum(size.edge <= 0 for size in found.sizes) == 1
@@ -48,11 +50,41 @@ def test_impact_grows_with_the_account_until_it_eats_the_edge():
     last = [size.account for size in found.sizes if size.edge > 0][-1]
     assert edges[0] > 0 > edges[-1]
     assert last < found.account < last * 10
-    assert (found.impact, found.assumed) == (USUAL_IMPACT, True)
     assert found.line().startswith(
         "Estimated capacity: about 57 million. Above it, market impact exceeds the edge. Model: "
     )
-    assert "assumed; edge = annual return above 0" in found.line()
+    assert "as in the result; edge = annual return above 0" in found.line()
+
+
+def test_the_row_of_the_own_account_is_the_back_test_itself():
+    panel = walks(60, 15, seed=3)
+    close = np.linspace(100, 110, 60)
+    for liquidity in (
+        {"impact": 1.0, "participation": 0.1},
+        {"impact": 0.3, "slippage": 0.001},
+        {"participation": 0.02},
+    ):
+        strategy, rules, _ = run(panel, account=3e7, liquidity=liquidity)
+        metrics = simulate(strategy, panel, rules, benchmark_close=close).metrics
+        found = estimate_capacity(strategy, panel, rules, close[1:] / close[:-1] - 1, 252)
+        assert found.own in found.sizes
+        assert found.own == AccountSize(
+            3e7, metrics["annual_return"], metrics["impact"] / metrics["cost"] * metrics["annual_cost"],
+            metrics["excess_annual_return"], metrics["mean_cash"],
+        )  # fmt: skip
+
+
+def test_the_figures_without_impact_and_participation_are_those_of_a_run_without_them():
+    panel = walks(60, 15, seed=3)
+    strategy, rules, with_them = run(panel, account=3e7, liquidity={"impact": 1.0, "participation": 0.1})
+    _, _, free = run(panel, account=3e7)
+    found = metrics_without_size(strategy, panel, rules, None, 252)
+    assert found == free.metrics
+    assert found["annual_return"] != with_them.metrics["annual_return"]
+    slipped = strategy.model_copy(update={"liquidity": strategy.liquidity.model_copy(update={"slippage": 0.01})})
+    assert metrics_without_size(slipped, panel, rules, None, 252)["slippage"] > 0
+    for other in (free.strategy, strategy.model_copy(update={"strategy": "python"})):
+        assert metrics_without_size(other, panel, rules, None, 252) is None
 
 
 def test_each_size_is_a_back_test_of_its_own():
@@ -60,7 +92,7 @@ def test_each_size_is_a_back_test_of_its_own():
     strategy, rules, _ = run(panel, liquidity={"impact": 0.3})
     benchmark_close = np.linspace(100, 120, 60)
     found = estimate_capacity(strategy, panel, rules, benchmark_close[1:] / benchmark_close[:-1] - 1, 252)
-    assert (found.impact, found.assumed, found.above) == (0.3, False, "the benchmark's")
+    assert (found.impact, found.above) == (0.3, "the benchmark's")
     for size in found.sizes[::2]:
         own = strategy.model_copy(update={"account": size.account})
         metrics = simulate(own, panel, rules, benchmark_close=benchmark_close).metrics
@@ -95,16 +127,16 @@ def test_impact_is_the_square_root_law_in_closed_form():
 
 def test_a_few_sessions_have_no_annual_return_to_lose():
     panel = walks(20, 10)
-    strategy, rules, _ = run(panel)
+    strategy, rules, _ = run(panel, liquidity={"impact": 1.0})
     assert estimate_capacity(strategy, panel, rules, None, 252) is None
     longer = walks(21, 10)
-    strategy, rules, _ = run(longer)
+    strategy, rules, _ = run(longer, liquidity={"impact": 1.0})
     assert estimate_capacity(strategy, longer, rules, None, 252) is not None
 
 
 def test_who_sells_short_is_held_against_0():
     panel = walks(60, 16)
-    strategy, rules, _ = run(panel, strategy="long_short_quantile", quantile=0.25, every=5)
+    strategy, rules, _ = run(panel, strategy="long_short_quantile", quantile=0.25, every=5, liquidity={"impact": 1.0})
     found = estimate_capacity(strategy, panel, rules, np.full(59, 0.01), 252)
     assert found.above == "0"
     assert found.sizes[0].edge == found.sizes[0].annual_return
@@ -112,15 +144,16 @@ def test_who_sells_short_is_held_against_0():
 
 def test_what_never_had_an_edge_says_so():
     panel = walks(60, 15, seed=4)
-    strategy, rules, _ = run(panel, costs={"buy": 0.05, "sell": 0.05})
+    strategy, rules, _ = run(panel, costs={"buy": 0.05, "sell": 0.05}, liquidity={"impact": 1.0})
     line = estimate_capacity(strategy, panel, rules, None, 252).line()
     assert line.startswith("No capacity: no edge after impact even at the smallest account tested (10,000). Model: ")
 
 
 def test_what_has_no_impact_has_no_capacity():
     panel = walks(30, 10)
-    strategy, rules, _ = run(panel)
-    for other in ({"profile": "qlib"}, {"strategy": "python"}):
+    assert estimate_capacity(run(panel)[0], panel, run(panel)[1], None, 252) is None
+    strategy, rules, _ = run(panel, liquidity={"impact": 1.0})
+    for other in ({"strategy": "python"},):
         assert estimate_capacity(strategy.model_copy(update=other), panel, rules, None, 252) is None
     without = replace(panel, volume=np.full_like(panel.volume, np.nan))
     assert estimate_capacity(strategy, without, rules, None, 252) is None
@@ -128,14 +161,15 @@ def test_what_has_no_impact_has_no_capacity():
 
 def test_under_a_cap_of_participation_the_rest_of_a_large_account_stays_in_cash():
     panel = walks(120, 30, seed=2, edge=0.6)
-    strategy, rules, _ = run(panel, n_drop=8, hold_thresh=0, costs={"minimum": 0}, liquidity={"participation": 0.1})
+    strategy, rules, _ = run(panel, n_drop=8, hold_thresh=0, costs={"minimum": 0}, liquidity=SIZED)
     found = estimate_capacity(strategy, panel, rules, None, 252)
     cash = [size.mean_cash for size in found.sizes]
     assert cash[-1] > 0.9 > 0.5 > cash[2] == found.own.mean_cash
     line = found.line()
     assert "market impact exceeds the edge" not in line
     assert f"Orders are capped at 0.1 of the volume: mean cash is {cash[2]:.0%} at 1 million, {cash[-1]:.0%}" in line
-    free = estimate_capacity(run(panel, n_drop=8, hold_thresh=0)[0], panel, rules, None, 252)
+    uncapped = run(panel, n_drop=8, hold_thresh=0, liquidity={"impact": 1.0})[0]
+    free = estimate_capacity(uncapped, panel, rules, None, 252)
     assert free.participation is None
     assert "capped" not in free.line()
 
@@ -143,11 +177,11 @@ def test_under_a_cap_of_participation_the_rest_of_a_large_account_stays_in_cash(
 def test_an_account_above_its_capacity_is_the_verdict():
     own = AccountSize(1e6, 0.02, 0.3, -0.01, 0.05)
     smaller = AccountSize(1e5, 0.2, 0.1, 0.17, 0.05)
-    found = Capacity(2.8e5, (smaller, own), 1.0, True, "the benchmark's", None, own)
+    found = Capacity(2.8e5, (smaller, own), 1.0, "the benchmark's", None, own)
     assert found.exceeded
     assert found.verdict() == (
-        "FAIL: significant, but at this account (1 million) the edge after assumed market impact is -1.0% per year. "
-        "Estimated capacity: about 280,000."
+        "FAIL: significant, but at this account (1 million) the edge (annual return above the benchmark's) "
+        "is -1.0% per year. Estimated capacity: about 280,000."
     )
-    assert replace(found, account=math.nan, assumed=False).verdict().endswith("Estimated capacity: none.")
+    assert replace(found, account=math.nan).verdict().endswith("Estimated capacity: none.")
     assert not replace(found, own=smaller).exceeded

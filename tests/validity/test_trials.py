@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from made import ROOT
 
 from kronos_quant import DataError
 from kronos_quant.backtest import Strategy
 from kronos_quant.stats.selection import return_moments
-from kronos_quant.validity.trials import TrialRow, ledger_files, read_trials, record_trials, trial_key
+from kronos_quant.validity.trials import TrialRow, digest_of, ledger_files, read_trials, record_trials, trial_key
 
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(30)]
 
@@ -72,6 +75,24 @@ def test_only_trials_on_the_same_sessions_share_a_matrix(tmp_path):
     assert trials.returns_on(DAYS).shape == (30, 1)
     assert trials.returns_on(DAYS[1:]).shape == (29, 1)
     assert trials.returns_on(DAYS[:5]).shape == (5, 0)
+
+
+def test_trials_of_other_universes_share_no_matrix_and_older_files_name_none(tmp_path):
+    first, second, third = (replace(row(name, seed), universe=name[0]) for seed, name in enumerate(("a1", "a2", "b1")))
+    record(tmp_path, first, second)
+    older = record(tmp_path, row("old", 7))
+    table = pl.read_parquet(older).drop("universe")
+    older.unlink()
+    held = io.BytesIO()
+    table.write_parquet(held)
+    older.with_name(f"20200101-000000-{digest_of(held.getvalue())}.parquet").write_bytes(held.getvalue())
+    record(tmp_path, third)
+    trials = read_trials(tmp_path)
+    assert len(trials) == 4
+    found = trials.on_universe("a").returns_on(DAYS)
+    np.testing.assert_array_equal(found, np.column_stack([first.returns, second.returns]))
+    assert trials.on_universe("b").returns_on(DAYS).shape == trials.on_universe(None).returns_on(DAYS).shape == (30, 1)
+    assert trials.returns_on(DAYS).shape == (30, 4)
 
 
 def test_the_returns_of_some_trials_come_in_the_order_asked_for(tmp_path):

@@ -100,7 +100,7 @@ def test_the_period_starts_where_the_models_data_end(backtest):
     assert list(summary.dates) == unseen[1:]
     assert summary.signals.frame["date"].unique().sort().to_list() == unseen[:-1]
     assert "CONTAMINATED" not in summary.report
-    assert summary.figures["notes"] == []
+    assert not any("unseen" in note or "scores are missing" in note for note in summary.figures["notes"])
 
 
 def test_a_period_that_the_model_has_seen_is_called_contaminated(backtest_workspace):
@@ -226,15 +226,26 @@ def test_without_a_benchmark_there_are_no_excess_figures(backtest_workspace, bac
     assert "annual excess" not in summary.report
     # a script finds the same keys in every run
     assert summary.figures.keys() == backtest[1].figures.keys()
-    assert summary.figures["notes"] == []
+    assert not any("enchmark" in note for note in summary.figures["notes"])
 
 
 def test_a_market_without_an_index_has_no_benchmark_and_says_so(backtest_workspace, monkeypatch):
     monkeypatch.setattr(Market, "benchmark", lambda self, choice: None)
     summary = run_backtest(backtest_workspace, "topk", device="cpu", page=False)
-    assert summary.figures["notes"] == [
+    assert summary.figures["notes"][-1] == (
         "No benchmark: there is no index among the instruments (set `benchmark` in the strategy)."
-    ]
+    )
+
+
+def test_what_changed_the_result_is_told_first_with_its_worth(backtest):
+    figures, text = backtest[1].figures, backtest[1].report
+    first, effect = figures["notes"][0], figures["effects"][0]
+    name, worth = effect["name"], effect["basis_points"]
+    assert first.startswith(f"{name[:1].upper()}{name[1:]}: {worth:+,.0f} bps per year (annual return without: ")
+    assert worth == pytest.approx((figures["annual_return"] - effect["annual_return"]) * 1e4)
+    sizes = [abs(each["basis_points"]) for each in figures["effects"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert text.index("Read this first") < text.index(first[:40]) < text.index("Significance")
 
 
 def test_a_benchmark_can_be_any_symbol(backtest_workspace):
@@ -281,7 +292,7 @@ def test_the_report_states_the_costs_that_were_used_and_who_took_them(backtest):
     assert "commission 0%, no minimum; SEC fee 0.00278% of sales" in text
     assert "FINRA fee 0.000166 per share sold, at most 8.3" in text
     assert "252 sessions per year" in text
-    assert summary.figures["cost"] == pytest.approx(summary.figures["levies"])
+    assert summary.figures["cost"] == pytest.approx(summary.figures["levies"] + summary.figures["impact"])
     assert "taxes and fees" in summary.tearsheet.read_text()
 
 

@@ -171,10 +171,11 @@ class Exchange:
         averages = self.panel.execution
         known = self.panel.with_past("volume") if averages is None else averages.volume
         if liquidity.volume == "bar":
-            return float(known[len(known) - len(self.panel.dates) + t][i])
+            until = [float(row[i]) for row in known[: len(known) - len(self.panel.dates) + t + 1]]
+            return until[-1] if any(value > 0 for value in until) else math.nan
         before = [float(known[row][i]) for row in self.trailing(t)]
         there = [value for value in before if not math.isnan(value)]
-        return sum(there) / len(there) if there else math.nan
+        return sum(there) / len(there) if sum(there) > 0 else math.nan
 
     def volatility(self, t: int, i: int) -> float:
         """Standard deviation of the returns before; NaN with fewer than two."""
@@ -186,11 +187,11 @@ class Exchange:
         return statistics.stdev(moves) if len(moves) >= 2 else math.nan
 
     def through(self, t: int, i: int, shares: float) -> float:
-        """As many shares as the participation lets through."""
-        share = self.strategy.liquidity.participation
-        if share is None:
+        """As many shares as the participation lets through: all where the volume is unknown."""
+        share, volume = self.strategy.liquidity.participation, self.volume(t, i)
+        if share is None or math.isnan(volume):
             return shares
-        most = share * self.volume(t, i)
+        most = share * volume
         if shares <= most:
             return shares
         return self.whole_lots(t, i, most, 0.0) if most > 0 else 0.0

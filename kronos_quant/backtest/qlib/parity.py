@@ -27,7 +27,7 @@ from kronos_quant.backtest.qlib.directory import for_pyqlib
 from kronos_quant.backtest.qlib.market import QlibFacts, facts_of_directory, qlib_costs, qlib_unit
 from kronos_quant.backtest.qlib.oracle import run_pyqlib
 from kronos_quant.backtest.rules import Rules
-from kronos_quant.backtest.settings import Liquidity, Risk
+from kronos_quant.backtest.settings import Risk, no_liquidity
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.display import Displayed, summary_table
 from kronos_quant.errors import counted
@@ -212,7 +212,7 @@ def ladder(
     units = replace(flat, lot=np.full(N, unit, dtype=np.int64), step=np.full(N, max(unit, 1), dtype=np.int64))
     whole = strategy
     stay = replace(panel, delisted=NO_DELISTINGS)
-    nothing = {"risk": Risk.model_validate({}), "liquidity": Liquidity.model_validate({})}
+    nothing = {"risk": Risk.model_validate({}), "liquidity": no_liquidity()}
     strategy = strategy.model_copy(update=nothing)
     every = strategy.model_copy(update={"only_tradable": False})
     accounts = [

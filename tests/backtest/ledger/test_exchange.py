@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, intraday, panel_of, with_past
+from backtest.markets import PLAIN_COSTS, intraday, panel_of, sizeless, with_past
 
-from kronos_quant.backtest import Strategy, rules_of
+from kronos_quant.backtest import rules_of
 from kronos_quant.backtest.ledger import simulate_slowly, simulate_targets_slowly
 from kronos_quant.backtest.ledger.accounts import Accounts
 from kronos_quant.backtest.ledger.exchange import Exchange, ticks
@@ -21,7 +21,7 @@ NAN = float("nan")
 def exchange_of(panel=None, *, rules=None, **fields) -> Exchange:
     panel = panel if panel is not None else panel_of([[2, 1]] * 3, [[10.0, 20.0]] * 3)
     plain = {"topk": 1, "n_drop": 1, "account": 100_000.0, "lot": 100, "price_limit": "none", "costs": PLAIN_COSTS}
-    strategy = Strategy.model_validate(plain | fields)
+    strategy = sizeless(plain | fields)
     return Exchange(strategy, panel, replace(rules_of(strategy, panel), **(rules or {})))
 
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from backtest.markets import sizeless
 from backtest.qlib.directories import made_panel, scores_of, write_directory
 
-from kronos_quant.backtest import Strategy, rules_of
+from kronos_quant.backtest import rules_of
 from kronos_quant.backtest.qlib import parity as module
 from kronos_quant.backtest.qlib.market import facts_of_directory
 from kronos_quant.backtest.qlib.parity import compare_profiles, ladder, relative
@@ -17,7 +18,7 @@ from kronos_quant.backtest.settings import Liquidity, Risk
 def found(tmp_path_factory):
     panel = made_panel(7)
     directory = write_directory(panel, tmp_path_factory.mktemp("parity") / "qlib")
-    strategy = Strategy.model_validate({"topk": 5, "n_drop": 2, "hold_thresh": 2})
+    strategy = sizeless({"topk": 5, "n_drop": 2, "hold_thresh": 2})
     rules, facts = rules_of(strategy, panel), facts_of_directory(panel, directory)
     return strategy, panel, rules, facts, compare_profiles(strategy, panel, rules, facts, scores_of(panel), directory)
 

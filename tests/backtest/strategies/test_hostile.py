@@ -9,10 +9,10 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pytest
-from backtest.markets import intraday, panel_of, random_market
+from backtest.markets import intraday, panel_of, random_market, sizeless
 from backtest.test_kernel import random_strategy
 
-from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest import simulate
 from kronos_quant.backtest.strategies.rules import load_decide
 from kronos_quant.errors import KronosQuantError
 
@@ -23,7 +23,7 @@ FLAT = [[10.0, 20.0]] * 4
 def run(decide, close=FLAT, score=None, **fields):
     plain = {"strategy": "python", "code": "own.py", "account": 1_000.0, "lot": 0, "price_limit": "none"}
     costs = {"buy": 0, "sell": 0, "minimum": 0, "borrow": 0}
-    strategy = Strategy.model_validate(plain | {"costs": costs} | fields)
+    strategy = sizeless(plain | {"costs": costs} | fields)
     return simulate(strategy, panel_of(score or [[2, 1]] * len(close), close), decide=decide)
 
 
@@ -191,7 +191,7 @@ def test_one_changed_number_after_a_row_changes_nothing_until_then(seed, profile
         panel = intraday(panel, 3)
     strategy = random_strategy(seed, strategy=kind, every=1 + seed % 3)
     if profile == "qlib":
-        strategy = strategy.model_copy(update={"profile": "qlib", "liquidity": Strategy.model_validate({}).liquidity})
+        strategy = strategy.model_copy(update={"profile": "qlib", "liquidity": sizeless({}).liquidity})
     rng = np.random.default_rng([seed, 12])
     T, N = panel.score.shape
     whole = simulate(strategy, panel)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 from pydantic import ValidationError
 from scipy.optimize import linprog, minimize
 
@@ -128,7 +128,7 @@ def market(T: int = 90, count: int = 12, seed: int = 0):
 def strategy(**fields) -> Strategy:
     plain = {"strategy": "topk_rebalance", "topk": 4, "every": 10, "account": 1e7, "lot": 100, "price_limit": "none"}
     chosen = plain | {"weighting": "optimise", "costs": FREE_OF_COST} | fields
-    return Strategy.model_validate(chosen)
+    return sizeless(chosen)
 
 
 def test_without_risk_and_costs_it_is_the_equally_weighted_top_k():

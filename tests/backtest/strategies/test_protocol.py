@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from backtest.markets import panel_of
+from backtest.markets import panel_of, sizeless
 
-from kronos_quant.backtest import Strategy, simulate
+from kronos_quant.backtest import simulate
 from kronos_quant.backtest.panel import Past
 from kronos_quant.errors import KronosQuantError
 
@@ -16,7 +16,7 @@ NAN = float("nan")
 
 def run(decide, score=None, close=None, **fields):
     plain = {"strategy": "python", "code": "own.py", "account": 1_000.0, "lot": 0, "price_limit": "none"}
-    strategy = Strategy.model_validate(plain | {"costs": {"buy": 0, "sell": 0, "minimum": 0}} | fields)
+    strategy = sizeless(plain | {"costs": {"buy": 0, "sell": 0, "minimum": 0}} | fields)
     close = close if close is not None else [[10, 20], [11, 20], [12, 20]]
     return simulate(strategy, panel_of(score or [[2, 1]] * 3, close), decide=decide)
 
@@ -68,7 +68,7 @@ def test_the_bars_before_the_first_session_are_there_to_be_read():
     days = tuple(panel.dates[0] - timedelta(days=2 - t) for t in range(2))
     panel = replace(panel, past=Past(days, (close - 1, close, close, close, close * 100, close / close)))
     plain = {"strategy": "python", "code": "own.py", "account": 1_000.0, "lot": 0, "price_limit": "none"}
-    simulate(Strategy.model_validate(plain), panel, decide=lambda view: seen.append(view))
+    simulate(sizeless(plain), panel, decide=lambda view: seen.append(view))
     first, second = seen
     assert first.bars("close", 1).tolist() == [[10, 20]]
     assert first.bars("close", 2).tolist() == [[9, 18], [10, 20]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from backtest.markets import PLAIN_COSTS, panel_of, random_market
+from backtest.markets import PLAIN_COSTS, panel_of, random_market, sizeless
 
 from kronos_quant.backtest import Strategy, simulate
 from kronos_quant.backtest.strategies.rules import load_decide
@@ -15,7 +15,7 @@ NAN = float("nan")
 
 def strategy_of(name: str, **fields) -> Strategy:
     plain = {"strategy": name, "account": 100_000.0, "lot": 0, "price_limit": "none", "risk_degree": 1.0}
-    return Strategy.model_validate(plain | {"costs": {"buy": 0, "sell": 0, "minimum": 0, "borrow": 0}} | fields)
+    return sizeless(plain | {"costs": {"buy": 0, "sell": 0, "minimum": 0, "borrow": 0}} | fields)
 
 
 def weights_after(result, day: int) -> dict[str, float]:
