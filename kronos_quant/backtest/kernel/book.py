@@ -11,7 +11,17 @@ import numpy as np
 
 from kronos_quant.arrays import IntArray
 from kronos_quant.backtest import codes
-from kronos_quant.backtest.kernel.arrays import NEXT_DAY, PASSED, PLACED, Book, History, MarketArrays, compiled, inner
+from kronos_quant.backtest.kernel.arrays import (
+    NEXT_DAY,
+    PASSED,
+    PLACED,
+    Book,
+    BoolMatrix,
+    History,
+    MarketArrays,
+    compiled,
+    inner,
+)
 
 
 def new_book(cash: float, symbols: int) -> Book:
@@ -110,9 +120,9 @@ def free_to_sell_nb(market: MarketArrays, book: Book, t: int, i: int) -> float:
 
 
 @inner
-def orderable_nb(market: MarketArrays, t: int, i: int) -> bool:
-    """Whether a symbol gets orders in a row: not where it is known to be suspended."""
-    return len(market.suspended) == 0 or not market.suspended[t, i]
+def orderable_nb(suspended: BoolMatrix, t: int, i: int) -> bool:
+    """Whether a symbol gets orders in a row. suspended : of `MarketArrays`, as all of them cost more to pass on"""
+    return len(suspended) == 0 or not suspended[t, i]
 
 
 @inner

@@ -284,7 +284,7 @@ def buy_rest_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: i
 def carry_on_nb(market: MarketArrays, charges: Charges, book: Book, t: int, buys: bool) -> None:
     """Order again what the volume cap cut in the row before: the sales, or the purchases."""
     for i in range(len(book.pending)):
-        if buys and book.pending[i] > 0.0 and orderable_nb(market, t, i):
+        if buys and book.pending[i] > 0.0 and orderable_nb(market.suspended, t, i):
             buy_rest_nb(market, charges, book, t, i)
-        elif not buys and book.pending[i] < 0.0 and orderable_nb(market, t, i):
+        elif not buys and book.pending[i] < 0.0 and orderable_nb(market.suspended, t, i):
             sell_nb(market, charges, book, t, i, -book.pending[i])

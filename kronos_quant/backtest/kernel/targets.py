@@ -81,10 +81,12 @@ def session_nb(
     carry_on_nb(market, charges, book, t, False)
     reduced = np.zeros(len(asked), np.bool_)
     for i in order:
-        reduced[i] = orderable_nb(market, t, i) and reduce_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
+        reduced[i] = orderable_nb(market.suspended, t, i) and reduce_nb(
+            market, charges, book, t, i, target[i], asked[i], rule[i]
+        )
     carry_on_nb(market, charges, book, t, True)
     for i in order:
-        if not reduced[i] and orderable_nb(market, t, i):
+        if not reduced[i] and orderable_nb(market.suspended, t, i):
             increase_nb(market, charges, book, t, i, target[i], asked[i], rule[i])
     value_nb(market, book, history, t, charges.borrow)
     return book

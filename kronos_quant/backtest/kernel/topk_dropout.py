@@ -17,6 +17,7 @@ from kronos_quant.backtest.kernel.arrays import (
     SPENT,
     STEP,
     Book,
+    BoolMatrix,
     Charges,
     Guard,
     History,
@@ -47,19 +48,20 @@ from kronos_quant.backtest.kernel.risk import ROUNDING, begin_row_nb, gross_boun
 
 
 @inner
-def dropped_nb(market: MarketArrays, shares: FloatArray, t: int, topk: int, n_drop: int) -> IntArray:
+def dropped_nb(
+    ranking: RankArray, scored: int, suspended: BoolMatrix, shares: FloatArray, t: int, topk: int, n_drop: int
+) -> IntArray:
     """Holdings that rank below topk among all holdings and the best others, worst first; at most n_drop.
 
     The others are the n_drop best symbols not held, and one more for each free place. A holding that gets no order
     keeps its place, and the rest rank for those that are left.
     """
-    ranking, scored = market.ranking[t], market.scored[t]
     dropped = np.empty(n_drop, np.int64)
     others, places = topk + n_drop, topk
     for i in range(len(shares)):
         if shares[i] > 0.0:
             others -= 1
-            places -= not orderable_nb(market, t, i)
+            places -= not orderable_nb(suspended, t, i)
     place, count = 0, 0
     for position in range(len(ranking)):
         i = ranking[position]
@@ -67,7 +69,7 @@ def dropped_nb(market: MarketArrays, shares: FloatArray, t: int, topk: int, n_dr
             if others == 0 or position >= scored:
                 continue
             others -= 1
-        elif not orderable_nb(market, t, i):
+        elif not orderable_nb(suspended, t, i):
             continue
         place += 1
         if place > places and shares[i] > 0.0:
@@ -79,7 +81,8 @@ def dropped_nb(market: MarketArrays, shares: FloatArray, t: int, topk: int, n_dr
 @inner
 def sales_nb(market: MarketArrays, book: Book, t: int, topk: int, n_drop: int, hold_thresh: int) -> IntArray:
     """Holdings to sell: those dropped that are old enough, may be sold, and are not being sold already."""
-    dropped = dropped_nb(market, book.shares, t, topk, n_drop)
+    ranking, scored = market.ranking[t], market.scored[t]
+    dropped = dropped_nb(ranking, scored, market.suspended, book.shares, t, topk, n_drop)
     count = 0
     for i in dropped:
         age = market.session[t] - market.session[book.traded[i]]
@@ -222,7 +225,7 @@ def take_back_nb(
     for i in sales:
         parting[i] = True
     for i in range(len(rule)):
-        if rule[i] == codes.UNTOUCHED or (target[i] > 0.0 and parting[i]) or not orderable_nb(market, t, i):
+        if rule[i] == codes.UNTOUCHED or (target[i] > 0.0 and parting[i]) or not orderable_nb(market.suspended, t, i):
             rule[i] = codes.UNTOUCHED
             continue
         sold = less_nb(book.shares[i], target[i], market.factor[t, i], market.trait[i, LOT], market.trait[i, STEP])
