@@ -90,6 +90,10 @@ def save_state(folder: Path, state: TrainingState, tensors: dict[str, Tensor]) -
             copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
             save_file(copies, partial / TENSOR_FILE, metadata={"format": "pt"})
         write_text(partial / STATE_FILE, state.model_dump_json(indent=2) + "\n")
+    _remove_older(folder)
+
+
+def _remove_older(folder: Path) -> None:
     for older in _states(folder)[:-1]:
         with suppress(OSError):
             discard(older)
@@ -155,6 +159,7 @@ class RunFiles:
         self.log.cut(loaded[0].log_bytes if loaded else 0)
         if self.ranks.first:
             remove_abandoned(self.folder)
+            _remove_older(self.folder / STATE_FOLDER)  # a training that was killed after its last state saves no other
 
     def pop_position(self, phase: Phase) -> tuple[PhasePosition, dict[str, Tensor]] | None:
         """The saved position inside a phase, once; None when the phase begins."""

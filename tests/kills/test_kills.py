@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -88,11 +89,15 @@ def test_exports_and_pages(bench, ingested):
 SMALL_DEMO = """
 from kronos_quant.workflows import demo
 whole = demo.make_market
-demo.make_market = lambda spec: whole(spec.model_copy(update={"symbols": 12, "sessions": 140}))
-for name, less in (("epochs: 5", "epochs: 1"), (": 3200", ": 64"), (": 160", ": 60"), ("_window: 24", "_window: 16")):
+demo.make_market = lambda spec: whole(spec.model_copy(update={"symbols": 12, "sessions": 300}))
+for name, less in (("epochs: 5", "epochs: 1"), (": 3200", ": 64"), (": 160", ": 60"), ("_window: 24", "_window: 10")):
     demo.CONFIG = demo.CONFIG.replace(name, less)
 demo.RECIPE = demo.RECIPE.replace(": 40", ": 4")
 """
+
+
+TRAINED_AGAIN = re.compile(r"\): other bytes: \[('runs/train/#1/[^']+'(, )?)+\]$")
+"""A demo always trains: killed after that, it has two equal trainings, and the signals of the first."""
 
 
 @pytest.fixture
@@ -106,7 +111,8 @@ def kq_demo(tmp_path):
 
 @pytest.mark.slow
 def test_a_demo(bench, kq_demo, tmp_path):
-    assert bench(tmp_path / "none", kq=kq_demo).killed("demo", ".", most=8) == []
+    wrong = bench(tmp_path / "none", kq=kq_demo).killed("demo", ".", most=6)
+    assert [words for words in wrong if not TRAINED_AGAIN.search(words)] == []
 
 
 def best(folder: Path) -> Path:

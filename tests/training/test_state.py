@@ -1,10 +1,12 @@
 import random
+import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from kronos_quant import CheckpointError
-from kronos_quant.training.state import PhaseOutcome, PhasePosition, TrainingState, load_state, save_state
+from kronos_quant.training.state import PhaseOutcome, PhasePosition, RunFiles, TrainingState, load_state, save_state
 from kronos_quant.training.validation import ValidationScore
 
 CPU = torch.device("cpu")
@@ -36,6 +38,17 @@ def test_the_newest_whole_state_counts_and_older_ones_are_removed(tmp_path):
     assert found.serial == 10
     assert tensors["weight.a"].tolist() == [10.0, 10.0]
     assert [path.name for path in tmp_path.iterdir()] == ["00000010"]
+
+
+def test_a_resumed_training_removes_the_state_that_a_kill_left_below_its_last(tmp_path):
+    states = tmp_path / "state"
+    save_state(states, state(1), {"weight.a": torch.zeros(2)})
+    shutil.copytree(states / "00000001", tmp_path / "kept")
+    save_state(states, state(2), {"weight.a": torch.zeros(2)})
+    (tmp_path / "kept").rename(states / "00000001")
+    ranks, log = SimpleNamespace(first=True, wait=lambda: None), SimpleNamespace(cut=lambda length: None)
+    RunFiles(tmp_path, "x", ranks, log, None).resume()
+    assert [path.name for path in states.iterdir()] == ["00000002"]
 
 
 def test_without_a_state_there_is_none(tmp_path):
