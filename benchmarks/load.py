@@ -48,7 +48,8 @@ def make_runs(root: Path, count: int, snapshot: str) -> None:
     from kronos_quant.runs.manifest import Inputs, new_manifest
 
     base = new_manifest("", "", Inputs(snapshot, "0" * 64, {"train": 1})) | {"status": "finished", "process": None}
-    first = datetime(2025, 1, 1, tzinfo=UTC)
+    first, rng = datetime(2025, 1, 1, tzinfo=UTC), np.random.default_rng(0)
+    daily = pl.DataFrame({"date": [date(2024, 1, 1) + timedelta(days=day) for day in range(250)]})
     for i in range(count):
         began, kind = first + timedelta(minutes=i), KINDS[i % len(KINDS)]
         run_id = f"{began:%Y%m%d-%H%M%S}000-{i:04x}"
@@ -58,6 +59,11 @@ def make_runs(root: Path, count: int, snapshot: str) -> None:
         own = {"kind": kind, "id": run_id, "started": stamp, "finished": stamp}
         (folder / "manifest.json").write_text(to_json(base | own) + "\n")
         (folder / "metrics.json").write_text('{"sharpe_ratio": 0.5}\n')
+        if kind == "backtest":
+            (folder / "config.yaml").write_text(f"strategy: {{topk: {i}}}\n")
+            daily.with_columns(pl.Series("return", 0.01 * rng.standard_normal(daily.height))).write_parquet(
+                folder / "returns.parquet"
+            )
 
 
 def make_trials(root: Path, count: int, batch: int = 50) -> None:
@@ -69,7 +75,7 @@ def make_trials(root: Path, count: int, batch: int = 50) -> None:
     for start in range(0, count, batch):
         returns = 0.01 * rng.standard_normal((batch, len(dates)))
         rows = [TrialRow(f"{start + i:064x}", "{}", returns[i], returns[i]) for i in range(batch)]
-        record_trials(root / "sweep/load", "0" * 64, "0" * 64, dates, rows)
+        record_trials(root / "runs", "sweep/load", "0" * 64, "0" * 64, dates, rows)
 
 
 def make_market(root: Path, symbols: int, sessions: int) -> None:
@@ -112,8 +118,9 @@ def make_market(root: Path, symbols: int, sessions: int) -> None:
     pl.DataFrame({"date": days}).write_parquet(folder / "sessions.day.parquet")
     old = pl.read_parquet(folder / "instruments.parquet")
     rows = {"symbol": names, "first_date": days[0], "last_date": days[-1], "exchange": "XNYS", "kind": "stock"}
-    instruments = pl.DataFrame(rows).select(old.columns).cast(dict(old.schema))
-    instruments.write_parquet(folder / "instruments.parquet")
+    others = old.head(1).select(name for name in old.columns if name not in rows)
+    instruments = pl.DataFrame(rows).join(others, how="cross").select(old.columns)
+    instruments.cast(dict(old.schema)).write_parquet(folder / "instruments.parquet")
     meta = json.loads((folder / "meta.json").read_text())
     span = {"sessions": sessions, "bars": symbols * sessions, "symbols": symbols}
     meta["freqs"]["day"] |= span | {"first": str(days[0]), "last": str(days[-1])}
@@ -181,7 +188,7 @@ def measure(root: Path, command: str, runs: int) -> None:
 
 
 COMMANDS = (
-    "signal list", "signal list", "signal show default", "signal prune", "doctor", "compare {one} {two}",
+    "signal list", "signal list", "signal show default", "signal prune", "doctor", "runs", "compare {one} {two}",
     "model list", "snapshot list", "snapshot prune", "universe", "history LOAD0000", "config show",
 )  # fmt: skip
 
