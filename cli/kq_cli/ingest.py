@@ -24,7 +24,7 @@ ListSource = Annotated[Path, typer.Argument(help="A CSV file with symbol, start,
 DateSource = Annotated[Path, typer.Argument(help="A text file with a column of dates (date, trade_date, cal_date).")]
 DividendSource = Annotated[Path, typer.Argument(help="A CSV file of dividends, or a folder with one file per symbol.")]
 Universe = Annotated[str, typer.Argument(help="Name of the universe, e.g. csi300; a stored one is replaced.")]
-Kind = Annotated[str, typer.Argument(help="st, listing, or industry (with a column value).")]
+Kind = Annotated[str, typer.Argument(help="st, listing, delisting; industry and fund (with a column value).")]
 Stamps = Annotated[
     str, typer.Option("--labels", help="Intraday stamps mark the end or start of a bar; auto: detected.")
 ]

@@ -13,8 +13,10 @@ from kronos_quant.backtest import codes as reasons
 from kronos_quant.config.environment import SETTINGS, VARIABLES
 from kronos_quant.evaluation.baselines import baseline_words
 from kronos_quant.market import iter_checks
-from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
+from kronos_quant.market.exchanges.boards import BOARDS
+from kronos_quant.market.exchanges.funds import FUND_BOARDS
 from kronos_quant.market.exchanges.levies import BROKERAGE, LEVIES, UNKNOWN, Brokerage, Levy
+from kronos_quant.market.exchanges.tables import Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import CALENDARS
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -65,25 +67,41 @@ def checks() -> str:
     )
 
 
+ALL_BOARDS = (*BOARDS, *FUND_BOARDS)
+
+
 def exchange_rules() -> str:
-    """The page of boards, lots, limits, calendars and customary costs."""
-    board_rows = ((board.name, codes(board.prefixes), board.lot, board.step, f"{board.tick:g}") for board in BOARDS)
+    """The page of boards, funds and bonds, lots, limits, T+1, calendars and customary costs."""
+    board_rows = (
+        (board.name, codes(board.prefixes) or "by list", board.lot, board.step, f"{board.tick:g}")
+        for board in ALL_BOARDS
+    )
     return page(
         "Exchange rules",
-        "Boards, lots, ticks, price limits and first listing days by date with sources, calendars and customary costs.",
-        "With `profile: exchange` a back-test applies the rule in force on each session. A board is recognised by the "
-        "first characters of the symbol.",
-        "Not modelled: bands of the opening auction, the last sessions before a delisting, and price limits, lots and "
-        "fees of funds (ETF, LOF), bonds and convertible bonds. Outside the mainland there are no price limits.",
+        "Boards, funds and bonds by date with sources: lots, ticks, price limits, first sessions, delisting periods, "
+        "T+1; calendars and customary costs.",
+        "With `profile: exchange` a back-test applies the rule in force on each session. A board, a fund, a REIT and a "
+        "convertible bond are recognised by the first characters of the symbol; the longest ones that fit decide. "
+        "`kq ingest intervals fund FILE` names the kind of a fund where the code does not tell it.",
+        "A symbol of the mainland without any of these rules (an index, another bond) is refused unless the strategy "
+        f"says `unknown_instruments: trade`. The words {UNCHECKED} mark what was not read in the source. Not modelled: "
+        "bands of the opening auction. Outside the mainland there are no price limits.",
         "## Boards",
         table(["Board", "Symbols", "Smallest order (shares)", "Then by", "Tick (account currency)"], board_rows),
+        "Not checked: lots of REITs; lots, tick and issue price of convertible bonds; kinds of fund by code.",
         "## Price limits",
         "From the previous close, raw prices, rounded to the tick (halves up).",
         table(["Board", "Shares", "Since", "Limit", "Source"], _limit_rows()),
         "## First sessions after a listing",
         "They need listing dates: `kq ingest intervals listing FILE`.",
         table(["Board", "Listed since", "Sessions", "Limit", "Source"], _start_rows()),
-        "T+1: on the mainland exchanges shares bought in a session are sold in a later one.",
+        "## Delisting periods",
+        "They need their days: `kq ingest intervals delisting FILE`. The rule of the day on which the period begins "
+        "holds to its end.",
+        table(["Board", "Days", "Beginning since", "Limit", "Source"], _delisting_rows()),
+        "## Sale on the day of purchase",
+        "T+1: what is bought in a session is sold in a later one. It matters in intraday markets alone.",
+        table(["Board", "Since", "Rule", "Source"], _resale_rows()),
         "## Calendars",
         table(["Exchange", "Calendar of exchange_calendars"], ((code(k), code(v)) for k, v in CALENDARS.items())),
         "## Customary costs",
@@ -91,7 +109,7 @@ def exchange_rules() -> str:
         "and fees of the exchange come on top: [levies](levies.md).",
         table(
             [
-                "Exchange",
+                "Exchange or kind",
                 "Commission, taker",
                 "Commission, maker",
                 "Minimum",
@@ -104,24 +122,39 @@ def exchange_rules() -> str:
 
 
 def _limit_rows() -> Iterable[tuple[object, ...]]:
-    for board in BOARDS:
+    for board in ALL_BOARDS:
         for shares, limits in (("all", board.limits), ("ST, *ST", board.st_limits)):
             yield from (_limit_row(board, shares, limit) for limit in limits)
 
 
 def _limit_row(board: Board, shares: str, limit: PriceLimit) -> tuple[object, ...]:
-    return board.name, shares, limit.since, f"±{limit.fraction:.0%}", limit.source
+    return board.name, shares, limit.since, _percent(limit), limit.source
+
+
+def _percent(limit: PriceLimit) -> str:
+    return "none" if limit.fraction is None else f"±{limit.fraction:.0%}"
+
+
+def _delisting_rows() -> Iterable[tuple[object, ...]]:
+    for board in ALL_BOARDS:
+        for days, limits in (("first", board.delisting.first_day), ("others", board.delisting.limits)):
+            yield from ((board.name, days, limit.since, _percent(limit), limit.source) for limit in limits)
+
+
+def _resale_rows() -> Iterable[tuple[object, ...]]:
+    for board in ALL_BOARDS:
+        yield from ((board.name, row.since, "T+1" if row.next_day else "T+0", row.source) for row in board.resale)
 
 
 def _start_rows() -> Iterable[tuple[object, ...]]:
-    for board in BOARDS:
+    for board in ALL_BOARDS:
         yield from ((board.name, start.since, start.sessions, _band(start), start.source) for start in board.starts)
 
 
 def _band(start: ListingStart) -> str:
     if start.up is None or start.down is None:
         return "none"
-    return f"+{start.up:.0%} / -{start.down:.0%} of the issue price"
+    return f"+{100 * start.up:g}% / -{100 * start.down:g}% of the issue price"
 
 
 def _brokerage_row(row: Brokerage) -> tuple[object, ...]:
@@ -140,9 +173,12 @@ def levies() -> str:
         f"> **Note** {unsure} of the {len(LEVIES)} rows have a day or a figure that was not checked against its "
         "source, as the row says: check it before you rely on it, and set `costs.buy` and `costs.sell` where you know "
         "better.",
-        table(["Levy", "Exchanges", "Since", "Buy", "Sell", "Per share sold", "Source"], map(_levy_row, LEVIES)),
-        "Not here: the mainland's transfer fee before 2015-08, and fees that a broker's commission includes (handling "
-        "and supervision).",
+        table(
+            ["Levy", "Exchanges or kind", "Since", "Buy", "Sell", "Per share sold", "Source"], map(_levy_row, LEVIES)
+        ),
+        "Stamp duty is on shares alone: funds, REITs and bonds pay none, and no transfer fee (not checked). Not here: "
+        "the mainland's transfer fee before 2015-08, and fees that a broker's commission includes (handling and "
+        "supervision).",
     )
 
 

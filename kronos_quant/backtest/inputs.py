@@ -276,7 +276,7 @@ def in_universe(market: Market, strategy: Strategy, scores: pl.DataFrame) -> pl.
 
 
 def facts_of(market: Market) -> Facts:
-    """Special treatment and listings, where files of them were ingested; a listing's value is the issue price."""
+    """The dated facts of which files were ingested; a listing's value is the issue price."""
     listings = market.intervals("listing").sort("start").unique("symbol", keep="first")
     priced = listings.with_columns(price=pl.col("value").cast(pl.Float64, strict=False)).filter(pl.col("price") > 0)
     return Facts(
@@ -284,6 +284,8 @@ def facts_of(market: Market) -> Facts:
         st=market.intervals("st").select("symbol", "start", "end").rows(),
         listed=dict(market.listings().drop_nulls("listed").select("symbol", "listed").iter_rows()),
         issue_price=dict(priced.select("symbol", "price").iter_rows()),
+        delisting=market.intervals("delisting").select("symbol", "start", "end").rows(),
+        funds=market.intervals("fund").select("symbol", "start", "end", "value").rows(),
     )
 
 

@@ -240,7 +240,7 @@ def result_of(
         rules=terms.costs,
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
-        notes=(*warnings, *ledger.remarks, *terms.notes, *notes),
+        notes=(*terms.first, *warnings, *ledger.remarks, *terms.notes, *notes),
         metrics=metrics,
     )
 

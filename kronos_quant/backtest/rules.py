@@ -5,29 +5,34 @@ Shape letters: T rows (sessions, or bars of an intraday market), N symbols, G gr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
-from kronos_quant.backtest.panel import Panel, session_numbers
+from kronos_quant.backtest.panel import Panel
+from kronos_quant.backtest.rule_notes import notes_on, refuse_unknown, resale_changes, rules_unknown
 from kronos_quant.backtest.settings import Costs
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.errors import DataError, counted, listed
-from kronos_quant.market.exchanges.boards import ONE_TICK_SINCE, Facts, board_on, in_force, levy_exchange, rules_panel
-from kronos_quant.market.exchanges.levies import HONG_KONG, UNKNOWN, Brokerage, Levy, brokerage, levies
-from kronos_quant.market.symbols import MAINLAND, exchange_of
+from kronos_quant.errors import DataError, listed
+from kronos_quant.market.exchanges.boards import ONE_TICK_SINCE, Facts, levy_exchange, rules_panel
+from kronos_quant.market.exchanges.levies import UNKNOWN, Brokerage, Levy, brokerage, levies
+from kronos_quant.market.symbols import exchange_of
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The rules in words: costs of trading, one line each; notes; sessions per year of annualised figures."""
+    """The rules in words: costs of trading, one line each; notes; sessions per year of annualised figures.
+
+    first : what a reader has to know before anything else
+    """
 
     costs: tuple[str, ...]
     notes: tuple[str, ...]
     sessions_per_year: int
+    first: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Rules:
     buy_levy, sell_levy (fractions of the value) : f64[T, G, K] for up to K levies, each rounded by itself
     per_share (of a raw share sold), most (bound of that) : f64[T, G]
     borrow : fee per session, fraction of a short position's value; terms : the rules in words
-    next_day : b1[N], what is bought in a session is sold in the next at the earliest
+    next_day : b1[N], what is bought in a session is sold in the next at the earliest; as on the symbol's first bar
     """
 
     up: FloatArray
@@ -80,8 +85,11 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
     Raises
     ------
     DataError
-        For a lot of a symbol that is not there.
+        For a lot of a symbol that is not there, and for a symbol of the mainland that is neither share, fund nor
+        convertible bond by its code, unless the strategy says `unknown_instruments: trade`.
     """
+    refuse_unknown(strategy, panel, exchange)
+    first = first_rows(panel)
     board = rules_panel(panel.symbols, panel.dates, exchange, facts)
     up, down, reference = limits_of(strategy, board.up, board.down, board.reference)
     lot, step = lots_of(strategy, panel, board.lot, board.step)
@@ -102,26 +110,24 @@ def rules_of(strategy: Strategy, panel: Panel, exchange: str = "", facts: Facts 
         unit=np.array([row.unit for row in customary]),
         buy_levy=levied[0], sell_levy=levied[1], per_share=levied[2], most=levied[3],
         borrow=strategy.costs.borrow / sessions_per_year,
-        next_day=np.array([exchange_of(symbol, exchange) in MAINLAND for symbol in panel.symbols], dtype=np.bool_),
+        next_day=board.next_day[first, np.arange(len(panel.symbols))],
         terms=Terms(
             tuple(cost_lines(strategy.costs, groups, customary, charges, panel.dates)),
-            tuple(notes_on(strategy, panel, exchange, facts)),
+            (*notes_on(strategy, panel, exchange, facts), *resale_changes(panel, first, board.next_day)),
             sessions_per_year,
+            tuple(rules_unknown(strategy, panel, exchange)),
         ),
     )  # fmt: skip
 
 
-def notes_on(strategy: Strategy, panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
-    """What is off or assumed because it is unknown."""
-    yield from unknown_exchange(strategy, panel, exchange)
-    if strategy.price_limit == "exchange":
-        yield from special_treatment_off(panel, exchange, facts)
-        yield from first_sessions_off(panel, exchange, facts)
-    yield from board_lots_unknown(strategy, panel, exchange)
+def first_rows(panel: Panel) -> IntArray:
+    """i64[N]: the row of each symbol's first bar; 0 without one."""
+    rows: IntArray = (~np.isnan(panel.close)).argmax(axis=0)
+    return rows
 
 
 def trading_place(panel: Panel, paying: Sequence[str], exchange: str) -> str:
-    """The exchange whose customs hold for what pays no levies there (funds on the mainland), "" where unknown."""
+    """The exchange whose customs hold for what has no rules there, "" where unknown."""
     places = {exchange_of(symbol, exchange) for symbol, pays in zip(panel.symbols, paying, strict=True) if not pays}
     return places.pop() if len(places) == 1 else ""
 
@@ -256,58 +262,3 @@ def rate_words(buy: float, sell: float) -> str:
 def percent(rate: float) -> str:
     """A fraction in percent, with as many digits as it has."""
     return f"{100 * rate:.6g}%"
-
-
-def unknown_exchange(strategy: Strategy, panel: Panel, exchange: str) -> Iterator[str]:
-    """A warning where the exchange is unknown."""
-    unknown = [symbol for symbol in panel.symbols if not exchange_of(symbol, exchange)]
-    needed = strategy.costs.levies == "exchange" or "exchange" in (strategy.lot, strategy.price_limit)
-    if unknown and needed and not costs_and_rules_stated(strategy):
-        yield (
-            f"The exchange of {len(unknown)} of {len(panel.symbols)} symbols is unknown ({listed(unknown)}): default "
-            "costs, no levies, no price limits, lots of one share (set market.exchange in kq.yaml)."
-        )
-
-
-def costs_and_rules_stated(strategy: Strategy) -> bool:
-    """Whether the strategy file leaves nothing to the exchange's tables."""
-    costs = strategy.costs
-    whole = costs.buy is not None and costs.sell is not None
-    return (whole or costs.levies == "none") and "exchange" not in (strategy.lot, strategy.price_limit)
-
-
-def special_treatment_off(panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
-    """A note where there is no list of ST shares, with how many symbols it could concern."""
-    about, on = 0, panel.dates[-1]
-    for board in (board_on(symbol, exchange) for symbol in panel.symbols):
-        if board is not None and board.st_limits:
-            st, other = in_force(board.st_limits, on), in_force(board.limits, on)
-            about += st is not None and other is not None and st.fraction != other.fraction
-    if about and not (facts is not None and facts.st):
-        yield (
-            f"No list of ST shares: their narrower price limit is not applied ({about} of {len(panel.symbols)} symbols "
-            "could be affected; kq ingest intervals st)."
-        )
-
-
-def first_sessions_off(panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
-    """A note where listing dates are missing, with how many symbols begin to trade within the period."""
-    known = facts.listed or {} if facts is not None else {}
-    absent = np.isnan(panel.close)
-    begins = absent[session_numbers(panel.dates) == 0].all(axis=0) & ~absent.all(axis=0)
-    names = [symbol for symbol, later in zip(panel.symbols, begins, strict=True) if later and symbol not in known]
-    new = [symbol for symbol in names if board_on(symbol, exchange) is not None]
-    if new:
-        yield (
-            f"No listing date for {counted(len(new), 'symbol')} whose bars begin within the period ({listed(new)}): "
-            "price limits apply from the first session, also where an IPO has none (kq ingest intervals listing)."
-        )
-
-
-def board_lots_unknown(strategy: Strategy, panel: Panel, exchange: str) -> Iterator[str]:
-    """A note where a market's lots differ by symbol and are unknown."""
-    others = (symbol for symbol in panel.symbols if symbol not in strategy.lots)
-    without = [symbol for symbol in others if exchange_of(symbol, exchange) in HONG_KONG]
-    if without and strategy.lot == "exchange":
-        names = f"{counted(len(without), 'symbol')} ({listed(without)})"
-        yield f"No board lot for {names}: traded in lots of one share (set `lots`)."

@@ -168,6 +168,9 @@ class Strategy(Section):
     price_limit: Annotated[float, Gt(0), Lt(1)] | Literal["exchange", "none"] | tuple[str, str] = "exchange"
     """daily price limit, fraction of the previous close; exchange: that of each symbol. `profile: qlib` also takes two
     expressions of Qlib's, which forbid to buy and to sell: ["$change >= 0.095", "$change <= -0.095"]"""
+    unknown_instruments: Literal["refuse", "trade"] = "refuse"
+    """what to do with symbols of the mainland that are neither share, fund nor convertible bond by their code: refuse,
+    or trade without price limits and levies"""
     cash_fraction: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")
     """topk_dropout: fraction of the free cash that the purchases of a session spend"""
     target_exposure: float = Field(USUAL_SHARE, gt=0, le=1, serialization_alias="risk_degree")

@@ -220,7 +220,7 @@ class Market(Displayed):
         return universes.membership(intervals, universe, day, session, spans)
 
     def intervals(self, kind: str) -> pl.DataFrame:
-        """The intervals of a kind (st, listing, industry; else ConfigError): symbol, start, end (inclusive), value."""
+        """The intervals of a kind (`universes.KINDS`, else ConfigError): symbol, start, end (inclusive), value."""
         check_kind(kind, weights=True)
         return self._facts("intervals", INTERVALS).filter(pl.col("kind") == kind).drop("kind")
 

@@ -1,7 +1,7 @@
 """Dated membership: universes, and facts about symbols that a source of bars does not carry.
 
-Both are intervals with inclusive ends. The facts (special treatment, listings, industries) are optional and come from
-CSV files.
+Both are intervals with inclusive ends. The facts (special treatment, listings, industries, delisting periods, kinds of
+funds) are optional and come from CSV files.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ INTERVALS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "start": pl.Date(),
     "end": pl.Date(),  # inclusive
-    "value": pl.String(),  # the industry's name; null where the interval alone says it
+    "value": pl.String(),  # the industry, the kind of fund; null where the interval alone says it
 }
 UNADJUSTED: dict[str, pl.DataType] = {"freq": pl.String(), "symbol": pl.String()}
 
-KINDS = ("st", "listing", "industry")
-WITH_VALUE = ("industry",)
+KINDS = ("st", "listing", "industry", "delisting", "fund")
+WITH_VALUE = ("industry", "fund")
 """Kinds whose intervals need a value."""
 
 _WEIGHTS = "weights:"

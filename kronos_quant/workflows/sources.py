@@ -218,7 +218,7 @@ class WorkspaceSources:
         return ingest_universe(self.root, name, source)
 
     def ingest_intervals(self, kind: str, source: PathLike | Table) -> ListReport:
-        """Read dated facts of a kind (st, listing, industry): `kq ingest intervals`."""
+        """Read dated facts of a kind (st, listing, industry, delisting, fund): `kq ingest intervals`."""
         from kronos_quant.market import ingest_intervals
 
         return ingest_intervals(self.root, kind, source)

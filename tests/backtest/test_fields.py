@@ -13,6 +13,7 @@ from kronos_quant.backtest import Strategy, rules_of, simulate
 from kronos_quant.backtest.panel import SymbolGroups
 from kronos_quant.backtest.settings import Costs, Liquidity, QlibSettings, Risk
 from kronos_quant.backtest.strategy import SHARE_SETTINGS
+from kronos_quant.errors import DataError
 
 NAN = float("nan")
 
@@ -106,6 +107,15 @@ def test_lots_are_of_the_symbols_named():
 def test_a_price_limit_is_of_the_close_before(limit, reason):
     result = run({"price_limit": limit, "cash_fraction": 0.9}, close=[[10, 20], [11, 20]])
     assert result.orders["reason"][0] == reason
+
+
+def test_unknown_instruments_are_refused_or_traded_without_rules():
+    panel = replace(panel_of([[2, 1]] * 2, [[10, 20], [13, 20]]), symbols=("SH019547", "SH600000"))
+    fields = {"topk": 1, "n_drop": 0, "lot": 0, "liquidity": {"impact": 0, "participation": None}}
+    with pytest.raises(DataError, match="no trading rules for 1 symbol"):
+        simulate(Strategy.model_validate(fields), panel)
+    traded = simulate(Strategy.model_validate(fields | {"unknown_instruments": "trade"}), panel)
+    assert traded.orders["status"].to_list() == ["filled"]
 
 
 @pytest.mark.parametrize(("at", "left"), [(0.0, 100_000), (-0.25, 75_000), (0.5, 150_000)])

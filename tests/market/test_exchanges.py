@@ -34,7 +34,8 @@ WEEK = [date(2024, 6, day) for day in (17, 18, 19, 20, 21, 24, 25)]
         ("BJ830799", date(2024, 6, 18), 0.30),
         ("SH900901", date(2024, 6, 18), 0.10),
         ("SH000300", date(2024, 6, 18), None),
-        ("SH510300", date(2024, 6, 18), None),
+        ("SH510300", date(2024, 6, 18), 0.10),
+        ("SH019547", date(2024, 6, 18), None),
         ("AAPL", date(2024, 6, 18), None),
     ],
 )
@@ -228,7 +229,8 @@ def test_the_rows_of_a_levy_are_in_the_order_of_their_dates_and_have_sources() -
 def test_only_shares_pay_the_levies_of_the_mainland() -> None:
     assert levy_exchange("SH600000", "") == "XSHG"
     assert levy_exchange("SZ000001", "XSHG") == "XSHE"
-    assert levy_exchange("SH510300", "XSHG") == ""
+    assert levy_exchange("SH510300", "XSHG") == "funds"
+    assert levy_exchange("SH000300", "XSHG") == ""
     assert levy_exchange("AAPL", "XNYS") == "XNYS"
     assert levy_exchange("HK00700", "") == "XHKG"
     assert levy_exchange("ANY", "") == ""

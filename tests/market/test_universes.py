@@ -301,12 +301,22 @@ def test_an_industry_without_a_name_is_refused(root: Path) -> None:
         ingest_intervals(root, "industry", write(root, "symbol,start,end,value\nA,2024-01-02,,\n"))
 
 
+def test_the_kind_of_a_fund_is_one_that_has_rules(root: Path) -> None:
+    header = "symbol,start,end,value\n"
+    with pytest.raises(DataError, match=r"line 3: column value: expected one of ordinary, 20pct, .* found 'stocks'"):
+        ingest_intervals(root, "fund", write(root, f"{header}SH513100,2024-01-02,,gold\nSH510300,2024-01-02,,stocks\n"))
+    ingest_intervals(root, "fund", write(root, f"{header}SH513100,2024-01-02,,Cross-Border\n"))
+    ingest_intervals(root, "delisting", write(root, "symbol,start,end\nSH600000,2024-01-02,2024-01-22\n"))
+    assert open_market(root).intervals("fund")["value"].to_list() == ["cross-border"]
+    assert open_market(root).intervals("delisting")["symbol"].to_list() == ["SH600000"]
+
+
 def test_names_and_kinds_that_cannot_be_are_refused(root: Path) -> None:
     path = write(root, "symbol,start,end\nA,2024-01-02,\n")
     for name in ("all", "ALL", "a b", "../x", ""):
         with pytest.raises(ConfigError, match=r"universe name: (expected letters, digits|'all' is every stock)"):
             ingest_universe(root, name, path)
-    with pytest.raises(ConfigError, match=r"intervals: expected st, listing, industry, found 'colour'"):
+    with pytest.raises(ConfigError, match=r"intervals: expected st, .*industry, delisting, fund, found 'colour'"):
         ingest_intervals(root, "colour", path)
     with pytest.raises(ConfigError, match=r"intervals: expected st, listing, industry"):
         open_market(root).intervals("colour")

@@ -1,13 +1,13 @@
 """Costs of a trade: taxes and fees by exchange and date, and customary commissions.
 
-Each row has its source; "not checked" marks a day or a figure that was not read in it. Not here: the mainland's
-transfer fee before 2015-08 (in Shanghai a share of the face value), and fees that a broker's commission includes
-(handling and supervision).
+Each row has its source; "not checked" marks a day or a figure that was not read in it. Stamp duty is on shares alone:
+funds, REITs and bonds pay none, and no transfer fee (not checked). Not here: the mainland's transfer fee before 2015-08
+(in Shanghai a share of the face value), and fees that a broker's commission includes (handling and supervision).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from kronos_quant.market.symbols import MAINLAND
@@ -15,6 +15,9 @@ from kronos_quant.market.symbols import MAINLAND
 US = ("XNYS", "XNAS", "ARCX")
 HONG_KONG = ("XHKG",)
 CRYPTO = ("24/7",)
+FUNDS, BONDS, SHANGHAI_B, SHENZHEN_B = "funds", "bonds", "Shanghai B", "Shenzhen B"
+"""What has costs of its own on the mainland's exchanges: funds and REITs, convertible bonds, B shares."""
+B_SHARES = (SHANGHAI_B, SHENZHEN_B)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def _finra(since: date, per_share: float, most: float, source: str) -> Levy:
     return Levy("FINRA fee", US, since, 0.0, 0.0, source, per_share, most)
 
 
-LEVIES = (
+_DUTIES = (
     _duty(date(1992, 6, 12), 0.003, 0.003, "State Taxation Administration, 1992-06-12"),
     _duty(date(1997, 5, 12), 0.005, 0.005, "State Council; some lists say 1997-05-10, a Saturday"),
     _duty(date(1998, 6, 12), 0.004, 0.004, "State Taxation Administration"),
@@ -65,6 +68,12 @@ LEVIES = (
     _duty(date(2008, 4, 24), 0.001, 0.001, "Ministry of Finance"),
     _duty(date(2008, 9, 19), 0.0, 0.001, "Ministry of Finance, 2008-09-19: the seller alone"),
     _duty(date(2023, 8, 28), 0.0, 0.0005, "Ministry of Finance and State Taxation Administration, 2023 no. 39"),
+)
+
+LEVIES = (
+    *_DUTIES,
+    *(replace(duty, exchanges=B_SHARES, source=f"{duty.source}; not checked for B shares") for duty in _DUTIES),
+    Levy("settlement fee", B_SHARES, date(1992, 2, 21), 0.0005, 0.0005, "ChinaClear's fees for B shares; not checked"),
     _transfer(date(2015, 8, 1), 0.00002, "ChinaClear, 2015-07-09"),
     _transfer(date(2022, 4, 29), 0.00001, "ChinaClear, 2022-04"),
     _hong_kong(date(2001, 9, 1), 0.001, "Stamp Duty Ordinance, Cap. 117; the day was not checked against its source"),
@@ -125,11 +134,15 @@ class Brokerage:
 
 
 BROKERAGE = (
-    Brokerage(MAINLAND, 0.00025, 0.00025, 5.0, 100, 243),
+    Brokerage((*MAINLAND, FUNDS), 0.00025, 0.00025, 5.0, 100, 243),
+    Brokerage((BONDS,), 0.00025, 0.00025, 0.0, 10, 243),
+    Brokerage((SHANGHAI_B,), 0.003, 0.003, 1.0, 100, 243),
+    Brokerage((SHENZHEN_B,), 0.003, 0.003, 5.0, 100, 243),
     Brokerage(US, 0.0, 0.0, 0.0, 1, 252),
     Brokerage(HONG_KONG, 0.0005, 0.0005, 50.0, 1, 247),
     Brokerage(CRYPTO, 0.001, 0.0008, 0.0, 0, 365, 0.0),
 )
+"""Of bonds and B shares not checked; the minimum of B shares is in US dollars (Shanghai) and Hong Kong dollars."""
 UNKNOWN = Brokerage((), 0.001, 0.001, 5.0, 1, 252, 0.0)
 """Default costs of an unknown exchange."""
 
@@ -140,6 +153,6 @@ def brokerage(exchange: str) -> Brokerage:
 
 
 def levies(exchange: str, on: date) -> tuple[Levy, ...]:
-    """The levies in force on an exchange on a date, one per name; none for an exchange or date not in the table."""
+    """The levies in force on an exchange (or for FUNDS, BONDS, B_SHARES) on a date, one per name; () where none is."""
     found = {levy.name: levy for levy in LEVIES if exchange in levy.exchanges and levy.since <= on}
     return tuple(found.values())

@@ -6,7 +6,7 @@ ignored. A list replaces the stored list of its name as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from kronos_quant.market.database import ingest_lock, open_database, statement, 
 from kronos_quant.market.dialects.cells import MISSING, usual_stamps
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.texts import LINE
+from kronos_quant.market.exchanges.funds import FUND_KINDS
 from kronos_quant.market.ingest.columns import parse_stamps
 from kronos_quant.market.ingest.spellings import unquoted, with_zeros
 from kronos_quant.market.ingest.tables import read_text_table
@@ -99,9 +100,9 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
     Parameters
     ----------
     root, kind
-        The workspace's folder; st, listing (which also sets the instruments' dates) or industry.
+        The workspace's folder; st, listing (which also sets the instruments' dates), industry, delisting or fund.
     source
-        A CSV file or a table with symbol, start, end and, for industry, value.
+        A CSV file or a table with symbol, start, end and, for industry and fund, value.
 
     Raises
     ------
@@ -113,7 +114,9 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
     root = as_path(root, "root")
     check_kind(kind)
     exchange = open_market(root).exchange
-    intervals = read_intervals(source, exchange, needs_value=kind in WITH_VALUE).with_columns(kind=pl.lit(kind))
+    permitted = FUND_KINDS if kind == "fund" else ()
+    read = read_intervals(source, exchange, needs_value=kind in WITH_VALUE, permitted=permitted)
+    intervals = read.with_columns(kind=pl.lit(kind))
 
     def replace(connection: duckdb.DuckDBPyConnection) -> int:
         if kind == "listing":
@@ -124,10 +127,13 @@ def ingest_intervals(root: PathLike, kind: str, source: PathLike | Table) -> Lis
     return store_list(root, f"intervals {kind}", source, intervals, replace)
 
 
-def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool = False) -> pl.DataFrame:
+def read_intervals(
+    source: PathLike | Table, exchange: str, *, needs_value: bool = False, permitted: Sequence[str] = ()
+) -> pl.DataFrame:
     """Intervals of a file or table, each once: symbol (canonical), start, end (inclusive; OPEN_END if empty), value.
 
-    Raises DataError, with source, line, column and value, for what cannot be read.
+    permitted : the values that there are, in lower case; empty: any. Raises DataError, with source, line, column and
+    value, for what cannot be read.
     """
     place, text = read_cells(source)
     text = _with_names(text)
@@ -141,6 +147,8 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
     cells = {name: text[columns[name]].str.strip_chars() if name in columns else empty for name in _COLUMNS}
     cells["symbol"] = unquoted(cells["symbol"])
     blank = {name: cell.is_null() | cell.str.to_lowercase().is_in(MISSING) for name, cell in cells.items()}
+    if permitted:
+        cells["value"] = cells["value"].str.to_lowercase()
     days = {name: parse_stamps(usual_stamps(cells[name], str(place)), None).dt.date() for name in ("start", "end")}
     for name, bad, expected in (
         ("symbol", blank["symbol"], "a symbol"),
@@ -148,6 +156,7 @@ def read_intervals(source: PathLike | Table, exchange: str, *, needs_value: bool
         ("end", days["end"].is_null() & ~blank["end"], "a date like 2024-06-18, or an empty cell"),
         ("end", (days["end"] < days["start"]).fill_null(False), "an end on or after the start"),
         ("value", blank["value"] & needs_value, "a value"),
+        ("value", ~cells["value"].is_in(list(permitted)) & bool(permitted), f"one of {', '.join(permitted)}"),
     ):
         if bad.any():
             row = int(bad.arg_true()[0])

@@ -33,7 +33,8 @@ import pyarrow as pa
 
 from kronos_quant.check_sql import ROW
 from kronos_quant.market.calendars import TradingCalendar, exchange_calendar
-from kronos_quant.market.exchanges.boards import BOARDS, Board, ListingStart, PriceLimit
+from kronos_quant.market.exchanges.boards import BOARDS
+from kronos_quant.market.exchanges.tables import Board, ListingStart, PriceLimit
 from kronos_quant.market.sessions import calendar_name
 from kronos_quant.market.symbols import exchange_of, kind_of
 from kronos_quant.schema import BARS, DAILY, INSTRUMENTS
