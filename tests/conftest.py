@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Ca
         return folder
 
     return give
+
+
+@pytest.fixture(scope="session")
+def no_second_page() -> Iterator[None]:
+    """Runs without quantstats' page, which takes another process 5 s; tests/report/test_quantstats_page.py makes it."""
+    from kronos_quant.report.quantstats_page import QuantstatsReport
+
+    with pytest.MonkeyPatch.context() as patch:
+        child = "kronos_quant.workflows.backtest.quantstats_child"
+        patch.setattr(child, lambda given: nullcontext(QuantstatsReport))
+        yield
 
 
 SharedFolder = Callable[[str, Callable[[Path], object]], Path]

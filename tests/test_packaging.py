@@ -91,7 +91,7 @@ def run(installed: Path, folder: Path, code: str, *arguments: str) -> str:
 
 def test_the_wheel_has_the_templates_of_the_pages(names: list[str]) -> None:
     templates = {path.name for path in (ROOT / "kronos_quant" / "report" / "templates").iterdir()}
-    assert templates == {"base.html", "document.html", "parts.html", "style.css"}
+    assert templates == {"base.html", "document.html", "parts.html", "quantstats.html", "style.css"}
     assert {f"kronos_quant/report/templates/{name}" for name in templates} <= set(names)
 
 

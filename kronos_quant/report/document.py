@@ -1,8 +1,8 @@
 """The model of every report: a document of sections, as plain text for a terminal and as one self-contained HTML page.
 
 A page needs no network; every text in it is escaped by the template engine. It follows the reader's light or dark
-setting, and its wide tables scroll within themselves on a phone. It runs nothing, or where it has interactive parts the
-scripts of `report.scripts` and no other: its own policy names their digests.
+setting, and its wide tables scroll within themselves on a phone. Its policy lets a browser run nothing but the scripts
+of `report.scripts`, which it has where it is interactive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kronos_quant.charts import NARROW, WIDE, Chart, InteractiveChart, figure_svg
 from kronos_quant.files import write_text
@@ -166,7 +166,7 @@ class Document:
     def to_html(self) -> str:
         """The document as a page."""
         return (
-            _environment()
+            page_environment()
             .get_template("document.html")
             .render(
                 document=self,
@@ -250,8 +250,14 @@ def page_data(value: object) -> Markup:
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 (without < nothing can begin or end)
 
 
+def braceless(text: str) -> Markup:
+    """Text in which another program, that fills {{places}} of a page, finds none."""
+    return Markup(str(escape(text)).replace("{", "&#123;"))  # noqa: S704 (escaped)
+
+
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """The templates of all pages; every text in them is escaped."""
     environment = Environment(
         loader=PackageLoader("kronos_quant.report"),
         autoescape=True,
@@ -266,5 +272,6 @@ def _environment() -> Environment:
         "state": lambda cell: STATES.get(cell, ""),
         "data": page_data,
         "loud": is_loud,
+        "braceless": braceless,
     }
     return environment

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kronos_quant.arrays import FloatArray
+from kronos_quant.arrays import BoolArray, FloatArray
 from kronos_quant.report.document import Part
 
 logger = logging.getLogger(__name__)
@@ -78,38 +78,68 @@ def quantstats_sections(
     dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
 ) -> tuple[list[Part], list[str]]:
     """Further statistics of T sessions, and what quantstats could not compute."""
-    kept = np.isfinite(returns)
-    missing = [] if kept.all() else [f"Sessions without a return, left out of the further statistics: {(~kept).sum()}."]
-    dates = [day for day, keep in zip(dates, kept, strict=True) if keep]
-    returns = returns[kept]
-    if benchmark is not None:
-        benchmark = np.nan_to_num(benchmark[kept], nan=0.0, posinf=0.0, neginf=0.0)
-    if len(returns) < 2 or np.ptp(returns) == 0:
+    kept, missing = evaluated(returns)
+    if kept is None:
         return [], missing
+    count = int(kept.sum())
     for compared in [benchmark, None] if benchmark is not None else [None]:
         try:
-            found = _sections(dates, returns, compared, sessions_per_year)
+            found = _sections(dates, returns, compared, kept, sessions_per_year)
         # quantstats fails in many ways on odd series; a report is owed all the same
         except Exception as error:
             logger.debug("quantstats: %s: %s", type(error).__name__, error)
             continue
-        failed = f"quantstats cannot compare these {len(returns)} returns with the benchmark."
+        failed = f"quantstats cannot compare these {count} returns with the benchmark."
         return found, [*missing, failed] if compared is None and benchmark is not None else missing
-    return [], [*missing, f"quantstats cannot evaluate these {len(returns)} returns."]
+    return [], [*missing, f"quantstats cannot evaluate these {count} returns."]
+
+
+def evaluated(returns: FloatArray) -> tuple[BoolArray | None, list[str]]:
+    """The sessions with a return, b1[T], and a sentence about the others; None where quantstats has nothing to say."""
+    kept = np.isfinite(returns)
+    missing = [] if kept.all() else [f"Sessions without a return, left out of the further statistics: {(~kept).sum()}."]
+    return (kept if kept.sum() >= 2 and np.ptp(returns[kept]) > 0 else None), missing
+
+
+def series_of_returns(
+    dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, kept: BoolArray
+) -> tuple[Any, Any]:
+    """The returns of the sessions kept, and those of the benchmark or None, as quantstats takes them.
+
+    Parameters
+    ----------
+    dates, returns, benchmark
+        Of T sessions.
+    kept
+        b1[T].
+
+    Raises
+    ------
+    ValueError
+        For returns that quantstats would take for prices.
+
+    >>> series_of_returns([date(2025, 6, 2)], np.array([-0.1]), None, np.array([True]))[0].tolist()
+    [-0.1]
+    """
+    import pandas as pd
+
+    values = returns[kept]
+    if values.min() >= 0 and values.max() > 1:
+        raise ValueError("quantstats would take these returns for prices")
+    index = pd.DatetimeIndex(np.array(dates, dtype="datetime64[ns]")[kept])
+    if benchmark is None:
+        return pd.Series(values, index=index, name="Strategy"), None
+    other = np.nan_to_num(benchmark[kept], nan=0.0, posinf=0.0, neginf=0.0)
+    return pd.Series(values, index=index, name="Strategy"), pd.Series(other, index=index, name="Benchmark")
 
 
 def _sections(
-    dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, sessions_per_year: int
+    dates: Sequence[date], returns: FloatArray, benchmark: FloatArray | None, kept: BoolArray, sessions_per_year: int
 ) -> list[Part]:
-    if returns.min() >= 0 and returns.max() > 1:
-        raise ValueError("quantstats would take these returns for prices")
-    with _quiet():
-        import pandas as pd
+    with quiet_quantstats():
         from quantstats import reports
 
-        index = pd.DatetimeIndex(np.array(dates, dtype="datetime64[ns]"))
-        series = pd.Series(returns, index=index, name="Strategy")
-        other = None if benchmark is None else pd.Series(benchmark, index=index, name="Benchmark")
+        series, other = series_of_returns(dates, returns, benchmark, kept)
         table = reports.metrics(  # type: ignore[no-untyped-call]
             series,
             other,
@@ -131,17 +161,17 @@ def _sections(
         (label, *(_cell(cell) for cell in figures[name]))
         for name, label in FIGURES.items()
         if name in figures
-        and len(returns) / sessions_per_year >= YEARS.get(name, 0)
+        and len(series) / sessions_per_year >= YEARS.get(name, 0)
         and not all(str(cell).strip() in UNDETERMINED for cell in figures[name])
     ]
-    names = ("portfolio", "benchmark")[: len(columns)]
-    further = Part(
-        "Further statistics",
-        ("Computed by quantstats, by its definitions; figures shown above are not repeated.",),
-        ("figure", *names),
-        tuple(rows),
-    )
+    further = statistics_part(("figure", *("portfolio", "benchmark")[: len(columns)]), rows)
     return [further] if further.rows else []
+
+
+def statistics_part(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Part:
+    """The section of further statistics."""
+    line = "Computed by quantstats, by its definitions; figures shown above are not repeated."
+    return Part("Further statistics", (line,), tuple(columns), tuple(tuple(row) for row in rows))
 
 
 def _cell(value: Any) -> str:
@@ -150,7 +180,7 @@ def _cell(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_quantstats() -> Iterator[None]:
     """Keep what quantstats and its parts print, warn, log and set for the whole process to themselves."""
     import matplotlib as mpl
 

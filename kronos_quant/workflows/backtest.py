@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 
 import numpy as np
@@ -9,10 +11,12 @@ import numpy as np
 from kronos_quant.backtest import BacktestResult, simulate
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
 from kronos_quant.backtest.result import BacktestRun, result_tables
+from kronos_quant.errors import counted
 from kronos_quant.report.account_tables import account_tables
 from kronos_quant.report.backtest_sections import read_first
 from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
 from kronos_quant.report.periods import by_period
+from kronos_quant.report.quantstats_page import QuantstatsReport, SessionReturns, quantstats_child
 from kronos_quant.report.terms import terms_of
 from kronos_quant.runs import Inputs, staged_run
 from kronos_quant.schema import check_table
@@ -48,9 +52,8 @@ def _write_run(
     seeds = {"sampling": source.recipe.recipe.seed} if source else {}
     notes = [*scores.notes, *missing_benchmark(inputs)]
     nothing = np.empty(0)  # a script finds the same figures in every run, those of a benchmark too
-    with staged_run(
-        workspace.runs, "backtest", Inputs(digest, source.recipe.weights if source else scores.digest, seeds)
-    ) as run:
+    used = Inputs(digest, source.recipe.weights if source else scores.digest, seeds)
+    with _quantstats(inputs, result, page=page) as quantstats, staged_run(workspace.runs, "backtest", used) as run:
         run.write_config({"strategy": inputs.strategy} | ({"recipe": source.recipe.recipe} if source else {}))
         for kind, table in (result_tables(result) | account_tables(result)).items():
             check_table(f"backtest.{kind}", table)
@@ -63,7 +66,8 @@ def _write_run(
         if page:
             performance_png(run.folder / "performance.png", result, title=inputs.name, benchmark_name=benchmark)
             origin = f"Run {run.id}; {scores.origin}; bars {digest[:16]}."
-            first += tuple(write_tearsheet(run.folder / "tearsheet.html", document, result, benchmark, origin))
+            page_file = run.folder / "tearsheet.html"
+            first += tuple(write_tearsheet(page_file, document, result, benchmark, origin, quantstats))
         document = replace(document, notes=first)
         text, head = document.to_text(), headline_document(document).to_text()
         (run.folder / "report.txt").write_text(text, encoding="utf-8")
@@ -89,4 +93,20 @@ def _write_run(
     verdict, signals = examination.lines()[0], inputs.scores.signals
     return BacktestRun(
         **values, folder=run.path, figures=figures, report=text, head=head, verdict=verdict, signals=signals
+    )
+
+
+def _quantstats(
+    inputs: BacktestInputs, result: BacktestResult, *, page: bool
+) -> AbstractContextManager[Callable[[], QuantstatsReport]]:
+    """quantstats' report, begun in another process while the run goes on."""
+    if not page:
+        return nullcontext(QuantstatsReport)
+    facts = (
+        f"{result.dates[0]} to {result.dates[-1]}, {counted(len(result.dates), 'session')}. Benchmark: "
+        f"{inputs.benchmark or 'none'}. {result.sessions_per_year} sessions per year, risk-free rate 0."
+    )
+    returns, benchmark = result.returns, result.benchmark_returns
+    return quantstats_child(
+        SessionReturns(result.dates, returns, benchmark, result.sessions_per_year, inputs.name, facts)
     )

@@ -17,6 +17,11 @@ from made import HANG_SECONDS, ROOT
 RUN = "from kq_cli.app import main; main()"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_page(no_second_page: None) -> None:
+    """The commands of these tests write the tearsheet alone."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left on its streams, and its exit code."""

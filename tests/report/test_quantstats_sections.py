@@ -83,11 +83,11 @@ def test_returns_that_look_like_prices_are_not_taken_for_them():
 def test_what_quantstats_cannot_compare_is_computed_without_the_benchmark(monkeypatch):
     compute, calls = module._sections, []
 
-    def fails(days, series, benchmark, years):
+    def fails(days, series, benchmark, *rest):
         calls.append(benchmark is not None)
         if benchmark is not None:
             raise ZeroDivisionError
-        return compute(days, series, benchmark, years)
+        return compute(days, series, benchmark, *rest)
 
     monkeypatch.setattr(module, "_sections", fails)
     sections, troubles = quantstats_sections(dates(30), returns(30), returns(30, 1), 252)

@@ -14,11 +14,16 @@ from validity.cases import walks
 
 from kronos_quant.report.backtest_sections import result_sections
 from kronos_quant.report.document import Document
-from kronos_quant.report.pages import tearsheet
 from kronos_quant.report.pages.tearsheet import backtest_document, headline_document, performance_png, write_tearsheet
+from kronos_quant.report.quantstats_page import QuantstatsReport
+from kronos_quant.report.quantstats_sections import statistics_part
 from kronos_quant.report.terms import terms_of
 
 NOTES = ["A note.", "CONTAMINATED: 3 sessions."]
+
+
+GIVEN = QuantstatsReport("<!DOCTYPE html>", (statistics_part(("figure", "portfolio"), [("ulcer index", "0.1")]),))
+"""What the process of quantstats gives."""
 
 
 def document_of(case: Examined, notes=(), name: str | None = "SPX") -> Document:
@@ -28,9 +33,15 @@ def document_of(case: Examined, notes=(), name: str | None = "SPX") -> Document:
 
 def written(folder, case: Examined, notes=(), name: str | None = "SPX") -> str:
     """The page of a whole case."""
-    troubles = write_tearsheet(folder / "t.html", document_of(case, notes, name), case.result, name, "Run 1; bars a1.")
+    troubles = write_tearsheet(
+        folder / "t.html", document_of(case, notes, name), case.result, name, "Run 1; bars a1.", lambda: GIVEN
+    )
     assert troubles == []
     return (folder / "t.html").read_text(encoding="utf-8")
+
+
+def self_contained(page: str) -> Reader:
+    return assert_self_contained(page, ("quantstats.html",))
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +50,8 @@ def full(whole_case, tmp_path_factory) -> tuple[Examined, str, Reader]:
     return whole_case, page, Reader(page)
 
 
-@pytest.fixture
-def without_quantstats(monkeypatch):
-    """Pages without further statistics, which take a second."""
-    monkeypatch.setattr(tearsheet, "quantstats_sections", lambda *arguments: ([], []))
-
-
 def test_the_page_needs_no_network_and_prints_no_undetermined_number(full):
-    assert_self_contained(full[1])
+    assert_self_contained(full[1], ("quantstats.html",))
 
 
 def test_everything_stands_in_the_order_in_which_it_is_read(full):
@@ -62,16 +67,7 @@ def test_everything_stands_in_the_order_in_which_it_is_read(full):
         *("Holdings at the end", "Orders"),
     ]
     further = ["Further statistics", "All settings of the strategy, defaults included"]
-    assert read.headings == [
-        "Back-test: topk",
-        *headline,
-        *pictures,
-        *titles,
-        *account,
-        "Holdings at the end",
-        "Orders",
-        *further,
-    ]
+    assert read.headings == ["Back-test: topk", *headline, *pictures, *titles, *account, *further]
 
 
 def test_title_period_benchmark_annualisation_and_origin_are_on_top(full):
@@ -145,29 +141,28 @@ def test_the_text_is_the_same_document(full):
 
 
 @pytest.mark.usefixtures("sketched")
-def test_a_run_without_a_trade_says_so_loudly_and_has_no_further_statistics(tmp_path):
+def test_a_run_without_a_trade_says_so_loudly(tmp_path):
     case = examined(tmp_path, walks(60, 24, seed=6), benchmark=index(60), account=1.0, lot=100)
-    read = assert_self_contained(written(tmp_path, case, case.result.notes))
+    read = self_contained(written(tmp_path, case, case.result.notes))
     assert read.listed[0].startswith("NO TRADE WAS MADE")
     assert "loud" in read.classes
     assert read.tags.count("figure") == 3  # growth, drawdown, exposure; a flat line has no distribution
-    assert "Further statistics" not in read.headings
     assert read.table("Result, after costs")["Sharpe ratio, annual"][0] == "-"
 
 
 @pytest.mark.parametrize("sessions", [1, 3, 19])
-@pytest.mark.usefixtures("without_quantstats", "sketched")
+@pytest.mark.usefixtures("sketched")
 def test_very_short_runs_have_a_whole_page_without_empty_pictures(tmp_path, sessions):
     case = examined(tmp_path, walks(sessions + 1, 24, seed=6), benchmark=index(sessions + 1))
-    read = assert_self_contained(written(tmp_path, case))
+    read = self_contained(written(tmp_path, case))
     assert read.tags.count("figure") == 3
     assert f"extrapolated from {sessions} session" in read.text
 
 
-@pytest.mark.usefixtures("without_quantstats", "sketched")
+@pytest.mark.usefixtures("sketched")
 def test_a_long_short_run_without_a_benchmark_has_its_legs(tmp_path):
     case = examined(tmp_path, walks(60, 24, seed=6), strategy="long_short_quantile", quantile=0.25, every=4)
-    read = assert_self_contained(written(tmp_path, case))
+    read = self_contained(written(tmp_path, case))
     assert set(read.table("Long and short")) == {"positions", "long", "short"}
     assert "Against the benchmark" not in read.headings
     assert "Benchmark: none." in read.text
@@ -180,24 +175,34 @@ def test_an_account_that_is_lost_still_has_a_page(tmp_path):
     costs = {"buy": 0.06, "sell": 0.06, "minimum": 0}
     case = examined(tmp_path, walks(90, 24, seed=6), benchmark=index(90), strategy="topk_rebalance", costs=costs)
     assert case.result.account[-1] < 1e6 / 500
-    read = assert_self_contained(written(tmp_path, case))
+    read = self_contained(written(tmp_path, case))
     assert read.table("Result, after costs")["total return"][0].startswith("-99.")
     assert read.table("Result, after costs")["maximum drawdown"][0].startswith("-99.")
 
 
-@pytest.mark.usefixtures("without_quantstats", "sketched")
+@pytest.mark.usefixtures("sketched")
 def test_symbols_and_titles_that_are_html_stay_text(tmp_path):
     panel = replace(walks(30, 24, seed=6), symbols=tuple(f"<script>{i:02d}</script>" for i in range(24)))
-    read = assert_self_contained(written(tmp_path, examined(tmp_path, panel, benchmark=index(30)), name="<img src=x>"))
+    read = self_contained(written(tmp_path, examined(tmp_path, panel, benchmark=index(30)), name="<img src=x>"))
     assert "<script>" in read.text
     assert "Benchmark: <img src=x>." in read.text
 
 
-def test_what_quantstats_cannot_say_is_a_note_on_the_page(tmp_path, whole_case, monkeypatch):
-    monkeypatch.setattr(tearsheet, "quantstats_sections", lambda *arguments: ([], ["quantstats cannot."]))
-    monkeypatch.setattr(tearsheet, "_pictures", lambda *arguments: [])
-    assert write_tearsheet(tmp_path / "t.html", document_of(whole_case), whole_case.result) == ["quantstats cannot."]
-    assert Reader((tmp_path / "t.html").read_text(encoding="utf-8")).listed == ["quantstats cannot."]
+@pytest.mark.usefixtures("sketched")
+def test_what_quantstats_cannot_say_is_a_note_on_the_page(tmp_path, whole_case):
+    failed = QuantstatsReport(troubles=("quantstats cannot.",))
+    page, document = tmp_path / "t.html", document_of(whole_case)
+    assert write_tearsheet(page, document, whole_case.result, quantstats=lambda: failed) == ["quantstats cannot."]
+    read = assert_self_contained(page.read_text(encoding="utf-8"))
+    assert read.listed == ["quantstats cannot."]
+    assert "Further statistics" not in read.headings
+    assert [path.name for path in tmp_path.iterdir()] == ["t.html"]
+
+
+def test_the_page_leads_to_that_of_quantstats(full, tmp_path):
+    assert "quantstats.html" in full[2].references
+    written(tmp_path, full[0])
+    assert (tmp_path / "quantstats.html").read_text(encoding="utf-8") == GIVEN.page
 
 
 def test_the_picture_of_a_run_is_made_of_its_returns(whole_case, tmp_path):

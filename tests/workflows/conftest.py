@@ -15,7 +15,7 @@ from kronos_quant.workspace import WorkspaceFolder, open_workspace_folder
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_process() -> Iterator[None]:
+def one_process(no_second_page: None) -> Iterator[None]:
     """Dates are scored in this process: starting others takes longer than the work of a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scorer, "cores", lambda: 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +29,13 @@ from kronos_quant.charts import (
 )
 from kronos_quant.display import setting_text
 from kronos_quant.errors import counted
+from kronos_quant.files import write_text
 from kronos_quant.report.account_sections import contributors, deepest_drawdowns, last_holdings, orders, years
 from kronos_quant.report.account_tables import account_tables
 from kronos_quant.report.backtest_sections import headline_sections, result_sections
 from kronos_quant.report.document import Document, Part, Picture, is_loud, make_picture
 from kronos_quant.report.periods import half_year, rolling_series
-from kronos_quant.report.quantstats_sections import quantstats_sections
+from kronos_quant.report.quantstats_page import PAGE, QuantstatsReport
 from kronos_quant.report.terms import Term, labelled, settings_of
 from kronos_quant.validity.examination import Examination
 
@@ -54,6 +55,7 @@ ROLLING = {
 PERCENT = [ROLLING["annual_volatility"]]
 """Those that are fractions."""
 
+GROWTH = "the gap between the solid and the dotted line is the cost of trading."
 EXPOSURE = (
     "gross is the value of all positions / account, and cash what is not invested. Many sessions with much cash or few "
     "holdings mean that orders were rejected or symbols were missing; turnover is what costs are paid for."
@@ -95,22 +97,40 @@ def headline_document(document: Document) -> Document:
 
 
 def write_tearsheet(
-    path: Path, document: Document, result: BacktestResult, benchmark_name: str | None = None, origin: str = ""
+    path: Path,
+    document: Document,
+    result: BacktestResult,
+    benchmark_name: str | None = None,
+    origin: str = "",
+    quantstats: Callable[[], QuantstatsReport] = QuantstatsReport,
 ) -> list[str]:
-    """Write the page of a back-test: its document with pictures, all settings, and further statistics by quantstats.
+    """Write the page of a back-test: its document with charts, its tables and all settings.
 
-    The file is written whole or not at all. document : of `backtest_document`; origin : a line under the title
-    Returns what the page could not show, in plain sentences.
+    Returns what it could not show, in plain sentences, which are among its notes. Each file is written whole or not
+    at all.
+
+    Parameters
+    ----------
+    path
+        Of the page; the page of quantstats is written beside it.
+    document
+        Of `backtest_document`.
+    result
+        What it is about.
+    benchmark_name
+        For charts and tables.
+    origin
+        A line under the title.
+    quantstats
+        Gives what quantstats found, see `quantstats_child`; asked last, for it may take a while.
+
+    >>> import inspect
+    >>> list(inspect.signature(write_tearsheet).parameters)[:3]
+    ['path', 'document', 'result']
     """
-    further, troubles = quantstats_sections(
-        result.dates, result.returns, result.benchmark_returns, result.sessions_per_year
-    )
-    tables = account_tables(result)
-    charts = Part("Charts", pictures=tuple(_pictures(result, tables, benchmark_name)), wide=True)
-    rows = ((name, setting_text(value)) for name, value in settings_of(result.strategy.model_dump(mode="json")))
-    settings = Part(
-        "All settings of the strategy, defaults included", (), ("setting", "value"), tuple(rows), wide=True, folded=True
-    )
+    tables, curves = account_tables(result), account_curves(result, benchmark_name)
+    growth = make_picture("", lambda width: growth_figure(curves, width), GROWTH, growth_chart(curves))
+    charts = Part("Charts", pictures=tuple(_pictures(result, tables, curves)), wide=True)
     headline = headline_document(document).sections
     account = (
         deepest_drawdowns(tables["drawdowns"]),
@@ -118,23 +138,37 @@ def write_tearsheet(
         last_holdings(result),
         orders(result),
     )
+    further = quantstats()
     sections = (
         *(*headline, charts, years(tables["years"]), *document.sections[len(headline) :]),
         *(section for section in account if section is not None),
-        *(*further, settings),
+        *(*_further(further), _settings(result)),
     )
     facts = (*document.facts, origin) if origin else document.facts
-    page = replace(document, facts=facts, sections=sections, notes=(*document.notes, *troubles))
-    replace(page, lead=_lead(page, account_curves(result, benchmark_name))).write_page(path)
-    return troubles
+    page = replace(document, facts=facts, sections=sections, notes=(*document.notes, *further.troubles))
+    replace(page, lead=_lead(page, growth)).write_page(path)
+    if further.page:
+        write_text(path.with_name(PAGE), further.page)
+    return list(further.troubles)
 
 
-def _lead(document: Document, curves: AccountCurves) -> Part:
+def _settings(result: BacktestResult) -> Part:
+    rows = ((name, setting_text(value)) for name, value in settings_of(result.strategy.model_dump(mode="json")))
+    title = "All settings of the strategy, defaults included"
+    return Part(title, (), ("setting", "value"), tuple(rows), wide=True, folded=True)
+
+
+def _further(report: QuantstatsReport) -> tuple[Part, ...]:
+    """The further statistics, with the way to the page of quantstats."""
+    links = (("All of quantstats' report, with its charts", PAGE),) if report.page else ()
+    return tuple(replace(section, links=links) for section in report.sections)
+
+
+def _lead(document: Document, growth: Picture) -> Part:
     """What the first screen shows: the verdict, the notes that change everything, and growth."""
     verdict = [section.sentences[0] for section in document.sections if section.tone and section.sentences]
     loud = [note for note in document.notes if is_loud(note)][:LOUD]
     notes = [(f"Read this first: {counted(len(document.notes), 'note')}", "#notes")] if document.notes else []
-    growth = make_picture("", lambda width: growth_figure(curves, width), _growth_reading(), growth_chart(curves))
     return Part("", (*verdict[:1], *loud), pictures=(growth,), wide=True, links=tuple(notes), name="lead")
 
 
@@ -150,11 +184,8 @@ def performance_png(path: Path, result: BacktestResult, title: str, benchmark_na
     write_png(path, result.plot(title, benchmark_name or ""))
 
 
-def _pictures(
-    result: BacktestResult, tables: Mapping[str, pl.DataFrame], benchmark_name: str | None
-) -> Iterator[Picture]:
+def _pictures(result: BacktestResult, tables: Mapping[str, pl.DataFrame], curves: AccountCurves) -> Iterator[Picture]:
     """Those that the run has enough sessions for, each with how to read it. tables : of `account_tables`"""
-    curves = account_curves(result, benchmark_name)
     title = "Drawdown and costs" if curves.benchmark_returns is None else "Drawdown and excess"
     yield make_picture(title, lambda w: drawdown_figure(curves, w), _drawdown_reading(curves), drawdown_chart(curves))
     held = exposure_curves(result, tables["exposures"])
@@ -183,10 +214,6 @@ def exposure_curves(result: BacktestResult, exposures: pl.DataFrame) -> Exposure
 
 def _rolling(result: BacktestResult, drawn: dict[str, FloatArray], window: int, width: float) -> Chart:
     return rolling_figure(result.dates, drawn, window, percent=PERCENT, width=width)
-
-
-def _growth_reading() -> str:
-    return "the gap between the solid and the dotted line is the cost of trading."
 
 
 def _drawdown_reading(curves: AccountCurves) -> str:
