@@ -194,6 +194,7 @@ READ_ELSEWHERE = {
     "backtest/sweep.py": "yaml.safe_load",  # a word of the command line
     "workflows/advisories.py": "json.loads(data)",  # a member of a zip, of bounded size
     "market/readings.py": "json.loads(options)",  # a column of the database
+    "report/quantstats_page.py": "json.loads(text)",  # what two processes of one run tell each other
     "workflows/licenses.py": "distribution.read_text(",  # of an installed package
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from kronos_quant.arrays import FloatArray
 from kronos_quant.charts.canvas import without_references
 from kronos_quant.children import Process, answering_python
 from kronos_quant.files import temporary_folder
+from kronos_quant.readers import read_text
 from kronos_quant.report.document import Part, page_environment
 from kronos_quant.report.quantstats_sections import (
     evaluated,
@@ -149,11 +149,16 @@ def answer() -> None:
 
 def _ask(process: Process, given: SessionReturns) -> str | None:
     """What the process wrote; None where it failed, was killed or took too long."""
+    limit = threading.Timer(LONGEST_SECONDS, process.kill)
+    limit.daemon = True
+    limit.start()
     try:
-        written, _ = process.communicate(given.to_json().encode("utf-8"), timeout=LONGEST_SECONDS)
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        written, _ = process.communicate(given.to_json().encode("utf-8"))
+    except (OSError, ValueError) as error:  # the run has ended, and the pipes with it
         logger.debug("quantstats process: %s: %s", type(error).__name__, error)
         return None
+    finally:
+        limit.cancel()
     return written.decode("utf-8") if process.returncode == 0 else None
 
 
@@ -190,7 +195,7 @@ def _html(given: SessionReturns, kept: Any, benchmark: FloatArray | None) -> str
             strategy_title="Strategy",
             benchmark_title="Benchmark",
         )
-        page = written.read_text(encoding="utf-8")
+        page = read_text(written)
     for name in PICTURES:  # those of a benchmark, where there is none
         page = page.replace("{{" + name + "}}", "")
     return without_references(page)
