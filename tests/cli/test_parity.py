@@ -14,8 +14,10 @@ def test_parity_prints_both_comparisons_and_the_ladder(kq, scored_workspace):
     assert "profile qlib and pyqlib:                equal, the same " in done.out
     assert "profile exchange and reference ledger:  equal, the same " in done.out
     assert "note: The newest session is left out: Qlib needs the session after the last one." in done.out
-    *_, first, second, _, _, _, last, whole = [line.rsplit(maxsplit=2) for line in done.out.splitlines()]
-    assert [line[0] for line in (first, last, whole)] == ["Qlib's rules", "commission and dated levies", "total"]
+    lines = [line.rsplit(maxsplit=2) for line in done.out.splitlines()]
+    first, second, *_, last, whole = lines[[line[:1] for line in lines].index(["Qlib's rules"]) :]
+    rules = ["Qlib's rules", "slippage, market impact and participation", "total"]
+    assert [line[0] for line in (first, last, whole)] == rules
     accounts = [float(line[1].replace(",", "")) for line in (first, second, last, whole)]
     assert accounts[2] == accounts[3]
     assert float(second[2]) == pytest.approx((accounts[1] / accounts[0] - 1) * 1e4, abs=0.06)

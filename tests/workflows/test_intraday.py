@@ -28,6 +28,9 @@ BARS = {  # a share of Shanghai: two sessions, three bars each, labelled at thei
 }
 
 
+UNBOUNDED = "liquidity: {impact: 0, participation: null}\n"
+"""Orders of any size fill at the quoted price."""
+
 OWN = """
 def decide(view):
     score = view.scores[0]
@@ -44,7 +47,7 @@ def one_share(tmp_path):
     (root / "bars.csv").write_text("timestamps,open,high,low,close,volume\n" + "\n".join(lines) + "\n")
     ingest_csv(root, root / "bars.csv", symbol="SH600977", exchange="XSHG")
     (root / "strategies" / "own.py").write_text(OWN)
-    text = "scores: scores.csv\nstrategy: python\ncode: strategies/own.py\naccount: 100_000\n"
+    text = "scores: scores.csv\nstrategy: python\ncode: strategies/own.py\naccount: 100_000\n" + UNBOUNDED
     (root / "strategies" / "own.yaml").write_text(text)
     return open_workspace_folder(root)
 
@@ -98,7 +101,8 @@ def test_imported_signals_trade_at_the_bar_after_their_moment(tmp_path):
     signals = bars.select(asof="time", symbol="symbol", score=pl.col("close").cast(pl.Float64) % 1)
     signals.write_parquet(workspace.root / "scores.parquet")
     Workspace(workspace).import_signals(workspace.root / "scores.parquet", "mine")
-    (workspace.root / "strategies" / "own.yaml").write_text("signal: mine\ntopk: 2\nn_drop: 1\nhold_thresh: 1\n")
+    text = "signal: mine\ntopk: 2\nn_drop: 1\nhold_thresh: 1\n"
+    (workspace.root / "strategies" / "own.yaml").write_text(text + UNBOUNDED)
     summary = run_backtest(workspace, "own", device="cpu", page=False)
     # each 10:30 is followed by the bar that ends at 11:00
     assert set(summary.fills["time"].dt.time().cast(pl.String)) == {"11:00:00"}
