@@ -164,10 +164,12 @@ def liquidity_lines(strategy: Strategy) -> list[str]:
 
 def rules_lines(strategy: Strategy, rules: Rules) -> list[str]:
     """The lots, limits and settlement that applied, with how many symbols each one is of."""
+    without_bar = "get no orders" if strategy.orders_only_tradable else "are ordered all the same"
     return [
         lots_line(rules),
         limits_line(rules),
         settlement_line(rules),
+        f"symbols suspended in the session before {without_bar}",
         f"delisted holdings are sold at the last close {strategy.delisting_return:+.0%}",
     ]
 

@@ -58,6 +58,8 @@ def test_terms_say_what_was_run_when_and_at_which_costs():
         ({"lot": 0}, "bought in fractions of shares"),
         ({"lot": 1}, "board lot: 1 share"),
         ({"price_limit": 0.095}, "daily price limits: 9.5%"),
+        ({}, "symbols suspended in the session before get no orders"),
+        ({"only_tradable": False}, "symbols suspended in the session before are ordered all the same"),
         ({"delisting_return": -0.3}, "delisted holdings are sold at the last close -30%"),
         ({"score": "p_rise"}, "recipe: default, score p_rise"),
         ({"scores": "mine.csv"}, "scores: mine.csv"),
