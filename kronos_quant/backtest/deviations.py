@@ -14,7 +14,7 @@ from kronos_quant.arrays import BoolArray
 from kronos_quant.backtest.liquidity import volumes
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.strategy import Strategy
-from kronos_quant.errors import listed
+from kronos_quant.errors import counted, listed
 
 LOST_SHARE = 0.03
 """Share of the orders that were rejected or cut above which it is told."""
@@ -122,9 +122,10 @@ def unknown_volumes(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> I
     if unknown.is_empty():
         return
     names = listed(unknown["symbol"].unique().sort())
-    some = f"{len(unknown):,} of {len(fills):,} fills are"
-    which = f"NO VOLUMES: all {len(fills):,} fills are" if len(unknown) == len(fills) else some
-    yield f"{which} without a known volume ({names}): neither participation nor market impact applies to them."
+    some = f"{len(unknown):,} of {len(fills):,} fills have no known volume"
+    which = f"NO VOLUMES: none of {counted(len(fills), 'fill')} has a known volume"
+    which = which if len(unknown) == len(fills) else some
+    yield f"{which} ({names}): neither participation nor market impact applies to them."
 
 
 def without_volume(strategy: Strategy, panel: Panel, fills: pl.DataFrame) -> BoolArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from kronos_quant.backtest import BacktestResult
@@ -31,6 +32,9 @@ FEW_SESSIONS = 60
 
 NAME_WIDTH = 16
 """Signs of a benchmark's name at most."""
+
+ASSUMED = re.compile(r"Up to .* of the account|[\d,]+ holdings? counts? as delisted")
+"""How a note begins of holdings whose price is an assumption: `unstated_listings`, `notes.delisted`."""
 
 TOLD = 25.0
 """Basis points a year from which on the effect of a rule is told first."""
@@ -261,6 +265,8 @@ def _no_effects(result: BacktestResult) -> str:
     """Why no rule was left out."""
     if result.strategy.strategy == "python":
         return OWN_FUNCTION
+    if result.fills.is_empty():
+        return "nothing was traded"
     if result.strategy.profile == "qlib":
         return "kq parity compares the rules of the profile qlib"
     if len(result.dates) < FEWEST_SESSIONS:
@@ -271,12 +277,13 @@ def _no_effects(result: BacktestResult) -> str:
 def read_first(notes: Sequence[str], found: Examination) -> tuple[str, ...]:
     """The notes of a report in the order in which they matter.
 
-    First what makes all the rest void (NO TRADE WAS MADE), then what changed the annual return, by what it is worth,
-    then the others in the order given.
+    First what makes all the rest void (NO TRADE WAS MADE), then prices of holdings that the account rests on without a
+    market, then what changed the annual return, by what it is worth, then the others in the order given.
     """
     told = [effect.line() for effect in found.effects if abs(effect.basis_points) >= TOLD]
     loud = [note for note in notes if SHOUTED.match(note)]
-    return tuple(dict.fromkeys([*loud, *told, *notes]))
+    assumed = [note for note in notes if ASSUMED.match(note)]
+    return tuple(dict.fromkeys([*loud, *assumed, *told, *notes]))
 
 
 def costs(result: BacktestResult) -> Part:

@@ -17,7 +17,6 @@ from kronos_quant.backtest.settings import Risk
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import counted, listed
 from kronos_quant.stats.performance import annual_return
-from kronos_quant.stats.selection import FEWEST_SESSIONS
 from kronos_quant.validity.holdings import account_before, moves_of, shares_of, values_before
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def measured_effects(
     """What the rules of the exchange and of the strategy are worth, by a run of the kernel without each.
 
     Nothing for the profile qlib (kq parity has its ladder), for a user's own function, which is not called a second
-    time, for optimised weights, which take too long, and for a few sessions, which have no annual return.
+    time, and for optimised weights, which take too long.
 
     Parameters
     ----------
@@ -81,8 +80,7 @@ def measured_effects(
     >>> Effect("price limits", 0.1, -12.4).line()
     'Price limits: -12 bps per year (annual return without: +10.00%).'
     """
-    once = strategy.profile == "qlib" or strategy.strategy == "python" or strategy.optimises
-    if once or len(panel.sessions) - 1 < FEWEST_SESSIONS:
+    if strategy.profile == "qlib" or strategy.strategy == "python" or strategy.optimises:
         return []
     market = exchange_market(strategy, panel, rules) if market is None else market
     found = []
@@ -132,7 +130,7 @@ def delisting_effect(result: BacktestResult) -> list[Effect]:
         return []
     own, growth = result.metrics["annual_return"], max(1 + result.delisted[WORST_DELISTING], 0.0)
     lost = growth ** (result.sessions_per_year / len(result.dates)) - 1
-    if result.strategy.delisting_return == WORST_DELISTING or len(result.dates) < FEWEST_SESSIONS:
+    if result.strategy.delisting_return == WORST_DELISTING:
         return []
     name = f"delisted holdings sold at {result.strategy.delisting_return:+.0%} of their last close, not at -100%"
     return [Effect(name, lost, (own - lost) * 1e4)]
@@ -162,7 +160,7 @@ def misread_effect(result: BacktestResult, sessions: Panel, warnings: pl.DataFra
     weights = shares_of(values_before(result), account_before(result))
     moves = np.nan_to_num(moves_of(sessions))
     held = [(s, n) for s, n in cells if weights[s, n] != 0]
-    if not held or len(result.dates) < FEWEST_SESSIONS:
+    if not held:
         return []
     returns = result.returns.copy()
     for s, n in held:

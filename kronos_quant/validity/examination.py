@@ -160,10 +160,12 @@ def examine(
     market = None if once else exchange_market(strategy, panel, rules)
     without_size = metrics_without_size(strategy, panel, rules, benchmark, years, market)
     own = result.metrics["annual_return"]
-    effects = size_effect(own, without_size) if len(result.dates) >= FEWEST_SESSIONS else []
-    effects += measured_effects(strategy, panel, rules, own, market)
-    effects += delisting_effect(result)
-    effects += [] if warnings is None else misread_effect(result, sessions, warnings)
+    effects = []
+    if len(result.dates) >= FEWEST_SESSIONS and not result.fills.is_empty():
+        effects += size_effect(own, without_size)
+        effects += measured_effects(strategy, panel, rules, own, market)
+        effects += delisting_effect(result)
+        effects += [] if warnings is None else misread_effect(result, sessions, warnings)
     return Examination(
         luck=luck,
         regression=None if benchmark is None else regress(result.returns, benchmark),

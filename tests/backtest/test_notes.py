@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from backtest.markets import PLAIN_COSTS, panel_of, sizeless
@@ -74,3 +76,38 @@ def test_rejections_are_counted_by_reason_the_most_frequent_first():
     ledger = run_kernel(strategy, panel, rules_of(strategy, panel))
     orders = order_table(ledger.orders, ledger.factor, panel)
     assert rejections_of(orders) == {"no bar": 2, "below one lot": 2, "limit up": 1}
+
+
+def test_orders_that_were_not_filled_in_full_are_counted_by_reason():
+    panel = panel_of([[2, 1]] * 4, np.full((4, 2), 10.0), volume=[[20_000.0, 1.0]] * 4)
+    notes = noted(panel, liquidity={"participation": 0.25})
+    # 5,000 of 9,500 and then 4,500 of the rest
+    assert notes[0] == "50.0% of 2 orders were not filled in full (0 rejected, 1 cut): volume cap 50.0%."
+    assert noted(replace(panel, volume=np.full((4, 2), 1e9)), liquidity={"participation": 0.25}) == ()
+
+
+def test_cash_and_holdings_far_from_the_plan_are_told():
+    panel = panel_of([[3, 2, 1, NAN, NAN, NAN]] * 4, np.full((4, 6), 10.0))
+    # one lot of 100 is all that 1,100 pays for
+    told = noted(panel, topk=3, account=1_100.0, risk_degree=1.0, costs={"buy": 0, "sell": 0, "minimum": 0})
+    assert any(note.endswith("symbols are held on average; topk is 3.") for note in told) == (
+        not any("NO TRADE" in note for note in told)
+    )
+    waiting = noted(panel_of([[NAN, NAN]] * 5 + [[2, NAN]] * 2, np.full((7, 2), 10.0)))
+    assert "Mean cash is 84.2% of the account; the strategy plans 5.0%." in waiting
+
+
+def test_a_portfolio_of_most_of_the_universe_is_told():
+    panel = panel_of([[4, 3, 2, 1]] * 3, np.full((3, 4), 10.0))
+    assert any("topk is 3 of 4 symbols" in note for note in noted(panel, topk=3))
+    assert not any("of 4 symbols" in note for note in noted(panel, topk=2))
+
+
+def test_fills_without_a_known_volume_are_neither_capped_nor_silent():
+    liquidity = {"impact": 1.0, "participation": 0.1}
+    nothing = panel_of([[2, 1]] * 3, np.full((3, 2), 10.0), volume=np.zeros((3, 2)))
+    [told] = noted(nothing, liquidity=liquidity)
+    assert told == (
+        "NO VOLUMES: none of 1 fill has a known volume (S00): neither participation nor market impact applies to them."
+    )
+    assert not any("olume" in note for note in noted(nothing))

@@ -83,7 +83,7 @@ def test_a_dump_with_the_fields_own_names_reads_back_as_the_same_strategy():
         ("costs: {buy: -0.1}\n", "costs.buy: must be greater than or equal to 0"),
         ("costs: {commission: 0.1, buy: 0.1, sell: 0.1}\n", "give either them or commission"),
         ("lots: {HK00700: 0}\n", "lots.HK00700: must be greater than or equal to 1"),
-        ("fill: vwap\n", "fill: must be 'open' or 'close'"),
+        ("fill: noon\n", "fill: must be 'open', 'close', 'vwap' or 'twap'"),
         ("strategy: my_own\n", "strategy: must be 'topk_dropout'"),
         ("strategy: python\n", "`strategy: python` and `code:` go together"),
         ("code: my.py\n", "`strategy: python` and `code:` go together"),

@@ -74,7 +74,7 @@ def test_combinations_that_make_no_strategy_are_left_out_and_told():
         ({"costs.tax": [1]}, "--grid: costs.tax: no such field; nearest names: "),
         ({"topk.deep": [1]}, "topk.deep=1: topk: must be an integer, found {'deep': 1}"),
         ({"topk": [5, 0]}, "--grid: topk: must be greater than or equal to 1, found 0"),
-        ({"fill": ["open", "closed"]}, "--grid: fill: must be 'open' or 'close', found 'closed'"),
+        ({"fill": ["open", "closed"]}, "--grid: fill: must be 'open', 'close', 'vwap' or 'twap', found 'closed'"),
         ({"topk": ["abc"]}, "--grid: topk: must be an integer, found 'abc'"),
         ({"costs.buy": [0.1, -0.1]}, "--grid: costs.buy: must be greater than or equal to 0, found -0.1"),
         ({"topk": [2], "n_drop": [3]}, "--grid: no valid combination: topk=2, n_drop=3: n_drop must be at"),

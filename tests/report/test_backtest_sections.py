@@ -10,8 +10,16 @@ from report.cases import Examined, examined
 from validity.cases import walks
 
 from kronos_quant.backtest import simulate
-from kronos_quant.report.backtest_sections import delistings, figures, headline_sections, result_sections, trading
+from kronos_quant.report.backtest_sections import (
+    delistings,
+    figures,
+    headline_sections,
+    read_first,
+    result_sections,
+    trading,
+)
 from kronos_quant.report.document import Part
+from kronos_quant.validity.effects import Effect
 
 NAN = float("nan")
 
@@ -237,3 +245,21 @@ def test_a_users_own_function_is_not_run_again_and_the_report_says_so(whole_case
     found = {s.title: s for s in result_sections(own, replace(case.found, delayed=None, capacity=None))}
     assert "a strategy in Python is run only once" in found["One-session delay"].sentences[0]
     assert "a strategy in Python is run only once" in found["Capacity"].sentences[0]
+
+
+def test_what_makes_a_result_void_is_read_before_what_changed_it(whole_case):
+    loud, assumed, other = (
+        "NO SELECTION: all",
+        "Up to 7.5% of the account (on 2024-07-19) was in",
+        "No list of ST shares",
+    )
+    found = replace(whole_case.found, effects=(Effect("price limits", 0.1, -90.0), Effect("board lots", 0.1, 3.0)))
+    assert read_first((other, assumed, loud, other), found) == (loud, assumed, found.effects[0].line(), other)
+    for name in ("delisted", "unstated"):
+        panel = walks(40, 6, seed=1)
+        panel.score[:, 0] = 99.0
+        for values in (panel.close, panel.open):
+            values[30:, 0] = NAN
+        events = np.array([[35, 0]] if name == "delisted" else [], dtype=np.int64).reshape(-1, 2)
+        notes = ran(replace(panel, delisted=events), lot=0).notes
+        assert read_first(notes, found)[0] in notes[:2]
