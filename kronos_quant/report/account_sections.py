@@ -90,7 +90,10 @@ def contributors(result: BacktestResult, table: pl.DataFrame) -> list[Part]:
         "what is still held at its last price."
     )
     rest = other_profit(result)
-    left = f" The account's profit of {whole:+,.2f} also holds {rest:+,.2f} that no symbol's trades paid."
+    left = (
+        f" The account's profit of {whole:+,.2f} also holds {rest:+,.2f} that no symbol's trades paid (borrow fees, "
+        "dividends)."
+    )
     lines = (earned + (left if abs(rest) >= CENT else ""), "contribution: profit / initial account.")
     columns = ("symbol", "profit", "contribution", "cost", "fills", "sessions held")
     ends = [

@@ -165,7 +165,7 @@ def drawdown_table(result: BacktestResult) -> pl.DataFrame:
 
 
 def other_profit(result: BacktestResult) -> float:
-    """What the account earned that belongs to no symbol's trades: borrow fees, with their sign."""
+    """What the account earned that belongs to no symbol's trades: borrow fees and cash dividends, with their sign."""
     earned = float(result.account[-1]) - result.strategy.account
     return earned - float(contributor_table(result)["profit"].sum())
 
