@@ -14,6 +14,7 @@ from kronos_quant.config.environment import SETTINGS, VARIABLES
 from kronos_quant.evaluation.baselines import baseline_words
 from kronos_quant.market import iter_checks
 from kronos_quant.market.exchanges.boards import BOARDS
+from kronos_quant.market.exchanges.dividend_tax import DIVIDEND_TAXES, DividendTax
 from kronos_quant.market.exchanges.funds import FUND_BOARDS
 from kronos_quant.market.exchanges.levies import BROKERAGE, LEVIES, UNKNOWN, Brokerage, Levy
 from kronos_quant.market.exchanges.tables import Board, ListingStart, PriceLimit
@@ -179,7 +180,20 @@ def levies() -> str:
         "Stamp duty is on shares alone: funds, REITs and bonds pay none, and no transfer fee (not checked). Not here: "
         "the mainland's transfer fee before 2015-08, and fees that a broker's commission includes (handling and "
         "supervision).",
+        "## Tax on dividends",
+        "Of mainland shares, where dividends are paid in cash ([Dividends](../howto/dividends.md)): fractions of cash "
+        "and of bonus shares at par. The record date decides which row holds; what is withheld at payment is a part of "
+        "the other rates.",
+        table(
+            ["Record date from", "At payment", "Sold within a month", "Within a year", "Later", "Source"],
+            map(_dividend_tax_row, DIVIDEND_TAXES),
+        ),
     )
+
+
+def _dividend_tax_row(row: DividendTax) -> tuple[object, ...]:
+    rates = (row.at_payment, row.month, row.year, row.beyond)
+    return row.since, *(f"{rate:g}" for rate in rates), row.source
 
 
 def _levy_row(levy: Levy) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ import polars as pl
 
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest import codes
+from kronos_quant.backtest.dividends import PaidDividends
 from kronos_quant.backtest.panel import Panel, ends_of
 
 
@@ -28,6 +29,7 @@ class Ledger:
     halted : b1[T], whether a drawdown kept the strategy from trading
     session : i64[T], number of the session of each row, from 0
     remarks : of the strategy on what it could not do, sentences
+    dividends : what was paid in cash; None where dividends reinvest themselves
     """
 
     orders: FloatArray
@@ -40,6 +42,7 @@ class Ledger:
     halted: BoolArray
     session: IntArray
     remarks: tuple[str, ...] = ()
+    dividends: PaidDividends | None = None
 
     @property
     def fills(self) -> FloatArray:
@@ -60,7 +63,22 @@ class Ledger:
     @property
     def lent(self) -> FloatArray:
         """What being short cost in each session traded."""
-        return np.bincount(self.session, weights=self.borrowed)[1:].astype(np.float64)
+        return self._of_sessions(self.borrowed)
+
+    @property
+    def received(self) -> FloatArray:
+        """Cash dividends before tax, booked in each session traded."""
+        return self._of_sessions(None if self.dividends is None else self.dividends.received)
+
+    @property
+    def withheld(self) -> FloatArray:
+        """Tax on dividends in each session traded: what is withheld at payment, and what sales owe."""
+        return self._of_sessions(None if self.dividends is None else self.dividends.withheld)
+
+    def _of_sessions(self, values: FloatArray | None) -> FloatArray:
+        """Sum of an amount a row f64[T] in each session traded, f64[S]; 0 without any."""
+        amounts = np.zeros(len(self.session)) if values is None else values
+        return np.bincount(self.session, weights=amounts)[1:].astype(np.float64)
 
     def by_session(self, values: FloatArray) -> FloatArray:
         """Sum of an amount a fill f64[O] in each session traded, f64[S]."""
@@ -100,22 +118,45 @@ def leg_table(ledger: Ledger, panel: Panel) -> pl.DataFrame:
     """
     fills, ends = ledger.fills, ledger.ends
     before, held = ledger.account[ends][:-1], ledger.held[ends]
-    was, now = holdings_around(fills)
+    was, now = holdings_around(fills, ledger.dividends)
+    paid = payments_by_leg(ledger)
     changes = np.maximum(now, 0) - np.maximum(was, 0), np.minimum(now, 0) - np.minimum(was, 0)
     whole = np.abs(changes[0]) + np.abs(changes[1])
     columns: dict[str, Any] = {"date": panel.sessions[1:]}
     for name, side, change in zip(("long", "short"), (1, -1), changes, strict=True):
         value = np.where(held * side > 0, held * ledger.last[ends], 0.0).sum(axis=1)
         part, lent = rate(np.abs(change), whole), ledger.lent if side < 0 else 0.0
-        traded = ledger.by_session(change * fills[:, codes.PRICE] + fills[:, codes.COST] * part)
+        beside = fills[:, codes.COST] * part + (fills[:, codes.TAX] if side > 0 else 0.0)
+        traded = ledger.by_session(change * fills[:, codes.PRICE] + beside) - paid[side]
         columns[f"{name}_value"] = value[1:]
         columns[f"{name}_return"] = rate(np.diff(value) - traded - lent, before)
         columns[f"{name}_cost"] = ledger.by_session(ledger.paid * part) + lent
     return pl.DataFrame(columns)
 
 
-def holdings_around(fills: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The shares of its symbol before and after each fill, f64[O]."""
+def payments_by_leg(ledger: Ledger) -> dict[int, FloatArray]:
+    """Dividends net of tax at payment in each session traded, f64[S], of long (1) and of short holdings (-1)."""
+    found = {side: np.zeros(int(ledger.session[-1]) + 1) for side in (1, -1)}
+    if (paid := ledger.dividends) is not None:
+        held = ledger.held[paid.row - 1, paid.symbol]
+        for side, sums in found.items():
+            own = held * side > 0
+            np.add.at(sums, ledger.session[paid.row[own]], paid.money[own])
+    return {side: sums[1:] for side, sums in found.items()}
+
+
+def holdings_around(fills: FloatArray, paid: PaidDividends | None = None) -> tuple[FloatArray, FloatArray]:
+    """The shares of its symbol before and after each fill, f64[O]. paid : dividends, which change shares too"""
+    count = 0 if paid is None else len(paid.row)
+    if paid is not None and count:
+        changes = np.zeros((count, codes.COLUMNS))
+        changes[:, codes.ROW], changes[:, codes.SYMBOL] = paid.row, paid.symbol
+        changes[:, codes.SIDE], changes[:, codes.SHARES] = 1.0, paid.change
+        both = np.concatenate([changes, fills])
+        order = np.argsort(both[:, codes.ROW], kind="stable")  # a row's dividends come before its fills
+        was, now = holdings_around(both[order])
+        own = order >= count
+        return was[own], now[own]
     order = np.argsort(fills[:, codes.SYMBOL], kind="stable")
     symbol = fills[order, codes.SYMBOL]
     change = (fills[:, codes.SIDE] * fills[:, codes.SHARES])[order]
@@ -133,9 +174,10 @@ def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.Data
     orders : f64[O, COLUMNS], columns as in `codes`; factor : f64[T, N], filled forward
     Columns: date, time (the end of the bar, in an intraday market), symbol, side, status, reason, wanted_shares (what
     the strategy ordered), shares, price, value, cost (all that was paid on top of the value), levies (the part of it
-    that exchange and state took), slippage and impact (what the price cost versus the quoted one), factor,
-    adjusted_shares, adjusted_price. An unknown price (no bar) is null, and so are the shares wanted at it. The
-    reason is the exchange's, that of the risk rule that made or cut the order, or both: `maximum weight; volume cap`.
+    that exchange and state took), slippage and impact (what the price cost versus the quoted one), dividend_tax (what a
+    sale owes for dividends, beside the cost), factor, adjusted_shares, adjusted_price. An unknown price (no bar) is
+    null, and so are the shares wanted at it. The reason is the exchange's, that of the risk rule that made or cut the
+    order, or both: `maximum weight; volume cap`.
     """
     t, n = orders[:, codes.ROW].astype(np.int64), orders[:, codes.SYMBOL].astype(np.int64)
     shares, price = orders[:, codes.SHARES], orders[:, codes.PRICE]
@@ -157,6 +199,7 @@ def order_table(orders: FloatArray, factor: FloatArray, panel: Panel) -> pl.Data
             "levies": orders[:, codes.LEVY],
             "slippage": orders[:, codes.SLIPPAGE],
             "impact": orders[:, codes.IMPACT],
+            "dividend_tax": orders[:, codes.TAX],
             "factor": at,
             "adjusted_shares": shares,
             "adjusted_price": price,
@@ -181,6 +224,25 @@ def position_table(ledger: Ledger, ends: IntArray, panel: Panel) -> pl.DataFrame
             "price": ledger.last[t, n] / ledger.factor[t, n],
             "value": value,
             "weight": value / ledger.account[t],
+        }
+    )
+
+
+def payout_table(paid: PaidDividends | None, panel: Panel) -> pl.DataFrame | None:
+    """One row a dividend of a holding: date, symbol, shares, dividend, dividend_tax, new_shares; None without any.
+
+    shares : raw, those held at the close before; dividend : cash before tax; dividend_tax : withheld at payment
+    """
+    if paid is None or not (told := (paid.gross != 0) | (paid.given != 0)).any():
+        return None
+    return pl.DataFrame(
+        {
+            "date": pl.Series(panel.dates).gather(paid.row[told]),
+            "symbol": pl.Series(panel.symbols).gather(paid.symbol[told]),
+            "shares": paid.raw[told],
+            "dividend": paid.gross[told],
+            "dividend_tax": paid.gross[told] - paid.money[told],
+            "new_shares": paid.given[told],
         }
     )
 

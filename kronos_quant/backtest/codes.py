@@ -8,6 +8,9 @@ TRADABLE, NO_BAR, LIMIT_UP, LIMIT_DOWN = 0, 1, 2, 3
 BELOW_LOT, NO_CASH, COST_ABOVE_VALUE, DELISTED, VOLUME, BOUGHT_TODAY, RESERVED = range(4, 11)
 """The other reasons of an order's end; RESERVED: there was cash, but it is kept back."""
 
+UNLISTED = 11
+"""The reason of a sale that new shares of a dividend wait with until they are listed."""
+
 BOTH_LIMITS = 15
 """A market state of the profile `qlib` alone, where expressions say what may be traded; also a reason."""
 
@@ -23,6 +26,7 @@ REASONS = {
     VOLUME: "volume cap",
     BOUGHT_TODAY: "bought today",
     RESERVED: "cash buffer",
+    UNLISTED: "new shares not listed",
     BOTH_LIMITS: "both limits",
 }
 
@@ -37,6 +41,7 @@ MEANINGS = {
     VOLUME: "`liquidity.participation` (or `qlib.volume_threshold`) let fewer shares through than wanted, or none",
     BOUGHT_TODAY: "T+1: shares bought in this session cannot be sold in it",
     RESERVED: "there is cash, but `risk.cash_buffer` keeps it back",
+    UNLISTED: "bonus or transferred shares cannot be sold before their listing date",
     BOTH_LIMITS: "the expressions of `price_limit` forbid to buy and to sell (`profile: qlib`)",
 }
 """What each of REASONS means to the owner of the order."""
@@ -81,10 +86,11 @@ STATUSES = {FILLED: "filled", PARTIAL: "partial", REJECTED: "rejected"}
 BUY, SELL = 1, -1
 SIDES = {BUY: "buy", SELL: "sell"}
 
-ROW, SYMBOL, SIDE, WANTED, SHARES, PRICE, COST, STATUS, REASON, LEVY, SLIPPAGE, IMPACT, RISK = range(13)
+ROW, SYMBOL, SIDE, WANTED, SHARES, PRICE, COST, STATUS, REASON, LEVY, SLIPPAGE, IMPACT, RISK, TAX = range(14)
 """Columns of an order's row. ROW is the panel's; WANTED is what the strategy ordered, before any rule of the risk
 section; WANTED and PRICE are NaN where no price is known; LEVY is the levied part of COST; SLIPPAGE and IMPACT are what
-PRICE cost versus the quoted price, in money; RISK is the risk rule that made or cut the order."""
+PRICE cost versus the quoted price, in money; RISK is the risk rule that made or cut the order; TAX
+is what the sale owes for dividends, beside COST."""
 
-COLUMNS = 13
+COLUMNS = 14
 """Of an order's row."""

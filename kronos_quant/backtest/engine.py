@@ -14,6 +14,7 @@ import numpy as np
 from kronos_quant.arrays import BoolArray, FloatArray, IntArray, StateArray
 from kronos_quant.backtest import codes
 from kronos_quant.backtest.accounts import Ledger
+from kronos_quant.backtest.dividends import Schedule, dividend_notes, paid_dividends, schedule_of, without_dividends
 from kronos_quant.backtest.liquidity import UNUSED, execution_prices, volatilities, volumes
 from kronos_quant.backtest.panel import Panel, known_suspended, ranking_of, session_numbers, tradable_scores
 from kronos_quant.backtest.qlib.market import (
@@ -95,7 +96,8 @@ def simulate(
         compiling.wait()
     check_accounts(ledger.account, vectorbt_account(ledger), panel)
     outcomes = delisting_outcomes(strategy, ledger, trade)
-    notes = (*notes, *benchmark_gaps(benchmark_close, panel))
+    paid = dividend_notes(ledger.dividends, panel, ledger.held, ledger.factor)
+    notes = (*paid, *notes, *benchmark_gaps(benchmark_close, panel))
     return result_of(strategy, panel, terms or rules.terms, ledger, benchmark, outcomes, notes)
 
 
@@ -166,6 +168,7 @@ def exchange_market(strategy: Strategy, panel: Panel, rules: Rules) -> MarketArr
         panel, price, last, factor, state, rules.lot, rules.step, rules.group, rules.next_day,
         volumes(strategy.liquidity, panel), volatilities(strategy.liquidity, panel),
         known_suspended(panel) if strategy.orders_only_tradable else NONE_SUSPENDED,
+        schedule_of(strategy, panel, last, factor, rules.lot),
     )  # fmt: skip
 
 
@@ -183,7 +186,7 @@ def trade_exchange(
         T, N = panel.score.shape
         history = new_history(T, N, strategy.account)
         book = topk_dropout_nb(
-            market, charges, guard, new_book(strategy.account, N), new_watch(N, strategy.account), history,
+            market, charges, guard, new_book(strategy.account, N, market), new_watch(N, strategy.account), history,
             strategy.topk, strategy.n_drop, strategy.hold_thresh, strategy.cash_fraction, strategy.delisting_return,
         )  # fmt: skip
     else:
@@ -278,6 +281,7 @@ def market_of(
     panel: Panel, price: FloatArray, last: FloatArray, factor: FloatArray, state: StateArray,
     lot: IntArray, step: IntArray, group: IntArray, next_day: BoolArray,
     volume: FloatArray = UNUSED, volatility: FloatArray = UNUSED, suspended: BoolArray = NONE_SUSPENDED,
+    schedule: Schedule | None = None,
 ) -> MarketArrays:  # fmt: skip
     """The panel as the kernels take it; what gets no orders is no candidate."""
     from kronos_quant.backtest.kernel.arrays import MarketArrays
@@ -288,9 +292,11 @@ def market_of(
     trait = np.stack([lot, step, group, next_day.astype(np.int64)], axis=1)
     ranking, scored = ranking_of(score), (~np.isnan(score)).sum(axis=1)
     session = session_numbers(panel.dates)
+    paid = schedule or without_dividends(panel, factor)
     return MarketArrays(
-        ranking, scored, price, last, factor, state, volume, volatility, session, trait, panel.delisted, suspended
-    )
+        ranking, scored, price, last, paid.factor, state, volume, volatility, session, trait, panel.delisted, suspended,
+        paid.payout, paid.first, paid.day,
+    )  # fmt: skip
 
 
 def ledger_of(market: MarketArrays, book: Book, history: History, remarks: tuple[str, ...] = ()) -> Ledger:
@@ -298,7 +304,7 @@ def ledger_of(market: MarketArrays, book: Book, history: History, remarks: tuple
     orders = book.orders[: book.placed[0]]
     return Ledger(
         orders, history.account, history.cash, history.held, market.last, market.factor,
-        history.borrowed, history.halted, market.session, remarks,
+        history.borrowed, history.halted, market.session, remarks, paid_dividends(market, book),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from kronos_quant.inputs import PathLike, Table, as_frame, as_path
 from kronos_quant.market import canonical
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.texts import LINE
+from kronos_quant.market.ingest.dividends import read_dividends
 from kronos_quant.market.ingest.klines import RawTable, ReadOptions, read_klines, to_batch
 from kronos_quant.market.listings import Listings, listings_of_bars
 from kronos_quant.market.quality.checks import require_valid_bars
@@ -35,7 +36,13 @@ WITHOUT_WORKSPACE = ("recipe", "scores_file", "code", "universe")
 
 
 def backtest_frames(
-    bars: Table, scores: Table | PathLike, strategy: StrategyLike | None = None, *, exchange: str = "", **settings: Any
+    bars: Table,
+    scores: Table | PathLike,
+    strategy: StrategyLike | None = None,
+    *,
+    exchange: str = "",
+    dividend_table: Table | PathLike | None = None,
+    **settings: Any,
 ) -> BacktestResult:
     """Back-test a table of scores on a table of bars.
 
@@ -53,6 +60,8 @@ def backtest_frames(
         A Strategy, its settings, or a strategy file; None: the defaults of `Strategy`, which is Top-K dropout.
     exchange
         ISO code (XSHG, XNYS, XHKG, 24/7) whose limits, lots and costs apply; "": by prefix of each symbol (SH600000).
+    dividend_table
+        Cash and shares by ex-date, as `Workspace.ingest_dividends` reads them; None: dividends are reinvested.
     settings
         Fields of `Strategy` that override those of `strategy`: topk, n_drop, start, end, costs, benchmark ...
 
@@ -79,10 +88,13 @@ def backtest_frames(
     >>> result.fills.select("symbol", "side").rows()
     [('AAA', 'buy')]
     """
-    return _simulate(as_frame(bars, "bars"), scores, _settings(strategy, settings), exchange)
+    paid = None if dividend_table is None else read_dividends(dividend_table, exchange).frame
+    return _simulate(as_frame(bars, "bars"), scores, _settings(strategy, settings), exchange, paid)
 
 
-def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, exchange: str) -> BacktestResult:
+def _simulate(
+    bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, exchange: str, paid: pl.DataFrame | None
+) -> BacktestResult:
     batch, rows, halted = _read_bars(bars, exchange)
     indices = batch.instruments.filter(pl.col("kind") == "index")["symbol"].to_list()
     benchmark = _benchmark(chosen, indices, rows, exchange)
@@ -96,7 +108,8 @@ def _simulate(bars: pl.DataFrame, scores: Table | PathLike, chosen: Strategy, ex
     sessions, _ = select_sessions(known, batch.freq, chosen, *scored_span(known, placed))
     before = rows_before(times, chosen, sessions[0])
     listings = Listings(listings_of_bars(rows, known), halted)
-    panel = add_past(build_rows(rows, placed, sessions, times, batch.freq, listings), rows, before)
+    built = build_rows(rows, placed, sessions, times, batch.freq, listings)
+    panel = add_past(replace(built, dividends=paid), rows, before)
     rules = rules_of(chosen, panel, exchange)
     if chosen.profile == "exchange":
         if needs_minutes(chosen):

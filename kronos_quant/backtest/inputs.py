@@ -136,7 +136,7 @@ def panel_of(market: Market, strategy: Strategy, scores: TradedScores) -> Panel:
         return build_panel(bars_of_source(market, sessions[0]), traded, sessions, keep_unpriced=True)
     bars = adjusted_volumes(market, market.bars(start=next(iter(before["date"]), sessions[0])))
     rows = build_rows(bars, traded, sessions, market.times(), market.freq, market_listings(market, sessions[0]))
-    return add_past(rows, bars, before)
+    return add_past(replace(rows, dividends=market.dividends()), bars, before)
 
 
 def build_rows(

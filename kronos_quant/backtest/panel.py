@@ -18,7 +18,7 @@ import polars as pl
 from kronos_quant.arrays import FLOAT32_NOISE, BoolArray, FloatArray, IntArray
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.market.listings import Listings
-from kronos_quant.panel.matrix import Times, cell_index, to_matrix
+from kronos_quant.panel.matrix import Times, cell_index, first_known, to_matrix
 
 FIELDS = ("open", "high", "low", "close", "volume", "factor")
 NO_DELISTINGS = np.empty((0, 2), dtype=np.int64)
@@ -72,6 +72,7 @@ class Panel:
     times : the end of each row's bar in an intraday market; empty where a row is a session
     past : what trailing figures of the first sessions refer to; None where they begin with the panel
     execution : where orders fill at averages; else None
+    dividends : `market.dividends.DIVIDENDS` of any symbols and dates; None where none are known
     index : float64[T, N], weights of an index's constituents, 0 for others; None where none is asked for
     """
 
@@ -92,6 +93,7 @@ class Panel:
     past: Past | None = None
     index: FloatArray | None = None
     execution: Execution | None = None
+    dividends: pl.DataFrame | None = None
 
     def with_past(self, field: str) -> FloatArray:
         """float64[P + T, N]: the values of one of FIELDS, those before the first session too."""
@@ -268,11 +270,6 @@ def in_ticks(panel: Panel, tick: FloatArray) -> Panel:
     return replace(
         panel, open=exact(panel.open), high=exact(panel.high), low=exact(panel.low), close=exact(panel.close)
     )
-
-
-def first_known(values: FloatArray) -> FloatArray:
-    """float64[N]: the first of some rows' values that is none of NaN; NaN where all are. values : float64[T, N]"""
-    return np.asarray(values[np.argmax(~np.isnan(values), axis=0), np.arange(values.shape[1])])
 
 
 def delisted_rows(listings: Listings, dates: Sequence[date], symbols: Sequence[str], close: FloatArray) -> IntArray:

@@ -20,10 +20,12 @@ from kronos_quant.backtest.accounts import (
     bar_table,
     leg_table,
     order_table,
+    payout_table,
     position_table,
     rate,
     series_of,
 )
+from kronos_quant.backtest.dividends import dividend_line
 from kronos_quant.backtest.listings import unstated_listings
 from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
 from kronos_quant.backtest.panel import Panel
@@ -74,6 +76,7 @@ class BacktestResult(Displayed):
     benchmark_returns : f64[S] or None
     account, cash : f64[S], money; cost : f64[S], commission, levies, slippage, impact and borrow fees
     turnover : f64[S], value bought and sold / account before
+    dividends, dividend_tax : f64[S], money: booked before tax, and withheld; 0 where dividends are reinvested
     orders, fills, positions : Polars tables, columns as in `accounts.order_table` and `accounts.position_table`
     bars : date, time, account and cash after each bar of an intraday market; None where a bar is a session
     legs : long and short leg by session, columns as in `accounts.leg_table`; None where nothing was short
@@ -81,7 +84,9 @@ class BacktestResult(Displayed):
     risk : number of orders that each rule of the section `risk` made or cut, the most frequent first
     halted : the sessions in which a drawdown halt stopped trading
     delisted : total return by the return at which delisted holdings leave; empty where none was delisted
-    rules : costs of trading, one line each; sessions_per_year : of annualised figures
+    payouts : dividends of the holdings, columns as in `accounts.payout_table`; None where none was booked
+    dividend_terms : how dividends were treated; rules : costs of trading, one line each
+    sessions_per_year : of annualised figures
     notes : what a reader has to know, one sentence each; metrics : key figures, NaN where not determined
     """
 
@@ -95,15 +100,19 @@ class BacktestResult(Displayed):
     cash: FloatArray
     cost: FloatArray
     turnover: FloatArray
+    dividends: FloatArray
+    dividend_tax: FloatArray
     orders: pl.DataFrame
     fills: pl.DataFrame
     positions: pl.DataFrame
     bars: pl.DataFrame | None
     legs: pl.DataFrame | None
+    payouts: pl.DataFrame | None
     rejections: dict[str, int]
     risk: dict[str, int]
     halted: tuple[date, ...]
     rules: tuple[str, ...]
+    dividend_terms: str
     delisted: dict[float, float]
     sessions_per_year: int
     notes: tuple[str, ...]
@@ -166,6 +175,8 @@ class BacktestResult(Displayed):
                 "cash": self.cash,
                 "cost": self.cost,
                 "turnover": self.turnover,
+                "dividends": self.dividends,
+                "dividend_tax": self.dividend_tax,
             },
             schema_overrides={"benchmark_return": pl.Float64},
         )
@@ -229,15 +240,19 @@ def result_of(
         cash=ledger.cash[ends],
         cost=series.cost,
         turnover=series.turnover,
+        dividends=ledger.received,
+        dividend_tax=ledger.withheld,
         orders=orders,
         fills=filled,
         positions=position_table(ledger, ends, panel),
         bars=bar_table(ledger, panel) if panel.times else None,
         legs=leg_table(ledger, panel) if (ledger.held < 0).any() else None,
+        payouts=payout_table(ledger.dividends, panel),
         rejections=rejections_of(orders),
         risk=risk_orders(orders),
         halted=halted,
         rules=terms.costs,
+        dividend_terms=dividend_line(ledger.dividends, strategy),
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
         notes=(*terms.first, *warnings, *ledger.remarks, *terms.notes, *notes),
@@ -260,6 +275,8 @@ def metrics_of(
         "slippage": float(fills[:, codes.SLIPPAGE].sum()),
         "impact": float(fills[:, codes.IMPACT].sum()),
         "borrow": float(ledger.borrowed.sum()),
+        "dividends": float(ledger.received.sum()),
+        "dividend_tax": float(ledger.withheld.sum()),
         "annual_cost": float(rate(series.cost, before).mean() * sessions_per_year),
         "trades": float(len(fills)),
         "orders": float(len(ledger.orders)),
@@ -278,5 +295,6 @@ def result_tables(result: BacktestResult) -> dict[str, pl.DataFrame]:
         "returns": result.daily,
         "bars": result.bars,
         "legs": result.legs,
+        "dividends": result.payouts,
     }
     return {name: table for name, table in tables.items() if table is not None}

@@ -155,6 +155,11 @@ class Strategy(Section):
     without any, all bars); a larger one is an error. null: it is only reported"""
     account: float = Field(100000000.0, gt=0, le=MOST_MONEY)
     """initial cash, account currency"""
+    dividends: Literal["auto", "cash", "reinvest"] = "auto"
+    """cash: dividends of `kq ingest dividends` are paid at their pay date, new shares are whole, rights lapse;
+    reinvest: they buy shares at the ex-date's prices, before tax; auto: cash where some are known in the period"""
+    dividend_tax: Literal["exchange", "none"] = "exchange"
+    """tax on cash dividends and bonus shares by holding period, as persons and funds pay it in China; none: untaxed"""
     benchmark: str = Field("auto", min_length=1)
     """symbol of an index; auto: the index in the data; or none"""
     universe: str | None = Field(None, min_length=1)
@@ -256,6 +261,8 @@ class Strategy(Section):
             raise ValueError("liquidity needs `profile: exchange`")
         if self.risk != Risk.model_validate({}):
             raise ValueError("risk needs `profile: exchange`")
+        if self.dividends == "cash":
+            raise ValueError("Qlib reinvests dividends: `dividends: cash` needs `profile: exchange`")
 
     @property
     def limit_expressions(self) -> tuple[str, str] | None:

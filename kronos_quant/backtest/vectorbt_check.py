@@ -1,6 +1,10 @@
 """The kernel's fills through vectorbt's portfolio: a second account, which must equal the kernel's.
 
-Shape letters: T rows (sessions, or bars of an intraday market), M places in the portfolio, O fills.
+A dividend changes adjusted shares without an order. For vectorbt it is one, a sale or purchase at the close before, in
+a row of its own before that of the ex-date; what it brings more or less than the dividend is corrected by hand.
+
+Shape letters: T rows (sessions, or bars of an intraday market), X of them with ex-dates, M places in the portfolio, O
+fills.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -50,7 +54,8 @@ class Replay:
     symbol : int64[T, M] for the M places (two at least), number of the symbol that trades there, -1 for none
     size, price, fee, close : f64[T, M]
     turn : int64[T, M], the columns of each row in the order in which they trade, sells first
-    excess : f64[T, M], what sales cost more than they brought, which is no part of `fee`
+    excess : f64[T, M], what sales cost more than they brought, which is no part of `fee`; of dividends what they are
+    less than the sale that stands for them
     cushion : money that vectorbt gets on top of the account's
     """
 
@@ -64,19 +69,64 @@ class Replay:
     cushion: float
 
 
-def replay_of(ledger: Ledger) -> Replay:
-    """The cells of `ledger`'s fills."""
+def with_ex_rows(ledger: Ledger) -> tuple[Ledger, FloatArray, IntArray]:
+    """The ledger with T + X rows: one before each with ex-dates of holdings, with the orders that stand for dividends.
+
+    Returns it, what each of its fills brings more than its dividend, f64[O], and the rows of the old ones, int64[T].
+    """
+    paid, T = ledger.dividends, len(ledger.account)
+    if paid is None or not len(paid.row):
+        return ledger, np.zeros(len(ledger.fills)), np.arange(T)
+    ex_rows = np.unique(paid.row)
+    rows = np.arange(T) + np.searchsorted(ex_rows, np.arange(T), side="right")
+    # several dividends of a symbol in a row are one order
+    keys, which = np.unique(paid.row * ledger.last.shape[1] + paid.symbol, return_inverse=True)
+    ex_row, symbol = np.divmod(keys, ledger.last.shape[1])
+    change, money = (np.bincount(which, weights=values) for values in (paid.change, paid.money))
+    before = ledger.last[ex_row - 1, symbol]
+    events = np.zeros((len(keys), codes.COLUMNS))
+    events[:, codes.ROW], events[:, codes.SYMBOL] = rows[ex_row] - 1, symbol
+    events[:, codes.SIDE], events[:, codes.SHARES] = np.sign(change), np.abs(change)
+    events[:, codes.PRICE] = before
+    fills = ledger.fills.copy()
+    fills[:, codes.ROW] = rows[fills[:, codes.ROW].astype(np.int64)]
+    both, more = np.concatenate([events, fills]), -change * before - money
+    order = np.argsort(both[:, codes.ROW], kind="stable")
+    # the row of an ex-date's dividends is like the one before it
+    old = np.sort(np.concatenate([np.arange(T), ex_rows - 1]))
+    held = ledger.held[old]
+    held[rows[ex_row] - 1, symbol] += change
+    expanded = replace(
+        ledger,
+        orders=both[order],
+        account=ledger.account[old],
+        cash=ledger.cash[old],
+        held=held,
+        last=ledger.last[old],
+        factor=ledger.factor[old],
+        borrowed=np.where(np.isin(np.arange(len(old)), rows), ledger.borrowed[old], 0.0),
+        halted=ledger.halted[old],
+        session=ledger.session[old],
+    )
+    return expanded, np.concatenate([more, np.zeros(len(fills))])[order], rows
+
+
+def replay_of(ledger: Ledger, more: FloatArray | None = None) -> Replay:
+    """The cells of `ledger`'s fills. more : f64[O], what each of them brings more than it should"""
     fills = ledger.fills
+    more = np.zeros(len(fills)) if more is None else more
     row, symbol = fills[:, codes.ROW].astype(np.int64), fills[:, codes.SYMBOL].astype(np.int64)
-    signed, price, fee = fills[:, codes.SIDE] * fills[:, codes.SHARES], fills[:, codes.PRICE], fills[:, codes.COST]
+    signed, price = fills[:, codes.SIDE] * fills[:, codes.SHARES], fills[:, codes.PRICE]
+    fee = fills[:, codes.COST] + fills[:, codes.TAX]
     # vectorbt refuses a price of 0, what a delisting at -100% leaves at: it is charged as a fee on the last close
     last = ledger.last[row, symbol]
-    price, fee = np.where(price == 0, last, price), np.where(price == 0, -signed * last, fee)
+    price, fee = np.where(price == 0, last, price), np.where(price == 0, fee - signed * last, fee)
     # it leaves out a sale that costs more than it brings, which Qlib makes
     excess = np.where(signed < 0, np.maximum(fee + signed * price, 0.0), 0.0)
     # and it spends nothing that is not there: Qlib does where it rounds an order up by a tenth of a share, and the last
     # cent is one that rounding may take
     cushion = 2.0 * max(-float(ledger.cash.min()), 0.0) + CUSHION * float(ledger.account.max())
+    cushion += float(np.abs(more).sum() + np.abs(signed * price)[more != 0].sum())
     place = places_of(row, symbol, ledger.held[row, symbol] == 0)
     # one column alone is another type of array to numba, for which all would be compiled once more
     shape = len(ledger.account), max(int(place.max(initial=0)) + 1, 2)
@@ -89,7 +139,7 @@ def replay_of(ledger: Ledger) -> Replay:
         fee=cells(fee - excess, row, place, shape, 0.0),
         close=closes_of(ledger, there),
         turn=np.argsort(turn, axis=1),
-        excess=cells(excess, row, place, shape, 0.0),
+        excess=cells(excess + more, row, place, shape, 0.0),
         cushion=cushion,
     )
 
@@ -138,14 +188,16 @@ def vectorbt_portfolio(ledger: Ledger, panel: Panel) -> Any:
     """vectorbt's Portfolio of a ledger's fills: a column each traded symbol, one group, cash shared.
 
     Its value is the account but for what being short cost (`ledger.borrowed`), which vectorbt has no fee for. Shares
-    and prices are adjusted ones; a delisting without anything left is a sale at the last close for as much in fees.
+    and prices are adjusted ones; a delisting without anything left is a sale at the last close for as much in fees. A
+    dividend that is paid in cash is a sale at the close before, in a row of its own before the ex-date's.
     ledger : of `run_kernel`. Raises DataError where nothing was traded.
     """
     if len(ledger.fills) == 0:
         raise DataError("no portfolio without a trade")
     import pandas as pd
 
-    replay, cash = replay_of(ledger), ledger.account[0]
+    ledger, more, rows = with_ex_rows(ledger)
+    replay, cash = replay_of(ledger, more), ledger.account[0]
     by_place = simulated(replay, cash)
     import vectorbt as vbt
 
@@ -155,7 +207,10 @@ def vectorbt_portfolio(ledger: Ledger, panel: Panel) -> Any:
     records["fees"] += replay.excess[cell]
     records["col"] = np.searchsorted(traded, replay.symbol[cell])
     last = np.nan_to_num(ledger.last[:, traded], nan=1.0)
-    index = pd.DatetimeIndex(np.array(panel.times or panel.dates, dtype="datetime64[ns]"))
+    when = np.array(panel.times or panel.dates, dtype="datetime64[ns]")
+    stamps = when[np.searchsorted(rows, np.arange(len(ledger.account)))]
+    stamps[np.setdiff1d(np.arange(len(stamps)), rows)] -= np.timedelta64(1, "s")
+    index = pd.DatetimeIndex(stamps)
     close = pd.DataFrame(last, index=index, columns=[panel.symbols[n] for n in traded])
     return vbt.Portfolio(
         vbt.ArrayWrapper.from_obj(close, freq="1D", group_by=True),
@@ -173,7 +228,8 @@ def vectorbt_account(ledger: Ledger) -> FloatArray:
     cash = ledger.account[0]
     if len(ledger.fills) == 0:
         return np.full(len(ledger.account), cash)
-    replay = replay_of(ledger)
+    ledger, more, rows = with_ex_rows(ledger)
+    replay = replay_of(ledger, more)
     portfolio = simulated(replay, cash)
     from vectorbt.portfolio import nb
     from vectorbt.portfolio.enums import Direction
@@ -183,7 +239,7 @@ def vectorbt_account(ledger: Ledger) -> FloatArray:
     flow = nb.cash_flow_nb(replay.close.shape, records, columns, False)
     held = nb.assets_nb(nb.asset_flow_nb(replay.close.shape, records, columns, Direction.Both))
     value = cash + np.cumsum(flow.sum(axis=1)) + (held * replay.close).sum(axis=1)
-    return np.asarray(value - np.cumsum(replay.excess.sum(axis=1) + ledger.borrowed), dtype=np.float64)
+    return np.asarray(value - np.cumsum(replay.excess.sum(axis=1) + ledger.borrowed), dtype=np.float64)[rows]
 
 
 def simulated(replay: Replay, cash: float) -> Any:

@@ -38,8 +38,8 @@ _CODE_RANGES = (
     ("BJ", ("4", "8", "92")),
 )
 
-BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000001")
-"""CSI 300, CSI 500, CSI 1000, Shanghai Composite: what `auto` looks for, in this order."""
+BENCHMARKS = ("SH000300", "SH000905", "SH000852", "SH000906", "SH000001")
+"""CSI 300, 500, 1000, 800, Shanghai Composite: what `auto` looks for, in this order, each with its dividends first."""
 
 LONGEST_SYMBOL = 64
 """Characters."""
@@ -57,6 +57,10 @@ _FUND = re.compile(r"SH5\d{5}|SZ1[5-8]\d{4}")
 _BOND = re.compile(r"SH(?:0[12]|1\d|2\d)\d{4}|SZ1[0-4]\d{4}|BJ8[12]\d{4}")
 # SH88 and SH99 are TongDaXin's numbers, SH93, SZ97 and SZ98 those of the index companies
 _INDEX = re.compile(r"SH(?:000|88\d|93\d|95\d|99\d)\d{3}|SZ(?:39|97|98)\d{4}|BJ899\d{3}|[\^.].+|.*INDEX.*")
+
+_TOTAL_RETURN = re.compile(r"(?:SH|CSI)?[.]?H(\d{5})(?:\.(?:CSI|SH))?")
+"""The China Securities Index Company's numbers of indices with dividends: H00300 is that of SH000300."""
+_PRICE_INDEX = re.compile(r"SH000\d{3}|SZ399\d{3}|BJ899\d{3}|\^(?!.*TR$).+|\.[A-Z].*")
 
 _KINDS = (("index", _INDEX), ("fund", _FUND), ("bond", _BOND))
 
@@ -168,7 +172,25 @@ def exchange_of(symbol: str, default: str = "") -> str:
 
 def looks_like_index(symbol: str) -> bool:
     """Whether a symbol is an index by its spelling: SH000300, SZ399006, ^GSPC, .DJI, EW_INDEX."""
-    return _INDEX.fullmatch(symbol) is not None
+    return _INDEX.fullmatch(symbol) is not None or is_total_return(symbol)
+
+
+def is_total_return(symbol: str) -> bool:
+    """Whether a symbol is an index with dividends by its spelling.
+
+    >>> is_total_return("H00300.CSI"), is_total_return("SH000300")
+    (True, False)
+    """
+    return _TOTAL_RETURN.fullmatch(symbol) is not None
+
+
+def is_price_index(symbol: str) -> bool:
+    """Whether a symbol is an index without dividends by its spelling; indices of unknown names are not.
+
+    >>> is_price_index("SH000300"), is_price_index("H00300.CSI"), is_price_index("MADE")
+    (True, False, False)
+    """
+    return _PRICE_INDEX.fullmatch(symbol) is not None
 
 
 def kind_of(symbol: str) -> str:
@@ -177,6 +199,8 @@ def kind_of(symbol: str) -> str:
     >>> kind_of("SH510300"), kind_of("SZ127045"), kind_of("SH000300"), kind_of("AAPL")
     ('fund', 'bond', 'index', 'stock')
     """
+    if is_total_return(symbol):
+        return "index"
     return next((kind for kind, pattern in _KINDS if pattern.fullmatch(symbol)), "stock")
 
 
@@ -221,11 +245,12 @@ def find_symbol(text: str, known: Collection[str], exchange: str) -> str:
 
 
 def usual_benchmark(indices: Sequence[str]) -> str | None:
-    """The first of BENCHMARKS among the indices of a market, else its only one; None where there is none.
+    """The first of BENCHMARKS among the indices of a market, with its dividends where that is there, else the only one.
 
-    Raises DataError when several leave no choice.
+    None where there is none. Raises DataError when several leave no choice.
     """
-    found = next((symbol for symbol in BENCHMARKS if symbol in indices), None)
+    paying = {f"SH0{number[1]}": symbol for symbol in indices if (number := _TOTAL_RETURN.fullmatch(symbol))}
+    found = next((paying.get(symbol, symbol) for symbol in BENCHMARKS if symbol in indices or symbol in paying), None)
     if found is None and len(indices) > 1:
         raise DataError(
             f"benchmark auto: {len(indices)} indices, none of them {', '.join(BENCHMARKS)}: {listed(indices)}",

@@ -259,3 +259,8 @@ def row_means(values: FloatArray) -> FloatArray:
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
     return np.asarray(np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0))
+
+
+def first_known(values: FloatArray) -> FloatArray:
+    """float64[N]: the first of some rows' values that is none of NaN; NaN where all are. values : float64[T, N]"""
+    return np.asarray(values[np.argmax(~np.isnan(values), axis=0), np.arange(values.shape[1])])

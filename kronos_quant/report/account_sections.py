@@ -90,11 +90,10 @@ def contributors(result: BacktestResult, table: pl.DataFrame) -> list[Part]:
         "what is still held at its last price."
     )
     rest = other_profit(result)
-    left = (
-        f" The account's profit of {whole:+,.2f} also holds {rest:+,.2f} that no symbol's trades paid (borrow fees, "
-        "dividends)."
-    )
-    lines = (earned + (left if abs(rest) >= CENT else ""), "contribution: profit / initial account.")
+    left = f" The account's profit of {whole:+,.2f} also holds {rest:+,.2f} that no symbol's trades paid (borrow fees)."
+    paid = result.metrics["dividends"] or result.metrics["dividend_tax"]
+    held = "A profit holds the symbol's dividends, less the tax on them. " if paid else ""
+    lines = (earned + (left if abs(rest) >= CENT else ""), f"{held}contribution: profit / initial account.")
     columns = ("symbol", "profit", "contribution", "cost", "fills", "sessions held")
     ends = [
         Part(title, lines if title.startswith("Best") else (), columns, _profits(part), shaded=True, sortable=True)

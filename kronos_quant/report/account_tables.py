@@ -58,7 +58,7 @@ def contributor_table(result: BacktestResult) -> pl.DataFrame:
     """One row a symbol that was traded, the largest profit first.
 
     Columns: symbol, profit (after costs, what is still held at its last price), contribution (profit / initial
-    account), bought, sold, cost, fills, sessions (with a holding), value (held at the end)
+    account), bought, sold, cost, dividends (net of tax), fills, sessions (with a holding), value (held at the end)
     """
     buys, value = pl.col("side") == "buy", pl.col("value")
     paid = pl.sum_horizontal("cost", "slippage", "impact")
@@ -66,6 +66,7 @@ def contributor_table(result: BacktestResult) -> pl.DataFrame:
         bought=value.filter(buys).sum(),
         sold=value.filter(~buys).sum(),
         on_top=pl.col("cost").sum(),
+        owed=pl.col("dividend_tax").sum(),
         cost=paid.sum(),
         fills=pl.len().cast(pl.Int64),
     )
@@ -73,16 +74,23 @@ def contributor_table(result: BacktestResult) -> pl.DataFrame:
     held = result.positions.group_by("symbol").agg(
         sessions=pl.len().cast(pl.Int64), value=pl.col("value").filter(last).sum()
     )
-    profit = pl.col("sold") - pl.col("bought") - pl.col("on_top") + pl.col("value")
+    empty = {"symbol": pl.String, "received": pl.Float64}
+    received = pl.DataFrame(schema=empty)
+    if result.payouts is not None:
+        net = (pl.col("dividend") - pl.col("dividend_tax")).sum()
+        received = result.payouts.group_by("symbol").agg(received=net)
+    profit = pl.col("sold") - pl.col("bought") - pl.col("on_top") + pl.col("dividends") + pl.col("value")
     return (
         traded.join(held, on="symbol", how="left")
-        .with_columns(pl.col("sessions", "value").fill_null(0))
+        .join(received, on="symbol", how="left")
+        .with_columns(pl.col("sessions", "value", "received").fill_null(0))
+        .with_columns(dividends=pl.col("received") - pl.col("owed"))
         .with_columns(profit=profit)
         .select(
             "symbol",
             "profit",
             (pl.col("profit") / result.strategy.account).alias("contribution"),
-            *("bought", "sold", "cost", "fills", "sessions", "value"),
+            *("bought", "sold", "cost", "dividends", "fills", "sessions", "value"),
         )
         .sort("profit", "symbol", descending=[True, False])
     )

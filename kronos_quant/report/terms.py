@@ -82,6 +82,7 @@ def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = 
     terms += [("liquidity", line) for line in liquidity_lines(strategy)]
     terms += [("rules", line) for line in rule_lines]
     terms += [("optimiser", line) for line in optimiser_lines(strategy)]
+    terms.append(("dividends", result.dividend_terms))
     terms += [("risk", line) for line in strategy.risk.lines()]
     return [
         *terms,

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
+import polars as pl
 
 from kronos_quant.backtest import Panel, Rules, Strategy, rules_of
 from kronos_quant.backtest.panel import Past
+from kronos_quant.market.dividends import DIVIDENDS
 
 PLAIN_COSTS = {"buy": 0.001, "sell": 0.0015, "minimum": 5.0}
 """What the numbers worked out by hand were worked out with."""
@@ -156,3 +158,30 @@ def intraday(panel: Panel, bars: int) -> Panel:
         sessions = -(-len(past.dates) // 2)
         past = replace(past, dates=tuple(days[0] - timedelta(days=sessions - p // 2) for p in range(len(past.dates))))
     return replace(panel, dates=rows, times=times, delisted=in_order(left, T), past=past)
+
+
+def with_dividends(seed: int, panel: Panel) -> Panel:
+    """The panel under names of A shares with random dividends, most of which the factor follows."""
+    rng = np.random.default_rng([seed, 12])
+    T, N = panel.score.shape
+    symbols = tuple(f"SH60{i:04d}" for i in range(N))
+    columns = {name: getattr(panel, name).copy() for name in ("open", "high", "low", "close", "factor")}
+    rows = []
+    for i in range(N):
+        for t in np.flatnonzero(rng.random(T) < 0.15).tolist():
+            day = panel.dates[t] - timedelta(days=int(rng.integers(0, 2)))
+            cash, bonus, given, rights = (float(share * (rng.random() < 0.5)) for share in rng.uniform(0, 0.4, 4))
+            pay, listed = (None if rng.random() < 0.3 else day + timedelta(days=int(rng.integers(0, 6))) for _ in "ab")
+            record = None if rng.random() < 0.5 else day - timedelta(days=int(rng.integers(1, 3)))
+            rows.append((symbols[i], day, record, pay, listed, cash, bonus, given, rights * (rights > 0.2), 3.0))
+            before = columns["close"][:t, i] / columns["factor"][:t, i]
+            before = before[~np.isnan(before)]
+            if rng.random() < 0.8 and len(before):
+                ratio = before[-1] * (1 + bonus + given) / max(before[-1] - cash, 0.01)
+                for name, values in columns.items():
+                    values[t:, i] *= ratio if name == "factor" else 1.0
+    # in the raw prices as drawn, an ex-date's fall is one of many moves
+    close = columns["close"] * columns["factor"] / panel.factor
+    opened = columns["open"] * columns["factor"] / panel.factor
+    table = pl.DataFrame(rows, schema=DIVIDENDS, orient="row").unique(["symbol", "ex_date"]).sort("symbol", "ex_date")
+    return replace(panel, symbols=symbols, close=close, open=opened, factor=columns["factor"], dividends=table)

@@ -96,7 +96,7 @@ def test_fills_are_the_orders_that_traded():
 
 def test_columns_of_an_order_are_distinct():
     names = ("ROW", "SYMBOL", "SIDE", "WANTED", "SHARES", "PRICE", "COST", "STATUS", "REASON", "LEVY", "SLIPPAGE",
-             "IMPACT", "RISK")  # fmt: skip
+             "IMPACT", "RISK", "TAX")  # fmt: skip
     assert sorted(getattr(codes, name) for name in names) == list(range(codes.COLUMNS))
 
 

@@ -324,11 +324,11 @@ def test_volume_threshold_of_qlib_is_of_the_days_own_volume():
 ELSEWHERE = {
     "recipe", "scores_file", "score_column", "start", "end", "universe", "benchmark", "max_missing_scores", "code",
     "profile",
-    "fill_window",
+    "fill_window", "dividends", "dividend_tax",
     "costs", "liquidity", "risk", "qlib", "optimise",
 }  # fmt: skip
 """Read by the jobs, or sections whose own fields are tested above, those of `optimise` in
-strategies/test_optimise; fills over a window in test_execution."""
+strategies/test_optimise; fills over a window in test_execution, dividends in test_dividends."""
 
 
 @pytest.mark.parametrize("section", [Strategy, Costs, Liquidity, Risk, QlibSettings])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backtest.markets import intraday, random_market, random_rules, with_past
+from backtest.markets import intraday, random_market, random_rules, with_dividends, with_past
 
 from kronos_quant.backtest import Strategy
 from kronos_quant.backtest.accounts import order_table
@@ -15,6 +15,7 @@ from kronos_quant.backtest.kernel import forget_stale
 from kronos_quant.backtest.kernel.book import record_nb
 from kronos_quant.backtest.ledger import simulate_slowly, simulate_targets_slowly
 from kronos_quant.backtest.panel import SymbolGroups
+from kronos_quant.backtest.vectorbt_check import check_accounts, vectorbt_account
 
 CASES, BLOCKS = 240, 3
 
@@ -97,6 +98,7 @@ def compare(ledger, book, panel, seed) -> None:
     words = ["date", "symbol", "side", "status", "reason"]
     assert orders.select(words).rows() == [tuple(order[word] for word in words) for order in book.orders], seed
     columns = [(3, "wanted"), (4, "shares"), (5, "price"), (6, "cost"), (9, "levies"), (10, "slippage"), (11, "impact")]
+    columns.append((13, "dividend_tax"))
     for column, name in columns:
         np.testing.assert_allclose(
             ledger.orders[:, column],
@@ -117,7 +119,7 @@ def test_kernel_equals_the_plain_ledger_on_random_markets(block):
         ledger = run_kernel(strategy, panel, rules)
         compare(ledger, simulate_slowly(strategy, panel, rules), panel, seed)
         reasons |= set(order_table(ledger.orders, ledger.factor, panel)["reason"])
-    assert reasons == set(REASONS.values()) - {"bought today", "cash buffer", "both limits"}
+    assert reasons == set(REASONS.values()) - {"bought today", "cash buffer", "both limits", "new shares not listed"}
 
 
 def both(kind: str, seed: int, panel, **fields):
@@ -170,6 +172,32 @@ def test_weights_are_traded_as_in_the_plain_ledger(block):
         short += int((ledger.held < 0).any())
     assert traded > 500
     assert short > 10
+
+
+@pytest.mark.parametrize("kind", ["dropout", "weights"])
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_dividends_are_booked_paid_and_taxed_as_in_the_plain_ledger(block, kind):
+    words, booked, taxed = set(), 0, 0.0
+    for seed in range(block, CASES, BLOCKS):
+        rng = np.random.default_rng([seed, 13])
+        panel = with_dividends(seed, with_groups(seed, random_market(seed)[0]))
+        if rng.random() < 0.3:
+            panel = intraday(panel, int(rng.integers(2, 5)))
+        tax = "none" if rng.random() < 0.2 else "exchange"
+        ledger, book = both(kind, seed, panel, dividend_tax=tax, risk=random_risk(seed) if rng.random() < 0.3 else {})
+        compare(ledger, book, panel, seed)
+        words |= words_in(order_table(ledger.orders, ledger.factor, panel))
+        if ledger.dividends is not None:
+            paid, registrar = ledger.dividends, book.exchange.registrar
+            booked += len(paid.row)
+            taxed += paid.withheld.sum()
+            for values, noted in ((paid.received, registrar.received), (paid.withheld, registrar.withheld)):
+                assert values.sum() == pytest.approx(sum(money for _, money in noted), rel=1e-9, abs=1e-6), seed
+            assert paid.unpaid == pytest.approx(registrar.receivable, rel=1e-9, abs=1e-6), seed
+            check_accounts(ledger.account, vectorbt_account(ledger), panel)
+    assert booked > 100
+    assert taxed > 0
+    assert "new shares not listed" in words
 
 
 def random_weights(seed: int, panel) -> list[dict[int, float] | None]:

@@ -9,7 +9,7 @@ import pytest
 from backtest.markets import intraday, panel_of, sizeless
 
 from kronos_quant.backtest import rules_of, simulate
-from kronos_quant.backtest.codes import BOTH_LIMITS, REASONS, RISKS, SIDES, STATUSES
+from kronos_quant.backtest.codes import BOTH_LIMITS, REASONS, RISKS, SIDES, STATUSES, UNLISTED
 from kronos_quant.backtest.notes import rejections_of, risk_orders
 from kronos_quant.backtest.panel import SymbolGroups
 
@@ -143,8 +143,8 @@ def test_each_rule_of_the_section_risk(rule):
 
 
 def test_every_reason_and_every_rule_has_its_market():
-    # that of the profile qlib alone is in qlib/test_directory.py
-    assert set(EXCHANGE) | {REASONS[BOTH_LIMITS]} == set(REASONS.values())
+    # that of the profile qlib alone is in qlib/test_directory.py, that of new shares in test_dividends.py
+    assert set(EXCHANGE) | {REASONS[BOTH_LIMITS], REASONS[UNLISTED]} == set(REASONS.values())
     assert set(RISK) == set(RISKS.values())
     assert len(set(REASONS.values())) == len(REASONS)
     assert len(set(RISKS.values())) == len(RISKS)

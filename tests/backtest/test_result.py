@@ -36,6 +36,8 @@ def test_daily_has_a_row_for_every_session_traded(result):
         "cash",
         "cost",
         "turnover",
+        "dividends",
+        "dividend_tax",
     ]
     assert daily["date"].to_list() == list(result.dates)
     assert (daily["gross_return"] >= daily["return"]).all()

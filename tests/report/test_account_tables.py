@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from backtest.markets import random_market
+from backtest.markets import random_market, with_dividends
 from report.cases import index
 from report.pages import Reader, assert_self_contained, page_data
 from validity.cases import walks
@@ -53,6 +53,15 @@ def test_the_profits_of_the_symbols_are_that_of_the_account(long_only):
     assert table["fills"].sum() == long_only.metrics["trades"]
     assert table["contribution"].sum() == pytest.approx(long_only.metrics["total_return"], abs=1e-9)
     assert table["sessions"].sum() == len(long_only.positions)
+
+
+def test_the_profits_hold_the_dividends_and_their_tax():
+    paid = run(with_dividends(5, walks(60, 12, seed=5)))
+    table = contributor_table(paid)
+    assert paid.metrics["dividends"] > 0
+    assert paid.metrics["dividend_tax"] > 0
+    assert table["dividends"].sum() == pytest.approx(paid.metrics["dividends"] - paid.metrics["dividend_tax"], abs=1e-4)
+    assert other_profit(paid) == pytest.approx(0, abs=1e-4)
 
 
 def test_what_no_symbol_paid_is_the_borrow_fee(two_sided):

@@ -81,6 +81,8 @@ class MarketArrays(NamedTuple):
     f8[T, N], or empty where unused; session : i8[T], number of the session that a row belongs to
     trait : i8[N, 4], of each symbol: lot and step in raw shares, number of those that pay the same, whether what is
     bought in a session can be sold in the next at the earliest
+    payout : f8[E, 12], dividends by row, columns as in `dividends`; payouts : i8[T + 1], the first one of each row
+    day : i8[T, 3], ordinals of the row's date and of the last days within a month and a year of it; 0 where unused
     delisted : i8[K, 2], ascending: a row, and a symbol whose listing is known to be over by then
     suspended : b1[T, N], what gets no order as it was suspended in the session before; empty where that counts not
     """
@@ -97,6 +99,9 @@ class MarketArrays(NamedTuple):
     trait: IntMatrix
     delisted: IntMatrix
     suspended: BoolMatrix
+    payout: FloatMatrix
+    payouts: IntArray
+    day: IntMatrix
 
 
 BUY_RATE, SELL_RATE, MINIMUM, PER_SHARE, MOST, UNIT, LEVIES = range(7)
@@ -126,14 +131,29 @@ PLACED, PASSED = 0, 1
 """Of `Book.placed`."""
 
 
+class Purchases(NamedTuple):
+    """Who holds what since when, and what dividends were booked; all empty where dividends reinvest themselves.
+
+    lots : f8[capacity, 8], purchases with their tax; queue : i8[N, 2], the first and the last lot of each symbol or -1
+    counts : i8[2], how many lots and how many booked dividends there are; flow : f8[T, 4], money by row
+    entitled : f8[E, 7], booked dividends; columns of all as in `dividends`
+    """
+
+    lots: FloatMatrix
+    queue: IntMatrix
+    counts: IntArray
+    flow: FloatMatrix
+    entitled: FloatMatrix
+
+
 class Book(NamedTuple):
     """The account.
 
     orders f8[capacity, COLUMNS]; i8[2], how many were PLACED and how many delistings are PASSED
-    cash f8[2], what there is and what of it buys nothing
+    cash f8[3], what there is, what of it buys nothing, and dividends that are booked and not paid yet
     shares held f8[N], negative where short; entry f8[N], the mean price at which they were bought, or sold short
     the row in which each symbol was bought or left i8[N]; pending f8[N], still to be bought, or sold (negative)
-    fresh f8[N], shares bought in the session
+    fresh f8[N], shares bought in the session; purchases : what dividends and their tax need
     """
 
     orders: FloatMatrix
@@ -144,6 +164,7 @@ class Book(NamedTuple):
     traded: IntArray
     pending: FloatArray
     fresh: FloatArray
+    purchases: Purchases
 
 
 class History(NamedTuple):

@@ -22,19 +22,25 @@ from kronos_quant.backtest.kernel.arrays import (
     compiled,
     inner,
 )
+from kronos_quant.backtest.kernel.dividends import dividends_nb, locked_nb, new_purchases, sold_nb, with_lots_nb
+
+LEFT = 1e-9
+"""Of a holding: less of it than this is rounding."""
 
 
-def new_book(cash: float, symbols: int) -> Book:
-    """An account of cash alone."""
+def new_book(cash: float, symbols: int, market: MarketArrays | None = None) -> Book:
+    """An account of cash alone. market : where dividends are paid in cash"""
+    rows, events = (0, 0) if market is None else (len(market.session), len(market.payout))
     return Book(
         orders=np.empty((1024, codes.COLUMNS)),
         placed=np.zeros(2, dtype=np.int64),
-        cash=np.array([cash, 0.0]),
+        cash=np.array([cash, 0.0, 0.0]),
         shares=np.zeros(symbols),
         entry=np.full(symbols, np.nan),
         traded=np.full(symbols, -1),
         pending=np.zeros(symbols),
         fresh=np.zeros(symbols),
+        purchases=new_purchases(symbols, rows, events),
     )
 
 
@@ -52,14 +58,17 @@ def new_history(rows: int, symbols: int, cash: float) -> History:
 @inner
 def with_room_nb(book: Book, rows: int) -> Book:
     """The same account with place for `rows` more orders."""
+    lots = with_lots_nb(book.purchases, rows)
     if book.placed[PLACED] + rows <= len(book.orders):
-        return book
+        return Book(
+            book.orders, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh, lots
+        )
     larger = np.empty((2 * len(book.orders) + rows, codes.COLUMNS))
     # a slice would take longer to compile than all the rest of this file
     for row in range(book.placed[PLACED]):
         for column in range(codes.COLUMNS):
             larger[row, column] = book.orders[row, column]
-    return Book(larger, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh)
+    return Book(larger, book.placed, book.cash, book.shares, book.entry, book.traded, book.pending, book.fresh, lots)
 
 
 @inner
@@ -75,7 +84,7 @@ def record_nb(
     row[codes.WANTED], row[codes.SHARES], row[codes.PRICE] = wanted, shares, price
     row[codes.COST], row[codes.LEVY], row[codes.REASON] = cost, levy, reason
     row[codes.STATUS] = filled if shares > 0.0 else codes.REJECTED
-    row[codes.SLIPPAGE], row[codes.IMPACT], row[codes.RISK] = 0.0, 0.0, codes.UNTOUCHED
+    row[codes.SLIPPAGE], row[codes.IMPACT], row[codes.RISK], row[codes.TAX] = 0.0, 0.0, codes.UNTOUCHED, 0.0
     book.placed[PLACED] += 1
 
 
@@ -113,10 +122,22 @@ def hold_nb(book: Book, i: int, shares: float, price: float) -> None:
 
 @inner
 def free_to_sell_nb(market: MarketArrays, book: Book, t: int, i: int) -> float:
-    """The shares of a holding that may be sold in a row: not those bought in its session, where that is forbidden."""
-    if market.trait[i, NEXT_DAY] == 1 and book.fresh[i] > 0.0:
-        return float(book.shares[i] - book.fresh[i])
-    return np.inf
+    """The shares of a holding that may be sold in a row.
+
+    Not those bought in its session, where that is forbidden, and not new ones that are not listed yet.
+    """
+    kept = book.fresh[i] if market.trait[i, NEXT_DAY] == 1 else 0.0
+    locked = locked_nb(book.purchases, t, i)
+    if locked > 0.0:
+        free = book.shares[i] - kept - locked
+        return float(free if free > LEFT * book.shares[i] else 0.0)
+    return float(book.shares[i] - kept) if kept > 0.0 else np.inf
+
+
+@inner
+def why_kept_nb(market: MarketArrays, book: Book, i: int) -> int:
+    """Why not all of a holding may be sold, where it may not."""
+    return codes.BOUGHT_TODAY if market.trait[i, NEXT_DAY] == 1 and book.fresh[i] > 0.0 else codes.UNLISTED
 
 
 @inner
@@ -127,13 +148,14 @@ def orderable_nb(suspended: BoolMatrix, t: int, i: int) -> bool:
 
 @inner
 def open_row_nb(market: MarketArrays, book: Book, t: int, delisting_return: float) -> None:
-    """Forget what another session bought, and turn holdings whose listing is over into cash.
+    """Forget what another session bought, book dividends, and turn holdings whose listing is over into cash.
 
     Those leave at the last close and the delisting return, at no cost.
     """
     if market.session[t] != market.session[t - 1]:
         for i in range(len(book.fresh)):
             book.fresh[i] = 0.0
+    dividends_nb(market, book.purchases, book.cash, book.shares, book.pending, t)
     while book.placed[PASSED] < len(market.delisted) and market.delisted[book.placed[PASSED], 0] <= t:
         row, i = market.delisted[book.placed[PASSED], 0], market.delisted[book.placed[PASSED], 1]
         book.placed[PASSED] += 1
@@ -141,7 +163,9 @@ def open_row_nb(market: MarketArrays, book: Book, t: int, delisting_return: floa
             shares, price = abs(book.shares[i]), market.last[t - 1, i] * (1.0 + delisting_return)
             side = codes.SELL if book.shares[i] > 0.0 else codes.BUY
             record_nb(book, t, i, side, shares, shares, price, 0.0, 0.0, codes.DELISTED)
-            book.cash[0] += book.shares[i] * price
+            tax = sold_nb(market, book.purchases, t, i, shares, True)
+            book.orders[book.placed[PLACED] - 1, codes.TAX] = tax
+            book.cash[0] += book.shares[i] * price - tax
             book.pending[i] = 0.0
             hold_nb(book, i, 0.0, price)
 
@@ -169,5 +193,5 @@ def value_nb(market: MarketArrays, book: Book, history: History, t: int, borrow:
     if t + 1 < len(market.session) and market.session[t + 1] == market.session[t]:
         borrow = 0.0
     book.cash[0] -= borrow * short
-    history.account[t], history.cash[t] = book.cash[0] + value, book.cash[0]
+    history.account[t], history.cash[t] = book.cash[0] + book.cash[2] + value, book.cash[0]
     history.borrowed[t] = borrow * short

@@ -26,7 +26,16 @@ from kronos_quant.backtest.kernel.arrays import (
     compiled,
     inner,
 )
-from kronos_quant.backtest.kernel.book import free_to_sell_nb, hold_nb, mark_nb, orderable_nb, record_nb, reject_nb
+from kronos_quant.backtest.kernel.book import (
+    free_to_sell_nb,
+    hold_nb,
+    mark_nb,
+    orderable_nb,
+    record_nb,
+    reject_nb,
+    why_kept_nb,
+)
+from kronos_quant.backtest.kernel.dividends import bought_nb, sold_nb
 
 LOT_SLACK = 1e-6
 """Float32 bars put a whole number of lots up to 1e-7 below itself."""
@@ -185,7 +194,7 @@ def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, 
     most, volume, scale = liquidity_nb(market, charges, t, i)
     sold = capped_nb(free, most, factor, market.trait[i, LOT], market.trait[i, STEP]) if free > 0.0 else 0.0
     if sold <= 0.0:
-        why = codes.VOLUME if free > 0.0 else codes.BOUGHT_TODAY
+        why = codes.VOLUME if free > 0.0 else why_kept_nb(market, book, i)
         reject_nb(book, t, i, codes.SELL, wanted, quoted, why)
         return
     slipped = quoted * (1.0 - charges.slippage)
@@ -195,11 +204,12 @@ def sell_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, 
     if cost > value:
         reject_nb(book, t, i, codes.SELL, wanted, quoted, codes.COST_ABOVE_VALUE)
         return
-    reason = codes.VOLUME if sold < free else (codes.BOUGHT_TODAY if free < wanted else codes.TRADABLE)
+    reason = codes.VOLUME if sold < free else (why_kept_nb(market, book, i) if free < wanted else codes.TRADABLE)
     record_nb(book, t, i, codes.SELL, wanted, sold, price, cost, levy, reason)
     row = book.orders[book.placed[PLACED] - 1]
     row[codes.SLIPPAGE], row[codes.IMPACT] = sold * (quoted - slipped), sold * (slipped - price)
-    book.cash[0] += value - cost
+    row[codes.TAX] = sold_nb(market, book.purchases, t, i, sold, sold >= book.shares[i])
+    book.cash[0] += value - cost - row[codes.TAX]
     book.pending[i] = sold - wanted if charges.carry and reason == codes.VOLUME else 0.0
     hold_nb(book, i, 0.0 if sold == book.shares[i] else book.shares[i] - sold, price)
     if book.shares[i] == 0.0:
@@ -234,7 +244,9 @@ def buy_nb(market: MarketArrays, charges: Charges, book: Book, t: int, i: int, w
     row[codes.SLIPPAGE], row[codes.IMPACT] = bought * (slipped - quoted), bought * (price - slipped)
     book.cash[0] -= value + cost
     book.pending[i] = wanted - bought if charges.carry and reason == codes.VOLUME else 0.0
-    book.fresh[i] += min(bought, max(book.shares[i] + bought, 0.0))
+    more = min(bought, max(book.shares[i] + bought, 0.0))
+    book.fresh[i] += more
+    bought_nb(market, book.purchases, t, i, more, t)
     if book.shares[i] <= 0.0:
         book.traded[i] = t
     hold_nb(book, i, book.shares[i] + bought, price)

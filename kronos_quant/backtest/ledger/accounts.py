@@ -37,6 +37,17 @@ class Accounts:
         """After the last row."""
         return self.accounts[-1] if self.accounts else self.cash
 
+    def receive_dividends(self, t: int) -> None:
+        """Book the dividends of the holdings, and take what is paid."""
+        registrar = self.exchange.registrar
+        for i in sorted(self.shares):
+            before = self.shares[i]
+            self.shares[i] = registrar.open(t, i, before, int(self.exchange.rules.lot[i]))
+            if i in self.pending:
+                whole = self.pending[i] == -before
+                self.pending[i] = -self.shares[i] if whole else self.pending[i] * self.shares[i] / before
+        self.cash += registrar.pay(t)
+
     def leave_delisted(self, t: int) -> None:
         """Holdings whose listing is over leave at the last close and the delisting return."""
         over = {int(i) for row, i in self.exchange.panel.delisted if row == t}
@@ -45,10 +56,12 @@ class Accounts:
                 shares = self.shares[i]
                 self.pending.pop(i, None)
                 price = self.exchange.close(t - 1, i) * (1 + self.exchange.strategy.delisting_return)
-                self.cash += shares * price
+                tax = self.exchange.registrar.sell(t, i, abs(shares), True, int(self.exchange.rules.lot[i]))
+                self.cash += shares * price - tax
                 self._keep(i, 0.0, price)
                 side = "sell" if shares > 0 else "buy"
                 self.note(t, i, side, "filled", "delisted", abs(shares), abs(shares), price)
+                self.orders[-1]["dividend_tax"] = tax
 
     def sell(self, t: int, i: int, wanted: float) -> None:
         """Sell as far as state, day of purchase and volume let through."""
@@ -59,7 +72,7 @@ class Accounts:
             return
         free = min(wanted, self.free_to_sell(t, i))
         if free <= 0:
-            self.refuse(t, i, "sell", "bought today", wanted)
+            self.refuse(t, i, "sell", self.why_kept(t, i), wanted)
             return
         sold = exchange.through(t, i, free)
         if sold <= 0:
@@ -71,10 +84,13 @@ class Accounts:
         if cost > sold * price:
             self.refuse(t, i, "sell", "cost above value", wanted)
             return
-        reason = "volume cap" if sold < free else "bought today" if free < wanted else ""
+        reason = "volume cap" if sold < free else self.why_kept(t, i) if free < wanted else ""
         paid = (cost, levy, sold * (quoted - slipped), sold * (slipped - price))
         self.note(t, i, "sell", "partial" if reason else "filled", reason, wanted, sold, price, paid)
-        self.cash += sold * price - cost
+        held = self.shares.get(i, 0.0)
+        tax = exchange.registrar.sell(t, i, sold, sold >= held, int(exchange.rules.lot[i])) if held > 0 else 0.0
+        self.orders[-1]["dividend_tax"] = tax
+        self.cash += sold * price - cost - tax
         left = 0.0 if sold == self.shares.get(i, 0.0) else self.shares.get(i, 0.0) - sold
         self._keep(i, left, price)
         self._carry(i, sold - wanted if reason == "volume cap" else 0.0)
@@ -110,6 +126,7 @@ class Accounts:
             self.traded[i] = t
         session, before = self.fresh.get(i, (-1, 0.0))
         more = min(bought, max(held + bought, 0.0))
+        exchange.registrar.buy(t, i, more)
         self.fresh[i] = (exchange.session(t), more + (before if session == exchange.session(t) else 0.0))
         self._keep(i, held + bought, price)
         self._carry(i, wanted - bought if reason == "volume cap" else 0.0)
@@ -137,15 +154,25 @@ class Accounts:
         values = {i: shares * self.exchange.close(t, i) for i, shares in sorted(self.shares.items())}
         if self.exchange.ends_session(t):
             self.cash += self.exchange.rules.borrow * sum(value for value in values.values() if value < 0)
-        self.accounts.append(self.cash + sum(values.values()))
+        self.accounts.append(self.cash + self.exchange.registrar.receivable + sum(values.values()))
         self.cashes.append(self.cash)
 
     def free_to_sell(self, t: int, i: int) -> float:
-        """The shares that may be sold today: any, where those of today's purchase may be, too."""
+        """The shares that may be sold today: any, where those of today's purchase and unlisted ones may be, too."""
+        bought, unlisted = self._kept_today(t, i), self.exchange.registrar.unlisted(t, i)
+        held = self.shares.get(i, 0.0)
+        if unlisted > 0:
+            free = held - bought - unlisted
+            return free if free > 1e-9 * held else 0.0
+        return held - bought if bought > 0 else math.inf
+
+    def why_kept(self, t: int, i: int) -> str:
+        """Why not all of a holding may be sold."""
+        return "bought today" if self._kept_today(t, i) > 0 else "new shares not listed"
+
+    def _kept_today(self, t: int, i: int) -> float:
         session, bought = self.fresh.get(i, (-1, 0.0))
-        if not self.exchange.rules.next_day[i] or session != self.exchange.session(t) or bought <= 0:
-            return math.inf
-        return self.shares.get(i, 0.0) - bought
+        return bought if self.exchange.rules.next_day[i] and session == self.exchange.session(t) else 0.0
 
     def blame(self, rule: str, asked: float = 0.0) -> None:
         """Say of the newest order that a risk rule made it or cut it; asked : what was wanted instead."""
@@ -185,6 +212,7 @@ class Accounts:
         panel = self.exchange.panel
         self.orders.append(
             {"date": panel.dates[t], "symbol": panel.symbols[i], "side": side, "status": status, "reason": reason}
+            | {"dividend_tax": 0.0}
             | {"wanted": wanted, "shares": shares, "price": price}
             | dict(zip(("cost", "levies", "slippage", "impact"), paid, strict=True))
         )

@@ -19,6 +19,7 @@ def simulate_slowly(strategy: Strategy, panel: Panel, rules: Rules) -> Accounts:
     keeper = Keeper(book, strategy.account)
     for t in traded_rows(panel):
         account = keeper.begin(t)
+        book.receive_dividends(t)
         book.leave_delisted(t)
         changes = {
             i: change

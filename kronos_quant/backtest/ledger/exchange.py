@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kronos_quant.arrays import FloatArray
+from kronos_quant.backtest.ledger.dividends import Registrar
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.rules import Rules
 from kronos_quant.backtest.strategy import Strategy
@@ -29,6 +30,11 @@ class Exchange:
         return math.nan
 
     @cached_property
+    def registrar(self) -> Registrar:
+        """Who holds what since when; it remembers."""
+        return Registrar(self.strategy, self.panel)
+
+    @cached_property
     def sessions(self) -> list[int]:
         """The number of the session that each row belongs to."""
         numbers = {day: number for number, day in enumerate(self.panel.sessions)}
@@ -47,8 +53,8 @@ class Exchange:
         return self.last(t, i, self.panel.close)
 
     def factor(self, t: int, i: int) -> float:
-        """The last factor."""
-        return self.last(t, i, self.panel.factor)
+        """The last factor, moved by the dividends since."""
+        return self.registrar.factor(t, i)
 
     def price(self, t: int, i: int) -> float:
         """The quoted price of execution; NaN without one."""
@@ -72,7 +78,7 @@ class Exchange:
         if math.isnan(reference):
             before = self.rows_before(t, 1)
             reference = self.close(before[-1], i) / factor if before else math.nan
-            if before and abs(self.factor(before[-1], i) / factor - 1) > 2e-7:
+            if before and abs(self.last(before[-1], i, self.panel.factor) / factor - 1) > 2e-7:
                 reference = ticks(reference, float(self.rules.tick[i]))
         if math.isnan(reference):
             return None

@@ -24,6 +24,7 @@ def simulate_targets_slowly(strategy: Strategy, panel: Panel, rules: Rules, weig
         account = keeper.begin(t)
         weights = None if keeper.halted else weigh(t)
         wanted = None if weights is None else wanted_shares(book, t, weights, account)
+        book.receive_dividends(t)
         book.leave_delisted(t)
         order, changes = list(wanted or range(len(panel.symbols))), keeper.changes(t, account, wanted)
         targets = {} if wanted is None else dict(wanted)

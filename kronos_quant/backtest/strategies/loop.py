@@ -25,7 +25,7 @@ def run_sessions(
     While a drawdown halt lasts, the strategy is not called.
     """
     T, N = panel.score.shape
-    book, history = new_book(strategy.account, N), new_history(T, N, strategy.account)
+    book, history = new_book(strategy.account, N, market), new_history(T, N, strategy.account)
     watch = new_watch(N, strategy.account)
     name = strategy.strategy if strategy.code is None else str(strategy.code)
     for t in range(first_traded_nb(market.session), T):
