@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kronos_quant.arrays import BoolArray, IntArray
+from kronos_quant.arrays import BoolArray, FloatArray, IntArray
 from kronos_quant.backtest.panel import Panel, session_numbers
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import DataError, counted, listed
@@ -18,6 +18,7 @@ from kronos_quant.market.exchanges.funds import ORDINARY
 from kronos_quant.market.exchanges.levies import BONDS, FUNDS, HONG_KONG, SHANGHAI_B, SHENZHEN_B
 from kronos_quant.market.exchanges.tables import in_force
 from kronos_quant.market.symbols import MAINLAND, exchange_of
+from kronos_quant.panel.matrix import forward_fill
 
 CURRENCIES = dict.fromkeys((*MAINLAND, FUNDS, BONDS), "CNY") | {SHANGHAI_B: "USD", SHENZHEN_B: "HKD", "XHKG": "HKD"}
 """Currency of prices, by exchange and what has its own costs."""
@@ -102,17 +103,37 @@ def costs_and_rules_stated(strategy: Strategy) -> bool:
 
 
 def special_treatment_off(panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:
-    """A note where there is no list of ST shares, with how many symbols it could concern."""
-    about, on = 0, panel.dates[-1]
-    for board in (board_on(symbol, exchange) for symbol in panel.symbols):
+    """A note where there is no list of ST shares, with how many symbols it could concern, and in how many bars."""
+    if facts is not None and facts.st:
+        return
+    fractions, ticks, on = np.full(len(panel.symbols), np.nan), np.ones(len(panel.symbols)), panel.dates[-1]
+    for n, board in enumerate(board_on(symbol, exchange) for symbol in panel.symbols):
         if board is not None and board.st_limits:
             st, other = in_force(board.st_limits, on), in_force(board.limits, on)
-            about += st is not None and other is not None and st.fraction != other.fraction
-    if about and not (facts is not None and facts.st):
+            if st is not None and other is not None and st.fraction not in (other.fraction, None):
+                fractions[n], ticks[n] = st.fraction, board.tick
+    about = int((~np.isnan(fractions)).sum())
+    if about:
+        bars = bars_at(panel, fractions, ticks)
         yield (
             f"No list of ST shares: their narrower price limit is not applied ({about} of {len(panel.symbols)} symbols "
-            "could be affected; kq ingest intervals st)."
+            f"could be affected, of whose bars {bars:,} reach exactly that limit; kq ingest intervals st)."
         )
+
+
+def bars_at(panel: Panel, fractions: FloatArray, ticks: FloatArray) -> int:
+    """How many bars have their highest or lowest price exactly at a limit, from the last close of a session before.
+
+    fractions, ticks : f64[N], the limit (NaN: none) and the step of prices of each symbol
+    """
+    session = session_numbers(panel.dates)
+    before = np.searchsorted(session, session) - 1
+    reference = np.where(before[:, None] >= 0, forward_fill(panel.close)[before], np.nan) / panel.factor
+    found = np.zeros(panel.close.shape, dtype=np.bool_)
+    for prices, way in ((panel.high, 1 + fractions), (panel.low, 1 - fractions)):
+        limit = np.floor(reference * way / ticks + 0.5) * ticks
+        found |= np.abs(prices / panel.factor - limit) < ticks / 4
+    return int(found.sum())
 
 
 def first_sessions_off(panel: Panel, exchange: str, facts: Facts | None) -> Iterator[str]:

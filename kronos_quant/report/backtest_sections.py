@@ -154,6 +154,8 @@ def attribution(found: Examination) -> Part:
     ]
     if parts.unknown:
         lines.append(f"Not available (too few bars before the period): {', '.join(parts.unknown)}.")
+    if not parts.industries:
+        lines.append("No industries are known: what they contributed is in selection (kq ingest intervals industry).")
     total = ("total, after costs", figure_or_dash(parts.total, "{:+.2%}"), "", "")
     return Part(
         "Where the return came from", tuple(lines), ("source", "per year", "t", "mean exposure"),
