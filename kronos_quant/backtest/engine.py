@@ -61,6 +61,7 @@ def simulate(
     qlib: QlibFacts | None = None,
     decide: Decide | None = None,
     notes: Sequence[str] = (),
+    benchmark: str | None = None,
 ) -> BacktestResult:
     """Back-test `strategy` on `panel`.
 
@@ -76,6 +77,8 @@ def simulate(
         For `strategy: python`, the user's function.
     notes
         Sentences about the inputs, for the notes of the result.
+    benchmark
+        The symbol of the index, which tells whether it has dividends.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def simulate(
     if strategy.profile == "qlib":
         qlib = qlib or derived_facts(panel)
         terms = qlib_terms(strategy, qlib, rules.terms)
-    benchmark = None if benchmark_close is None else benchmark_returns(benchmark_close, panel)
+    index = None if benchmark_close is None else benchmark_returns(benchmark_close, panel)
     compiling = start_compiling()
     trade = trade_function(strategy, panel, rules, qlib, decide)
     ledger = trade(strategy)
@@ -98,7 +101,7 @@ def simulate(
     outcomes = delisting_outcomes(strategy, ledger, trade)
     paid = dividend_notes(ledger.dividends, panel, ledger.held, ledger.factor)
     notes = (*paid, *notes, *benchmark_gaps(benchmark_close, panel))
-    return result_of(strategy, panel, terms or rules.terms, ledger, benchmark, outcomes, notes)
+    return result_of(strategy, panel, terms or rules.terms, ledger, index, outcomes, notes, benchmark)
 
 
 def delisting_outcomes(strategy: Strategy, ledger: Ledger, trade: Trade) -> dict[float, float]:

@@ -119,7 +119,7 @@ def _simulate(
     left_out = [*left_out, *execution_notes(chosen, panel)]
     notes = [f"Bars: {note}." for note in batch.notes if "amount" not in note]
     notes += [*(f"Scores: {note}." for note in table.notes()), *untraded, *left_out]
-    return simulate(chosen, panel, rules, closes, notes=notes)
+    return simulate(chosen, panel, rules, closes, notes=notes, benchmark=benchmark)
 
 
 def _read_bars(frame: pl.DataFrame, exchange: str) -> tuple[BarBatch, pl.DataFrame, pl.DataFrame]:

@@ -25,6 +25,7 @@ from kronos_quant.backtest.accounts import (
     rate,
     series_of,
 )
+from kronos_quant.backtest.benchmarks import price_index_caveat
 from kronos_quant.backtest.dividends import dividend_line
 from kronos_quant.backtest.listings import unstated_listings
 from kronos_quant.backtest.notes import account_lost, halts, notes_of, rejections_of, risk_orders
@@ -85,7 +86,9 @@ class BacktestResult(Displayed):
     halted : the sessions in which a drawdown halt stopped trading
     delisted : total return by the return at which delisted holdings leave; empty where none was delisted
     payouts : dividends of the holdings, columns as in `accounts.payout_table`; None where none was booked
-    dividend_terms : how dividends were treated; rules : costs of trading, one line each
+    dividend_terms : how dividends were treated
+    caveat : what belongs beside every excess, where the benchmark has no dividends and the portfolio does; else ""
+    rules : costs of trading, one line each
     sessions_per_year : of annualised figures
     notes : what a reader has to know, one sentence each; metrics : key figures, NaN where not determined
     """
@@ -113,6 +116,7 @@ class BacktestResult(Displayed):
     halted: tuple[date, ...]
     rules: tuple[str, ...]
     dividend_terms: str
+    caveat: str
     delisted: dict[float, float]
     sessions_per_year: int
     notes: tuple[str, ...]
@@ -215,10 +219,11 @@ def result_of(
     benchmark: FloatArray | None,
     delisted: dict[float, float],
     notes: tuple[str, ...] = (),
+    benchmark_name: str | None = None,
 ) -> BacktestResult:
     """The returns, tables, figures and notes of a ledger.
 
-    benchmark : f64[S] or None; delisted : as in BacktestResult; notes : further ones
+    benchmark : f64[S] or None; delisted : as in BacktestResult; notes : further ones; benchmark_name : its symbol
     """
     series, ends = series_of(ledger), ledger.ends[1:]
     orders = order_table(ledger.orders, ledger.factor, panel)
@@ -226,6 +231,8 @@ def result_of(
     halted = tuple(panel.dates[t] for t in ends if ledger.halted[t])
     metrics = metrics_of(series, ledger, benchmark, terms.sessions_per_year)
     unusual = notes_of(strategy, panel, orders, metrics)
+    caveat = "" if benchmark is None else price_index_caveat(benchmark_name, panel)
+    notes = (*([caveat] if caveat else []), *notes)
     warnings = (*account_lost(ledger.account, panel), *unusual, *halts(halted, strategy))
     if strategy.profile != "qlib":
         warnings = (*unstated_listings(panel, ledger), *warnings)
@@ -253,6 +260,7 @@ def result_of(
         halted=halted,
         rules=terms.costs,
         dividend_terms=dividend_line(ledger.dividends, strategy),
+        caveat=caveat,
         delisted=delisted,
         sessions_per_year=terms.sessions_per_year,
         notes=(*terms.first, *warnings, *ledger.remarks, *terms.notes, *notes),

@@ -43,15 +43,16 @@ YEAR_COLUMNS = (
 OF_BENCHMARK = ("benchmark_return", "excess_return")
 
 
-def years(table: pl.DataFrame) -> Part:
-    """Figures of each calendar year. table : of `year_table`"""
+def years(table: pl.DataFrame, caveat: str = "") -> Part:
+    """Figures of each calendar year. table : of `year_table`; caveat : of the result"""
     known = [one for one in YEAR_COLUMNS if one[0] not in OF_BENCHMARK or table["benchmark_return"].null_count() == 0]
     rows = tuple(
         (str(row["year"]), *(_cell(row[name], form) for name, _, form in known)) for row in table.iter_rows(named=True)
     )
     line = "Each year by itself, from the close before it; a first or last year may be a part of one (years.parquet)."
     columns = ("year", *(label for _, label, _ in known))
-    return Part("By year", (line,), columns, rows, wide=True, sortable=True)
+    lines = (line, caveat) if caveat else (line,)
+    return Part("By year", lines, columns, rows, wide=True, sortable=True)
 
 
 def deepest_drawdowns(table: pl.DataFrame) -> Part | None:

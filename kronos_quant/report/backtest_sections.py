@@ -78,12 +78,12 @@ def figures(
     result: BacktestResult, benchmark_name: str | None = None, without_size: Mapping[str, float] | None = None
 ) -> Part:
     """The key figures, with those of a run `without_size` (impact and participation) and of the benchmark, if any."""
-    rows, names, metrics = figure_rows(COMPARED, result.metrics), [], result.metrics
+    rows, names, metrics = figure_rows(COMPARED, result.metrics, price_index=bool(result.caveat)), [], result.metrics
     if without_size is not None:
         names = [WITHOUT_SIZE]
-        rows = figure_rows(COMPARED, result.metrics, without_size)
+        rows = figure_rows(COMPARED, result.metrics, without_size, price_index=bool(result.caveat))
     if result.benchmark_returns is not None:
-        names.append((benchmark_name or "benchmark")[:NAME_WIDTH])
+        names.append((benchmark_name or "benchmark").partition(" (")[0][:NAME_WIDTH])
         other = [figure_cell(metrics, key, "benchmark_") if f"benchmark_{key}" in metrics else "" for key in COMPARED]
         rows = tuple((*row, cell) for row, cell in zip(rows, other, strict=True))
     days = counted(len(result.dates), "session")
@@ -91,6 +91,7 @@ def figures(
     lines = [few] if len(result.dates) < FEW_SESSIONS else []
     if result.strategy.liquidity.by_size:
         lines.append(f"Market impact and participation are those of an account of {result.strategy.account:,.0f}.")
+    lines += [result.caveat] if result.caveat else []
     return Part("Result, after costs", tuple(lines), ("figure", "portfolio", *names), rows)
 
 
@@ -137,12 +138,13 @@ def against_benchmark(result: BacktestResult, found: Examination) -> Part | None
     if found.regression is None:
         return None
     regression = found.regression
-    rows = list(figure_rows(RELATIVE, result.metrics))
+    rows = list(figure_rows(RELATIVE, result.metrics, price_index=bool(result.caveat)))
     rows.insert(5, ("alpha, t value", figure_or_dash(regression.alpha_t, "{:.1f}")))
     error = figure_or_dash(regression.beta_error, "{:.3f}")
     line = f"HAC standard errors, {regression.degrees} degrees of freedom; standard error of beta {error}."
-    lines = () if math.isnan(regression.beta_error) else (line,)
-    return Part("Against the benchmark", lines, ("figure", "value"), tuple(rows))
+    lines = [] if math.isnan(regression.beta_error) else [line]
+    lines += [result.caveat] if result.caveat else []
+    return Part("Against the benchmark", tuple(lines), ("figure", "value"), tuple(rows))
 
 
 def attribution(found: Examination) -> Part:
@@ -212,7 +214,8 @@ def delay(result: BacktestResult, found: Examination) -> Part:
     if found.delayed is None:
         own = result.strategy.strategy == "python"
         return Part(title, (f"Not available: {OWN_FUNCTION if own else f'the delay leaves no {step} to trade in'}.",))
-    rows = figure_rows((key for key in DELAYED if key in found.delayed), result.metrics, found.delayed)
+    known = (key for key in DELAYED if key in found.delayed)
+    rows = figure_rows(known, result.metrics, found.delayed, price_index=bool(result.caveat))
     line = (
         f"The same strategy with scores delayed by one {step}. If the edge disappears, it depends on execution timing."
     )
@@ -233,7 +236,8 @@ def capacity(result: BacktestResult, found: Examination) -> Part:
         )
         for size in found.capacity.sizes
     )
-    return Part(title, (found.capacity.line(),), ("account", "annual return", "impact per year", "edge per year"), rows)
+    lines = (found.capacity.line(), *([f"Edge: {result.caveat}"] if result.caveat else []))
+    return Part(title, lines, ("account", "annual return", "impact per year", "edge per year"), rows)
 
 
 def _no_capacity(result: BacktestResult) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from kronos_quant.backtest import BacktestResult, Rules, Strategy
+from kronos_quant.backtest.benchmarks import PRICE_INDEX
 from kronos_quant.backtest.settings import IMPACT_SOURCES
 from kronos_quant.display import figure_or_dash, setting_text
 from kronos_quant.errors import counted
@@ -48,6 +49,9 @@ FIGURES = {
 }
 """Key in metrics.json -> label and form."""
 
+EXCESS = ("excess_annual_return", "excess_annual_return_before_cost", "information_ratio", "alpha")
+"""Figures that a benchmark without dividends makes too high."""
+
 WEIGHTS = {"equal": "equally", "score": "by score", "inverse_volatility": "by inverse volatility"}
 AVERAGES = {"vwap": "volume-weighted average price (vwap)", "twap": "time-weighted average price (twap)"}
 
@@ -59,9 +63,17 @@ def figure_cell(metrics: Mapping[str, Any], key: str, prefix: str = "") -> str:
     return figure_or_dash(float(value) if known else math.nan, FIGURES[key][1])  # type: ignore[arg-type]
 
 
-def figure_rows(keys: Iterable[str], *columns: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    """A row for each of FIGURES: its label, and its value in every column."""
-    return tuple((FIGURES[key][0], *(figure_cell(metrics, key) for metrics in columns)) for key in keys)
+def figure_rows(
+    keys: Iterable[str], *columns: Mapping[str, Any], price_index: bool = False
+) -> tuple[tuple[str, ...], ...]:
+    """A row for each of FIGURES: its label, and its value in every column.
+
+    price_index : the benchmark has no dividends and the portfolio does; it stands beside every excess
+    """
+    mark = dict.fromkeys(EXCESS, f" ({PRICE_INDEX})") if price_index else {}
+    return tuple(
+        (FIGURES[key][0] + mark.get(key, ""), *(figure_cell(metrics, key) for metrics in columns)) for key in keys
+    )
 
 
 def terms_of(result: BacktestResult, rules: Rules, benchmark_name: str | None = None) -> list[Term]:

@@ -26,6 +26,7 @@ from kronos_quant.validity.holdings import account_before, moves_of, shares_of, 
 
 MARKET, INDUSTRIES, SELECTION, COSTS = "market", "industries", "selection", "costs"
 TRADING = "execution (fill to close)"
+DIVIDEND_TAX = "dividend tax"
 
 SIZE = "size (traded value)"
 """Bars hold no number of shares, so that the value traded stands for size."""
@@ -56,7 +57,7 @@ class ReturnPart:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """parts : in the order market, styles, industries, selection, trading, costs; their sum is `total`.
+    """parts : in the order market, styles, industries, selection, trading, costs, tax; their sum is `total`.
 
     industries : each industry by itself, the largest first; empty where none are given
     unknown : styles for which there were too few bars
@@ -97,7 +98,10 @@ def attribute_returns(result: BacktestResult, panel: Panel, background: Backgrou
     explained = of_factors.sum(axis=0) + by_group.sum(axis=0)
     if industry is not None:
         parts.append(part(INDUSTRIES, by_group.sum(axis=0)))
-    parts += [part(SELECTION, held - explained), part(TRADING, result.gross_returns - held), part(COSTS, -paid)]
+    withheld = shares_of(result.dividend_tax, before)
+    traded = result.gross_returns + withheld - held
+    parts += [part(SELECTION, held - explained), part(TRADING, traded), part(COSTS, -paid)]
+    parts += [part(DIVIDEND_TAX, -withheld)] if withheld.any() else []
     each = [
         part(name, values, float(share.mean())) for name, values, share in zip(names, by_group, of_groups, strict=True)
     ]

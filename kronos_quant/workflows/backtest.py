@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from kronos_quant.backtest import BacktestResult, simulate
+from kronos_quant.backtest.benchmarks import benchmark_kind, named_benchmark
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs, missing_benchmark
 from kronos_quant.backtest.result import BacktestRun, result_tables
 from kronos_quant.errors import counted
@@ -39,7 +40,10 @@ def run_backtest(
     page : False leaves out tearsheet.html and performance.png, which take longer than the back-test itself
     """
     inputs = collect_inputs(workspace, strategy, device, compute=compute, allow_code=allow_code)
-    result = simulate(inputs.strategy, inputs.panel, inputs.rules, inputs.benchmark_close, inputs.qlib, inputs.decide)
+    result = simulate(
+        inputs.strategy, inputs.panel, inputs.rules, inputs.benchmark_close, inputs.qlib, inputs.decide,
+        benchmark=inputs.benchmark,
+    )  # fmt: skip
     return _write_run(workspace, inputs, result, page=page)
 
 
@@ -47,7 +51,7 @@ def _write_run(
     workspace: WorkspaceFolder, inputs: BacktestInputs, result: BacktestResult, *, page: bool
 ) -> BacktestRun:
     """Write the run's folder, whole or not at all."""
-    scores, benchmark, source = inputs.scores, inputs.benchmark, inputs.scores.source
+    scores, benchmark, source = inputs.scores, named_benchmark(inputs.benchmark), inputs.scores.source
     digest = inputs.market.snapshot.digest
     seeds = {"sampling": source.recipe.recipe.seed} if source else {}
     notes = [*scores.notes, *missing_benchmark(inputs)]
@@ -77,7 +81,9 @@ def _write_run(
             | examination.as_dict()
             | {
                 "strategy": inputs.name,
-                "benchmark": benchmark,
+                "benchmark": inputs.benchmark,
+                "benchmark_kind": benchmark_kind(inputs.benchmark),
+                "benchmark_caveat": result.caveat or None,
                 "recipe": scores.digest,
                 "model": source.recipe.model if source else None,
                 "rejections": result.rejections,

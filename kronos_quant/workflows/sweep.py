@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import polars as pl
 
+from kronos_quant.backtest.benchmarks import named_benchmark, price_index_caveat
 from kronos_quant.backtest.cluster import Cluster, connect_ray, trial_results
 from kronos_quant.backtest.inputs import BacktestInputs, StrategyLike, collect_inputs
 from kronos_quant.backtest.panel import session_panel
@@ -130,8 +131,9 @@ def complete_trials(
 def _facts(inputs: BacktestInputs) -> str:
     """Period, rule, benchmark and annualisation, for the page."""
     days, strategy = inputs.panel.sessions[1:], inputs.strategy
+    benchmark, years = named_benchmark(inputs.benchmark) or "none", inputs.rules.terms.sessions_per_year
+    caveat = price_index_caveat(inputs.benchmark, inputs.panel)
     return (
-        f"{days[0]} to {days[-1]}, {counted(len(days), 'session')}. Rule: {strategy.strategy}. Benchmark: "
-        f"{inputs.benchmark or 'none'}. {inputs.rules.terms.sessions_per_year} sessions per year, risk-free rate 0, "
-        "returns after costs, compounded."
+        f"{days[0]} to {days[-1]}, {counted(len(days), 'session')}. Rule: {strategy.strategy}. Benchmark: {benchmark}. "
+        f"{years} sessions per year, risk-free rate 0, returns after costs, compounded. {caveat}".rstrip()
     )

@@ -200,14 +200,21 @@ def figure_of(run: ComparedRun, key: str) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
+def _has_caveat(run: ComparedRun) -> bool:
+    """Whether its benchmark has no dividends and its portfolio does."""
+    return bool(run.metrics.get("benchmark_caveat"))
+
+
 def comparison_document(runs: Sequence[ComparedRun], tests: Sequence[PairedTest]) -> Document:
     """The runs, their figures, differences of the settings, and the paired tests of each run against the first."""
     names = tuple(run.title for run in runs)
     known = [key for key in FIGURES if any(not math.isnan(figure_of(run, key)) for run in runs)]
-    figures = (("period", *(run.period for run in runs)), *figure_rows(known, *(run.metrics for run in runs)))
+    caveats = list(dict.fromkeys(str(run.metrics["benchmark_caveat"]) for run in runs if _has_caveat(run)))
+    rows = figure_rows(known, *(run.metrics for run in runs), price_index=bool(caveats))
+    figures = (("period", *(run.period for run in runs)), *rows)
     sections = (
         run_section(runs),
-        Part("Figures, after costs", (), ("figure", *names), figures, wide=True),
+        Part("Figures, after costs", tuple(caveats), ("figure", *names), figures, wide=True),
         differences(runs),
         Part(
             f"Versus {names[0]}",

@@ -140,7 +140,7 @@ def write_tearsheet(
     )
     further = quantstats()
     sections = (
-        *(*headline, charts, years(tables["years"]), *document.sections[len(headline) :]),
+        *(*headline, charts, years(tables["years"], result.caveat), *document.sections[len(headline) :]),
         *(section for section in account if section is not None),
         *(*_further(further), _settings(result)),
     )
