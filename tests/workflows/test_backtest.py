@@ -221,7 +221,7 @@ def test_without_a_benchmark_there_are_no_excess_figures(backtest_workspace, bac
     assert summary.figures["benchmark"] is None
     beside = {key for key in summary.figures if key.startswith(("benchmark_", "excess_"))}
     beside |= {"alpha", "beta", "information_ratio", "tracking_error"}
-    assert len(beside) == 14
+    assert len(beside) == 16
     assert all(summary.figures[key] is None for key in beside)
     assert "annual excess" not in summary.report
     # a script finds the same keys in every run
