@@ -42,7 +42,8 @@ def run_everything(folder: Path) -> None:
     industries = pl.DataFrame({"symbol": symbols, "start": "2020-01-01", "end": "", "value": ["A", "B"] * 6 + ["A"]})
     industries.write_csv(folder / "industry.csv")
     workspace.ingest_intervals("industry", folder / "industry.csv")
-    workspace.ingest_dividends(pl.DataFrame({"symbol": symbols[:1], "ex_date": [bars["date"].max()], "cash": [0.1]}))
+    ex_date = bars["date"].unique().sort()[-5]
+    workspace.ingest_dividends(pl.DataFrame({"symbol": symbols}).with_columns(ex_date=ex_date, cash=0.1))
     workspace.train(0)
     days = bars["date"].unique().sort()
     workspace.signals(start=days[-35], end=days[-1])
