@@ -11,6 +11,7 @@ A message says what, where, expected and found; ``hint`` holds the next command.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 SHOWN_OFFENDERS = 5
@@ -33,12 +34,14 @@ def printable(text: str, most: int = LONGEST_LINE) -> str:
 
 
 def one_line(text: str) -> str:
-    """`printable` in one line: also a path or a value with a line break.
+    """`printable` in one line: also a path or a value with a line break; one that is too long loses its middle.
 
     >>> print(one_line("a\\nb"))
     a\\nb
     """
-    return printable(text).replace("\n", "\\n")
+    safe = printable(text, sys.maxsize).replace("\n", "\\n")
+    half = LONGEST_LINE // 2
+    return safe if len(safe) <= LONGEST_LINE else f"{safe[:half]}...{safe[3 - half :]}"
 
 
 class KronosQuantError(Exception):

@@ -96,7 +96,7 @@ def minute_market(market: Market) -> Market:
     if not finer:
         raise DataError(
             f"fill over a part of the session needs minute bars: only {market.freq} bars are stored",
-            hint="Ingest minute bars beside the daily ones.",
+            hint="Ingest minute bars in addition to the daily ones.",
         )
     return Market(market.snapshot, min(finer, key=freq_minutes), market.delisted_after)
 

@@ -87,7 +87,7 @@ class BacktestResult(Displayed):
     delisted : total return by the return at which delisted holdings leave; empty where none was delisted
     payouts : dividends of the holdings, columns as in `accounts.payout_table`; None where none was booked
     dividend_terms : how dividends were treated
-    caveat : what belongs beside every excess, where the benchmark has no dividends and the portfolio does; else ""
+    caveat : of every excess, where the benchmark has no dividends and the portfolio does; else ""
     rules : costs of trading, one line each
     sessions_per_year : of annualised figures
     notes : what a reader has to know, one sentence each; metrics : key figures, NaN where not determined

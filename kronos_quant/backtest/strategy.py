@@ -108,7 +108,7 @@ class Strategy(Section):
     every: BarCount = Field(1, ge=1)
     """sessions between two rebalancings; in an intraday market, bars with scores"""
     weighting: Literal["equal", "score", "inverse_volatility", "optimise"] = "equal"
-    """weights of topk_rebalance among the symbols held; optimise: those that the section `optimise` asks for"""
+    """weights of topk_rebalance among the symbols held; optimise: those of the section `optimise`"""
     optimise: Optimise = Field(default_factory=lambda: Optimise.model_validate({}))
     """objective and bounds of `weighting: optimise`"""
     quantile: float = Field(0.2, gt=0, le=0.5)

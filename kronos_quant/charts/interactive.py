@@ -59,7 +59,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class ChartPanel:
-    """Curves that share a vertical axis. height : pixels; from_zero : whether the axis has to hold 0"""
+    """Curves that share a vertical axis. height : pixels; from_zero : whether the axis contains 0"""
 
     title: str
     unit: Unit

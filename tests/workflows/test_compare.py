@@ -52,7 +52,8 @@ def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
     page = summary.page.read_text()
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("<svg") == 2  # for a screen and for a phone
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
     legend = summary.plot().axes[0].get_legend().get_texts()
     assert [text.get_text() for text in legend] == [f"{run.metrics['strategy']} ({run.name})" for run in summary.runs]
     text = "\n".join(summary.lines())

@@ -1,8 +1,8 @@
 """Listed funds, REITs and convertible bonds of the mainland by date, each row with its source.
 
 A code tells a fund, a REIT and a convertible bond, and of some funds the kind; the kind of the others comes from
-`kq ingest intervals fund`. "not checked" marks what was not read in the source. Codes are those of the exchanges' code
-ranges; which kind of fund a range holds was not checked.
+`kq ingest intervals fund FILE`. "not checked" marks what was not read in the source. Codes are those of the exchanges'
+code ranges; which kind of fund a range holds was not checked.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ORDINARY, TWENTY, BOND, MONEY, GOLD, CROSS_BORDER, COMMODITY = (
     "commodity",
 )
 FUND_KINDS = (ORDINARY, TWENTY, BOND, MONEY, GOLD, CROSS_BORDER, COMMODITY)
-"""Values of `kq ingest intervals fund`. 20pct: at least 80% in shares with a limit of 20%; cross-border: what it holds
-can itself be sold on the day of purchase."""
+"""Values of `kq ingest intervals fund FILE`. 20pct: at least 80% in shares with a limit of 20%; cross-border: what it
+holds can itself be sold on the day of purchase."""
 
 _TICK = 0.001
 """SSE Trading Rules 2006 3.4.11, SZSE Trading Rules 2006 3.3.12: funds; REITs and bonds: not checked."""

@@ -74,7 +74,7 @@ class Board:
     pays: str = ""
     """Whose levies and commission it has, a name of `levies`; "": the exchange's shares."""
     fund: str = ""
-    """The kind of fund, as `kq ingest intervals fund` names it; "": no fund."""
+    """The kind of fund, as `kq ingest intervals fund FILE` names it; "": no fund."""
     issue_price: float | None = None
     """The issue price of every symbol, where there is one."""
 
