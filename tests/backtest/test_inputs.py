@@ -199,6 +199,7 @@ def test_the_command_refuses_what_the_gate_does_not_let_through_and_leaves_nothi
     assert not list((own.workspace.root / "runs").glob("backtest/*"))
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_missing_where_the_gate_lets_it_pass(own, monkeypatch, capsys):
     gated(own, 0.5)
     code, out, _ = run_command(monkeypatch, capsys, own.workspace.root, "backtest", "own")

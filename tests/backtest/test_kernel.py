@@ -175,7 +175,7 @@ def test_weights_are_traded_as_in_the_plain_ledger(block):
 
 
 @pytest.mark.parametrize("kind", ["dropout", "weights"])
-@pytest.mark.parametrize("block", range(BLOCKS))
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.slow) for block in range(1, BLOCKS))])
 def test_dividends_are_booked_paid_and_taxed_as_in_the_plain_ledger(block, kind):
     words, booked, taxed = set(), 0, 0.0
     for seed in range(block, CASES, BLOCKS):

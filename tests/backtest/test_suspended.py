@@ -150,7 +150,7 @@ def orders_of(strategy: Strategy, panel: Panel) -> pl.DataFrame:
     return order_table(ledger.orders, ledger.factor, panel)
 
 
-@pytest.mark.parametrize(("rule", "seeds"), [("topk_dropout", range(8)), ("topk_rebalance", range(8, 12))])
+@pytest.mark.parametrize(("rule", "seeds"), [("topk_dropout", range(3)), ("topk_rebalance", range(8, 12))])
 def test_orders_are_the_same_wherever_the_data_end(rule, seeds):
     strategy = Strategy.model_validate({"strategy": rule, "topk": 4, "n_drop": 1, "hold_thresh": 1, "account": 1e6})
     left, bought_again = 0, 0

@@ -177,6 +177,7 @@ def test_the_last_cent_is_spent_by_both():
     assert result.cash[0] == pytest.approx(0, abs=1)
 
 
+@pytest.mark.slow
 def test_an_import_without_notebooks_hides_them_only_meanwhile():
     code = (
         "import sys; from kronos_quant.backtest.vectorbt_check import without_notebooks\n"

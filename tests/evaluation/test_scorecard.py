@@ -153,6 +153,7 @@ def test_the_newest_dates_alone_have_no_return_yet():
     assert "no return over 5 sessions is known yet" in card.finding.headline
 
 
+@pytest.mark.slow
 def test_on_markets_of_noise_an_edge_is_seldom_found(monkeypatch):
     monkeypatch.setattr(scorecard, "baselines", lambda *given: [])  # the verdict is on the signal alone
     rows = np.arange(10, 70)

@@ -27,7 +27,8 @@ def test_init(bench, tmp_path, most):
     assert bench(tmp_path / "none").killed("init", ".", most=most) == []
 
 
-@pytest.mark.parametrize("most", [1, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [3, None])
 def test_a_restating_ingest(bench, ingested, most):
     assert bench(ingested).killed(*CSV, most=most) == []
 

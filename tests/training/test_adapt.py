@@ -159,6 +159,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("asked", [LORA, LAST])
+@pytest.mark.slow
 def test_the_state_holds_only_what_learns_and_a_resumed_training_ends_the_same(based, asked, monkeypatch):
     plain, job = (
         based(name, asked, state_every_steps=1, dropout=0.1, weight_average=0.5) for name in ("plain", "stopped")

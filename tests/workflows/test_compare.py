@@ -66,6 +66,7 @@ def test_a_comparison_leaves_page_curves_figures_and_metrics(two):
         assert [sentence for sentence in part.sentences if sentence not in shown] == []
 
 
+@pytest.mark.slow
 def test_the_difference_is_that_of_the_daily_returns(two):
     workspace, first, second = two
     runs = {run.id: run for run in finished_runs(workspace.runs, "backtest")}

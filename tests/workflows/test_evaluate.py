@@ -221,6 +221,7 @@ def test_a_failure_leaves_no_run(market_workspace, monkeypatch):
     assert list((market_workspace.runs / "evaluate").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_it_is_the_same_twice(market_workspace):
     bring_in(market_workspace, "mine", made_scores(market_workspace, 0.5))
     first, second = (run_evaluation(market_workspace, "mine", None, None, None) for _ in range(2))
@@ -299,6 +300,7 @@ def test_every_scored_pair_is_accounted_for(market_workspace):
     assert 0 < counts["not_yet"] <= 36
 
 
+@pytest.mark.slow
 def test_paths_that_are_stored_are_measured_exactly(trained_workspace):
     (trained_workspace.root / "signals" / "whole.yaml").write_text("samples: 5\nhorizon: 2\npaths: true\n")
     market = workspace_market(trained_workspace)
@@ -418,6 +420,7 @@ def test_the_model_that_training_began_from_stands_beside_the_trained_one(traine
     assert "zero-shot" not in [one.name for one in without.cards]
 
 
+@pytest.mark.slow
 def test_a_base_that_would_take_too_long_is_computed_only_for_who_asks(trained_workspace, monkeypatch):
     from_base(trained_workspace)
     market = workspace_market(trained_workspace)

@@ -125,6 +125,7 @@ def test_a_start_of_the_strategy_has_the_session_before_for_its_limits(one_share
     assert result.fills["time"].to_list()[0] == datetime(2024, 6, 19, 9, 40)
 
 
+@pytest.mark.slow
 def test_a_sweep_steps_on_bars_too(tmp_path):
     workspace = intraday_workspace(tmp_path / "workspace", count=24)
     bars = open_market(workspace.root).bars()

@@ -103,6 +103,7 @@ def test_a_sweep_says_how_much_of_its_best_trial_is_luck(scored_workspace):
     assert summary.as_dict()["luck"]["trials"] == 10
 
 
+@pytest.mark.slow
 def test_trials_without_any_trade_come_last_and_have_no_luck(scored_workspace):
     summary = run_sweep(scored_workspace, "own", ["account=1,1_000_000"], device="cpu")
     assert np.isfinite(summary.best()["sharpe_ratio"][0])
@@ -113,6 +114,7 @@ def test_trials_without_any_trade_come_last_and_have_no_luck(scored_workspace):
     assert not any("Deflated" in line for line in none.lines())
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, monkeypatch):
     monkeypatch.setattr(job, "SAVE_EVERY", 2)
     whole, calls = cluster.run_trials, []
@@ -148,6 +150,7 @@ def test_a_sweep_that_was_interrupted_goes_on_where_it_was(scored_workspace, mon
     assert json.loads((other.folder / "sweep.json").read_text())["grid"] == {"topk": [1, 2]}
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_just_before_its_end_leaves_the_same_table(scored_workspace):
     first = run_sweep(scored_workspace, "own", ["topk=1,2"], device="cpu")
     path, manifest = first.folder / "trials.parquet", first.folder / "manifest.json"
@@ -178,6 +181,7 @@ def test_a_sweep_that_another_process_runs_is_left_alone(scored_workspace, monke
     assert not list((scored_workspace.runs / "sweep").glob(".*"))
 
 
+@pytest.mark.slow
 def test_one_trial_and_one_combination_are_told_in_the_singular(scored_workspace):
     summary = run_sweep(scored_workspace, "own", ["topk=2", "n_drop=1,3"], device="cpu")
     lines = summary.lines()

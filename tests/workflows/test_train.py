@@ -191,6 +191,7 @@ def stopped_run(workspace, monkeypatch, at=2):
     return run
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_with_the_run_that_was_stopped(market_workspace, monkeypatch, caplog):
     run = stopped_run(market_workspace, monkeypatch)
     assert run.manifest()["status"] == "failed"

@@ -81,6 +81,7 @@ def test_every_flipped_bit_beyond_float32_rounding_is_found_by_an_ingest_and_a_c
     assert others.is_empty()
 
 
+@pytest.mark.slow
 def test_a_mended_source_is_contradicted_no_more_and_the_damaged_values_are_in_the_history(tmp_path: Path) -> None:
     where = damaged_directory(tmp_path / "damaged")
     ingest_qlib(tmp_path / "to", tmp_path / "damaged")
