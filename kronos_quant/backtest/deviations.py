@@ -28,11 +28,14 @@ OTHER_COUNT = 0.1
 NEAR_UNIVERSE = 0.5
 """Share of the scored symbols above which a portfolio is close to holding all of them."""
 
+UNKNOWN_VOLUME = "unknown_volume"
+"""Column of `traded_fills`."""
+
 TOPK_RULES = ("topk_dropout", "topk_rebalance", "buy_and_hold")
 
 
 def deviations_of(
-    strategy: Strategy, panel: Panel, orders: pl.DataFrame, metrics: Mapping[str, float]
+    strategy: Strategy, panel: Panel, orders: pl.DataFrame, fills: pl.DataFrame, metrics: Mapping[str, float]
 ) -> Iterator[str]:
     """A sentence for each difference that is large enough to change a result.
 
@@ -40,8 +43,8 @@ def deviations_of(
     ----------
     strategy, panel
         What was traded, and on which symbols and sessions.
-    orders
-        `accounts.order_table`.
+    orders, fills
+        `accounts.order_table`, and `traded_fills` of it.
     metrics
         The key figures of the result.
 
@@ -56,7 +59,7 @@ def deviations_of(
     yield from orders_lost(orders)
     yield from idle_cash(strategy, metrics)
     yield from other_holdings(strategy, panel, metrics)
-    yield from unknown_volumes(strategy, panel, orders)
+    yield from unknown_volumes(fills)
 
 
 def orders_lost(orders: pl.DataFrame) -> Iterator[str]:
@@ -113,12 +116,9 @@ def scored_symbols(panel: Panel) -> int:
     return int(np.median(counts[counts > 0])) if counts.any() else 0
 
 
-def unknown_volumes(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> Iterator[str]:
-    """Fills that neither participation nor impact applied to, for want of a volume."""
-    if not strategy.liquidity.by_size:
-        return
-    fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
-    unknown = fills.filter(pl.Series(without_volume(strategy, panel, fills), dtype=pl.Boolean))
+def unknown_volumes(fills: pl.DataFrame) -> Iterator[str]:
+    """Fills that neither participation nor impact applied to, for want of a volume. fills : of `traded_fills`"""
+    unknown = fills.filter(UNKNOWN_VOLUME)
     if unknown.is_empty():
         return
     names = listed(unknown["symbol"].unique().sort())
@@ -126,6 +126,13 @@ def unknown_volumes(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> I
     which = f"NO VOLUMES: none of {counted(len(fills), 'fill')} has a known volume"
     which = which if len(unknown) == len(fills) else some
     yield f"{which} ({names}): neither participation nor market impact applies to them."
+
+
+def traded_fills(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> pl.DataFrame:
+    """The orders that traded, with UNKNOWN_VOLUME: whether the volume that each was held against was unknown."""
+    fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
+    unknown = without_volume(strategy, panel, fills) if strategy.liquidity.by_size else np.zeros(len(fills), np.bool_)
+    return fills.with_columns(pl.Series(UNKNOWN_VOLUME, unknown, dtype=pl.Boolean))
 
 
 def without_volume(strategy: Strategy, panel: Panel, fills: pl.DataFrame) -> BoolArray:

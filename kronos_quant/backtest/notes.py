@@ -10,7 +10,7 @@ import polars as pl
 
 from kronos_quant.arrays import FloatArray
 from kronos_quant.backtest.codes import RISKS
-from kronos_quant.backtest.deviations import deviations_of, few_symbols, without_volume
+from kronos_quant.backtest.deviations import UNKNOWN_VOLUME, deviations_of, few_symbols, traded_fills
 from kronos_quant.backtest.panel import Panel
 from kronos_quant.backtest.strategy import Strategy
 from kronos_quant.errors import counted, listed
@@ -33,14 +33,15 @@ def notes_of(strategy: Strategy, panel: Panel, orders: pl.DataFrame, metrics: Ma
     >>> rejections_of(pl.DataFrame({"status": ["rejected"] * 2, "reason": ["limit up"] * 2}))
     {'limit up': 2}
     """
+    fills = traded_fills(strategy, panel, orders)
     return (
         *no_trade(orders, panel),
         *few_symbols(strategy, panel),
         *delisted(strategy, orders),
         *scores_missing(panel),
         *own_volume(strategy, orders),
-        *deviations_of(strategy, panel, orders, metrics),
-        *no_impact(strategy, panel, orders),
+        *deviations_of(strategy, panel, orders, fills, metrics),
+        *no_impact(strategy, fills),
         *sold_short(strategy, orders),
         *unpriced(panel),
     )
@@ -136,12 +137,11 @@ def own_volume(strategy: Strategy, orders: pl.DataFrame) -> Iterator[str]:
         )
 
 
-def no_impact(strategy: Strategy, panel: Panel, orders: pl.DataFrame) -> Iterator[str]:
+def no_impact(strategy: Strategy, fills: pl.DataFrame) -> Iterator[str]:
     """Fills without market impact although their volume was known: the volatility was not, or was 0."""
     if strategy.liquidity.impact == 0:
         return
-    fills = orders.filter(pl.col("status") != "rejected", pl.col("reason") != "delisted")
-    free = fills.filter(pl.col("impact") == 0, ~pl.Series(without_volume(strategy, panel, fills), dtype=pl.Boolean))
+    free = fills.filter(pl.col("impact") == 0, ~pl.col(UNKNOWN_VOLUME))
     if len(free):
         yield (
             f"{len(free):,} of {len(fills):,} fills had no market impact: too few earlier bars, or constant prices "

@@ -46,6 +46,7 @@ def test_weights_hold_until_the_next_date_of_the_file(tmp_path: Path, text: str)
         ("date,symbol\n2024-01-02,A\n", "missing columns weight; found date, symbol"),
         ("date,symbol,weight\n2024-01-02,A,0.5\n", "weights that add up to 1 or 100 on each date, found 0.5 on"),
         ("date,symbol,weight\n2024-01-02,A,-1\n", "line 2: column weight: expected a weight of at least 0, found '-1'"),
+        ("date,symbol,weight\n2024-01-02,,1\n", "line 2: column symbol: expected a symbol, found '' (an empty cell)"),
         ("date,symbol,weight\nsoon,A,1\n", "line 2: column date: expected a date like 2024-06-28, found 'soon'"),
         ("date,symbol,weight\n2024-01-02,A,.5\n2024-01-02,A,.5\n", "A has more than one weight on 2024-01-02"),
         (TUSHARE + "000905.SH,600000.SH,20240301,100\n", "expected one index, found 000300.SH, 000905.SH"),

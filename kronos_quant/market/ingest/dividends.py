@@ -17,19 +17,16 @@ import polars as pl
 from kronos_quant.display import TextReport
 from kronos_quant.errors import DataError, counted, listed
 from kronos_quant.inputs import PathLike, Table, as_path, short_repr
-from kronos_quant.market.database import ingest_lock, open_database, statement, transaction
 from kronos_quant.market.dialects.cells import MISSING, usual_stamps
 from kronos_quant.market.dialects.dividends import AFTER_TAX, CARRIED_OUT, PROGRESS, amount_columns, date_columns
 from kronos_quant.market.dialects.names import FIELDS, find_columns
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.dividends import AMOUNTS, DIVIDENDS, contradictions, store_dividends
 from kronos_quant.market.ingest.columns import check_years, parse_stamps, read_numbers
-from kronos_quant.market.ingest.lists import read_cells
-from kronos_quant.market.ingest.spellings import unquoted, with_zeros
+from kronos_quant.market.ingest.lists import publish_list, read_cells, read_symbols
 from kronos_quant.market.ingest.tables import source_files
 from kronos_quant.market.reader import Market, open_market
-from kronos_quant.market.snapshots import publish
-from kronos_quant.market.symbols import canonical_column, find_fault, symbol_fault, symbol_from_filename
+from kronos_quant.market.symbols import symbol_from_filename
 
 _FILES = (".csv", ".csv.gz", ".csv.zst", ".txt", ".tsv")
 _A_SHARE = r"^(SH6|SZ[03]|BJ)"
@@ -108,33 +105,26 @@ def ingest_dividends(root: PathLike, source: PathLike | Table) -> DividendReport
     market = open_market(root)
     read = read_dividends(source, market.exchange)
     frame = read.frame
-    path = str(source) if isinstance(source, str | Path) else "table"
     with market.connect() as bars:
         contradicted = tuple(contradictions(bars, frame))
-    with ingest_lock(root), open_database(root) as connection:
-        with transaction(connection):
-            replaced = store_dividends(connection, frame)
-            record = {"source": "dividends", "path": path, "notes": [counted(len(frame), "dividend")]}
-            connection.execute(statement("insert_list"), record)
-        connection.register("listed", frame.select("symbol").unique().to_arrow())
-        absent = connection.execute(
-            "SELECT symbol FROM listed ANTI JOIN bars USING (symbol) ORDER BY symbol"
-        ).fetchall()
-        snapshot = publish(root, connection)
+    note = counted(len(frame), "dividend")
+    published = publish_list(
+        root, "dividends", source, frame, note, lambda connection: store_dividends(connection, frame)
+    )
     return DividendReport(
-        path=path,
+        path=published.path,
         dividends=len(frame),
         symbols=frame["symbol"].n_unique(),
         first=min(frame["ex_date"]),
         last=max(frame["ex_date"]),
-        replaced=replaced,
+        replaced=published.replaced,
         planned=read.planned,
         empty=read.empty,
         added_up=read.added_up,
         late=tuple(_late(frame, market)),
         contradicted=contradicted,
-        without_bars=tuple(symbol for (symbol,) in absent),
-        snapshot=snapshot.digest,
+        without_bars=published.without_bars,
+        snapshot=published.snapshot,
     )
 
 
@@ -219,16 +209,7 @@ def _symbols(place: Path | str, cells: pl.DataFrame, names: list[str], exchange:
         if not isinstance(place, Path):
             raise DataError(f"{place}: expected a column with the symbol, found {listed(names, 20)}")
         return pl.Series([symbol_from_filename(place, exchange)]).new_from_index(0, len(cells))
-    text = unquoted(cells[columns[0]])
-    blank = text.is_null() | text.str.to_lowercase().is_in(MISSING)
-    odd = (int(blank.arg_true()[0]), "", "an empty cell") if blank.any() else find_fault(text, symbol_fault)
-    if odd is not None:
-        row, cell, fault = odd
-        raise DataError(
-            f"{place}: line {cells[LINE][row]}: column {columns[0]}: expected a symbol, "
-            f"found {short_repr(cell)} ({fault})"
-        )
-    return canonical_column(with_zeros(text, columns[0], exchange), exchange)
+    return read_symbols(place, cells, columns[0], exchange)
 
 
 def _check(place: Path | str, frame: pl.DataFrame, columns: dict[str, str]) -> None:

@@ -225,27 +225,91 @@ def store_list(
     intervals: pl.DataFrame,
     replace: Callable[[duckdb.DuckDBPyConnection], int],
 ) -> ListReport:
-    """Write a list in one transaction, publish, and report."""
-    path = str(source) if isinstance(source, str | Path) else "table"
-    with ingest_lock(root), open_database(root) as connection:
-        with transaction(connection):
-            replaced = replace(connection)
-            record = {"source": what, "path": path, "notes": [counted(len(intervals), "interval")]}
-            connection.execute(statement("insert_list"), record)
-        connection.register("listed", intervals.select("symbol").unique().to_arrow())
-        absent = connection.execute(
-            "SELECT symbol FROM listed ANTI JOIN bars USING (symbol) ORDER BY symbol"
-        ).fetchall()
-        snapshot = publish(root, connection)
+    """Write a list of intervals in one transaction, publish, and report."""
+    published = publish_list(root, what, source, intervals, counted(len(intervals), "interval"), replace)
     ends = intervals.filter(pl.col("end") < OPEN_END)["end"].to_list()
     return ListReport(
         what=what,
-        path=path,
+        path=published.path,
         intervals=len(intervals),
         symbols=intervals["symbol"].n_unique(),
         first=min(intervals["start"]),
         last=max([*ends, *intervals["start"]]),
-        replaced=replaced,
-        without_bars=tuple(symbol for (symbol,) in absent),
-        snapshot=snapshot.digest,
+        replaced=published.replaced,
+        without_bars=published.without_bars,
+        snapshot=published.snapshot,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedList:
+    """A list that was stored: its source in words, rows that it replaced, symbols without bars, snapshot."""
+
+    path: str
+    replaced: int
+    without_bars: tuple[str, ...]
+    snapshot: str
+
+
+def publish_list(
+    root: Path,
+    what: str,
+    source: PathLike | Table,
+    rows: pl.DataFrame,
+    note: str,
+    replace: Callable[[duckdb.DuckDBPyConnection], int],
+) -> PublishedList:
+    """Store the rows of a list of symbols in one transaction, with a record of it, and publish.
+
+    Parameters
+    ----------
+    root, what, source
+        The workspace's folder; what the record calls the list, and where it comes from.
+    rows, note
+        With a column `symbol`; how many they are, in words.
+    replace
+        Stores the rows and returns how many stored ones they replace.
+
+    >>> publish_list(root, "universe csi300", "csi300.csv", rows, "300 intervals", replace).replaced  # doctest: +SKIP
+    300
+    """
+    path = str(source) if isinstance(source, str | Path) else "table"
+    with ingest_lock(root), open_database(root) as connection:
+        with transaction(connection):
+            replaced = replace(connection)
+            connection.execute(statement("insert_list"), {"source": what, "path": path, "notes": [note]})
+        connection.register("listed", rows.select("symbol").unique().to_arrow())
+        absent = connection.execute(
+            "SELECT symbol FROM listed ANTI JOIN bars USING (symbol) ORDER BY symbol"
+        ).fetchall()
+        snapshot = publish(root, connection)
+    return PublishedList(path, replaced, tuple(symbol for (symbol,) in absent), snapshot.digest)
+
+
+def read_symbols(place: Path | str, cells: pl.DataFrame, column: str, exchange: str) -> pl.Series:
+    """The canonical symbols of a column, of which every cell has to hold one.
+
+    Parameters
+    ----------
+    place, cells, column
+        What errors call the source; its cells as text with their LINE; the column's name.
+    exchange
+        ISO code, for codes of digits alone.
+
+    Raises
+    ------
+    DataError
+        With line and column, for an empty cell or what is no symbol.
+
+    >>> read_symbols("table", pl.DataFrame({LINE: [1], "code": ["600000"]}), "code", "XSHG").to_list()
+    ['SH600000']
+    """
+    text = unquoted(cells[column])
+    blank = text.is_null() | text.str.to_lowercase().is_in(MISSING)
+    odd = (int(blank.arg_true()[0]), "", "an empty cell") if blank.any() else find_fault(text, symbol_fault)
+    if odd is not None:
+        row, cell, fault = odd
+        raise DataError(
+            f"{place}: line {cells[LINE][row]}: column {column}: expected a symbol, found {short_repr(cell)} ({fault})"
+        )
+    return canonical_column(with_zeros(text, column, exchange), exchange)

@@ -20,10 +20,8 @@ from kronos_quant.market.dialects.cells import usual_stamps
 from kronos_quant.market.dialects.names import DAYS, FIELDS, MOMENTS, find_columns
 from kronos_quant.market.dialects.texts import LINE
 from kronos_quant.market.ingest.columns import parse_stamps
-from kronos_quant.market.ingest.lists import ListReport, read_cells, store_list
-from kronos_quant.market.ingest.spellings import unquoted, with_zeros
+from kronos_quant.market.ingest.lists import ListReport, read_cells, read_symbols, store_list
 from kronos_quant.market.reader import open_market
-from kronos_quant.market.symbols import canonical_column, find_fault, symbol_fault
 from kronos_quant.market.universes import INTERVALS, OPEN_END, replace_intervals, weights_kind
 
 if TYPE_CHECKING:
@@ -89,7 +87,6 @@ def read_weights(source: PathLike | Table, exchange: str) -> pl.DataFrame:
         several = listed(text[indices[0]].unique().sort().to_list())
         raise DataError(f"{place}: column {indices[0]}: expected one index, found {several}", hint="Split the file.")
     cells = {ours: text[column].str.strip_chars() for ours, column in columns.items()}
-    cells["symbol"] = unquoted(cells["symbol"])
     days = parse_stamps(usual_stamps(cells["date"], str(place)), None).dt.date()
     weights = cells["weight"].str.strip_suffix("%").cast(pl.Float64, strict=False)
     for name, bad, expected in (
@@ -102,13 +99,7 @@ def read_weights(source: PathLike | Table, exchange: str) -> pl.DataFrame:
             raise DataError(
                 f"{place}: line {text[LINE][row]}: column {columns[name]}: expected {expected}, found {value}"
             )
-    if (odd := find_fault(cells["symbol"], symbol_fault)) is not None:
-        row, cell, fault = odd
-        raise DataError(
-            f"{place}: line {text[LINE][row]}: column {columns['symbol']}: expected a symbol, "
-            f"found {short_repr(cell)} ({fault})"
-        )
-    symbols = canonical_column(with_zeros(cells["symbol"], columns["symbol"], exchange), exchange)
+    symbols = read_symbols(place, text, columns["symbol"], exchange)
     return _as_intervals(pl.DataFrame({"date": days, "symbol": symbols, "weight": weights}), place)
 
 
